@@ -1,0 +1,30 @@
+//! What the engine and every stage agree on, as data: this crate is the seam between them.
+//!
+//! - [`card`]: a kind of stage as a JSON document: ports, params schema, worker. The engine reads cards, never stages.
+//! - [`types`]: the artifact types that ports carry; wiring is checked by them.
+//! - [`job`]: the file that tells a worker what to do. [`event`]: what the worker says while it does it.
+//! - [`stage`]: the trait an author of a kind implements. [`context`]: what a running stage may touch.
+//! - [`worker`]: the `main` of a worker binary. [`digest`]: BLAKE3 names of artifacts.
+//!
+//! It knows neither the engine nor any stage, and stays free of heavy dependencies.
+
+pub mod card;
+pub mod context;
+pub mod digest;
+pub mod event;
+pub mod job;
+pub mod params;
+pub mod stage;
+pub mod types;
+pub mod worker;
+
+pub use card::{Card, InputPort, OutputPort, Resources, Worker};
+pub use context::Context;
+pub use digest::Digest;
+pub use event::{Event, FailureClass, Level};
+pub use job::{Job, JobInput, Limits};
+pub use stage::{Kind, Stage, StageError};
+pub use types::Type;
+
+/// Exit status of a worker that took a checkpoint and left because it was asked to (`EX_TEMPFAIL` of sysexits.h).
+pub const EXIT_INTERRUPTED: i32 = 75;
