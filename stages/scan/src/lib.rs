@@ -1,0 +1,23 @@
+//! The scanner's vocabulary: what a report holds, how it lies on disk, and which severity the scanner gives to what.
+//!
+//! - [`severity`], [`finding`], [`report`]: the words. A [`Report`] in memory is always the valid form of `v2.json`.
+//! - [`read`]: how a report as the scanner writes it becomes that form, and the errors that name path and pointer.
+//! - [`scans`]: the artifact type `scans`, a directory of reports by host and scan. [`truth`]: the artifact type `truth`.
+//! - [`rules`]: the scanner's severity rules, one file a scanner, as pure functions.
+//!
+//! It knows nothing of risk or correlation; those are `correlate`'s.
+
+mod canonical;
+pub mod finding;
+pub mod read;
+pub mod report;
+pub mod rules;
+pub mod scans;
+pub mod severity;
+pub mod truth;
+
+pub use finding::{Finding, Metadata};
+pub use read::{Changes, ReadError};
+pub use report::{Report, ScannerError, ScannerResult, Warning};
+pub use scans::{ScanFile, Scans, ScansWriter};
+pub use severity::Severity;

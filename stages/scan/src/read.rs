@@ -1,0 +1,258 @@
+//! Reading a report as a scanner writes it into the valid form.
+//!
+//! Accepted besides the valid form: scores as strings, no `risk_score`, metadata values that are no strings, a root key
+//! `compliance_summary` (moved into `summary_extension`) or `partial_warnings` (joined to `collection_warnings`), and
+//! wrong counts. [`Changes`] says which of these occurred. Everything else is an error with a JSON pointer.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::AddAssign;
+use std::path::{Path, PathBuf};
+
+use contract::StageError;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::finding::RawFinding;
+use crate::report::{Report, ScannerError, ScannerResult, Warning};
+
+/// A report that cannot be read: where and why.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {kind}", path.display())]
+pub struct ReadError {
+    /// The file.
+    pub path: PathBuf,
+    /// What is wrong with it.
+    pub kind: ReadErrorKind,
+}
+
+/// What is wrong with a report.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadErrorKind {
+    /// It cannot be opened or read.
+    #[error(transparent)]
+    Io(std::io::Error),
+    /// It is no report.
+    #[error("at {}: {reason}", shown(.pointer))]
+    Invalid {
+        /// JSON pointer (RFC 6901) to the place; empty = the document.
+        pointer: String,
+        /// What is wrong there.
+        reason: String,
+    },
+}
+
+/// The empty pointer is the document itself, which reads badly in a sentence.
+fn shown(pointer: &str) -> &str {
+    if pointer.is_empty() { "the document" } else { pointer }
+}
+
+impl From<ReadError> for StageError {
+    fn from(error: ReadError) -> StageError {
+        StageError::invalid_input(error.to_string())
+            .help("a report must be sys-scan JSON, schema version 2 (schemas/scanner/v2.json)")
+    }
+}
+
+/// What was changed to bring a report into the valid form.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Changes {
+    /// Findings whose score was a string.
+    pub scores_from_text: u64,
+    /// Findings that had no `risk_score`.
+    pub risk_filled: u64,
+    /// Metadata values that were no strings.
+    pub values_rewritten: u64,
+    /// Reports whose `compliance_summary` went into `summary_extension`.
+    pub compliance_moved: u64,
+    /// Entries of `partial_warnings` that joined `collection_warnings`.
+    pub warnings_joined: u64,
+    /// Counts that were wrong or missing.
+    pub counts_corrected: u64,
+    /// Keys that the valid form has no place for, and how often they were left out.
+    pub keys_left_out: BTreeMap<String, u64>,
+}
+
+impl AddAssign for Changes {
+    fn add_assign(&mut self, other: Changes) {
+        self.scores_from_text += other.scores_from_text;
+        self.risk_filled += other.risk_filled;
+        self.values_rewritten += other.values_rewritten;
+        self.compliance_moved += other.compliance_moved;
+        self.warnings_joined += other.warnings_joined;
+        self.counts_corrected += other.counts_corrected;
+        for (key, n) in other.keys_left_out {
+            *self.keys_left_out.entry(key).or_default() += n;
+        }
+    }
+}
+
+impl fmt::Display for Changes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut parts = Vec::new();
+        let counted = [
+            (self.scores_from_text, "scores read from strings"),
+            (self.risk_filled, "risk scores filled in"),
+            (self.values_rewritten, "metadata values made strings"),
+            (self.compliance_moved, "compliance_summary moved into summary_extension"),
+            (self.warnings_joined, "partial warnings joined to collection_warnings"),
+            (self.counts_corrected, "counts corrected"),
+        ];
+        parts.extend(counted.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")));
+        parts.extend(self.keys_left_out.iter().map(|(key, n)| format!("key `{key}` left out {n} times")));
+        f.write_str(if parts.is_empty() { "nothing changed" } else { "" })?;
+        f.write_str(&parts.join(", "))
+    }
+}
+
+impl Report {
+    /// Reads a report and brings it into the valid form.
+    pub fn read(path: &Path) -> Result<Report, ReadError> {
+        Report::read_noting(path).map(|(report, _)| report)
+    }
+
+    /// Reads a report, brings it into the valid form and says what that changed.
+    pub fn read_noting(path: &Path) -> Result<(Report, Changes), ReadError> {
+        let at = |kind| ReadError { path: path.to_owned(), kind };
+        let bytes = std::fs::read(path).map_err(|e| at(ReadErrorKind::Io(e)))?;
+        Report::parse(&bytes).map_err(at)
+    }
+
+    /// The same, from bytes.
+    pub fn parse(bytes: &[u8]) -> Result<(Report, Changes), ReadErrorKind> {
+        let raw: RawReport = serde_json::from_slice(bytes).map_err(|error| explain(bytes, &error))?;
+        raw.normalize()
+    }
+}
+
+/// Reads again, slower, to learn the place of an error.
+fn explain(bytes: &[u8], error: &serde_json::Error) -> ReadErrorKind {
+    let located = serde_path_to_error::deserialize::<_, RawReport>(&mut serde_json::Deserializer::from_slice(bytes));
+    match located {
+        Err(located) => invalid(pointer(located.path()), located.inner().to_string()),
+        Ok(_) => invalid(String::new(), error.to_string()),
+    }
+}
+
+fn invalid(pointer: impl Into<String>, reason: impl Into<String>) -> ReadErrorKind {
+    ReadErrorKind::Invalid { pointer: pointer.into(), reason: reason.into() }
+}
+
+fn pointer(path: &serde_path_to_error::Path) -> String {
+    use serde_path_to_error::Segment;
+    let mut text = String::new();
+    for segment in path {
+        text.push('/');
+        match segment {
+            Segment::Seq { index } => text.push_str(&index.to_string()),
+            Segment::Map { key } => text.push_str(&key.replace('~', "~0").replace('/', "~1")),
+            Segment::Enum { variant } => text.push_str(variant),
+            Segment::Unknown => text.push('?'),
+        }
+    }
+    text
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawReport {
+    meta: Map<String, Value>,
+    summary: Map<String, Value>,
+    results: Vec<RawResult>,
+    collection_warnings: Vec<RawWarning>,
+    scanner_errors: Vec<ScannerError>,
+    summary_extension: Map<String, Value>,
+    compliance_summary: Option<Map<String, Value>>,
+    #[serde(default)]
+    partial_warnings: Vec<RawWarning>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawResult {
+    scanner: String,
+    finding_count: usize,
+    findings: Vec<RawFinding>,
+    start_time: Option<String>,
+    end_time: Option<String>,
+    elapsed_ms: Option<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawWarning {
+    scanner: String,
+    code: Option<String>,
+    detail: Option<String>,
+    message: Option<String>,
+}
+
+impl RawReport {
+    fn normalize(self) -> Result<(Report, Changes), ReadErrorKind> {
+        for key in ["hostname", "tool_version"] {
+            if self.meta.get(key).is_none_or(|value| !value.is_string()) {
+                return Err(invalid(format!("/meta/{key}"), "a string is required here"));
+            }
+        }
+        let version = self.meta.get("json_schema_version");
+        if version.and_then(Value::as_str) != Some("2") {
+            let found = version.map_or("none".to_owned(), Value::to_string);
+            return Err(invalid("/meta/json_schema_version", format!("schema version \"2\" is read, found {found}")));
+        }
+        let mut changes = Changes::default();
+        let mut summary_extension = self.summary_extension;
+        if let Some(compliance) = self.compliance_summary {
+            changes.compliance_moved = 1;
+            summary_extension.insert("compliance_summary".to_owned(), Value::Object(compliance));
+        }
+        changes.warnings_joined = self.partial_warnings.len() as u64;
+        let mut collection_warnings = warnings(self.collection_warnings, "collection_warnings")?;
+        collection_warnings.extend(warnings(self.partial_warnings, "partial_warnings")?);
+        let results = self.results.into_iter().map(|result| result.normalize(&mut changes)).collect();
+        let mut report = Report {
+            meta: self.meta,
+            summary: self.summary,
+            results,
+            collection_warnings,
+            scanner_errors: self.scanner_errors,
+            summary_extension,
+        };
+        changes.counts_corrected = report.recount();
+        Ok((report, changes))
+    }
+}
+
+impl RawResult {
+    fn normalize(self, changes: &mut Changes) -> ScannerResult {
+        let mut findings = Vec::with_capacity(self.findings.len());
+        for raw in self.findings {
+            changes.scores_from_text += u64::from(raw.score_was_text);
+            changes.risk_filled += u64::from(raw.risk_was_absent);
+            changes.values_rewritten += raw.rewritten_values;
+            for key in raw.unknown_keys {
+                *changes.keys_left_out.entry(key).or_default() += 1;
+            }
+            findings.push(raw.finding);
+        }
+        ScannerResult {
+            scanner: self.scanner,
+            finding_count: self.finding_count,
+            findings,
+            start_time: self.start_time,
+            end_time: self.end_time,
+            elapsed_ms: self.elapsed_ms,
+        }
+    }
+}
+
+fn warnings(raw: Vec<RawWarning>, key: &str) -> Result<Vec<Warning>, ReadErrorKind> {
+    let one = |(index, warning): (usize, RawWarning)| {
+        let RawWarning { scanner, code, detail, message } = warning;
+        match (code, detail, message) {
+            (Some(code), detail, None) => Ok(Warning::Code { scanner, code, detail }),
+            (None, None, Some(message)) => Ok(Warning::Message { scanner, message }),
+            _ => Err(invalid(format!("/{key}/{index}"), "a warning has either `code` (and `detail`) or `message`")),
+        }
+    };
+    raw.into_iter().enumerate().map(one).collect()
+}

@@ -1,0 +1,40 @@
+//! The severity rules of the scanner (sys-scan 6.0.0), one file a scanner, as pure functions.
+//!
+//! `produce` gives severities only through these; [`severity_of`] applies them to a finding of a report, so that a check can
+//! say whether a severity is the one the scanner would have given. A scanner without a file here has no rule: its severity
+//! is a constant of the check that it ran.
+
+pub mod ioc;
+pub mod kernel_params;
+pub mod mac;
+pub mod modules;
+pub mod network;
+pub mod suid_sgid;
+pub mod world_writable;
+
+use crate::finding::Finding;
+use crate::severity::Severity;
+
+/// What a severity depends on besides the finding. A report does not say whether its host is a container.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HostContext {
+    /// The scan ran in a container (`/.dockerenv` or `/run/.containerenv` exists).
+    pub container: bool,
+    /// AppArmor is on.
+    pub apparmor: bool,
+}
+
+/// The severity that the scanner gives to `finding`; `None` where it has no rule here, or the finding is none of its kinds.
+pub fn severity_of(scanner: &str, finding: &Finding, host: HostContext) -> Option<Severity> {
+    match scanner {
+        "processes" => Some(Severity::Info),
+        "network" => network::of_finding(finding),
+        "kernel_params" => kernel_params::of_finding(finding),
+        "modules" => modules::of_finding(finding),
+        "suid_sgid" => Some(suid_sgid::severity(&finding.id)),
+        "world_writable" => world_writable::of_finding(finding),
+        "ioc" => Some(ioc::severity(ioc::Traits::of_finding(finding))),
+        "mac" => mac::of_finding(finding, host),
+        _ => None,
+    }
+}
