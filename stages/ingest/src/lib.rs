@@ -1,0 +1,153 @@
+//! Stage `ingest`: a directory of scanner reports becomes scans.
+//!
+//! Every finding is kept; the form is normalized and the log says how. Reports of one host become its history, in the order
+//! in which they started. [`list`](mod@list) finds the files, [`history`] puts them in order.
+
+mod history;
+mod list;
+
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use contract::stage::At;
+use contract::{Card, Context, Stage, StageError, Type};
+use rayon::prelude::*;
+use scan::{Changes, Report};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::history::Arrival;
+
+/// How many reports are named one by one in the log or in an error; the rest is counted.
+const NAMED: usize = 20;
+
+/// The kind `ingest`.
+pub struct Ingest;
+
+/// Params of `ingest`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct IngestParams {
+    /// What to do with a file that is no report.
+    pub on_bad: OnBad,
+}
+
+/// What to do with a file that is no report.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnBad {
+    /// Fail, and name every bad file.
+    #[default]
+    Fail,
+    /// Go on without it, and count it.
+    Skip,
+}
+
+impl Stage for Ingest {
+    type Params = IngestParams;
+
+    fn card() -> Card {
+        Card::new("ingest", 1)
+            .worker("pipe-data")
+            .summary("Reads scanner reports (sys-scan JSON) into normalized scans")
+            .input("reports", Type::Dir, "*.json, directly or one directory down")
+            .output("scans", Type::Scans, "One valid report a host and scan")
+    }
+
+    fn run(params: IngestParams, context: &Context) -> Result<(), StageError> {
+        let files = list::reports(context.input("reports")?)?;
+        let out = context.output_dir("scans")?;
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(context.threads())
+            .build()
+            .map_err(|e| StageError::resources(format!("no thread pool: {e}")))?;
+        let done = AtomicU64::new(0);
+        let total = files.reports.len() as u64;
+        let take = |(index, file): (usize, &list::ReportFile)| {
+            context.check_cancelled()?;
+            let taken = take_in(file, index, out)?;
+            context.progress(done.fetch_add(1, Ordering::Relaxed) + 1, total, "reports");
+            Ok(taken)
+        };
+        let taken: Vec<Taken> =
+            pool.install(|| files.reports.par_iter().enumerate().map(take).collect::<Result<_, StageError>>())?;
+
+        let (mut arrivals, mut bad) = (Vec::new(), Vec::new());
+        for one in taken {
+            match one {
+                Taken::Good(arrival) => arrivals.push(arrival),
+                Taken::Bad(message) => bad.push(message),
+            }
+        }
+        if !bad.is_empty() && params.on_bad == OnBad::Fail {
+            return Err(StageError::invalid_input(bad_reports(&bad))
+                .help("mend or remove them, or set `on_bad: skip` to go on without them"));
+        }
+        if arrivals.is_empty() {
+            return Err(StageError::invalid_input(bad_reports(&bad)).help("not one report could be read"));
+        }
+        tell(context, &arrivals, &bad, &files.others);
+        history::place(arrivals, out, context)
+    }
+}
+
+enum Taken {
+    Good(Arrival),
+    /// What is wrong with it.
+    Bad(String),
+}
+
+/// Reads one report and writes its valid form beside its host's others, under a name that still lacks its place in time.
+fn take_in(file: &list::ReportFile, index: usize, out: &Path) -> Result<Taken, StageError> {
+    let (report, changes) = match Report::read_noting(&file.path) {
+        Ok(read) => read,
+        Err(error) => return Ok(Taken::Bad(format!("{}: {}", file.name, error.kind))),
+    };
+    let host = report.hostname();
+    if !scan::scans::valid_hostname(host) {
+        return Ok(Taken::Bad(format!("{}: at /meta/hostname: {host:?} cannot name a host's directory", file.name)));
+    }
+    let directory = out.join(host);
+    fs::create_dir_all(&directory).at(&directory)?;
+    let written = directory.join(format!("{index}.arrival"));
+    report.write(&written).at(&written)?;
+    Ok(Taken::Good(Arrival {
+        host: host.to_owned(),
+        started_at: report.started_at().map(str::to_owned),
+        findings: report.findings().count() as u64,
+        name: file.name.clone(),
+        written,
+        changes,
+    }))
+}
+
+fn bad_reports(bad: &[String]) -> String {
+    let mut message = format!("{} of the reports cannot be read:", bad.len());
+    for line in bad.iter().take(NAMED) {
+        message.push_str("\n  ");
+        message.push_str(line);
+    }
+    if bad.len() > NAMED {
+        message.push_str(&format!("\n  and {} more", bad.len() - NAMED));
+    }
+    message
+}
+
+fn tell(context: &Context, arrivals: &[Arrival], bad: &[String], others: &[String]) {
+    for arrival in arrivals.iter().take(NAMED) {
+        context.info(format!("{}: {}", arrival.name, arrival.changes));
+    }
+    let mut all = Changes::default();
+    arrivals.iter().for_each(|arrival| all += arrival.changes.clone());
+    context.info(format!("all {} reports: {all}", arrivals.len()));
+    if !others.is_empty() {
+        context.info(format!("left aside, not *.json: {}", others.join(", ")));
+    }
+    if !bad.is_empty() {
+        context.warn(bad_reports(bad));
+    }
+    context.metric("reports", arrivals.len() as f64);
+    context.metric("findings", arrivals.iter().map(|arrival| arrival.findings).sum::<u64>() as f64);
+    context.metric("skipped", bad.len() as f64);
+}

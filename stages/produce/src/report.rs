@@ -1,0 +1,130 @@
+//! The report around the findings: what the scanner says of host, tool and times.
+
+use scan::{Report, ScannerResult, Warning};
+use serde_json::{Map, Value, json};
+
+use crate::clock::{Moment, iso};
+use crate::emit::Output;
+use crate::host::{Host, ModuleMode};
+use crate::stream::{Draw, Purpose};
+
+/// Switches of the scanner that are off in every report.
+const OFF: [&str; 14] = [
+    "canonical",
+    "compact",
+    "compliance",
+    "hardening",
+    "integrity",
+    "integrity_pkg_rehash",
+    "integrity_pkg_verify",
+    "ioc_env_trust",
+    "ioc_exec_trace",
+    "modules_hash",
+    "ndjson",
+    "parallel",
+    "sarif",
+    "seccomp",
+];
+const ON: [&str; 5] = ["containers", "fs_hygiene", "pretty", "process_inventory", "rules_enable"];
+
+/// The report of a scan.
+pub(crate) fn report(host: &Host, scan: u32, outputs: Vec<Output>) -> Report {
+    let moment = host.moments[scan as usize];
+    let mut draw = host.streams(Purpose::Report).at(u64::from(scan));
+    let timings = timings(&outputs, moment, &mut draw);
+    let slowest = timings.iter().max_by_key(|(_, elapsed)| *elapsed).copied().unwrap_or(("", 0));
+    let findings: usize = outputs.iter().map(|output| output.found.len()).sum();
+    let mut results = Vec::with_capacity(outputs.len() + 3);
+    for output in outputs {
+        let findings = output.found.into_iter().map(|found| found.finding).collect();
+        results.push(ScannerResult::new(output.scanner, findings));
+        if output.registers_twice {
+            results.push(ScannerResult::new(output.scanner, Vec::new()));
+        }
+    }
+    let mut report = Report {
+        meta: meta(host, &timings),
+        summary: summary(moment, findings, slowest),
+        results,
+        collection_warnings: warnings(host),
+        scanner_errors: Vec::new(),
+        summary_extension: Map::new(),
+    };
+    report.recount();
+    report
+}
+
+fn timings(outputs: &[Output], moment: Moment, draw: &mut Draw) -> Vec<(&'static str, u32)> {
+    let most = moment.duration_ms / outputs.len().max(1) as u32;
+    let timing = |output: &Output| {
+        let own = (output.scanner, draw.below(most));
+        [Some(own), output.registers_twice.then_some((output.scanner, 0))]
+    };
+    outputs.iter().flat_map(timing).flatten().collect()
+}
+
+fn meta(host: &Host, timings: &[(&'static str, u32)]) -> Map<String, Value> {
+    let mut config: Map<String, Value> = Map::new();
+    OFF.iter().for_each(|key| drop(config.insert((*key).to_owned(), json!("false"))));
+    ON.iter().for_each(|key| drop(config.insert((*key).to_owned(), json!("true"))));
+    let is = |mode| json!((host.module_mode == mode).to_string());
+    let others = [
+        ("modules_summary_only", is(ModuleMode::Summary)),
+        ("modules_anomalies_only", is(ModuleMode::Anomalies)),
+        ("seccomp_strict", json!("false")),
+        ("fs_world_writable_limit", json!(0)),
+        ("integrity_pkg_rehash_limit", json!(50)),
+        ("ioc_exec_trace_seconds", json!(0)),
+        ("parallel_max_threads", json!(0)),
+    ];
+    others.into_iter().for_each(|(key, value)| drop(config.insert(key.to_owned(), value)));
+    let timings: Vec<Value> =
+        timings.iter().map(|(scanner, elapsed)| json!({"scanner": scanner, "elapsed_ms": elapsed})).collect();
+    let entries = [
+        ("$schema", json!("https://github.com/J-mazz/sys-scan/schema/v2.json")),
+        ("arch", json!("x86_64")),
+        ("cmdline", json!("sys-scan --pretty --output scan.json")),
+        ("effective_config", Value::Object(config)),
+        ("egid", json!("0")),
+        ("euid", json!("0")),
+        ("gid", json!("0")),
+        ("hostname", json!(host.name)),
+        ("json_schema_version", json!("2")),
+        ("kernel", json!(host.kernel)),
+        ("os_id", json!(host.distribution.id)),
+        ("os_pretty", json!(host.distribution.pretty)),
+        ("os_version", json!(host.distribution.version)),
+        ("timings", json!(timings)),
+        ("tool_version", json!("6.0.0")),
+        ("uid", json!("0")),
+        ("user", json!("root")),
+    ];
+    entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+}
+
+fn summary(moment: Moment, findings: usize, slowest: (&str, u32)) -> Map<String, Value> {
+    let duration = moment.duration_ms;
+    // Hundredths in integers: the quotient is the same on every machine, and prints with at most two decimals.
+    let hundredths = findings as u64 * 100_000 / u64::from(duration);
+    let entries = [
+        ("duration_ms", json!(duration)),
+        ("findings_per_second", json!(hundredths as f64 / 100.0)),
+        ("started_at", json!(iso(moment.started_at))),
+        ("finished_at", json!(iso(moment.started_at + u64::from(duration) / 1000))),
+        ("slowest_scanner", json!({"name": slowest.0, "elapsed_ms": slowest.1.to_string()})),
+    ];
+    entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+}
+
+/// Threads of the kernel have no command line; the scanner says so of each. The first few stand for all.
+fn warnings(host: &Host) -> Vec<Warning> {
+    if host.container {
+        return Vec::new();
+    }
+    let warning = |pid: u32| Warning::Code {
+        scanner: "processes".to_owned(),
+        code: "proc_unreadable_cmdline".to_owned(),
+        detail: Some(format!("/proc/{pid}/cmdline")),
+    };
+    (2..5).map(warning).collect()
+}

@@ -1,0 +1,130 @@
+//! The data tables under `data/`: what hosts, services, look-alikes and attack chains there are.
+//!
+//! A reader edits the YAML, never Rust. The tables are embedded, so a worker needs no file besides itself; a table that does
+//! not read is a bug of this crate, and its test says where.
+
+mod choices;
+mod host;
+mod service;
+mod template;
+
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+pub(crate) use choices::Choices;
+pub(crate) use host::{Distribution, Mac, Role};
+pub(crate) use service::{Account, Bind, Casual, Listener, Protocol, Service, Site, Where};
+pub(crate) use template::{
+    Anomaly, ModuleTrace, Owner, ProcessTrace, Remote, SelinuxMode, SocketState, SocketTrace, Step, Template, Trace,
+    WritableCheck,
+};
+
+/// Every table.
+pub(crate) struct Tables {
+    pub distributions: Vec<Distribution>,
+    pub roles: Vec<Role>,
+    pub services: Vec<Service>,
+    pub casual: Vec<Casual>,
+    pub modules: Modules,
+    pub networks: Networks,
+    pub lookalikes: Vec<Template>,
+    pub chains: Vec<Template>,
+}
+
+/// Kernel modules by how common they are.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Modules {
+    pub base: Vec<String>,
+    pub extra: Vec<String>,
+    pub out_of_tree: Vec<VendorModule>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct VendorModule {
+    pub name: String,
+    pub path: String,
+}
+
+/// Addresses, ports and names.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Networks {
+    pub public: Vec<host::Pool>,
+    pub lan: Vec<host::Pool>,
+    pub outbound_ports: Vec<u16>,
+    pub users: Vec<String>,
+    pub words: Vec<String>,
+}
+
+/// The tables of this build.
+pub(crate) static TABLES: LazyLock<Tables> = LazyLock::new(|| Tables {
+    distributions: read("distributions", include_str!("../../data/distributions.yaml")),
+    roles: read("roles", include_str!("../../data/roles.yaml")),
+    services: read("services", include_str!("../../data/services.yaml")),
+    casual: read("casual", include_str!("../../data/casual.yaml")),
+    modules: read("modules", include_str!("../../data/modules.yaml")),
+    networks: read("networks", include_str!("../../data/networks.yaml")),
+    lookalikes: read("lookalikes", include_str!("../../data/lookalikes.yaml")),
+    chains: read("chains", include_str!("../../data/chains.yaml")),
+});
+
+fn read<T: DeserializeOwned>(name: &str, text: &str) -> T {
+    serde_yaml::from_str(text).unwrap_or_else(|error| panic!("the embedded table {name}.yaml reads: {error}"))
+}
+
+impl Tables {
+    /// The service of that name; the tables' test shows that every name used has one.
+    pub(crate) fn service(&self, name: &str) -> &Service {
+        self.services.iter().find(|service| service.name == name).expect("services.yaml has every name that is used")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_name_that_a_table_uses_is_defined() {
+        let services: BTreeSet<&str> = TABLES.services.iter().map(|s| s.name.as_str()).collect();
+        let roles: BTreeSet<&str> = TABLES.roles.iter().map(|r| r.name.as_str()).collect();
+        for role in &TABLES.roles {
+            for name in role.services.iter().flat_map(|wish| &wish.any) {
+                assert!(services.contains(name.as_str()), "roles.yaml: {name}");
+            }
+        }
+        for template in TABLES.chains.iter().chain(&TABLES.lookalikes) {
+            let name = &template.name;
+            assert!(template.needs.iter().all(|s| services.contains(s.as_str())), "{name}: needs");
+            assert!(template.roles.iter().all(|r| roles.contains(r.as_str())), "{name}: roles");
+            let mut defined = BTreeSet::new();
+            for step in &template.steps {
+                match &step.leaves {
+                    Trace::Process(process) => drop(defined.insert(process.id.as_deref())),
+                    Trace::Socket(socket) => match &socket.of {
+                        Owner::Service => assert!(!template.needs.is_empty(), "{name}: of service without needs"),
+                        Owner::Process(id) => assert!(defined.contains(&Some(id.as_str())), "{name}: of {id}"),
+                    },
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn chains_have_techniques_and_weights_and_lookalikes_have_neither() {
+        for chain in &TABLES.chains {
+            assert!(chain.weight > 0 && chain.share == 0, "{}", chain.name);
+            assert!(chain.steps.len() >= 3 && chain.steps.iter().all(|s| s.technique.is_some()), "{}", chain.name);
+        }
+        for lookalike in &TABLES.lookalikes {
+            assert!(lookalike.weight == 0 && lookalike.share > 0, "{}", lookalike.name);
+            assert!(lookalike.steps.iter().all(|s| s.technique.is_none()), "{}", lookalike.name);
+        }
+    }
+}

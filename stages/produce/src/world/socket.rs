@@ -1,0 +1,174 @@
+//! Sockets: listeners of daemons, connections to them, and connections that processes open.
+
+use std::net::Ipv4Addr;
+
+use scan::rules::network::{LOOPBACK6, WILDCARD6};
+
+use crate::host::Host;
+use crate::stream::{Draw, Purpose};
+use crate::tables::{Bind, Listener, Protocol, Remote, SocketState, TABLES};
+use crate::world::Mark;
+use crate::world::ids::{Ids, Since};
+use crate::world::process::Process;
+
+/// Ports that a connection's own end takes.
+const EPHEMERAL: [u32; 2] = [32_768, 60_999];
+/// Share of connections, per mille, that another one has replaced by the next scan.
+const CHURN: u32 = 850;
+/// Share of connections to a listener, per mille, that are already closed on this side.
+const CLOSED: u32 = 200;
+const COIN: u32 = 1 << 24;
+const OUTBOUND: u32 = 1 << 20;
+
+/// A socket.
+#[derive(Clone, Debug)]
+pub(crate) struct Socket {
+    pub protocol: Protocol,
+    /// Of TCP.
+    pub state: SocketState,
+    pub local_ip: String,
+    pub local_port: u16,
+    pub remote_ip: String,
+    pub remote_port: u16,
+    /// 0 where the kernel keeps none.
+    pub inode: u32,
+    /// The pid of the process that holds it; none once it is closed.
+    pub pid: Option<u32>,
+    /// Its place in the kernel's hash table.
+    pub order: u32,
+    pub mark: Option<Mark>,
+}
+
+impl Socket {
+    /// A socket that waits for others.
+    pub(crate) fn listener(listener: Listener, host: &Host, inode: u32, pid: u32, order: u32) -> Socket {
+        let v6 = listener.protocol == Protocol::Tcp6;
+        let any = if v6 { WILDCARD6 } else { "0.0.0.0" };
+        let local_ip = match listener.bind {
+            Bind::Any => any.to_owned(),
+            Bind::Loopback if v6 => LOOPBACK6.to_owned(),
+            Bind::Loopback => "127.0.0.1".to_owned(),
+            Bind::Resolver => "127.0.0.53".to_owned(),
+            Bind::Lan => host.address.to_string(),
+        };
+        Socket {
+            protocol: listener.protocol,
+            state: SocketState::Listen,
+            local_ip,
+            local_port: listener.port,
+            remote_ip: any.to_owned(),
+            remote_port: 0,
+            inode,
+            pid: Some(pid),
+            order,
+            mark: None,
+        }
+    }
+
+    /// A connection of a process.
+    pub(crate) fn connection(host: &Host, remote: (Ipv4Addr, u16), inode: u32, pid: u32, draw: &mut Draw) -> Socket {
+        Socket {
+            protocol: Protocol::Tcp,
+            state: SocketState::Established,
+            local_ip: host.address.to_string(),
+            local_port: draw.between(EPHEMERAL) as u16,
+            remote_ip: remote.0.to_string(),
+            remote_port: remote.1,
+            inode,
+            pid: Some(pid),
+            order: draw.word(),
+            mark: None,
+        }
+    }
+}
+
+/// An address that a connection goes to or comes from.
+pub(crate) fn remote_address(remote: Remote, draw: &mut Draw) -> Ipv4Addr {
+    let pools = match remote {
+        Remote::Public => &TABLES.networks.public,
+        Remote::Lan => &TABLES.networks.lan,
+    };
+    draw.pick(pools).address(draw.word())
+}
+
+pub(super) fn benign(host: &Host, scan: u32, processes: &[Process], ids: &Ids) -> Vec<Socket> {
+    let mut sockets = Vec::with_capacity(64);
+    listeners(host, processes, ids, &mut sockets);
+    clients(host, scan, processes, ids, &mut sockets);
+    outbound(host, scan, processes, ids, &mut sockets);
+    sockets
+}
+
+/// Containers have a network of their own: their listeners do not show on the host.
+fn listeners(host: &Host, processes: &[Process], ids: &Ids, sockets: &mut Vec<Socket>) {
+    let streams = host.streams(Purpose::Socket);
+    for process in processes.iter().filter(|process| process.is_main && process.container.is_none()) {
+        let Some(service) = process.running.map(|index| host.running[index].service) else { continue };
+        for (listener, number) in service.listens.iter().zip(0..) {
+            let mut draw = streams.at2(process.pid, number);
+            let inode = ids.inode(process.since, &mut draw);
+            sockets.push(Socket::listener(*listener, host, inode, process.pid, draw.word()));
+        }
+    }
+}
+
+fn clients(host: &Host, scan: u32, processes: &[Process], ids: &Ids, sockets: &mut Vec<Socket>) {
+    let served: Vec<Socket> = sockets
+        .iter()
+        .filter(|socket| socket.protocol != Protocol::Udp && !scan::rules::network::is_loopback(&socket.local_ip))
+        .cloned()
+        .collect();
+    if served.is_empty() {
+        return;
+    }
+    let streams = host.streams(Purpose::Socket);
+    let slots = streams.at2(scan, COIN - 1).between(host.role.clients);
+    for slot in 0..slots {
+        let since = came(ids.since(|at| streams.at2(at, COIN + slot), scan, CHURN), host, scan);
+        let mut draw = streams.at2(since, 2 * COIN + slot);
+        let listener = draw.pick(&served);
+        let remote = if draw.chance(450) { Remote::Lan } else { Remote::Public };
+        let closed = draw.chance(CLOSED);
+        let inode = ids.inode(Since::Scan(since), &mut draw);
+        let pid = handler(listener, processes, &mut draw);
+        let peer = (remote_address(remote, &mut draw), draw.between(EPHEMERAL) as u16);
+        sockets.push(Socket {
+            state: if closed { SocketState::TimeWait } else { SocketState::Established },
+            local_port: listener.local_port,
+            inode: if closed { 0 } else { inode },
+            pid: if closed { None } else { pid },
+            ..Socket::connection(host, peer, inode, 0, &mut draw)
+        });
+    }
+}
+
+/// The process that answers on a listener: a worker of its daemon, where there are any.
+fn handler(listener: &Socket, processes: &[Process], draw: &mut Draw) -> Option<u32> {
+    let main = processes.iter().find(|process| Some(process.pid) == listener.pid)?;
+    let family: Vec<u32> = processes.iter().filter(|p| p.running == main.running).map(|p| p.pid).collect();
+    Some(*draw.pick(&family))
+}
+
+fn outbound(host: &Host, scan: u32, processes: &[Process], ids: &Ids, sockets: &mut Vec<Socket>) {
+    let streams = host.streams(Purpose::Socket);
+    let slots = streams.at2(scan, OUTBOUND - 1).between(host.role.outbound);
+    for slot in OUTBOUND..OUTBOUND + slots {
+        let since = came(ids.since(|at| streams.at2(at, COIN + slot), scan, CHURN), host, scan);
+        let mut draw = streams.at2(since, 2 * COIN + slot);
+        let remote = if draw.chance(250) { Remote::Lan } else { Remote::Public };
+        let inode = ids.inode(Since::Scan(since), &mut draw);
+        let owner = draw.pick(processes);
+        if owner.container.is_some() {
+            continue;
+        }
+        let peer = (remote_address(remote, &mut draw), *draw.pick(&TABLES.networks.outbound_ports));
+        sockets.push(Socket::connection(host, peer, inode, owner.pid, &mut draw));
+    }
+}
+
+fn came(since: Since, host: &Host, scan: u32) -> u32 {
+    match since {
+        Since::Boot => host.moments[scan as usize].boot,
+        Since::Scan(at) => at,
+    }
+}
