@@ -1,0 +1,242 @@
+//! One host: its scans in the order of time, each enriched, joined and written as lines.
+//!
+//! A host is the unit of parallel work. Its lines are held until they are written in the order of hosts.
+
+use std::collections::{BTreeSet, HashMap};
+
+use contract::StageError;
+use scan::{Finding, ScanFile, Severity};
+
+use crate::baseline::Baseline;
+use crate::category::Category;
+use crate::facts::{Facts, Terms};
+use crate::fleet::Fleet;
+use crate::graph::Clusters;
+use crate::join::{self, Match};
+use crate::knowledge::KNOWLEDGE;
+use crate::record::{BaselineStatus, Correlation, EnrichedFinding, Subscores};
+use crate::risk::{self, Exposure, Factors, Profile};
+use crate::role;
+use crate::rule::Rule;
+use crate::tags::{self, NAME_PATTERN, PROCESS_NOVEL};
+
+/// What every host is computed with.
+pub struct Setting<'s> {
+    /// The reading of the risk formula.
+    pub profile: Profile,
+    /// The rules.
+    pub rules: &'s [Rule],
+    /// What several hosts share.
+    pub fleet: &'s Fleet,
+}
+
+/// The lines of one host.
+#[derive(Default)]
+pub struct HostLines {
+    /// For `findings`.
+    pub findings: Vec<u8>,
+    /// For `correlations`.
+    pub correlations: Vec<u8>,
+    /// Findings written.
+    pub finding_count: u64,
+    /// Correlations written.
+    pub correlation_count: u64,
+}
+
+/// Computes the lines of one host from its scans, given in the order of time.
+pub fn lines(setting: &Setting<'_>, scans: &[ScanFile]) -> Result<HostLines, StageError> {
+    let mut lines = HostLines::default();
+    let mut baseline = Baseline::default();
+    for file in scans {
+        let report = file.read()?;
+        let results = report.results.into_iter();
+        let findings = results.flat_map(|r| r.findings.into_iter().map(move |finding| (r.scanner.clone(), finding)));
+        let (enriched, correlations) = scan(setting, &file.host, file.scan, findings.collect(), &mut baseline);
+        for finding in &enriched {
+            write_line(&mut lines.findings, finding);
+        }
+        for correlation in &correlations {
+            write_line(&mut lines.correlations, correlation);
+        }
+        lines.finding_count += enriched.len() as u64;
+        lines.correlation_count += correlations.len() as u64;
+    }
+    Ok(lines)
+}
+
+/// Enriches and joins the findings of one scan, and makes them history.
+pub fn scan(
+    setting: &Setting<'_>,
+    host: &str,
+    number: u32,
+    mut findings: Vec<(String, Finding)>,
+    baseline: &mut Baseline,
+) -> (Vec<EnrichedFinding>, Vec<Correlation>) {
+    findings.sort_by(|(a, x), (b, y)| (a, &x.id).cmp(&(b, &y.id)));
+    let sightings: Vec<u32> = findings
+        .iter()
+        .map(|(scanner, finding)| baseline.observe(scanner, finding, &Terms::of(scanner, finding)))
+        .collect();
+    let facts: Vec<Facts<'_>> = findings
+        .iter()
+        .zip(&sightings)
+        .map(|((scanner, finding), &seen)| Facts {
+            scanner,
+            finding,
+            terms: Terms::of(scanner, finding),
+            change: Some(baseline.change(seen)),
+        })
+        .collect();
+    let matches = join::matches(setting.rules, &facts, setting.fleet);
+    let document_ids = document_ids(&findings);
+    let correlations = matches.iter().map(|m| correlation(setting, host, number, m, &document_ids)).collect::<Vec<_>>();
+    let links = Links::of(findings.len(), &matches);
+    let container = role::container(&facts);
+    let role = role::infer(&facts, container);
+    let tags: Vec<BTreeSet<String>> =
+        facts.iter().zip(&sightings).map(|(facts, &seen)| tags::of(setting.profile, facts, seen)).collect();
+    drop(facts);
+    let earlier_scans = baseline.scans();
+    let enriched = findings
+        .into_iter()
+        .zip(document_ids)
+        .zip(sightings.into_iter().zip(tags))
+        .enumerate()
+        .map(|(index, (((scanner, finding), document_id), (sightings, tags)))| {
+            let joined: Vec<&Correlation> = links.of_finding[index].iter().map(|&m| &correlations[m]).collect();
+            let risk = assess(setting.profile, &scanner, &finding, &tags, sightings);
+            let added: u32 = joined.iter().map(|c| u32::from(c.risk_score_delta)).sum();
+            let operational_error = finding.severity == Severity::Error;
+            EnrichedFinding {
+                host: host.to_owned(),
+                scan: number,
+                id: finding.id,
+                document_id,
+                title: finding.title,
+                severity: if operational_error { Severity::Info } else { finding.severity },
+                operational_error,
+                base_severity_score: finding.base_severity_score,
+                description: finding.description,
+                metadata: finding.metadata,
+                category: Category::of_scanner(&scanner),
+                risk_profile: setting.profile,
+                risk_score: risk.score,
+                risk_total: (u32::from(risk.score) + added).min(100) as u8,
+                risk_subscores: subscores(&risk),
+                probability_actionable: risk.probability,
+                baseline_status: if sightings == 0 { BaselineStatus::New } else { BaselineStatus::Existing },
+                sightings,
+                earlier_scans,
+                host_role: role.role.clone(),
+                host_role_rationale: role.rationale.clone(),
+                container,
+                techniques: techniques(&tags, &joined),
+                correlation_refs: joined.iter().map(|c| c.id.clone()).collect::<BTreeSet<_>>().into_iter().collect(),
+                graph_degree: joined.len() as u32,
+                cluster_id: links.cluster[index].map(|number| format!("c{number}")),
+                tags: tags.into_iter().collect(),
+                scanner,
+            }
+        })
+        .collect();
+    baseline.end_scan();
+    (enriched, correlations)
+}
+
+/// The score of a finding from its tags and history; `verify` computes it again from a line.
+pub fn assess(
+    profile: Profile,
+    scanner: &str,
+    finding: &Finding,
+    tags: &BTreeSet<String>,
+    sightings: u32,
+) -> risk::Risk {
+    let factors = Factors {
+        severity: finding.severity,
+        scanner,
+        exposure: Exposure::of_tags(tags.iter().map(String::as_str)),
+        sightings,
+        novel: tags.contains(PROCESS_NOVEL),
+        pattern_only: tags.contains(NAME_PATTERN),
+    };
+    risk::assess(profile, &factors)
+}
+
+/// The parts of a score as shares of their caps.
+pub fn subscores(risk: &risk::Risk) -> Subscores {
+    Subscores {
+        impact: risk::rounded(risk.impact / 10.0, 10_000.0),
+        exposure: risk::rounded(risk.exposure / 3.0, 10_000.0),
+        anomaly: risk::rounded(risk.anomaly / 2.0, 10_000.0),
+        confidence: risk.confidence,
+    }
+}
+
+/// Raw ids made unique within one document: the second use of `x` becomes `x#2`.
+fn document_ids(findings: &[(String, Finding)]) -> Vec<String> {
+    let mut uses: HashMap<&str, u32> = HashMap::with_capacity(findings.len());
+    let mut ids = Vec::with_capacity(findings.len());
+    for (_, finding) in findings {
+        let count = uses.entry(finding.id.as_str()).or_default();
+        *count += 1;
+        ids.push(if *count == 1 { finding.id.clone() } else { format!("{}#{count}", finding.id) });
+    }
+    ids
+}
+
+fn correlation(setting: &Setting<'_>, host: &str, scan: u32, found: &Match<'_>, ids: &[String]) -> Correlation {
+    let rule = &setting.rules[found.rule];
+    Correlation {
+        host: host.to_owned(),
+        scan,
+        id: found.id(rule, host, scan),
+        rule: rule.id.clone(),
+        title: rule.title.clone(),
+        rationale: found.rationale(rule),
+        related_finding_ids: found.members.iter().map(|&index| ids[index].clone()).collect(),
+        member_count: found.member_count as u32,
+        risk_score_delta: rule.delta,
+        severity: rule.severity,
+        tags: rule.tags.clone(),
+        exposure_tags: rule.exposure_tags.clone(),
+        techniques: rule.techniques.clone(),
+        hosts: found.hosts.to_vec(),
+    }
+}
+
+/// Which correlations a finding is in, and which cluster.
+struct Links {
+    of_finding: Vec<Vec<usize>>,
+    cluster: Vec<Option<usize>>,
+}
+
+impl Links {
+    fn of(count: usize, matches: &[Match<'_>]) -> Links {
+        let mut of_finding = vec![Vec::new(); count];
+        let mut clusters = Clusters::new(count);
+        for (number, found) in matches.iter().enumerate() {
+            clusters.join(&found.members);
+            for &member in &found.members {
+                of_finding[member].push(number);
+            }
+        }
+        let mut names: HashMap<usize, usize> = HashMap::new();
+        let mut cluster = vec![None; count];
+        for index in (0..count).filter(|&index| !of_finding[index].is_empty()) {
+            let next = names.len() + 1;
+            cluster[index] = Some(*names.entry(clusters.root(index)).or_insert(next));
+        }
+        Links { of_finding, cluster }
+    }
+}
+
+fn techniques(tags: &BTreeSet<String>, correlations: &[&Correlation]) -> Vec<String> {
+    let of_tags = tags.iter().flat_map(|tag| KNOWLEDGE.techniques(tag));
+    let of_correlations = correlations.iter().flat_map(|correlation| &correlation.techniques);
+    of_tags.chain(of_correlations).cloned().collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+fn write_line(out: &mut Vec<u8>, line: &impl serde::Serialize) {
+    serde_json::to_writer(&mut *out, line).expect("a record is plain data");
+    out.push(b'\n');
+}

@@ -1,0 +1,159 @@
+//! The tables beside this crate (`knowledge/*.yaml`), embedded and read once.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+/// Everything looked up about ports, modules, organisations and techniques.
+pub struct Knowledge {
+    ports: BTreeMap<String, Port>,
+    modules: BTreeMap<String, Module>,
+    networks: Vec<Network>,
+    rarity: BTreeMap<String, f64>,
+    techniques: BTreeMap<String, Vec<String>>,
+}
+
+/// The tables of this build.
+pub static KNOWLEDGE: LazyLock<Knowledge> = LazyLock::new(Knowledge::load);
+
+/// A well-known port.
+#[derive(Deserialize)]
+pub struct Port {
+    /// What usually answers there.
+    pub service: String,
+    /// Tags of a finding about it.
+    pub tags: Vec<String>,
+}
+
+/// A kernel module of note.
+#[derive(Deserialize)]
+pub struct Module {
+    /// What it belongs to.
+    pub family: String,
+    /// Tags of a finding about it.
+    pub tags: Vec<String>,
+}
+
+/// An organisation's addresses.
+pub struct Network {
+    /// The organisation.
+    pub name: String,
+    /// Tags of a finding about an address of it.
+    pub tags: Vec<String>,
+    base: u32,
+    mask: u32,
+}
+
+#[derive(Deserialize)]
+struct Ports {
+    ports: BTreeMap<String, Port>,
+}
+
+#[derive(Deserialize)]
+struct Modules {
+    modules: BTreeMap<String, Module>,
+}
+
+#[derive(Deserialize)]
+struct Organisations {
+    orgs: BTreeMap<String, Organisation>,
+}
+
+#[derive(Deserialize)]
+struct Organisation {
+    cidrs: Vec<String>,
+    tags: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Rarity {
+    modules: Vec<RareModule>,
+}
+
+#[derive(Deserialize)]
+struct RareModule {
+    module: String,
+    rarity_score: f64,
+}
+
+impl Knowledge {
+    fn load() -> Knowledge {
+        let ports: Ports = embedded(include_str!("../knowledge/ports.yaml"));
+        let modules: Modules = embedded(include_str!("../knowledge/modules.yaml"));
+        let organisations: Organisations = embedded(include_str!("../knowledge/orgs.yaml"));
+        let rarity: Rarity = embedded(include_str!("../knowledge/rarity.yaml"));
+        let mut techniques: BTreeMap<String, Vec<String>> = embedded(include_str!("../knowledge/attack_mapping.yaml"));
+        // A finding that is merely new is no sign of valid accounts; the agent's table would give T1078 to every one.
+        techniques.remove("baseline:new");
+        techniques.extend(embedded::<BTreeMap<String, Vec<String>>>(include_str!("../knowledge/techniques.yaml")));
+        Knowledge {
+            ports: ports.ports,
+            modules: modules.modules,
+            networks: organisations.orgs.into_iter().flat_map(|(name, org)| networks(&name, &org)).collect(),
+            rarity: rarity.modules.into_iter().map(|m| (m.module, m.rarity_score)).collect(),
+            techniques,
+        }
+    }
+
+    /// What is known of a port.
+    pub fn port(&self, port: &str) -> Option<&Port> {
+        self.ports.get(port)
+    }
+
+    /// What is known of a module.
+    pub fn module(&self, module: &str) -> Option<&Module> {
+        self.modules.get(module)
+    }
+
+    /// How rare a module is, where that was measured.
+    pub fn rarity(&self, module: &str) -> Option<f64> {
+        self.rarity.get(module).copied()
+    }
+
+    /// The organisation that an IPv4 address belongs to.
+    pub fn organisation(&self, address: &str) -> Option<&Network> {
+        let address = u32::from(address.parse::<Ipv4Addr>().ok()?);
+        self.networks.iter().find(|network| address & network.mask == network.base)
+    }
+
+    /// The techniques that a tag stands for.
+    pub fn techniques(&self, tag: &str) -> &[String] {
+        self.techniques.get(tag).map_or(&[], Vec::as_slice)
+    }
+}
+
+fn networks(name: &str, organisation: &Organisation) -> Vec<Network> {
+    let network = |cidr: &String| {
+        let (address, bits) = cidr.split_once('/').expect("a table entry is ADDRESS/BITS");
+        let bits: u32 = bits.parse().expect("a table entry ends in a number of bits");
+        let mask = u32::MAX.checked_shl(32 - bits).unwrap_or(0);
+        let base = u32::from(address.parse::<Ipv4Addr>().expect("a table entry is an IPv4 network")) & mask;
+        Network { name: name.to_owned(), tags: organisation.tags.clone(), base, mask }
+    };
+    organisation.cidrs.iter().map(network).collect()
+}
+
+/// Reads an embedded table. Through JSON, because YAML spells enum variants with `!tags` otherwise.
+pub(crate) fn embedded<T: DeserializeOwned>(text: &str) -> T {
+    let value: serde_json::Value = serde_yaml::from_str(text).expect("an embedded table is YAML");
+    serde_json::from_value(value).expect("an embedded table has its documented form")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_table_reads() {
+        assert_eq!(KNOWLEDGE.port("22").unwrap().service, "ssh");
+        assert_eq!(KNOWLEDGE.module("xt_MASQUERADE").unwrap().family, "netfilter_nat");
+        assert_eq!(KNOWLEDGE.organisation("140.82.121.4").unwrap().name, "github");
+        assert!(KNOWLEDGE.organisation("203.0.113.80").is_none());
+        assert_eq!(KNOWLEDGE.techniques("suid"), ["T1548"]);
+        assert!(KNOWLEDGE.techniques("baseline:new").is_empty());
+        assert_eq!(KNOWLEDGE.rarity("test_module"), Some(0.0));
+    }
+}

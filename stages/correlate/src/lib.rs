@@ -1,0 +1,32 @@
+//! Stage `correlate`: enriches every finding and joins findings into correlations.
+//!
+//! - [`stage`]: params, card, and the passes over the hosts. [`host`]: one host's scans, in the order of time.
+//! - [`facts`]: what a finding says in terms that can be joined (pid, executable, port, ...). [`baseline`]: what the host's
+//!   earlier scans held. [`role`], [`tags`], [`category`], [`risk`]: what is added to a finding.
+//! - [`rule`]: correlation rules as data (`rules/README.md`). [`join`]: evaluates them. [`fleet`]: joins across hosts.
+//!   [`graph`]: clusters of joined findings.
+//! - [`record`]: the lines of the artifacts `findings` and `correlations`. [`lines`]: reads them back, a scan at a time.
+//!
+//! It knows nothing of truth, prompts or documents.
+
+pub mod baseline;
+pub mod category;
+pub mod facts;
+pub mod fleet;
+pub mod graph;
+pub mod host;
+pub mod join;
+pub mod knowledge;
+pub mod lines;
+pub mod record;
+pub mod risk;
+pub mod role;
+pub mod rule;
+pub mod stage;
+pub mod tags;
+
+pub use category::Category;
+pub use lines::{Batches, ScanLines};
+pub use record::{BaselineStatus, Correlation, EnrichedFinding, Subscores};
+pub use risk::Profile;
+pub use stage::{Correlate, CorrelateParams};

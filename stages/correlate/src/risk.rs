@@ -1,0 +1,205 @@
+//! The risk formula of the agent, in two profiles: `agent` is what it computes today, `intended` what it means to.
+//!
+//! Pure: everything a score depends on is in [`Factors`], and all of it can be read back from a finding's line, so `verify`
+//! computes it again. `libm` keeps the exponential the same on every machine.
+
+use scan::Severity;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::category;
+
+const IMPACT_CAP: f64 = 10.0;
+const EXPOSURE_CAP: f64 = 3.0;
+const ANOMALY_CAP: f64 = 2.0;
+const WEIGHTS: [f64; 3] = [5.0, 3.0, 2.0];
+const PATTERN_CONFIDENCE: f64 = 0.7;
+const NOVELTY: f64 = 1.5;
+
+/// Which of the two readings of the formula.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Profile {
+    /// Exactly what the agent computes, with its gaps.
+    Agent,
+    /// The formula applied to every scanner, as the labels want it.
+    #[default]
+    Intended,
+}
+
+/// The tags that count as exposure.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Exposure {
+    /// A listening socket.
+    pub listening: bool,
+    /// A SUID or SGID program.
+    pub suid: bool,
+    /// A port is named.
+    pub network_port: bool,
+    /// Packets are routed.
+    pub routing: bool,
+    /// Addresses are translated.
+    pub nat: bool,
+}
+
+impl Exposure {
+    /// The exposure that a finding's tags speak of.
+    pub fn of_tags<'a>(tags: impl IntoIterator<Item = &'a str>) -> Exposure {
+        let mut exposure = Exposure::default();
+        for tag in tags {
+            match tag {
+                "listening" => exposure.listening = true,
+                "suid" => exposure.suid = true,
+                "network_port" => exposure.network_port = true,
+                "routing" => exposure.routing = true,
+                "nat" => exposure.nat = true,
+                _ => {}
+            }
+        }
+        exposure
+    }
+
+    /// A port alone is no exposure; it adds to one.
+    fn score(self) -> f64 {
+        if !(self.listening || self.suid || self.routing || self.nat) {
+            return 0.0;
+        }
+        let whole = f64::from(u8::from(self.listening) + u8::from(self.suid));
+        let half = f64::from(u8::from(self.network_port) + u8::from(self.routing) + u8::from(self.nat));
+        (whole + 0.5 * half).min(EXPOSURE_CAP)
+    }
+}
+
+/// Everything a score depends on.
+#[derive(Clone, Copy, Debug)]
+pub struct Factors<'a> {
+    /// The severity as the scanner gave it; `error` counts as high.
+    pub severity: Severity,
+    /// The scanner.
+    pub scanner: &'a str,
+    /// What is exposed.
+    pub exposure: Exposure,
+    /// Earlier scans of the host that hold the finding.
+    pub sightings: u32,
+    /// A process that runs from where no package installs.
+    pub novel: bool,
+    /// Only a name matched.
+    pub pattern_only: bool,
+}
+
+/// A score with its parts, each within its cap.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Risk {
+    /// 0..=100.
+    pub score: u8,
+    /// 0..=1, four digits.
+    pub probability: f64,
+    /// 0..=10.
+    pub impact: f64,
+    /// 0..=3.
+    pub exposure: f64,
+    /// 0..=2.
+    pub anomaly: f64,
+    /// 0..=1.
+    pub confidence: f64,
+}
+
+/// Computes the risk of a finding.
+pub fn assess(profile: Profile, factors: &Factors<'_>) -> Risk {
+    let weight = category::weight(profile, factors.scanner);
+    let impact = rounded((severity_weight(factors.severity) * weight).min(IMPACT_CAP), 100.0);
+    let exposure = factors.exposure.score();
+    let intended = profile == Profile::Intended;
+    let novelty = if intended && factors.novel { NOVELTY } else { 0.0 };
+    let anomaly = (sighting_anomaly(factors.sightings) + novelty).min(ANOMALY_CAP);
+    let confidence = if intended && factors.pattern_only { PATTERN_CONFIDENCE } else { 1.0 };
+    let raw = WEIGHTS[0] * impact + WEIGHTS[1] * exposure + WEIGHTS[2] * anomaly;
+    let most = WEIGHTS[0] * IMPACT_CAP + WEIGHTS[1] * EXPOSURE_CAP + WEIGHTS[2] * ANOMALY_CAP;
+    // Ties to even, as Python's `round` in the agent.
+    let score = (raw / most * 100.0 * confidence).clamp(0.0, 100.0).round_ties_even() as u8;
+    let probability = rounded(1.0 / (1.0 + libm::exp(3.0 - 0.15 * raw)), 10_000.0);
+    Risk { score, probability, impact, exposure, anomaly, confidence }
+}
+
+fn severity_weight(severity: Severity) -> f64 {
+    match severity {
+        Severity::Info => 1.0,
+        Severity::Low => 2.0,
+        Severity::Medium => 3.0,
+        Severity::High | Severity::Error => 4.0,
+        Severity::Critical => 5.0,
+    }
+}
+
+fn sighting_anomaly(sightings: u32) -> f64 {
+    match sightings {
+        0 => 2.0,
+        1 | 2 => 1.0,
+        n => (1.0 / f64::from(n)).max(0.1),
+    }
+}
+
+/// `value` to a multiple of `1 / unit`.
+pub(crate) fn rounded(value: f64, unit: f64) -> f64 {
+    (value * unit).round_ties_even() / unit
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn factors(scanner: &str, severity: Severity) -> Factors<'_> {
+        Factors { severity, scanner, exposure: Exposure::default(), sightings: 0, novel: false, pattern_only: false }
+    }
+
+    fn agent(scanner: &str, severity: Severity, exposure: Exposure) -> u8 {
+        assess(Profile::Agent, &Factors { exposure, ..factors(scanner, severity) }).score
+    }
+
+    #[test]
+    fn the_agents_goldens_for_new_findings() {
+        let none = Exposure::default();
+        let listening = Exposure { listening: true, ..none };
+        assert_eq!(agent("suid_sgid", Severity::Low, none), 22);
+        assert_eq!(agent("suid_sgid", Severity::Medium, none), 30);
+        assert_eq!(agent("network", Severity::Low, listening), 32);
+        assert_eq!(agent("ioc", Severity::Critical, none), 86);
+        assert_eq!(agent("processes", Severity::Info, none), 14);
+    }
+
+    #[test]
+    fn the_intended_profile_by_hand() {
+        let risk = |f: Factors<'_>| assess(Profile::Intended, &f).score;
+        // impact 3 * 1.5 = 4.5, exposure 1, anomaly 2: 22.5 + 3 + 4 = 29.5 of 63 = 46.8
+        let suid = Exposure { suid: true, ..Exposure::default() };
+        assert_eq!(risk(Factors { exposure: suid, ..factors("suid_sgid", Severity::Medium) }), 47);
+        // impact 2 * 1.3, exposure 1.5, anomaly 2: 13 + 4.5 + 4 = 21.5 of 63 = 34.1
+        let port = Exposure { listening: true, network_port: true, ..Exposure::default() };
+        assert_eq!(risk(Factors { exposure: port, ..factors("network", Severity::Low) }), 34);
+        // impact 2 * 2 = 4, anomaly 2: 24 of 63 = 38.1, times 0.7 = 26.7
+        assert_eq!(risk(Factors { pattern_only: true, ..factors("ioc", Severity::Low) }), 27);
+        // Seen once: 1 + 1.5 is capped at 2, so nothing is lost by having been seen: 5 + 4 of 63.
+        assert_eq!(risk(Factors { sightings: 1, novel: true, ..factors("processes", Severity::Info) }), 14);
+    }
+
+    #[test]
+    fn a_port_alone_is_no_exposure() {
+        let port = Exposure { network_port: true, ..Exposure::default() };
+        assert_eq!(agent("network", Severity::Info, port), agent("network", Severity::Info, Exposure::default()));
+    }
+
+    #[test]
+    fn anomaly_falls_with_sightings_down_to_a_tenth() {
+        let anomaly = |n| assess(Profile::Agent, &Factors { sightings: n, ..factors("mac", Severity::Low) }).anomaly;
+        assert_eq!([0, 1, 2, 4, 50].map(anomaly), [2.0, 1.0, 1.0, 0.25, 0.1]);
+    }
+
+    #[test]
+    fn probability_takes_no_part_of_confidence_and_has_four_digits() {
+        let sure = assess(Profile::Intended, &factors("ioc", Severity::Low));
+        let unsure = assess(Profile::Intended, &Factors { pattern_only: true, ..factors("ioc", Severity::Low) });
+        assert_eq!(sure.probability, unsure.probability);
+        // raw 24: 1 / (1 + exp(3 - 3.6)) = 0.645656...
+        assert_eq!(sure.probability, 0.6457);
+    }
+}

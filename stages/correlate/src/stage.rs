@@ -1,0 +1,146 @@
+//! Params, card and the two passes: what hosts share, then the lines of each host.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use contract::stage::At;
+use contract::{Card, Context, Stage, StageError, Type};
+use rayon::prelude::*;
+use rayon::{ThreadPool, ThreadPoolBuilder};
+use scan::{ScanFile, Scans};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::fleet::{self, Fleet, Values};
+use crate::host::{self, HostLines, Setting};
+use crate::risk::Profile;
+use crate::rule::RULES;
+
+/// Hosts in flight per thread: enough to keep threads busy, few enough to bound memory.
+const HOSTS_PER_THREAD: usize = 4;
+
+/// Params of `correlate`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct CorrelateParams {
+    /// Which reading of the risk formula: what the agent computes today, or what it means to.
+    pub profile: Profile,
+}
+
+/// The stage.
+pub struct Correlate;
+
+impl Stage for Correlate {
+    type Params = CorrelateParams;
+
+    fn card() -> Card {
+        Card::new("correlate", 1)
+            .worker("pipe-data")
+            .summary("Enriches findings with risk, history and roles, and joins them into correlations")
+            .input("scans", Type::Scans, "Reports by host and scan")
+            .optional_input("real", Type::Scans, "More hosts, beside the simulated ones")
+            .output("findings", Type::Findings, "One enriched finding a line")
+            .output("correlations", Type::Correlations, "One correlation a line")
+            .resources(1, 256 << 20)
+    }
+
+    fn run(params: CorrelateParams, context: &Context) -> Result<(), StageError> {
+        let files = files(context)?;
+        let hosts: Vec<&[ScanFile]> = files.chunk_by(|a, b| a.host == b.host).collect();
+        let pool = ThreadPoolBuilder::new()
+            .num_threads(context.threads())
+            .build()
+            .map_err(|e| StageError::resources(format!("cannot start threads: {e}")))?;
+        let fleet = fleet(context, &pool, &hosts)?;
+        let setting = Setting { profile: params.profile, rules: &RULES, fleet: &fleet };
+        let mut findings = Output::create(context.output("findings")?)?;
+        let mut correlations = Output::create(context.output("correlations")?)?;
+        let (mut done, mut finding_count, mut correlation_count) = (0, 0, 0);
+        for batch in hosts.chunks(context.threads() * HOSTS_PER_THREAD) {
+            context.check_cancelled()?;
+            let lines: Vec<HostLines> =
+                pool.install(|| batch.par_iter().map(|scans| host::lines(&setting, scans)).collect::<Result<_, _>>())?;
+            for host in &lines {
+                findings.write(&host.findings)?;
+                correlations.write(&host.correlations)?;
+                finding_count += host.finding_count;
+                correlation_count += host.correlation_count;
+            }
+            done += batch.len() as u64;
+            context.progress(done, hosts.len() as u64, "hosts");
+        }
+        findings.finish()?;
+        correlations.finish()?;
+        context.metric("hosts", hosts.len() as f64);
+        context.metric("scans", files.len() as f64);
+        context.metric("findings", finding_count as f64);
+        context.metric("correlations", correlation_count as f64);
+        Ok(())
+    }
+}
+
+/// Every report of both inputs, by host and scan.
+fn files(context: &Context) -> Result<Vec<ScanFile>, StageError> {
+    let mut files: Vec<ScanFile> = Scans::open(context.input("scans")?)?.iter().cloned().collect();
+    if let Some(real) = context.optional_input("real") {
+        let own: std::collections::HashSet<String> = files.iter().map(|file| file.host.clone()).collect();
+        for file in &Scans::open(real)? {
+            if own.contains(&file.host) {
+                let message = format!("host `{}` is in both `scans` and `real`", file.host);
+                return Err(
+                    StageError::invalid_input(message).help("rename one of them, or wire its scans into one port")
+                );
+            }
+            files.push(file.clone());
+        }
+        files.sort_unstable();
+    }
+    if files.is_empty() {
+        return Err(
+            StageError::invalid_input("no scan to correlate").help("wire `scans` to a stage that gives reports")
+        );
+    }
+    Ok(files)
+}
+
+fn fleet(context: &Context, pool: &ThreadPool, hosts: &[&[ScanFile]]) -> Result<Fleet, StageError> {
+    if !fleet::needed(&RULES) || hosts.len() < 2 {
+        return Ok(Fleet::default());
+    }
+    let done = AtomicU64::new(0);
+    let collect = |scans: &&[ScanFile]| {
+        let mut values = Values::new();
+        for file in *scans {
+            context.check_cancelled()?;
+            fleet::collect(&RULES, &file.read()?, &mut values);
+        }
+        let done = done.fetch_add(1, Ordering::Relaxed) + 1;
+        context.progress(done, hosts.len() as u64, "hosts compared");
+        Ok((scans[0].host.clone(), values))
+    };
+    let values: Vec<(String, Values)> =
+        pool.install(|| hosts.par_iter().map(collect).collect::<Result<_, StageError>>())?;
+    Ok(Fleet::new(&RULES, values))
+}
+
+/// A file of lines.
+struct Output<'p> {
+    path: &'p Path,
+    file: BufWriter<File>,
+}
+
+impl<'p> Output<'p> {
+    fn create(path: &'p Path) -> Result<Output<'p>, StageError> {
+        Ok(Output { path, file: BufWriter::with_capacity(1 << 18, File::create(path).at(path)?) })
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), StageError> {
+        self.file.write_all(bytes).at(self.path)
+    }
+
+    fn finish(mut self) -> Result<(), StageError> {
+        self.file.flush().at(self.path)
+    }
+}

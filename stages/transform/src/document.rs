@@ -1,0 +1,203 @@
+//! A ground-truth document: one scan of one host in the form of `schemas/ground_truth_schema.json`.
+//!
+//! Optional fields that do not apply are left out, never null. Ids are the document's own: the second `x` is `x#2`.
+
+use std::collections::BTreeMap;
+
+use contract::Digest;
+use correlate::record::{BaselineStatus, Subscores};
+use correlate::{Category, Correlation, EnrichedFinding};
+use scan::{Metadata, Severity};
+use serde::Serialize;
+
+use crate::action::{self, Action};
+use crate::reduction::{self, Reductions, Subject};
+use crate::summary::{self, Summaries};
+use crate::visible::Visible;
+
+/// The whole document.
+#[derive(Serialize)]
+#[expect(missing_docs, reason = "the names of schemas/ground_truth_schema.json")]
+pub struct Document<'a> {
+    pub version: &'static str,
+    pub enriched_findings: Vec<DocumentFinding<'a>>,
+    pub correlations: Vec<DocumentCorrelation<'a>>,
+    pub reductions: Reductions,
+    pub summaries: Summaries,
+    pub actions: Vec<Action>,
+    pub raw_reference: RawReference<'a>,
+    pub correlation_graph: CorrelationGraph<'a>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub multi_host_correlation: Vec<MultiHost<'a>>,
+    pub integrity: Integrity,
+}
+
+/// A finding of a document.
+#[derive(Serialize)]
+#[expect(missing_docs, reason = "the names of schemas/ground_truth_schema.json")]
+pub struct DocumentFinding<'a> {
+    pub id: &'a str,
+    pub scanner: &'a str,
+    pub title: &'a str,
+    pub severity: Severity,
+    pub risk_score: u8,
+    pub base_severity_score: u8,
+    pub description: &'a str,
+    pub metadata: &'a Metadata,
+    pub operational_error: bool,
+    pub category: Category,
+    pub tags: &'a [String],
+    pub risk_subscores: Subscores,
+    pub correlation_refs: &'a [String],
+    pub baseline_status: BaselineStatus,
+    pub severity_source: &'static str,
+    pub probability_actionable: f64,
+    pub graph_degree: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster_id: Option<&'a str>,
+    pub rationale: String,
+    pub risk_total: u8,
+    pub host_role: &'a str,
+    pub host_role_rationale: &'a str,
+    pub techniques: &'a [String],
+}
+
+/// A correlation of a document.
+#[derive(Serialize)]
+#[expect(missing_docs, reason = "the names of schemas/ground_truth_schema.json")]
+pub struct DocumentCorrelation<'a> {
+    pub id: &'a str,
+    pub title: &'a str,
+    pub rationale: &'a str,
+    pub related_finding_ids: &'a [String],
+    pub risk_score_delta: u8,
+    pub tags: &'a [String],
+    pub severity: Severity,
+    pub exposure_tags: &'a [String],
+    pub techniques: &'a [String],
+}
+
+/// Where the findings come from.
+#[derive(Serialize)]
+pub struct RawReference<'a> {
+    host: &'a str,
+    scan: u32,
+}
+
+/// Clusters of correlated findings.
+#[derive(Serialize)]
+pub struct CorrelationGraph<'a> {
+    finding_count: usize,
+    correlation_count: usize,
+    clusters: BTreeMap<&'a str, Vec<&'a str>>,
+}
+
+/// What other hosts share with this one.
+#[derive(Serialize)]
+pub struct MultiHost<'a> {
+    id: &'a str,
+    title: &'a str,
+    hosts: &'a [String],
+    related_finding_ids: &'a [String],
+}
+
+/// Digests of what the document was made from.
+#[derive(Serialize)]
+pub struct Integrity {
+    algorithm: &'static str,
+    enriched_findings: Digest,
+    correlations: Digest,
+}
+
+/// Writes the document of one scan, which has at least one finding.
+pub fn of<'a>(findings: &'a [EnrichedFinding], correlations: &'a [Correlation], visible: &[Visible]) -> Document<'a> {
+    let subjects: Vec<Subject<'_>> = findings.iter().map(Subject::from).collect();
+    let reductions = reduction::reduce(&subjects);
+    let actions = action::of(findings, correlations);
+    let enriched_findings: Vec<_> = findings.iter().zip(visible).map(|(f, v)| finding(f, v.rationale())).collect();
+    let of_document: Vec<_> = correlations.iter().map(correlation).collect();
+    let integrity = Integrity {
+        algorithm: "blake3",
+        enriched_findings: digest(&enriched_findings),
+        correlations: digest(&of_document),
+    };
+    let across = correlations.iter().filter(|c| !c.hosts.is_empty());
+    Document {
+        version: "ground_truth_v1",
+        summaries: summary::of(findings, correlations, &reductions, &actions),
+        enriched_findings,
+        correlations: of_document,
+        reductions,
+        actions,
+        raw_reference: RawReference {
+            host: findings.first().map_or("", |f| f.host.as_str()),
+            scan: findings.first().map_or(0, |f| f.scan),
+        },
+        correlation_graph: graph(findings, correlations),
+        multi_host_correlation: across
+            .map(|c| MultiHost {
+                id: &c.id,
+                title: &c.title,
+                hosts: &c.hosts,
+                related_finding_ids: &c.related_finding_ids,
+            })
+            .collect(),
+        integrity,
+    }
+}
+
+fn finding(finding: &EnrichedFinding, rationale: String) -> DocumentFinding<'_> {
+    DocumentFinding {
+        id: &finding.document_id,
+        scanner: &finding.scanner,
+        title: &finding.title,
+        severity: finding.severity,
+        risk_score: finding.risk_score,
+        base_severity_score: finding.base_severity_score,
+        description: &finding.description,
+        metadata: &finding.metadata,
+        operational_error: finding.operational_error,
+        category: finding.category,
+        tags: &finding.tags,
+        risk_subscores: finding.risk_subscores,
+        correlation_refs: &finding.correlation_refs,
+        baseline_status: finding.baseline_status,
+        severity_source: "raw",
+        probability_actionable: finding.probability_actionable,
+        graph_degree: finding.graph_degree,
+        cluster_id: finding.cluster_id.as_deref(),
+        rationale,
+        risk_total: finding.risk_total,
+        host_role: &finding.host_role,
+        host_role_rationale: &finding.host_role_rationale,
+        techniques: &finding.techniques,
+    }
+}
+
+fn correlation(correlation: &Correlation) -> DocumentCorrelation<'_> {
+    DocumentCorrelation {
+        id: &correlation.id,
+        title: &correlation.title,
+        rationale: &correlation.rationale,
+        related_finding_ids: &correlation.related_finding_ids,
+        risk_score_delta: correlation.risk_score_delta,
+        tags: &correlation.tags,
+        severity: correlation.severity,
+        exposure_tags: &correlation.exposure_tags,
+        techniques: &correlation.techniques,
+    }
+}
+
+fn graph<'a>(findings: &'a [EnrichedFinding], correlations: &[Correlation]) -> CorrelationGraph<'a> {
+    let mut clusters: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for finding in findings {
+        if let Some(cluster) = &finding.cluster_id {
+            clusters.entry(cluster).or_default().push(&finding.document_id);
+        }
+    }
+    CorrelationGraph { finding_count: findings.len(), correlation_count: correlations.len(), clusters }
+}
+
+fn digest(value: &impl Serialize) -> Digest {
+    Digest::of(&serde_json::to_vec(value).expect("plain data"))
+}

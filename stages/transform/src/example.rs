@@ -1,0 +1,112 @@
+//! Training examples in chat form, and the answers of task `finding`.
+
+use correlate::EnrichedFinding;
+use scan::Severity;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::visible::Visible;
+
+/// What an example teaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Task {
+    /// One finding: its severity, its risk and why.
+    Finding,
+    /// One scan of one host: what to look at first.
+    Triage,
+}
+
+impl Task {
+    /// Every task.
+    pub const ALL: [Task; 2] = [Task::Finding, Task::Triage];
+
+    /// The system message. Short, because every example pays for it.
+    pub fn instruction(self) -> &'static str {
+        match self {
+            Task::Finding => "Rate the finding as JSON.",
+            Task::Triage => "Triage the host as JSON.",
+        }
+    }
+
+    /// The name in datasets.
+    pub fn name(self) -> &'static str {
+        match self {
+            Task::Finding => "finding",
+            Task::Triage => "triage",
+        }
+    }
+}
+
+/// An example before a split takes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Example {
+    /// What it teaches.
+    pub task: Task,
+    /// The class that is balanced: the severity, or the priority's place.
+    pub class: Severity,
+    /// Examples with equal answers but for the words share a template.
+    pub template: String,
+    /// The user's message.
+    pub prompt: String,
+    /// The assistant's message.
+    pub answer: String,
+}
+
+/// The answer of task `finding`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FindingAnswer {
+    /// 0..=100.
+    pub risk: u8,
+    /// As the scanner rates it.
+    pub severity: Severity,
+    /// Why.
+    pub rationale: String,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    messages: [Message<'a>; 3],
+    task: Task,
+    host: &'a str,
+}
+
+#[derive(Serialize)]
+struct Message<'a> {
+    role: &'static str,
+    content: &'a str,
+}
+
+impl Example {
+    /// The example of one finding; none where the answer does not follow from what can be seen.
+    pub fn of_finding(finding: &EnrichedFinding, visible: &Visible) -> Option<Example> {
+        if !visible.determined || finding.operational_error {
+            return None;
+        }
+        let answer =
+            FindingAnswer { risk: finding.risk_score, severity: finding.severity, rationale: visible.rationale() };
+        Some(Example {
+            task: Task::Finding,
+            class: finding.severity,
+            template: format!("{} {} {}", finding.scanner, finding.severity, finding.risk_score),
+            prompt: visible.prompt(),
+            answer: serde_json::to_string(&answer).expect("plain data"),
+        })
+    }
+
+    /// The line of a dataset file, for an example of `host`.
+    pub fn line(&self, host: &str) -> String {
+        let message = |role, content| Message { role, content };
+        let line = Line {
+            messages: [
+                message("system", self.task.instruction()),
+                message("user", &self.prompt),
+                message("assistant", &self.answer),
+            ],
+            task: self.task,
+            host,
+        };
+        serde_json::to_string(&line).expect("plain data") + "\n"
+    }
+}

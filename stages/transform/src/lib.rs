@@ -1,0 +1,25 @@
+//! Stage `transform`: ground-truth documents and training sets out of correlated findings.
+//!
+//! - [`stage`]: params, card, and the one pass over the scans.
+//! - [`reduction`]: what the agent reduces a scan to. [`action`], [`summary`]: what follows from it, in words.
+//!   [`document`]: all of that in the form of `schemas/ground_truth_schema.json`.
+//! - [`visible`]: what a model may see of a finding, and what follows from exactly that; `seen`: its form by scanner.
+//!   [`example`]: chat-form examples; the tasks are `finding` and [`triage`].
+//! - [`pool`]: one example per prompt, conflicts, balance. [`split`]: hosts to splits. [`dataset`]: the files and manifest.
+//!
+//! Every sentence is computed from facts in the findings; nothing is drawn at random but the order, which the seed fixes.
+
+pub mod action;
+pub mod dataset;
+pub mod document;
+pub mod example;
+pub mod pool;
+pub mod reduction;
+mod seen;
+pub mod split;
+pub mod stage;
+pub mod summary;
+pub mod triage;
+pub mod visible;
+
+pub use stage::{Transform, TransformParams};

@@ -1,0 +1,278 @@
+//! The part of [`crate::visible::Visible`] that depends on the scanner: one function a scanner, and one for those without a
+//! form of their own.
+
+use correlate::facts::{Terms, base_name};
+use correlate::knowledge::KNOWLEDGE;
+use correlate::{EnrichedFinding, tags};
+use scan::Finding;
+use scan::rules::modules::SUMMARY;
+
+use crate::visible::Surroundings;
+
+/// Keys that only repeat others or are noise of one boot.
+const NOISE: [&str; 8] = ["pid", "inode", "uid", "gid", "path", "standard", "requirement", "sha256"];
+/// Where ports begin that a kernel gives to clients.
+const EPHEMERAL: u16 = 32_768;
+/// Bytes of text that a finding may take.
+const TEXT_LIMIT: usize = 200;
+
+/// What is seen of one finding.
+pub(crate) struct Seen {
+    /// For lists.
+    pub subject: String,
+    /// What the scanner says.
+    pub text: String,
+    /// What follows from the text.
+    pub facts: Vec<String>,
+}
+
+impl Seen {
+    /// Sees a finding.
+    pub fn of(finding: &EnrichedFinding, surroundings: &Surroundings<'_>) -> Seen {
+        let get = |key: &str| finding.metadata.get(key).map(String::as_str).filter(|text| !text.is_empty());
+        match finding.scanner.as_str() {
+            "processes" => process(finding),
+            "network" => socket(finding),
+            "ioc" => ioc(finding),
+            "suid_sgid" => suid(finding),
+            "world_writable" => world_writable(finding),
+            "kernel_params" => parameter(&finding.id, get("current"), get("desired"), &finding.description),
+            "kernel_hardening" => match get("path") {
+                Some(path) => parameter(path, get("value"), get("expected"), &finding.description),
+                None => other(finding),
+            },
+            "systemd_units" => unit(finding),
+            "modules" if finding.id == SUMMARY => module_summary(finding),
+            "mac" => mac(finding, surroundings),
+            _ => other(finding),
+        }
+    }
+}
+
+fn process(finding: &EnrichedFinding) -> Seen {
+    let raw = raw(finding);
+    let program = Terms::of("processes", &raw).executable.unwrap_or("(kernel thread)").to_owned();
+    let user = match finding.metadata.get("uid").map(String::as_str) {
+        Some("0") => "root",
+        Some(_) => "a user",
+        None => "someone",
+    };
+    let novel = finding.tags.iter().any(|tag| tag == tags::PROCESS_NOVEL);
+    let fact = if novel { "runs from where no package installs" } else { "ordinary process" };
+    Seen { text: format!("{program} as {user}"), subject: program, facts: vec![fact.to_owned()] }
+}
+
+fn socket(finding: &EnrichedFinding) -> Seen {
+    let get = |key: &str| finding.metadata.get(key).map(String::as_str).filter(|text| !text.is_empty());
+    let protocol = get("protocol").unwrap_or("tcp");
+    let port = get("lport").or_else(|| get("port")).unwrap_or("?");
+    let program = get("exe");
+    let by = program.map(|path| format!(" by {path}")).unwrap_or_default();
+    let local = bound(get("lip").unwrap_or_default());
+    let mut facts = Vec::new();
+    let (text, subject) = match get("state") {
+        Some("LISTEN") => {
+            facts.push(format!("listens on {local} on port {port}"));
+            (format!("{protocol} LISTEN {port} on {local}{by}"), format!("{protocol} LISTEN {port}"))
+        }
+        Some(state) => {
+            let remote = reach(get("rip").unwrap_or_default());
+            // The port of a client is arbitrary.
+            let far = match get("rport").and_then(|port| port.parse::<u16>().ok()) {
+                Some(port) if port < EPHEMERAL => format!("port {port}"),
+                _ => "a high port".to_owned(),
+            };
+            facts.push(format!("connection with {remote}"));
+            (format!("{protocol} {state} with {remote} {far}{by}"), format!("{protocol} {state} {far}"))
+        }
+        None => {
+            facts.push(format!("{protocol} port {port} open on {local}"));
+            (format!("{protocol} port {port} on {local}{by}"), format!("{protocol} port {port}"))
+        }
+    };
+    let listens = get("state").is_none_or(|state| state == "LISTEN");
+    facts.extend(KNOWLEDGE.port(port).filter(|_| listens).map(|known| format!("usual service {}", known.service)));
+    facts.extend(program.filter(|path| tags::temporary(path)).map(|_| "program in a temporary directory".to_owned()));
+    Seen { subject, text, facts }
+}
+
+fn ioc(finding: &EnrichedFinding) -> Seen {
+    let raw = raw(finding);
+    let executable = Terms::of("ioc", &raw).executable.unwrap_or(&raw.id).to_owned();
+    let flag = |key: &str| finding.metadata.get(key).is_some_and(|value| value == "true");
+    let signs = [
+        ("deleted_executable", "deleted", "executable was deleted while running"),
+        ("world_writable_executable", "in a writable place", "executable in a place anyone may write"),
+        ("environment_issue", "loader environment set", "loader environment is set"),
+        ("pattern_match", "name or place matches", "only a name or place matches"),
+    ];
+    let shown: Vec<_> = signs.iter().filter(|(key, ..)| flag(key)).collect();
+    let words: Vec<&str> = shown.iter().map(|(_, word, _)| *word).collect();
+    let command = finding.metadata.get("command").filter(|command| **command != executable && !command.is_empty());
+    let command = command.map(|command| format!(" as {command}")).unwrap_or_default();
+    Seen {
+        text: clipped(format!("{executable}{command}: {}", words.join(", "))),
+        subject: executable,
+        facts: shown.first().map(|(.., fact)| (*fact).to_owned()).into_iter().collect(),
+    }
+}
+
+fn suid(finding: &EnrichedFinding) -> Seen {
+    let expected = finding.metadata.get("expected").is_some_and(|value| value == "true");
+    let fact = match (expected, finding.id.starts_with("/usr/local/")) {
+        (true, _) => "expected SUID program",
+        (false, true) => "SUID program outside the packages",
+        (false, false) => "SUID program that is not expected",
+    };
+    let mark = if expected { ", expected" } else { "" };
+    Seen { subject: finding.id.clone(), text: format!("{}{mark}", finding.id), facts: vec![fact.to_owned()] }
+}
+
+fn world_writable(finding: &EnrichedFinding) -> Seen {
+    Seen {
+        subject: finding.id.clone(),
+        text: clipped(format!("{} {}", finding.title, finding.id)),
+        facts: vec![lower_first(&finding.description)],
+    }
+}
+
+fn parameter(path: &str, value: Option<&str>, wanted: Option<&str>, description: &str) -> Seen {
+    let name = path.strip_prefix("/proc/sys/").unwrap_or(path);
+    let (value, wanted) = (value.unwrap_or("?"), wanted.unwrap_or("?"));
+    let last = base_name(name);
+    let fact =
+        if value == wanted { format!("{last} is as wanted") } else { format!("{last} is {value}, not {wanted}") };
+    let text = if value == wanted {
+        format!("{name} = {value} as wanted")
+    } else {
+        format!("{name} = {value}, wanted {wanted}: {description}")
+    };
+    Seen { subject: last.to_owned(), text, facts: vec![fact] }
+}
+
+fn unit(finding: &EnrichedFinding) -> Seen {
+    let get = |key: &str| match finding.metadata.get(key).map(String::as_str) {
+        None => "unset",
+        Some("") => "empty",
+        Some(value) => value,
+    };
+    let text = format!("{} {}={}, wanted {}", get("unit"), get("key"), get("value"), get("expected"));
+    Seen {
+        subject: format!("{} {}", get("unit"), get("key")),
+        text: clipped(text),
+        facts: vec![lower_first(&finding.description)],
+    }
+}
+
+/// Only the counts that the severity depends on; the samples beside them would fill a prompt.
+fn module_summary(finding: &EnrichedFinding) -> Seen {
+    let keys = ["likely_out_of_tree", "unsigned", "hidden_proc_only", "missing_file", "sysfs_only_count"];
+    let count = |key: &str| finding.metadata.get(key).cloned().unwrap_or_else(|| "0".to_owned());
+    let shown: Vec<String> = keys
+        .iter()
+        .map(|key| (*key, count(key)))
+        .filter(|(_, n)| n != "0")
+        .map(|(key, n)| format!("{n} {key}"))
+        .collect();
+    let fact = if shown.is_empty() { "every module is accounted for".to_owned() } else { shown.join(", ") };
+    Seen { subject: "modules".to_owned(), text: format!("all modules: {fact}"), facts: vec![fact] }
+}
+
+/// Whether SELinux matters depends on AppArmor, which is another finding.
+fn mac(finding: &EnrichedFinding, surroundings: &Surroundings<'_>) -> Seen {
+    let get = |key: &str| finding.metadata.get(key).map(String::as_str);
+    let flag = |key: &str| get(key) == Some("true");
+    let (text, fact) = match finding.id.as_str() {
+        "selinux" => {
+            let state = match get("present") {
+                Some("false") => "absent",
+                _ if flag("enforcing") => "enforcing",
+                _ if flag("permissive") => "permissive",
+                _ => "present",
+            };
+            let beside = match surroundings.apparmor {
+                Some(true) => "on",
+                Some(false) => "off",
+                None => "unknown",
+            };
+            (format!("selinux {state}, apparmor {beside}"), format!("SELinux is {state}"))
+        }
+        "apparmor" => match (flag("enabled"), get("unconfined_critical").filter(|count| *count != "0")) {
+            (false, _) => ("apparmor off".to_owned(), "AppArmor is off".to_owned()),
+            (true, None) => ("apparmor on".to_owned(), "AppArmor is on".to_owned()),
+            (true, Some(count)) => {
+                let fact = format!("{count} critical programs are unconfined");
+                (format!("apparmor on, {count} critical programs unconfined"), fact)
+            }
+        },
+        _ => return other(finding),
+    };
+    Seen { subject: finding.id.clone(), text, facts: vec![fact] }
+}
+
+fn other(finding: &EnrichedFinding) -> Seen {
+    let mut text = finding.title.clone();
+    if finding.description != finding.title && !finding.description.is_empty() {
+        text = format!("{text}: {}", finding.description);
+    }
+    let named = |key: &str| !NOISE.contains(&key);
+    for (key, value) in finding.metadata.iter().filter(|(key, value)| named(key) && *value != "0") {
+        text = format!("{text}, {key}={value}");
+    }
+    let fact = if finding.description.is_empty() { &finding.title } else { &finding.description };
+    Seen { subject: finding.title.clone(), text: clipped(text), facts: vec![clipped(lower_first(fact))] }
+}
+
+fn bound(address: &str) -> &'static str {
+    match address {
+        "" => "an unknown address",
+        "::1" => "loopback",
+        _ if address.starts_with("127.") => "loopback",
+        "0.0.0.0" | "::" | "0000:0000:0000:0000:0000:0000:0000:0000" => "all interfaces",
+        _ => "one address",
+    }
+}
+
+fn reach(address: &str) -> &'static str {
+    use std::net::IpAddr;
+    match address.parse::<IpAddr>() {
+        Err(_) => "an unknown address",
+        Ok(IpAddr::V4(v4)) if v4.is_loopback() => "loopback",
+        Ok(IpAddr::V4(v4)) if v4.is_private() || v4.is_link_local() => "the local network",
+        Ok(IpAddr::V6(v6)) if v6.is_loopback() => "loopback",
+        Ok(IpAddr::V6(v6)) if v6.is_unique_local() || v6.is_unicast_link_local() => "the local network",
+        Ok(address) if address.is_unspecified() => "nowhere",
+        Ok(_) => "an outside address",
+    }
+}
+
+fn raw(finding: &EnrichedFinding) -> Finding {
+    Finding {
+        id: finding.id.clone(),
+        title: String::new(),
+        severity: finding.severity,
+        description: finding.description.clone(),
+        metadata: finding.metadata.clone(),
+        base_severity_score: finding.base_severity_score,
+        risk_score: 0,
+    }
+}
+
+/// A sentence's beginning inside another; names like `SUID` and `PrivateTmp` stay.
+pub(crate) fn lower_first(text: &str) -> String {
+    let word = text.split(' ').next().unwrap_or(text);
+    let is_name = word.chars().skip(1).any(|c| c.is_uppercase() || c == '_');
+    let mut letters = text.chars();
+    match letters.next() {
+        Some(first) if !is_name => first.to_lowercase().chain(letters).collect(),
+        _ => text.to_owned(),
+    }
+}
+
+fn clipped(text: String) -> String {
+    if text.len() <= TEXT_LIMIT {
+        return text;
+    }
+    let end = (0..=TEXT_LIMIT).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
+    text[..end].to_owned()
+}

@@ -1,0 +1,107 @@
+//! Task `triage`: one scan in short, and what to look at first, in the strict form that the agent parses.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use correlate::{Correlation, EnrichedFinding};
+use scan::Severity;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::action::Priority;
+use crate::document::Document;
+use crate::example::{Example, Task};
+use crate::visible::Visible;
+
+const CANDIDATES: usize = 8;
+const TOP: usize = 3;
+const ACTIONS: usize = 3;
+const PORTS: usize = 8;
+
+/// The answer, with the agent's own keys.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "SCREAMING_SNAKE_CASE")]
+pub struct TriageAnswer {
+    /// What to look at first.
+    pub top_findings: Vec<String>,
+    /// How many correlations there are.
+    pub correlation_count: usize,
+    /// critical, high, medium or low.
+    pub priority_level: String,
+    /// What to do.
+    pub response_actions: Vec<String>,
+}
+
+/// The example of one scan. The answer follows from what the prompt shows: priority and order are those of the candidates
+/// listed, and the signs listed are what the actions answer.
+pub fn example(
+    document: &Document<'_>,
+    findings: &[EnrichedFinding],
+    correlations: &[Correlation],
+    visible: &[Visible],
+) -> Example {
+    let candidates = candidates(findings, visible);
+    let severities =
+        candidates.iter().map(|(finding, _)| finding.severity).chain(correlations.iter().map(|c| c.severity));
+    let class = severities.max().unwrap_or(Severity::Info);
+    let priority = Priority::of(class);
+    let answer = TriageAnswer {
+        top_findings: candidates.iter().take(TOP).map(|(_, visible)| label(visible)).collect(),
+        correlation_count: correlations.len(),
+        priority_level: priority.name().to_owned(),
+        response_actions: document.actions.iter().take(ACTIONS).map(|action| action.title.clone()).collect(),
+    };
+    Example {
+        task: Task::Triage,
+        class,
+        template: format!("triage {}", priority.name()),
+        prompt: prompt(document, correlations, &candidates),
+        answer: serde_json::to_string(&answer).expect("plain data"),
+    }
+}
+
+/// The findings of most risk, each label once.
+fn candidates<'a>(findings: &'a [EnrichedFinding], visible: &'a [Visible]) -> Vec<(&'a EnrichedFinding, &'a Visible)> {
+    let mut all: Vec<_> = findings
+        .iter()
+        .zip(visible)
+        .filter(|(_, visible)| visible.determined)
+        .map(|(finding, visible)| (std::cmp::Reverse(finding.risk_score), label(visible), finding, visible))
+        .collect();
+    all.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
+    let mut labels = BTreeSet::new();
+    all.retain(|(_, label, ..)| labels.len() < CANDIDATES && labels.insert(label.clone()));
+    all.into_iter().map(|(.., finding, visible)| (finding, visible)).collect()
+}
+
+/// Candidates are listed by name, so that their order does not give the answer away.
+fn prompt(document: &Document<'_>, correlations: &[Correlation], top: &[(&EnrichedFinding, &Visible)]) -> String {
+    let reductions = &document.reductions;
+    let mut lines = Vec::new();
+    lines.extend(top.first().map(|(_, visible)| visible.host.clone()));
+    let ports: Vec<&str> =
+        reductions.network_summary.top_listen_ports.iter().take(PORTS).map(|(port, _)| port.as_str()).collect();
+    lines.push(format!("listens: {} ({})", reductions.network_summary.listen_count, ports.join(" ")));
+    if let Some(modules) = &reductions.module_summary {
+        lines.push(format!("modules: {}, notable: {}", modules.module_count, modules.notable_modules.join(" ")));
+    }
+    if let Some(suid) = &reductions.suid_summary {
+        lines.push(format!("suid: {}, unexpected: {}", suid.suid_total, suid.unexpected_suid.len()));
+    }
+    let mut titles: BTreeMap<&str, usize> = BTreeMap::new();
+    for correlation in correlations {
+        *titles.entry(&correlation.title).or_default() += 1;
+    }
+    lines.extend(titles.iter().map(|(title, count)| format!("joined {count}x: {title}")));
+    let signs: BTreeSet<&str> = document.actions.iter().map(|action| action.tag.as_str()).collect();
+    if !signs.is_empty() {
+        lines.push(format!("signs: {}", signs.into_iter().collect::<Vec<_>>().join(" ")));
+    }
+    let line = |visible: &Visible| format!("- {}: {}; {}", visible.scanner, visible.text, visible.history);
+    let shown: BTreeSet<String> = top.iter().map(|(_, visible)| line(visible)).collect();
+    lines.extend(shown);
+    lines.join("\n")
+}
+
+fn label(visible: &Visible) -> String {
+    format!("{} {}", visible.scanner, visible.subject)
+}

@@ -1,0 +1,107 @@
+//! What a model may see of a finding: no severity, no score, no risk, no pid or inode, but everything the answer depends on.
+//!
+//! Risk and rationale follow from exactly this, so equal prompts have equal answers. Where the scanner's rule depends on
+//! something that no report shows, the finding is [`Visible::determined`] = false and no example is made of it.
+
+use std::collections::BTreeSet;
+
+use correlate::{Correlation, EnrichedFinding};
+
+use crate::seen::{Seen, lower_first};
+
+/// Correlations that a prompt names.
+const JOINED_LIMIT: usize = 2;
+
+/// A finding as a prompt shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Visible {
+    /// The scanner.
+    pub scanner: String,
+    /// What it is about, for lists: a path, a port.
+    pub subject: String,
+    /// What the scanner says, in one line.
+    pub text: String,
+    /// What follows from the text, in words.
+    pub facts: Vec<String>,
+    /// Role and container.
+    pub host: String,
+    /// How often earlier scans hold it.
+    pub history: String,
+    /// Titles of correlations that name it.
+    pub joined: Vec<String>,
+    /// Whether the answer follows from all of this.
+    pub determined: bool,
+}
+
+/// What a finding is seen against.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Surroundings<'a> {
+    /// The correlations of the same scan.
+    pub correlations: &'a [Correlation],
+    /// Whether AppArmor is on, where the scan says.
+    pub apparmor: Option<bool>,
+}
+
+impl<'a> Surroundings<'a> {
+    /// The surroundings of the findings of one scan.
+    pub fn of(findings: &[EnrichedFinding], correlations: &'a [Correlation]) -> Surroundings<'a> {
+        let apparmor = findings.iter().find(|f| f.scanner == "mac" && f.id == "apparmor");
+        let enabled = apparmor.and_then(|f| f.metadata.get("enabled")).map(|value| value == "true");
+        Surroundings { correlations, apparmor: enabled }
+    }
+}
+
+impl Visible {
+    /// What may be seen of a finding.
+    pub fn of(finding: &EnrichedFinding, surroundings: &Surroundings<'_>) -> Visible {
+        let seen = Seen::of(finding, surroundings);
+        let container = match finding.container {
+            Some(true) => "container",
+            Some(false) => "host",
+            None => "host or container",
+        };
+        let joined = surroundings
+            .correlations
+            .iter()
+            .filter(|correlation| finding.correlation_refs.contains(&correlation.id))
+            .map(|correlation| correlation.title.clone())
+            .collect::<BTreeSet<_>>();
+        Visible {
+            scanner: finding.scanner.clone(),
+            subject: seen.subject,
+            text: seen.text,
+            facts: seen.facts,
+            host: format!("{} {container}", finding.host_role),
+            history: history(finding),
+            joined: joined.into_iter().take(JOINED_LIMIT).collect(),
+            determined: finding.scanner != "mac" || finding.container.is_some(),
+        }
+    }
+
+    /// The user's message of task `finding`.
+    pub fn prompt(&self) -> String {
+        let mut text = format!("{}: {}\n{}; {}", self.scanner, self.text, self.host, self.history);
+        if !self.joined.is_empty() {
+            text.push_str("\njoined: ");
+            text.push_str(&self.joined.join("; "));
+        }
+        text
+    }
+
+    /// Why the finding has the risk it has.
+    pub fn rationale(&self) -> String {
+        let mut parts = self.facts.clone();
+        parts.push(self.history.clone());
+        parts.extend(self.joined.first().map(|title| lower_first(title)));
+        parts.join("; ")
+    }
+}
+
+fn history(finding: &EnrichedFinding) -> String {
+    match (finding.earlier_scans, finding.sightings) {
+        (0, _) => "first scan".to_owned(),
+        (_, 0) => "new since the last scan".to_owned(),
+        (_, 1) => "seen once before".to_owned(),
+        (_, n) => format!("seen {n} times before"),
+    }
+}

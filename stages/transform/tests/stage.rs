@@ -1,0 +1,267 @@
+//! The stage as a worker runs it, over the real report and simulated hosts: documents validate, examples agree, splits hold.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use contract::{Context, Digest, Job, JobInput, Kind, Limits, StageError, Type};
+use correlate::Correlate;
+use scan::{Finding, Report, ScannerResult, Scans, Severity};
+use serde_json::{Value, json};
+use transform::example::FindingAnswer;
+use transform::triage::TriageAnswer;
+use transform::{Transform, TransformParams};
+
+/// Manifest and training split that version 1 gives for [`Workplace::simulated`].
+const GOLDEN: [&str; 2] = [
+    "2c064ff57149b0c15da3f9945fd2718be5bdd45f2deeb162340ee7c936b5a84e",
+    "2fdd926dc75fabcf50b19404efef76127b3b9989d47cfe907c29b97bee6f2877",
+];
+
+fn report(host: &str, number: u32, attacked: bool) -> Report {
+    let pid = (4000 + number).to_string();
+    let socket = |port: &str, pid: &str, exe: &str| {
+        Finding::new(format!("tcp:{port}:{pid}{port}"), format!("tcp LISTEN {port}"), Severity::Low, "TCP socket")
+            .with("protocol", "tcp")
+            .with("state", "LISTEN")
+            .with("lip", "0.0.0.0")
+            .with("lport", port)
+            .with("pid", pid)
+            .with("exe", exe)
+            .with("wildcard_listen", "true")
+    };
+    let mut findings = vec![
+        ("processes", Finding::new("1", "Process 1", Severity::Info, "/sbin/init").with("uid", "0")),
+        ("processes", Finding::new("80", "Process 80", Severity::Info, "/usr/sbin/nginx").with("uid", "0")),
+        ("network", socket("8080", "80", "/usr/sbin/nginx")),
+        ("mac", Finding::new("mac_none", "No MAC enforcement", Severity::High, "Neither is active")),
+        (
+            "suid_sgid",
+            Finding::new("/usr/bin/passwd", "SUID/SGID binary", Severity::Low, "bit").with("expected", "true"),
+        ),
+        ("suid_sgid", Finding::new(format!("/usr/bin/tool{number}"), "SUID/SGID binary", Severity::Medium, "bit")),
+        ("modules", Finding::new("xt_MASQUERADE", "Module xt_MASQUERADE", Severity::Info, "Loaded kernel module")),
+    ];
+    if attacked {
+        let ioc =
+            Finding::new(format!("/tmp/.x/a:{pid}"), "Process IOC Detected", Severity::High, "Process executable")
+                .with("pid", &pid)
+                .with("world_writable_executable", "true");
+        findings.push(("ioc", ioc));
+        findings.push(("processes", Finding::new(&pid, format!("Process {pid}"), Severity::Info, "/tmp/.x/a")));
+        findings.push(("network", socket("4444", &pid, "/tmp/.x/a")));
+        let writable = Finding::new("/usr/bin/passwd", "World-writable file", Severity::High, "File is world writable");
+        findings.push(("world_writable", writable));
+    }
+    let meta = [("hostname", host), ("tool_version", "6.0.0"), ("json_schema_version", "2")];
+    let results = findings.into_iter().map(|(scanner, finding)| ScannerResult::new(scanner, vec![finding])).collect();
+    let mut report = Report {
+        meta: meta.into_iter().map(|(key, value)| (key.to_owned(), value.into())).collect(),
+        summary: serde_json::Map::new(),
+        results,
+        collection_warnings: Vec::new(),
+        scanner_errors: Vec::new(),
+        summary_extension: serde_json::Map::new(),
+    };
+    report.recount();
+    report
+}
+
+struct Workplace {
+    directory: tempfile::TempDir,
+}
+
+impl Workplace {
+    /// Twelve hosts with two scans each.
+    fn simulated() -> Workplace {
+        let workplace = Workplace { directory: tempfile::tempdir().unwrap() };
+        let writer = Scans::create(&workplace.path("scans")).unwrap();
+        for number in 0..12 {
+            let host = format!("host-{number:02}");
+            writer.write(&host, 0, &report(&host, number, false)).unwrap();
+            writer.write(&host, 1, &report(&host, number, number % 3 == 0)).unwrap();
+        }
+        workplace
+    }
+
+    /// The same, and the real report.
+    fn with_real() -> Workplace {
+        let workplace = Workplace::simulated();
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../pipelines/data/reports/debian12_scanner_v6.json");
+        let report = Report::read(&path).unwrap();
+        Scans::create(&workplace.path("scans")).unwrap().write(report.hostname(), 0, &report).unwrap();
+        workplace
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    fn correlate(&self) {
+        let inputs = [("scans", Type::Scans)];
+        let job = self.job("correlate", json!({"profile": "intended"}), &inputs, &["findings", "correlations"], 2);
+        (Kind::of::<Correlate>().run)(&job.params, &Context::new(job.clone(), Box::new(std::io::sink()))).unwrap();
+    }
+
+    fn job(&self, kind: &str, params: Value, inputs: &[(&str, Type)], outputs: &[&str], threads: u32) -> Job {
+        let input = |(name, artifact): &(&str, Type)| {
+            let input = JobInput { path: self.path(name), artifact: *artifact, digest: Digest::of(b"") };
+            ((*name).to_owned(), vec![input])
+        };
+        Job {
+            kind: kind.into(),
+            version: 1,
+            params,
+            inputs: inputs.iter().map(input).collect(),
+            outputs: outputs.iter().map(|name| ((*name).to_owned(), self.path(name))).collect(),
+            scratch: self.directory.path().to_owned(),
+            checkpoints: self.directory.path().to_owned(),
+            limits: Limits { threads, memory: 0 },
+            trace: "test".into(),
+        }
+    }
+
+    fn transform(&self, threads: u32) -> Result<(), StageError> {
+        std::fs::write(self.path("verification"), r#"{"overall_status":"passed","checks":[]}"#).unwrap();
+        let params = serde_json::to_value(TransformParams { seed: 42, ..TransformParams::default() }).unwrap();
+        let inputs =
+            [("findings", Type::Findings), ("correlations", Type::Correlations), ("verification", Type::Metrics)];
+        let job = self.job("transform", params, &inputs, &["documents", "dataset"], threads);
+        (Kind::of::<Transform>().run)(&job.params, &Context::new(job.clone(), Box::new(std::io::sink())))
+    }
+
+    fn lines(&self, split: &str) -> Vec<Value> {
+        let text = std::fs::read_to_string(self.path("dataset").join(format!("{split}.jsonl"))).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    fn documents(&self) -> Vec<(PathBuf, Value)> {
+        let mut documents = Vec::new();
+        for host in std::fs::read_dir(self.path("documents")).unwrap() {
+            for file in std::fs::read_dir(host.unwrap().path()).unwrap() {
+                let path = file.unwrap().path();
+                let value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+                documents.push((path, value));
+            }
+        }
+        documents.sort_by(|a, b| a.0.cmp(&b.0));
+        documents
+    }
+}
+
+fn content(line: &Value, place: usize) -> &str {
+    line["messages"][place]["content"].as_str().unwrap()
+}
+
+#[test]
+fn every_document_validates_and_ids_are_unique_in_it() {
+    let workplace = Workplace::with_real();
+    workplace.correlate();
+    workplace.transform(2).unwrap();
+    let schema: Value = serde_json::from_str(include_str!("../../../schemas/ground_truth_schema.json")).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let documents = workplace.documents();
+    assert_eq!(documents.len(), 25);
+    for (path, document) in &documents {
+        let errors: Vec<String> =
+            validator.iter_errors(document).map(|e| format!("{}: {e}", e.instance_path())).collect();
+        assert!(errors.is_empty(), "{}: {errors:?}", path.display());
+        let findings = document["enriched_findings"].as_array().unwrap();
+        let ids: BTreeSet<&str> = findings.iter().map(|f| f["id"].as_str().unwrap()).collect();
+        assert_eq!(ids.len(), findings.len());
+        let named = document["correlations"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .flat_map(|c| c["related_finding_ids"].as_array().unwrap());
+        assert!(named.into_iter().all(|id| ids.contains(id.as_str().unwrap())), "a correlation names no finding");
+    }
+    let attacked = &documents.iter().find(|(path, _)| path.ends_with("host-00/0001.json")).unwrap().1;
+    assert!(attacked["enriched_findings"].as_array().unwrap().iter().any(|f| f["id"] == "/usr/bin/passwd#2"));
+    assert!(!attacked["multi_host_correlation"].as_array().unwrap().is_empty());
+    assert_eq!(attacked["raw_reference"], json!({"host": "host-00", "scan": 1}));
+    assert!(attacked["actions"][0]["priority"] == "critical");
+}
+
+#[test]
+fn the_real_report_gives_compact_examples_without_labels_in_the_prompt() {
+    let workplace = Workplace::with_real();
+    workplace.correlate();
+    workplace.transform(1).unwrap();
+    let all: Vec<Value> = ["train", "validation", "test"].iter().flat_map(|split| workplace.lines(split)).collect();
+    assert!(all.iter().any(|line| line["host"] == "host-a"));
+    let mut sizes = Vec::new();
+    for line in all.iter().filter(|line| line["task"] == "finding") {
+        let answer: FindingAnswer = serde_json::from_str(content(line, 2)).unwrap();
+        assert!(!answer.rationale.is_empty());
+        let prompt = content(line, 1);
+        for word in ["severity", "risk", "score"] {
+            assert!(!prompt.contains(word), "{prompt}");
+        }
+        sizes.push((0..3).map(|place| content(line, place).len()).sum::<usize>());
+    }
+    sizes.sort_unstable();
+    assert!(sizes[sizes.len() / 2] <= 300, "median {}", sizes[sizes.len() / 2]);
+    assert!(sizes[sizes.len() - 1] <= 600, "longest {}", sizes[sizes.len() - 1]);
+    let triage: Vec<&Value> = all.iter().filter(|line| line["task"] == "triage").collect();
+    assert!(!triage.is_empty());
+    for line in triage {
+        let answer: TriageAnswer = serde_json::from_str(content(line, 2)).unwrap();
+        assert!(!answer.top_findings.is_empty());
+        let size: usize = (0..3).map(|place| content(line, place).len()).sum();
+        assert!(size <= 2200, "{size}");
+    }
+}
+
+#[test]
+fn splits_share_no_host_and_no_prompt() {
+    let workplace = Workplace::simulated();
+    workplace.correlate();
+    workplace.transform(2).unwrap();
+    let mut hosts: BTreeMap<String, &str> = BTreeMap::new();
+    let mut prompts: BTreeMap<String, &str> = BTreeMap::new();
+    for split in ["train", "validation", "test"] {
+        let lines = workplace.lines(split);
+        assert!(!lines.is_empty(), "{split} is empty");
+        for line in &lines {
+            let host = line["host"].as_str().unwrap().to_owned();
+            assert_eq!(*hosts.entry(host).or_insert(split), split);
+            let prompt = format!("{} {}", line["task"], content(line, 1));
+            assert!(prompts.insert(prompt, split).is_none(), "a prompt is there twice");
+        }
+    }
+    let train: BTreeSet<String> = workplace.lines("train").iter().map(Value::to_string).collect();
+    let calibration = workplace.lines("calibration");
+    assert!(!calibration.is_empty() && calibration.iter().all(|line| train.contains(&line.to_string())));
+}
+
+#[test]
+fn the_same_bytes_at_any_thread_count_and_the_golden_digests() {
+    let digests = |threads: u32| {
+        let workplace = Workplace::simulated();
+        workplace.correlate();
+        workplace.transform(threads).unwrap();
+        let documents: Vec<Value> = workplace.documents().into_iter().map(|(_, document)| document).collect();
+        let digest = |name: &str| {
+            let bytes = std::fs::read(workplace.path("dataset").join(name)).unwrap();
+            Digest::of(&bytes).to_string()
+        };
+        (["manifest.json", "train.jsonl"].map(digest), documents)
+    };
+    let one = digests(1);
+    assert_eq!(one, digests(4));
+    assert_eq!(one.0, GOLDEN, "output moved: raise the card's version");
+}
+
+#[test]
+fn two_answers_to_one_prompt_fail_the_stage_and_are_named() {
+    let workplace = Workplace::simulated();
+    workplace.correlate();
+    let path = workplace.path("findings");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let line = text.lines().find(|l| l.contains("\"host-05\",\"scan\":1") && l.contains("/usr/bin/passwd")).unwrap();
+    let risk = line.split("\"risk_score\":").nth(1).unwrap().split(',').next().unwrap();
+    let changed = line.replace(&format!("\"risk_score\":{risk},"), "\"risk_score\":99,");
+    std::fs::write(&path, text.replace(line, &changed)).unwrap();
+    let error = workplace.transform(2).unwrap_err();
+    assert!(error.message.contains("two different answers") && error.message.contains("host-05"), "{}", error.message);
+}
