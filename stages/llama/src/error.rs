@@ -1,0 +1,81 @@
+//! What can be wrong with a model directory.
+
+use std::path::{Path, PathBuf};
+
+use contract::StageError;
+
+/// A model directory that cannot be read or written, with the file at fault.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {kind}", path.display())]
+pub struct LlamaError {
+    /// The file.
+    pub path: PathBuf,
+    /// What is wrong with it.
+    pub kind: LlamaErrorKind,
+}
+
+/// What is wrong with a file of a model directory.
+#[derive(Debug, thiserror::Error)]
+pub enum LlamaErrorKind {
+    /// It cannot be read or written.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    /// It is not the JSON expected.
+    #[error("not a Llama config: {0}")]
+    Json(#[from] serde_json::Error),
+    /// It is not a safetensors file.
+    #[error("not a safetensors file: {0}")]
+    Safetensors(#[from] safetensors::SafeTensorError),
+    /// It asks for something this model code does not do.
+    #[error("`{key}` is {value}, only {supported} is supported")]
+    Unsupported {
+        /// The key in `config.json`.
+        key: &'static str,
+        /// Its value.
+        value: String,
+        /// What would be accepted.
+        supported: &'static str,
+    },
+    /// A tensor is absent.
+    #[error("tensor `{0}` is missing")]
+    Missing(String),
+    /// A tensor is of another shape than the config says.
+    #[error("tensor `{name}` has shape {found:?}, the config asks for {expected:?}")]
+    Shape {
+        /// The tensor.
+        name: String,
+        /// Its shape.
+        found: Vec<i64>,
+        /// The shape it should have.
+        expected: Vec<i64>,
+    },
+    /// A tensor is of a type that is not a plain float.
+    #[error("tensor `{name}` is {dtype:?}, only F32, F16 and BF16 are supported")]
+    Dtype {
+        /// The tensor.
+        name: String,
+        /// Its type.
+        dtype: safetensors::Dtype,
+    },
+}
+
+impl LlamaError {
+    /// `kind`, at `path`: `map_err(LlamaError::at(path))`.
+    pub(crate) fn at<K: Into<LlamaErrorKind>>(path: &Path) -> impl FnOnce(K) -> LlamaError {
+        let path = path.to_owned();
+        move |kind| LlamaError { path, kind: kind.into() }
+    }
+}
+
+impl From<LlamaError> for StageError {
+    fn from(error: LlamaError) -> StageError {
+        use std::io::ErrorKind;
+        let message = error.to_string();
+        match error.kind {
+            LlamaErrorKind::Io(e) if matches!(e.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => {
+                StageError::resources(message).help("free some disk space and run again; finished stages are kept")
+            }
+            _ => StageError::invalid_input(message),
+        }
+    }
+}

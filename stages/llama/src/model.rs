@@ -1,0 +1,130 @@
+//! The whole network: embedding, decoder layers, final norm, head.
+
+use std::path::Path;
+
+use tch::Tensor;
+
+use crate::block::{Block, rms_norm};
+use crate::config::Config;
+use crate::error::LlamaError;
+use crate::linear::Linear;
+use crate::rotary::Rotary;
+use crate::{init, weights};
+
+/// A Llama in fp32 on the CPU.
+#[derive(Debug)]
+pub struct Llama {
+    /// Its shape.
+    pub config: Config,
+    /// `[vocabulary, hidden]`.
+    pub embed_tokens: Tensor,
+    /// The decoder layers.
+    pub blocks: Vec<Block>,
+    /// The final norm.
+    pub norm: Tensor,
+    /// `[vocabulary, hidden]`; the same tensor as `embed_tokens` when the config ties them.
+    pub lm_head: Tensor,
+    /// Position table.
+    pub rotary: Rotary,
+}
+
+impl Llama {
+    /// A model with weights from `tensor`, which is asked once for each of [`Config::tensors`].
+    pub fn assemble<E>(config: &Config, mut tensor: impl FnMut(&str, &[i64]) -> Result<Tensor, E>) -> Result<Llama, E> {
+        let mut get = |name: String, shape: Vec<i64>| tensor(&name, &shape);
+        let vocabulary = vec![config.vocab_size, config.hidden_size];
+        let norm = || vec![config.hidden_size];
+        let embed_tokens = get("model.embed_tokens.weight".to_owned(), vocabulary.clone())?;
+        let mut blocks = Vec::new();
+        for layer in 0..config.num_hidden_layers {
+            let mut linears = Vec::with_capacity(Linear::ALL.len());
+            for linear in Linear::ALL {
+                linears.push(get(linear.tensor_name(layer), linear.shape(config))?);
+            }
+            let linears = linears.try_into().expect("as many as Linear::ALL");
+            let norms = [
+                get(format!("model.layers.{layer}.input_layernorm.weight"), norm())?,
+                get(format!("model.layers.{layer}.post_attention_layernorm.weight"), norm())?,
+            ];
+            blocks.push(Block::new(config, norms, linears));
+        }
+        let final_norm = get("model.norm.weight".to_owned(), norm())?;
+        let lm_head = match config.tie_word_embeddings {
+            true => embed_tokens.shallow_clone(),
+            false => get("lm_head.weight".to_owned(), vocabulary)?,
+        };
+        let rotary = Rotary::new(config);
+        Ok(Llama { config: config.clone(), embed_tokens, blocks, norm: final_norm, lm_head, rotary })
+    }
+
+    /// A model with fresh weights; the same on every machine for one seed.
+    pub fn init(config: &Config, seed: u64) -> Llama {
+        let mut fresh = init::Fresh::new(config, seed);
+        let Ok(model) =
+            Llama::assemble(config, |name, shape| Ok::<_, std::convert::Infallible>(fresh.tensor(name, shape)));
+        model
+    }
+
+    /// Reads `config.json` and `model.safetensors` in `directory`.
+    pub fn load(directory: &Path) -> Result<Llama, LlamaError> {
+        let config = Config::load(directory)?;
+        let file = weights::WeightsFile::open(&directory.join(weights::FILE))?;
+        Llama::assemble(&config, |name, shape| file.tensor(name, shape))
+    }
+
+    /// Writes `config.json` and `model.safetensors` into `directory`; the same bytes for the same weights.
+    pub fn save(&self, directory: &Path) -> Result<(), LlamaError> {
+        self.config.save(directory)?;
+        weights::save(&self.tensors(), &directory.join(weights::FILE))
+    }
+
+    /// Every weight with its name, in the order of [`Config::tensors`].
+    pub fn tensors(&self) -> Vec<(String, Tensor)> {
+        let mut tensors = self.config.tensors().into_iter().map(|(name, _)| name);
+        let mut all = Vec::new();
+        let mut push = |tensor: &Tensor| {
+            let name = tensors.next().expect("Config::tensors names every weight");
+            all.push((name, tensor.shallow_clone()));
+        };
+        push(&self.embed_tokens);
+        for block in &self.blocks {
+            Linear::ALL.iter().for_each(|linear| push(block.weight(*linear)));
+            push(&block.input_layernorm);
+            push(&block.post_attention_layernorm);
+        }
+        push(&self.norm);
+        if !self.config.tie_word_embeddings {
+            push(&self.lm_head);
+        }
+        all
+    }
+
+    /// Logits `[batch, time, vocabulary]` for `ids` `[batch, time]`, rows padded on the right.
+    pub fn forward(&self, ids: &Tensor) -> Tensor {
+        self.head(&self.hidden(ids))
+    }
+
+    /// The last layer's output `[batch, time, hidden]`, before the final norm.
+    pub fn hidden(&self, ids: &Tensor) -> Tensor {
+        let angles = self.rotary.first(ids.size()[1]);
+        self.blocks.iter().fold(self.embed(ids), |x, block| block.forward(&x, &angles))
+    }
+
+    /// As [`Llama::hidden`], only for the rows `rows` of the flattened batch: `[rows, hidden]`.
+    pub fn hidden_rows(&self, ids: &Tensor, rows: &Tensor) -> Tensor {
+        let angles = self.rotary.first(ids.size()[1]);
+        let (last, others) = self.blocks.split_last().expect("a config has one layer or more");
+        let x = others.iter().fold(self.embed(ids), |x, block| block.forward(&x, &angles));
+        last.forward_rows(&x, &angles, rows)
+    }
+
+    /// The first layer's input `[batch, time, hidden]`.
+    pub fn embed(&self, ids: &Tensor) -> Tensor {
+        Tensor::embedding(&self.embed_tokens, ids, -1, false, false)
+    }
+
+    /// Final norm and head, on `[.., hidden]`.
+    pub fn head(&self, x: &Tensor) -> Tensor {
+        rms_norm(x, &self.norm, self.config.rms_norm_eps).linear(&self.lm_head, None::<Tensor>)
+    }
+}

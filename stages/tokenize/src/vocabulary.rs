@@ -1,0 +1,73 @@
+//! Trains the tokenizer: byte-level BPE behind Llama 3's split of text into words.
+//!
+//! The split is Llama 3's to the letter, so that llama.cpp (`tokenizer.ggml.pre = llama-bpe`) cuts text the same way.
+
+use contract::StageError;
+use tokenizers::decoders::byte_level::ByteLevel;
+use tokenizers::models::bpe::{BPE, BpeTrainer};
+use tokenizers::pre_tokenizers::PreTokenizerWrapper;
+use tokenizers::pre_tokenizers::sequence::Sequence;
+use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
+use tokenizers::processors::PostProcessorWrapper;
+use tokenizers::processors::template::TemplateProcessing;
+use tokenizers::{AddedToken, SplitDelimiterBehavior, Tokenizer, TokenizerBuilder};
+
+use crate::dataset::Message;
+use crate::template::{AFTER_HEADER, Special};
+
+/// How Llama 3 cuts text into words.
+pub const SPLIT_PATTERN: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+
+/// The special tokens and one token for each byte: below this no vocabulary can be.
+pub const SMALLEST: usize = 256 + Special::ALL.len();
+
+/// A tokenizer of at most `vocab_size` tokens, trained on `conversations`; the same for the same conversations.
+pub fn train(conversations: &[Vec<Message>], vocab_size: usize) -> Result<Tokenizer, StageError> {
+    let specials = Special::ALL.map(|special| AddedToken::from(special.text(), true));
+    let mut trainer = BpeTrainer::builder()
+        .vocab_size(vocab_size)
+        .min_frequency(2)
+        .show_progress(false)
+        .initial_alphabet(ByteLevel::alphabet().into_iter().collect())
+        .special_tokens(specials.to_vec())
+        .build();
+    let mut tokenizer = TokenizerBuilder::<
+        BPE,
+        tokenizers::NormalizerWrapper,
+        PreTokenizerWrapper,
+        PostProcessorWrapper,
+        tokenizers::DecoderWrapper,
+    >::new()
+    .with_model(BPE::default())
+    .with_pre_tokenizer(Some(pre_tokenizer()?))
+    .with_decoder(Some(ByteLevel::default().into()))
+    .build()
+    .map_err(bug)?;
+    let texts = conversations.iter().flatten().flat_map(|m| [m.role.as_str(), AFTER_HEADER, m.content.trim()]);
+    tokenizer.train(&mut trainer, texts.collect::<Vec<_>>().into_iter()).map_err(bug)?;
+    let template = TemplateProcessing::builder()
+        .try_single(format!("{} $A", Special::BeginOfText.text()))
+        .map_err(bug)?
+        .special_tokens(vec![(Special::BeginOfText.text(), Special::BeginOfText.id())])
+        .build()
+        .map_err(bug)?;
+    tokenizer.with_post_processor(Some(PostProcessorWrapper::from(template)));
+    let tokenizer = Tokenizer::from(tokenizer);
+    for special in Special::ALL {
+        if tokenizer.token_to_id(special.text()) != Some(special.id()) {
+            return Err(StageError::bug(format!("{} did not get id {}", special.text(), special.id())));
+        }
+    }
+    Ok(tokenizer)
+}
+
+fn pre_tokenizer() -> Result<PreTokenizerWrapper, StageError> {
+    let pattern = SplitPattern::Regex(SPLIT_PATTERN.to_owned());
+    let split = Split::new(pattern, SplitDelimiterBehavior::Isolated, false).map_err(bug)?;
+    let bytes = ByteLevel::new(false, true, false);
+    Ok(Sequence::new(vec![split.into(), bytes.into()]).into())
+}
+
+fn bug(error: impl std::fmt::Display) -> StageError {
+    StageError::bug(format!("tokenizers: {error}"))
+}

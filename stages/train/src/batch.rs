@@ -1,0 +1,109 @@
+//! Examples as tensors, and their loss.
+//!
+//! Two kinds of work are left undone because nobody would look at it: examples of like length share a micro-batch, so little
+//! padding is computed, and the end of the last layer and the head see only the positions whose next token is a target.
+
+use std::ops::ControlFlow;
+
+use llama::Llama;
+use tch::{Kind, Reduction, Tensor, no_grad};
+use tokenize::EncodedSplit;
+use tokenize::chat::IGNORED;
+use tokenize::template::Special;
+
+use crate::parameters::Parameters;
+
+/// Some examples, padded on the right to the longest.
+#[derive(Debug)]
+pub struct MicroBatch {
+    /// `[examples, time]`.
+    ids: Tensor,
+    /// Positions in the flattened batch whose next token is a target.
+    positions: Tensor,
+    /// Those next tokens.
+    targets: Tensor,
+}
+
+/// The micro-batches of one step.
+#[derive(Debug)]
+pub struct Batch {
+    /// Longest examples first, so that a lack of memory shows at once.
+    pub parts: Vec<MicroBatch>,
+    /// Target tokens in all of them.
+    pub targets: usize,
+    /// Tokens in all of them, without padding.
+    pub tokens: usize,
+}
+
+impl Batch {
+    /// Examples `indices` of `split`, at most `size` in a micro-batch.
+    pub fn new(split: &EncodedSplit, indices: &[usize], size: usize) -> Batch {
+        let mut order = indices.to_vec();
+        order.sort_by_key(|index| std::cmp::Reverse(split.ids(*index).len()));
+        let parts: Vec<_> = order.chunks(size).map(|chunk| MicroBatch::new(split, chunk)).collect();
+        let targets = parts.iter().map(|part| part.targets.numel()).sum();
+        Batch { parts, targets, tokens: indices.iter().map(|index| split.ids(*index).len()).sum() }
+    }
+
+    /// Mean loss over all targets and its gradient, the same however the batch is cut. `stop` is asked before every part.
+    pub fn gradient(
+        &self,
+        model: &Llama,
+        parameters: &Parameters,
+        stop: &dyn Fn() -> bool,
+    ) -> ControlFlow<(), (f64, Tensor)> {
+        let (mut loss, mut gradient) = (0.0, parameters.zeros());
+        for part in &self.parts {
+            if stop() {
+                return ControlFlow::Break(());
+            }
+            // Divided by the targets of the whole batch, not of the part: a mean of means would weigh short parts more.
+            let share = part.loss_sum(model) / self.targets.max(1) as f64;
+            let of_part = parameters.gradient(&share);
+            no_grad(|| gradient += of_part);
+            loss += scalar(&share);
+        }
+        ControlFlow::Continue((loss, gradient))
+    }
+}
+
+impl MicroBatch {
+    fn new(split: &EncodedSplit, indices: &[usize]) -> MicroBatch {
+        let time = indices.iter().map(|index| split.ids(*index).len()).max().unwrap_or(0);
+        let mut ids = vec![Special::Pad.id() as i32; indices.len() * time];
+        let (mut positions, mut targets) = (Vec::new(), Vec::new());
+        for (row, index) in indices.iter().enumerate() {
+            let start = row * time;
+            ids[start..start + split.ids(*index).len()].copy_from_slice(split.ids(*index));
+            for (at, label) in split.labels(*index).iter().enumerate().skip(1) {
+                if *label != IGNORED {
+                    positions.push((start + at - 1) as i64);
+                    targets.push(i64::from(*label));
+                }
+            }
+        }
+        MicroBatch {
+            ids: Tensor::from_slice(&ids).view([indices.len() as i64, time as i64]),
+            positions: Tensor::from_slice(&positions),
+            targets: Tensor::from_slice(&targets),
+        }
+    }
+
+    /// The sum of the target tokens' cross-entropies, a scalar with gradient.
+    pub fn loss_sum(&self, model: &Llama) -> Tensor {
+        let logits = model.head(&model.hidden_rows(&self.ids, &self.positions));
+        logits.cross_entropy_loss(&self.targets, None::<Tensor>, Reduction::Sum, IGNORED.into(), 0.0)
+    }
+}
+
+/// Mean loss over all target tokens of examples `indices`; `None` when they have none.
+pub fn mean_loss(model: &Llama, split: &EncodedSplit, indices: &[usize], size: usize) -> Option<f64> {
+    let batch = Batch::new(split, indices, size);
+    let total = no_grad(|| batch.parts.iter().map(|part| scalar(&part.loss_sum(model))).sum::<f64>());
+    (batch.targets > 0).then(|| total / batch.targets as f64)
+}
+
+/// The value of a scalar tensor.
+fn scalar(tensor: &Tensor) -> f64 {
+    tensor.to_kind(Kind::Double).double_value(&[])
+}

@@ -1,0 +1,62 @@
+//! The loss curve: `history.json`, the stage's second output.
+//!
+//! It holds no clock reading, so that the artifact is the same whenever it is made again; speeds are metrics of the record.
+
+use serde::{Deserialize, Serialize};
+
+use crate::params::TrainParams;
+
+/// The course of one training.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct History {
+    /// One point a step.
+    pub steps: Vec<StepPoint>,
+    /// One point a measurement on the validation split.
+    pub evaluations: Vec<EvaluationPoint>,
+}
+
+/// What one step did.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StepPoint {
+    /// From 1.
+    pub step: u64,
+    /// Mean over the step's target tokens, before the update.
+    pub loss: f64,
+    /// Learning rate.
+    pub rate: f64,
+    /// Norm of the gradient before clipping.
+    pub gradient_norm: f64,
+    /// Tokens, without padding.
+    pub tokens: u64,
+    /// Target tokens.
+    pub targets: u64,
+}
+
+/// The loss on the validation split.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EvaluationPoint {
+    /// Steps done.
+    pub step: u64,
+    /// Mean over all target tokens.
+    pub loss: f64,
+}
+
+/// The whole document.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct HistoryFile {
+    /// The stage's params.
+    pub params: TrainParams,
+    /// Numbers in all weights.
+    pub parameters: u64,
+    /// Examples in the training split.
+    pub examples: u64,
+    /// Steps done.
+    pub total_steps: u64,
+    /// Tokens seen, without padding.
+    pub total_tokens: u64,
+    /// Target tokens seen.
+    pub total_targets: u64,
+    /// The curve.
+    #[serde(rename = "history")]
+    pub curve: History,
+}

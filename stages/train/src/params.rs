@@ -1,0 +1,97 @@
+//! What a pipeline can set.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::preset::ModelSize;
+use crate::schedule::Schedule;
+
+/// Params of `train`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct TrainParams {
+    /// The model's size.
+    pub model: ModelSize,
+    /// Times each example is seen.
+    #[schemars(range(min = 1))]
+    pub epochs: u32,
+    /// Optimizer steps; replaces `epochs` when set.
+    #[schemars(range(min = 1))]
+    pub max_steps: Option<u32>,
+    /// Examples in one optimizer step.
+    #[schemars(range(min = 1))]
+    pub batch_size: u32,
+    /// Examples computed at once. Changes memory and speed, and results only by rounding.
+    #[schemars(range(min = 1))]
+    pub micro_batch_size: u32,
+    /// How weights are updated.
+    pub optimizer: Optimizer,
+    /// How the learning rate moves.
+    pub schedule: Schedule,
+    /// Gradients of a larger norm are scaled down to it.
+    #[schemars(extend("exclusiveMinimum" = 0))]
+    pub clip_norm: f64,
+    /// Of fresh weights and of the order of examples.
+    pub seed: u64,
+    /// Threads of libtorch. Results are bit-equal for the same number only.
+    #[schemars(range(min = 1, max = 256))]
+    pub threads: u32,
+    /// Steps between measurements on the validation split; one is always made at the end.
+    #[schemars(range(min = 1))]
+    pub eval_every: u32,
+    /// Validation examples measured, from the first; null = all.
+    #[schemars(range(min = 1))]
+    pub eval_examples: Option<u32>,
+    /// Steps between checkpoints; one is always made on interruption.
+    #[schemars(range(min = 1))]
+    pub checkpoint_every: u32,
+}
+
+impl Default for TrainParams {
+    fn default() -> TrainParams {
+        TrainParams {
+            model: ModelSize::Tiny,
+            epochs: 1,
+            max_steps: None,
+            batch_size: 24,
+            micro_batch_size: 6,
+            optimizer: Optimizer::Lion(LionParams::default()),
+            schedule: Schedule::default(),
+            clip_norm: 1.0,
+            seed: 42,
+            threads: 2,
+            eval_every: 50,
+            eval_examples: Some(96),
+            checkpoint_every: 50,
+        }
+    }
+}
+
+/// How weights are updated.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Optimizer {
+    /// Lion (arXiv 2302.06675): the sign of an interpolated momentum.
+    Lion(LionParams),
+}
+
+/// Settings of Lion.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct LionParams {
+    /// Highest learning rate.
+    #[schemars(extend("exclusiveMinimum" = 0))]
+    pub lr: f64,
+    /// Decoupled weight decay; norms are spared.
+    #[schemars(range(min = 0))]
+    pub weight_decay: f64,
+    /// Interpolation for the update, and decay of the momentum.
+    #[schemars(inner(range(min = 0, max = 1)))]
+    pub betas: [f64; 2],
+}
+
+impl Default for LionParams {
+    fn default() -> LionParams {
+        LionParams { lr: 2e-4, weight_decay: 0.01, betas: [0.9, 0.99] }
+    }
+}

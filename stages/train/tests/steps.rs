@@ -1,0 +1,125 @@
+//! Steps: the loss, its gradient however a step is cut, and the optimizer by hand.
+
+use llama::{Config, Llama};
+use tch::{Kind, Tensor, no_grad};
+use tokenize::EncodedSplit;
+use tokenize::chat::{Example, IGNORED};
+use train::batch::{Batch, mean_loss};
+use train::lion::{Lion, clip};
+use train::parameters::Parameters;
+use train::params::LionParams;
+use train::preset::ModelSize;
+
+const VOCABULARY: usize = 80;
+
+fn config() -> Config {
+    // Threads that wait for each other by spinning make tiny tensors slow on a busy machine.
+    tch::set_num_threads(1);
+    ModelSize::Micro.config(VOCABULARY, 64).unwrap()
+}
+
+/// Examples of 9 to 40 tokens whose last third is learned.
+fn ragged(count: usize) -> EncodedSplit {
+    let mut split = EncodedSplit::new();
+    for row in 0..count {
+        let length = 9 + row * 17 % 32;
+        let ids: Vec<i32> = (0..length).map(|at| ((row * 31 + at * at * 7) % (VOCABULARY - 5) + 5) as i32).collect();
+        let labels = ids.iter().enumerate().map(|(at, id)| if at * 3 > length * 2 { *id } else { IGNORED }).collect();
+        split.push(row, &Example { ids, labels });
+    }
+    split
+}
+
+/// Loss and gradient of one step, cut into micro-batches of `size`.
+fn step(size: usize) -> (f64, Tensor) {
+    let split = ragged(24);
+    let (parameters, model) = Parameters::adopt(&Llama::init(&config(), 3));
+    let batch = Batch::new(&split, &(0..24).collect::<Vec<_>>(), size);
+    batch.gradient(&model, &parameters, &|| false).continue_value().unwrap()
+}
+
+#[test]
+fn gradients_do_not_depend_on_how_a_step_is_cut() {
+    let (loss, gradient) = step(24);
+    assert!(gradient.abs().max().double_value(&[]) > 1e-3);
+    for size in [1, 2, 5, 6, 12] {
+        let (other_loss, other) = step(size);
+        assert!((loss - other_loss).abs() < 1e-6, "{size}: {loss} {other_loss}");
+        let difference = (&gradient - other).abs().max().double_value(&[]);
+        assert!(difference < 1e-6, "{size}: {difference}");
+    }
+}
+
+#[test]
+fn the_loss_is_the_mean_over_all_targets_of_their_own_log_probability() {
+    let split = ragged(7);
+    let model = Llama::init(&config(), 5);
+    let (mut sum, mut count) = (0.0, 0);
+    for index in 0..split.len() {
+        // One example at a time, so without padding; every position, not only targets.
+        let ids: Vec<i64> = split.ids(index).iter().map(|id| i64::from(*id)).collect();
+        let logits = no_grad(|| model.forward(&Tensor::from_slice(&ids).unsqueeze(0))).squeeze_dim(0);
+        let probabilities = logits.to_kind(Kind::Double).log_softmax(-1, Kind::Double);
+        for (at, label) in split.labels(index).iter().enumerate().filter(|(_, label)| **label != IGNORED) {
+            sum -= probabilities.double_value(&[at as i64 - 1, i64::from(*label)]);
+            count += 1;
+        }
+    }
+    let ours = mean_loss(&model, &split, &(0..7).collect::<Vec<_>>(), 3).unwrap();
+    assert!((ours - sum / f64::from(count)).abs() < 1e-5, "{ours} {}", sum / f64::from(count));
+    assert_eq!(mean_loss(&model, &EncodedSplit::new(), &[], 3), None);
+}
+
+#[test]
+fn lion_follows_the_paper() {
+    let (mut parameters, _model) = Parameters::adopt(&Llama::init(&config(), 1));
+    let params = LionParams { lr: 0.01, weight_decay: 0.1, betas: [0.9, 0.99] };
+    let mut lion = Lion::new(params, &parameters);
+    let length = parameters.values.numel();
+    let mut weights = Vec::<f32>::try_from(&parameters.values).unwrap();
+    let mut momentum = vec![0.0f32; length];
+    for round in 0..3 {
+        let gradient: Vec<f32> = (0..length).map(|i| ((i * 7 + round * 13) % 11) as f32 / 5.0 - 1.0).collect();
+        let rate = 0.01 / (round + 1) as f32;
+        lion.update(&mut parameters, &Tensor::from_slice(&gradient), f64::from(rate));
+        for i in 0..length {
+            let blend = 0.9 * momentum[i] + 0.1 * gradient[i];
+            let sign = if blend == 0.0 { 0.0 } else { blend.signum() };
+            let decay = if (i as i64) < parameters.decayed { 0.1 } else { 0.0 };
+            weights[i] -= rate * (sign + decay * weights[i]);
+            momentum[i] = 0.99 * momentum[i] + 0.01 * gradient[i];
+        }
+    }
+    // Where the blend is zero but for rounding, its sign is nobody's: those few are left out.
+    let ours = Vec::<f32>::try_from(&parameters.values).unwrap();
+    let close = ours.iter().zip(&weights).filter(|(a, b)| (*a - *b).abs() < 1e-6).count();
+    assert!(close as f64 > 0.99 * length as f64, "{close} of {length}");
+    let momenta = Vec::<f32>::try_from(&lion.momentum).unwrap();
+    assert!(momenta.iter().zip(&momentum).all(|(a, b)| (a - b).abs() < 1e-6));
+}
+
+#[test]
+fn decay_spares_the_norms_and_the_model_sees_the_update() {
+    let (mut parameters, model) = Parameters::adopt(&Llama::init(&config(), 1));
+    let before = model.embed_tokens.copy();
+    let mut lion = Lion::new(LionParams { weight_decay: 0.5, ..LionParams::default() }, &parameters);
+    let nothing = parameters.zeros();
+    lion.update(&mut parameters, &nothing, 0.1);
+    assert!((&model.embed_tokens - before * 0.95).abs().max().double_value(&[]) < 1e-7);
+    for block in &model.blocks {
+        assert_eq!(block.input_layernorm.min().double_value(&[]), 1.0);
+        assert_eq!(block.post_attention_layernorm.min().double_value(&[]), 1.0);
+    }
+    assert_eq!(model.norm.min().double_value(&[]), 1.0);
+    assert_eq!(parameters.values.numel() as i64, config().parameters());
+}
+
+#[test]
+fn clipping_scales_only_what_is_too_long() {
+    let mut long = Tensor::from_slice(&[3.0f32, 4.0]);
+    assert_eq!(clip(&mut long, 1.0), 5.0);
+    assert!((long - Tensor::from_slice(&[0.6f32, 0.8])).abs().max().double_value(&[]) < 1e-6);
+    let mut short = Tensor::from_slice(&[0.3f32, 0.4]);
+    clip(&mut short, 1.0);
+    assert_eq!(short, Tensor::from_slice(&[0.3f32, 0.4]));
+}
