@@ -1,0 +1,11 @@
+//! The worker of the stages that link libtorch: one line a stage.
+
+use contract::Kind;
+
+/// Every kind this worker serves.
+pub const KINDS: &[Kind] = &[
+    Kind::of::<tokenize::Tokenize>(),
+    Kind::of::<train::Train>(),
+    Kind::of::<quantize::Quantize>(),
+    Kind::of::<evaluate::Evaluate>(),
+];

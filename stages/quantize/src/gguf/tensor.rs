@@ -1,0 +1,141 @@
+//! Tensor types and their blocks.
+//!
+//! A Q4_0 block holds 32 weights of a row: an fp16 step, then 16 bytes whose low nibbles are the first 16 codes and whose high
+//! nibbles are the last 16. Code minus 8, times the step: the same grid as symmetric GPTQ, so codes move over unchanged.
+
+use half::f16;
+
+use crate::grid::{Quantized, value_of};
+
+/// Weights in a Q4_0 block.
+const BLOCK: usize = 32;
+
+/// Bytes of a Q4_0 block.
+const BLOCK_BYTES: usize = 2 + BLOCK / 2;
+
+/// How a tensor's values are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TensorType {
+    /// 32-bit floats.
+    F32,
+    /// 16-bit floats.
+    F16,
+    /// Blocks of 32 4-bit codes with an fp16 step.
+    Q4_0,
+}
+
+/// A tensor's entry in the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TensorInfo {
+    /// Its name: `blk.0.attn_q.weight`.
+    pub name: String,
+    /// Its shape as torch has it, the innermost dimension last.
+    pub shape: Vec<u64>,
+    /// How its values are stored.
+    pub kind: TensorType,
+}
+
+impl TensorInfo {
+    /// Bytes of its values.
+    pub fn bytes(&self) -> u64 {
+        let values: u64 = self.shape.iter().product();
+        match self.kind {
+            TensorType::F32 => values * 4,
+            TensorType::F16 => values * 2,
+            TensorType::Q4_0 => values / BLOCK as u64 * BLOCK_BYTES as u64,
+        }
+    }
+}
+
+impl TensorType {
+    const ALL: [TensorType; 3] = [TensorType::F32, TensorType::F16, TensorType::Q4_0];
+
+    /// Its number in a file.
+    pub(super) fn id(self) -> u32 {
+        match self {
+            TensorType::F32 => 0,
+            TensorType::F16 => 1,
+            TensorType::Q4_0 => 2,
+        }
+    }
+
+    /// The type with number `id`.
+    pub(super) fn from_id(id: u32) -> Option<TensorType> {
+        TensorType::ALL.into_iter().find(|kind| kind.id() == id)
+    }
+
+    /// The values in `bytes`, in f32; all three types are exact there.
+    pub fn decode(self, bytes: &[u8]) -> Vec<f32> {
+        match self {
+            TensorType::F32 => bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect(),
+            TensorType::F16 => bytes.chunks_exact(2).map(|b| f16::from_le_bytes([b[0], b[1]]).to_f32()).collect(),
+            TensorType::Q4_0 => bytes.chunks_exact(BLOCK_BYTES).flat_map(decode_block).collect(),
+        }
+    }
+}
+
+/// The Q4_0 blocks of `quantized`, its rows taken in the order `rows`.
+pub fn encode_q4_0(quantized: &Quantized, rows: &[usize]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(quantized.codes.len() / BLOCK * BLOCK_BYTES);
+    for &row in rows {
+        let codes = &quantized.codes[row * quantized.columns..][..quantized.columns];
+        for (block, codes) in codes.chunks_exact(BLOCK).enumerate() {
+            let group = block * BLOCK / quantized.group_size;
+            out.extend(quantized.scales[row * quantized.groups() + group].to_le_bytes());
+            let (low, high) = codes.split_at(BLOCK / 2);
+            out.extend(low.iter().zip(high).map(|(low, high)| low | high << 4));
+        }
+    }
+    out
+}
+
+fn decode_block(block: &[u8]) -> Vec<f32> {
+    let step = f16::from_le_bytes([block[0], block[1]]).to_f32();
+    let low = block[2..].iter().map(|byte| byte & 15);
+    let high = block[2..].iter().map(|byte| byte >> 4);
+    low.chain(high).map(|code| value_of(code, step)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_block_is_the_step_then_nibbles_sixteen_apart() {
+        let codes: Vec<u8> = (0..32).map(|i| i % 16).collect();
+        let mut quantized =
+            Quantized { rows: 1, columns: 32, group_size: 32, codes, scales: vec![f16::from_f32(-0.5)] };
+        quantized.codes[16] = 15;
+        let bytes = encode_q4_0(&quantized, &[0]);
+        // -0.5 in fp16 is 0xb800.
+        assert_eq!(bytes[..4], [0x00, 0xb8, 0xf0, 0x11]);
+        assert_eq!(bytes.len(), 18);
+        let values = TensorType::Q4_0.decode(&bytes);
+        assert_eq!(values[..2], [4.0, 3.5]);
+        assert_eq!(values[16], -3.5);
+    }
+
+    #[test]
+    fn a_wide_group_repeats_its_scale() {
+        let quantized = Quantized { rows: 1, columns: 64, group_size: 64, codes: vec![9; 64], scales: vec![f16::ONE] };
+        let bytes = encode_q4_0(&quantized, &[0]);
+        assert_eq!(bytes[..2], bytes[18..20]);
+        assert_eq!(TensorType::Q4_0.decode(&bytes), vec![1.0; 64]);
+    }
+
+    proptest! {
+        #[test]
+        fn blocks_hold_the_very_weights_that_the_codes_stand_for(
+            weights in prop::collection::vec(-9.0_f32..9.0, 128),
+            swapped: bool,
+        ) {
+            let quantized = Quantized::nearest(&weights, 64, 32);
+            let rows = if swapped { [1, 0] } else { [0, 1] };
+            let decoded = TensorType::Q4_0.decode(&encode_q4_0(&quantized, &rows));
+            let expected = quantized.dequantize();
+            let expected = rows.iter().flat_map(|row| &expected[row * 64..][..64]).map(|v| v.to_bits());
+            prop_assert!(decoded.iter().map(|v| v.to_bits()).eq(expected));
+        }
+    }
+}

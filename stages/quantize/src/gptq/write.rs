@@ -1,0 +1,138 @@
+//! Writes a GPTQ directory: format v1, symmetric, trivial group index, everything that is not packed in fp16.
+//!
+//! v1 is what every loader reads. Static act-order leaves groups consecutive, so `desc_act` is false: loaders take slow paths,
+//! or refuse, when it is true. The order that was used stands under `meta`.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::path::Path;
+
+use contract::StageError;
+use contract::stage::At;
+use half::f16;
+use safetensors::tensor::View;
+use safetensors::{Dtype, SafeTensorError};
+use serde_json::{Value, json};
+
+use super::pack;
+use crate::grid::{BITS, Quantized};
+use crate::network::{Network, Plain};
+use crate::params::{ActOrder, QuantizeParams, Sequence};
+
+/// The file of weights.
+pub const WEIGHTS: &str = "model.safetensors";
+
+/// What a tokenizer and generation need besides the config; copied as they are where they exist.
+const COMPANIONS: [&str; 5] = [
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "chat_template.jinja",
+    "generation_config.json",
+];
+
+/// Writes `network`, quantized from the model in `source`, into `directory`.
+pub fn write(network: &Network, params: &QuantizeParams, source: &Path, directory: &Path) -> Result<(), StageError> {
+    let quantization = quantization_config(params);
+    let mut config = network.config.to_json();
+    config["dtype"] = json!("float16");
+    config["torch_dtype"] = json!("float16");
+    config["quantization_config"] = quantization.clone();
+    write_json(&directory.join("config.json"), &config)?;
+    write_json(&directory.join("quantize_config.json"), &quantization)?;
+    for name in COMPANIONS {
+        let from = source.join(name);
+        if from.exists() {
+            std::fs::copy(&from, directory.join(name)).at(&from)?;
+        }
+    }
+    write_weights(network, &directory.join(WEIGHTS))
+}
+
+fn quantization_config(params: &QuantizeParams) -> Value {
+    let order = match params.act_order {
+        ActOrder::Static => "static",
+        ActOrder::Off => "off",
+    };
+    json!({
+        "quant_method": "gptq",
+        "bits": params.bits,
+        "group_size": params.group_size,
+        "desc_act": false,
+        "sym": true,
+        "lm_head": false,
+        "damp_percent": params.damping,
+        "true_sequential": params.sequence == Sequence::TrueSequential,
+        "checkpoint_format": "gptq",
+        "pack_dtype": "int32",
+        "meta": {"quantizer": [format!("pipe:{}", crate::stage::VERSION)], "act_order": order, "signed_scales": true},
+    })
+}
+
+fn write_weights(network: &Network, path: &Path) -> Result<(), StageError> {
+    let plain = network.plain.iter().map(|Plain { name, shape, values }| {
+        let shape = shape.iter().map(|&n| n as usize).collect();
+        (name.clone(), Stored { dtype: Dtype::F16, shape, bytes: half_bytes(values) })
+    });
+    let packed = network.linears.iter().flat_map(|linear| packed(&linear.module, &linear.quantized));
+    // transformers refuses a file that does not name its framework.
+    let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
+    match safetensors::serialize_to_file(plain.chain(packed), Some(metadata), path) {
+        Ok(()) => Ok(()),
+        Err(SafeTensorError::IoError(io)) => Err(io).at(path),
+        Err(other) => Err(StageError::bug(format!("{}: {other}", path.display()))),
+    }
+}
+
+fn packed(module: &str, quantized: &Quantized) -> [(String, Stored); 4] {
+    let Quantized { rows, columns, group_size, .. } = *quantized;
+    let groups = quantized.groups();
+    let words = |values: &[i32]| bytemuck::cast_slice(values).to_vec();
+    let zeros = vec![pack::ZERO_WORD; groups * rows / pack::CODES];
+    let stored = |dtype, shape: &[usize], bytes| Stored { dtype, shape: shape.to_vec(), bytes };
+    [
+        (format!("{module}.qweight"), {
+            let shape = [columns * BITS as usize / 32, rows];
+            stored(Dtype::I32, &shape, words(&pack::codes_to_words(quantized)))
+        }),
+        (format!("{module}.qzeros"), stored(Dtype::I32, &[groups, rows / pack::CODES], words(&zeros))),
+        (format!("{module}.scales"), {
+            stored(Dtype::F16, &[groups, rows], half_bytes(&pack::transposed_scales(quantized)))
+        }),
+        (format!("{module}.g_idx"), { stored(Dtype::I32, &[columns], words(&pack::group_index(columns, group_size))) }),
+    ]
+}
+
+fn half_bytes(values: &[f16]) -> Vec<u8> {
+    bytemuck::cast_slice(values).to_vec()
+}
+
+fn write_json(path: &Path, value: &Value) -> Result<(), StageError> {
+    let text = serde_json::to_string_pretty(value).expect("plain JSON") + "\n";
+    std::fs::write(path, text).at(path)
+}
+
+/// A tensor's bytes as safetensors wants them.
+struct Stored {
+    dtype: Dtype,
+    shape: Vec<usize>,
+    bytes: Vec<u8>,
+}
+
+impl View for Stored {
+    fn dtype(&self) -> Dtype {
+        self.dtype
+    }
+
+    fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        Cow::Borrowed(&self.bytes)
+    }
+
+    fn data_len(&self) -> usize {
+        self.bytes.len()
+    }
+}
