@@ -1,0 +1,121 @@
+//! How two actions differ, field by field: the answer to "why does this run again?".
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::{Action, ActionInput, ActionScript, ActionWork};
+
+/// One field that differs. `None` = the field is absent on that side.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Difference {
+    /// Where, as in the pipeline file: `with.optimizer.lion.lr`, `in.tokens`, `run`, `env.LANG`.
+    pub field: String,
+    /// Before.
+    pub before: Option<String>,
+    /// Now.
+    pub now: Option<String>,
+}
+
+/// Every field in which `now` differs from `before`, sorted by field.
+pub fn differences(before: &Action, now: &Action) -> Vec<Difference> {
+    let (before, now) = (fields(before), fields(now));
+    let names: BTreeSet<_> = before.keys().chain(now.keys()).collect();
+    let differing = names.into_iter().filter(|name| before.get(*name) != now.get(*name));
+    differing
+        .map(|name| Difference { field: name.clone(), before: before.get(name).cloned(), now: now.get(name).cloned() })
+        .collect()
+}
+
+/// Every field of an action that takes part in its key, as text.
+fn fields(action: &Action) -> BTreeMap<String, String> {
+    let mut fields = BTreeMap::from([("engine key format".to_owned(), action.format.to_string())]);
+    match &action.work {
+        ActionWork::Card { kind, version, params } => {
+            fields.insert("uses".to_owned(), kind.clone());
+            fields.insert("card version".to_owned(), version.to_string());
+            leaves(params, &mut fields);
+        }
+        ActionWork::Command { script, environment, outputs } => {
+            let script = match script {
+                ActionScript::Shell(text) => text.clone(),
+                ActionScript::Argv(words) => serde_json::to_string(words).expect("strings are JSON"),
+            };
+            fields.insert("uses".to_owned(), "command".to_owned());
+            fields.insert("run".to_owned(), script);
+            for (name, value) in environment {
+                fields.insert(format!("env.{name}"), value.clone().unwrap_or_else(|| "(unset)".to_owned()));
+            }
+            for (port, (path, artifact)) in outputs {
+                fields.insert(format!("out.{port}"), format!("{path} ({artifact})"));
+            }
+        }
+    }
+    for (port, input) in &action.inputs {
+        fields.insert(format!("in.{port}"), describe(input));
+    }
+    fields
+}
+
+fn describe(input: &ActionInput) -> String {
+    let mut text = format!("{} {}", input.artifact, input.digest.short());
+    if !input.mount.is_empty() {
+        text = format!("{text} at {}", input.mount);
+    }
+    if input.executable { text + " (executable)" } else { text }
+}
+
+/// Flattens params to `with.a.b.c` without recursion: a list index is a step of the path too.
+fn leaves(params: &Value, fields: &mut BTreeMap<String, String>) {
+    let mut pending = vec![("with".to_owned(), params)];
+    while let Some((path, value)) = pending.pop() {
+        match value {
+            Value::Object(map) if !map.is_empty() => {
+                pending.extend(map.iter().map(|(name, item)| (format!("{path}.{name}"), item)));
+            }
+            Value::Array(items) if !items.is_empty() => {
+                pending.extend(items.iter().enumerate().map(|(i, item)| (format!("{path}.{i}"), item)));
+            }
+            leaf => {
+                fields.insert(path, leaf.to_string());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use contract::{Digest, Type};
+    use serde_json::json;
+
+    fn action(params: Value, tokens: &[u8]) -> Action {
+        let input =
+            ActionInput { artifact: Type::Tokens, digest: Digest::of(tokens), executable: false, mount: String::new() };
+        Action {
+            format: 1,
+            work: ActionWork::Card { kind: "train".into(), version: 1, params },
+            inputs: BTreeMap::from([("tokens".to_owned(), input)]),
+        }
+    }
+
+    #[test]
+    fn names_the_leaf_that_changed_and_nothing_else() {
+        let before = action(json!({"optimizer": {"lion": {"lr": 2e-4}}, "seed": 1}), b"a");
+        let now = action(json!({"optimizer": {"lion": {"lr": 1e-4}}, "seed": 1}), b"a");
+        let found = differences(&before, &now);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].field, "with.optimizer.lion.lr");
+        assert_eq!((found[0].before.as_deref(), found[0].now.as_deref()), (Some("0.0002"), Some("0.0001")));
+    }
+
+    #[test]
+    fn equal_keys_have_no_difference_and_different_keys_have_one() {
+        let a = action(json!({"seed": 1}), b"a");
+        let b = action(json!({"seed": 1}), b"b");
+        assert_eq!(a.key(), action(json!({"seed": 1}), b"a").key());
+        assert!(differences(&a, &a.clone()).is_empty());
+        assert_ne!(a.key(), b.key());
+        assert_eq!(differences(&a, &b)[0].field, "in.tokens");
+    }
+}

@@ -1,0 +1,115 @@
+//! An action: a stage with everything resolved. Its digest is the key under which the store keeps what it gave.
+//!
+//! The encoding is ours ([`canonical`]): length-prefixed, maps sorted here, domain-separated. Nothing that does not change
+//! the output is in it: no backend, resources, stage names, absolute paths, times or YAML text. [`difference`] compares two.
+
+pub mod canonical;
+pub mod difference;
+
+use std::collections::BTreeMap;
+
+use contract::{Digest, Type};
+use serde::{Deserialize, Serialize};
+
+use canonical::Encoder;
+
+/// Raised when the encoding changes: every key changes with it.
+pub const FORMAT: u32 = 1;
+
+/// A stage with everything resolved.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Action {
+    /// [`FORMAT`] at the time.
+    pub format: u32,
+    /// What is done.
+    pub work: ActionWork,
+    /// What it reads, by port.
+    pub inputs: BTreeMap<String, ActionInput>,
+}
+
+/// What an action does.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum ActionWork {
+    /// A kind with a card.
+    Card {
+        /// The kind.
+        kind: String,
+        /// The card's version.
+        version: u32,
+        /// Params with defaults filled in.
+        params: serde_json::Value,
+    },
+    /// The user's own program.
+    Command {
+        /// The script or argument vector, with relative paths.
+        script: ActionScript,
+        /// Variables it sees.
+        environment: BTreeMap<String, Option<String>>,
+        /// Outputs: port to declared path and type.
+        outputs: BTreeMap<String, (String, Type)>,
+    },
+}
+
+/// How a command is written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ActionScript {
+    /// Run by `sh -c`.
+    Shell(String),
+    /// Run as it is.
+    Argv(Vec<String>),
+}
+
+/// An input of an action.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ActionInput {
+    /// The artifact's type.
+    #[serde(rename = "type")]
+    pub artifact: Type,
+    /// The artifact.
+    pub digest: Digest,
+    /// Owner-executable bit, for a command's file inputs.
+    pub executable: bool,
+    /// Where a command finds it; empty for cards.
+    pub mount: String,
+}
+
+impl Action {
+    /// The key.
+    pub fn key(&self) -> Digest {
+        let mut encoder = Encoder::new("pipe action");
+        encoder.number(u64::from(self.format));
+        match &self.work {
+            ActionWork::Card { kind, version, params } => {
+                encoder.text("card").text(kind).number(u64::from(*version)).json(params);
+            }
+            ActionWork::Command { script, environment, outputs } => {
+                encoder.text("command");
+                match script {
+                    ActionScript::Shell(text) => encoder.text("shell").text(text),
+                    ActionScript::Argv(words) => {
+                        encoder.text("argv").count(words.len());
+                        words.iter().fold(&mut encoder, |e, word| e.text(word))
+                    }
+                };
+                encoder.count(environment.len());
+                for (name, value) in environment {
+                    encoder.text(name).optional(value.as_deref());
+                }
+                encoder.count(outputs.len());
+                for (port, (path, artifact)) in outputs {
+                    encoder.text(port).text(path).text(artifact.name());
+                }
+            }
+        }
+        encoder.count(self.inputs.len());
+        for (port, input) in &self.inputs {
+            encoder.text(port).text(input.artifact.name()).digest(&input.digest);
+            encoder.flag(input.executable).text(&input.mount);
+        }
+        encoder.finish()
+    }
+}

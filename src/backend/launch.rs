@@ -1,0 +1,75 @@
+//! What a backend is asked to run.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The variable that names the run. The guardian ends whatever carries it.
+pub const RUN_ID: &str = "PIPE_RUN_ID";
+
+/// The variable that names run and stage: the text of [`Trace`].
+pub const STAGE_ID: &str = "PIPE_STAGE_ID";
+
+/// One start of one stage.
+#[derive(Clone, Debug)]
+pub struct Launch {
+    /// What to start.
+    pub program: Program,
+    /// How it says that it is done.
+    pub protocol: Protocol,
+    /// Whose launch it is; unique among the launches that run at one time.
+    pub trace: Trace,
+    /// Receives stdout, stderr and log events. Its directory exists; a file that is there is replaced.
+    pub log: PathBuf,
+    /// How long it may take to end after [`Cancel::Stop`].
+    pub grace: Duration,
+}
+
+/// A program with everything it sees.
+#[derive(Clone, Debug)]
+pub struct Program {
+    /// Program and arguments. A program without a slash is looked for on the PATH of `environment`, one with a slash
+    /// from `cwd`.
+    pub argv: Vec<OsString>,
+    /// Where it starts; exists.
+    pub cwd: PathBuf,
+    /// Its whole environment; nothing is inherited. A backend adds `PIPE_EVENTS_FD`, [`RUN_ID`] and [`STAGE_ID`].
+    pub environment: Vec<(OsString, OsString)>,
+}
+
+/// How a program says that it is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// A worker: it has failed unless it says `finished` and exits with 0. Exit status 75 means interrupted.
+    Worker,
+    /// A user's own command: exit status 0 is success. Events are welcome, none is needed.
+    Plain,
+}
+
+/// Names a stage of a run, in logs and in the environment of its processes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trace {
+    /// The run.
+    pub run: String,
+    /// The stage.
+    pub stage: String,
+}
+
+impl fmt::Display for Trace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.run, self.stage)
+    }
+}
+
+/// Whether a launch should end early. Only ever raised.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cancel {
+    /// Go on.
+    #[default]
+    No,
+    /// SIGTERM: take a checkpoint and leave, or be killed after the grace.
+    Stop,
+    /// SIGKILL, now.
+    Kill,
+}

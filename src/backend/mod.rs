@@ -1,0 +1,52 @@
+//! Where a worker runs.
+//!
+//! [`Backend`] is the seam: start one launch, pass on what it says, end it when asked, and say how it went. A stage that
+//! failed is an [`Outcome`]; an error means that the backend itself broke. [`Local`] starts a child process here:
+//! `process` starts and ends its tree, `events` and `log` take what it says, `outcome` judges how it ended. [`Guardian`]
+//! ends the trees when the engine no longer can. Nothing here knows a stage, a plan or the store.
+
+mod census;
+mod error;
+mod events;
+mod exit;
+pub mod guardian;
+mod launch;
+mod local;
+mod log;
+mod outcome;
+mod process;
+mod program;
+
+#[cfg(test)]
+mod tests;
+
+use std::future::Future;
+use std::pin::Pin;
+
+use contract::Event;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::watch;
+
+pub use error::BackendError;
+pub use exit::Exit;
+pub use guardian::Guardian;
+pub use launch::{Cancel, Launch, Program, Protocol, RUN_ID, STAGE_ID, Trace};
+pub use local::Local;
+pub use outcome::{Failure, Outcome};
+
+/// What a backend's `run` returns. Not `Send`: the run loop lives on one thread.
+pub type Running<'a> = Pin<Box<dyn Future<Output = Result<Outcome, BackendError>> + 'a>>;
+
+/// A place where workers run.
+pub trait Backend {
+    /// Runs `launch` to its end. Every event goes to `events` as it comes; raising `cancel` asks it to end early.
+    ///
+    /// When this returns, no process of the launch is left, its log is complete and its last event has been sent.
+    /// Dropping the future kills the launch.
+    fn run<'a>(
+        &'a self,
+        launch: Launch,
+        events: UnboundedSender<Event>,
+        cancel: watch::Receiver<Cancel>,
+    ) -> Running<'a>;
+}

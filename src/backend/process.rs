@@ -1,0 +1,243 @@
+//! A child process and its group: start, signals, end, what it took.
+//!
+//! The child leads a process group of its own; stdin is /dev/null, stdout and stderr are one pipe, events another. Only
+//! this file starts processes, one at a time: the events pipe is inheritable while its own child starts, and a process
+//! started meanwhile would keep it open.
+
+use std::fs;
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use contract::FailureClass;
+use rustix::io::{Errno, FdFlags, fcntl_setfd};
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::{
+    Pid, Signal, WaitId, WaitIdOptions, WaitOptions, getpgid, kill_process_group, waitid, waitpgid, waitpid,
+};
+use tokio::net::unix::pipe::Receiver;
+use tokio::signal::unix::{self, SignalKind};
+use wait4::Wait4;
+
+use super::census::{self, Mark};
+use super::error::BackendError;
+use super::exit::Exit;
+use super::launch::{Launch, RUN_ID, STAGE_ID};
+use super::outcome::Refusal;
+use super::program;
+use crate::store::Usage;
+
+/// How long the end of a process tree may take after SIGKILL before it is left to the guardian.
+const BURIAL_STEPS: u32 = 1000;
+const BURIAL_STEP: Duration = Duration::from_millis(1);
+
+/// A running child. Dropping it kills its group.
+pub(super) struct Process {
+    child: Child,
+    group: Pid,
+    /// Tells that some child of ours has ended.
+    ends: unix::Signal,
+    started: Instant,
+    mark: Mark,
+    state: State,
+}
+
+#[derive(PartialEq, Eq)]
+enum State {
+    /// Its id is ours until it is reaped, also when it has ended.
+    Held,
+    Reaped,
+}
+
+/// What a child says.
+pub(super) struct Streams {
+    /// stdout and stderr.
+    pub(super) output: Receiver,
+    /// Event lines.
+    pub(super) events: Receiver,
+}
+
+/// Why there is no process.
+pub(super) enum NotStarted {
+    /// The stage's fault: a value for the run.
+    Refused(Refusal),
+    /// The backend's.
+    Broken(BackendError),
+}
+
+/// Runs `start` while no other process of this program is being started.
+pub(super) fn alone<T>(start: impl FnOnce() -> T) -> T {
+    static STARTING: Mutex<()> = Mutex::new(());
+    let _held = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
+    start()
+}
+
+/// Starts `launch`. Must be called within a tokio runtime.
+pub(super) fn start(launch: &Launch) -> Result<(Process, Streams), NotStarted> {
+    let directory = &launch.program.cwd;
+    let is_directory =
+        fs::metadata(directory).and_then(|it| if it.is_dir() { Ok(()) } else { Err(Errno::NOTDIR.into()) });
+    is_directory.map_err(|source| NotStarted::Broken(BackendError::Directory { path: directory.clone(), source }))?;
+    let file = program::find(&launch.program).map_err(NotStarted::Refused)?;
+    launch_file(launch, &file).map_err(|source| not_started(&file, source))
+}
+
+fn launch_file(launch: &Launch, file: &Path) -> io::Result<(Process, Streams)> {
+    let (output, output_end) = pipe_with(PipeFlags::CLOEXEC)?;
+    let (events, events_end) = pipe_with(PipeFlags::CLOEXEC)?;
+    let streams = Streams { output: Receiver::from_owned_fd(output)?, events: Receiver::from_owned_fd(events)? };
+
+    // Before the start: an end that comes at once must not be missed.
+    let ends = unix::signal(SignalKind::child())?;
+
+    // An absolute path and no hook of ours between fork and exec: std then uses posix_spawn, which does not copy page tables.
+    let mut command = Command::new(file);
+    command.arg0(&launch.program.argv[0]).args(&launch.program.argv[1..]);
+    command.current_dir(&launch.program.cwd).process_group(0);
+    command.env_clear().envs(launch.program.environment.iter().map(|(name, value)| (name, value)));
+    let stage = launch.trace.to_string();
+    command.env(contract::event::EVENTS_FD, events_end.as_raw_fd().to_string());
+    command.env(RUN_ID, &launch.trace.run).env(STAGE_ID, &stage);
+    command.stdin(Stdio::null()).stdout(output_end.try_clone()?).stderr(output_end);
+    let started = Instant::now();
+    let child = alone(|| {
+        fcntl_setfd(&events_end, FdFlags::empty())?;
+        let child = command.spawn();
+        drop(events_end);
+        child
+    })?;
+    // It owns the child's ends of the output pipe: while it lives, that pipe has no end.
+    drop(command);
+
+    let group = Pid::from_child(&child);
+    let mark = Mark::new(STAGE_ID, &stage);
+    Ok((Process { child, group, ends, started, mark, state: State::Held }, streams))
+}
+
+fn not_started(file: &Path, source: io::Error) -> NotStarted {
+    let refused = |class, message: String, help: &str| NotStarted::Refused(Refusal::new(class, message).help(help));
+    match Errno::from_io_error(&source) {
+        Some(Errno::NOENT) => refused(
+            FailureClass::NotBuilt,
+            format!("cannot start {}: the interpreter that its first line names is missing", file.display()),
+            "install the interpreter, or mend the first line",
+        ),
+        Some(Errno::NOEXEC) => refused(
+            FailureClass::NotBuilt,
+            format!("cannot start {}: not a program of this machine", file.display()),
+            "a script needs a first line such as `#!/bin/sh`",
+        ),
+        Some(Errno::ACCESS) => refused(
+            FailureClass::NotBuilt,
+            format!("cannot start {}: permission denied", file.display()),
+            "make the file and its interpreter executable; a file system mounted `noexec` runs nothing",
+        ),
+        Some(Errno::TOOBIG) => refused(
+            FailureClass::InvalidInput,
+            format!("cannot start {}: the arguments and the environment are too long", file.display()),
+            "pass long lists in a file",
+        ),
+        _ => NotStarted::Broken(BackendError::Start { program: file.to_owned(), source }),
+    }
+}
+
+impl Process {
+    /// Its id, which is also the id of its group.
+    pub(super) fn group(&self) -> Pid {
+        self.group
+    }
+
+    /// Returns when the child has ended. It is then still a zombie, so that its id belongs to nobody else.
+    pub(super) async fn ended(&mut self) -> Result<(), BackendError> {
+        let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        loop {
+            match waitid(WaitId::Pid(self.group), look) {
+                Ok(Some(_)) => return Ok(()),
+                Ok(None) | Err(Errno::INTR) => {}
+                Err(error) => return Err(self.lost(error.into())),
+            }
+            self.ends.recv().await;
+            self.reap_orphans();
+        }
+    }
+
+    /// Takes the members of the group that have ended and whose parents are gone, so that a long stage which makes many of
+    /// them does not fill the process table. The child itself stays: its usage is asked for in [`Process::reap`].
+    fn reap_orphans(&self) {
+        let orphans = census::own_children().into_iter().filter(|pid| *pid != self.group);
+        for orphan in orphans.filter(|pid| getpgid(Some(*pid)) == Ok(self.group)) {
+            // Still alive, most likely.
+            let _ = waitpid(Some(orphan), WaitOptions::NOHANG);
+        }
+    }
+
+    /// Sends `signal` to the whole group.
+    pub(super) fn signal(&self, signal: Signal) {
+        if self.state == State::Held {
+            // Refused only for a group that runs as another user, which is then out of our reach.
+            let _ = kill_process_group(self.group, signal);
+        }
+    }
+
+    /// Kills what is left of the group and takes the status and the usage of the child, which has ended.
+    pub(super) fn reap(&mut self) -> Result<(Exit, Usage), BackendError> {
+        self.signal(Signal::KILL);
+        let seconds = self.started.elapsed().as_secs_f64();
+        let ended = self.child.try_wait4().map_err(|source| self.lost(source))?;
+        let ended = ended.ok_or_else(|| self.lost(io::ErrorKind::WouldBlock.into()))?;
+        self.state = State::Reaped;
+        let cpu_seconds = (ended.rusage.utime + ended.rusage.stime).as_secs_f64();
+        Ok((ended.status.into(), Usage { seconds, cpu_seconds, peak_memory: ended.rusage.maxrss }))
+    }
+
+    /// Waits until the killed members of the group are gone, and ends those that left the group: nothing may write to the
+    /// stage's outputs after this. All of them have become children of this process (see [`super::Local::new`]), or
+    /// descendants of one that is found first.
+    pub(super) async fn bury(&self) {
+        let mut dying = Vec::new();
+        for _ in 0..BURIAL_STEPS {
+            // In this order: what a member of the group leaves behind is ours only when the member is gone.
+            if self.group_is_gone() && self.end_strays(&mut dying) {
+                return;
+            }
+            tokio::time::sleep(BURIAL_STEP).await;
+        }
+    }
+
+    fn group_is_gone(&self) -> bool {
+        loop {
+            match waitpgid(self.group, WaitOptions::NOHANG) {
+                Ok(Some(_)) | Err(Errno::INTR) => {}
+                Ok(None) => return false,
+                // No child of ours is in the group any more.
+                Err(_) => return true,
+            }
+        }
+    }
+
+    /// Whether no stray is left; `dying` are the ones that were killed before and may have left children in their turn.
+    fn end_strays(&self, dying: &mut Vec<Pid>) -> bool {
+        let strays = self.mark.kill(census::own_children());
+        dying.extend(strays.iter().filter(|stray| !dying.contains(stray)).copied().collect::<Vec<_>>());
+        dying.retain(|stray| matches!(waitpid(Some(*stray), WaitOptions::NOHANG), Ok(None)));
+        strays.is_empty() && dying.is_empty()
+    }
+
+    fn lost(&self, source: io::Error) -> BackendError {
+        BackendError::Watch { process: self.child.id(), source }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if self.state == State::Held {
+            self.signal(Signal::KILL);
+            // Prompt after SIGKILL; without it the child would stay a zombie until the engine ends.
+            let _ = self.child.wait();
+        }
+    }
+}

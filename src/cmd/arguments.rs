@@ -1,0 +1,195 @@
+//! What can be typed. Help texts with examples live here, beside the flags.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// A declarative, content-addressed pipeline engine.
+#[derive(Debug, Parser)]
+#[command(
+    name = "pipe",
+    version,
+    max_term_width = 100,
+    disable_help_subcommand = true,
+    after_help = "\
+Examples:
+  pipe run pipelines/full.yaml              run what changed, restore the rest
+  pipe run pipelines/full.yaml -S lr=1e-4   override a param of the pipeline
+  pipe plan pipelines/full.yaml             what would run, and why
+  pipe why model                            what made a stage of the last pipeline stale
+  pipe logs model                           the log of a stage
+
+Exit codes: 0 done, 1 a stage failed, 2 invalid input, 3 the store or the backend broke, 130 interrupted."
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Run what changed, restore the rest.
+    Run(RunArguments),
+    /// Show what a run would do, and why.
+    Plan(PlanArguments),
+    /// Show what made a stage stale, field by field.
+    Why(StageArguments),
+    /// Check pipelines without running anything.
+    Check(CheckArguments),
+    /// Print the graph of a pipeline.
+    Graph(GraphArguments),
+    /// List the kinds of stages, or show one.
+    Stages(StagesArguments),
+    /// Print the log of a stage.
+    Logs(StageArguments),
+    /// Ends a run's processes when the engine dies; started by `run`.
+    #[command(name = "__guardian", hide = true)]
+    Guardian,
+}
+
+impl Verb {
+    /// Whether errors are to be written as JSON too.
+    pub fn wants_json(&self) -> bool {
+        match self {
+            Verb::Run(RunArguments { json, .. })
+            | Verb::Plan(PlanArguments { json, .. })
+            | Verb::Check(CheckArguments { json, .. })
+            | Verb::Graph(GraphArguments { json, .. })
+            | Verb::Stages(StagesArguments { json, .. })
+            | Verb::Why(StageArguments { json, .. })
+            | Verb::Logs(StageArguments { json, .. }) => *json,
+            Verb::Guardian => false,
+        }
+    }
+}
+
+/// A pipeline, what is wanted of it, and the params to override.
+#[derive(Debug, Args)]
+pub struct PipelineArguments {
+    /// The pipeline, a YAML file.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Stages that are wanted, with all that they need; the default is every stage.
+    #[arg(value_name = "STAGE")]
+    pub stages: Vec<String>,
+    /// Override a param that the pipeline declares: -S seed=7 (may be repeated).
+    #[arg(short = 'S', long = "set", value_name = "PARAM=VALUE")]
+    pub overrides: Vec<String>,
+}
+
+/// `pipe run`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  pipe run pipelines/hello.yaml
+  pipe run pipelines/full.yaml dataset         only what `dataset` needs
+  pipe run pipelines/full.yaml -S lr=1e-4 -S seed=7
+  pipe run pipelines/full.yaml --jobs 2 --json | jq .outcome
+
+A second run executes nothing. Outputs lie under out/PIPELINE/STAGE/PORT; the store is cache/.
+Ctrl-C once lets stages take a checkpoint, twice kills them; the next run goes on from there.")]
+pub struct RunArguments {
+    #[command(flatten)]
+    pub pipeline: PipelineArguments,
+    /// Workers at once; the default is careful: at most 4, fewer when the machine is busy.
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub jobs: Option<u16>,
+    /// Print one JSON document at the end instead of text.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `pipe plan`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  pipe plan pipelines/full.yaml -S lr=1e-4
+  pipe plan pipelines/full.yaml --needs    the worker programs it wants, one a line")]
+pub struct PlanArguments {
+    #[command(flatten)]
+    pub pipeline: PipelineArguments,
+    /// Print only the names of the worker programs that the pipeline needs.
+    #[arg(long, conflicts_with = "json")]
+    pub needs: bool,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `pipe why`, `pipe logs`.
+#[derive(Debug, Args)]
+#[command(after_help = "Without --file the pipeline of the last run is meant.")]
+pub struct StageArguments {
+    /// The stage.
+    #[arg(value_name = "STAGE")]
+    pub stage: String,
+    /// The pipeline; the default is that of the last run.
+    #[arg(short, long, value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// Override a param that the pipeline declares (may be repeated).
+    #[arg(short = 'S', long = "set", value_name = "PARAM=VALUE")]
+    pub overrides: Vec<String>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `pipe check`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  pipe check pipelines/*.yaml
+Every problem of every file is reported at once, with file, line and caret; no worker is started.")]
+pub struct CheckArguments {
+    /// Pipelines.
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+    /// Override a param that the pipelines declare (may be repeated).
+    #[arg(short = 'S', long = "set", value_name = "PARAM=VALUE")]
+    pub overrides: Vec<String>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `pipe graph`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  pipe graph pipelines/full.yaml                      Mermaid, which Markdown renders
+  pipe graph pipelines/full.yaml --format dot | dot -Tsvg > graph.svg")]
+pub struct GraphArguments {
+    #[command(flatten)]
+    pub pipeline: PipelineArguments,
+    /// The notation.
+    #[arg(long, value_enum, default_value_t = GraphFormat::Mermaid)]
+    pub format: GraphFormat,
+    /// Print JSON.
+    #[arg(long, conflicts_with = "format")]
+    pub json: bool,
+}
+
+/// A notation for graphs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum GraphFormat {
+    /// Mermaid.
+    Mermaid,
+    /// Graphviz.
+    Dot,
+}
+
+/// `pipe stages`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  pipe stages          every kind, one a line
+  pipe stages train    its ports, params and defaults")]
+pub struct StagesArguments {
+    /// A kind to show in full.
+    #[arg(value_name = "KIND")]
+    pub kind: Option<String>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}

@@ -1,0 +1,39 @@
+//! The command line: one file a verb. `Ok` carries the exit code of a command that did its work, whatever came of it.
+
+mod arguments;
+mod check;
+mod exit;
+mod failure;
+mod graph;
+mod logs;
+mod output;
+mod plan;
+mod project;
+mod run;
+mod stages;
+mod why;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use arguments::{Cli, Verb};
+pub use exit::Exit;
+use failure::Failure;
+
+/// Runs the command that the arguments name.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let json = cli.verb.wants_json();
+    let result = match cli.verb {
+        Verb::Run(arguments) => run::run(&arguments),
+        Verb::Plan(arguments) => plan::run(&arguments),
+        Verb::Why(arguments) => why::run(&arguments),
+        Verb::Check(arguments) => check::run(&arguments),
+        Verb::Graph(arguments) => graph::run(&arguments),
+        Verb::Stages(arguments) => stages::run(&arguments),
+        Verb::Logs(arguments) => logs::run(&arguments),
+        Verb::Guardian => return crate::backend::guardian::main(),
+    };
+    result.unwrap_or_else(|failure: Failure| failure.report(json)).into()
+}

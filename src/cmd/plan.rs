@@ -1,0 +1,94 @@
+//! `pipe plan`.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+use super::arguments::PlanArguments;
+use super::failure::Failure;
+use super::project::Project;
+use super::{Exit, output};
+use crate::engine::forecast::{self, Forecast};
+use crate::plan::{Plan, Work};
+use crate::report::style::Color;
+use crate::report::units;
+
+pub fn run(arguments: &PlanArguments) -> Result<Exit, Failure> {
+    let project = Project::find()?;
+    let plan = project.plan(&arguments.pipeline)?;
+    if arguments.needs {
+        output::text(&needs(&plan));
+        return Ok(Exit::Success);
+    }
+    let store = project.store()?;
+    let forecasts = forecast::forecast(&plan, &store)?;
+    store.save_memo()?;
+    if arguments.json {
+        let stages = plan.graph.node_weights().zip(&forecasts);
+        let stages: serde_json::Map<_, _> =
+            stages.map(|(stage, forecast)| (stage.name.to_string(), json(&plan, forecast))).collect();
+        output::document(&serde_json::json!({"pipeline": plan.pipeline, "file": plan.file, "stages": stages}));
+    } else {
+        output::text(&text(&plan, &forecasts, Color::of_stdout()));
+    }
+    Ok(Exit::Success)
+}
+
+/// The worker programs that the pipeline's kinds name, one a line.
+fn needs(plan: &Plan) -> String {
+    let programs: BTreeSet<_> = plan
+        .graph
+        .node_weights()
+        .filter_map(|stage| match &stage.work {
+            Work::Card { card, .. } => {
+                let contract::Worker::Program(program) = &card.worker;
+                Some(program.as_str())
+            }
+            Work::Command(_) => None,
+        })
+        .collect();
+    programs.into_iter().map(|program| format!("{program}\n")).collect()
+}
+
+fn text(plan: &Plan, forecasts: &[Forecast], color: Color) -> String {
+    let mut text = String::new();
+    for &stage in &plan.order {
+        let name = color.name(plan.graph[stage].name.as_str());
+        let line = match &forecasts[stage.index()] {
+            Forecast::Hit { .. } => format!("{}  {name}", color.dim("    hit")),
+            Forecast::Run { miss, changes, last, .. } => {
+                let why = match changes.as_slice() {
+                    [] => miss.to_string(),
+                    [first] => format!("{} changed", first.field),
+                    [first, rest @ ..] => format!("{} and {} more changed", first.field, rest.len()),
+                };
+                let took = last.as_ref().map(|record| format!(", took {}", units::seconds(record.usage.seconds)));
+                format!("    run  {name}  {}", color.dim(&format!("{why}{}", took.unwrap_or_default())))
+            }
+            Forecast::Unknown { waits_for, .. } => {
+                let names: Vec<_> = waits_for.iter().map(|stage| plan.graph[*stage].name.as_str()).collect();
+                let why = format!("unless {} gives what it gave before", names.join(" and "));
+                format!("    run  {name}  {}", color.dim(&why))
+            }
+        };
+        let _ = writeln!(text, "{line}");
+    }
+    text
+}
+
+fn json(plan: &Plan, forecast: &Forecast) -> serde_json::Value {
+    match forecast {
+        Forecast::Hit { key, .. } => serde_json::json!({"forecast": "hit", "key": key}),
+        Forecast::Run { key, miss, changes, last } => serde_json::json!({
+            "forecast": "run",
+            "key": key,
+            "reason": miss.to_string(),
+            "changes": changes,
+            "expected_seconds": last.as_ref().map(|record| record.usage.seconds),
+        }),
+        Forecast::Unknown { waits_for, last } => serde_json::json!({
+            "forecast": "unknown",
+            "waits_for": waits_for.iter().map(|stage| &plan.graph[*stage].name).collect::<Vec<_>>(),
+            "expected_seconds": last.as_ref().map(|record| record.usage.seconds),
+        }),
+    }
+}

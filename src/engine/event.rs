@@ -1,0 +1,130 @@
+//! What happens during a run, as it happens. `report` shows it; `runs/<id>/events.ndjson` keeps it.
+
+use contract::{Digest, Level};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::outcome::{RunOutcome, StageOutcome};
+use crate::spec::{PipelineName, StageName};
+
+/// One event; a line of `events.ndjson` is this with the seconds since the run began.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RunEvent {
+    /// The plan is resolved and the run begins.
+    RunStarted {
+        /// The run.
+        run: String,
+        /// The pipeline.
+        #[schemars(with = "String")]
+        pipeline: PipelineName,
+        /// Stages in it.
+        stages: usize,
+    },
+    /// A stage was admitted and its program starts.
+    StageStarted {
+        /// The stage.
+        #[schemars(with = "String")]
+        stage: StageName,
+        /// Its key.
+        #[schemars(with = "String")]
+        key: Digest,
+    },
+    /// A running stage says how far it is.
+    StageProgress {
+        /// The stage.
+        #[schemars(with = "String")]
+        stage: StageName,
+        /// Units done.
+        done: u64,
+        /// Units in all, when known.
+        total: Option<u64>,
+        /// What is counted.
+        unit: String,
+    },
+    /// A running stage reports a figure.
+    StageMetric {
+        /// The stage.
+        #[schemars(with = "String")]
+        stage: StageName,
+        /// Its name.
+        name: String,
+        /// The step it belongs to.
+        step: Option<u64>,
+        /// Its value.
+        value: f64,
+    },
+    /// A running stage says something.
+    StageLog {
+        /// The stage.
+        #[schemars(with = "String")]
+        stage: StageName,
+        /// How serious.
+        level: Level,
+        /// The text.
+        message: String,
+    },
+    /// A stage took a checkpoint.
+    StageCheckpoint {
+        /// The stage.
+        #[schemars(with = "String")]
+        stage: StageName,
+        /// At which step.
+        step: u64,
+    },
+    /// What came of a stage.
+    StageEnded {
+        /// The stage.
+        #[schemars(with = "String")]
+        stage: StageName,
+        /// What came of it.
+        outcome: StageOutcome,
+        /// Wall-clock seconds.
+        seconds: f64,
+        /// Why it failed or what it waited for in vain.
+        message: Option<String>,
+    },
+    /// A file of the user's stood where an output belongs; it was moved aside.
+    Displaced {
+        /// The stage whose output took its place.
+        #[schemars(with = "String")]
+        stage: StageName,
+        /// Where the file was.
+        from: std::path::PathBuf,
+        /// Where it lies now.
+        to: std::path::PathBuf,
+    },
+    /// The store found a damaged blob or record and put it aside; the stage runs again.
+    Quarantined {
+        /// The stage it belonged to.
+        #[schemars(with = "String")]
+        stage: StageName,
+        /// What was found.
+        message: String,
+    },
+    /// The governor decided something.
+    Governor {
+        /// What and why.
+        message: String,
+        /// Whether a stage is kept waiting by it; otherwise it is of interest only afterwards.
+        holds: bool,
+    },
+    /// The user asked to stop.
+    Stopping {
+        /// What happens now.
+        message: String,
+    },
+    /// The run is over.
+    RunEnded {
+        /// What came of it.
+        outcome: RunOutcome,
+        /// Wall-clock seconds.
+        seconds: f64,
+    },
+}
+
+/// Where events go.
+pub trait Observer {
+    /// Shows or keeps one event.
+    fn on(&mut self, event: &RunEvent);
+}

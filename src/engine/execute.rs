@@ -1,0 +1,199 @@
+//! One stage, from private directory to record.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use contract::types::Form;
+use contract::{Event, FailureClass};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::watch;
+
+use super::error::EngineErrorKind;
+use super::history;
+use super::outcome::FailureReport;
+use super::resolve::Resolved;
+use super::tally::unix_seconds;
+use super::workspace::{self, Prepared};
+use super::{EngineError, Shared};
+use crate::backend::{Backend, Cancel, Launch, Outcome, Trace};
+use crate::plan::{BackendName, PlannedOutput, StageId};
+use crate::store::{Durability, Lookup, RECORD_FORMAT, Record, StoreError, StoreErrorKind, Usage};
+
+/// A stage that ran for this long is made durable before its record is written; losing a shorter one costs little.
+const SYNC_FROM_SECONDS: f64 = 1.0;
+
+/// How long a stage may take to leave a checkpoint when the run is stopped.
+const GRACE: Duration = Duration::from_secs(60);
+
+/// How an execution ended.
+pub(super) enum Ending {
+    /// It gave its outputs.
+    Ran(Box<Record>),
+    /// Another run made the record while this one waited for the action's lock.
+    Appeared(Box<Record>),
+    /// It failed.
+    Failed(FailureReport, Usage),
+    /// It was asked to stop and did.
+    Interrupted,
+}
+
+/// What an execution needs from the run loop.
+pub(super) struct Execution {
+    pub shared: Arc<Shared>,
+    pub stage: StageId,
+    pub resolved: Resolved,
+    pub backend: Rc<dyn Backend>,
+    pub events: UnboundedSender<(StageId, Event)>,
+    pub cancel: watch::Receiver<Cancel>,
+}
+
+impl Execution {
+    /// Where the stage's log lies.
+    pub fn log_path(shared: &Shared, stage: StageId) -> PathBuf {
+        history::log_path(&shared.store, &shared.options.run, shared.plan.graph[stage].name.as_str())
+    }
+
+    /// Runs the stage. Two runs that need one action execute it once: the second waits for the lock and finds the record.
+    pub async fn run(self) -> Result<Ending, EngineError> {
+        let Execution { shared, stage, resolved, .. } = &self;
+        let key = resolved.key;
+        let lock = blocking(shared, move |shared| shared.store.lock_action(&key).map_err(EngineError::store)).await?;
+        let found = blocking(shared, move |shared| shared.store.record(&key).map_err(EngineError::store)).await?;
+        if let Lookup::Hit(record) = found {
+            return Ok(Ending::Appeared(record));
+        }
+        if *self.cancel.borrow() != Cancel::No {
+            return Ok(Ending::Interrupted);
+        }
+        let (stage, resolved) = (*stage, resolved.clone());
+        let prepared = blocking(shared, move |shared| {
+            let log = Execution::log_path(shared, stage);
+            let logs = log.parent().unwrap_or(&log);
+            std::fs::create_dir_all(logs).map_err(|e| EngineError::system("making the directory of logs", e))?;
+            workspace::prepare(shared, stage, &resolved)
+        });
+        let prepared = prepared.await?;
+        let directory = prepared.directory.clone();
+        let ending = self.run_prepared(prepared).await;
+        // What an execution left behind is of no use to the next one; failing to remove it now leaves it to the next clean-up.
+        let _ = tokio::task::spawn_blocking(move || std::fs::remove_dir_all(directory)).await;
+        drop(lock);
+        ending
+    }
+
+    async fn run_prepared(&self, prepared: Prepared) -> Result<Ending, EngineError> {
+        let log = Execution::log_path(&self.shared, self.stage);
+        let name = &self.shared.plan.graph[self.stage].name;
+        let trace = Trace { run: self.shared.options.run.clone(), stage: name.to_string() };
+        let launch = Launch { program: prepared.program, protocol: prepared.protocol, trace, log, grace: GRACE };
+        let (sender, receiver) = unbounded_channel();
+        let running = self.backend.run(launch, sender, self.cancel.clone());
+        let (outcome, metrics) = tokio::join!(running, self.relay(receiver));
+        let stage = &self.shared.plan.graph[self.stage];
+        let outcome = outcome
+            .map_err(|error| EngineError { kind: EngineErrorKind::Backend { stage: stage.name.to_string(), error } })?;
+        match outcome {
+            Outcome::Finished(usage) => self.keep(prepared.outputs, metrics, usage).await,
+            Outcome::Failed(failure) => {
+                let report = FailureReport { class: failure.class, message: failure.message, help: failure.help };
+                Ok(Ending::Failed(report, failure.usage))
+            }
+            Outcome::Interrupted(_) => Ok(Ending::Interrupted),
+        }
+    }
+
+    /// Passes events on to the run loop and keeps the last value of each metric; ends when the backend drops its sender.
+    async fn relay(&self, mut receiver: UnboundedReceiver<Event>) -> BTreeMap<String, f64> {
+        let mut metrics = BTreeMap::new();
+        while let Some(event) = receiver.recv().await {
+            if let Event::Metric { name, value, .. } = &event {
+                metrics.insert(name.clone(), *value);
+            }
+            // The loop outlives its tasks; were it gone, there would be nobody to show the event to.
+            let _ = self.events.send((self.stage, event));
+        }
+        metrics
+    }
+
+    /// Takes the outputs into the store, then writes the record: blobs first, so that a crash leaves garbage but never a lie.
+    async fn keep(
+        &self,
+        paths: Vec<PathBuf>,
+        metrics: BTreeMap<String, f64>,
+        usage: Usage,
+    ) -> Result<Ending, EngineError> {
+        let (stage, action, key) = (self.stage, self.resolved.action.clone(), self.resolved.key);
+        let record = blocking(&self.shared, move |shared| {
+            let planned = &shared.plan.graph[stage];
+            let mut outputs = BTreeMap::new();
+            for (output, path) in planned.outputs.iter().zip(&paths) {
+                let artifact = match shared.store.adopt(path, output.artifact.form()) {
+                    Ok(artifact) => artifact,
+                    Err(error) => return unfit(output, path, error),
+                };
+                outputs.insert(output.port.as_str().to_owned(), artifact);
+            }
+            let record = Record {
+                format: RECORD_FORMAT,
+                key,
+                action,
+                outputs,
+                metrics,
+                usage,
+                host: crate::governor::host_name(),
+                backend: match planned.backend {
+                    BackendName::Local => "local".to_owned(),
+                },
+                run: shared.options.run.clone(),
+                stage: planned.name.to_string(),
+                finished_at: unix_seconds(),
+            };
+            let durability = if usage.seconds >= SYNC_FROM_SECONDS { Durability::Synced } else { Durability::Relaxed };
+            shared.store.put_record(&record, durability).map_err(EngineError::store)?;
+            shared.store.drop_checkpoints(&key).map_err(EngineError::store)?;
+            Ok(Ok(record))
+        });
+        Ok(match record.await? {
+            Ok(record) => Ending::Ran(Box::new(record)),
+            Err(failure) => Ending::Failed(failure, usage),
+        })
+    }
+}
+
+/// What a program left where an output belongs cannot be kept: the stage's failure, unless the store itself broke.
+fn unfit<T>(output: &PlannedOutput, path: &Path, error: StoreError) -> Result<Result<T, FailureReport>, EngineError> {
+    let found = match &error.kind {
+        StoreErrorKind::NotFound => "nothing lies there".to_owned(),
+        StoreErrorKind::NotFile { found } | StoreErrorKind::NotDirectory { found } => format!("{found} lies there"),
+        StoreErrorKind::SpecialFile { .. } | StoreErrorKind::EscapingLink { .. } | StoreErrorKind::Changing => {
+            let inside = error.path.strip_prefix(path).unwrap_or(&error.path);
+            format!("of `{}` in it: {}", inside.display(), error.kind)
+        }
+        _ => return Err(EngineError::store(error)),
+    };
+    let form = if output.artifact.form() == Form::Dir { "directory" } else { "file" };
+    Ok(Err(FailureReport {
+        class: FailureClass::InvalidInput,
+        message: format!(
+            "output `{}` should be a {form} at {}, but {found}",
+            output.port,
+            output.destination.display()
+        ),
+        help: Some("the program ended well but did not write it like that; see its log".to_owned()),
+    }))
+}
+
+/// Runs file-system work off the loop's thread.
+async fn blocking<T: Send + 'static>(
+    shared: &Arc<Shared>,
+    work: impl FnOnce(&Shared) -> Result<T, EngineError> + Send + 'static,
+) -> Result<T, EngineError> {
+    let shared = Arc::clone(shared);
+    match tokio::task::spawn_blocking(move || work(&shared)).await {
+        Ok(result) => result,
+        Err(error) => Err(EngineError::system("file-system work of a stage", error.into())),
+    }
+}

@@ -1,0 +1,130 @@
+//! What came of a run: the document that `run --json` ends with and that is kept as `runs/<id>/report.json`.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use contract::{Digest, FailureClass, Type};
+use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::spec::{PipelineName, PortName, StageName};
+use crate::store::Usage;
+
+/// What came of a stage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum StageOutcome {
+    /// It was executed.
+    Ran,
+    /// Its record is valid and its outputs are in place.
+    Hit,
+    /// A hit whose outputs were put back.
+    Restored,
+    /// Not wanted. Nothing skips stages yet; kept so that readers of reports need not change.
+    Skipped,
+    /// Something it needs failed.
+    Blocked,
+    /// It failed.
+    Failed,
+    /// The run was stopped before it ended.
+    Interrupted,
+}
+
+/// What came of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RunOutcome {
+    /// Every stage is up to date.
+    Succeeded,
+    /// A stage failed.
+    Failed,
+    /// It was stopped.
+    Interrupted,
+}
+
+/// An output as a run left it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OutputReport {
+    /// Where it lies in the workspace, relative to the project root.
+    pub path: PathBuf,
+    /// Its digest.
+    #[schemars(with = "String")]
+    pub digest: Digest,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub artifact: Type,
+    /// Bytes.
+    pub size: u64,
+}
+
+/// Why a stage failed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FailureReport {
+    /// Whose turn it is to act.
+    pub class: FailureClass,
+    /// What and where.
+    pub message: String,
+    /// What to do.
+    pub help: Option<String>,
+}
+
+/// What came of one stage.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StageReport {
+    /// What came of it.
+    pub outcome: StageOutcome,
+    /// Its key; absent when an input never came to be.
+    #[schemars(with = "Option<String>")]
+    pub key: Option<Digest>,
+    /// Wall-clock seconds spent on it in this run.
+    pub seconds: f64,
+    /// What the process tree took when it was executed (in this run or in the one that made the record).
+    #[schemars(with = "Option<serde_json::Value>")]
+    pub usage: Option<Usage>,
+    /// Outputs by port.
+    #[schemars(with = "BTreeMap<String, OutputReport>")]
+    pub outputs: BTreeMap<PortName, OutputReport>,
+    /// Last values of its metrics.
+    pub metrics: BTreeMap<String, f64>,
+    /// Its log, when it was executed in this run.
+    pub log: Option<PathBuf>,
+    /// Why it failed.
+    pub failure: Option<FailureReport>,
+}
+
+/// What came of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RunReport {
+    /// The run's id.
+    pub run: String,
+    /// The pipeline's name.
+    #[schemars(with = "String")]
+    pub pipeline: PipelineName,
+    /// The pipeline file.
+    pub file: PathBuf,
+    /// The pipeline's params in force.
+    pub params: BTreeMap<String, serde_json::Value>,
+    /// What came of it.
+    pub outcome: RunOutcome,
+    /// Unix seconds.
+    pub started_at: u64,
+    /// Wall-clock seconds.
+    pub seconds: f64,
+    /// Peak resident bytes of the largest process of an executed stage.
+    pub peak_memory: u64,
+    /// By name, in declaration order.
+    #[schemars(with = "BTreeMap<String, StageReport>")]
+    pub stages: IndexMap<StageName, StageReport>,
+}
+
+impl RunReport {
+    /// How many stages had this outcome.
+    pub fn count(&self, outcome: StageOutcome) -> usize {
+        self.stages.values().filter(|stage| stage.outcome == outcome).count()
+    }
+}

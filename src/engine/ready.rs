@@ -1,0 +1,178 @@
+//! Which stages may start, and in which order: pure bookkeeping over the plan's graph, without I/O.
+//!
+//! A stage is ready when all its producers are done. The longest chain of stages behind it decides who goes first, so that
+//! the critical path is never kept waiting; declaration order decides among equals.
+
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
+
+use petgraph::Direction;
+use petgraph::graph::DiGraph;
+
+use crate::plan::StageId;
+
+/// Where a stage stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// Producers still to be done.
+    Waiting(usize),
+    /// In the queue.
+    Ready,
+    /// Taken from the queue.
+    Started,
+    /// Its outputs exist.
+    Done,
+    /// It, or something it needs, failed.
+    Dead,
+}
+
+/// The stages that are not done yet.
+#[derive(Debug)]
+pub struct ReadyQueue<'a, N> {
+    graph: &'a DiGraph<N, ()>,
+    standing: Vec<Standing>,
+    height: Vec<u32>,
+    queue: BTreeSet<(Reverse<u32>, StageId)>,
+}
+
+impl<'a, N> ReadyQueue<'a, N> {
+    /// All stages of `graph`; `order` is a topological order of it.
+    pub fn new(graph: &'a DiGraph<N, ()>, order: &[StageId]) -> ReadyQueue<'a, N> {
+        let mut height = vec![0; graph.node_count()];
+        for &stage in order.iter().rev() {
+            let below = graph.neighbors(stage).map(|next| height[next.index()] + 1).max();
+            height[stage.index()] = below.unwrap_or(0);
+        }
+        let producers = |stage| graph.neighbors_directed(stage, Direction::Incoming).count();
+        let standing = graph.node_indices().map(|stage| Standing::Waiting(producers(stage))).collect();
+        let mut queue = ReadyQueue { graph, standing, height, queue: BTreeSet::new() };
+        for stage in graph.node_indices() {
+            queue.queue_if_ready(stage);
+        }
+        queue
+    }
+
+    /// The ready stage with the longest chain behind it, without taking it.
+    pub fn peek(&self) -> Option<StageId> {
+        self.queue.first().map(|(_, stage)| *stage)
+    }
+
+    /// Takes a ready stage from the queue.
+    pub fn start(&mut self, stage: StageId) {
+        self.queue.remove(&(Reverse(self.height[stage.index()]), stage));
+        self.standing[stage.index()] = Standing::Started;
+    }
+
+    /// Notes that `stage` gave its outputs; its consumers may become ready.
+    pub fn done(&mut self, stage: StageId) {
+        self.start(stage);
+        self.standing[stage.index()] = Standing::Done;
+        for next in self.graph.neighbors(stage).collect::<Vec<_>>() {
+            if let Standing::Waiting(producers) = &mut self.standing[next.index()] {
+                *producers -= 1;
+                self.queue_if_ready(next);
+            }
+        }
+    }
+
+    /// Notes that `stage` gave nothing. Returns everything that can never start now, without `stage` itself.
+    pub fn failed(&mut self, stage: StageId) -> Vec<StageId> {
+        self.start(stage);
+        self.standing[stage.index()] = Standing::Dead;
+        let mut blocked = Vec::new();
+        let mut pending = vec![stage];
+        while let Some(dead) = pending.pop() {
+            for next in self.graph.neighbors(dead) {
+                if self.standing[next.index()] != Standing::Dead {
+                    self.standing[next.index()] = Standing::Dead;
+                    blocked.push(next);
+                    pending.push(next);
+                }
+            }
+        }
+        blocked.sort_unstable();
+        blocked
+    }
+
+    /// Stages that are neither done nor dead, started ones included.
+    pub fn unfinished(&self) -> impl Iterator<Item = StageId> + '_ {
+        let open = |s: &Standing| !matches!(s, Standing::Done | Standing::Dead);
+        self.graph.node_indices().filter(move |stage| open(&self.standing[stage.index()]))
+    }
+
+    fn queue_if_ready(&mut self, stage: StageId) {
+        if self.standing[stage.index()] == Standing::Waiting(0) {
+            self.standing[stage.index()] = Standing::Ready;
+            self.queue.insert((Reverse(self.height[stage.index()]), stage));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use petgraph::graph::NodeIndex;
+    use proptest::prelude::*;
+
+    fn graph(nodes: u32, edges: &[(u32, u32)]) -> (DiGraph<(), ()>, Vec<StageId>) {
+        let mut graph = DiGraph::new();
+        let order: Vec<_> = (0..nodes).map(|_| graph.add_node(())).collect();
+        for (from, to) in edges {
+            graph.update_edge(NodeIndex::new(*from as usize), NodeIndex::new(*to as usize), ());
+        }
+        (graph, order)
+    }
+
+    #[test]
+    fn the_longest_chain_goes_first() {
+        let (graph, order) = graph(4, &[(1, 2), (2, 3)]);
+        let queue = ReadyQueue::new(&graph, &order);
+        assert_eq!(queue.peek(), Some(NodeIndex::new(1)));
+    }
+
+    #[test]
+    fn a_failure_blocks_only_what_needs_it() {
+        let (graph, order) = graph(5, &[(0, 1), (1, 2), (3, 4)]);
+        let mut queue = ReadyQueue::new(&graph, &order);
+        assert_eq!(queue.failed(NodeIndex::new(0)), vec![NodeIndex::new(1), NodeIndex::new(2)]);
+        queue.done(NodeIndex::new(3));
+        assert_eq!(queue.peek(), Some(NodeIndex::new(4)));
+    }
+
+    proptest! {
+        /// Whatever the graph and the order of endings: no stage starts before its producers are done, and every stage ends.
+        #[test]
+        fn nothing_starts_early_and_nothing_is_forgotten(
+            nodes in 1u32..40,
+            raw in proptest::collection::vec((0u32..40, 0u32..40), 0..120),
+            picks in proptest::collection::vec((0usize..8, proptest::bool::weighted(0.1)), 80),
+        ) {
+            let edges: Vec<_> = raw.iter().map(|(a, b)| (a % nodes, b % nodes)).filter(|(a, b)| a < b).collect();
+            let (graph, order) = graph(nodes, &edges);
+            let mut queue = ReadyQueue::new(&graph, &order);
+            let (mut done, mut dead, mut running) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
+            for (pick, fails) in picks.iter().cycle() {
+                while let Some(stage) = queue.peek() {
+                    queue.start(stage);
+                    for producer in graph.neighbors_directed(stage, Direction::Incoming) {
+                        prop_assert!(done.contains(&producer));
+                    }
+                    running.push(stage);
+                }
+                if running.is_empty() {
+                    break;
+                }
+                let stage = running.swap_remove(pick % running.len());
+                if *fails {
+                    dead.insert(stage);
+                    dead.extend(queue.failed(stage));
+                } else {
+                    queue.done(stage);
+                    done.insert(stage);
+                }
+            }
+            prop_assert_eq!(queue.unfinished().count(), 0);
+            prop_assert_eq!(done.len() + dead.len(), nodes as usize);
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! From a planned stage and the artifacts it reads to an action and its key.
+
+use std::collections::BTreeMap;
+
+use contract::Digest;
+
+use super::EngineError;
+use crate::action::{self, Action, ActionInput, ActionScript, ActionWork};
+use crate::plan::{InputSource, Plan, PlannedStage, Script, StageId, Work};
+use crate::spec::PortName;
+use crate::store::{Artifact, Shape, Store};
+
+/// Outputs of the stages that are done, by stage.
+#[derive(Debug)]
+pub struct Known(Vec<Option<BTreeMap<PortName, Artifact>>>);
+
+impl Known {
+    /// Nothing is known yet.
+    pub fn new(plan: &Plan) -> Known {
+        Known(vec![None; plan.graph.node_count()])
+    }
+
+    /// Whether the stage is done.
+    pub fn has(&self, stage: StageId) -> bool {
+        self.0[stage.index()].is_some()
+    }
+
+    /// Notes what a stage gave.
+    pub fn insert(&mut self, stage: StageId, outputs: BTreeMap<PortName, Artifact>) {
+        self.0[stage.index()] = Some(outputs);
+    }
+
+    fn artifact(&self, stage: StageId, port: &PortName) -> Option<&Artifact> {
+        self.0[stage.index()].as_ref()?.get(port)
+    }
+}
+
+/// A stage with everything resolved.
+#[derive(Clone, Debug)]
+pub struct Resolved {
+    /// The action.
+    pub action: Action,
+    /// Its key.
+    pub key: Digest,
+    /// The artifact behind each of the stage's inputs, in their order.
+    pub inputs: Vec<Artifact>,
+}
+
+/// Resolves `stage`, or says which of its inputs is not known yet. Workspace inputs are taken into the store on the way, so
+/// that the key is that of the bytes the stage will read.
+pub fn resolve(
+    plan: &Plan,
+    stage: StageId,
+    known: &Known,
+    store: &Store,
+) -> Result<Result<Resolved, StageId>, EngineError> {
+    let planned = &plan.graph[stage];
+    let mut inputs = Vec::with_capacity(planned.inputs.len());
+    for input in &planned.inputs {
+        let artifact = match &input.source {
+            InputSource::Stage { stage: producer, port } => match known.artifact(*producer, port) {
+                Some(artifact) => artifact.clone(),
+                None => return Ok(Err(*producer)),
+            },
+            InputSource::Path(path) => {
+                store.ingest(&plan.root.join(path), input.artifact.form()).map_err(EngineError::store)?
+            }
+        };
+        inputs.push(artifact);
+    }
+    let action = action_of(planned, &inputs);
+    Ok(Ok(Resolved { key: action.key(), action, inputs }))
+}
+
+fn action_of(stage: &PlannedStage, artifacts: &[Artifact]) -> Action {
+    let is_command = matches!(stage.work, Work::Command(_));
+    let input = |(planned, artifact): (&crate::plan::PlannedInput, &Artifact)| {
+        let executable = is_command && artifact.shape == Shape::File { executable: true };
+        let mount = if is_command { planned.mount.to_string_lossy().into_owned() } else { String::new() };
+        let input = ActionInput { artifact: planned.artifact, digest: artifact.digest, executable, mount };
+        (planned.port.as_str().to_owned(), input)
+    };
+    Action {
+        format: action::FORMAT,
+        work: work_of(stage),
+        inputs: stage.inputs.iter().zip(artifacts).map(input).collect(),
+    }
+}
+
+fn work_of(stage: &PlannedStage) -> ActionWork {
+    match &stage.work {
+        Work::Card { card, params } => {
+            ActionWork::Card { kind: card.kind.clone(), version: card.version, params: params.clone() }
+        }
+        Work::Command(command) => ActionWork::Command {
+            script: match &command.script {
+                Script::Shell(text) => ActionScript::Shell(text.clone()),
+                Script::Argv(words) => ActionScript::Argv(words.clone()),
+            },
+            environment: command.environment.clone(),
+            outputs: stage
+                .outputs
+                .iter()
+                .map(|output| {
+                    let path = output.destination.to_string_lossy().into_owned();
+                    (output.port.as_str().to_owned(), (path, output.artifact))
+                })
+                .collect(),
+        },
+    }
+}

@@ -1,0 +1,132 @@
+//! The private directory of one execution: inputs in place, output paths prepared, job file written.
+//!
+//! ```text
+//! work/<run>/<stage>/   card: job.json in/<port> out/<port> scratch/      command: root/<mounts and outputs> tmp/
+//! ```
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use contract::{Card, Job, JobInput, Limits};
+
+use super::resolve::Resolved;
+use super::{EngineError, Shared};
+use crate::backend::{Program, Protocol};
+use crate::plan::{Command, PlannedStage, Script, StageId, Work};
+
+/// A prepared directory and the program to start in it.
+pub(super) struct Prepared {
+    pub directory: PathBuf,
+    pub program: Program,
+    pub protocol: Protocol,
+    /// Where each output must lie afterwards, in the stage's order.
+    pub outputs: Vec<PathBuf>,
+}
+
+/// Makes the directory anew, places the inputs and writes the job.
+pub(super) fn prepare(shared: &Shared, stage: StageId, resolved: &Resolved) -> Result<Prepared, EngineError> {
+    let planned = &shared.plan.graph[stage];
+    let name = planned.name.as_str();
+    let directory = shared.store.work_dir(&shared.options.run, name).map_err(EngineError::store)?;
+    match &planned.work {
+        Work::Card { card, params } => prepare_card(shared, planned, card, params, resolved, directory),
+        Work::Command(command) => prepare_command(shared, planned, command, resolved, directory),
+    }
+}
+
+fn prepare_card(
+    shared: &Shared,
+    stage: &PlannedStage,
+    card: &Card,
+    params: &serde_json::Value,
+    resolved: &Resolved,
+    directory: PathBuf,
+) -> Result<Prepared, EngineError> {
+    let (inputs_dir, outputs_dir, scratch) = (directory.join("in"), directory.join("out"), directory.join("scratch"));
+    for new in [&inputs_dir, &outputs_dir, &scratch] {
+        create(new)?;
+    }
+    let mut inputs = BTreeMap::new();
+    for (planned, artifact) in stage.inputs.iter().zip(&resolved.inputs) {
+        let path = inputs_dir.join(planned.port.as_str());
+        shared.store.materialize(artifact, &path).map_err(EngineError::store)?;
+        let input = JobInput { path, artifact: planned.artifact, digest: artifact.digest };
+        inputs.insert(planned.port.as_str().to_owned(), vec![input]);
+    }
+    let outputs: Vec<_> = stage.outputs.iter().map(|output| outputs_dir.join(output.port.as_str())).collect();
+    let named = stage.outputs.iter().map(|output| output.port.as_str().to_owned()).zip(outputs.iter().cloned());
+    let job = Job {
+        kind: card.kind.clone(),
+        version: card.version,
+        params: params.clone(),
+        inputs,
+        outputs: named.collect(),
+        scratch: scratch.clone(),
+        checkpoints: shared.store.checkpoint_dir(&resolved.key).map_err(EngineError::store)?,
+        limits: Limits { threads: threads(stage), memory: stage.resources.memory },
+        trace: format!("{}/{}", shared.options.run, stage.name),
+    };
+    let job_file = directory.join("job.json");
+    let text = serde_json::to_vec_pretty(&job).map_err(|e| EngineError::system("writing a job", e.into()))?;
+    fs::write(&job_file, text).map_err(|e| EngineError::system("writing a job", e))?;
+    let contract::Worker::Program(worker) = &card.worker;
+    let program = Program {
+        argv: vec![worker_path(worker).into_os_string(), "run".into(), job_file.into_os_string()],
+        cwd: directory.clone(),
+        environment: base_environment(&scratch),
+    };
+    Ok(Prepared { directory, program, protocol: Protocol::Worker, outputs })
+}
+
+fn prepare_command(
+    shared: &Shared,
+    stage: &PlannedStage,
+    command: &Command,
+    resolved: &Resolved,
+    directory: PathBuf,
+) -> Result<Prepared, EngineError> {
+    let (root, temporary) = (directory.join("root"), directory.join("tmp"));
+    create(&root)?;
+    create(&temporary)?;
+    for (planned, artifact) in stage.inputs.iter().zip(&resolved.inputs) {
+        shared.store.materialize(artifact, &root.join(&planned.mount)).map_err(EngineError::store)?;
+    }
+    let outputs: Vec<_> = stage.outputs.iter().map(|output| root.join(&output.destination)).collect();
+    for output in &outputs {
+        create(output.parent().unwrap_or(&root))?;
+    }
+    let argv = match &command.script {
+        Script::Shell(text) => vec!["/bin/sh".into(), "-c".into(), text.into()],
+        Script::Argv(words) => words.iter().map(OsString::from).collect(),
+    };
+    let mut environment = base_environment(&temporary);
+    let declared = command.environment.iter().filter_map(|(name, value)| Some((name.into(), value.as_ref()?.into())));
+    environment.extend(declared);
+    Ok(Prepared { directory, program: Program { argv, cwd: root, environment }, protocol: Protocol::Plain, outputs })
+}
+
+/// What every program sees besides what its stage declares and what the backend adds. None of it is part of the key.
+fn base_environment(temporary: &Path) -> Vec<(OsString, OsString)> {
+    let inherited = ["PATH", "HOME"].into_iter().filter_map(|name| Some((name.into(), std::env::var_os(name)?)));
+    let mut environment: Vec<(OsString, OsString)> = inherited.collect();
+    environment.push(("TMPDIR".into(), temporary.into()));
+    environment
+}
+
+/// Cores for one stage: what it asks for, within what there is.
+fn threads(stage: &PlannedStage) -> u32 {
+    let available = std::thread::available_parallelism().map_or(1, |n| n.get() as u32);
+    stage.resources.cpus.clamp(1, available)
+}
+
+/// A worker ships beside the engine; one on PATH serves too.
+fn worker_path(program: &str) -> PathBuf {
+    let beside = std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.join(program)));
+    beside.filter(|path| path.is_file()).unwrap_or_else(|| PathBuf::from(program))
+}
+
+fn create(directory: &Path) -> Result<(), EngineError> {
+    fs::create_dir_all(directory).map_err(|e| EngineError::system("making a stage's private directory", e))
+}

@@ -1,0 +1,17 @@
+//! How much may run now.
+//!
+//! The [`Governor`] decides: it keeps what runs, and answers [`Governor::admit`] with now or wait, and why. It reads no
+//! machine, no clock and no process; [`policy`] turns samples into pressure. Only `probe` looks at the machine, when the
+//! run loop asks it to: memory and load by others from sysinfo, limits from cgroup v2, our own processes from `/proc`.
+//!
+//! So far it only withholds: above 80 % nothing new starts until below 70 %. One local stage always runs.
+
+mod admission;
+mod cgroup;
+mod own;
+mod policy;
+mod probe;
+
+pub use admission::{Admission, Governor, Reason, Request};
+pub use policy::{Change, Gate, Machine, Memory, Pressure, Sample};
+pub use probe::{Probe, SystemProbe, host_name};

@@ -1,0 +1,193 @@
+//! From samples to pressure: a pure state machine with hysteresis, one threshold to close and a lower one to open again.
+
+use std::fmt;
+
+/// Share of the CPU or of memory at which nothing new is admitted.
+const CLOSE: f64 = 0.80;
+
+/// Share below which the gate opens again. The distance keeps it from flapping with every stage that ends.
+const OPEN: f64 = 0.70;
+
+/// What a machine has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Machine {
+    /// Cores that this process may use.
+    pub cores: u32,
+    /// Bytes of memory that this process may use; 0 = unknown.
+    pub memory: u64,
+}
+
+/// What was seen at one moment. `None` = not known, and never a reason to hold anything back.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Sample {
+    /// Share of the CPU that others use, 0 to 1. Our own stages do not count: they are what the machine is for.
+    pub cpu: Option<f64>,
+    /// Memory, used by whomever.
+    pub memory: Option<Memory>,
+}
+
+/// Memory of the machine or of the cgroup, whichever is scarcer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Memory {
+    /// Bytes that cannot be had without somebody giving them up.
+    pub used: u64,
+    /// Bytes in all.
+    pub total: u64,
+}
+
+impl Memory {
+    fn share(self) -> f64 {
+        if self.total == 0 { 0.0 } else { self.used as f64 / self.total as f64 }
+    }
+}
+
+/// What is scarce.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Pressure {
+    /// Memory, by whomever.
+    Memory(Memory),
+    /// CPU, by others: their share.
+    Cpu(f64),
+}
+
+/// Whether anything new may start.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Gate {
+    /// Yes.
+    #[default]
+    Open,
+    /// Not beyond the one local stage.
+    Closed(Pressure),
+}
+
+/// A gate that has moved: one decision of the governor.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Change {
+    /// Nothing new from now on.
+    Closed(Pressure),
+    /// Admitting again.
+    Opened(Sample),
+}
+
+impl Gate {
+    /// The gate after `sample`.
+    pub fn after(self, sample: &Sample) -> Gate {
+        let limit = match self {
+            Gate::Open => CLOSE,
+            Gate::Closed(_) => OPEN,
+        };
+        // Memory first: too much of it kills, too much load only slows.
+        let memory = sample.memory.filter(|memory| memory.share() >= limit).map(Pressure::Memory);
+        let pressure = memory.or_else(|| sample.cpu.filter(|share| *share >= limit).map(Pressure::Cpu));
+        pressure.map_or(Gate::Open, Gate::Closed)
+    }
+
+    /// What to say about a move from this gate to `next`.
+    pub fn change(self, next: Gate, sample: &Sample) -> Option<Change> {
+        match (self, next) {
+            (Gate::Open, Gate::Closed(pressure)) => Some(Change::Closed(pressure)),
+            (Gate::Closed(_), Gate::Open) => Some(Change::Opened(*sample)),
+            (Gate::Open, Gate::Open) | (Gate::Closed(_), Gate::Closed(_)) => None,
+        }
+    }
+}
+
+impl fmt::Display for Pressure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Pressure::Memory(memory) => write!(f, "{memory}")?,
+            Pressure::Cpu(share) => write!(f, "CPU use by others at {}", Percent(*share))?,
+        }
+        write!(f, " (limit {}): admitting nothing until below {}", Percent(CLOSE), Percent(OPEN))
+    }
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sample = match self {
+            Change::Closed(pressure) => return pressure.fmt(f),
+            Change::Opened(sample) => sample,
+        };
+        if let Some(memory) = sample.memory {
+            write!(f, "{memory}, ")?;
+        }
+        if let Some(share) = sample.cpu {
+            write!(f, "CPU use by others at {}, ", Percent(share))?;
+        }
+        f.write_str("admitting again")
+    }
+}
+
+impl fmt::Display for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "memory at {} of {}", Percent(self.share()), Gibibytes(self.total))
+    }
+}
+
+/// Prints a share as whole percents.
+struct Percent(f64);
+
+impl fmt::Display for Percent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.0} %", self.0 * 100.0)
+    }
+}
+
+/// Prints bytes as GiB.
+pub(super) struct Gibibytes(pub(super) u64);
+
+impl fmt::Display for Gibibytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.1} GiB", self.0 as f64 / f64::from(1 << 30))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Percent of memory and of CPU by others, and what the governor says then (nothing = the gate does not move).
+    fn check(script: &[(u64, u64, &str)]) {
+        let mut gate = Gate::default();
+        for (step, (memory, cpu, words)) in script.iter().enumerate() {
+            let memory = Memory { used: memory * (24 << 30) / 100, total: 24 << 30 };
+            let sample = Sample { cpu: Some(*cpu as f64 / 100.0), memory: Some(memory) };
+            let next = gate.after(&sample);
+            let said = gate.change(next, &sample).map(|change| change.to_string()).unwrap_or_default();
+            assert_eq!(said, *words, "step {step}");
+            gate = next;
+        }
+    }
+
+    #[test]
+    fn memory_closes_at_80_and_opens_below_70() {
+        check(&[
+            (50, 0, ""),
+            (79, 0, ""),
+            (86, 0, "memory at 86 % of 24.0 GiB (limit 80 %): admitting nothing until below 70 %"),
+            (95, 0, ""),
+            (75, 0, ""),
+            (71, 0, ""),
+            (69, 10, "memory at 69 % of 24.0 GiB, CPU use by others at 10 %, admitting again"),
+            (79, 0, ""),
+        ]);
+    }
+
+    #[test]
+    fn load_by_others_closes_too_and_both_must_ease() {
+        check(&[
+            (10, 85, "CPU use by others at 85 % (limit 80 %): admitting nothing until below 70 %"),
+            (75, 20, ""),
+            (60, 75, ""),
+            (60, 69, "memory at 60 % of 24.0 GiB, CPU use by others at 69 %, admitting again"),
+        ]);
+    }
+
+    #[test]
+    fn what_is_not_known_holds_nothing_back() {
+        assert_eq!(Gate::Open.after(&Sample::default()), Gate::Open);
+        assert_eq!(Gate::Closed(Pressure::Cpu(0.9)).after(&Sample::default()), Gate::Open);
+        let empty = Memory { used: 0, total: 0 };
+        assert_eq!(Gate::Open.after(&Sample { cpu: None, memory: Some(empty) }), Gate::Open);
+    }
+}

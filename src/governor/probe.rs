@@ -1,0 +1,138 @@
+//! The only place that looks at the machine. The run loop calls it every half second while something runs; on the way of
+//! a run that is all hits it is never made.
+
+use std::time::{Duration, Instant};
+
+use sysinfo::{MemoryRefreshKind, System};
+
+use super::cgroup::{Cgroups, CpuQuota};
+use super::own;
+use super::policy::{Machine, Memory, Sample};
+
+/// CPU shares over less time than this are noise.
+const SHORTEST: Duration = Duration::from_millis(200);
+
+/// Looks at a machine.
+pub trait Probe {
+    /// What is seen now; a CPU share covers the time since the last sample that had one.
+    fn sample(&mut self) -> Sample;
+}
+
+/// Looks at this machine. What cannot be read is not known and holds nothing back; the cap on workers stands in any case.
+#[derive(Debug)]
+pub struct SystemProbe {
+    system: Option<System>,
+    cgroups: Cgroups,
+    last: Reading,
+}
+
+/// CPU times at one moment.
+#[derive(Clone, Copy, Debug)]
+struct Reading {
+    at: Instant,
+    own: f64,
+    quota: Option<CpuQuota>,
+}
+
+impl SystemProbe {
+    /// Takes the first reading.
+    #[expect(clippy::new_without_default, reason = "it reads the machine, which a default should not")]
+    pub fn new() -> SystemProbe {
+        let cgroups = Cgroups::own();
+        let mut system = System::new().ok();
+        system.iter_mut().for_each(System::refresh_cpu_usage);
+        let last = Reading::take(&cgroups);
+        SystemProbe { system, cgroups, last }
+    }
+
+    fn cpu(&mut self) -> Option<f64> {
+        let elapsed = self.last.at.elapsed();
+        if elapsed < SHORTEST {
+            return None;
+        }
+        let now = Reading::take(&self.cgroups);
+        let before = std::mem::replace(&mut self.last, now);
+        let system = self.system.as_mut()?;
+        system.refresh_cpu_usage();
+        let seconds = (now.at - before.at).as_secs_f64();
+        let own = (now.own - before.own) / seconds;
+        let cores = system.cpus().len() as f64;
+        let busy = f64::from(system.global_cpu_usage()) / 100.0 * cores;
+        let quota = now.quota.zip(before.quota);
+        let in_quota = quota.map(|(now, before)| others((now.used - before.used) / seconds, own, now.cores));
+        Some(others(busy, own, cores).max(in_quota.unwrap_or(0.0)))
+    }
+}
+
+impl Probe for SystemProbe {
+    fn sample(&mut self) -> Sample {
+        let machine = self.system.as_mut().map(memory_of);
+        let memory = [machine, self.cgroups.memory()].into_iter().flatten().max_by(|a, b| {
+            let share = |memory: &Memory| memory.used as f64 / memory.total.max(1) as f64;
+            share(a).total_cmp(&share(b))
+        });
+        Sample { cpu: self.cpu(), memory }
+    }
+}
+
+impl Reading {
+    fn take(cgroups: &Cgroups) -> Reading {
+        Reading { at: Instant::now(), own: own::cpu_seconds(), quota: cgroups.cpu() }
+    }
+}
+
+/// The share of `cores` that is busy with anything but us. The two figures are not taken at one instant, so the
+/// difference may come out a little below nothing.
+fn others(busy: f64, own: f64, cores: f64) -> f64 {
+    ((busy - own) / cores).clamp(0.0, 1.0)
+}
+
+fn memory_of(system: &mut System) -> Memory {
+    system.refresh_memory_specifics(MemoryRefreshKind::nothing().with_ram());
+    let total = system.total_memory();
+    Memory { used: total.saturating_sub(system.available_memory()), total }
+}
+
+/// What this machine, or the container around us, has.
+pub(super) fn machine() -> Machine {
+    // Knows about affinity and about the quotas of cgroups, of both versions.
+    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32);
+    let total = System::new().ok().map_or(0, |mut system| memory_of(&mut system).total);
+    let memory = Cgroups::own().memory().map_or(total, |limit| limit.total.min(total));
+    Machine { cores, memory }
+}
+
+/// The machine's name, for records.
+pub fn host_name() -> String {
+    System::host_name().unwrap_or_else(|_| "unknown".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_machine_has_cores_and_memory_and_a_name() {
+        let machine = machine();
+        assert!(machine.cores >= 1 && machine.memory > 64 << 20, "{machine:?}");
+        let memory = SystemProbe::new().sample().memory.unwrap();
+        assert!(memory.used > 0 && memory.used <= memory.total, "{memory:?}");
+        assert!(!host_name().is_empty());
+    }
+
+    #[test]
+    fn load_of_our_own_is_not_load_by_others() {
+        assert_eq!(others(1.5, 1.0, 2.0), 0.25);
+        assert_eq!(others(1.0, 1.2, 2.0), 0.0);
+        assert_eq!(others(9.0, 0.0, 2.0), 1.0);
+    }
+
+    #[test]
+    fn a_cpu_share_needs_some_time() {
+        let mut probe = SystemProbe::new();
+        assert_eq!(probe.sample().cpu, None);
+        probe.last.at -= SHORTEST;
+        let share = probe.sample().cpu.unwrap();
+        assert!((0.0..=1.0).contains(&share), "{share}");
+    }
+}

@@ -1,0 +1,21 @@
+//! The engine. It knows no stage: it reads cards, plans, and starts the workers that the cards name.
+//!
+//! From the outside in:
+//! - [`cmd`]: one file a verb. [`report`]: everything that is printed or written for people and programs.
+//! - [`engine`]: one run of a plan: what is a hit, what must run, in which order, with what outcome.
+//! - [`plan`]: a pipeline resolved: stages as a graph, wired, typed, params complete. [`spec`]: YAML to that, with spans.
+//! - [`action`]: a stage with everything resolved, and its key. [`store`]: blobs, trees and records by digest.
+//! - [`backend`]: where a worker runs. [`governor`]: how much may run now.
+//!
+//! Only `spec::load` touches YAML; only `report` and `cmd` print; only the governor's probe reads the machine; only `store`
+//! writes under blobs, trees and records.
+
+pub mod action;
+pub mod backend;
+pub mod cmd;
+pub mod engine;
+pub mod governor;
+pub mod plan;
+pub mod report;
+pub mod spec;
+pub mod store;

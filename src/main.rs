@@ -1,0 +1,7 @@
+//! The command `pipe`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    pipe::cmd::main()
+}

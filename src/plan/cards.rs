@@ -1,0 +1,107 @@
+//! The kinds the engine knows: cards embedded at build time, parsed when a pipeline first uses them.
+
+use std::sync::{Arc, OnceLock};
+
+use contract::Card;
+
+use super::params;
+
+/// Cards under `schemas/cards/` as (kind, document); written by the build script.
+const BUILT_IN: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/cards.rs"));
+
+/// Every kind that a pipeline may use, besides `command`.
+#[derive(Debug)]
+pub struct Cards(Vec<Slot>);
+
+#[derive(Debug)]
+struct Slot {
+    kind: String,
+    document: std::borrow::Cow<'static, str>,
+    parsed: OnceLock<Result<Arc<Card>, CardError>>,
+}
+
+/// A card that cannot be used.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("card `{kind}`: {reason}")]
+pub struct CardError {
+    /// The kind it was found under.
+    pub kind: String,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+impl Cards {
+    /// The cards that ship with the engine.
+    pub fn built_in() -> Cards {
+        Cards::from_documents(BUILT_IN.iter().copied())
+    }
+
+    /// Cards given as (kind, document). The first of two with one kind counts.
+    pub fn from_documents(documents: impl IntoIterator<Item = (&'static str, &'static str)>) -> Cards {
+        let slot = |(kind, document): (&str, &'static str)| Slot {
+            kind: kind.to_owned(),
+            document: document.into(),
+            parsed: OnceLock::new(),
+        };
+        Cards(documents.into_iter().map(slot).collect())
+    }
+
+    /// The card of `kind`; `None` when there is no such kind.
+    pub fn get(&self, kind: &str) -> Option<Result<&Arc<Card>, &CardError>> {
+        self.0.iter().find(|slot| slot.kind == kind).map(Slot::card)
+    }
+
+    /// Every card, parsed; sorted by kind when they are the built-in ones.
+    pub fn iter(&self) -> impl Iterator<Item = Result<&Arc<Card>, &CardError>> {
+        self.0.iter().map(Slot::card)
+    }
+
+    /// The kinds, without parsing a card.
+    pub fn kinds(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|slot| slot.kind.as_str())
+    }
+}
+
+impl Slot {
+    fn card(&self) -> Result<&Arc<Card>, &CardError> {
+        self.parsed.get_or_init(|| parse(&self.kind, &self.document).map(Arc::new)).as_ref()
+    }
+}
+
+fn parse(kind: &str, document: &str) -> Result<Card, CardError> {
+    let error = |reason: String| CardError { kind: kind.to_owned(), reason };
+    let card: Card = serde_json::from_str(document).map_err(|e| error(e.to_string()))?;
+    if card.kind != kind {
+        return Err(error(format!("it describes the kind `{}`", card.kind)));
+    }
+    match params::unsupported(&card.params) {
+        Some(keyword) => Err(error(format!("its params schema uses `{keyword}`, which the engine does not check"))),
+        None => Ok(card),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn built_in_cards_parse_and_stay_within_the_checked_subset() {
+        for card in Cards::built_in().iter() {
+            if let Err(error) = card {
+                panic!("{error}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_card_under_another_name_or_with_an_unchecked_schema_is_refused() {
+        let card = r#"{"kind":"a","version":1,"summary":"","worker":{"program":"w"},"outputs":[],
+            "params":{"type":"object","properties":{"x":{"type":"string","pattern":"^a"}}}}"#;
+        let cards = Cards::from_documents([("a", card), ("b", card), ("c", "{")]);
+        let reason = |kind| cards.get(kind).unwrap().unwrap_err().reason.clone();
+        assert!(reason("a").contains("`pattern`"));
+        assert!(reason("b").contains("describes the kind `a`"));
+        assert!(reason("c").contains("EOF"));
+        assert!(cards.get("d").is_none());
+    }
+}

@@ -1,0 +1,137 @@
+//! What a stage is from the outside: its kind and its outputs. All of them are known before the first wire is looked at.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use contract::Card;
+
+use super::cards::Cards;
+use super::interpolate::{Interpolator, Scope};
+use super::model::PlannedOutput;
+use super::paths::{Claim, workspace_path};
+use crate::spec::{OutputSpec, PortName, Problem, StageSpec, suggest};
+
+/// What a pipeline writes for its own program.
+pub const COMMAND: &str = "command";
+
+/// A stage from the outside.
+#[derive(Debug)]
+pub struct Interface {
+    /// Its kind.
+    pub kind: Kind,
+    /// What it gives; empty when the kind is unknown.
+    pub outputs: Vec<PlannedOutput>,
+}
+
+/// A stage's kind.
+#[derive(Debug)]
+pub enum Kind {
+    /// A kind with a card.
+    Card(Arc<Card>),
+    /// The user's own program.
+    Command,
+    /// There is no such kind; a problem says so, and nothing else is said about the stage's ports.
+    Unknown,
+}
+
+/// Keys that stand only in a `command`, and keys that stand only elsewhere.
+const COMMAND_KEYS: [&str; 3] = ["run", "out", "env"];
+const CARD_KEYS: [&str; 1] = ["with"];
+
+/// The kind that `stage` uses; reports keys that do not belong to it.
+pub fn kind(stage: &StageSpec, cards: &Cards, problems: &mut Vec<Problem>) -> Kind {
+    let Some(uses) = &stage.uses else { return Kind::Unknown };
+    if uses.value == COMMAND {
+        for key in CARD_KEYS {
+            misplaced(stage, key, "a `command` has no params of its own", "write `${params.NAME}` in `run`", problems);
+        }
+        return Kind::Command;
+    }
+    match cards.get(&uses.value) {
+        Some(Ok(card)) => {
+            for key in COMMAND_KEYS {
+                let message = format!("`{key}` is for commands; `{}` is defined by its card", uses.value);
+                misplaced(stage, key, &message, "remove it, or write `uses: command`", problems);
+            }
+            Kind::Card(Arc::clone(card))
+        }
+        Some(Err(error)) => {
+            let problem = Problem::at("bad-card", uses.span, error.to_string());
+            problems.push(problem.label("this kind cannot be used"));
+            Kind::Unknown
+        }
+        None => {
+            let kinds = std::iter::once(COMMAND).chain(cards.kinds());
+            let problem = Problem::at("unknown-kind", uses.span, format!("there is no kind `{}`", uses.value));
+            problems.push(problem.label("unknown kind").maybe_help(suggest::help(&uses.value, kinds)));
+            Kind::Unknown
+        }
+    }
+}
+
+fn misplaced(stage: &StageSpec, key: &str, message: &str, help: &str, problems: &mut Vec<Problem>) {
+    if let Some(span) = stage.keys.get(key) {
+        problems.push(Problem::at("misplaced-key", *span, message).label("not here").help(help));
+    }
+}
+
+/// The outputs of a card's stage: `out/<pipeline>/<stage>/<port>`.
+pub fn card_outputs(card: &Card, pipeline: &str, stage: &StageSpec) -> Vec<PlannedOutput> {
+    let directory: PathBuf = ["out", pipeline, stage.name.value.as_str()].iter().collect();
+    let output = |port: &contract::OutputPort| PlannedOutput {
+        port: PortName::new(port.name.clone()),
+        artifact: port.artifact,
+        destination: directory.join(&port.name),
+    };
+    card.outputs.iter().map(output).collect()
+}
+
+/// The outputs of a command: the workspace paths it declares. One whose path is broken keeps its port, so that wires to it
+/// cause no further problem; its destination is empty.
+pub fn command_outputs(
+    stage: &StageSpec,
+    interpolator: &mut Interpolator<'_>,
+    scope: &Scope<'_>,
+    problems: &mut Vec<Problem>,
+) -> Vec<PlannedOutput> {
+    let mut output = |spec: &OutputSpec| PlannedOutput {
+        port: spec.port.value.clone(),
+        artifact: spec.artifact,
+        destination: destination(spec, interpolator, scope, problems).unwrap_or_default(),
+    };
+    stage.outputs.iter().map(&mut output).collect()
+}
+
+fn destination(
+    spec: &OutputSpec,
+    interpolator: &mut Interpolator<'_>,
+    scope: &Scope<'_>,
+    problems: &mut Vec<Problem>,
+) -> Option<PathBuf> {
+    let node = interpolator.expand(spec.path.as_ref()?, scope, problems);
+    let text = node.as_text()?;
+    if text.len() > 1 && text.ends_with('/') {
+        let problem = Problem::at("bad-path", node.span, format!("output `{text}` ends with `/`"));
+        let help = format!("write {{path: {}, type: dir}} for a directory", text.trim_end_matches('/'));
+        problems.push(problem.label("not a file's path").help(help));
+        return None;
+    }
+    workspace_path(text, "output", node.span, problems)
+}
+
+/// Where the outputs of a stage appear.
+pub fn claims(at: usize, stage: &StageSpec, interface: &Interface) -> Vec<Claim> {
+    let span = |port: &PortName| {
+        let spec = stage.outputs.iter().find(|spec| spec.port.value == *port);
+        spec.and_then(|spec| spec.path.as_ref()).map_or(stage.name.span, |path| path.span)
+    };
+    let placed = interface.outputs.iter().filter(|output| !output.destination.as_os_str().is_empty());
+    let claim = |output: &PlannedOutput| Claim {
+        path: output.destination.clone(),
+        stage: at,
+        stage_name: stage.name.value.clone(),
+        port: output.port.clone(),
+        span: span(&output.port),
+    };
+    placed.map(claim).collect()
+}

@@ -1,0 +1,246 @@
+//! `${...}`: params in text, and a command's own ports. A text that is one interpolation and nothing else takes the param's
+//! value with its type; within longer text a value is written out. `$${` stands for `${`. What was put in is not looked at again.
+
+use std::collections::BTreeMap;
+
+use crate::spec::{Entry, Node, NodeValue, Problem, Sources, Span, suggest};
+
+/// Bytes that all replacements of one plan may take together: a short file must not grow into a long one.
+const BUDGET: usize = 64 << 20;
+
+/// What an interpolation may name.
+#[derive(Debug)]
+pub struct Scope<'a> {
+    /// The pipeline's params, a mapping.
+    pub params: &'a Node,
+    /// `in.PORT` and `out.PORT` with their paths; `None` outside a command's `run`.
+    pub ports: Option<&'a BTreeMap<String, String>>,
+}
+
+/// Replaces interpolations of one pipeline.
+#[derive(Debug)]
+pub struct Interpolator<'a> {
+    sources: &'a Sources,
+    spent: usize,
+    /// The names of ports that were used as `in.x` or `out.y` since [`Interpolator::take_used`].
+    used: Vec<String>,
+}
+
+/// A piece of a text.
+enum Piece<'t> {
+    Text(&'t str),
+    /// The inside of `${...}`.
+    Name(&'t str),
+    /// A `${` without end.
+    Unclosed,
+}
+
+impl<'a> Interpolator<'a> {
+    /// One for texts out of `sources`.
+    pub fn new(sources: &'a Sources) -> Interpolator<'a> {
+        Interpolator { sources, spent: 0, used: Vec::new() }
+    }
+
+    /// A copy of `node` with every interpolation replaced. What cannot be replaced is broken and has its problem.
+    pub fn expand(&mut self, node: &Node, scope: &Scope<'_>, problems: &mut Vec<Problem>) -> Node {
+        let value = match &node.value {
+            NodeValue::Text(text) if text.contains("${") => return self.text(node, text, scope, problems),
+            NodeValue::List(items) => {
+                NodeValue::List(items.iter().map(|item| self.expand(item, scope, problems)).collect())
+            }
+            NodeValue::Map(entries) => {
+                let entry = |e: &Entry| Entry { key: e.key.clone(), value: self.expand(&e.value, scope, problems) };
+                NodeValue::Map(entries.iter().map(entry).collect())
+            }
+            other => other.clone(),
+        };
+        Node { value, ..*node }
+    }
+
+    /// The ports named since the last call.
+    pub fn take_used(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.used)
+    }
+
+    fn text(&mut self, node: &Node, text: &str, scope: &Scope<'_>, problems: &mut Vec<Problem>) -> Node {
+        let pieces = split(text);
+        if let [Piece::Name(name)] = pieces.as_slice() {
+            let value = self.lookup(name, node.span, scope, problems);
+            return value
+                .map_or(Node::new(NodeValue::Broken, node.span), |value| Node { via: Some(node.span), ..value });
+        }
+        let mut whole = String::new();
+        let mut failed = false;
+        let mut searched = 0;
+        for piece in pieces {
+            match piece {
+                Piece::Text(text) => whole.push_str(text),
+                Piece::Unclosed => {
+                    let problem = Problem::at("bad-interpolation", node.span, "`${` without `}`");
+                    problems.push(problem.help("close it, or write `$${` for the characters themselves"));
+                    failed = true;
+                }
+                Piece::Name(name) => {
+                    let span = self.locate(name, node.span, &mut searched);
+                    match self.lookup(name, span, scope, problems) {
+                        Some(value) => failed |= !write_out(&value, name, span, &mut whole, problems),
+                        None => failed = true,
+                    }
+                }
+            }
+        }
+        let value = if failed { NodeValue::Broken } else { NodeValue::Text(whole) };
+        Node { value, ..*node }
+    }
+
+    /// The value that `name` stands for.
+    fn lookup(&mut self, name: &str, span: Span, scope: &Scope<'_>, problems: &mut Vec<Problem>) -> Option<Node> {
+        let (head, rest) = name.split_once('.').unwrap_or((name, ""));
+        match (head, scope.ports) {
+            ("params", _) if !rest.is_empty() => {
+                let value = self.param(rest, name, span, scope, problems)?;
+                self.spent += value.weight();
+                if self.spent <= BUDGET {
+                    return Some(value.clone());
+                }
+                let problem = Problem::at("too-many-values", span, "interpolations copy more than 64 MiB");
+                problems.push(problem.label("the budget ends here"));
+                None
+            }
+            ("in" | "out", Some(ports)) => {
+                if let Some(path) = ports.get(name) {
+                    self.used.push(name.to_owned());
+                    return Some(Node::new(NodeValue::Text(path.clone()), span));
+                }
+                let problem = Problem::at("undefined-interpolation", span, format!("this stage has no `{name}`"));
+                problems.push(
+                    problem.label("not a port").maybe_help(suggest::help(name, ports.keys().map(String::as_str))),
+                );
+                None
+            }
+            ("in" | "out", None) => {
+                let problem = Problem::at(
+                    "unsupported-interpolation",
+                    span,
+                    format!("`${{{name}}}` works in a command's `run` only"),
+                );
+                problems.push(problem.label("not here"));
+                None
+            }
+            ("secrets" | "stages" | "matrix" | "env" | "run" | "pipeline", _) => {
+                let problem =
+                    Problem::at("unsupported-interpolation", span, format!("`${{{name}}}` is not supported yet"));
+                problems.push(problem.label("not supported yet").help(
+                    "this version knows `${params.NAME}`, and in a command's `run` `${in.PORT}` and `${out.PORT}`",
+                ));
+                None
+            }
+            _ => {
+                let problem = Problem::at("undefined-interpolation", span, format!("`${{{name}}}` names nothing"));
+                let help = match suggest::nearest(rest, top_names(scope.params)) {
+                    Some(param) => format!("did you mean `${{params.{param}}}`?"),
+                    None if head == "params" => "name a param: `${params.NAME}`".to_owned(),
+                    None => match suggest::nearest(head, top_names(scope.params)) {
+                        Some(param) => format!("did you mean `${{params.{param}}}`?"),
+                        None => format!("write `$${{{name}}}` if it is meant for the shell"),
+                    },
+                };
+                problems.push(problem.label("undefined").help(help));
+                None
+            }
+        }
+    }
+
+    fn param<'s>(
+        &self,
+        path: &str,
+        name: &str,
+        span: Span,
+        scope: &Scope<'s>,
+        problems: &mut Vec<Problem>,
+    ) -> Option<&'s Node> {
+        let mut node = scope.params;
+        for step in path.split('.') {
+            match node.get(step) {
+                Some(value) => node = value,
+                None => {
+                    let problem = Problem::at("undefined-interpolation", span, format!("there is no param `{path}`"));
+                    let help = suggest::help(step, top_names(node)).unwrap_or("add it under `params`".to_owned());
+                    problems.push(problem.label(format!("`{name}` is undefined")).help(help));
+                    return None;
+                }
+            }
+        }
+        Some(node)
+    }
+
+    /// The place of `${name}` within a scalar, when the source spells it out; else the scalar's.
+    fn locate(&self, name: &str, span: Span, searched: &mut usize) -> Span {
+        let written = format!("${{{name}}}");
+        let source = self.sources.slice(span);
+        match source.get(*searched..).and_then(|rest| rest.find(&written)) {
+            Some(at) => {
+                let start = *searched + at;
+                *searched = start + written.len();
+                span.part(start, written.len())
+            }
+            None => span,
+        }
+    }
+}
+
+fn top_names(node: &Node) -> impl Iterator<Item = &str> {
+    let entries: &[Entry] = if let NodeValue::Map(entries) = &node.value { entries } else { &[] };
+    entries.iter().map(|e| e.key.value.as_str())
+}
+
+/// Appends a value to text; a problem when it has no one text.
+fn write_out(value: &Node, name: &str, span: Span, whole: &mut String, problems: &mut Vec<Problem>) -> bool {
+    match &value.value {
+        NodeValue::Text(text) => whole.push_str(text),
+        NodeValue::Bool(flag) => whole.push_str(if *flag { "true" } else { "false" }),
+        NodeValue::Number(number) => whole.push_str(&number.to_string()),
+        NodeValue::Broken => return false,
+        NodeValue::Null | NodeValue::List(_) | NodeValue::Map(_) => {
+            let problem = Problem::at(
+                "bad-interpolation",
+                span,
+                format!("`{name}` is {}, which cannot stand within text", value.describe()),
+            );
+            problems.push(problem.label("not text, a number or a boolean").related(value.span, "its value"));
+            return false;
+        }
+    }
+    true
+}
+
+fn split(text: &str) -> Vec<Piece<'_>> {
+    let mut pieces = Vec::new();
+    let mut rest = text;
+    while let Some(at) = rest.find("${") {
+        if rest[..at].ends_with('$') {
+            pieces.push(Piece::Text(&rest[..at - 1]));
+            pieces.push(Piece::Text("${"));
+            rest = &rest[at + 2..];
+            continue;
+        }
+        if at > 0 {
+            pieces.push(Piece::Text(&rest[..at]));
+        }
+        let inner = &rest[at + 2..];
+        match inner.find('}').filter(|end| !inner[..*end].contains("${")) {
+            Some(end) => {
+                pieces.push(Piece::Name(inner[..end].trim()));
+                rest = &inner[end + 1..];
+            }
+            None => {
+                pieces.push(Piece::Unclosed);
+                rest = inner;
+            }
+        }
+    }
+    if !rest.is_empty() {
+        pieces.push(Piece::Text(rest));
+    }
+    pieces
+}

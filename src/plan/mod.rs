@@ -1,0 +1,31 @@
+//! The plan: a pipeline with every name resolved, before anything is read but the pipeline file and before anything runs.
+//!
+//! - [`build`] takes a [`Request`] and the [`Cards`] and gives a [`Plan`], or every problem at once.
+//! - [`overrides`], [`interpolate`]: params set on the command line, and where they are used. [`params`]: `with:` against a card.
+//! - [`interface`], [`wiring`], [`command`], [`paths`]: what a stage gives, what feeds it, what it runs, where it writes.
+//! - [`order`]: producers before consumers, and cycles. [`places`]: where each field was written, for `why`.
+//! - [`schema`]: the language as a JSON Schema for editors.
+
+pub mod cards;
+pub mod command;
+pub mod interface;
+pub mod interpolate;
+pub mod model;
+pub mod order;
+pub mod overrides;
+pub mod params;
+pub mod paths;
+pub mod places;
+pub mod request;
+pub mod schema;
+pub mod wiring;
+
+mod build;
+
+pub use build::build;
+pub use cards::Cards;
+pub use model::*;
+pub use request::Request;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,179 @@
+//! Workspace paths: which may be named, and which outputs lie at, in or around one another.
+
+use std::path::{Component, Path, PathBuf};
+
+use crate::spec::{PortName, Problem, Span, StageName};
+
+/// Directories of the project root that belong to the engine or to git.
+const RESERVED: [&str; 2] = ["cache", ".git"];
+
+/// A path of the workspace as written, made plain: relative, inside the root, without `.` and `..`.
+pub fn workspace_path(text: &str, what: &str, span: Span, problems: &mut Vec<Problem>) -> Option<PathBuf> {
+    let refuse = |code, message: String, help: &str| {
+        Problem::at(code, span, message).label(format!("cannot be an {what}")).help(help)
+    };
+    let mut plain = PathBuf::new();
+    for component in Path::new(text).components() {
+        match component {
+            Component::Normal(name) => plain.push(name),
+            Component::CurDir => {}
+            Component::ParentDir => {
+                let message = format!("{what} `{text}` leaves the project by `..`");
+                problems.push(refuse("escaping-path", message, "write it relative to the project root"));
+                return None;
+            }
+            Component::RootDir | Component::Prefix(_) => {
+                let message = format!("{what} `{text}` is absolute");
+                problems.push(refuse("absolute-path", message, "write it relative to the project root"));
+                return None;
+            }
+        }
+    }
+    let first = plain.iter().next().and_then(|name| name.to_str());
+    match first {
+        None => {
+            problems.push(refuse(
+                "reserved-path",
+                format!("{what} `{text}` is the project itself"),
+                "name a file or directory in it",
+            ));
+            None
+        }
+        Some(name) if RESERVED.contains(&name) => {
+            let message = format!("{what} `{text}` lies in `{name}/`");
+            problems.push(refuse("reserved-path", message, "that directory is not part of the workspace"));
+            None
+        }
+        Some(_) => Some(plain),
+    }
+}
+
+/// An output's place in the workspace.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    /// Where it appears, plain.
+    pub path: PathBuf,
+    /// Its stage, by declaration.
+    pub stage: usize,
+    /// That stage's name.
+    pub stage_name: StageName,
+    /// Its port.
+    pub port: PortName,
+    /// Where the path was written, or the stage's name when the path follows from it.
+    pub span: Span,
+}
+
+/// Every output of a pipeline by place.
+#[derive(Debug)]
+pub struct Claims(Vec<Claim>);
+
+/// How a path lies to an output.
+#[derive(Debug)]
+pub enum Overlap<'c> {
+    /// It is the output.
+    Is(&'c Claim),
+    /// It lies in the output.
+    Inside(&'c Claim),
+    /// The output lies in it.
+    Contains(&'c Claim),
+}
+
+impl Claims {
+    /// Sorts `claims`, and reports those that overlap.
+    pub fn new(mut claims: Vec<Claim>, problems: &mut Vec<Problem>) -> Claims {
+        claims.sort_by(|a, b| (&a.path, a.span).cmp(&(&b.path, b.span)));
+        for (one, other) in nested(&claims, |claim| &claim.path) {
+            let (first, second) = if one.span <= other.span { (one, other) } else { (other, one) };
+            let place = second.path.display();
+            let message = if one.path == other.path {
+                format!("two outputs appear at `{place}`")
+            } else {
+                format!("outputs `{place}` and `{}` lie within one another", first.path.display())
+            };
+            let owner = format!("output `{}` of stage `{}`", first.port, first.stage_name);
+            let problem =
+                Problem::at("output-overlap", second.span, message).label("and here").related(first.span, owner);
+            problems.push(problem.help("give each output a path of its own"));
+        }
+        Claims(claims)
+    }
+
+    /// How `path` lies to the outputs; `None` when they have nothing in common.
+    pub fn overlap(&self, path: &Path) -> Option<Overlap<'_>> {
+        let at = self.0.partition_point(|claim| claim.path.as_path() < path);
+        // Components compare one by one, so what lies in a path follows it directly.
+        match self.0.get(at) {
+            Some(claim) if claim.path == path => return Some(Overlap::Is(claim)),
+            Some(claim) if claim.path.starts_with(path) => return Some(Overlap::Contains(claim)),
+            _ => {}
+        }
+        let around = path.ancestors().skip(1).find_map(|above| {
+            self.0.binary_search_by(|claim| claim.path.as_path().cmp(above)).ok().map(|found| &self.0[found])
+        });
+        around.map(Overlap::Inside)
+    }
+}
+
+/// Pairs of `sorted` of which the second is the first's path or lies in it. One pair for each second.
+pub fn nested<T>(sorted: &[T], path: impl Fn(&T) -> &Path) -> Vec<(&T, &T)> {
+    let mut pairs = Vec::new();
+    let mut top: Option<&T> = None;
+    for item in sorted {
+        match top {
+            Some(above) if path(item).starts_with(path(above)) => pairs.push((above, item)),
+            _ => top = Some(item),
+        }
+    }
+    pairs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::SourceId;
+
+    fn claims(paths: &[&str]) -> (Claims, Vec<String>) {
+        let span = |n: usize| Span { source: SourceId(0), start: n as u32, end: n as u32 };
+        let claim = |(n, path): (usize, &&str)| Claim {
+            path: PathBuf::from(path),
+            stage: n,
+            stage_name: StageName::new(format!("s{n}")),
+            port: PortName::new("o"),
+            span: span(n),
+        };
+        let mut problems = Vec::new();
+        let claims = Claims::new(paths.iter().enumerate().map(claim).collect(), &mut problems);
+        (claims, problems.into_iter().map(|p| p.message).collect())
+    }
+
+    #[test]
+    fn outputs_may_share_a_directory_but_not_a_path() {
+        assert_eq!(claims(&["out/a", "out/b", "out/a-b", "out/a.b"]).1, [""; 0]);
+        assert_eq!(claims(&["out/a", "out/a"]).1, ["two outputs appear at `out/a`"]);
+        assert_eq!(
+            claims(&["out/a/x", "out/a.b", "out/a"]).1,
+            ["outputs `out/a` and `out/a/x` lie within one another"]
+        );
+    }
+
+    #[test]
+    fn a_path_is_in_or_around_an_output_by_components() {
+        let (claims, _) = claims(&["out/a", "out/a.b/c", "data/x"]);
+        let check = |path: &str, expect: &str| {
+            let text = match claims.overlap(Path::new(path)) {
+                Some(Overlap::Is(c)) => format!("is {}", c.stage_name),
+                Some(Overlap::Inside(c)) => format!("inside {}", c.stage_name),
+                Some(Overlap::Contains(c)) => format!("contains {}", c.stage_name),
+                None => "free".to_owned(),
+            };
+            assert_eq!(text, expect, "{path}");
+        };
+        check("out/a", "is s0");
+        check("out/a/deep/er", "inside s0");
+        check("out/ab", "free");
+        check("out/a.b", "contains s1");
+        check("out", "contains s0");
+        check("data", "contains s2");
+        check("data/y", "free");
+    }
+}

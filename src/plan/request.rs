@@ -1,0 +1,58 @@
+//! What a plan is asked for: a file, overrides, targets, and the surroundings that may enter it.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use crate::spec::StageName;
+
+/// The file whose directory is the project root.
+pub const CONFIG: &str = "pipe.yaml";
+
+/// What [`super::build`] is asked for.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The pipeline file, as given.
+    pub file: PathBuf,
+    /// The project root; `None` = found from the working directory by [`find_root`].
+    pub root: Option<PathBuf>,
+    /// `path=value` of each `-S`, in order.
+    pub overrides: Vec<String>,
+    /// Stages to plan, with all that they need; empty = every stage.
+    pub targets: Vec<StageName>,
+    /// The environment from which `env:` takes values.
+    pub environment: BTreeMap<OsString, OsString>,
+}
+
+impl Request {
+    /// A request for all of `file` with this process's environment.
+    pub fn new(file: impl Into<PathBuf>) -> Request {
+        Request {
+            file: file.into(),
+            root: None,
+            overrides: Vec::new(),
+            targets: Vec::new(),
+            environment: std::env::vars_os().collect(),
+        }
+    }
+}
+
+/// The nearest directory at or above `start` that holds a `pipe.yaml`, else `start`.
+pub fn find_root(start: &Path) -> &Path {
+    start.ancestors().find(|directory| directory.join(CONFIG).is_file()).unwrap_or(start)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_root_is_the_nearest_directory_with_a_config_else_the_start() {
+        let outer = tempfile::tempdir().unwrap();
+        let inner = outer.path().join("a").join("b");
+        std::fs::create_dir_all(&inner).unwrap();
+        assert_eq!(find_root(&inner), inner);
+        std::fs::write(outer.path().join("a").join(CONFIG), "").unwrap();
+        assert_eq!(find_root(&inner), outer.path().join("a"));
+    }
+}

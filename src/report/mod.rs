@@ -1,0 +1,28 @@
+//! Everything that is printed or written for people and programs.
+//!
+//! - [`progress`]: live lines on a terminal. [`plain`]: the same story as lines, anywhere else.
+//! - [`journal`]: every event as a line of `events.ndjson`. [`summary`]: what a run says at its end.
+//! - [`problems`]: what is wrong with a pipeline, with file, line and caret. [`graph`]: the plan as Mermaid or DOT.
+//! - [`style`]: colours, only on a terminal. [`units`]: bytes, seconds and times as people read them.
+
+pub mod graph;
+pub mod journal;
+pub mod plain;
+pub mod problems;
+pub mod progress;
+pub mod style;
+pub mod summary;
+pub mod units;
+
+use crate::engine::{Observer, RunEvent};
+
+/// Sends every event to several observers.
+pub struct Fanout(pub Vec<Box<dyn Observer>>);
+
+impl Observer for Fanout {
+    fn on(&mut self, event: &RunEvent) {
+        for observer in &mut self.0 {
+            observer.on(event);
+        }
+    }
+}

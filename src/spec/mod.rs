@@ -1,0 +1,28 @@
+//! A pipeline as it was typed: YAML to a tree that keeps spans to the leaf, and that tree to what the words of the language say.
+//!
+//! - [`file`] reads bytes under a budget; [`load`] turns YAML events into [`node`]s, the only place that knows YAML;
+//!   [`scalar`] says what a plain scalar means.
+//! - [`keys`] is the language's vocabulary; [`read`], [`ports`] and [`quantity`] check a tree against it and give a [`pipeline`].
+//! - [`problem`] and [`span`] are what every message is made of; [`suggest`] finds the name that was meant.
+//!
+//! Nothing here knows cards, other stages or the file system beyond the one file: names are resolved by [`crate::plan`].
+
+pub mod file;
+pub mod keys;
+pub mod load;
+pub mod name;
+pub mod node;
+pub mod pipeline;
+pub mod ports;
+pub mod problem;
+pub mod quantity;
+pub mod read;
+pub mod scalar;
+pub mod span;
+pub mod suggest;
+
+pub use name::{PipelineName, PortName, StageName};
+pub use node::{Entry, Node, NodeValue};
+pub use pipeline::{InputSpec, OutputSpec, PipelineSpec, ResourcesSpec, StageSpec, Variable, Wire};
+pub use problem::{Invalid, Problem};
+pub use span::{Location, Source, SourceId, Sources, Span, Spanned};

@@ -1,0 +1,96 @@
+//! A pipeline as it was typed: every word with its place, no name resolved, no interpolation replaced.
+
+use std::collections::BTreeMap;
+
+use contract::Type;
+
+use super::name::{PipelineName, PortName, StageName};
+use super::node::Node;
+use super::span::{Span, Spanned};
+
+/// A pipeline file.
+#[derive(Debug)]
+pub struct PipelineSpec {
+    /// `pipeline:`; absent only when a problem says so.
+    pub name: Option<Spanned<PipelineName>>,
+    /// `params:`, a mapping; empty when not written.
+    pub params: Node,
+    /// `stages:` in the order written.
+    pub stages: Vec<StageSpec>,
+}
+
+/// One entry of `stages:`.
+#[derive(Debug)]
+pub struct StageSpec {
+    /// Its name.
+    pub name: Spanned<StageName>,
+    /// `uses:`; absent only when a problem says so.
+    pub uses: Option<Spanned<String>>,
+    /// Where each key of the stage stands.
+    pub keys: BTreeMap<String, Span>,
+    /// `in:`.
+    pub inputs: Vec<InputSpec>,
+    /// `out:`.
+    pub outputs: Vec<OutputSpec>,
+    /// `with:`.
+    pub with: Option<Node>,
+    /// `run:`.
+    pub run: Option<Node>,
+    /// `env:`.
+    pub environment: Vec<Variable>,
+    /// `resources:`.
+    pub resources: ResourcesSpec,
+    /// `backend:`.
+    pub backend: Option<Spanned<String>>,
+}
+
+/// One entry of `in:`.
+#[derive(Debug)]
+pub struct InputSpec {
+    /// The port.
+    pub port: Spanned<PortName>,
+    /// What feeds it.
+    pub wire: Wire,
+}
+
+/// What feeds an input.
+#[derive(Debug)]
+pub enum Wire {
+    /// `stage` or `stage.port`.
+    Reference(Spanned<String>),
+    /// `{path: data/x.txt}`; may hold interpolations.
+    Path(Node),
+    /// Something that a problem was reported for.
+    Broken,
+}
+
+/// One entry of `out:`.
+#[derive(Debug)]
+pub struct OutputSpec {
+    /// The port.
+    pub port: Spanned<PortName>,
+    /// The declared workspace path; may hold interpolations. Absent only when a problem says so.
+    pub path: Option<Node>,
+    /// `type:`, else `file`.
+    pub artifact: Type,
+}
+
+/// One entry of `env:`.
+#[derive(Debug)]
+pub struct Variable {
+    /// The variable.
+    pub name: Spanned<String>,
+    /// Its value as given; `None` = the value it has when the plan is made.
+    pub value: Option<Node>,
+}
+
+/// `resources:`; what is absent comes from the card.
+#[derive(Debug, Default)]
+pub struct ResourcesSpec {
+    /// Cores.
+    pub cpus: Option<Spanned<u32>>,
+    /// Bytes.
+    pub memory: Option<Spanned<u64>>,
+    /// GPUs.
+    pub gpus: Option<Spanned<u32>>,
+}

@@ -1,0 +1,157 @@
+//! `in`, `out` and `env` of a stage as they were typed.
+
+use contract::Type;
+
+use super::keys::{self, mapping};
+use super::name::PortName;
+use super::node::{Entry, Node, NodeValue};
+use super::pipeline::{InputSpec, OutputSpec, Variable, Wire};
+use super::problem::Problem;
+use super::read::{check_name, word};
+use super::span::Spanned;
+use super::suggest;
+
+/// Variables that the engine sets for every command.
+const ENGINE_VARIABLES: [&str; 2] = ["TMPDIR", "MAKEFLAGS"];
+
+/// Reads `in:`.
+pub fn inputs(node: &Node, problems: &mut Vec<Problem>) -> Vec<InputSpec> {
+    mapping(node, "`in`", problems).iter().map(|entry| input(entry, problems)).collect()
+}
+
+fn input(entry: &Entry, problems: &mut Vec<Problem>) -> InputSpec {
+    let wire = match &entry.value.value {
+        NodeValue::Broken => Wire::Broken,
+        NodeValue::Map(_) => {
+            let what = format!("input `{}`", entry.key.value);
+            path(&entry.value, keys::known(&entry.value, keys::INPUT, &what, problems), &what, problems)
+                .map_or(Wire::Broken, |node| Wire::Path(node.clone()))
+        }
+        NodeValue::Text(_) => {
+            word(&entry.value, "a reference to a stage", problems).map_or(Wire::Broken, Wire::Reference)
+        }
+        _ => {
+            let message = format!("input `{}` must name a stage, found {}", entry.key.value, entry.value.describe());
+            let problem = Problem::at("wrong-type", entry.value.span, message);
+            problems.push(problem.help("write `stage.port`, `stage`, or {path: data/file}"));
+            Wire::Broken
+        }
+    };
+    InputSpec { port: port(entry, problems), wire }
+}
+
+/// Reads `out:`.
+pub fn outputs(node: &Node, problems: &mut Vec<Problem>) -> Vec<OutputSpec> {
+    mapping(node, "`out`", problems).iter().map(|entry| output(entry, problems)).collect()
+}
+
+fn output(entry: &Entry, problems: &mut Vec<Problem>) -> OutputSpec {
+    let mut output = OutputSpec { port: port(entry, problems), path: None, artifact: Type::File };
+    let what = format!("output `{}`", entry.key.value);
+    match &entry.value.value {
+        NodeValue::Broken => {}
+        NodeValue::Text(_) => output.path = Some(entry.value.clone()),
+        NodeValue::Map(_) => {
+            let known = keys::known(&entry.value, keys::OUTPUT, &what, problems);
+            if let Some((_, entry)) = known.iter().find(|(key, _)| *key == "type") {
+                output.artifact = artifact(&entry.value, problems);
+            }
+            output.path = path(&entry.value, known, &what, problems).cloned();
+        }
+        _ => {
+            let message = format!("{what} must be a path, found {}", entry.value.describe());
+            let problem = Problem::at("wrong-type", entry.value.span, message);
+            problems.push(problem.help("write `out/file`, or {path: out/dir, type: dir}"));
+        }
+    }
+    output
+}
+
+fn artifact(node: &Node, problems: &mut Vec<Problem>) -> Type {
+    let Some(text) = word(node, "`type`", problems) else { return Type::File };
+    text.value.parse().unwrap_or_else(|()| {
+        let problem = Problem::at("unknown-type", text.span, format!("there is no artifact type `{}`", text.value));
+        problems.push(problem.label("unknown type").maybe_help(suggest::help(&text.value, Type::ALL.map(Type::name))));
+        Type::File
+    })
+}
+
+fn path<'n>(
+    node: &Node,
+    known: Vec<(&'static str, &'n Entry)>,
+    what: &str,
+    problems: &mut Vec<Problem>,
+) -> Option<&'n Node> {
+    let found = known.into_iter().find(|(key, _)| *key == "path").map(|(_, entry)| &entry.value);
+    match found {
+        Some(value) if value.as_text().is_some() => Some(value),
+        Some(value) if value.is_broken() => None,
+        Some(value) => {
+            let message = format!("the path of {what} must be text, found {}", value.describe());
+            problems.push(Problem::at("wrong-type", value.span, message).label("not text"));
+            None
+        }
+        None if keys::misspelt(node, keys::OUTPUT, "path") => None,
+        None => {
+            problems.push(Problem::at("missing-key", node.span, format!("{what} needs the key `path`")));
+            None
+        }
+    }
+}
+
+fn port(entry: &Entry, problems: &mut Vec<Problem>) -> Spanned<PortName> {
+    check_name(&entry.key, "port", problems);
+    Spanned { value: PortName::new(entry.key.value.clone()), span: entry.key.span }
+}
+
+/// Reads `env:`: a list of names that are passed on, or a mapping in which a name without value is passed on.
+pub fn environment(node: &Node, problems: &mut Vec<Problem>) -> Vec<Variable> {
+    let mut variables: Vec<Variable> = match &node.value {
+        NodeValue::List(items) => {
+            let names = items.iter().filter_map(|item| word(item, "a variable of `env`", problems));
+            names.map(|name| Variable { name, value: None }).collect()
+        }
+        NodeValue::Map(entries) => entries.iter().filter_map(|entry| variable(entry, problems)).collect(),
+        NodeValue::Broken => Vec::new(),
+        _ => {
+            let message = format!("`env` must be a list of names or a mapping, found {}", node.describe());
+            problems
+                .push(Problem::at("wrong-type", node.span, message).help("write `env: [LANG]` or `env: {LANG: C}`"));
+            Vec::new()
+        }
+    };
+    variables.retain(|variable| check_variable(&variable.name, problems));
+    variables
+}
+
+fn variable(entry: &Entry, problems: &mut Vec<Problem>) -> Option<Variable> {
+    let value = match &entry.value.value {
+        NodeValue::Null => None,
+        NodeValue::Broken => return None,
+        NodeValue::List(_) | NodeValue::Map(_) => {
+            let message = format!("variable `{}` must be text, found {}", entry.key.value, entry.value.describe());
+            problems.push(Problem::at("wrong-type", entry.value.span, message).label("not text"));
+            return None;
+        }
+        _ => Some(entry.value.clone()),
+    };
+    Some(Variable { name: entry.key.clone(), value })
+}
+
+fn check_variable(name: &Spanned<String>, problems: &mut Vec<Problem>) -> bool {
+    let text = name.value.as_str();
+    let shaped =
+        text.bytes().enumerate().all(|(at, b)| b == b'_' || b.is_ascii_alphabetic() || (at > 0 && b.is_ascii_digit()));
+    if !shaped || text.is_empty() {
+        problems.push(
+            Problem::at("invalid-name", name.span, format!("{text:?} cannot name a variable")).label("not a name"),
+        );
+        return false;
+    }
+    if text.starts_with("PIPE_") || ENGINE_VARIABLES.contains(&text) {
+        let problem = Problem::at("invalid-name", name.span, format!("`{text}` is set by the engine"));
+        problems.push(problem.help("leave it out: a command always sees it, and it is not part of the key"));
+        return false;
+    }
+    true
+}

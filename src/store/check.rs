@@ -1,0 +1,125 @@
+//! Whether an artifact is in the store and sound: one `stat` a file while nobody touched it, a reading when somebody did.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use contract::Digest;
+
+use super::error::At;
+use super::model::{Artifact, Shape};
+use super::stamp::Stamp;
+use super::{Store, StoreError, aside, hash, seal};
+
+/// What the store has of an artifact.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// All of it.
+    Present,
+    /// Nothing.
+    Missing,
+    /// Something else under its name. It is no longer under that name.
+    Damaged {
+        /// Where in the store the wrong content was found; for a directory, the file in it.
+        path: PathBuf,
+        /// Where it was moved; `None` when it could not be moved.
+        quarantined: Option<PathBuf>,
+    },
+}
+
+/// What a file in the store must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Content {
+    pub digest: Digest,
+    pub size: u64,
+    pub executable: bool,
+}
+
+impl From<Content> for Artifact {
+    fn from(content: Content) -> Artifact {
+        let Content { digest, size, executable } = content;
+        Artifact { digest, size, shape: Shape::File { executable } }
+    }
+}
+
+impl Store {
+    /// Whether `artifact` is there. What is found damaged is put into quarantine, so that it can be made anew.
+    pub fn check(&self, artifact: &Artifact) -> Result<Presence, StoreError> {
+        let Artifact { digest, size, shape } = *artifact;
+        match shape {
+            Shape::File { executable } => self.check_blob(&Content { digest, size, executable }),
+            Shape::Dir { .. } => self.check_tree(&digest),
+        }
+    }
+
+    pub(super) fn check_blob(&self, content: &Content) -> Result<Presence, StoreError> {
+        let path = self.layout.blob(&content.digest, content.executable);
+        match Stamp::of(&path).at(&path)? {
+            None => Ok(Presence::Missing),
+            Some(stamp) if self.is_intact(&stamp, || path.clone(), content)? => Ok(Presence::Present),
+            Some(_) => Ok(self.quarantine(&path, path.clone())),
+        }
+    }
+
+    /// Whether the file at `path` still has this content. Its seal says so, or the memo where the filesystem keeps no seals,
+    /// or its bytes.
+    pub(super) fn is_intact(
+        &self,
+        stamp: &Stamp,
+        path: impl Fn() -> PathBuf,
+        content: &Content,
+    ) -> Result<bool, StoreError> {
+        let Content { digest, size, executable } = content;
+        if !stamp.is_file() || stamp.size != *size {
+            return Ok(false);
+        }
+        let untouched = seal::holds(stamp, digest) || self.memo().ours(stamp) == Some(*digest);
+        if untouched && stamp.mode & 0o7777 == seal::mode(*executable) {
+            return Ok(true);
+        }
+        let path = path();
+        let file = File::open(&path).at(&path)?;
+        if !untouched && hash::in_place(&file, &path, *size).at(&path)? != *digest {
+            return Ok(false);
+        }
+        // In a store of another owner, or a read-only one, the seal cannot be renewed: then the file is read each time.
+        if seal::apply(&file, stamp, digest, *executable).is_ok() {
+            self.note_seal(&file, digest).at(&path)?;
+        }
+        Ok(true)
+    }
+
+    /// Remembers a sealed file where the filesystem did not keep the seal.
+    pub(super) fn note_seal(&self, file: &File, digest: &Digest) -> rustix::io::Result<()> {
+        let sealed = Stamp::open(file)?;
+        if !seal::holds(&sealed, digest) {
+            self.memo().learn_ours(&sealed, *digest);
+        }
+        Ok(())
+    }
+
+    /// Moves `object` into quarantine because of what was found at `path`.
+    pub(super) fn quarantine(&self, object: &Path, path: PathBuf) -> Presence {
+        // On a read-only store it stays where it is, and is found again by whoever looks.
+        let quarantined =
+            aside::numbered(object, &self.layout.quarantine().join(object.file_name().unwrap_or_default())).ok();
+        Presence::Damaged { path, quarantined }
+    }
+
+    /// Why an artifact that is not [`Presence::Present`] cannot be used.
+    pub(super) fn require(&self, artifact: &Artifact) -> Result<(), StoreError> {
+        use super::StoreErrorKind::{Damaged, Missing};
+        match self.check(artifact)? {
+            Presence::Present => Ok(()),
+            Presence::Missing => Err(StoreError::new(&self.object(artifact), Missing)),
+            Presence::Damaged { path, .. } => Err(StoreError::new(&path, Damaged)),
+        }
+    }
+
+    /// Where an artifact lies.
+    pub(super) fn object(&self, artifact: &Artifact) -> PathBuf {
+        match artifact.shape {
+            Shape::File { executable } => self.layout.blob(&artifact.digest, executable),
+            Shape::Dir { .. } => self.layout.tree(&artifact.digest),
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! What can go wrong in the store: where, what, and what to do about it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rustix::io::Errno;
+
+/// The store could not do something at `path`.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {kind}", path.display())]
+pub struct StoreError {
+    /// The file or directory in question.
+    pub path: PathBuf,
+    /// What went wrong there.
+    pub kind: StoreErrorKind,
+}
+
+/// What went wrong, by what can be done about it.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreErrorKind {
+    /// No space, or over quota.
+    #[error("the disk is full; free some space and run again, what was finished is kept")]
+    DiskFull,
+    /// The filesystem is mounted read-only.
+    #[error(
+        "the filesystem is read-only; stages that are in the store can be used, anything else needs a writable store"
+    )]
+    ReadOnly,
+    /// The user may not.
+    #[error("permission denied; give yourself access to it (ls -ld shows its owner and mode)")]
+    Permission,
+    /// Nothing is there.
+    #[error("no such file or directory")]
+    NotFound,
+    /// A file was wanted and something else is there.
+    #[error("expected a file, found {found}")]
+    NotFile {
+        /// What is there.
+        found: &'static str,
+    },
+    /// A directory was wanted and something else is there.
+    #[error("expected a directory, found {found}")]
+    NotDirectory {
+        /// What is there.
+        found: &'static str,
+    },
+    /// It would have to be moved between filesystems.
+    #[error("it is on another filesystem than the store; put the store's directory and this on the same one")]
+    CrossDevice,
+    /// A socket, pipe or device.
+    #[error("{found} cannot be kept; only files, directories and symbolic links can")]
+    SpecialFile {
+        /// What is there.
+        found: &'static str,
+    },
+    /// A symbolic link that leaves its directory.
+    #[error("the symbolic link to {} leaves its directory or is not in plain form; copy what it points to instead", target.display())]
+    EscapingLink {
+        /// Where it points.
+        target: PathBuf,
+    },
+    /// The file changed while it was read.
+    #[error("it changed while it was read; wait for whatever writes it to finish and run again")]
+    Changing,
+    /// The directory contains the store.
+    #[error("it contains the store ({}); name a directory without it", store.display())]
+    ContainsStore {
+        /// The store's directory.
+        store: PathBuf,
+    },
+    /// Something of the same name stands where something new must go.
+    #[error("something is there already; move it away and run again")]
+    Occupied,
+    /// The artifact is not in the store.
+    #[error("the artifact is not in the store (any more); run again to make it anew")]
+    Missing,
+    /// The artifact was found damaged and put aside.
+    #[error("its content was changed behind the store's back; it was put aside, run again to make it anew")]
+    Damaged,
+    /// The artifact was found damaged and could not be put aside.
+    #[error("its content was changed behind the store's back and it cannot be moved away; remove it and run again")]
+    Immovable,
+    /// The record cannot be written as JSON and read back.
+    #[error("the record cannot be represented: {0}")]
+    Unrepresentable(String),
+    /// Anything else the system said.
+    #[error("{0}")]
+    Io(io::Error),
+}
+
+impl StoreError {
+    /// This kind of failure at `path`.
+    pub(super) fn new(path: &Path, kind: StoreErrorKind) -> StoreError {
+        StoreError { path: path.to_owned(), kind }
+    }
+
+    /// What the system said about `path`.
+    pub(super) fn io(path: &Path, error: impl Into<io::Error>) -> StoreError {
+        StoreError::new(path, StoreErrorKind::from(error.into()))
+    }
+
+    /// Whether the store (or the workspace) cannot be written at all, so that only hits can be served.
+    pub fn is_read_only(&self) -> bool {
+        matches!(self.kind, StoreErrorKind::ReadOnly | StoreErrorKind::Permission)
+    }
+}
+
+impl From<io::Error> for StoreErrorKind {
+    fn from(error: io::Error) -> StoreErrorKind {
+        match Errno::from_io_error(&error) {
+            Some(Errno::NOSPC | Errno::DQUOT) => StoreErrorKind::DiskFull,
+            Some(Errno::ROFS) => StoreErrorKind::ReadOnly,
+            Some(Errno::ACCESS | Errno::PERM) => StoreErrorKind::Permission,
+            Some(Errno::XDEV) => StoreErrorKind::CrossDevice,
+            Some(Errno::NOENT) => StoreErrorKind::NotFound,
+            Some(Errno::EXIST | Errno::NOTEMPTY) => StoreErrorKind::Occupied,
+            Some(Errno::NOTDIR) => StoreErrorKind::NotDirectory { found: "a file" },
+            _ => StoreErrorKind::Io(error),
+        }
+    }
+}
+
+/// Names the path to which a result of the system belongs.
+pub(super) trait At<T> {
+    fn at(self, path: &Path) -> Result<T, StoreError>;
+}
+
+impl<T, E: Into<io::Error>> At<T> for Result<T, E> {
+    fn at(self, path: &Path) -> Result<T, StoreError> {
+        self.map_err(|error| StoreError::io(path, error))
+    }
+}

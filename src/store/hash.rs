@@ -1,0 +1,72 @@
+//! BLAKE3 of files: in place, or while they are copied.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::Path;
+
+use contract::Digest;
+
+/// From here on a file is mapped and hashed by all cores; below it reading is cheaper.
+const MAPPED: u64 = 4 << 20;
+
+/// The digest of `file`, which lies at `path` and has about `size` bytes. Only for private directories and the store: a file
+/// that somebody truncates while it is mapped ends the process.
+pub(super) fn in_place(file: &File, path: &Path, size: u64) -> io::Result<Digest> {
+    let mut hasher = blake3::Hasher::new();
+    if size >= MAPPED {
+        hasher.update_mmap_rayon(path)?;
+    } else {
+        hasher.update_reader(file)?;
+    }
+    Ok(hasher.finalize().into())
+}
+
+/// The digest of `file` by reading it, for files that others may write to.
+pub(super) fn by_reading(file: &File) -> io::Result<Digest> {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update_reader(file)?;
+    Ok(hasher.finalize().into())
+}
+
+/// Copies all of `from` to `to`; the digest is that of the bytes written.
+pub(super) fn copying(mut from: &File, mut to: &File, size: u64) -> io::Result<Digest> {
+    let mut hasher = blake3::Hasher::new();
+    // One byte more than a small file has, so that its end is seen by the first short read.
+    let mut buffer = vec![0; (size + 1).clamp(4 << 10, 1 << 20) as usize];
+    loop {
+        let read = match from.read(&mut buffer) {
+            Ok(0) => return Ok(hasher.finalize().into()),
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        to.write_all(&buffer[..read])?;
+        if read >= 256 << 10 {
+            hasher.update_rayon(&buffer[..read])
+        } else {
+            hasher.update(&buffer[..read])
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_way_gives_the_digest_of_the_bytes() {
+        let directory = tempfile::tempdir().unwrap();
+        for size in [0, 1, 4095, 4096, 4097, 300_000, (1 << 20) + 1, (4 << 20) + 3] {
+            let bytes: Vec<u8> = (0..size).map(|i: usize| (i * 7 + i / 251) as u8).collect();
+            let path = directory.path().join("file");
+            std::fs::write(&path, &bytes).unwrap();
+            let open = || File::open(&path).unwrap();
+            let expected = Digest::of(&bytes);
+            assert_eq!(in_place(&open(), &path, size as u64).unwrap(), expected);
+            assert_eq!(by_reading(&open()).unwrap(), expected);
+            let copy = directory.path().join("copy");
+            assert_eq!(copying(&open(), &File::create(&copy).unwrap(), size as u64).unwrap(), expected);
+            assert_eq!(std::fs::read(&copy).unwrap(), bytes);
+        }
+    }
+}

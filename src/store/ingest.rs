@@ -1,0 +1,183 @@
+//! Copies files of the workspace into the store, hashing what it copies. The user's files are read and nothing else; those
+//! that the memo knows are not even read.
+
+use std::fs::{self, File};
+use std::io::ErrorKind;
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use contract::types::Form;
+use rustix::fs::FileType;
+
+use super::adopt::require_form;
+use super::check::Content;
+use super::error::{At, StoreErrorKind};
+use super::model::Artifact;
+use super::stamp::Stamp;
+use super::tree::describe;
+use super::walk::{Found, walk};
+use super::{Presence, Store, StoreError, hash, seal};
+
+/// How often a file that changes under the reader is read again.
+const ATTEMPTS: u32 = 3;
+
+impl Store {
+    /// Copies the file or directory at `path` into the store. A symbolic link at `path` itself is followed.
+    pub fn ingest(&self, path: &Path, form: Form) -> Result<Artifact, StoreError> {
+        let stamp = Stamp::following(path).at(path)?;
+        require_form(path, &stamp, form)?;
+        match form {
+            Form::File => self.ingest_file(path, &stamp),
+            Form::Dir => self.ingest_dir(path),
+        }
+    }
+
+    fn ingest_file(&self, path: &Path, stamp: &Stamp) -> Result<Artifact, StoreError> {
+        if let Some(content) = self.known(stamp)
+            && self.check_blob(&content)? == Presence::Present
+        {
+            return Ok(content.into());
+        }
+        let copy = match self.fresh() {
+            Err(error) if error.is_read_only() => return self.find_file(path, error),
+            fresh => fresh?,
+        };
+        let content = self.copy_stable(path, &copy)?;
+        self.install_blob(&copy, content)
+    }
+
+    fn ingest_dir(&self, path: &Path) -> Result<Artifact, StoreError> {
+        let real = fs::canonicalize(path).at(path)?;
+        // A store that was never written to has no directory yet.
+        let store = fs::canonicalize(self.root()).unwrap_or_else(|_| self.root().to_owned());
+        if store.starts_with(&real) {
+            return Err(StoreError::new(path, StoreErrorKind::ContainsStore { store }));
+        }
+        let found = walk(path)?;
+        if let Some(artifact) = self.known_dir(path, &found)? {
+            return Ok(artifact);
+        }
+        let copy = match self.fresh() {
+            Err(error) if error.is_read_only() => return self.find_dir(path, &found, error),
+            fresh => fresh?,
+        };
+        let result = self.copy_dir(path, &found, &copy);
+        if result.is_err() {
+            // A full disk is the likely reason, so the space is given back at once; the error is what counts.
+            let _ = fs::remove_dir_all(&copy);
+        }
+        result
+    }
+
+    fn copy_dir(&self, path: &Path, found: &[Found], copy: &Path) -> Result<Artifact, StoreError> {
+        fs::create_dir(copy).at(copy)?;
+        for directory in found.iter().filter(|found| found.file_type == FileType::Directory) {
+            let directory = copy.join(directory.path());
+            fs::create_dir(&directory).at(&directory)?;
+        }
+        let manifest =
+            describe(path, found, |file| self.copy_stable(&path.join(file.path()), &copy.join(file.path())))?;
+        for (link, target) in manifest.links() {
+            let link = copy.join(link);
+            std::os::unix::fs::symlink(target, &link).at(&link)?;
+        }
+        self.install_tree(copy, &manifest)
+    }
+
+    /// The artifact of a directory of which the memo knows every file and the store the whole.
+    fn known_dir(&self, path: &Path, found: &[Found]) -> Result<Option<Artifact>, StoreError> {
+        let root = File::open(path).at(path)?;
+        let mut contents = Vec::new();
+        for file in found.iter().filter(|found| found.file_type == FileType::RegularFile) {
+            let stamp = Stamp::below(&root, file.path()).at(path)?;
+            let Some(content) = stamp.and_then(|stamp| self.known(&stamp)) else { return Ok(None) };
+            contents.push((&file.path, content));
+        }
+        let manifest = describe(path, found, |file| {
+            let at = contents.binary_search_by(|(known, _)| (*known).cmp(&file.path));
+            Ok(contents[at.expect("every file was looked up above")].1)
+        })?;
+        let (artifact, _) = manifest.artifact();
+        Ok((self.check(&artifact)? == Presence::Present).then_some(artifact))
+    }
+
+    fn known(&self, stamp: &Stamp) -> Option<Content> {
+        let digest = self.memo().file(stamp)?;
+        Some(Content { digest, size: stamp.size, executable: stamp.executable() })
+    }
+
+    /// Copies one file that others may be writing to, until a copy was made while nothing changed.
+    fn copy_stable(&self, path: &Path, copy: &Path) -> Result<Content, StoreError> {
+        for _ in 0..ATTEMPTS {
+            let begun = now();
+            let file = File::open(path).at(path)?;
+            let before = Stamp::open(&file).at(path)?;
+            let content = self.copy_sealed(path, &file, &before, copy)?;
+            let after = Stamp::open(&file).at(path)?;
+            if after.same_content(&before) && content.size == before.size {
+                self.memo().learn_source(&after, content.digest, begun);
+                return Ok(content);
+            }
+            fs::remove_file(copy).at(copy)?;
+        }
+        Err(StoreError::new(path, StoreErrorKind::Changing))
+    }
+
+    /// Copies the open file at `path` to `copy`, where nothing may be, and seals the copy.
+    pub(super) fn copy_sealed(
+        &self,
+        path: &Path,
+        file: &File,
+        stamp: &Stamp,
+        copy: &Path,
+    ) -> Result<Content, StoreError> {
+        let executable = stamp.executable();
+        let target = File::create_new(copy).at(copy)?;
+        let made = self.placer.copy_in(file, &target, copy, stamp.size).and_then(|digest| {
+            let written = Stamp::open(&target)?;
+            seal::apply(&target, &written, &digest, executable)?;
+            self.note_seal(&target, &digest)?;
+            Ok(Content { digest, size: written.size, executable })
+        });
+        made.map_err(|error| {
+            let _ = fs::remove_file(copy);
+            let full = matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded);
+            StoreError::io(if full { self.root() } else { path }, error)
+        })
+    }
+
+    /// On a store that cannot be written: the artifact, if it is there already.
+    fn find_file(&self, path: &Path, read_only: StoreError) -> Result<Artifact, StoreError> {
+        let content = self.hash_stable(path)?;
+        match self.check_blob(&content)? {
+            Presence::Present => Ok(content.into()),
+            Presence::Missing | Presence::Damaged { .. } => Err(read_only),
+        }
+    }
+
+    fn find_dir(&self, path: &Path, found: &[Found], read_only: StoreError) -> Result<Artifact, StoreError> {
+        let (artifact, _) = describe(path, found, |file| self.hash_stable(&path.join(file.path())))?.artifact();
+        match self.check(&artifact)? {
+            Presence::Present => Ok(artifact),
+            Presence::Missing | Presence::Damaged { .. } => Err(read_only),
+        }
+    }
+
+    fn hash_stable(&self, path: &Path) -> Result<Content, StoreError> {
+        let begun = now();
+        let file = File::open(path).at(path)?;
+        let before = Stamp::open(&file).at(path)?;
+        let digest = hash::by_reading(&file).at(path)?;
+        let after = Stamp::open(&file).at(path)?;
+        if !after.same_content(&before) {
+            return Err(StoreError::new(path, StoreErrorKind::Changing));
+        }
+        self.memo().learn_source(&after, digest, begun);
+        Ok(Content { digest, size: after.size, executable: after.executable() })
+    }
+}
+
+/// Nanoseconds since the epoch, as file times are.
+fn now() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_nanos() as i64)
+}

@@ -1,0 +1,81 @@
+//! Locks: flock only. The kernel drops them however the holder ends, so there is no stale lock and no unlock command.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::path::{Path, PathBuf};
+
+use contract::Digest;
+
+use super::error::At;
+use super::stamp::Stamp;
+use super::{Store, StoreError};
+
+/// The right to execute one action; given back on drop.
+#[derive(Debug)]
+pub struct ActionLock {
+    path: PathBuf,
+    _file: File,
+}
+
+impl Drop for ActionLock {
+    fn drop(&mut self) {
+        // Removed while still held: whoever waits on this file sees that the name has gone and takes a new one. A file
+        // that stays behind is empty and harmless.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+impl Store {
+    /// Waits for the right to execute the action `key`. Take it before looking for its record a last time.
+    pub fn lock_action(&self, key: &Digest) -> Result<ActionLock, StoreError> {
+        let path = self.layout.lock(&key.to_string());
+        Ok(ActionLock { _file: take(&path)?, path })
+    }
+
+    /// The right to execute the action `key`, unless somebody has it.
+    pub fn try_lock_action(&self, key: &Digest) -> Result<Option<ActionLock>, StoreError> {
+        let path = self.layout.lock(&key.to_string());
+        Ok(try_take(&path)?.map(|file| ActionLock { _file: file, path }))
+    }
+}
+
+/// Takes the lock at `path`, waiting for it.
+pub(super) fn take(path: &Path) -> Result<File, StoreError> {
+    loop {
+        let file = open(path)?;
+        file.lock().at(path)?;
+        if is_current(&file, path)? {
+            return Ok(file);
+        }
+    }
+}
+
+/// Takes the lock at `path` if it is free.
+pub(super) fn try_take(path: &Path) -> Result<Option<File>, StoreError> {
+    loop {
+        let file = open(path)?;
+        match file.try_lock() {
+            Ok(()) if is_current(&file, path)? => return Ok(Some(file)),
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(error)) => return Err(StoreError::io(path, error)),
+        }
+    }
+}
+
+fn open(path: &Path) -> Result<File, StoreError> {
+    let open = || OpenOptions::new().create(true).truncate(false).write(true).open(path);
+    match open() {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let parent = path.parent().unwrap_or(path);
+            fs::create_dir_all(parent).at(parent)?;
+            open().at(path)
+        }
+        result => result.at(path),
+    }
+}
+
+/// The last holder removes the file, so a lock counts only while its file still has the name.
+fn is_current(file: &File, path: &Path) -> Result<bool, StoreError> {
+    let held = Stamp::open(file).at(path)?;
+    Ok(Stamp::of(path).at(path)?.is_some_and(|named| named.same_file(&held)))
+}

@@ -1,0 +1,110 @@
+//! The store: artifacts and records by digest, on one filesystem, shared by any number of processes.
+//!
+//! - [`model`]: what is kept. [`record`]: what an action gave, looked up by its key. [`check`]: whether an artifact is sound.
+//! - Into the store: [`ingest`] copies from the workspace, [`adopt`] takes from a private directory.
+//! - Out of it: [`materialize`] into a private directory, [`publish`] into the workspace, destroying nothing there.
+//! - [`seal`] and [`memo`]: why that needs no reading. [`lock`]: one execution an action. [`rooms`]: directories for a run.
+//!
+//! Everything is blocking and may be called from any thread. Objects are written before the record that names them, by one
+//! rename each: a crash leaves garbage under `tmp/`, never a half object under its name. `docs/store.md` is the long form.
+
+mod adopt;
+mod aside;
+mod check;
+mod error;
+mod hash;
+mod ingest;
+mod install;
+mod last;
+mod layout;
+mod lock;
+mod manifest;
+mod materialize;
+mod memo;
+mod memo_file;
+mod model;
+mod place;
+mod publish;
+mod record;
+mod rooms;
+mod scratch;
+mod seal;
+mod stamp;
+mod swap;
+mod tree;
+mod walk;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+pub use check::Presence;
+pub use error::{StoreError, StoreErrorKind};
+pub use lock::ActionLock;
+pub use model::{Artifact, RECORD_FORMAT, Record, Shape, Usage};
+pub use publish::Published;
+pub use record::{Durability, Lookup, MissReason};
+
+use error::At;
+use last::LastActions;
+use layout::Layout;
+use memo::Memo;
+use place::Placer;
+use scratch::Scratch;
+use tree::RecentTrees;
+
+/// A store of artifacts and records.
+#[derive(Debug)]
+pub struct Store {
+    layout: Layout,
+    memo: Mutex<Memo>,
+    last: Mutex<LastActions>,
+    trees: Mutex<RecentTrees>,
+    /// Made when something is first written, so that a run that only reads leaves no trace.
+    scratch: Mutex<Option<Arc<Scratch>>>,
+    placer: Placer,
+}
+
+impl Store {
+    /// The store in `directory`, which need not exist yet. Nothing is written before there is something to keep.
+    pub fn open(directory: &Path) -> Result<Store, StoreError> {
+        let root = match fs::canonicalize(directory) {
+            Ok(root) => root,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                std::path::absolute(directory).at(directory)?
+            }
+            Err(error) => return Err(StoreError::io(directory, error)),
+        };
+        let layout = Layout::new(root);
+        Ok(Store {
+            memo: Mutex::new(memo_file::load(&layout.memo())),
+            last: Mutex::default(),
+            trees: Mutex::default(),
+            scratch: Mutex::default(),
+            placer: Placer::new(),
+            layout,
+        })
+    }
+
+    /// The directory it lies in.
+    pub fn root(&self) -> &Path {
+        self.layout.root()
+    }
+
+    fn memo(&self) -> MutexGuard<'_, Memo> {
+        self.memo.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A temporary path on the store's filesystem.
+    fn fresh(&self) -> Result<PathBuf, StoreError> {
+        let mut scratch = self.scratch.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = match &*scratch {
+            Some(own) => own,
+            None => scratch.insert(Arc::new(Scratch::new(&self.layout.temporary())?)),
+        };
+        Ok(own.fresh())
+    }
+}
+
+#[cfg(test)]
+mod tests;

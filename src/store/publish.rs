@@ -1,0 +1,159 @@
+//! Puts artifacts into the workspace. What stands there already and is not of our making is moved aside, never destroyed.
+//!
+//! Whether anything is to do is decided by `stat` and directory listings: a hard link to the object, or a copy whose seal or
+//! memo row stands, is in place. What is not recognized so is read once.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::FileType;
+
+use super::error::{At, StoreErrorKind};
+use super::manifest::Node;
+use super::model::{Artifact, Shape};
+use super::stamp::Stamp;
+use super::swap::set_aside;
+use super::tree::{Tree, links_to};
+use super::walk::walk;
+use super::{Store, StoreError, hash, seal};
+
+/// What publishing did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Published {
+    /// It was in place.
+    Unchanged,
+    /// Nothing was there.
+    Placed,
+    /// It took the place of something we had published.
+    Replaced,
+    /// Something that we had not published was there.
+    Displaced {
+        /// Where that is now.
+        to: PathBuf,
+    },
+}
+
+impl Store {
+    /// Makes `destination` in the workspace hold `artifact`, which must be in the store. What is in the way and not of our
+    /// making is moved into the directory `displaced`, or beside where that is on another filesystem.
+    pub fn publish(&self, artifact: &Artifact, destination: &Path, displaced: &Path) -> Result<Published, StoreError> {
+        let Some(there) = Stamp::of(destination).at(destination)? else {
+            self.place_new(artifact, destination)?;
+            return Ok(Published::Placed);
+        };
+        let standing = match artifact.shape {
+            Shape::File { executable } => self.standing_file(artifact, executable, destination, &there)?,
+            Shape::Dir { .. } => self.standing_dir(artifact, destination, &there)?,
+        };
+        match standing {
+            Standing::Same => Ok(Published::Unchanged),
+            Standing::Ours => self.exchange(artifact, destination, &there, displaced),
+            Standing::Theirs => {
+                let to = set_aside(destination, &displaced.join(destination.file_name().unwrap_or_default()))?;
+                self.place_new(artifact, destination)?;
+                Ok(Published::Displaced { to })
+            }
+        }
+    }
+
+    fn standing_file(
+        &self,
+        artifact: &Artifact,
+        executable: bool,
+        destination: &Path,
+        there: &Stamp,
+    ) -> Result<Standing, StoreError> {
+        let object = self.object(artifact);
+        let blob = Stamp::of(&object).at(&object)?.ok_or_else(|| StoreError::new(&object, StoreErrorKind::Missing))?;
+        if there.same_file(&blob) {
+            return Ok(Standing::Same);
+        }
+        if !there.is_file() {
+            return Ok(Standing::Theirs);
+        }
+        let (known, ours) = {
+            let mut memo = self.memo();
+            (memo.file(there), memo.ours(there).is_some())
+        };
+        let may_be_same = there.size == artifact.size && there.executable() == executable;
+        let may_be_ours = there.mode & 0o222 == 0;
+        let digest = match known {
+            Some(digest) => digest,
+            None if may_be_same || may_be_ours => {
+                let file = File::open(destination).at(destination)?;
+                hash::by_reading(&file).at(destination)?
+            }
+            None => return Ok(Standing::Theirs),
+        };
+        Ok(match () {
+            () if may_be_same && digest == artifact.digest => {
+                if known.is_none() && seal::holds(there, &digest) {
+                    self.memo().learn_ours(there, digest);
+                }
+                Standing::Same
+            }
+            // A seal over its own content: we made it, whatever the memo has forgotten.
+            () if ours || (may_be_ours && seal::holds(there, &digest)) => Standing::Ours,
+            () => Standing::Theirs,
+        })
+    }
+
+    fn standing_dir(&self, artifact: &Artifact, destination: &Path, there: &Stamp) -> Result<Standing, StoreError> {
+        if !there.is_dir() {
+            return Ok(Standing::Theirs);
+        }
+        let tree = self.required_tree(artifact)?;
+        let known = self.memo().tree(there);
+        if self.holds_tree(destination, there, &tree, known == Some(artifact.digest))? {
+            if known != Some(artifact.digest) {
+                self.memo().learn_tree(there, artifact.digest);
+            }
+            return Ok(Standing::Same);
+        }
+        let Some(old) = known.filter(|known| *known != artifact.digest) else { return Ok(Standing::Theirs) };
+        let Some(old) = self.tree(&old)? else { return Ok(Standing::Theirs) };
+        Ok(if self.holds_tree(destination, there, &old, true)? { Standing::Ours } else { Standing::Theirs })
+    }
+
+    /// Whether `directory` holds exactly `tree`: the same names, and the very files or, where `copies` may be believed,
+    /// sealed copies of them.
+    fn holds_tree(&self, directory: &Path, stamp: &Stamp, tree: &Tree, copies: bool) -> Result<bool, StoreError> {
+        let found = walk(directory)?;
+        let entries = &tree.manifest.entries;
+        if found.len() != entries.len() {
+            return Ok(false);
+        }
+        for ((found, entry), inode) in found.iter().zip(entries).zip(&tree.inodes) {
+            if found.path != entry.path {
+                return Ok(false);
+            }
+            let path = || directory.join(entry.path());
+            let same = match (&entry.node, found.file_type) {
+                (Node::File { .. }, FileType::RegularFile) if stamp.dev == tree.dev && found.ino == *inode => true,
+                (Node::File { digest, size, executable }, FileType::RegularFile) if copies => {
+                    let file = Stamp::of(&path()).at(&path())?;
+                    file.is_some_and(|file| {
+                        (file.size, file.executable()) == (*size, *executable) && seal::holds(&file, digest)
+                    })
+                }
+                (Node::Dir, FileType::Directory) => true,
+                (Node::Link { target }, FileType::Symlink) => links_to(&path(), target)?,
+                _ => false,
+            };
+            if !same {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// What stands where an artifact goes.
+enum Standing {
+    /// The artifact.
+    Same,
+    /// Something else that we published and nobody touched.
+    Ours,
+    /// Something of the user's.
+    Theirs,
+}

@@ -1,0 +1,53 @@
+//! Directories beside the objects: where stages work, runs leave their logs, checkpoints wait, and displaced files go.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::PathBuf;
+
+use contract::Digest;
+
+use super::error::At;
+use super::{Store, StoreError};
+
+impl Store {
+    /// An empty private directory for one stage of a run, on the store's filesystem so that outputs move by rename.
+    pub fn work_dir(&self, run: &str, stage: &str) -> Result<PathBuf, StoreError> {
+        let path = self.layout.work(run, stage);
+        match fs::remove_dir_all(&path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(StoreError::io(&path, error)),
+            _ => fs::create_dir_all(&path).at(&path)?,
+        }
+        Ok(path)
+    }
+
+    /// Where every run has its directory.
+    pub fn runs_dir(&self) -> PathBuf {
+        self.root().join("runs")
+    }
+
+    /// Where a run leaves its report and logs. Made by whoever writes there.
+    pub fn run_dir(&self, run: &str) -> PathBuf {
+        self.layout.run(run)
+    }
+
+    /// Where a run moves files of the user's that stand where outputs go. Made when needed.
+    pub fn displaced_dir(&self, run: &str) -> PathBuf {
+        self.layout.displaced(run)
+    }
+
+    /// Where attempts at the action `key` leave checkpoints for the next one.
+    pub fn checkpoint_dir(&self, key: &Digest) -> Result<PathBuf, StoreError> {
+        let path = self.layout.checkpoints(key);
+        fs::create_dir_all(&path).at(&path)?;
+        Ok(path)
+    }
+
+    /// Removes the checkpoints of the action `key`, which has a record now.
+    pub fn drop_checkpoints(&self, key: &Digest) -> Result<(), StoreError> {
+        let path = self.layout.checkpoints(key);
+        match fs::remove_dir_all(&path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(StoreError::io(&path, error)),
+            _ => Ok(()),
+        }
+    }
+}

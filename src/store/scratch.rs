@@ -1,0 +1,103 @@
+//! Temporary names on the store's filesystem: one directory a process, owned by a lock that ends with it.
+//!
+//! `tmp/<name>.lock` is held with flock for as long as `tmp/<name>/` is in use. The kernel drops it however the process ends,
+//! so whoever can take the lock may remove the directory: no pids, no ages.
+
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use rustix::io::Errno;
+
+use super::StoreError;
+use super::error::At;
+use super::lock;
+
+/// A process's own directory under `tmp/`.
+#[derive(Debug)]
+pub(super) struct Scratch {
+    directory: PathBuf,
+    lock_path: PathBuf,
+    _lock: File,
+    next: AtomicU64,
+}
+
+impl Scratch {
+    /// Makes one under `parent`, after removing those whose owners are gone.
+    pub fn new(parent: &Path) -> Result<Scratch, StoreError> {
+        fs::create_dir_all(parent).at(parent)?;
+        sweep(parent)?;
+        let moment = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_nanos());
+        // Two stores of one process may ask in the same tick, so a taken name is not the end.
+        for attempt in 0..1000 {
+            let name = format!("{}-{moment:x}-{attempt}", std::process::id());
+            let (directory, lock_path) = (parent.join(&name), parent.join(format!("{name}.lock")));
+            let Some(lock) = lock::try_take(&lock_path)? else { continue };
+            match fs::create_dir(&directory) {
+                Ok(()) => return Ok(Scratch { directory, lock_path, _lock: lock, next: AtomicU64::new(0) }),
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(StoreError::io(&directory, error)),
+            }
+        }
+        Err(StoreError::io(parent, Errno::EXIST))
+    }
+
+    /// A path that nothing has and nobody else gets.
+    pub fn fresh(&self) -> PathBuf {
+        self.directory.join(self.next.fetch_add(1, Ordering::Relaxed).to_string())
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // What cannot be removed now is removed by the next process that finds the lock free.
+        if fs::remove_dir_all(&self.directory).is_ok() {
+            let _ = fs::remove_file(&self.lock_path);
+        }
+    }
+}
+
+fn sweep(parent: &Path) -> Result<(), StoreError> {
+    for entry in fs::read_dir(parent).at(parent)? {
+        let path = entry.at(parent)?.path();
+        if path.extension().is_none_or(|extension| extension != "lock") {
+            continue;
+        }
+        // Another sweeper may be faster with any of these.
+        let Ok(lock) = File::open(&path) else { continue };
+        match lock.try_lock() {
+            Ok(()) => {
+                let directory = path.with_extension("");
+                if fs::remove_dir_all(&directory).is_ok() || !directory.exists() {
+                    let _ = fs::remove_file(&path);
+                }
+            }
+            Err(TryLockError::WouldBlock) => {}
+            Err(TryLockError::Error(error)) => return Err(StoreError::io(&path, error)),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn leftovers_of_the_dead_are_removed_and_those_of_the_living_kept() {
+        let parent = tempfile::tempdir().unwrap();
+        let living = Scratch::new(parent.path()).unwrap();
+        fs::write(living.fresh(), "in use").unwrap();
+        // What a killed process leaves: both names, and a lock that nobody holds.
+        fs::create_dir(parent.path().join("7-dead-0")).unwrap();
+        fs::write(parent.path().join("7-dead-0/half"), "half").unwrap();
+        fs::write(parent.path().join("7-dead-0.lock"), "").unwrap();
+        let second = Scratch::new(parent.path()).unwrap();
+        assert!(!parent.path().join("7-dead-0").exists());
+        assert!(!parent.path().join("7-dead-0.lock").exists());
+        assert_eq!(fs::read_dir(&living.directory).unwrap().count(), 1);
+        drop((living, second));
+        assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 0);
+    }
+}

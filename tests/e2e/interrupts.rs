@@ -1,0 +1,123 @@
+//! Runs that are stopped, killed or doubled.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::project::Project;
+
+/// A stage that says through a fifo that it runs, and then waits for ever on another one.
+const WAITS: &str = r#"pipeline: w
+stages:
+  first: {uses: command, run: "echo done > ${out.a}", out: {a: out/a}}
+  waits:
+    uses: command
+    run: "echo $$ > $STARTED; read line < $GO; echo $line > ${out.b}"
+    in: {a: first}
+    out: {b: out/b}
+    env: [STARTED, GO]
+"#;
+
+struct Waiting {
+    project: Project,
+    child: Child,
+    stage_process: String,
+}
+
+fn fifo(path: &Path) {
+    assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
+}
+
+/// Starts the run and returns once its stage has started.
+fn start() -> Waiting {
+    let project = Project::with_pipeline(WAITS);
+    fifo(&project.path("started"));
+    fifo(&project.path("go"));
+    let mut command = project.command(&["run", "p.yaml", "--json"]);
+    command.env("STARTED", project.path("started")).env("GO", project.path("go"));
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(std::fs::File::open(project.path("started")).unwrap()).read_line(&mut line).unwrap();
+    Waiting { project, child, stage_process: line.trim().to_owned() }
+}
+
+fn signal(child: &Child, name: &str) {
+    let status = std::process::Command::new("kill").args([name, &child.id().to_string()]).status().unwrap();
+    assert!(status.success());
+}
+
+/// Waits for a condition that another process brings about; a guard against hanging, not a timing.
+fn eventually(what: &str, condition: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !condition() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "never happened: {what}");
+        std::thread::yield_now();
+    }
+}
+
+fn is_running(process: &str) -> bool {
+    // A zombie has ended; its reaper is only late.
+    std::fs::read_to_string(format!("/proc/{process}/stat"))
+        .is_ok_and(|stat| !stat.rsplit(')').next().unwrap_or("").trim_start().starts_with('Z'))
+}
+
+#[test]
+fn ctrl_c_ends_the_stage_writes_the_report_and_the_next_run_goes_on() {
+    let mut waiting = start();
+    signal(&waiting.child, "-INT");
+    let status = waiting.child.wait().unwrap();
+    assert_eq!(status.code(), Some(130));
+    let mut text = String::new();
+    waiting.child.stdout.take().unwrap().read_to_string(&mut text).unwrap();
+    let report: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(report["outcome"], "interrupted");
+    assert_eq!(report["stages"]["first"]["outcome"], "ran");
+    assert_eq!(report["stages"]["waits"]["outcome"], "interrupted");
+    assert!(!is_running(&waiting.stage_process));
+
+    let project = &waiting.project;
+    let mut command = project.command(&["run", "p.yaml", "--json"]);
+    command.env("STARTED", "/dev/null").env("GO", project.path("answer"));
+    project.write("answer", "42\n");
+    let ran = command.output().unwrap();
+    let report: serde_json::Value = serde_json::from_slice(&ran.stdout).unwrap();
+    assert_eq!(report["stages"]["first"]["outcome"], "hit");
+    assert_eq!(report["stages"]["waits"]["outcome"], "ran");
+    assert_eq!(project.read("out/b"), "42\n");
+}
+
+#[test]
+fn a_killed_engine_leaves_no_process_and_no_lock() {
+    let mut waiting = start();
+    signal(&waiting.child, "-KILL");
+    waiting.child.wait().unwrap();
+    eventually("the guardian ends the stage", || !is_running(&waiting.stage_process));
+    let project = &waiting.project;
+    project.write("answer", "after\n");
+    let mut command = project.command(&["run", "p.yaml", "--json"]);
+    let ran = command.env("STARTED", "/dev/null").env("GO", project.path("answer")).output().unwrap();
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    assert_eq!(project.read("out/b"), "after\n");
+}
+
+#[test]
+fn two_runs_at_once_execute_each_action_once() {
+    let project = Project::with_pipeline(
+        r#"pipeline: two
+stages:
+  count: {uses: command, run: "echo ran >> $LEDGER; echo x > ${out.x}", env: [LEDGER], out: {x: out/x}}
+"#,
+    );
+    let ledger = project.path("ledger");
+    let spawn = || {
+        let mut command = project.command(&["run", "p.yaml", "--json"]);
+        command.env("LEDGER", &ledger).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let both = [spawn(), spawn()];
+    for child in both {
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    assert_eq!(project.read("ledger"), "ran\n");
+}

@@ -1,0 +1,12 @@
+//! End to end: every test drives the built `pipe` in a project of its own and asserts on what a user sees.
+//!
+//! [`project`] is the harness. Tests that need the worker binaries say so through [`project::worker`]; `./check` builds them.
+
+mod cache;
+mod command_line;
+mod failures;
+mod full;
+mod interrupts;
+mod project;
+mod schemas;
+mod workers;

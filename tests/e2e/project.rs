@@ -1,0 +1,117 @@
+//! A project in a temporary directory and the runs of `pipe` in it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+/// A directory with a `pipe.yaml`, removed at the end of the test.
+pub struct Project {
+    directory: tempfile::TempDir,
+}
+
+/// What a run of `pipe` gave.
+pub struct Ran {
+    pub status: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Project {
+    /// An empty project.
+    pub fn new() -> Project {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("pipe.yaml"), "# project root\n").unwrap();
+        Project { directory }
+    }
+
+    /// A project with one pipeline, `p.yaml`.
+    pub fn with_pipeline(yaml: &str) -> Project {
+        let project = Project::new();
+        project.write("p.yaml", yaml);
+        project
+    }
+
+    pub fn root(&self) -> &Path {
+        self.directory.path()
+    }
+
+    pub fn path(&self, relative: &str) -> PathBuf {
+        self.root().join(relative)
+    }
+
+    pub fn write(&self, relative: &str, text: &str) {
+        let path = self.path(relative);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
+    pub fn read(&self, relative: &str) -> String {
+        std::fs::read_to_string(self.path(relative)).unwrap_or_else(|e| panic!("{relative}: {e}"))
+    }
+
+    /// `pipe` with these words, not started yet.
+    pub fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(pipe());
+        command.args(words).current_dir(self.root()).stdin(Stdio::null()).env("NO_COLOR", "1");
+        command
+    }
+
+    /// Runs `pipe` to its end.
+    pub fn pipe(&self, words: &[&str]) -> Ran {
+        Ran::from(self.command(words).output().unwrap())
+    }
+
+    /// `pipe run p.yaml --json` with more words, which must end with this exit code: the closing document.
+    pub fn run_json(&self, words: &[&str], status: i32) -> Value {
+        let mut all = vec!["run", "p.yaml", "--json"];
+        all.extend(words);
+        let ran = self.pipe(&all);
+        assert_eq!(ran.status, status, "{}", ran.stderr);
+        serde_json::from_str(&ran.stdout).unwrap_or_else(|e| panic!("{e}: {}", ran.stdout))
+    }
+
+    /// The outcomes of a run that succeeds, by stage.
+    pub fn outcomes(&self, words: &[&str]) -> BTreeMap<String, String> {
+        outcomes(&self.run_json(words, 0))
+    }
+}
+
+/// The outcome of each stage of a report.
+pub fn outcomes(report: &Value) -> BTreeMap<String, String> {
+    let stages = report["stages"].as_object().unwrap().iter();
+    stages.map(|(name, stage)| (name.clone(), stage["outcome"].as_str().unwrap().to_owned())).collect()
+}
+
+/// Outcomes as a test writes them.
+pub fn expected(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pairs.iter().map(|(name, outcome)| ((*name).to_owned(), (*outcome).to_owned())).collect()
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Ran {
+        Ran {
+            status: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
+
+/// The binary under test.
+pub fn pipe() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_pipe"))
+}
+
+/// A worker binary, built beside `pipe`.
+pub fn worker(name: &str) -> PathBuf {
+    let path = pipe().with_file_name(name);
+    assert!(path.is_file(), "{} is not built: run ./check, or cargo build --workspace first", path.display());
+    path
+}
+
+/// The checkout.
+pub fn checkout() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
