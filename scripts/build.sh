@@ -1,0 +1,77 @@
+# shellcheck shell=sh
+# Sourced by pipe and check, which set $root: builds the programs, each at most once per change of the sources.
+#
+# target/built/PROGRAM is a stamp: written by a build in this directory (programs have libtorch's path in them). A program
+# is fresh while nothing it could be built from is newer than its stamp; directories count too, so a deletion is seen.
+# That costs one find, where asking cargo costs a tenth of a second.
+
+programs=${root:?}/target/debug
+stamps=$root/target/built
+
+# shellcheck source=scripts/prerequisites.sh
+. "$root/scripts/prerequisites.sh"
+
+# build PROGRAM: unless it is fresh. Ends the script when that fails, with cargo's words.
+build() {
+  if [ "$1" = pipe-torch ]; then libtorch; fi
+  if fresh "$1"; then return 0; fi
+  require rust compiler
+  echo "pipe: building $1$(first_time "$1") ..." >&2
+  begin
+  # From the root, for .cargo/config.toml; the target directory is named, as the caller's environment may name another.
+  # shellcheck disable=SC2046 # no word when not quiet
+  if ! (cd "$root" && cargo build $(quiet) --target-dir target -p "$1") </dev/null >&2; then
+    abandon
+    echo "pipe: $1 could not be built; cargo's words are above" >&2
+    exit 3
+  fi
+  finish "$1"
+}
+
+# Whether PROGRAM is there and newer than everything it could be built from.
+fresh() {
+  [ -x "$programs/$1" ] && [ -e "$stamps/$1" ] || return 1
+  IFS= read -r built_in <"$stamps/$1" && [ "$built_in" = "$root" ] || return 1
+  # One find answers for every younger stamp too.
+  # shellcheck disable=SC3013 # every sh in use has -ot
+  if [ -n "$looked_at" ] && ! [ "$stamps/$1" -ot "$looked_at" ]; then return 0; fi
+  newer=$(cd "$root" && find src stages schemas build.rs Cargo.toml Cargo.lock .cargo \
+    -newer "$stamps/$1" -print -quit 2>/dev/null) || return 1
+  [ -z "$newer" ] || return 1
+  looked_at=$stamps/$1
+}
+looked_at=
+
+# begin, then finish PROGRAMS or abandon: the stamp's time is the build's start, so that an edit during it counts as newer.
+begin() {
+  mkdir -p "$stamps"
+  printf '%s\n' "$root" >"$stamps/.$$"
+}
+finish() {
+  for program do cp -p "$stamps/.$$" "$stamps/.$$.$program" && mv "$stamps/.$$.$program" "$stamps/$program"; done
+  rm -f "$stamps/.$$"
+}
+abandon() {
+  rm -f "$stamps/.$$"
+}
+
+# libtorch in place, as scripts/libtorch.lock has it.
+libtorch() {
+  cmp -s "$root/scripts/libtorch.lock" "$root/.deps/libtorch/.lock" && return 0
+  require rust compiler pip
+  "$root/scripts/libtorch.sh" || exit 3
+}
+
+# cargo shows its own progress on a terminal; elsewhere only warnings and errors.
+quiet() {
+  [ -t 2 ] || echo --quiet
+}
+
+# What to expect of a first build, 2 cores.
+first_time() {
+  [ -e "$stamps/$1" ] && return 0
+  case $1 in
+    pipe-torch) echo ' (the first time takes some minutes)' ;;
+    *) echo ' (the first time takes about two minutes)' ;;
+  esac
+}

@@ -1,0 +1,58 @@
+#!/bin/sh
+# tests/reference/run.sh [OUTPUTS]: opens a quantized model with readers that are not ours (check_formats.py), in the Python
+# environment of environment.sh. OUTPUTS holds the outputs of a run of pipelines/full.yaml, as out/full does; without it a
+# small run is made under target/reference, a project of its own that leaves the user's store and outputs alone.
+# What passed is not read again: the digests of all that was read and of all that read it are kept.
+set -eu
+outputs=
+if [ $# -gt 0 ]; then outputs=$(CDPATH='' cd -- "$1" && pwd); fi
+cd "$(dirname "$0")/../.."
+here=tests/reference
+work=target/reference
+
+# Small sizes of pipelines/full.yaml: the formats are the same, the minutes are not.
+small_run() {
+  mkdir -p "$work/pipelines"
+  : >>"$work/pipe.yaml"
+  cp -Rp pipelines/. "$work/pipelines"
+  # shellcheck disable=SC2046 # a word each
+  if ! (cd "$work" && ../../pipe run pipelines/full.yaml $(sed 's/^/-S /' "../../$here/small.params")) >"$work/run.log" 2>&1; then
+    cat "$work/run.log" >&2
+    echo 'check: the small run failed' >&2
+    exit 1
+  fi
+}
+
+tests/reference/environment.sh
+if [ -z "$outputs" ]; then
+  small_run
+  outputs=$work/out/full
+fi
+for gptq in "$outputs"/*/gptq; do gguf=${gptq%/gptq}/gguf; done
+if ! [ -d "$gptq" ] || ! [ -f "$gguf" ]; then
+  echo "check: no quantized model in $outputs: a directory with */gptq and */gguf is wanted" >&2
+  exit 2
+fi
+
+passed=target/reference.passed
+now=$(find "$gptq" "$gguf" "$here" -type f ! -path '*__pycache__*' -exec sha256sum {} + | sort -k2)
+if [ "$(cat "$passed" 2>/dev/null)" = "$now" ]; then
+  echo 'ok   reference: as it passed before'
+  exit 0
+fi
+
+# Bytecode makes the second import fast; nothing may come from the user's own site, nor go into their home.
+unset PYTHONDONTWRITEBYTECODE
+export PYTHONPATH=.deps/python PYTHONNOUSERSITE=1 PYTHONWARNINGS=ignore
+export GPTQMODEL_TORCH_EXTENSIONS_DIR="$PWD/.deps/python/extensions" HF_HUB_OFFLINE=1 HF_HOME="$PWD/$work/huggingface"
+log=$work/check_formats.log
+mkdir -p "$work"
+status=0
+python3 "$here/check_formats.py" "$gptq" "$gguf" >"$log" 2>&1 || status=$?
+if [ "$status" != 0 ] || grep -q '^skip' "$log"; then
+  cat "$log" >&2
+  echo "check: the reference checks failed" >&2
+  exit 1
+fi
+grep '^ok' "$log"
+printf '%s\n' "$now" >"$passed"
