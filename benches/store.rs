@@ -67,7 +67,7 @@ impl Bench {
 
     fn stages(&self) {
         let store = self.open();
-        let work = store.work_dir("run", "stage").expect("a work directory");
+        let work = store.work_dir("stage").expect("a work directory");
         let keys: Vec<Digest> = (0..STAGES).map(|n| Digest::of(&n.to_le_bytes())).collect();
         let name = |n: usize| format!("stage{n}/out");
         time("1,000 stages: lock, adopt, publish, record", || {

@@ -1,7 +1,7 @@
 //! The private directory of one execution: inputs in place, output paths prepared, job file written.
 //!
 //! ```text
-//! work/<run>/<stage>/   card: job.json in/<port> out/<port> scratch/      command: root/<mounts and outputs> tmp/
+//! work/<process>/<stage>/   card: job.json in/<port> out/<port> scratch/      command: root/<mounts and outputs> tmp/
 //! ```
 
 use std::collections::BTreeMap;
@@ -14,6 +14,7 @@ use contract::{Card, Job, JobInput, Limits};
 use super::resolve::Resolved;
 use super::{EngineError, Shared};
 use crate::backend::{Program, Protocol};
+use crate::governor;
 use crate::plan::{Command, PlannedStage, Script, StageId, Work};
 
 /// A prepared directory and the program to start in it.
@@ -29,7 +30,7 @@ pub(super) struct Prepared {
 pub(super) fn prepare(shared: &Shared, stage: StageId, resolved: &Resolved) -> Result<Prepared, EngineError> {
     let planned = &shared.plan.graph[stage];
     let name = planned.name.as_str();
-    let directory = shared.store.work_dir(&shared.options.run, name).map_err(EngineError::store)?;
+    let directory = shared.store.work_dir(name).map_err(EngineError::store)?;
     match &planned.work {
         Work::Card { card, params } => prepare_card(shared, planned, card, params, resolved, directory),
         Work::Command(command) => prepare_command(shared, planned, command, resolved, directory),
@@ -117,8 +118,7 @@ fn base_environment(temporary: &Path) -> Vec<(OsString, OsString)> {
 
 /// Cores for one stage: what it asks for, within what there is.
 fn threads(stage: &PlannedStage) -> u32 {
-    let available = std::thread::available_parallelism().map_or(1, |n| n.get() as u32);
-    stage.resources.cpus.clamp(1, available)
+    stage.resources.cpus.clamp(1, governor::cores())
 }
 
 /// A worker ships beside the engine; one on PATH serves too.

@@ -14,4 +14,4 @@ mod probe;
 
 pub use admission::{Admission, Governor, Reason, Request};
 pub use policy::{Change, Gate, Machine, Memory, Pressure, Sample};
-pub use probe::{Probe, SystemProbe, host_name};
+pub use probe::{Probe, SystemProbe, cores, host_name};

@@ -95,11 +95,14 @@ fn memory_of(system: &mut System) -> Memory {
 
 /// What this machine, or the container around us, has.
 pub(super) fn machine() -> Machine {
-    // Knows about affinity and about the quotas of cgroups, of both versions.
-    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32);
     let total = System::new().ok().map_or(0, |mut system| memory_of(&mut system).total);
     let memory = Cgroups::own().memory().map_or(total, |limit| limit.total.min(total));
-    Machine { cores, memory }
+    Machine { cores: cores(), memory }
+}
+
+/// Cores that this process may use, at least one: affinity and the quotas of cgroups, of both versions, are taken into account.
+pub fn cores() -> u32 {
+    std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32)
 }
 
 /// The machine's name, for records.

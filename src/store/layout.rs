@@ -62,8 +62,8 @@ impl Layout {
         self.root.join("quarantine")
     }
 
-    pub fn work(&self, run: &str, stage: &str) -> PathBuf {
-        self.root.join("work").join(component(run)).join(component(stage))
+    pub fn work(&self) -> PathBuf {
+        self.root.join("work")
     }
 
     pub fn run(&self, run: &str) -> PathBuf {
@@ -86,7 +86,7 @@ impl Layout {
 
 /// A name as one path component: a stage of an included pipeline is called `prefix/name`, an instance of a matrix
 /// `stage[lr=1e-4]`, and neither may land inside the directory of another.
-fn component(name: &str) -> String {
+pub(super) fn component(name: &str) -> String {
     let mut text = String::with_capacity(name.len());
     for (index, byte) in name.bytes().enumerate() {
         match byte {

@@ -62,6 +62,7 @@ pub struct Store {
     trees: Mutex<RecentTrees>,
     /// Made when something is first written, so that a run that only reads leaves no trace.
     scratch: Mutex<Option<Arc<Scratch>>>,
+    work: Mutex<Option<Arc<Scratch>>>,
     placer: Placer,
 }
 
@@ -81,6 +82,7 @@ impl Store {
             last: Mutex::default(),
             trees: Mutex::default(),
             scratch: Mutex::default(),
+            work: Mutex::default(),
             placer: Placer::new(),
             layout,
         })
@@ -97,13 +99,22 @@ impl Store {
 
     /// A temporary path on the store's filesystem.
     fn fresh(&self) -> Result<PathBuf, StoreError> {
-        let mut scratch = self.scratch.lock().unwrap_or_else(PoisonError::into_inner);
-        let own = match &*scratch {
-            Some(own) => own,
-            None => scratch.insert(Arc::new(Scratch::new(&self.layout.temporary())?)),
-        };
-        Ok(own.fresh())
+        Ok(own(&self.scratch, self.layout.temporary())?.fresh())
     }
+
+    /// This process's directory under `work/`.
+    fn work(&self) -> Result<Arc<Scratch>, StoreError> {
+        own(&self.work, self.layout.work())
+    }
+}
+
+/// This process's directory under `parent`, made when first asked for.
+fn own(slot: &Mutex<Option<Arc<Scratch>>>, parent: PathBuf) -> Result<Arc<Scratch>, StoreError> {
+    let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(own) = &*slot {
+        return Ok(Arc::clone(own));
+    }
+    Ok(Arc::clone(slot.insert(Arc::new(Scratch::new(&parent)?))))
 }
 
 #[cfg(test)]

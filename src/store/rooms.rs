@@ -7,12 +7,14 @@ use std::path::PathBuf;
 use contract::Digest;
 
 use super::error::At;
+use super::layout::component;
 use super::{Store, StoreError};
 
 impl Store {
-    /// An empty private directory for one stage of a run, on the store's filesystem so that outputs move by rename.
-    pub fn work_dir(&self, run: &str, stage: &str) -> Result<PathBuf, StoreError> {
-        let path = self.layout.work(run, stage);
+    /// An empty private directory for one stage, on the store's filesystem so that outputs move by rename. It ends with the
+    /// store's process: what a killed one leaves is removed by the next.
+    pub fn work_dir(&self, stage: &str) -> Result<PathBuf, StoreError> {
+        let path = self.work()?.named(&component(stage));
         match fs::remove_dir_all(&path) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(StoreError::io(&path, error)),
             _ => fs::create_dir_all(&path).at(&path)?,

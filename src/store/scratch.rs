@@ -1,6 +1,7 @@
-//! Temporary names on the store's filesystem: one directory a process, owned by a lock that ends with it.
+//! Directories of one process on the store's filesystem, owned by a lock that ends with it: `tmp/` for half-made objects,
+//! `work/` for the private directories of stages.
 //!
-//! `tmp/<name>.lock` is held with flock for as long as `tmp/<name>/` is in use. The kernel drops it however the process ends,
+//! `<name>.lock` is held with flock for as long as `<name>/` beside it is in use. The kernel drops it however the process ends,
 //! so whoever can take the lock may remove the directory: no pids, no ages.
 
 use std::fs::{self, File, TryLockError};
@@ -14,7 +15,7 @@ use super::StoreError;
 use super::error::At;
 use super::lock;
 
-/// A process's own directory under `tmp/`.
+/// A process's own directory.
 #[derive(Debug)]
 pub(super) struct Scratch {
     directory: PathBuf,
@@ -41,6 +42,11 @@ impl Scratch {
             }
         }
         Err(StoreError::io(parent, Errno::EXIST))
+    }
+
+    /// The path of this name in the directory; whoever asks twice gets it twice.
+    pub fn named(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
     }
 
     /// A path that nothing has and nobody else gets.

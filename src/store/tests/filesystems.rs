@@ -152,7 +152,7 @@ fn a_read_only_store_gives_what_it_has_and_says_so_otherwise() {
         store.ingest(&new, Form::File).unwrap_err(),
         store.put_record(&record(key, &artifact), Durability::Relaxed).unwrap_err(),
         store.lock_action(&key).unwrap_err(),
-        store.work_dir("run", "stage").unwrap_err(),
+        store.work_dir("stage").unwrap_err(),
     ] {
         assert!(error.is_read_only() && error.to_string().contains("read-only"), "{error}");
     }
