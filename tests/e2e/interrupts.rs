@@ -3,9 +3,8 @@
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Stdio};
-use std::time::{Duration, Instant};
 
-use crate::project::Project;
+use crate::project::{Project, eventually, signal, worker};
 
 /// A stage that says through a fifo that it runs, and then waits for ever on another one.
 const WAITS: &str = r#"pipeline: w
@@ -40,20 +39,6 @@ fn start() -> Waiting {
     let mut line = String::new();
     BufReader::new(std::fs::File::open(project.path("started")).unwrap()).read_line(&mut line).unwrap();
     Waiting { project, child, stage_process: line.trim().to_owned() }
-}
-
-fn signal(child: &Child, name: &str) {
-    let status = std::process::Command::new("kill").args([name, &child.id().to_string()]).status().unwrap();
-    assert!(status.success());
-}
-
-/// Waits for a condition that another process brings about; a guard against hanging, not a timing.
-fn eventually(what: &str, condition: impl Fn() -> bool) {
-    let begun = Instant::now();
-    while !condition() {
-        assert!(begun.elapsed() < Duration::from_secs(60), "never happened: {what}");
-        std::thread::yield_now();
-    }
 }
 
 fn is_running(process: &str) -> bool {
@@ -99,6 +84,8 @@ fn a_killed_engine_leaves_no_process_and_no_lock() {
     let ran = command.env("STARTED", "/dev/null").env("GO", project.path("answer")).output().unwrap();
     assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
     assert_eq!(project.read("out/b"), "after\n");
+    let left: Vec<_> = std::fs::read_dir(project.path("cache/work")).unwrap().collect();
+    assert!(left.is_empty(), "the killed run's private directories are swept: {left:?}");
 }
 
 #[test]
@@ -120,4 +107,42 @@ stages:
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
     assert_eq!(project.read("ledger"), "ran\n");
+}
+
+/// A training of a micro model, long enough to be stopped on the way.
+const TRAINS: &str = r#"pipeline: t
+stages:
+  scans: {uses: produce, with: {hosts: 6}}
+  joined: {uses: correlate, in: {scans: scans.scans}}
+  verified:
+    uses: verify
+    in: {scans: scans.scans, findings: joined.findings, correlations: joined.correlations}
+  dataset:
+    uses: transform
+    in: {findings: joined.findings, correlations: joined.correlations, verification: verified.verification}
+  tokens: {uses: tokenize, in: {dataset: dataset.dataset}, with: {vocab_size: 512}}
+  model:
+    uses: train
+    in: {tokens: tokens}
+    with: {model: micro, max_steps: 150, checkpoint_every: 5, eval_every: 1000, eval_examples: 8, threads: 1}
+"#;
+
+#[test]
+fn a_stopped_training_goes_on_at_its_checkpoint_and_ends_in_the_same_bytes() {
+    worker("pipe-data");
+    worker("pipe-torch");
+    let stopped = Project::with_pipeline(TRAINS);
+    let mut command = stopped.command(&["run", "p.yaml", "--json"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    eventually("a checkpoint is announced", || stopped.events().contains("stage_checkpoint"));
+    signal(&child, "-INT");
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let report = stopped.run_json(&[], 0);
+    assert_eq!(report["stages"]["tokens"]["outcome"], "hit");
+    assert_eq!(report["stages"]["model"]["outcome"], "ran");
+    assert!(stopped.pipe(&["logs", "model"]).stdout.contains("resumed after step"));
+
+    let whole = Project::with_pipeline(TRAINS).run_json(&[], 0);
+    let model = |report: &serde_json::Value| report["stages"]["model"]["outputs"]["model"]["digest"].clone();
+    assert_eq!(model(&report), model(&whole));
 }

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -72,6 +73,13 @@ impl Project {
         serde_json::from_str(&ran.stdout).unwrap_or_else(|e| panic!("{e}: {}", ran.stdout))
     }
 
+    /// The events of every run so far, as they lie in the journals.
+    pub fn events(&self) -> String {
+        let runs = std::fs::read_dir(self.path("cache/runs")).into_iter().flatten().flatten();
+        let journals = runs.map(|run| std::fs::read_to_string(run.path().join("events.ndjson")).unwrap_or_default());
+        journals.collect()
+    }
+
     /// The outcomes of a run that succeeds, by stage.
     pub fn outcomes(&self, words: &[&str]) -> BTreeMap<String, String> {
         outcomes(&self.run_json(words, 0))
@@ -96,6 +104,21 @@ impl From<Output> for Ran {
             stdout: String::from_utf8(output.stdout).unwrap(),
             stderr: String::from_utf8(output.stderr).unwrap(),
         }
+    }
+}
+
+/// Sends a signal to a running `pipe`.
+pub fn signal(child: &Child, name: &str) {
+    let status = std::process::Command::new("kill").args([name, &child.id().to_string()]).status().unwrap();
+    assert!(status.success());
+}
+
+/// Waits for a condition that another process brings about; a guard against hanging, not a timing.
+pub fn eventually(what: &str, condition: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !condition() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "never happened: {what}");
+        std::thread::yield_now();
     }
 }
 
