@@ -49,7 +49,7 @@ fn list(cards: &[&Arc<Card>], color: Color) -> String {
     for card in cards {
         let _ = writeln!(text, "{}  {}", color.name(&format!("{:<12}", card.kind)), card.summary);
     }
-    let _ = writeln!(text, "{}  your own program: run, in, out", color.name(&format!("{:<12}", "command")));
+    let _ = writeln!(text, "{}  Runs your own program: run, in, out", color.name(&format!("{:<12}", "command")));
     text
 }
 
@@ -57,10 +57,16 @@ fn show(card: &Card, color: Color) -> String {
     let mut text = format!("{} (version {}): {}\n", color.name(&card.kind), card.version, card.summary);
     for port in &card.inputs {
         let optional = if port.optional { ", optional" } else { "" };
-        let _ = writeln!(text, "  in   {:<14} {}{optional}  {}", port.name, port.artifact, color.dim(&port.summary));
+        let _ = writeln!(
+            text,
+            "  in   {:<14} {:<10}{optional}  {}",
+            port.name,
+            port.artifact.name(),
+            color.dim(&port.summary)
+        );
     }
     for port in &card.outputs {
-        let _ = writeln!(text, "  out  {:<14} {}  {}", port.name, port.artifact, color.dim(&port.summary));
+        let _ = writeln!(text, "  out  {:<14} {:<10}  {}", port.name, port.artifact.name(), color.dim(&port.summary));
     }
     let resources = card.resources;
     if resources.cpus > 0 || resources.memory > 0 {
@@ -74,6 +80,8 @@ fn show(card: &Card, color: Color) -> String {
 fn params(text: &mut String, schema: &Value, color: Color) {
     let mut pending = vec![(String::new(), schema)];
     while let Some((path, schema)) = pending.pop() {
+        let alternatives = schema.get("oneOf").or_else(|| schema.get("anyOf")).and_then(Value::as_array);
+        pending.extend(alternatives.into_iter().flatten().map(|alternative| (path.clone(), alternative)));
         let Some(properties) = schema.get("properties").and_then(Value::as_object) else { continue };
         for (name, property) in properties {
             let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };

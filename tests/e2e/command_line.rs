@@ -71,6 +71,7 @@ fn stages_lists_kinds_and_shows_one() {
     }
     let train = project.pipe(&["stages", "train"]).stdout;
     assert!(train.contains("in   tokens") && train.contains("with seed: integer = "), "{train}");
+    assert!(train.contains("with optimizer.lion.lr: number = 0.0002"), "{train}");
     let card = json(&project, &["stages", "train", "--json"]);
     assert_eq!(card["kind"], "train");
     let wrong = project.pipe(&["stages", "trian"]);

@@ -30,7 +30,7 @@ impl Stage for Evaluate {
 
     fn card() -> Card {
         Card::new("evaluate", 1)
-            .summary("measures the quantized model beside the original, and holds it to quality gates")
+            .summary("Measures the quantized model beside the original, and holds it to quality gates")
             .worker("pipe-torch")
             .input("model", Type::HfModel, "the model before quantization")
             .input("quantized", Type::GptqModel, "the quantized model")

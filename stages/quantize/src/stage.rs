@@ -27,7 +27,7 @@ impl Stage for Quantize {
 
     fn card() -> Card {
         Card::new("quantize", VERSION)
-            .summary("quantizes a model to 4 bits with GPTQ: safetensors and GGUF with the same weights")
+            .summary("Quantizes a model to 4 bits with GPTQ: safetensors and GGUF with the same weights")
             .worker("pipe-torch")
             .input("model", Type::HfModel, "the model")
             .input("tokens", Type::Tokens, "encoded splits; the calibration split is used")

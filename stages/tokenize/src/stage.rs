@@ -87,7 +87,7 @@ impl Stage for Tokenize {
 
     fn card() -> Card {
         Card::new("tokenize", 1)
-            .summary("trains a byte-level BPE tokenizer on the training split and encodes every split")
+            .summary("Trains a byte-level BPE tokenizer on the training split and encodes every split")
             .worker("pipe-torch")
             .input("dataset", Type::Dataset, "chat-form JSONL splits")
             .output("tokens", Type::Tokens, "tokenizer files, encoded splits with prompt-masked labels, manifest.json")

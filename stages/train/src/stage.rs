@@ -31,7 +31,7 @@ impl Stage for Train {
 
     fn card() -> Card {
         Card::new("train", 1)
-            .summary("trains a Llama from fresh weights on the answers of a chat dataset, with Lion")
+            .summary("Trains a Llama from fresh weights on the answers of a chat dataset, with Lion")
             .worker("pipe-torch")
             .input("tokens", Type::Tokens, "tokenizer and encoded splits")
             .output("model", Type::HfModel, "config, fp32 weights, tokenizer, chat template")
