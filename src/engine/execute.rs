@@ -12,12 +12,12 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 
 use super::error::EngineErrorKind;
-use super::history;
 use super::outcome::FailureReport;
 use super::resolve::Resolved;
 use super::tally::unix_seconds;
 use super::workspace::{self, Prepared};
 use super::{EngineError, Shared};
+use super::{history, hits};
 use crate::backend::{Backend, Cancel, Launch, Outcome, Trace};
 use crate::plan::{BackendName, PlannedOutput, StageId};
 use crate::store::{Durability, Lookup, RECORD_FORMAT, Record, StoreError, StoreErrorKind, Usage};
@@ -58,17 +58,18 @@ impl Execution {
 
     /// Runs the stage. Two runs that need one action execute it once: the second waits for the lock and finds the record.
     pub async fn run(self) -> Result<Ending, EngineError> {
-        let Execution { shared, stage, resolved, .. } = &self;
-        let key = resolved.key;
+        let Execution { shared, resolved, .. } = &self;
+        let (stage, key) = (self.stage, resolved.key);
         let lock = blocking(shared, move |shared| shared.store.lock_action(&key).map_err(EngineError::store)).await?;
-        let found = blocking(shared, move |shared| shared.store.record(&key).map_err(EngineError::store)).await?;
+        let found =
+            blocking(shared, move |shared| hits::record(&shared.store, &shared.plan.graph[stage], &key)).await?;
         if let Lookup::Hit(record) = found {
             return Ok(Ending::Appeared(record));
         }
         if *self.cancel.borrow() != Cancel::No {
             return Ok(Ending::Interrupted);
         }
-        let (stage, resolved) = (*stage, resolved.clone());
+        let resolved = resolved.clone();
         let prepared = blocking(shared, move |shared| {
             let log = Execution::log_path(shared, stage);
             let logs = log.parent().unwrap_or(&log);

@@ -7,7 +7,7 @@ use contract::Digest;
 use super::resolve::{self, Known, Resolved};
 use super::{EngineError, hits};
 use crate::action::difference::{Difference, differences};
-use crate::plan::{Plan, StageId};
+use crate::plan::{Plan, PlannedStage, StageId};
 use crate::store::{Lookup, MissReason, Record, Store};
 
 /// What a run would do with one stage.
@@ -50,7 +50,7 @@ pub fn forecast(plan: &Plan, store: &Store) -> Result<Vec<Forecast>, EngineError
             store.past_record(&key).map(Box::new)
         };
         let forecast = match resolve::resolve(plan, stage, &known, store)? {
-            Ok(resolved) => resolved_forecast(store, resolved, last)?,
+            Ok(resolved) => resolved_forecast(store, &plan.graph[stage], resolved, last)?,
             Err(_) => Forecast::Unknown { waits_for: unknown_producers(plan, stage, &known), last: last() },
         };
         if let Forecast::Hit { record, .. } = &forecast {
@@ -63,11 +63,12 @@ pub fn forecast(plan: &Plan, store: &Store) -> Result<Vec<Forecast>, EngineError
 
 fn resolved_forecast(
     store: &Store,
+    stage: &PlannedStage,
     resolved: Resolved,
     last: impl Fn() -> Option<Box<Record>>,
 ) -> Result<Forecast, EngineError> {
     let Resolved { action, key, .. } = resolved;
-    Ok(match store.record(&key).map_err(EngineError::store)? {
+    Ok(match hits::record(store, stage, &key)? {
         Lookup::Hit(record) => Forecast::Hit { key, record },
         Lookup::Miss(miss) => {
             let last = last();

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+use contract::Digest;
+
 use super::resolve::{self, Known, Resolved};
 use super::tally::Tally;
 use super::{EngineError, Observer, RunEvent, Shared, StageOutcome};
 use crate::plan::{PlannedStage, StageId};
 use crate::spec::PortName;
-use crate::store::{Artifact, Lookup, Published, Record};
+use crate::store::{Artifact, Lookup, MissReason, Published, Record, Store};
 
 /// Settles every stage whose record is valid, in topological order; a stage behind a miss stays open.
 pub(super) fn settle(shared: &Shared, tally: &mut Tally, observer: &mut dyn Observer) -> Result<Known, EngineError> {
@@ -34,7 +36,7 @@ pub(super) fn look_up(
     resolved: &Resolved,
     observer: &mut dyn Observer,
 ) -> Result<Option<Record>, EngineError> {
-    match shared.store.record(&resolved.key).map_err(EngineError::store)? {
+    match record(&shared.store, &shared.plan.graph[stage], &resolved.key)? {
         Lookup::Hit(record) => Ok(Some(*record)),
         Lookup::Miss(reason) => {
             if reason.is_damage() {
@@ -44,6 +46,17 @@ pub(super) fn look_up(
             Ok(None)
         }
     }
+}
+
+/// What the store says about an action of `stage`. A record without one of the stage's outputs does not serve it: that is so
+/// where a card renamed a port and kept its version.
+pub(super) fn record(store: &Store, stage: &PlannedStage, key: &Digest) -> Result<Lookup, EngineError> {
+    Ok(match store.record(key).map_err(EngineError::store)? {
+        Lookup::Hit(record) if stage.outputs.iter().any(|o| !record.outputs.contains_key(o.port.as_str())) => {
+            Lookup::Miss(MissReason::OtherOutputs)
+        }
+        found => found,
+    })
 }
 
 /// Puts the outputs of `record` where they belong in the workspace; `Hit` when they were all there.

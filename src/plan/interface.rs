@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use contract::Card;
+use contract::{Card, OutputPort};
 
 use super::cards::Cards;
 use super::interpolate::{Interpolator, Scope};
@@ -75,15 +75,20 @@ fn misplaced(stage: &StageSpec, key: &str, message: &str, help: &str, problems: 
     }
 }
 
-/// The outputs of a card's stage: `out/<pipeline>/<stage>/<port>`.
+/// The outputs of a card's stage: `out/<pipeline>/<stage>/<port>`, with the ending of their type.
 pub fn card_outputs(card: &Card, pipeline: &str, stage: &StageSpec) -> Vec<PlannedOutput> {
     let directory: PathBuf = ["out", pipeline, stage.name.value.as_str()].iter().collect();
     let output = |port: &contract::OutputPort| PlannedOutput {
         port: PortName::new(port.name.clone()),
         artifact: port.artifact,
-        destination: directory.join(&port.name),
+        destination: directory.join(file_name(port)),
     };
     card.outputs.iter().map(output).collect()
+}
+
+/// The port's name, ending as files of its type do: a browser shows `report.html` and prints `report`.
+fn file_name(port: &OutputPort) -> String {
+    port.artifact.extension().map_or_else(|| port.name.clone(), |extension| format!("{}.{extension}", port.name))
 }
 
 /// The outputs of a command: the workspace paths it declares. One whose path is broken keeps its port, so that wires to it

@@ -117,8 +117,8 @@ pub struct PlannedOutput {
     pub port: PortName,
     /// What it gives.
     pub artifact: Type,
-    /// Where it appears in the workspace, relative to the root: `out/<pipeline>/<stage>/<port>`, or the path a `command`
-    /// declares.
+    /// Where it appears in the workspace, relative to the root: `out/<pipeline>/<stage>/<port>` with the ending of
+    /// its type, or the path a `command` declares.
     pub destination: PathBuf,
 }
 

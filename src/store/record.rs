@@ -30,6 +30,8 @@ pub enum MissReason {
     NoRecord,
     /// The record was written by another version of the engine.
     OtherFormat,
+    /// The record lacks an output that is wanted now.
+    OtherOutputs,
     /// The record was unreadable.
     DamagedRecord {
         /// Where it was found.
@@ -66,6 +68,7 @@ impl fmt::Display for MissReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let quarantined = match self {
             MissReason::NoRecord => return f.write_str("never run with these inputs and params"),
+            MissReason::OtherOutputs => return f.write_str("its outputs had other names when it ran last"),
             MissReason::OtherFormat => return f.write_str("it ran last under another version of pipe"),
             MissReason::MissingOutput { port, digest } => {
                 return write!(f, "its output {port} ({}) is no longer in the store", digest.short());

@@ -108,12 +108,12 @@ fn model_is_a_hugging_face_directory(project: &Project) {
     for file in ["model.safetensors", "tokenizer.json", "tokenizer_config.json", "generation_config.json"] {
         assert!(model.join(file).is_file(), "{file}");
     }
-    let history: Value = serde_json::from_str(&project.read("out/full/model/history")).unwrap();
+    let history: Value = serde_json::from_str(&project.read("out/full/model/history.json")).unwrap();
     assert!(history.to_string().contains("loss"), "{history}");
 }
 
 fn quantized_containers_are_there(project: &Project) {
-    let gguf = std::fs::read(project.path("out/full/quantized/gguf")).unwrap();
+    let gguf = std::fs::read(project.path("out/full/quantized/q4_0.gguf")).unwrap();
     assert_eq!(&gguf[..8], b"GGUF\x03\0\0\0");
     let config = project.read("out/full/quantized/gptq/config.json");
     let config: Value = serde_json::from_str(&config).unwrap();
@@ -122,13 +122,13 @@ fn quantized_containers_are_there(project: &Project) {
 }
 
 fn evaluation_measures_both_models(project: &Project, report: &Value) {
-    let metrics: Value = serde_json::from_str(&project.read("out/full/evaluation/metrics")).unwrap();
+    let metrics: Value = serde_json::from_str(&project.read("out/full/evaluation/metrics.json")).unwrap();
     let perplexity = |model: &str| metrics[model]["likelihood"]["answers"]["perplexity"]["value"].as_f64().unwrap();
     let (original, quantized) = (perplexity("original"), perplexity("quantized"));
     assert!((quantized / original - 1.0).abs() < 0.2, "{original} against {quantized}");
     assert!(metrics["drift"]["answers"]["kl_mean"].as_f64().unwrap() >= 0.0);
     assert!(metrics["baseline"]["accuracy"].is_number());
-    let html = project.read("out/full/evaluation/report");
+    let html = project.read("out/full/evaluation/report.html");
     assert!(html.starts_with("<!doctype html>") && html.contains("<svg") && !html.contains("<script"));
     let recorded = &report["stages"]["evaluation"]["metrics"];
     assert_eq!(recorded["quantized_perplexity"].as_f64().unwrap(), quantized);

@@ -36,7 +36,7 @@ fn outputs_lie_under_the_stage_and_port() {
     let scans = &report["stages"]["scans"]["outputs"]["scans"];
     assert_eq!(scans["path"], "out/data/scans/scans");
     assert_eq!(scans["type"], "scans");
-    assert!(project.path("out/data/scans/truth").is_file());
+    assert!(project.path("out/data/scans/truth.jsonl").is_file());
     assert_eq!(std::fs::read_dir(project.path("out/data/scans/scans")).unwrap().count(), 3);
 }
 

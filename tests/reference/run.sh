@@ -28,9 +28,9 @@ if [ -z "$outputs" ]; then
   small_run
   outputs=$work/out/full
 fi
-for gptq in "$outputs"/*/gptq; do gguf=${gptq%/gptq}/gguf; done
+for gptq in "$outputs"/*/gptq; do gguf=${gptq%/gptq}/q4_0.gguf; done
 if ! [ -d "$gptq" ] || ! [ -f "$gguf" ]; then
-  echo "check: no quantized model in $outputs: a directory with */gptq and */gguf is wanted" >&2
+  echo "check: no quantized model in $outputs: a directory with */gptq and */q4_0.gguf is wanted" >&2
   exit 2
 fi
 

@@ -96,7 +96,7 @@ stages:
     assert_eq!(params(&plan, "scans"), &json!({"seed": 7, "hosts": 40, "noise": 0.5}));
     assert_eq!(plan.params["lr"], 1);
     let joins = stage(&plan, "joins");
-    assert_eq!(joins.outputs[0].destination, Path::new("out/full/joins/correlations"));
+    assert_eq!(joins.outputs[0].destination, Path::new("out/full/joins/correlations.jsonl"));
     assert_eq!((joins.resources.cpus, joins.resources.memory), (2, 1 << 30));
     let model = stage(&plan, "model");
     assert_eq!((model.resources.cpus, model.resources.memory), (4, 2 << 30));

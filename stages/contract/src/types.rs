@@ -98,6 +98,24 @@ impl Type {
             }
     }
 
+    /// What the name of such a file in the workspace ends with, so that other programs know what it is.
+    pub fn extension(self) -> Option<&'static str> {
+        match self {
+            Type::Findings | Type::Truth | Type::Correlations => Some("jsonl"),
+            Type::Metrics => Some("json"),
+            Type::Report => Some("html"),
+            Type::Gguf => Some("gguf"),
+            Type::File => None,
+            Type::Scans
+            | Type::Documents
+            | Type::Dataset
+            | Type::Tokens
+            | Type::HfModel
+            | Type::GptqModel
+            | Type::Dir => None,
+        }
+    }
+
     /// The name as written in cards.
     pub fn name(self) -> &'static str {
         match self {

@@ -22,7 +22,7 @@ fn world() -> Micro {
     let model = micro.model("model", &micro::config());
     let params = serde_json::to_value(QuantizeParams { threads: 1, ..QuantizeParams::default() }).unwrap();
     let inputs = [("model", Type::HfModel, model), ("tokens", Type::Tokens, micro.path("tokens"))];
-    let outputs = ["gptq", "gguf", "layers"].map(|port| (port, micro.path(port)));
+    let outputs = ["gptq", "q4_0", "layers"].map(|port| (port, micro.path(port)));
     micro.run::<Quantize>(params, &inputs, &outputs).unwrap();
     micro
 }
@@ -37,7 +37,7 @@ fn evaluate(micro: &Micro, name: &str, params: &EvaluateParams) -> Result<PathBu
     let inputs = [
         ("model", Type::HfModel, micro.path("model")),
         ("quantized", Type::GptqModel, micro.path("gptq")),
-        ("gguf", Type::Gguf, micro.path("gguf")),
+        ("gguf", Type::Gguf, micro.path("q4_0")),
         ("tokens", Type::Tokens, micro.path("tokens")),
         ("dataset", Type::Dataset, micro.path("dataset")),
         ("layers", Type::Metrics, micro.path("layers")),

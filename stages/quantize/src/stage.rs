@@ -32,7 +32,7 @@ impl Stage for Quantize {
             .input("model", Type::HfModel, "the model")
             .input("tokens", Type::Tokens, "encoded splits; the calibration split is used")
             .output("gptq", Type::GptqModel, "a Hugging Face directory: GPTQ v1, symmetric")
-            .output("gguf", Type::Gguf, "the same codes as Q4_0, with the tokenizer")
+            .output("q4_0", Type::Gguf, "as GGUF: the same codes as Q4_0, with the tokenizer")
             .output("layers", Type::Metrics, "error and damping of each linear, round-to-nearest beside it")
             .resources(2, 2 << 30)
     }
@@ -57,7 +57,7 @@ fn run(params: &QuantizeParams, context: &Context) -> Result<(), StageError> {
 
     let gptq_path = context.output_dir("gptq")?;
     gptq::write::write(&network, params, source, gptq_path)?;
-    let gguf_path = context.output("gguf")?;
+    let gguf_path = context.output("q4_0")?;
     gguf::export::write(&network, source, gguf_path)?;
     verify(&network, gptq_path, gguf_path)?;
 

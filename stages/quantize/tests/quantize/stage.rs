@@ -13,7 +13,7 @@ fn quantize(micro: &Micro, model: PathBuf, name: &str, params: &QuantizeParams) 
     let directory = micro.path(name);
     std::fs::create_dir(&directory).unwrap();
     let inputs = [("model", Type::HfModel, model), ("tokens", Type::Tokens, micro.path("tokens"))];
-    let outputs = ["gptq", "gguf", "layers"].map(|port| (port, directory.join(port)));
+    let outputs = ["gptq", "q4_0", "layers"].map(|port| (port, directory.join(port)));
     micro.run::<Quantize>(serde_json::to_value(params).unwrap(), &inputs, &outputs)?;
     Ok(directory)
 }
@@ -33,7 +33,7 @@ fn both_containers_hold_the_same_weights_and_the_tokenizer() {
     let out = quantize(&micro, model, "out", &params()).unwrap();
 
     let gptq = GptqDirectory::open(&out.join("gptq")).unwrap();
-    let file = GgufFile::open(&out.join("gguf")).unwrap();
+    let file = GgufFile::open(&out.join("q4_0")).unwrap();
     let value = gptq.linear("model.layers.1.self_attn.v_proj", &[32, 64]).unwrap().unwrap();
     assert_eq!(file.tensor("blk.1.attn_v.weight").unwrap(), value.dequantize());
     assert_eq!(file.tensors().filter(|info| info.kind == TensorType::Q4_0).count(), 14);
@@ -74,7 +74,7 @@ fn one_seed_and_thread_count_give_the_same_bytes() {
     let model = micro.model("model", &micro::config());
     let digests = ["a", "b"].map(|name| {
         let out = quantize(&micro, model.clone(), name, &params()).unwrap();
-        ["gptq/model.safetensors", "gptq/config.json", "gguf", "layers"]
+        ["gptq/model.safetensors", "gptq/config.json", "q4_0", "layers"]
             .map(|file| contract::Digest::of(&std::fs::read(out.join(file)).unwrap()))
     });
     assert_eq!(digests[0], digests[1]);
@@ -86,7 +86,7 @@ fn a_tied_model_has_no_head_of_its_own() {
     let config = llama::Config { tie_word_embeddings: true, ..micro::config() };
     let model = micro.model("model", &config);
     let out = quantize(&micro, model, "out", &params()).unwrap();
-    let file = GgufFile::open(&out.join("gguf")).unwrap();
+    let file = GgufFile::open(&out.join("q4_0")).unwrap();
     assert!(file.tensors().all(|info| info.name != "output.weight"));
     GptqDirectory::open(&out.join("gptq")).unwrap().dequantize().unwrap();
 }
