@@ -1,6 +1,7 @@
 //! The engine's own failures: the store or the backend broke. A stage that fails is a value, not an error.
 
 use crate::backend::BackendError;
+use crate::plan::{Plan, StageId};
 use crate::store::StoreError;
 
 /// A run that could not go on.
@@ -28,6 +29,14 @@ pub enum EngineErrorKind {
     /// The backend, before any stage ran.
     #[error(transparent)]
     Guardian(BackendError),
+    /// A stage was ready although an input had never come to be: a fault of the engine.
+    #[error("stage `{stage}` was ready, but `{producer}` gave nothing for it; this is a bug of pipe, please report it")]
+    Unready {
+        /// The stage.
+        stage: String,
+        /// Where its input comes from.
+        producer: String,
+    },
     /// The machine refused what every run needs.
     #[error("{what}: {error}")]
     System {
@@ -41,6 +50,11 @@ pub enum EngineErrorKind {
 impl EngineError {
     pub(crate) fn store(error: StoreError) -> EngineError {
         EngineError { kind: EngineErrorKind::Store(error) }
+    }
+
+    pub(crate) fn unready(plan: &Plan, stage: StageId, producer: StageId) -> EngineError {
+        let name = |stage: StageId| plan.graph[stage].name.to_string();
+        EngineError { kind: EngineErrorKind::Unready { stage: name(stage), producer: name(producer) } }
     }
 
     pub(crate) fn guardian(error: BackendError) -> EngineError {

@@ -155,8 +155,9 @@ impl<'a> RunLoop<'a> {
         while let Some(stage) = self.queue.peek() {
             let begun = Instant::now();
             let shared = Arc::clone(self.shared);
-            // Every producer of a ready stage is done, so its inputs are known.
-            let Ok(resolved) = resolve::resolve(&shared.plan, stage, &self.known, &shared.store)? else { break };
+            // Every producer of a ready stage is done, so its inputs are known; to go on without it would look like success.
+            let resolved = resolve::resolve(&shared.plan, stage, &self.known, &shared.store)?;
+            let resolved = resolved.map_err(|producer| EngineError::unready(&shared.plan, stage, producer))?;
             self.tally.resolved(stage, &resolved);
             let Some(record) = hits::look_up(&shared, stage, &resolved, self.observer)? else {
                 self.queue.start(stage);
