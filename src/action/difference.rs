@@ -31,18 +31,22 @@ pub fn differences(before: &Action, now: &Action) -> Vec<Difference> {
 fn fields(action: &Action) -> BTreeMap<String, String> {
     let mut fields = BTreeMap::from([("engine key format".to_owned(), action.format.to_string())]);
     match &action.work {
-        ActionWork::Card { kind, version, params } => {
+        ActionWork::Card { kind, version, params, program } => {
             fields.insert("uses".to_owned(), kind.clone());
             fields.insert("card version".to_owned(), version.to_string());
             leaves(params, &mut fields);
+            fields.extend(program.map(|digest| ("files of the worker".to_owned(), digest.short().to_string())));
         }
-        ActionWork::Command { script, environment, outputs } => {
+        ActionWork::Command { script, environment, outputs, in_workspace } => {
             let script = match script {
                 ActionScript::Shell(text) => text.clone(),
                 ActionScript::Argv(words) => serde_json::to_string(words).expect("strings are JSON"),
             };
             fields.insert("uses".to_owned(), "command".to_owned());
             fields.insert("run".to_owned(), script);
+            if *in_workspace {
+                fields.insert("sandbox".to_owned(), "false".to_owned());
+            }
             for (name, value) in environment {
                 fields.insert(format!("env.{name}"), value.clone().unwrap_or_else(|| "(unset)".to_owned()));
             }
@@ -51,8 +55,11 @@ fn fields(action: &Action) -> BTreeMap<String, String> {
             }
         }
     }
-    for (port, input) in &action.inputs {
-        fields.insert(format!("in.{port}"), describe(input));
+    for (port, inputs) in &action.inputs {
+        for input in inputs {
+            let label = input.label.as_ref().map_or_else(String::new, |label| format!("[{label}]"));
+            fields.insert(format!("in.{port}{label}"), describe(input));
+        }
     }
     fields
 }
@@ -90,12 +97,17 @@ mod tests {
     use serde_json::json;
 
     fn action(params: Value, tokens: &[u8]) -> Action {
-        let input =
-            ActionInput { artifact: Type::Tokens, digest: Digest::of(tokens), executable: false, mount: String::new() };
+        let input = ActionInput {
+            label: None,
+            artifact: Type::Tokens,
+            digest: Digest::of(tokens),
+            executable: false,
+            mount: String::new(),
+        };
         Action {
             format: 1,
-            work: ActionWork::Card { kind: "train".into(), version: 1, params },
-            inputs: BTreeMap::from([("tokens".to_owned(), input)]),
+            work: ActionWork::Card { kind: "train".into(), version: 1, params, program: None },
+            inputs: BTreeMap::from([("tokens".to_owned(), vec![input])]),
         }
     }
 

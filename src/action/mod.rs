@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use canonical::Encoder;
 
 /// Raised when the encoding changes: every key changes with it.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// A stage with everything resolved.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -24,8 +24,8 @@ pub struct Action {
     pub format: u32,
     /// What is done.
     pub work: ActionWork,
-    /// What it reads, by port.
-    pub inputs: BTreeMap<String, ActionInput>,
+    /// What it reads, by port: one artifact, unless the port holds many, then in their order.
+    pub inputs: BTreeMap<String, Vec<ActionInput>>,
 }
 
 /// What an action does.
@@ -40,6 +40,9 @@ pub enum ActionWork {
         version: u32,
         /// Params with defaults filled in.
         params: serde_json::Value,
+        /// Of a worker that does not ship with the engine: the digest of its files.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        program: Option<Digest>,
     },
     /// The user's own program.
     Command {
@@ -49,6 +52,9 @@ pub enum ActionWork {
         environment: BTreeMap<String, Option<String>>,
         /// Outputs: port to declared path and type.
         outputs: BTreeMap<String, (String, Type)>,
+        /// Whether it runs among the files of the workspace instead of in a directory of its own.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        in_workspace: bool,
     },
 }
 
@@ -66,6 +72,9 @@ pub enum ActionScript {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ActionInput {
+    /// Which of several, on a port that holds many.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
     /// The artifact's type.
     #[serde(rename = "type")]
     pub artifact: Type,
@@ -83,11 +92,13 @@ impl Action {
         let mut encoder = Encoder::new("pipe action");
         encoder.number(u64::from(self.format));
         match &self.work {
-            ActionWork::Card { kind, version, params } => {
+            ActionWork::Card { kind, version, params, program } => {
                 encoder.text("card").text(kind).number(u64::from(*version)).json(params);
+                encoder.count(usize::from(program.is_some()));
+                program.iter().fold(&mut encoder, |e, digest| e.digest(digest));
             }
-            ActionWork::Command { script, environment, outputs } => {
-                encoder.text("command");
+            ActionWork::Command { script, environment, outputs, in_workspace } => {
+                encoder.text("command").flag(*in_workspace);
                 match script {
                     ActionScript::Shell(text) => encoder.text("shell").text(text),
                     ActionScript::Argv(words) => {
@@ -106,9 +117,12 @@ impl Action {
             }
         }
         encoder.count(self.inputs.len());
-        for (port, input) in &self.inputs {
-            encoder.text(port).text(input.artifact.name()).digest(&input.digest);
-            encoder.flag(input.executable).text(&input.mount);
+        for (port, inputs) in &self.inputs {
+            encoder.text(port).count(inputs.len());
+            for input in inputs {
+                encoder.optional(input.label.as_deref()).text(input.artifact.name()).digest(&input.digest);
+                encoder.flag(input.executable).text(&input.mount);
+            }
         }
         encoder.finish()
     }

@@ -62,6 +62,15 @@ impl fmt::Display for Trace {
     }
 }
 
+/// What is asked of a running launch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Control {
+    /// Whether it should end early.
+    pub cancel: Cancel,
+    /// Whether it should stand still; its time-out stands still with it.
+    pub paused: bool,
+}
+
 /// Whether a launch should end early. Only ever raised.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Cancel {

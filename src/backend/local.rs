@@ -24,7 +24,7 @@ use super::error::BackendError;
 use super::events::EventLines;
 use super::exit::Exit;
 use super::guardian::Guardian;
-use super::launch::{Cancel, Launch};
+use super::launch::{Cancel, Control, Launch};
 use super::log::{KEEP, Log};
 use super::outcome::{Evidence, LastWord, Outcome, judge};
 use super::process::{self, NotStarted, Process, Streams};
@@ -59,9 +59,9 @@ impl Local {
         &self,
         launch: Launch,
         events: UnboundedSender<Event>,
-        mut cancel: watch::Receiver<Cancel>,
+        mut control: watch::Receiver<Control>,
     ) -> Result<Outcome, BackendError> {
-        if *cancel.borrow() > Cancel::No {
+        if control.borrow().cancel > Cancel::No {
             return Ok(Outcome::Interrupted(Usage::default()));
         }
         let log = Log::create(&launch.log, KEEP);
@@ -79,7 +79,7 @@ impl Local {
             hearing.warn(format!("the guardian process is gone ({error}): this stage outlives a killed engine"));
         }
 
-        let asked = attend(&mut process, &launch, &mut cancel, &streams, &mut hearing).await?;
+        let asked = attend(&mut process, &launch, &mut control, &streams, &mut hearing).await?;
 
         let group = process.group();
         process.signal(Signal::KILL);
@@ -98,9 +98,9 @@ impl Backend for Local {
         &'a self,
         launch: Launch,
         events: UnboundedSender<Event>,
-        cancel: watch::Receiver<Cancel>,
+        control: watch::Receiver<Control>,
     ) -> Running<'a> {
-        Box::pin(self.supervise(launch, events, cancel))
+        Box::pin(self.supervise(launch, events, control))
     }
 }
 
@@ -108,13 +108,13 @@ impl Backend for Local {
 async fn attend(
     process: &mut Process,
     launch: &Launch,
-    cancel: &mut watch::Receiver<Cancel>,
+    control: &mut watch::Receiver<Control>,
     streams: &Streams,
     hearing: &mut Hearing,
 ) -> Result<Cancel, BackendError> {
     let mut asked = Cancel::No;
     let mut deadline = None;
-    let (mut output_open, mut events_open, mut cancel_open) = (true, true, true);
+    let (mut output_open, mut events_open, mut control_open) = (true, true, true);
     let mut chunk = vec![0; CHUNK];
     loop {
         tokio::select! {
@@ -125,9 +125,9 @@ async fn attend(
             _ = streams.events.readable(), if events_open => {
                 events_open = take(&streams.events, &mut chunk, |bytes| hearing.hear(bytes)) != Taken::End;
             }
-            changed = cancel.changed(), if cancel_open => {
-                cancel_open = changed.is_ok();
-                let wish = *cancel.borrow_and_update();
+            changed = control.changed(), if control_open => {
+                control_open = changed.is_ok();
+                let wish = control.borrow_and_update().cancel;
                 if wish > asked {
                     asked = wish;
                     process.signal(if wish == Cancel::Stop { Signal::TERM } else { Signal::KILL });

@@ -30,7 +30,7 @@ use tokio::sync::watch;
 pub use error::BackendError;
 pub use exit::Exit;
 pub use guardian::Guardian;
-pub use launch::{Cancel, Launch, Program, Protocol, RUN_ID, STAGE_ID, Trace};
+pub use launch::{Cancel, Control, Launch, Program, Protocol, RUN_ID, STAGE_ID, Trace};
 pub use local::Local;
 pub use outcome::{Failure, Outcome};
 
@@ -39,7 +39,7 @@ pub type Running<'a> = Pin<Box<dyn Future<Output = Result<Outcome, BackendError>
 
 /// A place where workers run.
 pub trait Backend {
-    /// Runs `launch` to its end. Every event goes to `events` as it comes; raising `cancel` asks it to end early.
+    /// Runs `launch` to its end. Every event goes to `events` as it comes; `control` asks it to end early or to pause.
     ///
     /// When this returns, no process of the launch is left, its log is complete and its last event has been sent.
     /// Dropping the future kills the launch.
@@ -47,6 +47,6 @@ pub trait Backend {
         &'a self,
         launch: Launch,
         events: UnboundedSender<Event>,
-        cancel: watch::Receiver<Cancel>,
+        control: watch::Receiver<Control>,
     ) -> Running<'a>;
 }

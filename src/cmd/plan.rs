@@ -39,10 +39,10 @@ fn needs(plan: &Plan) -> String {
         .graph
         .node_weights()
         .filter_map(|stage| match &stage.work {
-            Work::Card { card, .. } => {
-                let contract::Worker::Program(program) = &card.worker;
-                Some(program.as_str())
-            }
+            Work::Card { card, .. } => match &card.worker {
+                contract::Worker::Program(program) => Some(program.as_str()),
+                contract::Worker::Command(_) => None,
+            },
             Work::Command(_) => None,
         })
         .collect();

@@ -18,8 +18,8 @@ use super::tally::unix_seconds;
 use super::workspace::{self, Prepared};
 use super::{EngineError, Shared};
 use super::{history, hits};
-use crate::backend::{Backend, Cancel, Launch, Outcome, Trace};
-use crate::plan::{BackendName, PlannedOutput, StageId};
+use crate::backend::{Backend, Cancel, Control, Launch, Outcome, Trace};
+use crate::plan::{PlannedOutput, StageId};
 use crate::store::{Durability, Lookup, RECORD_FORMAT, Record, StoreError, StoreErrorKind, Usage};
 
 /// A stage that ran for this long is made durable before its record is written; losing a shorter one costs little.
@@ -47,7 +47,7 @@ pub(super) struct Execution {
     pub resolved: Resolved,
     pub backend: Rc<dyn Backend>,
     pub events: UnboundedSender<(StageId, Event)>,
-    pub cancel: watch::Receiver<Cancel>,
+    pub control: watch::Receiver<Control>,
 }
 
 impl Execution {
@@ -66,7 +66,7 @@ impl Execution {
         if let Lookup::Hit(record) = found {
             return Ok(Ending::Appeared(record));
         }
-        if *self.cancel.borrow() != Cancel::No {
+        if self.control.borrow().cancel != Cancel::No {
             return Ok(Ending::Interrupted);
         }
         let resolved = resolved.clone();
@@ -91,7 +91,7 @@ impl Execution {
         let trace = Trace { run: self.shared.options.run.clone(), stage: name.to_string() };
         let launch = Launch { program: prepared.program, protocol: prepared.protocol, trace, log, grace: GRACE };
         let (sender, receiver) = unbounded_channel();
-        let running = self.backend.run(launch, sender, self.cancel.clone());
+        let running = self.backend.run(launch, sender, self.control.clone());
         let (outcome, metrics) = tokio::join!(running, self.relay(receiver));
         let stage = &self.shared.plan.graph[self.stage];
         let outcome = outcome
@@ -145,9 +145,7 @@ impl Execution {
                 metrics,
                 usage,
                 host: crate::governor::host_name(),
-                backend: match planned.backend {
-                    BackendName::Local => "local".to_owned(),
-                },
+                backend: planned.backend.as_str().to_owned(),
                 run: shared.options.run.clone(),
                 stage: planned.name.to_string(),
                 finished_at: unix_seconds(),

@@ -6,7 +6,7 @@ use contract::Digest;
 
 use super::EngineError;
 use crate::action::{self, Action, ActionInput, ActionScript, ActionWork};
-use crate::plan::{InputSource, Plan, PlannedStage, Script, StageId, Work};
+use crate::plan::{InputSource, Plan, PlannedStage, Sandbox, Script, StageId, Work};
 use crate::spec::PortName;
 use crate::store::{Artifact, Shape, Store};
 
@@ -74,23 +74,26 @@ pub fn resolve(
 
 fn action_of(stage: &PlannedStage, artifacts: &[Artifact]) -> Action {
     let is_command = matches!(stage.work, Work::Command(_));
-    let input = |(planned, artifact): (&crate::plan::PlannedInput, &Artifact)| {
+    let mut inputs: BTreeMap<String, Vec<ActionInput>> = BTreeMap::new();
+    for (planned, artifact) in stage.inputs.iter().zip(artifacts) {
         let executable = is_command && artifact.shape == Shape::File { executable: true };
         let mount = if is_command { planned.mount.to_string_lossy().into_owned() } else { String::new() };
-        let input = ActionInput { artifact: planned.artifact, digest: artifact.digest, executable, mount };
-        (planned.port.as_str().to_owned(), input)
-    };
-    Action {
-        format: action::FORMAT,
-        work: work_of(stage),
-        inputs: stage.inputs.iter().zip(artifacts).map(input).collect(),
+        let input = ActionInput {
+            label: planned.label.clone(),
+            artifact: planned.artifact,
+            digest: artifact.digest,
+            executable,
+            mount,
+        };
+        inputs.entry(planned.port.as_str().to_owned()).or_default().push(input);
     }
+    Action { format: action::FORMAT, work: work_of(stage), inputs }
 }
 
 fn work_of(stage: &PlannedStage) -> ActionWork {
     match &stage.work {
         Work::Card { card, params } => {
-            ActionWork::Card { kind: card.kind.clone(), version: card.version, params: params.clone() }
+            ActionWork::Card { kind: card.kind.clone(), version: card.version, params: params.clone(), program: None }
         }
         Work::Command(command) => ActionWork::Command {
             script: match &command.script {
@@ -98,6 +101,7 @@ fn work_of(stage: &PlannedStage) -> ActionWork {
                 Script::Argv(words) => ActionScript::Argv(words.clone()),
             },
             environment: command.environment.clone(),
+            in_workspace: command.sandbox == Sandbox::Workspace,
             outputs: stage
                 .outputs
                 .iter()

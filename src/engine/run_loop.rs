@@ -7,6 +7,7 @@
 //!   clock ──> probe ──> governor ────────┘    └──> admit: resolve, look up, start an execution
 //! ```
 
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,7 +24,7 @@ use super::ready::ReadyQueue;
 use super::resolve::{self, Known, Resolved};
 use super::tally::Tally;
 use super::{EngineError, Observer, RunEvent, Shared, StageOutcome};
-use crate::backend::{Backend, Cancel, Guardian, Local};
+use crate::backend::{Backend, Cancel, Control, Guardian, Local};
 use crate::governor::{Admission, Governor, Probe, Reason, Request, SystemProbe};
 use crate::plan::{PlannedStage, StageId};
 
@@ -66,7 +67,10 @@ struct RunLoop<'a> {
     waiting: Option<String>,
     event_sender: UnboundedSender<(StageId, Event)>,
     events: UnboundedReceiver<(StageId, Event)>,
-    cancel: watch::Sender<Cancel>,
+    /// What is asked of each running execution.
+    controls: HashMap<StageId, watch::Sender<Control>>,
+    /// What is asked of all of them.
+    cancel: Cancel,
     /// The first error; the run winds down and returns it.
     broken: Option<EngineError>,
 }
@@ -101,7 +105,8 @@ impl<'a> RunLoop<'a> {
             waiting: None,
             event_sender,
             events,
-            cancel: watch::channel(Cancel::No).0,
+            controls: HashMap::new(),
+            cancel: Cancel::No,
             broken: None,
         })
     }
@@ -132,7 +137,7 @@ impl<'a> RunLoop<'a> {
 
     /// Starts whatever may start now. A ready stage that turns out to be a hit (early cutoff) costs no admission.
     fn admit(&mut self) -> Result<(), EngineError> {
-        while *self.cancel.borrow() == Cancel::No {
+        while self.cancel == Cancel::No {
             let Some((stage, resolved)) = self.take_next()? else { break };
             let request = request(&self.shared.plan.graph[stage]);
             match self.governor.admit(&request) {
@@ -175,13 +180,15 @@ impl<'a> RunLoop<'a> {
         let name = self.shared.plan.graph[stage].name.clone();
         self.observer.on(&RunEvent::StageStarted { stage: name, key: resolved.key });
         self.tally.log(stage, Execution::log_path(self.shared, stage));
+        let (sender, control) = watch::channel(Control::default());
+        self.controls.insert(stage, sender);
         let execution = Execution {
             shared: Arc::clone(self.shared),
             stage,
             resolved,
             backend: Rc::clone(&self.backend),
             events: self.event_sender.clone(),
-            cancel: self.cancel.subscribe(),
+            control,
         };
         let begun = Instant::now();
         self.executions.spawn_local(async move { (stage, begun, execution.run().await) });
@@ -193,6 +200,7 @@ impl<'a> RunLoop<'a> {
             Err(error) => return self.break_off(EngineError::system("an execution ended abnormally", error.into())),
         };
         self.governor.ended(stage.index() as u64);
+        self.controls.remove(&stage);
         // Events that were sent before the end are shown before it.
         while let Ok((stage, event)) = self.events.try_recv() {
             self.relay(stage, event);
@@ -275,19 +283,26 @@ impl<'a> RunLoop<'a> {
 
     /// Once: admit nothing more and let stages take a checkpoint. Twice: kill them.
     fn stop(&mut self) {
-        let (next, message) = match *self.cancel.borrow() {
+        let (next, message) = match self.cancel {
             Cancel::No => (Cancel::Stop, "stopping: stages may take a checkpoint; press Ctrl-C again to kill them"),
             Cancel::Stop | Cancel::Kill => (Cancel::Kill, "killing the stages that still run"),
         };
         self.observer.on(&RunEvent::Stopping { message: message.to_owned() });
-        self.cancel.send_replace(next);
+        self.cancel_all(next);
+    }
+
+    fn cancel_all(&mut self, cancel: Cancel) {
+        self.cancel = cancel;
+        for control in self.controls.values() {
+            control.send_modify(|control| control.cancel = cancel);
+        }
     }
 
     /// Keeps the first error and winds the run down.
     fn break_off(&mut self, error: EngineError) {
         self.broken.get_or_insert(error);
-        if *self.cancel.borrow() == Cancel::No {
-            self.cancel.send_replace(Cancel::Stop);
+        if self.cancel == Cancel::No {
+            self.cancel_all(Cancel::Stop);
         }
     }
 }

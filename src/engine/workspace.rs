@@ -51,10 +51,16 @@ fn prepare_card(
     }
     let mut inputs = BTreeMap::new();
     for (planned, artifact) in stage.inputs.iter().zip(&resolved.inputs) {
-        let path = inputs_dir.join(planned.port.as_str());
+        let port = planned.port.as_str();
+        let of_port: &mut Vec<JobInput> = inputs.entry(port.to_owned()).or_default();
+        // Labels hold what file names should not, so several of one port are numbered.
+        let path = match planned.label {
+            Some(_) => inputs_dir.join(port).join(of_port.len().to_string()),
+            None => inputs_dir.join(port),
+        };
         shared.store.materialize(artifact, &path).map_err(EngineError::store)?;
-        let input = JobInput { path, artifact: planned.artifact, digest: artifact.digest };
-        inputs.insert(planned.port.as_str().to_owned(), vec![input]);
+        let label = planned.label.clone();
+        of_port.push(JobInput { label, path, artifact: planned.artifact, digest: artifact.digest });
     }
     let outputs: Vec<_> = stage.outputs.iter().map(|output| outputs_dir.join(output.port.as_str())).collect();
     let named = stage.outputs.iter().map(|output| output.port.as_str().to_owned()).zip(outputs.iter().cloned());
@@ -72,12 +78,12 @@ fn prepare_card(
     let job_file = directory.join("job.json");
     let text = serde_json::to_vec_pretty(&job).map_err(|e| EngineError::system("writing a job", e.into()))?;
     fs::write(&job_file, text).map_err(|e| EngineError::system("writing a job", e))?;
-    let contract::Worker::Program(worker) = &card.worker;
-    let program = Program {
-        argv: vec![worker_path(worker).into_os_string(), "run".into(), job_file.into_os_string()],
-        cwd: directory.clone(),
-        environment: base_environment(&scratch),
+    let mut argv: Vec<OsString> = match &card.worker {
+        contract::Worker::Program(worker) => vec![worker_path(worker).into_os_string()],
+        contract::Worker::Command(worker) => worker.argv.iter().map(OsString::from).collect(),
     };
+    argv.extend(["run".into(), job_file.into_os_string()]);
+    let program = Program { argv, cwd: directory.clone(), environment: base_environment(&scratch) };
     Ok(Prepared { directory, program, protocol: Protocol::Worker, outputs })
 }
 

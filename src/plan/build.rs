@@ -9,7 +9,7 @@ use petgraph::graph::DiGraph;
 use super::cards::Cards;
 use super::interface::{self, Interface, Kind};
 use super::interpolate::{Interpolator, Scope};
-use super::model::{BackendName, InputSource, Plan, PlannedInput, PlannedOutput, PlannedStage, StageId, Work};
+use super::model::{BackendName, Conduct, InputSource, Plan, PlannedInput, PlannedOutput, PlannedStage, StageId, Work};
 use super::order::order;
 use super::paths::Claims;
 use super::request::{self, Request};
@@ -153,6 +153,7 @@ impl Resolver<'_> {
                     _ => super::model::Command {
                         script: super::model::Script::Argv(Vec::new()),
                         environment: BTreeMap::new(),
+                        sandbox: super::model::Sandbox::Private,
                     },
                 };
                 (Work::Command(command), Resources::default())
@@ -166,6 +167,7 @@ impl Resolver<'_> {
             outputs,
             resources: resources(stage, defaults, problems),
             backend: backend(stage, problems),
+            conduct: Conduct::default(),
             places,
         }
     }
@@ -207,6 +209,7 @@ impl Resolver<'_> {
             graph,
             order: order.into_iter().filter_map(|at| ids[at]).collect(),
             params: top_level(&self.params),
+            groups: BTreeMap::new(),
         })
     }
 
@@ -289,7 +292,7 @@ fn backend(stage: &StageSpec, problems: &mut Vec<Problem>) -> BackendName {
                 .help("write `local`, or leave it out"),
         );
     }
-    BackendName::Local
+    BackendName::local()
 }
 
 fn top_level(params: &Node) -> BTreeMap<String, serde_json::Value> {

@@ -6,7 +6,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
 use super::interpolate::{Interpolator, Scope};
-use super::model::{Command, InputSource, PlannedInput, PlannedOutput, Script};
+use super::model::{Command, InputSource, PlannedInput, PlannedOutput, Sandbox, Script};
 use super::paths::nested;
 use crate::spec::{Node, NodeValue, Problem, StageSpec, Variable};
 
@@ -41,7 +41,7 @@ pub fn plan(
             );
         }
     }
-    Command { script, environment: variables }
+    Command { script, environment: variables, sandbox: Sandbox::Private }
 }
 
 fn script(

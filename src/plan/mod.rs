@@ -8,6 +8,7 @@
 
 pub mod cards;
 pub mod command;
+pub mod condition;
 pub mod interface;
 pub mod interpolate;
 pub mod model;

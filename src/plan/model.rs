@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use contract::{Card, Resources, Type};
 use petgraph::graph::{DiGraph, NodeIndex};
+use serde::{Deserialize, Serialize};
 
+use super::condition::Condition;
 use crate::spec::{Location, PipelineName, PortName, StageName};
 
 /// Identifies a stage within its plan.
@@ -27,6 +30,8 @@ pub struct Plan {
     pub order: Vec<StageId>,
     /// The pipeline's params after overrides, for the run report.
     pub params: BTreeMap<String, serde_json::Value>,
+    /// How many stages of each named group may run at once; 1 for a group that is not listed.
+    pub groups: BTreeMap<String, u32>,
 }
 
 /// One stage, resolved.
@@ -46,8 +51,62 @@ pub struct PlannedStage {
     pub resources: Resources,
     /// Where it runs.
     pub backend: BackendName,
+    /// How it is run.
+    pub conduct: Conduct,
     /// Where each param and field was written, by path (`with.optimizer.lion.lr`, `in.tokens`, `run`), for `why`.
     pub places: BTreeMap<String, Location>,
+}
+
+/// How a stage is run. None of it changes what the stage gives, so none of it is part of the key.
+#[derive(Clone, Debug, Default)]
+pub struct Conduct {
+    /// After this long, pauses not counted, it is asked to leave, and killed after a grace.
+    pub timeout: Option<Duration>,
+    /// What happens when it fails.
+    pub retry: Retry,
+    /// Named semaphores that it holds while it runs.
+    pub groups: Vec<String>,
+    /// Whether it is wanted at all; `None` = always.
+    pub condition: Option<Condition>,
+    /// Variables with values that are never written down.
+    pub secrets: Vec<SecretVariable>,
+}
+
+/// How often a stage is tried.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Retry {
+    /// Executions in all, at least 1.
+    pub attempts: u32,
+    /// The wait before the second attempt; it doubles with each further one.
+    pub backoff: Duration,
+    /// The share of a wait that is left to chance, 0 to 1, so that stages which failed together do not come back together.
+    pub jitter: f64,
+}
+
+impl Default for Retry {
+    fn default() -> Retry {
+        Retry { attempts: 1, backoff: Duration::ZERO, jitter: 0.1 }
+    }
+}
+
+/// A variable of a stage that holds a secret. The value is read when the stage starts, and nowhere else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecretVariable {
+    /// The variable that the stage sees.
+    pub variable: String,
+    /// The secret's name in the pipeline, for messages.
+    pub secret: String,
+    /// Where its value is.
+    pub source: SecretSource,
+}
+
+/// Where a secret's value is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SecretSource {
+    /// In this variable of the engine's environment.
+    Environment(String),
+    /// In this file, without its last line end. Relative to the project root.
+    File(PathBuf),
 }
 
 /// What a stage does.
@@ -72,6 +131,18 @@ pub struct Command {
     pub script: Script,
     /// Variables it may see, by name, with their values now; an unset one is `None`.
     pub environment: BTreeMap<String, Option<String>>,
+    /// Where it runs.
+    pub sandbox: Sandbox,
+}
+
+/// Where a command runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sandbox {
+    /// In a directory of its own that holds its declared inputs and nothing else.
+    #[default]
+    Private,
+    /// At the project root, among everything that lies there.
+    Workspace,
 }
 
 /// How a command is written.
@@ -83,11 +154,13 @@ pub enum Script {
     Argv(Vec<String>),
 }
 
-/// A wire into a stage.
+/// A wire into a stage. A port that holds many has one for each artifact, side by side in their order.
 #[derive(Debug)]
 pub struct PlannedInput {
     /// The port.
     pub port: PortName,
+    /// Which of several, on a port that holds many: `lr=1e-4`, or a position.
+    pub label: Option<String>,
     /// What the port accepts.
     pub artifact: Type,
     /// Where it comes from.
@@ -122,9 +195,24 @@ pub struct PlannedOutput {
     pub destination: PathBuf,
 }
 
-/// A backend's name. Only `local` exists so far.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BackendName {
-    /// A child process on this machine.
-    Local,
+/// A backend's name: `local`, or one that the configuration defines.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct BackendName(String);
+
+impl BackendName {
+    /// Takes a name.
+    pub fn new(text: impl Into<String>) -> BackendName {
+        BackendName(text.into())
+    }
+
+    /// A child process on this machine: the default.
+    pub fn local() -> BackendName {
+        BackendName::new("local")
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }

@@ -69,7 +69,13 @@ impl Wiring<'_> {
             let artifact = accepts.or(feed.artifact).unwrap_or(Type::File);
             self.check_type(interface, spec, artifact, &feed, problems);
             let mount = feed.mount.unwrap_or_else(|| Path::new("in").join(spec.port.value.as_str()));
-            inputs.push(PlannedInput { port: spec.port.value.clone(), artifact, source: feed.source, mount });
+            inputs.push(PlannedInput {
+                port: spec.port.value.clone(),
+                label: None,
+                artifact,
+                source: feed.source,
+                mount,
+            });
         }
         if let Kind::Card(card) = &interface.kind {
             for port in card.inputs.iter().filter(|port| !port.optional) {

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use super::rig::{Lines, Rig, block_on, script_in, supervise, this_test};
 use crate::backend::guardian::guard;
-use crate::backend::{Backend, Cancel, Guardian, Local, Outcome, Protocol};
+use crate::backend::{Backend, Cancel, Control, Guardian, Local, Outcome, Protocol};
 
 /// Says that it is up, on an event; then waits for ever, in a way that a trapped signal ends.
 const READY_AND_WAIT: &str = r#"cat block & say '{"log":{"level":"info","message":"ready"}}'; wait"#;
@@ -29,7 +29,7 @@ fn cancel_when_ready(rig: &Rig, script: &str, cancel: Cancel) -> super::rig::Ran
     let script = format!("{script}\n{READY_AND_WAIT}");
     rig.run_with(rig.script(Protocol::Worker, &script), |event, sender| {
         if matches!(event, Event::Log { level: Level::Info, .. }) {
-            sender.send_replace(cancel);
+            sender.send_modify(|control| control.cancel = cancel);
         }
     })
 }
@@ -64,7 +64,7 @@ fn kill_gives_no_grace() {
 fn what_was_cancelled_before_its_start_does_not_start() {
     let rig = Rig::new();
     let (sender, _receiver) = unbounded_channel();
-    let (_cancel, cancelled) = watch::channel(Cancel::Stop);
+    let (_cancel, cancelled) = watch::channel(Control { cancel: Cancel::Stop, paused: false });
     let launch = rig.script(Protocol::Plain, "echo started > trace");
     let outcome = block_on(rig.local.run(launch, sender, cancelled)).unwrap();
     assert_eq!(outcome, Outcome::Interrupted(Default::default()));
@@ -117,7 +117,7 @@ fn orphans_of_a_running_stage_do_not_pile_up_as_zombies() {
         events += 1;
         children = children.min(crate::backend::census::own_children().len());
         if children < 100 || events == 1000 {
-            sender.send_replace(Cancel::Kill);
+            sender.send_modify(|control| control.cancel = Cancel::Kill);
         }
     });
     assert!(children < 100, "{children} children");

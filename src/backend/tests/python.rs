@@ -25,7 +25,7 @@ fn card() -> Card {
 
 fn run(rig: &Rig, params: serde_json::Value, findings: &str) -> Ran {
     let card = card();
-    let contract::Worker::Program(program) = &card.worker;
+    let contract::Worker::Program(program) = &card.worker else { panic!("{:?}", card.worker) };
     fs::write(rig.path(program), block("python")).unwrap();
     fs::set_permissions(rig.path(program), fs::Permissions::from_mode(0o755)).unwrap();
     fs::write(rig.path("findings.jsonl"), findings).unwrap();
@@ -36,7 +36,7 @@ fn run(rig: &Rig, params: serde_json::Value, findings: &str) -> Ran {
     let input = |name: &str, artifact| {
         let path = rig.path(name);
         let digest = Digest::of(&fs::read(&path).unwrap());
-        vec![JobInput { path, artifact, digest }]
+        vec![JobInput { label: None, path, artifact, digest }]
     };
     let job = Job {
         kind: card.kind.clone(),

@@ -15,7 +15,7 @@ use tokio::sync::mpsc::unbounded_channel;
 use tokio::sync::watch;
 
 use crate::backend::{
-    Backend, BackendError, Cancel, Guardian, Launch, Local, Outcome, Program, Protocol, Trace, guardian,
+    Backend, BackendError, Control, Guardian, Launch, Local, Outcome, Program, Protocol, Trace, guardian,
 };
 
 /// A test that takes longer has hung.
@@ -73,7 +73,7 @@ impl Rig {
     }
 
     /// Runs `launch`; `react` sees each event as it comes and may cancel.
-    pub(super) fn run_with(&self, launch: Launch, react: impl FnMut(&Event, &watch::Sender<Cancel>)) -> Ran {
+    pub(super) fn run_with(&self, launch: Launch, react: impl FnMut(&Event, &watch::Sender<Control>)) -> Ran {
         let log = launch.log.clone();
         let (outcome, events) = block_on(supervise(&self.local, launch, react));
         Ran { outcome: outcome.unwrap(), events, log: std::fs::read_to_string(log).unwrap_or_default() }
@@ -83,19 +83,19 @@ impl Rig {
 pub(super) async fn supervise(
     local: &Local,
     launch: Launch,
-    mut react: impl FnMut(&Event, &watch::Sender<Cancel>),
+    mut react: impl FnMut(&Event, &watch::Sender<Control>),
 ) -> (Result<Outcome, BackendError>, Vec<Event>) {
     let (sender, mut receiver) = unbounded_channel();
-    let (cancel, cancelled) = watch::channel(Cancel::No);
+    let (control, controlled) = watch::channel(Control::default());
     let listen = async {
         let mut events = Vec::new();
         while let Some(event) = receiver.recv().await {
-            react(&event, &cancel);
+            react(&event, &control);
             events.push(event);
         }
         events
     };
-    tokio::join!(local.run(launch, sender, cancelled), listen)
+    tokio::join!(local.run(launch, sender, controlled), listen)
 }
 
 pub(super) fn block_on<T>(future: impl Future<Output = T>) -> T {

@@ -10,7 +10,7 @@ use crate::plan::{Command, InputSource, Script, Work};
 use crate::spec::StageName;
 
 fn command(plan: &crate::plan::Plan, name: &str) -> (String, Vec<(String, Option<String>)>) {
-    let Work::Command(Command { script, environment }) = &stage(plan, name).work else {
+    let Work::Command(Command { script, environment, .. }) = &stage(plan, name).work else {
         panic!("{name} is no command")
     };
     let script = match script {

@@ -94,6 +94,7 @@ fn record(key: Digest, output: &Artifact) -> Record {
         script: ActionScript::Shell("true".to_owned()),
         environment: BTreeMap::new(),
         outputs: BTreeMap::new(),
+        in_workspace: false,
     };
     Record {
         format: RECORD_FORMAT,

@@ -3,6 +3,8 @@
 //! The built-in ones are generated from the Rust types into `schemas/cards/` and embedded in the engine; anyone's program
 //! becomes a kind by shipping such a document. The engine reads nothing else about a stage.
 
+use std::path::PathBuf;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -40,6 +42,19 @@ pub struct Card {
 pub enum Worker {
     /// A worker binary that ships with `pipe`, found beside it or on PATH.
     Program(String),
+    /// Anyone's program: an argument vector, to which `run JOB` is appended.
+    Command(CommandWorker),
+}
+
+/// A worker that does not ship with `pipe`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CommandWorker {
+    /// Program and first arguments. A word that names one of `files` is replaced by its path.
+    pub argv: Vec<String>,
+    /// Files of the worker, relative to the card. Their content is part of the key; what else it calls is not.
+    #[serde(default)]
+    pub files: Vec<PathBuf>,
 }
 
 /// An input of a kind.
@@ -54,6 +69,9 @@ pub struct InputPort {
     /// May stay unwired.
     #[serde(default)]
     pub optional: bool,
+    /// Takes any number of artifacts: all instances of a matrix, or a list of wires.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub many: bool,
     /// One line for `pipe stages KIND`.
     #[serde(default)]
     pub summary: String,
@@ -136,7 +154,13 @@ impl Card {
     }
 
     fn port(mut self, name: &str, artifact: Type, summary: &str, optional: bool) -> Card {
-        self.inputs.push(InputPort { name: name.to_owned(), artifact, optional, summary: summary.to_owned() });
+        self.inputs.push(InputPort {
+            name: name.to_owned(),
+            artifact,
+            optional,
+            many: false,
+            summary: summary.to_owned(),
+        });
         self
     }
 }

@@ -37,6 +37,9 @@ pub struct Job {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct JobInput {
+    /// Which of several, on a port that holds many: the instance of a matrix, `lr=1e-4`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
     /// Where it lies.
     pub path: PathBuf,
     /// What it is.

@@ -18,7 +18,7 @@ pub mod stage;
 pub mod types;
 pub mod worker;
 
-pub use card::{Card, InputPort, OutputPort, Resources, Worker};
+pub use card::{Card, CommandWorker, InputPort, OutputPort, Resources, Worker};
 pub use context::Context;
 pub use digest::Digest;
 pub use event::{Event, FailureClass, Level};

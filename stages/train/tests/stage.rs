@@ -83,7 +83,8 @@ impl Write for Listener {
 }
 
 fn job(tokens: &Path, home: &Path) -> Job {
-    let input = JobInput { path: tokens.to_owned(), artifact: Type::Tokens, digest: Digest::of(b"tokens") };
+    let input =
+        JobInput { label: None, path: tokens.to_owned(), artifact: Type::Tokens, digest: Digest::of(b"tokens") };
     Job {
         kind: "train".into(),
         version: 1,

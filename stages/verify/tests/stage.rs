@@ -69,7 +69,7 @@ impl Workplace {
 
     fn job(&self, kind: &str, params: Value, inputs: &[(&str, Type)], outputs: &[&str]) -> Job {
         let input = |(name, artifact): &(&str, Type)| {
-            let input = JobInput { path: self.path(name), artifact: *artifact, digest: Digest::of(b"") };
+            let input = JobInput { label: None, path: self.path(name), artifact: *artifact, digest: Digest::of(b"") };
             ((*name).to_owned(), vec![input])
         };
         Job {

@@ -70,7 +70,7 @@ impl Micro {
     /// The context of a job.
     pub fn context_of(&self, card: Card, params: &Value, inputs: Inputs, outputs: &[(&str, PathBuf)]) -> Context {
         let input = |(port, artifact, path): &(&str, Type, PathBuf)| {
-            let input = JobInput { path: path.clone(), artifact: *artifact, digest: Digest::of(b"") };
+            let input = JobInput { label: None, path: path.clone(), artifact: *artifact, digest: Digest::of(b"") };
             ((*port).to_owned(), vec![input])
         };
         let job = Job {
