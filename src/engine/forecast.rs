@@ -1,10 +1,10 @@
 //! What a run would do, without executing anything: behind `pipe plan` and `pipe why`.
 //!
-//! Workspace inputs are taken into the store to learn their digests, as a run would.
+//! Workspace inputs that the memo does not know are taken into the store to learn their digests, as a run would.
 
 use contract::Digest;
 
-use super::resolve::{self, Known, Resolved};
+use super::resolve::{self, Known, Resolved, Sources};
 use super::{EngineError, hits};
 use crate::action::difference::{Difference, differences};
 use crate::plan::{Plan, PlannedStage, StageId};
@@ -49,7 +49,7 @@ pub fn forecast(plan: &Plan, store: &Store) -> Result<Vec<Forecast>, EngineError
             let key = store.last(plan.pipeline.as_str(), plan.graph[stage].name.as_str())?;
             store.past_record(&key).map(Box::new)
         };
-        let forecast = match resolve::resolve(plan, stage, &known, store)? {
+        let forecast = match resolve::resolve(plan, stage, &known, store, Sources::Identified)? {
             Ok(resolved) => resolved_forecast(store, &plan.graph[stage], resolved, last)?,
             Err(_) => Forecast::Unknown { waits_for: unknown_producers(plan, stage, &known), last: last() },
         };

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use contract::Digest;
 
-use super::resolve::{self, Known, Resolved};
+use super::resolve::{self, Known, Resolved, Sources};
 use super::tally::Tally;
 use super::{EngineError, Observer, RunEvent, Shared, StageOutcome};
 use crate::plan::{PlannedStage, StageId};
@@ -17,7 +17,9 @@ pub(super) fn settle(shared: &Shared, tally: &mut Tally, observer: &mut dyn Obse
     let mut known = Known::new(&shared.plan);
     for &stage in &shared.plan.order {
         let begun = Instant::now();
-        let Ok(resolved) = resolve::resolve(&shared.plan, stage, &known, &shared.store)? else { continue };
+        let Ok(resolved) = resolve::resolve(&shared.plan, stage, &known, &shared.store, Sources::Identified)? else {
+            continue;
+        };
         tally.resolved(stage, &resolved);
         if let Some(record) = look_up(shared, stage, &resolved, observer)? {
             let outcome = restore(shared, stage, &record, observer)?;

@@ -46,13 +46,22 @@ pub struct Resolved {
     pub inputs: Vec<Artifact>,
 }
 
-/// Resolves `stage`, or says which of its inputs is not known yet. Workspace inputs are taken into the store on the way, so
-/// that the key is that of the bytes the stage will read.
+/// What resolving does with workspace inputs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sources {
+    /// Learns what they are: all that a look-up needs.
+    Identified,
+    /// Takes them into the store, so that the key is that of the bytes the stage will read.
+    Ingested,
+}
+
+/// Resolves `stage`, or says which of its inputs is not known yet.
 pub fn resolve(
     plan: &Plan,
     stage: StageId,
     known: &Known,
     store: &Store,
+    sources: Sources,
 ) -> Result<Result<Resolved, StageId>, EngineError> {
     let planned = &plan.graph[stage];
     let mut inputs = Vec::with_capacity(planned.inputs.len());
@@ -63,7 +72,12 @@ pub fn resolve(
                 None => return Ok(Err(*producer)),
             },
             InputSource::Path(path) => {
-                store.ingest(&plan.root.join(path), input.artifact.form()).map_err(EngineError::store)?
+                let (path, form) = (plan.root.join(path), input.artifact.form());
+                let artifact = match sources {
+                    Sources::Identified => store.identify(&path, form),
+                    Sources::Ingested => store.ingest(&path, form),
+                };
+                artifact.map_err(EngineError::store)?
             }
         };
         inputs.push(artifact);

@@ -21,7 +21,7 @@ use tokio::task::{JoinSet, LocalSet};
 use super::execute::{Ending, Execution};
 use super::hits;
 use super::ready::ReadyQueue;
-use super::resolve::{self, Known, Resolved};
+use super::resolve::{self, Known, Resolved, Sources};
 use super::tally::Tally;
 use super::{EngineError, Observer, RunEvent, Shared, StageOutcome};
 use crate::backend::{Backend, Cancel, Control, Guardian, Local};
@@ -161,7 +161,7 @@ impl<'a> RunLoop<'a> {
             let begun = Instant::now();
             let shared = Arc::clone(self.shared);
             // Every producer of a ready stage is done, so its inputs are known; to go on without it would look like success.
-            let resolved = resolve::resolve(&shared.plan, stage, &self.known, &shared.store)?;
+            let resolved = resolve::resolve(&shared.plan, stage, &self.known, &shared.store, Sources::Ingested)?;
             let resolved = resolved.map_err(|producer| EngineError::unready(&shared.plan, stage, producer))?;
             self.tally.resolved(stage, &resolved);
             let Some(record) = hits::look_up(&shared, stage, &resolved, self.observer)? else {

@@ -22,6 +22,18 @@ use super::{Presence, Store, StoreError, hash, seal};
 const ATTEMPTS: u32 = 3;
 
 impl Store {
+    /// What the file or directory at `path` is, without asking whether the store still has it: where the memo knows, one `stat`
+    /// a file and no more. What it does not know is ingested. Enough for a key; before a program reads it, ingest it.
+    pub fn identify(&self, path: &Path, form: Form) -> Result<Artifact, StoreError> {
+        let stamp = Stamp::following(path).at(path)?;
+        require_form(path, &stamp, form)?;
+        let known = match form {
+            Form::File => self.known(&stamp).map(Artifact::from),
+            Form::Dir => self.known_dir(path, &walk(path)?)?,
+        };
+        known.map_or_else(|| self.ingest(path, form), Ok)
+    }
+
     /// Copies the file or directory at `path` into the store. A symbolic link at `path` itself is followed.
     pub fn ingest(&self, path: &Path, form: Form) -> Result<Artifact, StoreError> {
         let stamp = Stamp::following(path).at(path)?;
@@ -54,7 +66,9 @@ impl Store {
             return Err(StoreError::new(path, StoreErrorKind::ContainsStore { store }));
         }
         let found = walk(path)?;
-        if let Some(artifact) = self.known_dir(path, &found)? {
+        if let Some(artifact) = self.known_dir(path, &found)?
+            && self.check(&artifact)? == Presence::Present
+        {
             return Ok(artifact);
         }
         let copy = match self.fresh() {
@@ -84,7 +98,7 @@ impl Store {
         self.install_tree(copy, &manifest)
     }
 
-    /// The artifact of a directory of which the memo knows every file and the store the whole.
+    /// The artifact of a directory of which the memo knows every file.
     fn known_dir(&self, path: &Path, found: &[Found]) -> Result<Option<Artifact>, StoreError> {
         let root = File::open(path).at(path)?;
         let mut contents = Vec::new();
@@ -97,8 +111,7 @@ impl Store {
             let at = contents.binary_search_by(|(known, _)| (*known).cmp(&file.path));
             Ok(contents[at.expect("every file was looked up above")].1)
         })?;
-        let (artifact, _) = manifest.artifact();
-        Ok((self.check(&artifact)? == Presence::Present).then_some(artifact))
+        Ok(Some(manifest.artifact().0))
     }
 
     fn known(&self, stamp: &Stamp) -> Option<Content> {
