@@ -2,12 +2,12 @@
 //! it runs in.
 
 use std::collections::BTreeMap;
-use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
 use super::interpolate::{Interpolator, Scope};
 use super::model::{Command, InputSource, PlannedInput, PlannedOutput, Sandbox, Script};
 use super::paths::nested;
+use super::request::Environment;
 use crate::spec::{Node, NodeValue, Problem, StageSpec, Variable};
 
 /// The script and environment of `stage`. Broken parts are left out; the problems say so.
@@ -16,7 +16,7 @@ pub fn plan(
     inputs: &[PlannedInput],
     outputs: &[PlannedOutput],
     params: &Node,
-    environment: &BTreeMap<OsString, OsString>,
+    environment: &Environment,
     interpolator: &mut Interpolator<'_>,
     problems: &mut Vec<Problem>,
 ) -> Command {
@@ -97,7 +97,7 @@ fn check_shell_path(name: &str, path: &str, run: &Node, problems: &mut Vec<Probl
 fn value(
     variable: &Variable,
     scope: &Scope<'_>,
-    environment: &BTreeMap<OsString, OsString>,
+    environment: &Environment,
     interpolator: &mut Interpolator<'_>,
     problems: &mut Vec<Problem>,
 ) -> Option<String> {
@@ -106,7 +106,7 @@ fn value(
         let node = interpolator.expand(node, scope, problems);
         return text(&node, &format!("variable `{name}`"), problems);
     }
-    let found = environment.get(OsStr::new(name))?;
+    let found = environment.get(name)?;
     if found.to_str().is_none() {
         let problem = Problem::at("not-utf8", variable.name.span, format!("the value of `{name}` is not UTF-8"));
         problems.push(problem.help("the key holds text only; set it to text, or take it off the list"));

@@ -34,15 +34,15 @@ pub struct Plan {
     pub groups: BTreeMap<String, u32>,
 }
 
-/// One stage, resolved.
-#[derive(Debug)]
-pub struct PlannedStage {
+/// One stage, resolved. `W` is what it does: [`Work`], or the form in which a snapshot keeps that.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct PlannedStage<W = Work> {
     /// Its name.
     pub name: StageName,
     /// Where it is declared.
     pub location: Location,
     /// What it does.
-    pub work: Work,
+    pub work: W,
     /// What it reads, sorted by port.
     pub inputs: Vec<PlannedInput>,
     /// What it gives, in the card's (or the command's) order.
@@ -53,12 +53,31 @@ pub struct PlannedStage {
     pub backend: BackendName,
     /// How it is run.
     pub conduct: Conduct,
-    /// Where each param and field was written, by path (`with.optimizer.lion.lr`, `in.tokens`, `run`), for `why`.
+    /// Where each param and field was written, by path (`with.optimizer.lion.lr`, `in.tokens`, `run`), for `why`. A snapshot
+    /// leaves them out.
+    #[serde(skip)]
     pub places: BTreeMap<String, Location>,
 }
 
+impl<W> PlannedStage<W> {
+    /// The same stage with its work in another form.
+    pub fn map_work<V>(self, map: impl FnOnce(W) -> V) -> PlannedStage<V> {
+        PlannedStage {
+            name: self.name,
+            location: self.location,
+            work: map(self.work),
+            inputs: self.inputs,
+            outputs: self.outputs,
+            resources: self.resources,
+            backend: self.backend,
+            conduct: self.conduct,
+            places: self.places,
+        }
+    }
+}
+
 /// How a stage is run. None of it changes what the stage gives, so none of it is part of the key.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Conduct {
     /// After this long, pauses not counted, it is asked to leave, and killed after a grace.
     pub timeout: Option<Duration>,
@@ -73,7 +92,7 @@ pub struct Conduct {
 }
 
 /// How often a stage is tried.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Retry {
     /// Executions in all, at least 1.
     pub attempts: u32,
@@ -90,7 +109,7 @@ impl Default for Retry {
 }
 
 /// A variable of a stage that holds a secret. The value is read when the stage starts, and nowhere else.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SecretVariable {
     /// The variable that the stage sees.
     pub variable: String,
@@ -101,7 +120,7 @@ pub struct SecretVariable {
 }
 
 /// Where a secret's value is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SecretSource {
     /// In this variable of the engine's environment.
     Environment(String),
@@ -125,7 +144,7 @@ pub enum Work {
 
 /// The program of a `command` stage. `${in.x}` and `${out.y}` are already replaced by paths relative to the directory the
 /// command runs in.
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Command {
     /// What to run.
     pub script: Script,
@@ -136,7 +155,7 @@ pub struct Command {
 }
 
 /// Where a command runs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Sandbox {
     /// In a directory of its own that holds its declared inputs and nothing else.
     #[default]
@@ -146,7 +165,7 @@ pub enum Sandbox {
 }
 
 /// How a command is written.
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Script {
     /// A string: run by `sh -c`.
     Shell(String),
@@ -155,7 +174,7 @@ pub enum Script {
 }
 
 /// A wire into a stage. A port that holds many has one for each artifact, side by side in their order.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct PlannedInput {
     /// The port.
     pub port: PortName,
@@ -170,7 +189,7 @@ pub struct PlannedInput {
 }
 
 /// Where an input comes from.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub enum InputSource {
     /// An output of another stage.
     Stage {
@@ -184,7 +203,7 @@ pub enum InputSource {
 }
 
 /// An output of a stage.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct PlannedOutput {
     /// The port.
     pub port: PortName,

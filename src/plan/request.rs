@@ -1,7 +1,8 @@
 //! What a plan is asked for: a file, overrides, targets, and the surroundings that may enter it.
 
-use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use crate::spec::StageName;
@@ -21,7 +22,37 @@ pub struct Request {
     /// Stages to plan, with all that they need; empty = every stage.
     pub targets: Vec<StageName>,
     /// The environment from which `env:` takes values.
-    pub environment: BTreeMap<OsString, OsString>,
+    pub environment: Environment,
+}
+
+/// Variables, and which of them were looked at: those are part of what a plan was made from.
+#[derive(Clone, Debug, Default)]
+pub struct Environment {
+    variables: BTreeMap<OsString, OsString>,
+    read: RefCell<BTreeSet<String>>,
+}
+
+impl Environment {
+    /// This process's variables.
+    pub fn own() -> Environment {
+        Environment { variables: std::env::vars_os().collect(), read: RefCell::default() }
+    }
+
+    /// Sets a variable.
+    pub fn insert(&mut self, name: impl Into<OsString>, value: impl Into<OsString>) {
+        self.variables.insert(name.into(), value.into());
+    }
+
+    /// The value of a variable; notes that it was asked for.
+    pub fn get(&self, name: &str) -> Option<&OsStr> {
+        self.read.borrow_mut().insert(name.to_owned());
+        self.variables.get(OsStr::new(name)).map(OsString::as_os_str)
+    }
+
+    /// Every variable that was asked for.
+    pub fn read(&self) -> Vec<String> {
+        self.read.borrow().iter().cloned().collect()
+    }
 }
 
 impl Request {
@@ -32,7 +63,7 @@ impl Request {
             root: None,
             overrides: Vec::new(),
             targets: Vec::new(),
-            environment: std::env::vars_os().collect(),
+            environment: Environment::own(),
         }
     }
 }

@@ -6,6 +6,7 @@ mod schema;
 
 use std::path::{Path, PathBuf};
 
+use super::request::Environment;
 use super::{Cards, Plan, PlannedStage, Request, build};
 use crate::report;
 
@@ -31,7 +32,7 @@ impl Project {
         std::fs::write(&file, pipeline).unwrap();
         let mut request = Request::new(file);
         request.root = Some(directory.path().to_owned());
-        request.environment.clear();
+        request.environment = Environment::default();
         Project { directory, request }
     }
 

@@ -45,7 +45,7 @@ stages:
     )
     .file("data/3.txt", "3")
     .with(|request| {
-        request.environment.insert("HOST".into(), "h1".into());
+        request.environment.insert("HOST", "h1");
     });
     let plan = project.plan();
     assert_eq!(command(&plan, "words").0, "echo 'a b' ${HOME} 0.0001 > out/words.txt");
