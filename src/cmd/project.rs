@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::failure::Failure;
 use crate::engine::history::History;
 use crate::plan::request::{CONFIG, find_root};
-use crate::plan::{self, Cards, Plan, Request};
+use crate::plan::{self, Cards, Plan, Request, snapshot};
 use crate::spec::StageName;
 use crate::store::Store;
 
@@ -35,10 +35,29 @@ impl Project {
 
     /// The pipeline that the arguments name.
     pub fn plan(&self, arguments: &PipelineArguments) -> Result<Plan, Failure> {
+        self.build(&self.request(arguments))
+    }
+
+    fn request(&self, arguments: &PipelineArguments) -> Request {
         let targets = arguments.stages.iter().map(StageName::new).collect();
         let overrides = arguments.overrides.clone();
         let root = Some(self.root.clone());
-        self.build(&Request { root, overrides, targets, ..Request::new(&arguments.file) })
+        Request { root, overrides, targets, ..Request::new(&arguments.file) }
+    }
+
+    /// As [`Project::plan`], from the snapshot in `store` where there is a true one. Its stages know no places.
+    pub fn plan_to_run(&self, arguments: &PipelineArguments, store: &Store) -> Result<Plan, Failure> {
+        let (request, cards) = (self.request(arguments), Cards::built_in());
+        let name = snapshot::name(&request, &cards, &program());
+        if let Some(plan) = store.plan(&name).and_then(|bytes| snapshot::read(&bytes, &request, &cards)) {
+            return Ok(plan);
+        }
+        let (plan, sources) = plan::build_with_sources(&request, &cards)?;
+        if let Some(bytes) = snapshot::write(&plan, &request, &sources) {
+            // Without it the next run plans anew: on a read-only store, for one.
+            let _ = store.save_plan(&name, &bytes);
+        }
+        Ok(plan)
     }
 
     /// All of a pipeline, with overrides.
@@ -56,6 +75,15 @@ impl Project {
         let last = History::open(store).reports().next().map(|report| report.file);
         last.ok_or_else(|| Failure::usage("nothing has run here yet", "name the pipeline with --file".to_owned()))
     }
+}
+
+/// Identifies this very build of the engine, whose rules a kept plan follows.
+fn program() -> Vec<u8> {
+    use std::os::unix::fs::MetadataExt;
+    let stat = std::env::current_exe().and_then(std::fs::metadata);
+    // Without it snapshots are told apart by version alone.
+    let stat = stat.map(|it| (it.size(), it.mtime(), it.mtime_nsec())).unwrap_or_default();
+    format!("{} {stat:?}", env!("CARGO_PKG_VERSION")).into_bytes()
 }
 
 /// `pipe.yaml` marks the root; a setting in it would be ignored by this version, so it is refused instead.

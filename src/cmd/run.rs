@@ -17,8 +17,8 @@ use crate::store::Store;
 
 pub fn run(arguments: &RunArguments) -> Result<Exit, Failure> {
     let project = Project::find()?;
-    let plan = project.plan(&arguments.pipeline)?;
     let store = Arc::new(project.store()?);
+    let plan = project.plan_to_run(&arguments.pipeline, &store)?;
     let options = Options { run: run_id(), jobs: arguments.jobs.map(usize::from) };
     let journal = Journal::create(&store.run_dir(&options.run));
     let mut observer = Fanout(vec![Box::new(journal), screen()]);

@@ -24,6 +24,11 @@ const SHOWN: usize = 12;
 
 /// Resolves the pipeline that `request` names, or gives everything that is wrong with it.
 pub fn build(request: &Request, cards: &Cards) -> Result<Plan, Invalid> {
+    build_with_sources(request, cards).map(|(plan, _)| plan)
+}
+
+/// As [`build`], with the sources that were read on the way.
+pub fn build_with_sources(request: &Request, cards: &Cards) -> Result<(Plan, Sources), Invalid> {
     let mut sources = Sources::default();
     let mut problems = Vec::new();
     let plan = attempt(request, cards, &mut sources, &mut problems);
@@ -32,7 +37,7 @@ pub fn build(request: &Request, cards: &Cards) -> Result<Plan, Invalid> {
     let mut seen = HashSet::new();
     problems.retain(|p| seen.insert((p.code, p.span, p.message.clone())));
     match plan {
-        Some(plan) if problems.is_empty() => Ok(plan),
+        Some(plan) if problems.is_empty() => Ok((plan, sources)),
         _ => Err(Invalid { problems, sources }),
     }
 }

@@ -2,9 +2,10 @@
 
 use std::sync::{Arc, OnceLock};
 
-use contract::Card;
+use contract::{Card, Digest};
 
 use super::params;
+use crate::action::canonical::Encoder;
 
 /// Cards under `schemas/cards/` as (kind, document); written by the build script.
 const BUILT_IN: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/cards.rs"));
@@ -54,6 +55,14 @@ impl Cards {
     /// Every card, parsed; sorted by kind when they are the built-in ones.
     pub fn iter(&self) -> impl Iterator<Item = Result<&Arc<Card>, &CardError>> {
         self.0.iter().map(Slot::card)
+    }
+
+    /// Identifies all of them together.
+    pub fn fingerprint(&self) -> Digest {
+        let mut encoder = Encoder::new("pipe cards");
+        encoder.count(self.0.len());
+        self.0.iter().fold(&mut encoder, |e, slot| e.text(&slot.kind).text(&slot.document));
+        encoder.finish()
     }
 
     /// The kinds, without parsing a card.

@@ -4,7 +4,7 @@
 //! - [`overrides`], [`interpolate`]: params set on the command line, and where they are used. [`params`]: `with:` against a card.
 //! - [`interface`], [`wiring`], [`command`], [`paths`]: what a stage gives, what feeds it, what it runs, where it writes.
 //! - [`order`]: producers before consumers, and cycles. [`places`]: where each field was written, for `why`.
-//! - [`schema`]: the language as a JSON Schema for editors.
+//! - [`snapshot`]: a plan kept for the next time. [`schema`]: the language as a JSON Schema for editors.
 
 pub mod cards;
 pub mod command;
@@ -19,11 +19,12 @@ pub mod paths;
 pub mod places;
 pub mod request;
 pub mod schema;
+pub mod snapshot;
 pub mod wiring;
 
 mod build;
 
-pub use build::build;
+pub use build::{build, build_with_sources};
 pub use cards::Cards;
 pub use model::*;
 pub use request::Request;

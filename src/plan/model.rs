@@ -60,19 +60,19 @@ pub struct PlannedStage<W = Work> {
 }
 
 impl<W> PlannedStage<W> {
-    /// The same stage with its work in another form.
-    pub fn map_work<V>(self, map: impl FnOnce(W) -> V) -> PlannedStage<V> {
-        PlannedStage {
+    /// The same stage with its work in another form, where it has one.
+    pub fn try_map_work<V>(self, map: impl FnOnce(W) -> Option<V>) -> Option<PlannedStage<V>> {
+        Some(PlannedStage {
             name: self.name,
             location: self.location,
-            work: map(self.work),
+            work: map(self.work)?,
             inputs: self.inputs,
             outputs: self.outputs,
             resources: self.resources,
             backend: self.backend,
             conduct: self.conduct,
             places: self.places,
-        }
+        })
     }
 }
 
@@ -129,11 +129,12 @@ pub enum SecretSource {
 }
 
 /// What a stage does.
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
 pub enum Work {
     /// A kind with a card.
     Card {
-        /// The card.
+        /// The card; written down as its kind.
+        #[serde(serialize_with = "as_kind")]
         card: Arc<Card>,
         /// Its params, every default filled in, numbers normalized to the schema's types.
         params: serde_json::Value,
@@ -234,4 +235,8 @@ impl BackendName {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+fn as_kind<S: serde::Serializer>(card: &Card, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&card.kind)
 }

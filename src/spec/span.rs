@@ -75,6 +75,11 @@ impl Sources {
         SourceId(self.0.len() as u32 - 1)
     }
 
+    /// Every source, in the order read.
+    pub fn all(&self) -> impl Iterator<Item = &Source> {
+        self.0.iter()
+    }
+
     /// The source with this id.
     pub fn get(&self, id: SourceId) -> &Source {
         &self.0[id.0 as usize]

@@ -24,6 +24,7 @@ mod memo;
 mod memo_file;
 mod model;
 mod place;
+mod plans;
 mod publish;
 mod record;
 mod rooms;

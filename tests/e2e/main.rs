@@ -9,4 +9,5 @@ mod full;
 mod interrupts;
 mod project;
 mod schemas;
+mod snapshots;
 mod workers;

@@ -1,0 +1,144 @@
+//! A resolved plan kept for the next time: parsing and resolving 1,000 stages costs more than finding out that nothing is to do.
+//!
+//! A snapshot is found by what was asked (file, targets, overrides, the program that planned) and believed while what it was made
+//! from stands: every file that was read has the same bytes, every variable that was looked at the same value, every workspace
+//! path that is an input is still a file or still a directory. Whatever cannot be read or does not match is no snapshot, and the
+//! pipeline is planned anew. Places of fields are left out, so `why` never uses one.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use contract::Digest;
+use contract::types::Form;
+use petgraph::graph::DiGraph;
+use petgraph::visit::EdgeRef;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::cards::Cards;
+use super::model::{Command, InputSource, Plan, PlannedStage, StageId, Work};
+use super::overrides;
+use super::request::Request;
+use crate::action::canonical::Encoder;
+use crate::spec::{PipelineName, Sources};
+
+/// Raised when a snapshot of the old form would be misread.
+const FORMAT: u32 = 1;
+
+/// Under which name the snapshot for `request` is kept. `program` identifies the engine, whose cards and rules made the plan.
+pub fn name(request: &Request, cards: &Cards, program: &[u8]) -> Digest {
+    let mut encoder = Encoder::new("pipe plan snapshot");
+    encoder.number(u64::from(FORMAT)).bytes(program).digest(&cards.fingerprint());
+    encoder.bytes(request.file.as_os_str().as_encoded_bytes());
+    let root = request.root.as_deref().unwrap_or(Path::new(""));
+    encoder.bytes(root.as_os_str().as_encoded_bytes());
+    encoder.count(request.overrides.len());
+    request.overrides.iter().fold(&mut encoder, |e, text| e.text(text));
+    encoder.count(request.targets.len());
+    request.targets.iter().fold(&mut encoder, |e, target| e.text(target.as_str()));
+    encoder.finish()
+}
+
+/// Writes `plan` down, which was made for `request` from `sources`. `None` when it cannot be written down: a path that is not UTF-8.
+pub fn write(plan: &Plan, request: &Request, sources: &Sources) -> Option<Vec<u8>> {
+    let files = sources.all().filter(|source| source.path != Path::new(overrides::SOURCE));
+    let made_from = MadeFrom {
+        files: files.map(|source| (source.path.clone(), Digest::of(source.text.as_bytes()))).collect(),
+        variables: request.environment.read().into_iter().map(|name| of_variable(name, request)).collect(),
+    };
+    let written = Written {
+        made_from,
+        pipeline: &plan.pipeline,
+        file: &plan.file,
+        root: &plan.root,
+        stages: plan.graph.node_weights().collect(),
+        edges: plan.graph.edge_references().map(|edge| (edge.source(), edge.target())).collect(),
+        order: &plan.order,
+        params: &plan.params,
+        groups: &plan.groups,
+    };
+    serde_json::to_vec(&written).ok()
+}
+
+/// The plan in `bytes`, if it still is what `request` would give.
+pub fn read(bytes: &[u8], request: &Request, cards: &Cards) -> Option<Plan> {
+    let kept: Kept = serde_json::from_slice(bytes).ok()?;
+    let stands = kept
+        .made_from
+        .files
+        .iter()
+        .all(|(path, digest)| std::fs::read(path).is_ok_and(|now| Digest::of(&now) == *digest))
+        && kept.made_from.variables.iter().all(|kept| of_variable(kept.0.clone(), request) == *kept)
+        && kept.stages.iter().flat_map(|stage| &stage.inputs).all(|input| match &input.source {
+            InputSource::Path(path) => lies_as(&kept.root.join(path), input.artifact.form()),
+            InputSource::Stage { .. } => true,
+        });
+    if !stands {
+        return None;
+    }
+    let mut graph = DiGraph::with_capacity(kept.stages.len(), kept.edges.len());
+    for stage in kept.stages {
+        graph.add_node(stage.try_map_work(|work| match work {
+            KeptWork::Card { card, params } => Some(Work::Card { card: Arc::clone(cards.get(&card)?.ok()?), params }),
+            KeptWork::Command(command) => Some(Work::Command(command)),
+        })?);
+    }
+    for (from, to) in kept.edges {
+        graph.add_edge(from, to, ());
+    }
+    let Kept { pipeline, file, root, order, params, groups, .. } = kept;
+    Some(Plan { pipeline, file, root, graph, order, params, groups })
+}
+
+/// What a plan was made from, besides what its name says.
+#[derive(Debug, Serialize, Deserialize)]
+struct MadeFrom {
+    files: Vec<(PathBuf, Digest)>,
+    variables: Vec<(String, Option<Digest>)>,
+}
+
+#[derive(Serialize)]
+struct Written<'a> {
+    made_from: MadeFrom,
+    pipeline: &'a PipelineName,
+    file: &'a Path,
+    root: &'a Path,
+    stages: Vec<&'a PlannedStage>,
+    edges: Vec<(StageId, StageId)>,
+    order: &'a [StageId],
+    params: &'a BTreeMap<String, Value>,
+    groups: &'a BTreeMap<String, u32>,
+}
+
+#[derive(Deserialize)]
+struct Kept {
+    made_from: MadeFrom,
+    pipeline: PipelineName,
+    file: PathBuf,
+    root: PathBuf,
+    stages: Vec<PlannedStage<KeptWork>>,
+    edges: Vec<(StageId, StageId)>,
+    order: Vec<StageId>,
+    params: BTreeMap<String, Value>,
+    groups: BTreeMap<String, u32>,
+}
+
+/// [`Work`] as it is written down: a card by its kind.
+#[derive(Deserialize)]
+enum KeptWork {
+    Card { card: String, params: Value },
+    Command(Command),
+}
+
+fn of_variable(name: String, request: &Request) -> (String, Option<Digest>) {
+    let value = request.environment.get(&name).map(|value| Digest::of(value.as_encoded_bytes()));
+    (name, value)
+}
+
+fn lies_as(path: &Path, form: Form) -> bool {
+    std::fs::metadata(path).is_ok_and(|there| match form {
+        Form::File => there.is_file(),
+        Form::Dir => there.is_dir(),
+    })
+}
