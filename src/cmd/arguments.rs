@@ -95,6 +95,9 @@ pub struct RunArguments {
     /// Workers at once; the default is careful: at most 4, fewer when the machine is busy.
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub jobs: Option<u16>,
+    /// Stop at the first failure; the default is to go on with whatever does not need what failed.
+    #[arg(long)]
+    pub fail_fast: bool,
     /// Print one JSON document at the end instead of text.
     #[arg(long)]
     pub json: bool,

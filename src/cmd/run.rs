@@ -1,5 +1,6 @@
 //! `pipe run`.
 
+use std::collections::BTreeSet;
 use std::io::IsTerminal;
 use std::sync::Arc;
 
@@ -7,7 +8,7 @@ use super::arguments::RunArguments;
 use super::failure::Failure;
 use super::project::Project;
 use super::{Exit, output};
-use crate::engine::{self, Observer, Options, RunOutcome, history};
+use crate::engine::{self, FailedWork, Finished, Observer, OnFailure, Options, RunOutcome, history};
 use crate::report::journal::Journal;
 use crate::report::plain::Plain;
 use crate::report::progress::Live;
@@ -19,20 +20,31 @@ pub fn run(arguments: &RunArguments) -> Result<Exit, Failure> {
     let project = Project::find()?;
     let store = Arc::new(project.store()?);
     let plan = project.plan_to_run(&arguments.pipeline, &store)?;
-    let options = Options { run: run_id(), jobs: arguments.jobs.map(usize::from) };
+    let options = Options {
+        run: run_id(),
+        jobs: arguments.jobs.map(usize::from),
+        on_failure: if arguments.fail_fast { OnFailure::Stop } else { OnFailure::KeepGoing },
+        failed_work: FailedWork::Remove,
+        refresh: BTreeSet::new(),
+    };
     let journal = Journal::create(&store.run_dir(&options.run));
     let mut observer = Fanout(vec![Box::new(journal), screen()]);
-    let report = engine::run(plan, &store, options, &mut observer)?;
+    let Finished { report, broken } = engine::run(plan, &store, options, &mut observer);
     keep(&store, &report);
     if arguments.json {
         output::document(&report);
     } else {
         output::errors(&summary::render(&report, Color::of_stderr()));
+        // Last, where it is seen: it is why the run could not go on.
+        if let Some(error) = broken {
+            return Err(error.into());
+        }
     }
     Ok(match report.outcome {
         RunOutcome::Succeeded => Exit::Success,
         RunOutcome::Failed => Exit::StageFailed,
         RunOutcome::Interrupted => Exit::Interrupted,
+        RunOutcome::Broken => Exit::Broken,
     })
 }
 

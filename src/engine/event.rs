@@ -4,7 +4,7 @@ use contract::{Digest, Level};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::outcome::{RunOutcome, StageOutcome};
+use super::outcome::{FailureReport, RunOutcome, StageOutcome};
 use crate::spec::{PipelineName, StageName};
 
 /// One event; a line of `events.ndjson` is this with the seconds since the run began.
@@ -72,6 +72,36 @@ pub enum RunEvent {
         /// At which step.
         step: u64,
     },
+    /// A ready stage is passed over: it waits for something that only it needs.
+    StageWaiting {
+        /// The stage.
+        #[schemars(with = "String")]
+        stage: StageName,
+        /// What it waits for.
+        reason: String,
+    },
+    /// An attempt at a stage failed, and it will be tried again.
+    StageRetried {
+        /// The stage.
+        #[schemars(with = "String")]
+        stage: StageName,
+        /// The attempt that failed, counted from 1.
+        attempt: u32,
+        /// How many it may have.
+        attempts: u32,
+        /// Why it failed.
+        failure: FailureReport,
+        /// Seconds until it starts again.
+        wait: f64,
+    },
+    /// A stage was executed although it has a record, and gave something else: it is not reproducible.
+    NotReproducible {
+        /// The stage.
+        #[schemars(with = "String")]
+        stage: StageName,
+        /// The outputs that differ, by port.
+        outputs: Vec<String>,
+    },
     /// What came of a stage.
     StageEnded {
         /// The stage.
@@ -81,7 +111,7 @@ pub enum RunEvent {
         outcome: StageOutcome,
         /// Wall-clock seconds.
         seconds: f64,
-        /// Why it failed or what it waited for in vain.
+        /// Why it failed, was skipped or blocked.
         message: Option<String>,
     },
     /// A file of the user's stood where an output belongs; it was moved aside.

@@ -35,16 +35,30 @@ pub(super) enum Ending {
     /// Another run made the record while this one waited for the action's lock.
     Appeared(Box<Record>),
     /// It failed.
-    Failed(FailureReport, Usage),
+    Failed(Box<Failed>),
     /// It was asked to stop and did.
     Interrupted,
+}
+
+impl Ending {
+    fn failed(failure: FailureReport, usage: Usage) -> Ending {
+        Ending::Failed(Box::new(Failed { failure, usage, kept: None }))
+    }
+}
+
+/// A failed execution.
+pub(super) struct Failed {
+    pub failure: FailureReport,
+    pub usage: Usage,
+    /// Where its private directory was kept.
+    pub kept: Option<PathBuf>,
 }
 
 /// What an execution needs from the run loop.
 pub(super) struct Execution {
     pub shared: Arc<Shared>,
     pub stage: StageId,
-    pub resolved: Resolved,
+    pub resolved: Arc<Resolved>,
     pub backend: Rc<dyn Backend>,
     pub events: UnboundedSender<(StageId, Event)>,
     pub control: watch::Receiver<Control>,
@@ -57,8 +71,8 @@ impl Execution {
     }
 
     /// Runs the stage. Two runs that need one action execute it once: the second waits for the lock and finds the record.
-    pub async fn run(self) -> Result<Ending, EngineError> {
-        let Execution { shared, resolved, .. } = &self;
+    pub async fn run(&self) -> Result<Ending, EngineError> {
+        let Execution { shared, resolved, .. } = self;
         let (stage, key) = (self.stage, resolved.key);
         let lock = blocking(shared, move |shared| shared.store.lock_action(&key).map_err(EngineError::store)).await?;
         let found =
@@ -69,7 +83,7 @@ impl Execution {
         if self.control.borrow().cancel != Cancel::No {
             return Ok(Ending::Interrupted);
         }
-        let resolved = resolved.clone();
+        let resolved = Arc::clone(resolved);
         let prepared = blocking(shared, move |shared| {
             let log = Execution::log_path(shared, stage);
             let logs = log.parent().unwrap_or(&log);
@@ -100,7 +114,7 @@ impl Execution {
             Outcome::Finished(usage) => self.keep(prepared.outputs, metrics, usage).await,
             Outcome::Failed(failure) => {
                 let report = FailureReport { class: failure.class, message: failure.message, help: failure.help };
-                Ok(Ending::Failed(report, failure.usage))
+                Ok(Ending::failed(report, failure.usage))
             }
             Outcome::Interrupted(_) => Ok(Ending::Interrupted),
         }
@@ -126,7 +140,7 @@ impl Execution {
         metrics: BTreeMap<String, f64>,
         usage: Usage,
     ) -> Result<Ending, EngineError> {
-        let (stage, action, key) = (self.stage, self.resolved.action.clone(), self.resolved.key);
+        let (stage, resolved) = (self.stage, Arc::clone(&self.resolved));
         let record = blocking(&self.shared, move |shared| {
             let planned = &shared.plan.graph[stage];
             let mut outputs = BTreeMap::new();
@@ -139,8 +153,8 @@ impl Execution {
             }
             let record = Record {
                 format: RECORD_FORMAT,
-                key,
-                action,
+                key: resolved.key,
+                action: resolved.action.clone(),
                 outputs,
                 metrics,
                 usage,
@@ -152,12 +166,12 @@ impl Execution {
             };
             let durability = if usage.seconds >= SYNC_FROM_SECONDS { Durability::Synced } else { Durability::Relaxed };
             shared.store.put_record(&record, durability).map_err(EngineError::store)?;
-            shared.store.drop_checkpoints(&key).map_err(EngineError::store)?;
+            shared.store.drop_checkpoints(&resolved.key).map_err(EngineError::store)?;
             Ok(Ok(record))
         });
         Ok(match record.await? {
             Ok(record) => Ending::Ran(Box::new(record)),
-            Err(failure) => Ending::Failed(failure, usage),
+            Err(failure) => Ending::failed(failure, usage),
         })
     }
 }

@@ -54,7 +54,7 @@ pub fn forecast(plan: &Plan, store: &Store) -> Result<Vec<Forecast>, EngineError
             Err(_) => Forecast::Unknown { waits_for: unknown_producers(plan, stage, &known), last: last() },
         };
         if let Forecast::Hit { record, .. } = &forecast {
-            known.insert(stage, hits::artifacts(record));
+            known.insert(stage, record);
         }
         forecasts[stage.index()] = Some(forecast);
     }

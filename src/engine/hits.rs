@@ -1,6 +1,5 @@
 //! What the store already has: the synchronous pass over the plan, and the look-up that the run loop repeats after a cutoff.
 
-use std::collections::BTreeMap;
 use std::time::Instant;
 
 use contract::Digest;
@@ -9,8 +8,7 @@ use super::resolve::{self, Known, Resolved, Sources};
 use super::tally::Tally;
 use super::{EngineError, Observer, RunEvent, Shared, StageOutcome};
 use crate::plan::{PlannedStage, StageId};
-use crate::spec::PortName;
-use crate::store::{Artifact, Lookup, MissReason, Published, Record, Store};
+use crate::store::{Lookup, MissReason, Published, Record, Store};
 
 /// Settles every stage whose record is valid, in topological order; a stage behind a miss stays open.
 pub(super) fn settle(shared: &Shared, tally: &mut Tally, observer: &mut dyn Observer) -> Result<Known, EngineError> {
@@ -23,7 +21,7 @@ pub(super) fn settle(shared: &Shared, tally: &mut Tally, observer: &mut dyn Obse
         tally.resolved(stage, &resolved);
         if let Some(record) = look_up(shared, stage, &resolved, observer)? {
             let outcome = restore(shared, stage, &record, observer)?;
-            known.insert(stage, artifacts(&record));
+            known.insert(stage, &record);
             tally.settled(shared, stage, outcome, &record, begun.elapsed().as_secs_f64());
             observer.on(&ended(&shared.plan.graph[stage], outcome, begun.elapsed().as_secs_f64(), None));
         }
@@ -96,11 +94,6 @@ pub(super) fn publish(
         }
     }
     Ok(placed)
-}
-
-/// The outputs of a record, by port.
-pub fn artifacts(record: &Record) -> BTreeMap<PortName, Artifact> {
-    record.outputs.iter().map(|(port, artifact)| (PortName::new(port.as_str()), artifact.clone())).collect()
 }
 
 pub(super) fn ended(stage: &PlannedStage, outcome: StageOutcome, seconds: f64, message: Option<String>) -> RunEvent {

@@ -8,21 +8,26 @@
 //! ```
 //!
 //! - [`resolve`]: a stage and its known inputs to an action and a key. [`hits`]: what the store already has.
-//! - [`ready`]: who may start, in which order; pure. [`run_loop`]: the one owner of all of it while things run.
+//! - [`ready`]: who may start, in which order. [`attempts`]: who is tried again, and when. [`semaphores`]: groups. [`twins`]: stages
+//!   that come to one action. All pure; [`run_loop`] is the one owner of all of it while things run.
 //! - [`execute`]: one stage from private directory to record. [`outcome`], [`event`]: what is reported.
 //! - [`history`]: earlier runs. [`forecast`]: what a run would do, without doing it; behind `plan` and `why`.
 
+mod attempts;
 pub mod error;
 pub mod event;
 mod execute;
 pub mod forecast;
 pub mod history;
 mod hits;
+pub mod options;
 pub mod outcome;
 mod ready;
 mod resolve;
 mod run_loop;
+mod semaphores;
 mod tally;
+mod twins;
 mod workspace;
 
 use std::sync::Arc;
@@ -30,47 +35,54 @@ use std::time::Instant;
 
 pub use error::EngineError;
 pub use event::{Observer, RunEvent};
-pub use outcome::{FailureReport, OutputReport, RunOutcome, RunReport, StageOutcome, StageReport};
+pub use options::{FailedWork, OnFailure, Options};
+pub use outcome::{FailedAttempt, FailureReport, OutputReport, RunOutcome, RunReport, StageOutcome, StageReport};
 
 use crate::plan::Plan;
 use crate::store::Store;
-use tally::Tally;
+use tally::{End, Tally};
 
-/// What a run may be told besides its plan.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// The run's id: a path component, unique in the store.
-    pub run: String,
-    /// Workers at once; `None` leaves it to the governor's conservative default.
-    pub jobs: Option<usize>,
+/// A run that is over.
+#[derive(Debug)]
+pub struct Finished {
+    /// What came of it, as far as it got.
+    pub report: RunReport,
+    /// Why it could not go on, when the store or the backend broke.
+    pub broken: Option<EngineError>,
 }
 
-/// Brings every stage of `plan` up to date. A stage that fails is part of the report; an error means that the store or the
-/// backend broke.
-pub fn run(
-    plan: Plan,
-    store: &Arc<Store>,
-    options: Options,
-    observer: &mut dyn Observer,
-) -> Result<RunReport, EngineError> {
+/// Brings every stage of `plan` up to date. A stage that fails is part of the report, and so is everything that was done before
+/// the store or the backend broke.
+pub fn run(plan: Plan, store: &Arc<Store>, options: Options, observer: &mut dyn Observer) -> Finished {
     let started = Instant::now();
     let shared = Arc::new(Shared { plan, store: Arc::clone(store), options });
-    let plan = &shared.plan;
     observer.on(&RunEvent::RunStarted {
         run: shared.options.run.clone(),
-        pipeline: plan.pipeline.clone(),
-        stages: plan.order.len(),
+        pipeline: shared.plan.pipeline.clone(),
+        stages: shared.plan.order.len(),
     });
-    let mut tally = Tally::new(plan);
-    let known = hits::settle(&shared, &mut tally, observer)?;
-    let all_settled = plan.order.iter().all(|stage| known.has(*stage));
-    if !all_settled {
-        run_loop::run(&shared, known, &mut tally, observer)?;
-    }
-    let report = tally.into_report(&shared, started.elapsed().as_secs_f64());
+    let mut tally = Tally::new(&shared.plan);
+    let end = bring_up_to_date(&shared, &mut tally, observer).unwrap_or_else(End::Broken);
+    // What was learned is of use also when something broke; the first error is the one to tell.
+    let end = match (shared.store.save_memo().map_err(EngineError::store), end) {
+        (Err(error), End::Completed | End::FailedFast(_)) => End::Broken(error),
+        (_, end) => end,
+    };
+    let report = tally.into_report(&shared, &end, started.elapsed().as_secs_f64());
     observer.on(&RunEvent::RunEnded { outcome: report.outcome, seconds: report.seconds });
-    shared.store.save_memo().map_err(EngineError::store)?;
-    Ok(report)
+    let broken = match end {
+        End::Broken(error) => Some(error),
+        End::Completed | End::FailedFast(_) => None,
+    };
+    Finished { report, broken }
+}
+
+fn bring_up_to_date(shared: &Arc<Shared>, tally: &mut Tally, observer: &mut dyn Observer) -> Result<End, EngineError> {
+    let known = hits::settle(shared, tally, observer)?;
+    if shared.plan.order.iter().all(|stage| known.is_settled(*stage)) {
+        return Ok(End::Completed);
+    }
+    run_loop::run(shared, known, tally, observer)
 }
 
 /// What every part of a run reads and none changes.

@@ -21,7 +21,7 @@ pub enum StageOutcome {
     Hit,
     /// A hit whose outputs were put back.
     Restored,
-    /// Not wanted. Nothing skips stages yet; kept so that readers of reports need not change.
+    /// Its condition was false, or something it needs was skipped.
     Skipped,
     /// Something it needs failed.
     Blocked,
@@ -41,6 +41,8 @@ pub enum RunOutcome {
     Failed,
     /// It was stopped.
     Interrupted,
+    /// The store or the backend broke; the report holds what was known until then.
+    Broken,
 }
 
 /// An output as a run left it.
@@ -71,6 +73,18 @@ pub struct FailureReport {
     pub help: Option<String>,
 }
 
+/// An execution that failed and was followed by another one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FailedAttempt {
+    /// Why it failed.
+    pub failure: FailureReport,
+    /// Wall-clock seconds it took.
+    pub seconds: f64,
+    /// Its log.
+    pub log: Option<PathBuf>,
+}
+
 /// What came of one stage.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -94,6 +108,15 @@ pub struct StageReport {
     pub log: Option<PathBuf>,
     /// Why it failed.
     pub failure: Option<FailureReport>,
+    /// Why it was skipped, blocked or not finished.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
+    /// Executions of this run that failed and were tried again, oldest first; the last one is what this report is about.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub retried: Vec<FailedAttempt>,
+    /// Its private directory, when it failed and was to be kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<PathBuf>,
 }
 
 /// What came of a run.
@@ -111,6 +134,9 @@ pub struct RunReport {
     pub params: BTreeMap<String, serde_json::Value>,
     /// What came of it.
     pub outcome: RunOutcome,
+    /// What broke, when the store or the backend did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
     /// Unix seconds.
     pub started_at: u64,
     /// Wall-clock seconds.

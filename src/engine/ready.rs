@@ -26,13 +26,16 @@ enum Standing {
     Dead,
 }
 
+/// A place in the order of stages: less goes first.
+pub type Rank = (Reverse<u32>, StageId);
+
 /// The stages that are not done yet.
 #[derive(Debug)]
 pub struct ReadyQueue<'a, N> {
     graph: &'a DiGraph<N, ()>,
     standing: Vec<Standing>,
     height: Vec<u32>,
-    queue: BTreeSet<(Reverse<u32>, StageId)>,
+    queue: BTreeSet<Rank>,
 }
 
 impl<'a, N> ReadyQueue<'a, N> {
@@ -57,9 +60,22 @@ impl<'a, N> ReadyQueue<'a, N> {
         self.queue.first().map(|(_, stage)| *stage)
     }
 
+    /// The place of `stage` in the order: less goes first.
+    pub fn rank(&self, stage: StageId) -> Rank {
+        (Reverse(self.height[stage.index()]), stage)
+    }
+
+    /// Puts a stage that was taken back into the queue.
+    pub fn put_back(&mut self, stage: StageId) {
+        if self.standing[stage.index()] == Standing::Started {
+            self.standing[stage.index()] = Standing::Waiting(0);
+            self.queue_if_ready(stage);
+        }
+    }
+
     /// Takes a ready stage from the queue.
     pub fn start(&mut self, stage: StageId) {
-        self.queue.remove(&(Reverse(self.height[stage.index()]), stage));
+        self.queue.remove(&self.rank(stage));
         self.standing[stage.index()] = Standing::Started;
     }
 
@@ -103,7 +119,7 @@ impl<'a, N> ReadyQueue<'a, N> {
     fn queue_if_ready(&mut self, stage: StageId) {
         if self.standing[stage.index()] == Standing::Waiting(0) {
             self.standing[stage.index()] = Standing::Ready;
-            self.queue.insert((Reverse(self.height[stage.index()]), stage));
+            self.queue.insert(self.rank(stage));
         }
     }
 }

@@ -8,30 +8,66 @@ use super::EngineError;
 use crate::action::{self, Action, ActionInput, ActionScript, ActionWork};
 use crate::plan::{InputSource, Plan, PlannedStage, Sandbox, Script, StageId, Work};
 use crate::spec::PortName;
-use crate::store::{Artifact, Shape, Store};
+use crate::store::{Artifact, Record, Shape, Store};
 
-/// Outputs of the stages that are done, by stage.
+/// What came of the stages that are settled, by stage.
 #[derive(Debug)]
-pub struct Known(Vec<Option<BTreeMap<PortName, Artifact>>>);
+pub struct Known(Vec<Option<Gift>>);
+
+/// What a settled stage leaves to others.
+#[derive(Debug)]
+enum Gift {
+    /// It gave this.
+    Outputs { outputs: BTreeMap<PortName, Artifact>, metrics: BTreeMap<String, f64> },
+    /// It was not wanted.
+    Skipped,
+}
 
 impl Known {
     /// Nothing is known yet.
     pub fn new(plan: &Plan) -> Known {
-        Known(vec![None; plan.graph.node_count()])
+        Known(plan.graph.node_indices().map(|_| None).collect())
     }
 
-    /// Whether the stage is done.
+    /// Whether the stage gave its outputs.
     pub fn has(&self, stage: StageId) -> bool {
+        matches!(self.0[stage.index()], Some(Gift::Outputs { .. }))
+    }
+
+    /// Whether the stage was skipped.
+    pub fn is_skipped(&self, stage: StageId) -> bool {
+        matches!(self.0[stage.index()], Some(Gift::Skipped))
+    }
+
+    /// Whether nothing remains to be done for the stage.
+    pub fn is_settled(&self, stage: StageId) -> bool {
         self.0[stage.index()].is_some()
     }
 
     /// Notes what a stage gave.
-    pub fn insert(&mut self, stage: StageId, outputs: BTreeMap<PortName, Artifact>) {
-        self.0[stage.index()] = Some(outputs);
+    pub fn insert(&mut self, stage: StageId, record: &Record) {
+        let outputs = record.outputs.iter().map(|(port, artifact)| (PortName::new(port.as_str()), artifact.clone()));
+        self.0[stage.index()] = Some(Gift::Outputs { outputs: outputs.collect(), metrics: record.metrics.clone() });
+    }
+
+    /// Notes that a stage was skipped.
+    pub fn skip(&mut self, stage: StageId) {
+        self.0[stage.index()] = Some(Gift::Skipped);
+    }
+
+    /// The last value of a metric of a stage that gave its outputs, replayed from its record where it was a hit.
+    pub fn metric(&self, stage: StageId, name: &str) -> Option<f64> {
+        match self.0[stage.index()].as_ref()? {
+            Gift::Outputs { metrics, .. } => metrics.get(name).copied(),
+            Gift::Skipped => None,
+        }
     }
 
     fn artifact(&self, stage: StageId, port: &PortName) -> Option<&Artifact> {
-        self.0[stage.index()].as_ref()?.get(port)
+        match self.0[stage.index()].as_ref()? {
+            Gift::Outputs { outputs, .. } => outputs.get(port),
+            Gift::Skipped => None,
+        }
     }
 }
 

@@ -6,9 +6,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use indexmap::IndexMap;
 
-use super::Shared;
-use super::outcome::{FailureReport, OutputReport, RunOutcome, RunReport, StageOutcome, StageReport};
+use super::outcome::{FailedAttempt, FailureReport, OutputReport, RunOutcome, RunReport, StageOutcome, StageReport};
 use super::resolve::Resolved;
+use super::{EngineError, Shared};
 use crate::plan::{Plan, StageId};
 use crate::store::{Record, Usage};
 
@@ -30,6 +30,9 @@ impl Tally {
             metrics: BTreeMap::new(),
             log: None,
             failure: None,
+            cause: None,
+            retried: Vec::new(),
+            kept: None,
         };
         Tally { stages: vec![open; plan.graph.node_count()], executed_peak: 0, started_at: unix_seconds() }
     }
@@ -78,34 +81,73 @@ impl Tally {
         self.executed_peak = self.executed_peak.max(usage.peak_memory);
     }
 
-    /// Something the stage needs failed.
-    pub fn blocked(&mut self, stage: StageId) {
-        self.stages[stage.index()].outcome = StageOutcome::Blocked;
+    /// An execution of the stage failed and will be followed by another one.
+    pub fn retried(&mut self, stage: StageId, failed: FailedAttempt) {
+        self.stages[stage.index()].retried.push(failed);
     }
 
-    pub fn into_report(self, shared: &Shared, seconds: f64) -> RunReport {
-        let any = |outcome| self.stages.iter().any(|stage| stage.outcome == outcome);
-        let outcome = if any(StageOutcome::Interrupted) {
-            RunOutcome::Interrupted
-        } else if any(StageOutcome::Failed) {
-            RunOutcome::Failed
-        } else {
-            RunOutcome::Succeeded
-        };
+    /// The private directory of the failed stage lies here.
+    pub fn kept(&mut self, stage: StageId, directory: PathBuf) {
+        self.stages[stage.index()].kept = Some(directory);
+    }
+
+    /// The stage gave nothing, and this is why.
+    pub fn idle(&mut self, stage: StageId, outcome: StageOutcome, cause: String) {
+        let report = &mut self.stages[stage.index()];
+        report.outcome = outcome;
+        report.cause = Some(cause);
+    }
+
+    /// The whole report. `end` is how the run came to its end.
+    pub fn into_report(mut self, shared: &Shared, end: &End, seconds: f64) -> RunReport {
         let plan = &shared.plan;
+        if let End::FailedFast(first) = end {
+            let cause = format!(
+                "not finished: `{}` failed, and --fail-fast stops at the first failure",
+                plan.graph[*first].name
+            );
+            let open = self.stages.iter_mut().filter(|stage| stage.outcome == StageOutcome::Interrupted);
+            open.for_each(|stage| stage.cause = Some(cause.clone()));
+        }
         let named = plan.graph.node_weights().map(|stage| stage.name.clone());
         RunReport {
             run: shared.options.run.clone(),
             pipeline: plan.pipeline.clone(),
             file: plan.file.clone(),
             params: plan.params.clone(),
-            outcome,
+            outcome: self.outcome(end),
+            error: match end {
+                End::Broken(error) => Some(error.to_string()),
+                End::Completed | End::FailedFast(_) => None,
+            },
             started_at: self.started_at,
             seconds,
             peak_memory: self.executed_peak,
             stages: named.zip(self.stages).collect::<IndexMap<_, _>>(),
         }
     }
+
+    fn outcome(&self, end: &End) -> RunOutcome {
+        let any = |outcome| self.stages.iter().any(|stage| stage.outcome == outcome);
+        match end {
+            End::Broken(_) => RunOutcome::Broken,
+            End::FailedFast(_) => RunOutcome::Failed,
+            End::Completed if any(StageOutcome::Interrupted) => RunOutcome::Interrupted,
+            End::Completed if any(StageOutcome::Failed) => RunOutcome::Failed,
+            End::Completed => RunOutcome::Succeeded,
+        }
+    }
+}
+
+/// How a run came to its end.
+#[derive(Debug)]
+pub(crate) enum End {
+    /// There was nothing left to do, or the user stopped it.
+    Completed,
+    /// This stage failed, and the run was to stop then.
+    FailedFast(StageId),
+    /// It could not go on.
+    Broken(EngineError),
 }
 
 pub(crate) fn unix_seconds() -> u64 {

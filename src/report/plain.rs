@@ -75,11 +75,23 @@ pub(super) fn line(color: Color, event: &RunEvent) -> Option<String> {
         RunEvent::Quarantined { stage, message } => {
             format!("{}  {stage}: {message}; running it again", color.warning(&format!("{:>11}", "damaged")))
         }
+        RunEvent::StageRetried { stage, attempt, attempts, failure, wait } => format!(
+            "{}  {stage}: attempt {attempt} of {attempts} failed: {}; again in {}",
+            color.warning(&format!("{:>11}", "retry")),
+            failure.message,
+            units::seconds(*wait)
+        ),
+        RunEvent::NotReproducible { stage, outputs } => format!(
+            "{}  {stage} is not reproducible: executed again it gave another {}; the new one is kept",
+            color.warning(&format!("{:>11}", "warning")),
+            outputs.join(", ")
+        ),
         RunEvent::Governor { message, holds: true } => format!("{:>11}  {message}", "governor"),
         RunEvent::Stopping { message } => format!("{:>11}  {message}", "stop"),
         RunEvent::RunStarted { .. }
         | RunEvent::RunEnded { .. }
         | RunEvent::Governor { holds: false, .. }
+        | RunEvent::StageWaiting { .. }
         | RunEvent::StageProgress { .. }
         | RunEvent::StageMetric { .. }
         | RunEvent::StageCheckpoint { .. }

@@ -37,6 +37,7 @@ fn closing(report: &RunReport) -> String {
         (StageOutcome::Hit, "up to date"),
         (StageOutcome::Failed, "failed"),
         (StageOutcome::Blocked, "blocked"),
+        (StageOutcome::Skipped, "skipped"),
         (StageOutcome::Interrupted, "not finished"),
     ];
     let parts: Vec<_> = counted
@@ -53,7 +54,7 @@ fn closing(report: &RunReport) -> String {
         RunOutcome::Succeeded => {
             let _ = write!(line, "; outputs in out/{}/", report.pipeline);
         }
-        RunOutcome::Failed => {}
+        RunOutcome::Failed | RunOutcome::Broken => {}
         RunOutcome::Interrupted => line.push_str("; the next run goes on from here"),
     }
     line.push('\n');

@@ -4,6 +4,7 @@
 
 mod cache;
 mod command_line;
+mod executor_ends;
 mod failures;
 mod full;
 mod interrupts;

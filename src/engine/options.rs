@@ -1,0 +1,40 @@
+//! What a run may be told besides its plan.
+
+use std::collections::BTreeSet;
+
+use crate::spec::StageName;
+
+/// What a run may be told besides its plan.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// The run's id: a path component, unique in the store.
+    pub run: String,
+    /// Workers at once; `None` leaves it to the governor's conservative default.
+    pub jobs: Option<usize>,
+    /// What a failed stage means for the others.
+    pub on_failure: OnFailure,
+    /// What becomes of a failed stage's private directory.
+    pub failed_work: FailedWork,
+    /// Stages that are executed although they have a record.
+    pub refresh: BTreeSet<StageName>,
+}
+
+/// What a failed stage means for the others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnFailure {
+    /// Independent branches go on.
+    #[default]
+    KeepGoing,
+    /// Nothing more is started, and what runs is asked to stop.
+    Stop,
+}
+
+/// What becomes of the private directory of a stage that failed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FailedWork {
+    /// It is removed.
+    #[default]
+    Remove,
+    /// It is kept under `work/kept/<run>/<stage>`, for somebody to look at.
+    Keep,
+}

@@ -1,0 +1,172 @@
+//! What follows an execution: its outputs are published and its consumers become ready, or it is tried again, or what needs it
+//! is blocked.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use contract::FailureClass;
+use tokio::task::JoinError;
+use tokio::time::Instant;
+
+use super::{Ended, RunLoop};
+use crate::backend::Cancel;
+use crate::engine::attempts::Sequel;
+use crate::engine::execute::{Ending, Execution, Failed};
+use crate::engine::resolve::Resolved;
+use crate::engine::{EngineError, FailedAttempt, FailureReport, OnFailure, RunEvent, StageOutcome, hits};
+use crate::plan::StageId;
+use crate::store::Record;
+
+impl RunLoop<'_> {
+    pub(super) fn ended(&mut self, ended: Result<Ended, JoinError>) {
+        let Ended { stage, resolved, begun, result } = match ended {
+            Ok(ended) => ended,
+            Err(error) => return self.break_off(EngineError::system("an execution ended abnormally", error.into())),
+        };
+        self.release(stage);
+        // Events that were sent before the end are shown before it.
+        while let Ok((stage, event)) = self.events.try_recv() {
+            self.relay(stage, event);
+        }
+        let seconds = begun.elapsed().as_secs_f64();
+        let settled = match result {
+            Ok(Ending::Ran(record)) => self.ran(stage, &record, seconds),
+            Ok(Ending::Appeared(record)) => self.appeared(stage, &record, seconds),
+            Ok(Ending::Failed(failed)) => return self.failed(stage, resolved, *failed, seconds),
+            Ok(Ending::Interrupted) => return self.interrupted(stage, resolved, seconds),
+            Err(error) => Err(error),
+        };
+        self.leave(&resolved);
+        if let Err(error) = settled {
+            self.break_off(error);
+        }
+    }
+
+    /// Gives back what the execution held.
+    fn release(&mut self, stage: StageId) {
+        self.governor.ended(stage.index() as u64);
+        self.semaphores.give_back(&self.stage(stage).conduct.groups);
+        self.running.remove(&stage);
+        self.stirred = true;
+    }
+
+    /// The action is over: whoever waited for it looks it up again.
+    fn leave(&mut self, resolved: &Resolved) {
+        for twin in self.twins.leave(&resolved.key) {
+            self.queue.put_back(twin);
+        }
+    }
+
+    fn ran(&mut self, stage: StageId, record: &Record, seconds: f64) -> Result<(), EngineError> {
+        hits::publish(self.shared, stage, record, self.observer)?;
+        self.settle(stage, StageOutcome::Ran, record, seconds);
+        Ok(())
+    }
+
+    fn appeared(&mut self, stage: StageId, record: &Record, seconds: f64) -> Result<(), EngineError> {
+        let outcome = hits::restore(self.shared, stage, record, self.observer)?;
+        self.settle(stage, outcome, record, seconds);
+        Ok(())
+    }
+
+    pub(super) fn settle(&mut self, stage: StageId, outcome: StageOutcome, record: &Record, seconds: f64) {
+        self.known.insert(stage, record);
+        self.queue.done(stage);
+        self.tally.settled(self.shared, stage, outcome, record, seconds);
+        self.observer.on(&hits::ended(self.stage(stage), outcome, seconds, None));
+    }
+
+    fn failed(&mut self, stage: StageId, resolved: Arc<Resolved>, failed: Failed, seconds: f64) {
+        let Failed { failure, usage, kept } = failed;
+        match self.sequel(stage, failure.class) {
+            Sequel::Again { failed, wait } => self.back_off(stage, resolved, failure, seconds, failed, wait),
+            Sequel::Enough => {
+                self.leave(&resolved);
+                let message = failure.message.clone();
+                self.tally.failed(stage, failure, usage, seconds);
+                if let Some(directory) = kept {
+                    self.tally.kept(stage, directory);
+                }
+                self.block(stage, seconds, message);
+            }
+        }
+    }
+
+    fn interrupted(&mut self, stage: StageId, resolved: Arc<Resolved>, seconds: f64) {
+        // It left by itself: a failure that another attempt may go on from.
+        if self.cancel == Cancel::No
+            && let Sequel::Again { failed, wait } = self.sequel(stage, FailureClass::Interrupted)
+        {
+            let failure = FailureReport {
+                class: FailureClass::Interrupted,
+                message: "it stopped itself before it was done".to_owned(),
+                help: None,
+            };
+            return self.back_off(stage, resolved, failure, seconds, failed, wait);
+        }
+        self.leave(&resolved);
+        self.observer.on(&hits::ended(self.stage(stage), StageOutcome::Interrupted, seconds, None));
+    }
+
+    /// What follows a failure of this class. A run that stops tries nothing again.
+    fn sequel(&mut self, stage: StageId, class: FailureClass) -> Sequel {
+        let planned = self.stage(stage);
+        if self.cancel != Cancel::No {
+            return Sequel::Enough;
+        }
+        let lot = format!("{}/{}", self.shared.options.run, planned.name);
+        self.attempts.failed(stage, class, &planned.conduct.retry, &lot)
+    }
+
+    fn back_off(
+        &mut self,
+        stage: StageId,
+        resolved: Arc<Resolved>,
+        failure: FailureReport,
+        seconds: f64,
+        failed: u32,
+        wait: std::time::Duration,
+    ) {
+        let planned = self.stage(stage);
+        let log = set_aside(&Execution::log_path(self.shared, stage), failed);
+        self.observer.on(&RunEvent::StageRetried {
+            stage: planned.name.clone(),
+            attempt: failed,
+            attempts: planned.conduct.retry.attempts,
+            failure: failure.clone(),
+            wait: wait.as_secs_f64(),
+        });
+        self.tally.retried(stage, FailedAttempt { failure, seconds, log });
+        self.backing_off.insert(stage, resolved);
+        self.attempts.wait_until(Instant::now() + wait, stage);
+    }
+
+    /// Holds every stage whose wait between two attempts is over.
+    pub(super) fn try_again(&mut self) {
+        while let Some(stage) = self.attempts.take_due(Instant::now()) {
+            if let Some(resolved) = self.backing_off.remove(&stage) {
+                self.hold(stage, resolved);
+            }
+        }
+    }
+
+    /// Independent branches go on, unless the run is to stop at the first failure; everything behind the stage is blocked.
+    fn block(&mut self, stage: StageId, seconds: f64, message: String) {
+        let planned = self.stage(stage);
+        self.observer.on(&hits::ended(planned, StageOutcome::Failed, seconds, Some(message)));
+        for blocked in self.queue.failed(stage) {
+            let cause = format!("needs `{}`, which failed", planned.name);
+            self.tally.idle(blocked, StageOutcome::Blocked, cause.clone());
+            self.observer.on(&hits::ended(self.stage(blocked), StageOutcome::Blocked, 0.0, Some(cause)));
+        }
+        if self.shared.options.on_failure == OnFailure::Stop {
+            self.stop_after(stage);
+        }
+    }
+}
+
+/// Moves the log of a failed attempt out of the way of the next one; a log that cannot be moved is replaced by it.
+fn set_aside(log: &std::path::Path, attempt: u32) -> Option<PathBuf> {
+    let aside = log.with_extension(format!("attempt-{attempt}.log"));
+    std::fs::rename(log, &aside).is_ok().then_some(aside)
+}

@@ -1,0 +1,61 @@
+//! How a run ends early: by Ctrl-C, at the first failure, or because something broke. In each case nothing more is started, what
+//! runs may take a checkpoint, and the report is written.
+
+use super::RunLoop;
+use crate::backend::Cancel;
+use crate::engine::{EngineError, RunEvent, StageOutcome, hits};
+use crate::plan::StageId;
+
+/// Why nothing more is started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum StopCause {
+    /// The user asked for it.
+    User,
+    /// This stage failed, and the run stops at the first failure.
+    Failure(StageId),
+}
+
+impl RunLoop<'_> {
+    /// Once: admit nothing more and let stages take a checkpoint. Twice: kill them.
+    pub(super) fn stop(&mut self) {
+        self.stopped = Some(StopCause::User);
+        let (next, message) = match self.cancel {
+            Cancel::No => (Cancel::Stop, "stopping: stages may take a checkpoint; press Ctrl-C again to kill them"),
+            Cancel::Stop | Cancel::Kill => (Cancel::Kill, "killing the stages that still run"),
+        };
+        self.observer.on(&RunEvent::Stopping { message: message.to_owned() });
+        self.cancel_all(next);
+    }
+
+    /// The first failure ends the run.
+    pub(super) fn stop_after(&mut self, failed: StageId) {
+        if self.cancel != Cancel::No {
+            return;
+        }
+        self.stopped = Some(StopCause::Failure(failed));
+        let message = format!("stopping: `{}` failed; press Ctrl-C to kill what still runs", self.stage(failed).name);
+        self.observer.on(&RunEvent::Stopping { message });
+        self.cancel_all(Cancel::Stop);
+    }
+
+    /// Keeps the first error and winds the run down.
+    pub(super) fn break_off(&mut self, error: EngineError) {
+        self.broken.get_or_insert(error);
+        if self.cancel == Cancel::No {
+            self.cancel_all(Cancel::Stop);
+        }
+    }
+
+    fn cancel_all(&mut self, cancel: Cancel) {
+        self.cancel = cancel;
+        for running in self.running.values() {
+            running.control.send_modify(|control| control.cancel = cancel);
+        }
+        self.attempts.give_up();
+        for stage in std::mem::take(&mut self.backing_off).into_keys() {
+            let cause = "stopped while it waited to be tried again".to_owned();
+            self.tally.idle(stage, StageOutcome::Interrupted, cause.clone());
+            self.observer.on(&hits::ended(self.stage(stage), StageOutcome::Interrupted, 0.0, Some(cause)));
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! How runs end early: at the first failure, or because the store breaks under them.
+
+use crate::project::{Project, expected, outcomes};
+
+/// `slow` says through a fifo that it runs and then waits for ever; `bad` fails once it has heard that.
+const FAILS_BESIDE: &str = r#"pipeline: f
+stages:
+  slow: {uses: command, run: "trap 'exit 75' TERM; echo up > $FIFO; while :; do read x < $NEVER; done", out: {s: out/s}, env: [FIFO, NEVER]}
+  bad: {uses: command, run: "read x < $FIFO; exit 3", out: {b: out/b}, env: [FIFO]}
+  behind: {uses: command, run: "cp ${in.b} ${out.c}", in: {b: bad}, out: {c: out/c}}
+  later: {uses: command, run: "cp ${in.s} ${out.d}", in: {s: slow}, out: {d: out/d}}
+"#;
+
+#[test]
+fn fail_fast_stops_what_runs_and_starts_nothing_more() {
+    let project = Project::with_pipeline(FAILS_BESIDE);
+    for name in ["fifo", "never"] {
+        assert!(std::process::Command::new("mkfifo").arg(project.path(name)).status().unwrap().success());
+    }
+    let mut command = project.command(&["run", "p.yaml", "--json", "--jobs", "2", "--fail-fast"]);
+    let ran = command.env("FIFO", project.path("fifo")).env("NEVER", project.path("never")).output().unwrap();
+    assert_eq!(ran.status.code(), Some(1), "{}", String::from_utf8_lossy(&ran.stderr));
+    let report: serde_json::Value = serde_json::from_slice(&ran.stdout).unwrap();
+    let as_expected = [("slow", "interrupted"), ("bad", "failed"), ("behind", "blocked"), ("later", "interrupted")];
+    assert_eq!(outcomes(&report), expected(&as_expected));
+    assert_eq!(report["outcome"], "failed");
+    assert_eq!(report["stages"]["behind"]["cause"], "needs `bad`, which failed");
+    let cause = "not finished: `bad` failed, and --fail-fast stops at the first failure";
+    assert_eq!(report["stages"]["slow"]["cause"], cause);
+    assert_eq!(report["stages"]["later"]["cause"], cause);
+    assert!(project.events().contains("stopping: `bad` failed"));
+}
+
+#[test]
+fn a_store_that_breaks_mid_run_is_reported_with_what_was_done() {
+    let project = Project::with_pipeline(
+        r#"pipeline: b
+stages:
+  first: {uses: command, run: "echo 1 > ${out.x}", out: {x: out/x}}
+  breaks: {uses: command, run: "rm -r $STORE/records; echo > $STORE/records; cp ${in.x} ${out.y}", in: {x: first}, out: {y: out/y}, env: [STORE]}
+  after: {uses: command, run: "cp ${in.y} ${out.z}", in: {y: breaks}, out: {z: out/z}}
+"#,
+    );
+    let store = project.path("cache");
+    let ran = project.command(&["run", "p.yaml"]).env("STORE", &store).output().unwrap();
+    let stderr = String::from_utf8(ran.stderr).unwrap();
+    assert_eq!(ran.status.code(), Some(3), "{stderr}");
+    assert!(stderr.contains("records"), "{stderr}");
+    let run = std::fs::read_dir(project.path("cache/runs")).unwrap().next().unwrap().unwrap().path();
+    let report: serde_json::Value = serde_json::from_slice(&std::fs::read(run.join("report.json")).unwrap()).unwrap();
+    assert_eq!(report["outcome"], "broken");
+    assert!(report["error"].as_str().unwrap().contains("records"), "{report}");
+    assert_eq!(report["stages"]["first"]["outcome"], "ran");
+    assert_eq!(report["stages"]["after"]["outcome"], "interrupted");
+
+    std::fs::remove_file(store.join("records")).unwrap();
+    let mut next = project.command(&["run", "p.yaml", "--json"]);
+    let next = next.env("STORE", project.path("elsewhere")).output().unwrap();
+    assert_eq!(next.status.code(), Some(0), "{}", String::from_utf8_lossy(&next.stderr));
+    assert_eq!(project.read("out/z"), "1\n");
+}
