@@ -7,7 +7,7 @@ use super::arguments::PlanArguments;
 use super::failure::Failure;
 use super::project::Project;
 use super::{Exit, output};
-use crate::engine::forecast::{self, Forecast};
+use crate::engine::forecast::{self, Forecast, Supposed};
 use crate::plan::{Plan, Work};
 use crate::report::style::Color;
 use crate::report::units;
@@ -20,15 +20,18 @@ pub fn run(arguments: &PlanArguments) -> Result<Exit, Failure> {
         return Ok(Exit::Success);
     }
     let store = project.store()?;
-    let forecasts = forecast::forecast(&plan, &store)?;
+    let outlook = forecast::outlook(&plan, &store)?;
+    let forecasts = &outlook.stages;
     store.save_memo()?;
     if arguments.json {
-        let stages = plan.graph.node_weights().zip(&forecasts);
+        let stages = plan.graph.node_weights().zip(forecasts);
         let stages: serde_json::Map<_, _> =
             stages.map(|(stage, forecast)| (stage.name.to_string(), json(&plan, forecast))).collect();
-        output::document(&serde_json::json!({"pipeline": plan.pipeline, "file": plan.file, "stages": stages}));
+        output::document(
+            &serde_json::json!({"pipeline": plan.pipeline, "file": plan.file, "expected_seconds": outlook.expected, "at_most_seconds": outlook.at_most, "stages": stages}),
+        );
     } else {
-        output::text(&text(&plan, &forecasts, Color::of_stdout()));
+        output::text(&text(&plan, forecasts, Color::of_stdout()));
     }
     Ok(Exit::Success)
 }
@@ -64,9 +67,12 @@ fn text(plan: &Plan, forecasts: &[Forecast], color: Color) -> String {
                 let took = last.as_ref().map(|record| format!(", took {}", units::seconds(record.usage.seconds)));
                 format!("    run  {name}  {}", color.dim(&format!("{why}{}", took.unwrap_or_default())))
             }
-            Forecast::Unknown { waits_for, .. } => {
+            Forecast::Unknown { waits_for, supposed, .. } => {
                 let names: Vec<_> = waits_for.iter().map(|stage| plan.graph[*stage].name.as_str()).collect();
-                let why = format!("unless {} gives what it gave before", names.join(" and "));
+                let why = match supposed {
+                    Supposed::Hit => format!("unless {} gives what it gave before", names.join(" and ")),
+                    Supposed::Run | Supposed::NeverRan => format!("after {}", names.join(" and ")),
+                };
                 format!("    run  {name}  {}", color.dim(&why))
             }
         };
@@ -85,8 +91,12 @@ fn json(plan: &Plan, forecast: &Forecast) -> serde_json::Value {
             "changes": changes,
             "expected_seconds": last.as_ref().map(|record| record.usage.seconds),
         }),
-        Forecast::Unknown { waits_for, last } => serde_json::json!({
+        Forecast::Unknown { waits_for, supposed, last } => serde_json::json!({
             "forecast": "unknown",
+            "if_unchanged": match supposed {
+                Supposed::Hit => "hit",
+                Supposed::Run | Supposed::NeverRan => "run",
+            },
             "waits_for": waits_for.iter().map(|stage| &plan.graph[*stage].name).collect::<Vec<_>>(),
             "expected_seconds": last.as_ref().map(|record| record.usage.seconds),
         }),

@@ -4,6 +4,7 @@
 
 use contract::Digest;
 
+use super::learned::{self, Learned, Past};
 use super::resolve::{self, Known, Resolved, Sources};
 use super::{EngineError, hits};
 use crate::action::difference::{Difference, differences};
@@ -31,34 +32,125 @@ pub enum Forecast {
         /// The last record of this stage.
         last: Option<Box<Record>>,
     },
-    /// It waits for these stages, which would run first; if they give what they gave before, it is a hit.
+    /// It waits for these stages, which would run first.
     Unknown {
         /// The producers whose outputs are not known.
         waits_for: Vec<StageId>,
+        /// What happens if they give what they gave before.
+        supposed: Supposed,
         /// The last record of this stage.
         last: Option<Box<Record>>,
     },
 }
 
+/// What happens to a stage if everything that would run gives what it gave before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Supposed {
+    /// The store serves it: the change stops before it.
+    Hit,
+    /// It runs also then.
+    Run,
+    /// Something it needs never ran, so there is nothing to suppose.
+    NeverRan,
+}
+
+/// What a run would do with a whole plan.
+#[derive(Debug)]
+pub struct Outlook {
+    /// By stage, in the plan's order of nodes.
+    pub stages: Vec<Forecast>,
+    /// Seconds that each stage is expected to take when it is executed.
+    pub seconds: Vec<f64>,
+    /// Seconds along the longest chain, if everything that runs gives what it gave before.
+    pub expected: f64,
+    /// Seconds along the longest chain, if nothing does.
+    pub at_most: f64,
+}
+
+/// What a run of `plan` would do.
+pub fn outlook(plan: &Plan, store: &Store) -> Result<Outlook, EngineError> {
+    let stages = forecast(plan, store)?;
+    let learned = Learned::new(stages.iter().map(past).collect());
+    let seconds: Vec<f64> = plan.graph.node_indices().map(|stage| learned.seconds(stage)).collect();
+    let along = |takes: &dyn Fn(&Forecast) -> bool| {
+        let weight = |stage: StageId| if takes(&stages[stage.index()]) { seconds[stage.index()] } else { 0.0 };
+        longest(plan, weight)
+    };
+    let certain = |forecast: &Forecast| match forecast {
+        Forecast::Hit { .. } | Forecast::Unknown { supposed: Supposed::Hit, .. } => false,
+        Forecast::Run { .. } | Forecast::Unknown { .. } => true,
+    };
+    let expected = along(&certain);
+    let at_most = along(&|forecast| !matches!(forecast, Forecast::Hit { .. }));
+    Ok(Outlook { stages, seconds, expected, at_most })
+}
+
 /// A forecast for every stage, by its position in the plan.
 pub fn forecast(plan: &Plan, store: &Store) -> Result<Vec<Forecast>, EngineError> {
     let mut known = Known::new(plan);
+    // As if everything that would run gave what it gave before.
+    let mut supposed = Known::new(plan);
     let mut forecasts: Vec<Option<Forecast>> = plan.graph.node_indices().map(|_| None).collect();
     for &stage in &plan.order {
-        let last = || {
-            let key = store.last(plan.pipeline.as_str(), plan.graph[stage].name.as_str())?;
-            store.past_record(&key).map(Box::new)
-        };
+        let last = || learned::last(plan, store, stage).map(Box::new);
         let forecast = match resolve::resolve(plan, stage, &known, store, Sources::Identified)? {
             Ok(resolved) => resolved_forecast(store, &plan.graph[stage], resolved, last)?,
-            Err(_) => Forecast::Unknown { waits_for: unknown_producers(plan, stage, &known), last: last() },
+            Err(_) => {
+                let (outcome, record) = suppose(plan, store, stage, &supposed)?;
+                if let Some(record) = record {
+                    supposed.insert(stage, &record);
+                }
+                Forecast::Unknown { waits_for: unknown_producers(plan, stage, &known), supposed: outcome, last: last() }
+            }
         };
-        if let Forecast::Hit { record, .. } = &forecast {
-            known.insert(stage, record);
+        match &forecast {
+            Forecast::Hit { record, .. } => {
+                known.insert(stage, record);
+                supposed.insert(stage, record);
+            }
+            Forecast::Run { last: Some(last), .. }
+            | Forecast::Unknown { supposed: Supposed::Run, last: Some(last), .. } => {
+                supposed.insert(stage, last);
+            }
+            Forecast::Run { last: None, .. } | Forecast::Unknown { .. } => {}
         }
         forecasts[stage.index()] = Some(forecast);
     }
     Ok(forecasts.into_iter().flatten().collect())
+}
+
+/// What the store would say about `stage` if everything before it gave what it gave before.
+fn suppose(
+    plan: &Plan,
+    store: &Store,
+    stage: StageId,
+    supposed: &Known,
+) -> Result<(Supposed, Option<Box<Record>>), EngineError> {
+    let Ok(resolved) = resolve::resolve(plan, stage, supposed, store, Sources::Identified)? else {
+        return Ok((Supposed::NeverRan, None));
+    };
+    Ok(match hits::record(store, &plan.graph[stage], &resolved.key)? {
+        Lookup::Hit(record) => (Supposed::Hit, Some(record)),
+        Lookup::Miss(_) => (Supposed::Run, None),
+    })
+}
+
+fn past(forecast: &Forecast) -> Option<Past> {
+    match forecast {
+        Forecast::Hit { record, .. } => Some(Past::from(&**record)),
+        Forecast::Run { last, .. } | Forecast::Unknown { last, .. } => last.as_deref().map(Past::from),
+    }
+}
+
+/// The weight of the heaviest chain.
+fn longest(plan: &Plan, weight: impl Fn(StageId) -> f64) -> f64 {
+    let mut until = vec![0.0_f64; plan.graph.node_count()];
+    for &stage in &plan.order {
+        let producers = plan.graph.neighbors_directed(stage, petgraph::Direction::Incoming);
+        let before = producers.map(|producer| until[producer.index()]).fold(0.0, f64::max);
+        until[stage.index()] = before + weight(stage);
+    }
+    until.into_iter().fold(0.0, f64::max)
 }
 
 fn resolved_forecast(

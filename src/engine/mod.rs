@@ -10,6 +10,7 @@
 //! - [`resolve`]: a stage and its known inputs to an action and a key. [`hits`]: what the store already has.
 //! - [`ready`]: who may start, in which order. [`attempts`]: who is tried again, and when. [`semaphores`]: groups. [`twins`]: stages
 //!   that come to one action. All pure; [`run_loop`] is the one owner of all of it while things run.
+//! - [`learned`]: what earlier executions teach about time and memory.
 //! - [`execute`]: one stage from private directory to record. [`outcome`], [`event`]: what is reported.
 //! - [`history`]: earlier runs. [`forecast`]: what a run would do, without doing it; behind `plan` and `why`.
 
@@ -20,6 +21,7 @@ mod execute;
 pub mod forecast;
 pub mod history;
 mod hits;
+pub mod learned;
 pub mod options;
 pub mod outcome;
 mod ready;

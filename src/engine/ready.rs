@@ -1,7 +1,7 @@
 //! Which stages may start, and in which order: pure bookkeeping over the plan's graph, without I/O.
 //!
-//! A stage is ready when all its producers are done. The longest chain of stages behind it decides who goes first, so that
-//! the critical path is never kept waiting; declaration order decides among equals.
+//! A stage is ready when all its producers are done. The chain behind it that is expected to take longest decides who goes first,
+//! so that the critical path is never kept waiting; declaration order decides among equals.
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -27,24 +27,27 @@ enum Standing {
 }
 
 /// A place in the order of stages: less goes first.
-pub type Rank = (Reverse<u32>, StageId);
+pub type Rank = (Reverse<u64>, StageId);
 
 /// The stages that are not done yet.
 #[derive(Debug)]
 pub struct ReadyQueue<'a, N> {
     graph: &'a DiGraph<N, ()>,
     standing: Vec<Standing>,
-    height: Vec<u32>,
+    /// Microseconds from the start of a stage to the end of the longest chain behind it.
+    height: Vec<u64>,
     queue: BTreeSet<Rank>,
 }
 
 impl<'a, N> ReadyQueue<'a, N> {
-    /// All stages of `graph`; `order` is a topological order of it.
-    pub fn new(graph: &'a DiGraph<N, ()>, order: &[StageId]) -> ReadyQueue<'a, N> {
-        let mut height = vec![0; graph.node_count()];
+    /// All stages of `graph`; `order` is a topological order of it, `seconds` what each stage is expected to take.
+    pub fn new(graph: &'a DiGraph<N, ()>, order: &[StageId], seconds: impl Fn(StageId) -> f64) -> ReadyQueue<'a, N> {
+        let mut height = vec![0_u64; graph.node_count()];
         for &stage in order.iter().rev() {
-            let below = graph.neighbors(stage).map(|next| height[next.index()] + 1).max();
-            height[stage.index()] = below.unwrap_or(0);
+            let below = graph.neighbors(stage).map(|next| height[next.index()]).max().unwrap_or(0);
+            // Never nothing: of two chains that take no time, the one with more stages goes first.
+            let own = (seconds(stage) * 1e6).max(1.0) as u64;
+            height[stage.index()] = below.saturating_add(own);
         }
         let producers = |stage| graph.neighbors_directed(stage, Direction::Incoming).count();
         let standing = graph.node_indices().map(|stage| Standing::Waiting(producers(stage))).collect();
@@ -142,14 +145,26 @@ mod tests {
     #[test]
     fn the_longest_chain_goes_first() {
         let (graph, order) = graph(4, &[(1, 2), (2, 3)]);
-        let queue = ReadyQueue::new(&graph, &order);
+        let queue = ReadyQueue::new(&graph, &order, |_| 1.0);
         assert_eq!(queue.peek(), Some(NodeIndex::new(1)));
+    }
+
+    #[test]
+    fn a_short_chain_that_takes_longer_goes_first() {
+        let (graph, order) = graph(4, &[(0, 1), (1, 2)]);
+        let seconds = |stage: StageId| if stage.index() == 3 { 10.0 } else { 3.0 };
+        let mut queue = ReadyQueue::new(&graph, &order, seconds);
+        assert_eq!(queue.peek(), Some(NodeIndex::new(3)));
+        queue.start(NodeIndex::new(3));
+        assert_eq!(queue.peek(), Some(NodeIndex::new(0)));
+        queue.put_back(NodeIndex::new(3));
+        assert_eq!(queue.peek(), Some(NodeIndex::new(3)));
     }
 
     #[test]
     fn a_failure_blocks_only_what_needs_it() {
         let (graph, order) = graph(5, &[(0, 1), (1, 2), (3, 4)]);
-        let mut queue = ReadyQueue::new(&graph, &order);
+        let mut queue = ReadyQueue::new(&graph, &order, |_| 1.0);
         assert_eq!(queue.failed(NodeIndex::new(0)), vec![NodeIndex::new(1), NodeIndex::new(2)]);
         queue.done(NodeIndex::new(3));
         assert_eq!(queue.peek(), Some(NodeIndex::new(4)));
@@ -162,13 +177,18 @@ mod tests {
             nodes in 1u32..40,
             raw in proptest::collection::vec((0u32..40, 0u32..40), 0..120),
             picks in proptest::collection::vec((0usize..8, proptest::bool::weighted(0.1)), 80),
+            seconds in proptest::collection::vec(0.0f64..1000.0, 40),
         ) {
             let edges: Vec<_> = raw.iter().map(|(a, b)| (a % nodes, b % nodes)).filter(|(a, b)| a < b).collect();
             let (graph, order) = graph(nodes, &edges);
-            let mut queue = ReadyQueue::new(&graph, &order);
+            let mut queue = ReadyQueue::new(&graph, &order, |stage| seconds[stage.index()]);
             let (mut done, mut dead, mut running) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
             for (pick, fails) in picks.iter().cycle() {
+                let mut before = None;
                 while let Some(stage) = queue.peek() {
+                    let rank = queue.rank(stage);
+                    prop_assert!(before.is_none_or(|before| before < rank), "the longest expected chain first");
+                    before = Some(rank);
                     queue.start(stage);
                     for producer in graph.neighbors_directed(stage, Direction::Incoming) {
                         prop_assert!(done.contains(&producer));

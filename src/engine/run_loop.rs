@@ -29,6 +29,7 @@ use tokio::task::{JoinSet, LocalSet};
 
 use super::attempts::Attempts;
 use super::execute::Ending;
+use super::learned::Learned;
 use super::ready::{Rank, ReadyQueue};
 use super::resolve::{Known, Resolved};
 use super::semaphores::Semaphores;
@@ -69,6 +70,7 @@ struct RunLoop<'a> {
     tally: &'a mut Tally,
     observer: &'a mut dyn Observer,
     queue: ReadyQueue<'a, PlannedStage>,
+    learned: Learned,
     /// Taken from the queue, resolved, found to be misses: they wait to be admitted, in this order.
     held: BTreeMap<Rank, Held>,
     /// Something happened since the last look at who may start.
@@ -125,7 +127,8 @@ impl<'a> RunLoop<'a> {
         observer: &'a mut dyn Observer,
     ) -> Result<RunLoop<'a>, EngineError> {
         let plan = &shared.plan;
-        let mut queue = ReadyQueue::new(&plan.graph, &plan.order);
+        let learned = Learned::of(plan, &shared.store, &known);
+        let mut queue = ReadyQueue::new(&plan.graph, &plan.order, |stage| learned.seconds(stage));
         for &stage in &plan.order {
             if known.has(stage) {
                 queue.done(stage);
@@ -144,6 +147,7 @@ impl<'a> RunLoop<'a> {
             tally,
             observer,
             queue,
+            learned,
             held: BTreeMap::new(),
             stirred: true,
             twins: Twins::default(),

@@ -16,7 +16,7 @@ use crate::engine::ready::Rank;
 use crate::engine::resolve::{self, Sources};
 use crate::engine::{EngineError, RunEvent, hits};
 use crate::governor::{Admission, Reason, Request};
-use crate::plan::{PlannedStage, StageId};
+use crate::plan::StageId;
 
 /// Why a held stage does not start.
 enum Obstacle {
@@ -102,7 +102,7 @@ impl RunLoop<'_> {
             let reason = format!("of group `{}` {} may run at once", full.group, full.capacity);
             return Some(Obstacle::Own(reason));
         }
-        match self.governor.admit(&request(planned)) {
+        match self.governor.admit(&self.request(stage)) {
             Admission::Now => None,
             Admission::Wait(reason) => Some(Obstacle::Governor(reason)),
         }
@@ -113,7 +113,7 @@ impl RunLoop<'_> {
         let Some(Held { resolved, .. }) = self.held.remove(&rank) else { return };
         self.waiting = None;
         let planned = self.stage(stage);
-        self.governor.started(stage.index() as u64, request(planned));
+        self.governor.started(stage.index() as u64, self.request(stage));
         self.semaphores.take(&planned.conduct.groups);
         self.observer.on(&RunEvent::StageStarted { stage: planned.name.clone(), key: resolved.key });
         self.tally.log(stage, Execution::log_path(self.shared, stage));
@@ -152,8 +152,11 @@ impl RunLoop<'_> {
             held.said = Some(reason);
         }
     }
-}
 
-fn request(stage: &PlannedStage) -> Request {
-    Request { cpus: stage.resources.cpus.max(1), memory: stage.resources.memory }
+    /// What the stage wants: what it declares, and the memory that it is known to need.
+    fn request(&self, stage: StageId) -> Request {
+        let resources = &self.stage(stage).resources;
+        let memory = resources.memory.max(self.learned.peak_memory(stage));
+        Request { cpus: resources.cpus.max(1), memory }
+    }
 }
