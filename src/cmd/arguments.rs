@@ -86,6 +86,8 @@ Examples:
   pipe run pipelines/full.yaml dataset         only what `dataset` needs
   pipe run pipelines/full.yaml -S lr=1e-4 -S seed=7
   pipe run pipelines/full.yaml --jobs 2 --json | jq .outcome
+  pipe run pipelines/full.yaml --refresh model   run it again: is it reproducible?
+  pipe run pipelines/full.yaml --fail-fast --keep-work
 
 A second run executes nothing. Outputs lie under out/PIPELINE/STAGE/PORT; the store is cache/.
 Ctrl-C once lets stages take a checkpoint, twice kills them; the next run goes on from there.")]
@@ -98,6 +100,12 @@ pub struct RunArguments {
     /// Stop at the first failure; the default is to go on with whatever does not need what failed.
     #[arg(long)]
     pub fail_fast: bool,
+    /// Execute this stage although it has a record, and say when it gives something else (may be repeated).
+    #[arg(long, value_name = "STAGE")]
+    pub refresh: Vec<String>,
+    /// Keep the private directory of a stage that fails, under cache/work/kept/RUN/STAGE.
+    #[arg(long)]
+    pub keep_work: bool,
     /// Print one JSON document at the end instead of text.
     #[arg(long)]
     pub json: bool,

@@ -7,13 +7,15 @@ use std::sync::Arc;
 use super::arguments::RunArguments;
 use super::failure::Failure;
 use super::project::Project;
-use super::{Exit, output};
+use super::{Exit, output, why};
 use crate::engine::{self, FailedWork, Finished, Observer, OnFailure, Options, RunOutcome, history};
+use crate::plan::Plan;
 use crate::report::journal::Journal;
 use crate::report::plain::Plain;
 use crate::report::progress::Live;
 use crate::report::style::Color;
 use crate::report::{Fanout, summary, units};
+use crate::spec::StageName;
 use crate::store::Store;
 
 pub fn run(arguments: &RunArguments) -> Result<Exit, Failure> {
@@ -24,8 +26,8 @@ pub fn run(arguments: &RunArguments) -> Result<Exit, Failure> {
         run: run_id(),
         jobs: arguments.jobs.map(usize::from),
         on_failure: if arguments.fail_fast { OnFailure::Stop } else { OnFailure::KeepGoing },
-        failed_work: FailedWork::Remove,
-        refresh: BTreeSet::new(),
+        failed_work: if arguments.keep_work { FailedWork::Keep } else { FailedWork::Remove },
+        refresh: refreshed(&plan, &arguments.refresh)?,
     };
     let journal = Journal::create(&store.run_dir(&options.run));
     let mut observer = Fanout(vec![Box::new(journal), screen()]);
@@ -46,6 +48,25 @@ pub fn run(arguments: &RunArguments) -> Result<Exit, Failure> {
         RunOutcome::Interrupted => Exit::Interrupted,
         RunOutcome::Broken => Exit::Broken,
     })
+}
+
+/// The stages that are to be executed whatever their records say. The name of a matrix means all its instances.
+fn refreshed(plan: &Plan, names: &[String]) -> Result<BTreeSet<StageName>, Failure> {
+    let mut refreshed = BTreeSet::new();
+    for name in names {
+        let is_meant = |stage: &str| {
+            let rest = stage.strip_prefix(name.as_str());
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('['))
+        };
+        let before = refreshed.len();
+        let stages = plan.graph.node_weights().map(|stage| &stage.name);
+        refreshed.extend(stages.filter(|stage| is_meant(stage.as_str())).cloned());
+        if refreshed.len() == before {
+            // Says which stage was meant, where the name is not among those asked for already.
+            why::find(plan, name)?;
+        }
+    }
+    Ok(refreshed)
 }
 
 /// Live lines for a person, plain ones for anything else.

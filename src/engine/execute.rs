@@ -16,11 +16,11 @@ use super::outcome::FailureReport;
 use super::resolve::Resolved;
 use super::tally::unix_seconds;
 use super::workspace::{self, Prepared};
-use super::{EngineError, Shared};
+use super::{EngineError, FailedWork, Shared};
 use super::{history, hits};
 use crate::backend::{Backend, Cancel, Control, Launch, Outcome, Trace};
 use crate::plan::{PlannedOutput, StageId};
-use crate::store::{Durability, Lookup, RECORD_FORMAT, Record, StoreError, StoreErrorKind, Usage};
+use crate::store::{Artifact, Durability, Lookup, RECORD_FORMAT, Record, StoreError, StoreErrorKind, Usage};
 
 /// A stage that ran for this long is made durable before its record is written; losing a shorter one costs little.
 const SYNC_FROM_SECONDS: f64 = 1.0;
@@ -30,8 +30,8 @@ const GRACE: Duration = Duration::from_secs(60);
 
 /// How an execution ended.
 pub(super) enum Ending {
-    /// It gave its outputs.
-    Ran(Box<Record>),
+    /// It gave its outputs. Of a refreshed stage: the outputs, by port, that its former record had otherwise.
+    Ran { record: Box<Record>, differing: Vec<String> },
     /// Another run made the record while this one waited for the action's lock.
     Appeared(Box<Record>),
     /// It failed.
@@ -42,7 +42,7 @@ pub(super) enum Ending {
 
 impl Ending {
     fn failed(failure: FailureReport, usage: Usage) -> Ending {
-        Ending::Failed(Box::new(Failed { failure, usage, kept: None }))
+        Ending::Failed(Box::new(Failed { failure, usage, directory: None }))
     }
 }
 
@@ -50,8 +50,8 @@ impl Ending {
 pub(super) struct Failed {
     pub failure: FailureReport,
     pub usage: Usage,
-    /// Where its private directory was kept.
-    pub kept: Option<PathBuf>,
+    /// Its private directory, when failed ones are kept; otherwise it is removed.
+    pub directory: Option<PathBuf>,
 }
 
 /// What an execution needs from the run loop.
@@ -75,10 +75,12 @@ impl Execution {
         let Execution { shared, resolved, .. } = self;
         let (stage, key) = (self.stage, resolved.key);
         let lock = blocking(shared, move |shared| shared.store.lock_action(&key).map_err(EngineError::store)).await?;
-        let found =
-            blocking(shared, move |shared| hits::record(&shared.store, &shared.plan.graph[stage], &key)).await?;
-        if let Lookup::Hit(record) = found {
-            return Ok(Ending::Appeared(record));
+        if !shared.refreshes(stage) {
+            let found =
+                blocking(shared, move |shared| hits::record(&shared.store, &shared.plan.graph[stage], &key)).await?;
+            if let Lookup::Hit(record) = found {
+                return Ok(Ending::Appeared(record));
+            }
         }
         if self.control.borrow().cancel != Cancel::No {
             return Ok(Ending::Interrupted);
@@ -92,7 +94,11 @@ impl Execution {
         });
         let prepared = prepared.await?;
         let directory = prepared.directory.clone();
-        let ending = self.run_prepared(prepared).await;
+        let mut ending = self.run_prepared(prepared).await;
+        if let (FailedWork::Keep, Ok(Ending::Failed(failed))) = (shared.options.failed_work, &mut ending) {
+            failed.directory = Some(directory);
+            return ending;
+        }
         // What an execution left behind is of no use to the next one; failing to remove it now leaves it to the next clean-up.
         let _ = tokio::task::spawn_blocking(move || std::fs::remove_dir_all(directory)).await;
         drop(lock);
@@ -164,16 +170,24 @@ impl Execution {
                 stage: planned.name.to_string(),
                 finished_at: unix_seconds(),
             };
+            let former = shared.refreshes(stage).then(|| shared.store.past_record(&record.key)).flatten();
+            let differing = former.map_or(Vec::new(), |former| differing(&former, &record));
             let durability = if usage.seconds >= SYNC_FROM_SECONDS { Durability::Synced } else { Durability::Relaxed };
             shared.store.put_record(&record, durability).map_err(EngineError::store)?;
             shared.store.drop_checkpoints(&resolved.key).map_err(EngineError::store)?;
-            Ok(Ok(record))
+            Ok(Ok((record, differing)))
         });
         Ok(match record.await? {
-            Ok(record) => Ending::Ran(Box::new(record)),
+            Ok((record, differing)) => Ending::Ran { record: Box::new(record), differing },
             Err(failure) => Ending::failed(failure, usage),
         })
     }
+}
+
+/// The outputs of one action, by port, that two executions gave differently.
+fn differing(former: &Record, latter: &Record) -> Vec<String> {
+    let differs = |(port, artifact): &(&String, &Artifact)| former.outputs.get(*port) != Some(artifact);
+    latter.outputs.iter().filter(differs).map(|(port, _)| port.clone()).collect()
 }
 
 /// What a program left where an output belongs cannot be kept: the stage's failure, unless the store itself broke.

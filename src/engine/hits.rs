@@ -29,13 +29,16 @@ pub(super) fn settle(shared: &Shared, tally: &mut Tally, observer: &mut dyn Obse
     Ok(known)
 }
 
-/// The valid record of an action, if there is one. Damage found on the way is put aside by the store and reported.
+/// The valid record of an action, if there is one and it is to be used. Damage found on the way is put aside by the store and reported.
 pub(super) fn look_up(
     shared: &Shared,
     stage: StageId,
     resolved: &Resolved,
     observer: &mut dyn Observer,
 ) -> Result<Option<Record>, EngineError> {
+    if shared.refreshes(stage) {
+        return Ok(None);
+    }
     match record(&shared.store, &shared.plan.graph[stage], &resolved.key)? {
         Lookup::Hit(record) => Ok(Some(*record)),
         Lookup::Miss(reason) => {

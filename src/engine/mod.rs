@@ -40,7 +40,7 @@ pub use event::{Observer, RunEvent};
 pub use options::{FailedWork, OnFailure, Options};
 pub use outcome::{FailedAttempt, FailureReport, OutputReport, RunOutcome, RunReport, StageOutcome, StageReport};
 
-use crate::plan::Plan;
+use crate::plan::{Plan, StageId};
 use crate::store::Store;
 use tally::{End, Tally};
 
@@ -92,4 +92,12 @@ pub(crate) struct Shared {
     pub plan: Plan,
     pub store: Arc<Store>,
     pub options: Options,
+}
+
+impl Shared {
+    /// Whether the stage is executed although it may have a record.
+    fn refreshes(&self, stage: StageId) -> bool {
+        // Nearly always empty, and then nothing is hashed.
+        !self.options.refresh.is_empty() && self.options.refresh.contains(&self.plan.graph[stage].name)
+    }
 }

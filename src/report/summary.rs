@@ -22,6 +22,9 @@ pub fn render(report: &RunReport, color: Color) -> String {
         if let Some(help) = &failure.help {
             let _ = writeln!(text, "  {} {help}", color.name("help:"));
         }
+        if let Some(kept) = &stage.kept {
+            let _ = writeln!(text, "  {} {}", color.dim("kept as it was:"), kept.display());
+        }
         if let Some(log) = &stage.log {
             tail(&mut text, log, color);
             let _ = writeln!(text, "  {} pipe logs {name}", color.dim("whole log:"));

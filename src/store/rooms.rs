@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use contract::Digest;
 
@@ -20,6 +20,16 @@ impl Store {
             _ => fs::create_dir_all(&path).at(&path)?,
         }
         Ok(path)
+    }
+
+    /// Moves the private directory of a stage to where it stays after the run: `work/kept/<run>/<stage>`. Nothing of ours reads it
+    /// again; whoever asked for it removes it.
+    pub fn keep_work(&self, directory: &Path, run: &str, stage: &str) -> Result<PathBuf, StoreError> {
+        let parent = self.layout.work().join("kept").join(component(run));
+        fs::create_dir_all(&parent).at(&parent)?;
+        let kept = parent.join(component(stage));
+        fs::rename(directory, &kept).at(directory)?;
+        Ok(kept)
     }
 
     /// Where every run has its directory.

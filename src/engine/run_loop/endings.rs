@@ -1,10 +1,10 @@
 //! What follows an execution: its outputs are published and its consumers become ready, or it is tried again, or what needs it
 //! is blocked.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use contract::FailureClass;
+use contract::{FailureClass, Level};
 use tokio::task::JoinError;
 use tokio::time::Instant;
 
@@ -30,7 +30,7 @@ impl RunLoop<'_> {
         }
         let seconds = begun.elapsed().as_secs_f64();
         let settled = match result {
-            Ok(Ending::Ran(record)) => self.ran(stage, &record, seconds),
+            Ok(Ending::Ran { record, differing }) => self.ran(stage, &record, differing, seconds),
             Ok(Ending::Appeared(record)) => self.appeared(stage, &record, seconds),
             Ok(Ending::Failed(failed)) => return self.failed(stage, resolved, *failed, seconds),
             Ok(Ending::Interrupted) => return self.interrupted(stage, resolved, seconds),
@@ -57,7 +57,17 @@ impl RunLoop<'_> {
         }
     }
 
-    fn ran(&mut self, stage: StageId, record: &Record, seconds: f64) -> Result<(), EngineError> {
+    fn ran(
+        &mut self,
+        stage: StageId,
+        record: &Record,
+        differing: Vec<String>,
+        seconds: f64,
+    ) -> Result<(), EngineError> {
+        if !differing.is_empty() {
+            let name = self.stage(stage).name.clone();
+            self.observer.on(&RunEvent::NotReproducible { stage: name, outputs: differing });
+        }
         hits::publish(self.shared, stage, record, self.observer)?;
         self.settle(stage, StageOutcome::Ran, record, seconds);
         Ok(())
@@ -77,17 +87,30 @@ impl RunLoop<'_> {
     }
 
     fn failed(&mut self, stage: StageId, resolved: Arc<Resolved>, failed: Failed, seconds: f64) {
-        let Failed { failure, usage, kept } = failed;
+        let Failed { failure, usage, directory } = failed;
         match self.sequel(stage, failure.class) {
             Sequel::Again { failed, wait } => self.back_off(stage, resolved, failure, seconds, failed, wait),
             Sequel::Enough => {
                 self.leave(&resolved);
                 let message = failure.message.clone();
                 self.tally.failed(stage, failure, usage, seconds);
-                if let Some(directory) = kept {
-                    self.tally.kept(stage, directory);
+                if let Some(directory) = directory {
+                    self.keep_work(stage, &directory);
                 }
                 self.block(stage, seconds, message);
+            }
+        }
+    }
+
+    /// Not having the directory must not cost the report of why it was wanted.
+    fn keep_work(&mut self, stage: StageId, directory: &Path) {
+        let name = &self.stage(stage).name;
+        match self.shared.store.keep_work(directory, &self.shared.options.run, name.as_str()) {
+            Ok(kept) => self.tally.kept(stage, kept),
+            Err(error) => {
+                let message = format!("its private directory could not be kept: {error}");
+                let event = RunEvent::StageLog { stage: name.clone(), level: Level::Warning, message };
+                self.observer.on(&event);
             }
         }
     }
@@ -166,7 +189,7 @@ impl RunLoop<'_> {
 }
 
 /// Moves the log of a failed attempt out of the way of the next one; a log that cannot be moved is replaced by it.
-fn set_aside(log: &std::path::Path, attempt: u32) -> Option<PathBuf> {
+fn set_aside(log: &Path, attempt: u32) -> Option<PathBuf> {
     let aside = log.with_extension(format!("attempt-{attempt}.log"));
     std::fs::rename(log, &aside).is_ok().then_some(aside)
 }
