@@ -4,16 +4,26 @@ use std::time::Instant;
 
 use contract::Digest;
 
+use super::interrupt::Interrupt;
 use super::resolve::{self, Known, Resolved, Sources};
 use super::tally::Tally;
 use super::{EngineError, Observer, RunEvent, Shared, StageOutcome};
 use crate::plan::{PlannedStage, StageId};
 use crate::store::{Lookup, MissReason, Published, Record, Store};
 
-/// Settles every stage whose record is valid, in topological order; a stage behind a miss stays open.
-pub(super) fn settle(shared: &Shared, tally: &mut Tally, observer: &mut dyn Observer) -> Result<Known, EngineError> {
+/// Settles every stage whose record is valid, in topological order; a stage behind a miss stays open, and so does everything that
+/// an interrupt finds still to be looked up.
+pub(super) fn settle(
+    shared: &Shared,
+    tally: &mut Tally,
+    observer: &mut dyn Observer,
+    interrupt: &Interrupt,
+) -> Result<Known, EngineError> {
     let mut known = Known::new(&shared.plan);
     for &stage in &shared.plan.order {
+        if interrupt.asked() {
+            break;
+        }
         let begun = Instant::now();
         let Ok(resolved) = resolve::resolve(&shared.plan, stage, &known, &shared.store, Sources::Identified)? else {
             continue;

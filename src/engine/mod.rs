@@ -21,6 +21,7 @@ mod execute;
 pub mod forecast;
 pub mod history;
 mod hits;
+mod interrupt;
 pub mod learned;
 pub mod options;
 pub mod outcome;
@@ -42,6 +43,7 @@ pub use outcome::{FailedAttempt, FailureReport, OutputReport, RunOutcome, RunRep
 
 use crate::plan::{Plan, StageId};
 use crate::store::Store;
+use interrupt::Interrupt;
 use tally::{End, Tally};
 
 /// A run that is over.
@@ -80,11 +82,12 @@ pub fn run(plan: Plan, store: &Arc<Store>, options: Options, observer: &mut dyn 
 }
 
 fn bring_up_to_date(shared: &Arc<Shared>, tally: &mut Tally, observer: &mut dyn Observer) -> Result<End, EngineError> {
-    let known = hits::settle(shared, tally, observer)?;
+    let interrupt = Interrupt::listen()?;
+    let known = hits::settle(shared, tally, observer, &interrupt)?;
     if shared.plan.order.iter().all(|stage| known.is_settled(*stage)) {
         return Ok(End::Completed);
     }
-    run_loop::run(shared, known, tally, observer)
+    run_loop::run(shared, known, tally, observer, interrupt)
 }
 
 /// What every part of a run reads and none changes.

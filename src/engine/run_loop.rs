@@ -29,6 +29,7 @@ use tokio::task::{JoinSet, LocalSet};
 
 use super::attempts::Attempts;
 use super::execute::Ending;
+use super::interrupt::Interrupt;
 use super::learned::Learned;
 use super::ready::{Rank, ReadyQueue};
 use super::resolve::{Known, Resolved};
@@ -50,6 +51,7 @@ pub(super) fn run(
     known: Known,
     tally: &mut Tally,
     observer: &mut dyn Observer,
+    interrupt: Interrupt,
 ) -> Result<End, EngineError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -57,7 +59,7 @@ pub(super) fn run(
         .map_err(|e| EngineError::system("starting the run loop", e))?;
     let result = LocalSet::new().block_on(&runtime, async {
         let mut run = RunLoop::new(shared, known, tally, observer)?;
-        run.drive().await
+        run.drive(interrupt).await
     });
     // A thread may still wait for another run's lock; the run is over all the same.
     runtime.shutdown_background();
@@ -168,9 +170,14 @@ impl<'a> RunLoop<'a> {
         })
     }
 
-    async fn drive(&mut self) -> Result<End, EngineError> {
+    async fn drive(&mut self, before: Interrupt) -> Result<End, EngineError> {
         let mut interrupt = listen(SignalKind::interrupt())?;
         let mut terminate = listen(SignalKind::terminate())?;
+        if before.asked() {
+            self.stop();
+        }
+        // From here on a second Ctrl-C is for the loop.
+        drop(before);
         let mut clock = tokio::time::interval(SAMPLE_EVERY);
         clock.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {

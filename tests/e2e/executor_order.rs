@@ -7,7 +7,7 @@ use std::path::Path;
 use pipe::store::{Durability, Store};
 use serde_json::Value;
 
-use crate::project::{Project, expected, outcomes};
+use crate::project::{Project, expected, outcomes, worker};
 
 /// Makes the store believe that the stage of this report took so many seconds.
 fn took(store: &Path, stage: &Value, seconds: f64) {
@@ -111,4 +111,23 @@ fn a_fan_of_a_thousand_stages() {
     assert!(all("ran", &project.run_json(&[], 0)));
     assert!(all("hit", &project.run_json(&[], 0)));
     assert_eq!(project.read("out/end").trim(), "999");
+}
+
+#[test]
+fn stages_that_come_to_one_action_execute_it_once() {
+    worker("pipe-data");
+    let project = Project::with_pipeline(
+        r#"pipeline: t
+stages:
+  one: {uses: produce, with: {hosts: 2, seed: 5}}
+  two: {uses: produce, with: {hosts: 2, seed: 5}}
+  three: {uses: produce, with: {hosts: 2, seed: 5}}
+  apart: {uses: produce, with: {hosts: 2, seed: 6}}
+"#,
+    );
+    let report = project.run_json(&["--jobs", "4"], 0);
+    assert_eq!(started(&project), ["one", "apart"]);
+    let pairs = [("one", "ran"), ("two", "restored"), ("three", "restored"), ("apart", "ran")];
+    assert_eq!(outcomes(&report), expected(&pairs));
+    assert!(project.events().contains("`one` does the same just now"));
 }
