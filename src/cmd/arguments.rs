@@ -64,6 +64,17 @@ impl Verb {
     }
 }
 
+/// Params set from outside.
+#[derive(Debug, Args)]
+pub struct ParamArguments {
+    /// Override a param that the pipeline declares: -S seed=7, -S data.hosts=3 for an included file (may be repeated).
+    #[arg(short = 'S', long = "set", value_name = "PARAM=VALUE")]
+    pub overrides: Vec<String>,
+    /// A YAML file that sets params which the pipeline declares (may be repeated); -S has the last word.
+    #[arg(long = "params", value_name = "FILE")]
+    pub param_files: Vec<PathBuf>,
+}
+
 /// A pipeline, what is wanted of it, and the params to override.
 #[derive(Debug, Args)]
 pub struct PipelineArguments {
@@ -73,9 +84,8 @@ pub struct PipelineArguments {
     /// Stages that are wanted, with all that they need; the default is every stage.
     #[arg(value_name = "STAGE")]
     pub stages: Vec<String>,
-    /// Override a param that the pipeline declares: -S seed=7 (may be repeated).
-    #[arg(short = 'S', long = "set", value_name = "PARAM=VALUE")]
-    pub overrides: Vec<String>,
+    #[command(flatten)]
+    pub params: ParamArguments,
 }
 
 /// `pipe run`.
@@ -138,9 +148,8 @@ pub struct StageArguments {
     /// The pipeline; the default is that of the last run.
     #[arg(short, long, value_name = "FILE")]
     pub file: Option<PathBuf>,
-    /// Override a param that the pipeline declares (may be repeated).
-    #[arg(short = 'S', long = "set", value_name = "PARAM=VALUE")]
-    pub overrides: Vec<String>,
+    #[command(flatten)]
+    pub params: ParamArguments,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
@@ -156,9 +165,8 @@ pub struct CheckArguments {
     /// Pipelines.
     #[arg(value_name = "FILE", required = true)]
     pub files: Vec<PathBuf>,
-    /// Override a param that the pipelines declare (may be repeated).
-    #[arg(short = 'S', long = "set", value_name = "PARAM=VALUE")]
-    pub overrides: Vec<String>,
+    #[command(flatten)]
+    pub params: ParamArguments,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,

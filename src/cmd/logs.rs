@@ -10,7 +10,7 @@ pub fn run(arguments: &StageArguments) -> Result<Exit, Failure> {
     let project = Project::find()?;
     let store = project.store()?;
     let file = arguments.file.clone().map_or_else(|| project.last_file(&store), Ok)?;
-    let plan = project.plan_file(&file, &arguments.overrides)?;
+    let plan = project.plan_file(&file, &arguments.params)?;
     let stage = &plan.graph[why::find(&plan, &arguments.stage)?].name;
     let log = History::open(&store).last_log(plan.pipeline.as_str(), stage.as_str());
     let Some(log) = log else {

@@ -9,7 +9,7 @@ use crate::plan::{self, Cards, Plan, Request, snapshot};
 use crate::spec::StageName;
 use crate::store::Store;
 
-use super::arguments::PipelineArguments;
+use super::arguments::{ParamArguments, PipelineArguments};
 
 /// A project.
 pub struct Project {
@@ -40,9 +40,7 @@ impl Project {
 
     fn request(&self, arguments: &PipelineArguments) -> Request {
         let targets = arguments.stages.iter().map(StageName::new).collect();
-        let overrides = arguments.overrides.clone();
-        let root = Some(self.root.clone());
-        Request { root, overrides, targets, ..Request::new(&arguments.file) }
+        Request { targets, ..self.request_all(&arguments.file, &arguments.params) }
     }
 
     /// As [`Project::plan`], from the snapshot in `store` where there is a true one. Its stages know no places.
@@ -60,10 +58,14 @@ impl Project {
         Ok(plan)
     }
 
-    /// All of a pipeline, with overrides.
-    pub fn plan_file(&self, file: &Path, overrides: &[String]) -> Result<Plan, Failure> {
-        let root = Some(self.root.clone());
-        self.build(&Request { root, overrides: overrides.to_vec(), ..Request::new(file) })
+    /// All of a pipeline, with params set from outside.
+    pub fn plan_file(&self, file: &Path, params: &ParamArguments) -> Result<Plan, Failure> {
+        self.build(&self.request_all(file, params))
+    }
+
+    fn request_all(&self, file: &Path, set: &ParamArguments) -> Request {
+        let (root, params, overrides) = (Some(self.root.clone()), set.param_files.clone(), set.overrides.clone());
+        Request { root, params, overrides, ..Request::new(file) }
     }
 
     fn build(&self, request: &Request) -> Result<Plan, Failure> {

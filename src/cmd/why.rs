@@ -17,7 +17,7 @@ pub fn run(arguments: &StageArguments) -> Result<Exit, Failure> {
     let project = Project::find()?;
     let store = project.store()?;
     let file = arguments.file.clone().map_or_else(|| project.last_file(&store), Ok)?;
-    let plan = project.plan_file(&file, &arguments.overrides)?;
+    let plan = project.plan_file(&file, &arguments.params)?;
     let stage = find(&plan, &arguments.stage)?;
     let forecasts = forecast::forecast(&plan, &store)?;
     store.save_memo()?;

@@ -1,23 +1,23 @@
 //! From a request to a plan: each step collects its problems, and only a pipeline without any becomes a plan.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::PathBuf;
 
 use contract::Resources;
 use petgraph::graph::DiGraph;
 
 use super::cards::Cards;
+use super::instances::{self, Named, Unit};
 use super::interface::{self, Interface, Kind};
 use super::interpolate::{Interpolator, Scope};
 use super::model::{BackendName, Conduct, InputSource, Plan, PlannedInput, PlannedOutput, PlannedStage, StageId, Work};
+use super::modules::{self, Module};
 use super::order::order;
 use super::paths::Claims;
 use super::request::{self, Request};
 use super::wiring::{Edge, Wiring};
 use super::{command, overrides, params, places};
-use crate::spec::{
-    Entry, Invalid, Node, NodeValue, PipelineName, PipelineSpec, Problem, Sources, StageSpec, file, read, suggest,
-};
+use crate::spec::{Entry, Invalid, Node, NodeValue, PipelineName, Problem, Sources, StageSpec, suggest};
 
 /// Stages of a cycle that are shown; a longer one is cut.
 const SHOWN: usize = 12;
@@ -44,15 +44,14 @@ pub fn build_with_sources(request: &Request, cards: &Cards) -> Result<(Plan, Sou
 
 fn attempt(request: &Request, cards: &Cards, sources: &mut Sources, problems: &mut Vec<Problem>) -> Option<Plan> {
     let root = root(request, problems)?;
-    let tree = file::read(&request.file, sources, problems)?;
-    let mut spec = read::pipeline(&tree, problems);
-    overrides::apply(&request.overrides, &mut spec.params, sources, problems);
+    let modules = modules::load(&request.file, sources, problems)?;
+    let mut set = overrides::of_files(&request.params, sources, problems);
+    set.extend(overrides::of_texts(&request.overrides, sources, problems));
 
     let mut interpolator = Interpolator::new(sources);
-    let nothing = Node::new(NodeValue::Map(Vec::new()), spec.params.span);
-    // A param is a plain value: it may not refer to another one.
-    let params = interpolator.expand(&spec.params, &Scope { params: &nothing, ports: None }, problems);
-    let resolver = Resolver { request, cards, sources, root, spec, params };
+    let scopes = modules::scopes(&modules, set, &mut interpolator, problems);
+    let units = instances::units(&modules, &scopes, sources, &mut interpolator, problems);
+    let resolver = Resolver { request, cards, sources, root, modules, scopes, units };
     let stages = resolver.stages(&mut interpolator, problems);
     resolver.assemble(stages, problems)
 }
@@ -74,8 +73,10 @@ struct Resolver<'a> {
     cards: &'a Cards,
     sources: &'a Sources,
     root: PathBuf,
-    spec: PipelineSpec,
-    params: Node,
+    modules: Vec<Module>,
+    /// The params of each module.
+    scopes: Vec<Node>,
+    units: Vec<Unit>,
 }
 
 /// Stages in declaration order and what feeds what.
@@ -86,37 +87,41 @@ struct Resolved {
 
 impl Resolver<'_> {
     fn stages(&self, interpolator: &mut Interpolator<'_>, problems: &mut Vec<Problem>) -> Resolved {
-        let stages = &self.spec.stages;
-        let interfaces: Vec<Interface> = stages.iter().map(|s| self.interface(s, interpolator, problems)).collect();
-        let all = stages.iter().zip(&interfaces).enumerate();
-        let claims = all.flat_map(|(at, (stage, interface))| interface::claims(at, stage, interface)).collect();
+        let units = &self.units;
+        let interfaces: Vec<Interface> = units.iter().map(|u| self.interface(u, interpolator, problems)).collect();
+        let all = units.iter().zip(&interfaces).enumerate();
+        let claims = all.flat_map(|(at, (unit, interface))| interface::claims(at, &unit.spec, interface)).collect();
         let claims = Claims::new(claims, problems);
-        let by_name: HashMap<&str, usize> =
-            stages.iter().enumerate().map(|(at, s)| (s.name.value.as_str(), at)).collect();
-        let wiring = Wiring { stages, interfaces: &interfaces, by_name: &by_name, claims: &claims, root: &self.root };
+        let by_name = instances::by_name(units);
+        let wiring = Wiring {
+            units,
+            modules: &self.modules,
+            interfaces: &interfaces,
+            by_name: &by_name,
+            claims: &claims,
+            root: &self.root,
+        };
         let mut edges = Vec::new();
-        let scope = Scope { params: &self.params, ports: None };
-        let inputs: Vec<Vec<PlannedInput>> =
-            (0..stages.len()).map(|at| wiring.inputs(at, interpolator, &scope, &mut edges, problems)).collect();
-        let complete = stages.iter().zip(interfaces).zip(inputs);
-        let stages = complete.map(|((s, face), inputs)| self.stage(s, face, inputs, interpolator, problems)).collect();
+        let inputs: Vec<Vec<PlannedInput>> = (0..units.len())
+            .map(|at| wiring.inputs(at, interpolator, &self.scope(&units[at]), &mut edges, problems))
+            .collect();
+        let complete = units.iter().zip(interfaces).zip(inputs);
+        let stages = complete.map(|((u, face), inputs)| self.stage(u, face, inputs, interpolator, problems)).collect();
         Resolved { stages, edges }
     }
 
-    fn interface(
-        &self,
-        stage: &StageSpec,
-        interpolator: &mut Interpolator<'_>,
-        problems: &mut Vec<Problem>,
-    ) -> Interface {
+    /// What the interpolations of a stage may name, its ports aside.
+    fn scope<'s>(&'s self, unit: &'s Unit) -> Scope<'s> {
+        Scope { params: &self.scopes[unit.module], matrix: unit.instance.as_ref(), ports: None }
+    }
+
+    fn interface(&self, unit: &Unit, interpolator: &mut Interpolator<'_>, problems: &mut Vec<Problem>) -> Interface {
+        let stage = &unit.spec;
         let kind = interface::kind(stage, self.cards, problems);
-        let pipeline = self.spec.name.as_ref().map_or("unnamed", |name| name.value.as_str());
+        let pipeline = self.modules[0].spec.name.as_ref().map_or("unnamed", |name| name.value.as_str());
         let outputs: Vec<PlannedOutput> = match &kind {
             Kind::Card(card) => interface::card_outputs(card, pipeline, stage),
-            Kind::Command => {
-                let scope = Scope { params: &self.params, ports: None };
-                interface::command_outputs(stage, interpolator, &scope, problems)
-            }
+            Kind::Command => interface::command_outputs(stage, interpolator, &self.scope(unit), problems),
             Kind::Unknown => Vec::new(),
         };
         Interface { kind, outputs }
@@ -124,12 +129,13 @@ impl Resolver<'_> {
 
     fn stage(
         &self,
-        stage: &StageSpec,
+        unit: &Unit,
         interface: Interface,
         inputs: Vec<PlannedInput>,
         interpolator: &mut Interpolator<'_>,
         problems: &mut Vec<Problem>,
     ) -> PlannedStage {
+        let (stage, scope) = (&unit.spec, self.scope(unit));
         let mut places = places::of_fields(stage, self.sources);
         let Interface { kind, outputs } = interface;
         let (work, defaults) = match kind {
@@ -137,7 +143,7 @@ impl Resolver<'_> {
                 let empty = Node::new(NodeValue::Map(Vec::new()), stage.name.span);
                 let written = match &stage.with {
                     Some(Node { value: NodeValue::Null, .. }) | None => empty,
-                    Some(with) => interpolator.expand(with, &Scope { params: &self.params, ports: None }, problems),
+                    Some(with) => interpolator.expand(with, &scope, problems),
                 };
                 let params = params::resolve(&written, &card.params, problems);
                 places::add_values("with", &written, self.sources, &mut places);
@@ -150,7 +156,7 @@ impl Resolver<'_> {
                         stage,
                         &inputs,
                         &outputs,
-                        &self.params,
+                        &scope,
                         &self.request.environment,
                         interpolator,
                         problems,
@@ -208,33 +214,44 @@ impl Resolver<'_> {
             }
         }
         Some(Plan {
-            pipeline: self.spec.name.map_or_else(|| PipelineName::new("unnamed"), |name| name.value),
+            pipeline: self.name(),
             file: self.request.file.clone(),
             root: self.root,
             graph,
             order: order.into_iter().filter_map(|at| ids[at]).collect(),
-            params: top_level(&self.params),
+            params: top_level(&modules::combined(&self.modules, &self.scopes)),
             groups: BTreeMap::new(),
         })
     }
 
+    fn name(&self) -> PipelineName {
+        let name = self.modules[0].spec.name.as_ref();
+        name.map_or_else(|| PipelineName::new("unnamed"), |name| name.value.clone())
+    }
+
     /// Which stages the targets need; all without targets.
     fn wanted(&self, pairs: &[(usize, usize)], problems: &mut Vec<Problem>) -> Vec<bool> {
-        let stages = &self.spec.stages;
+        let units = &self.units;
         if self.request.targets.is_empty() {
-            return vec![true; stages.len()];
+            return vec![true; units.len()];
         }
-        let mut producers = vec![Vec::new(); stages.len()];
+        let mut producers = vec![Vec::new(); units.len()];
         for (from, to) in pairs {
             producers[*to].push(*from);
         }
-        let mut wanted = vec![false; stages.len()];
-        let mut pending = Vec::new();
+        let mut wanted = vec![false; units.len()];
+        let mut pending: Vec<usize> = Vec::new();
+        let by_name = instances::by_name(units);
         for target in &self.request.targets {
-            match stages.iter().position(|stage| stage.name.value == *target) {
-                Some(at) => pending.push(at),
+            match by_name.get(target.as_str()) {
+                Some(Named::One(at)) => pending.push(*at),
+                Some(Named::Family(all)) => pending.extend(all),
+                None if target.as_str().ends_with('/') && self.modules.iter().any(|m| m.prefix == target.as_str()) => {
+                    let below = |unit: &Unit| unit.spec.name.value.as_str().starts_with(target.as_str());
+                    pending.extend((0..units.len()).filter(|at| below(&units[*at])));
+                }
                 None => {
-                    let names = stages.iter().map(|stage| stage.name.value.as_str());
+                    let names = by_name.keys().map(String::as_str).collect::<BTreeSet<_>>();
                     let message = format!("there is no stage `{target}` in {}", self.request.file.display());
                     let help = suggest::help(target.as_str(), names);
                     problems.push(Problem::general("unknown-target", message).maybe_help(help));
@@ -250,7 +267,7 @@ impl Resolver<'_> {
     }
 
     fn cycle_problem(&self, cycle: &[usize], edges: &[Edge]) -> Problem {
-        let name = |at: usize| self.spec.stages[at].name.value.as_str();
+        let name = |at: usize| self.units[at].spec.name.value.as_str();
         let closed = cycle.iter().chain(cycle.first()).copied();
         let mut names: Vec<&str> = closed.clone().take(SHOWN).map(name).collect();
         if cycle.len() >= SHOWN {

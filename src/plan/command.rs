@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::interpolate::{Interpolator, Scope};
+use super::interpolate::{Interpolator, Paths, Scope, shell_word};
 use super::model::{Command, InputSource, PlannedInput, PlannedOutput, Sandbox, Script};
 use super::paths::nested;
 use super::request::Environment;
@@ -15,26 +15,19 @@ pub fn plan(
     stage: &StageSpec,
     inputs: &[PlannedInput],
     outputs: &[PlannedOutput],
-    params: &Node,
+    scope: &Scope<'_>,
     environment: &Environment,
     interpolator: &mut Interpolator<'_>,
     problems: &mut Vec<Problem>,
 ) -> Command {
     check_mounts(stage, inputs, outputs, problems);
-    let input_paths = inputs.iter().map(|i| (format!("in.{}", i.port), i.mount.display().to_string()));
-    let output_paths = outputs.iter().map(|o| (format!("out.{}", o.port), o.destination.display().to_string()));
-    let mut ports: BTreeMap<String, String> = input_paths.chain(output_paths).collect();
-    // An input that has a problem of its own is still declared.
-    for spec in &stage.inputs {
-        ports.entry(format!("in.{}", spec.port.value)).or_default();
-    }
-    let scope = Scope { params, ports: Some(&ports) };
-    let script = script(stage, &scope, &ports, interpolator, problems);
-    let values = Scope { params, ports: None };
+    let ports = paths(stage, inputs, outputs);
+    let script = script(stage, &Scope { ports: Some(&ports), ..*scope }, &ports, interpolator, problems);
+    let values = scope;
     let mut variables = BTreeMap::new();
     for variable in &stage.environment {
         let name = &variable.name;
-        let value = value(variable, &values, environment, interpolator, problems);
+        let value = value(variable, values, environment, interpolator, problems);
         if variables.insert(name.value.clone(), value).is_some() {
             problems.push(
                 Problem::at("duplicate-key", name.span, format!("`{}` is given twice", name.value)).label("again here"),
@@ -44,10 +37,31 @@ pub fn plan(
     Command { script, environment: variables, sandbox: Sandbox::Private }
 }
 
+/// Where each port lies while the command runs.
+fn paths(stage: &StageSpec, inputs: &[PlannedInput], outputs: &[PlannedOutput]) -> BTreeMap<String, Paths> {
+    let mut ports: BTreeMap<String, Paths> = BTreeMap::new();
+    for input in inputs {
+        let (name, path) = (format!("in.{}", input.port), input.mount.display().to_string());
+        match (ports.get_mut(&name), &input.label) {
+            (Some(Paths::Many(paths)), _) => paths.push(path),
+            (_, Some(_)) => _ = ports.insert(name, Paths::Many(vec![path])),
+            (_, None) => _ = ports.insert(name, Paths::One(path)),
+        }
+    }
+    for output in outputs {
+        ports.insert(format!("out.{}", output.port), Paths::One(output.destination.display().to_string()));
+    }
+    // An input that has a problem of its own is still declared.
+    for spec in &stage.inputs {
+        ports.entry(format!("in.{}", spec.port.value)).or_insert_with(|| Paths::One(String::new()));
+    }
+    ports
+}
+
 fn script(
     stage: &StageSpec,
     scope: &Scope<'_>,
-    ports: &BTreeMap<String, String>,
+    ports: &BTreeMap<String, Paths>,
     interpolator: &mut Interpolator<'_>,
     problems: &mut Vec<Problem>,
 ) -> Script {
@@ -68,12 +82,19 @@ fn script(
     match &node.value {
         NodeValue::Text(text) if !text.trim().is_empty() => {
             for name in used {
-                check_shell_path(&name, &ports[&name], &node, problems);
+                if let Paths::One(path) = &ports[&name] {
+                    check_shell_path(&name, path, &node, problems);
+                }
             }
             Script::Shell(text.clone())
         }
         NodeValue::List(items) if !items.is_empty() => {
-            Script::Argv(items.iter().filter_map(|item| text(item, "a word of `run`", problems)).collect())
+            // A word that stands for a port with many artifacts is many words.
+            let words = items.iter().flat_map(|item| match &item.value {
+                NodeValue::List(several) => several.as_slice(),
+                _ => std::slice::from_ref(item),
+            });
+            Script::Argv(words.filter_map(|item| text(item, "a word of `run`", problems)).collect())
         }
         _ => {
             let message = format!("`run` must be text or a list of words, found {}", node.describe());
@@ -86,8 +107,8 @@ fn script(
 /// A path goes into the shell's text as it is, so it must not hold what the shell reads. Quoting it here would break a script
 /// that quotes it already.
 fn check_shell_path(name: &str, path: &str, run: &Node, problems: &mut Vec<Problem>) {
-    let plain = |c: char| c.is_alphanumeric() || "/._-+=,:@%".contains(c);
-    if let Some(found) = path.chars().find(|c| !plain(*c)) {
+    let quoted = |c: &char| shell_word(&c.to_string()) != c.to_string();
+    if let Some(found) = path.chars().find(quoted) {
         let message = format!("the path of `{name}` holds {found:?}, which a shell reads: `{path}`");
         let problem = Problem::at("unsafe-path", run.span, message).label("run by `sh -c`");
         problems.push(problem.help("write `run` as a list of words, which needs no quoting, or rename the path"));

@@ -3,7 +3,11 @@
 
 use std::collections::BTreeMap;
 
+use super::instances::Instance;
 use crate::spec::{Entry, Node, NodeValue, Problem, Sources, Span, suggest};
+
+/// The label of the instance it stands in: `model[${matrix}]` is the instance with the same values.
+pub const OWN_LABEL: &str = "${matrix}";
 
 /// Bytes that all replacements of one plan may take together: a short file must not grow into a long one.
 const BUDGET: usize = 64 << 20;
@@ -13,8 +17,26 @@ const BUDGET: usize = 64 << 20;
 pub struct Scope<'a> {
     /// The pipeline's params, a mapping.
     pub params: &'a Node,
+    /// The instance of a matrix; `None` elsewhere.
+    pub matrix: Option<&'a Instance>,
     /// `in.PORT` and `out.PORT` with their paths; `None` outside a command's `run`.
-    pub ports: Option<&'a BTreeMap<String, String>>,
+    pub ports: Option<&'a BTreeMap<String, Paths>>,
+}
+
+/// The paths of a port, relative to the directory that a command runs in.
+#[derive(Clone, Debug)]
+pub enum Paths {
+    /// Of a port that holds one artifact.
+    One(String),
+    /// Of a port that holds many: several words.
+    Many(Vec<String>),
+}
+
+impl<'a> Scope<'a> {
+    /// Params and nothing else.
+    pub fn of(params: &'a Node) -> Scope<'a> {
+        Scope { params, matrix: None, ports: None }
+    }
 }
 
 /// Replaces interpolations of one pipeline.
@@ -108,9 +130,16 @@ impl<'a> Interpolator<'a> {
                 None
             }
             ("in" | "out", Some(ports)) => {
-                if let Some(path) = ports.get(name) {
-                    self.used.push(name.to_owned());
-                    return Some(Node::new(NodeValue::Text(path.clone()), span));
+                let text = |path: &String| Node::new(NodeValue::Text(path.clone()), span);
+                match ports.get(name) {
+                    Some(Paths::One(path)) => {
+                        self.used.push(name.to_owned());
+                        return Some(text(path));
+                    }
+                    Some(Paths::Many(paths)) => {
+                        return Some(Node::new(NodeValue::List(paths.iter().map(text).collect()), span));
+                    }
+                    None => {}
                 }
                 let problem = Problem::at("undefined-interpolation", span, format!("this stage has no `{name}`"));
                 problems.push(
@@ -127,7 +156,16 @@ impl<'a> Interpolator<'a> {
                 problems.push(problem.label("not here"));
                 None
             }
-            ("secrets" | "stages" | "matrix" | "env" | "run" | "pipeline", _) => {
+            ("matrix", _) => {
+                if let Some(instance) = scope.matrix {
+                    return axis(instance, rest, span, problems);
+                }
+                let problem =
+                    Problem::at("undefined-interpolation", span, format!("`${{{name}}}`: this stage has no matrix"));
+                problems.push(problem.label("undefined").help("write `matrix: {AXIS: [..]}` at the stage"));
+                None
+            }
+            ("secrets" | "stages" | "env" | "run" | "pipeline", _) => {
                 let problem =
                     Problem::at("unsupported-interpolation", span, format!("`${{{name}}}` is not supported yet"));
                 problems.push(problem.label("not supported yet").help(
@@ -189,6 +227,19 @@ impl<'a> Interpolator<'a> {
     }
 }
 
+/// The value of an axis, or the label of the whole instance.
+fn axis(instance: &Instance, name: &str, span: Span, problems: &mut Vec<Problem>) -> Option<Node> {
+    if name.is_empty() {
+        return Some(Node::new(NodeValue::Text(instance.label.clone()), span));
+    }
+    let value = instance.values.get(name);
+    if value.is_none() {
+        let problem = Problem::at("undefined-interpolation", span, format!("the matrix has no axis `{name}`"));
+        problems.push(problem.label("undefined").maybe_help(suggest::help(name, top_names(&instance.values))));
+    }
+    value.cloned()
+}
+
 fn top_names(node: &Node) -> impl Iterator<Item = &str> {
     let entries: &[Entry] = if let NodeValue::Map(entries) = &node.value { entries } else { &[] };
     entries.iter().map(|e| e.key.value.as_str())
@@ -201,6 +252,11 @@ fn write_out(value: &Node, name: &str, span: Span, whole: &mut String, problems:
         NodeValue::Bool(flag) => whole.push_str(if *flag { "true" } else { "false" }),
         NodeValue::Number(number) => whole.push_str(&number.to_string()),
         NodeValue::Broken => return false,
+        // Within a script several paths are several words.
+        NodeValue::List(paths) if name.starts_with("in.") => {
+            let words: Vec<String> = paths.iter().filter_map(Node::as_text).map(shell_word).collect();
+            whole.push_str(&words.join(" "));
+        }
         NodeValue::Null | NodeValue::List(_) | NodeValue::Map(_) => {
             let problem = Problem::at(
                 "bad-interpolation",
@@ -212,6 +268,12 @@ fn write_out(value: &Node, name: &str, span: Span, whole: &mut String, problems:
         }
     }
     true
+}
+
+/// A path as one word of a shell's text.
+pub fn shell_word(path: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "/._-+=,:@%".contains(c);
+    if path.chars().all(plain) { path.to_owned() } else { format!("'{}'", path.replace('\'', "'\\''")) }
 }
 
 fn split(text: &str) -> Vec<Piece<'_>> {

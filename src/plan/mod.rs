@@ -1,6 +1,7 @@
 //! The plan: a pipeline with every name resolved, before anything is read but the pipeline file and before anything runs.
 //!
 //! - [`build`] takes a [`Request`] and the [`Cards`] and gives a [`Plan`], or every problem at once.
+//! - [`modules`], [`instances`]: the files of a pipeline, and one stage for each combination of a matrix.
 //! - [`overrides`], [`interpolate`]: params set on the command line, and where they are used. [`params`]: `with:` against a card.
 //! - [`interface`], [`wiring`], [`command`], [`paths`]: what a stage gives, what feeds it, what it runs, where it writes.
 //! - [`order`]: producers before consumers, and cycles. [`places`]: where each field was written, for `why`.
@@ -9,9 +10,11 @@
 pub mod cards;
 pub mod command;
 pub mod condition;
+pub mod instances;
 pub mod interface;
 pub mod interpolate;
 pub mod model;
+pub mod modules;
 pub mod order;
 pub mod overrides;
 pub mod params;

@@ -1,64 +1,156 @@
-//! `-S path=value`: sets a param that the pipeline already has. The value is a strict YAML scalar. Each override is a source of its
-//! own, so that its problems have a caret and `why` can say that a value came from the command line.
+//! What sets params from outside: `-S path=value`, files of params, and whoever includes a file. Only existing params can be set.
+//! Each `-S` is a source of its own, so that its problems have a caret and `why` can say that a value came from the command line.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::spec::scalar::{self, ScalarError};
-use crate::spec::{Node, NodeValue, Problem, Sources, Span, load, suggest};
+use crate::spec::{Entry, Node, NodeValue, Problem, Sources, Span, file, load, suggest};
 
 /// The name under which an override is shown.
 pub const SOURCE: &str = "-S";
 
-/// Applies each override to `params`.
-pub fn apply(overrides: &[String], params: &mut Node, sources: &mut Sources, problems: &mut Vec<Problem>) {
-    for text in overrides {
-        let source = sources.add(Path::new(SOURCE), text.clone());
-        let whole = Span { source, start: 0, end: text.len() as u32 };
-        let Some((path, value)) = text.split_once('=') else {
-            let problem = Problem::at("bad-override", whole, "an override has the form PARAM=VALUE");
-            problems.push(problem.label("no `=`"));
-            continue;
-        };
-        let place = whole.part(0, path.len());
-        let value = read_value(value, whole.part(path.len() + 1, value.len()), problems);
-        if let (Some(slot), Some(value)) = (find(params, path, place, problems), value) {
-            *slot = value;
+/// One param to set.
+#[derive(Clone, Debug)]
+pub struct Override {
+    /// The way to it, with where each step was written.
+    pub steps: Vec<(String, Span)>,
+    /// The value.
+    pub value: Node,
+    /// What it may replace.
+    pub reach: Reach,
+}
+
+/// What an override may replace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// One plain value: all that can be typed after `=`.
+    Value,
+    /// Anything; a mapping sets what it names and leaves the rest.
+    Any,
+}
+
+impl Override {
+    /// The same one step further in: what an include is to set.
+    pub fn below(mut self) -> Vec<Override> {
+        if self.steps.len() > 1 {
+            self.steps.remove(0);
+            return vec![self];
+        }
+        match &self.value.value {
+            NodeValue::Map(_) => of_mapping(&self.value),
+            // A whole include is no param: left with the step, it is reported as unknown there.
+            _ => vec![self],
         }
     }
 }
 
-/// The scalar param at `path`.
-fn find<'n>(params: &'n mut Node, path: &str, place: Span, problems: &mut Vec<Problem>) -> Option<&'n mut Node> {
-    let mut node = params;
+/// The overrides of `-S` texts.
+pub fn of_texts(texts: &[String], sources: &mut Sources, problems: &mut Vec<Problem>) -> Vec<Override> {
+    texts.iter().filter_map(|text| of_text(text, sources, problems)).collect()
+}
+
+fn of_text(text: &str, sources: &mut Sources, problems: &mut Vec<Problem>) -> Option<Override> {
+    let source = sources.add(Path::new(SOURCE), text.to_owned());
+    let whole = Span { source, start: 0, end: text.len() as u32 };
+    let Some((path, value)) = text.split_once('=') else {
+        let problem = Problem::at("bad-override", whole, "an override has the form PARAM=VALUE");
+        problems.push(problem.label("no `=`"));
+        return None;
+    };
+    let place = whole.part(0, path.len());
+    let value = read_value(value, whole.part(path.len() + 1, value.len()), problems)?;
     // `params.seed` is how the pipeline spells it; both forms are understood.
-    for step in path.strip_prefix("params.").unwrap_or(path).split('.') {
+    let steps = path.strip_prefix("params.").unwrap_or(path).split('.');
+    Some(Override { steps: steps.map(|step| (step.to_owned(), place)).collect(), value, reach: Reach::Value })
+}
+
+/// The overrides of files of params, in their order.
+pub fn of_files(files: &[PathBuf], sources: &mut Sources, problems: &mut Vec<Problem>) -> Vec<Override> {
+    let mut overrides = Vec::new();
+    for path in files {
+        let Some(tree) = file::read(path, sources, problems) else { continue };
+        crate::spec::keys::mapping(&tree, "a file of params", problems);
+        overrides.extend(of_mapping(&tree));
+    }
+    overrides
+}
+
+/// One override for each entry of a mapping.
+pub fn of_mapping(node: &Node) -> Vec<Override> {
+    let NodeValue::Map(entries) = &node.value else { return Vec::new() };
+    let of_entry = |Entry { key, value }: &Entry| Override {
+        steps: vec![(key.value.clone(), key.span)],
+        value: value.clone(),
+        reach: Reach::Any,
+    };
+    entries.iter().map(of_entry).collect()
+}
+
+/// Makes the problem of a param that does not exist, from its path, the names there are, and where it was written.
+pub type Unknown<'u> = &'u mut dyn FnMut(&str, Vec<String>, Span) -> Problem;
+
+/// Applies each override to `params`.
+pub fn apply(overrides: &[Override], params: &mut Node, unknown: Unknown<'_>, problems: &mut Vec<Problem>) {
+    let mut pending: Vec<Override> = overrides.iter().rev().cloned().collect();
+    while let Some(set) = pending.pop() {
+        let Some(slot) = find(params, &set, unknown, problems) else { continue };
+        match (&mut slot.value, &set.value.value, set.reach) {
+            (NodeValue::Map(_), NodeValue::Map(_), Reach::Any) => {
+                let inner = of_mapping(&set.value).into_iter().rev();
+                pending.extend(
+                    inner.map(|inner| Override { steps: [&set.steps[..], &inner.steps[..]].concat(), ..inner }),
+                );
+            }
+            (NodeValue::List(_) | NodeValue::Map(_), _, Reach::Value) => {
+                let path = path_of(&set);
+                let message = format!("param `{path}` is {}, not one value", slot.describe());
+                let problem = Problem::at("bad-override", place_of(&set), message).related(slot.span, "written here");
+                problems.push(problem.help("set one of its values, or give a file: --params FILE"));
+            }
+            _ => *slot = set.value,
+        }
+    }
+}
+
+/// The param that `set` names.
+fn find<'n>(
+    params: &'n mut Node,
+    set: &Override,
+    unknown: Unknown<'_>,
+    problems: &mut Vec<Problem>,
+) -> Option<&'n mut Node> {
+    let mut node = params;
+    for (step, place) in &set.steps {
         let names: Vec<String> = match &node.value {
             NodeValue::Map(entries) => entries.iter().map(|e| e.key.value.clone()).collect(),
             _ => Vec::new(),
         };
-        let NodeValue::Map(entries) = &mut node.value else {
-            problems.push(unknown(path, step, &names, place));
-            return None;
+        let found = match &mut node.value {
+            NodeValue::Map(entries) => entries.iter_mut().find(|e| e.key.value == *step),
+            _ => None,
         };
-        match entries.iter_mut().find(|e| e.key.value == step) {
+        match found {
             Some(entry) => node = &mut entry.value,
             None => {
-                problems.push(unknown(path, step, &names, place));
+                problems.push(unknown(&path_of(set), names, *place));
                 return None;
             }
         }
     }
-    if let NodeValue::List(_) | NodeValue::Map(_) = node.value {
-        let problem =
-            Problem::at("bad-override", place, format!("param `{path}` is {}, not one value", node.describe()));
-        problems
-            .push(problem.related(node.span, "written here").help("set one of its values, or change it in the file"));
-        return None;
-    }
     Some(node)
 }
 
-fn unknown(path: &str, step: &str, names: &[String], place: Span) -> Problem {
+fn path_of(set: &Override) -> String {
+    set.steps.iter().map(|(step, _)| step.as_str()).collect::<Vec<_>>().join(".")
+}
+
+fn place_of(set: &Override) -> Span {
+    set.steps.last().map_or(set.value.span, |(_, place)| *place)
+}
+
+/// The problem of a param that the pipeline does not have.
+pub fn unknown(path: &str, names: &[String], place: Span) -> Problem {
+    let step = path.rsplit('.').next().unwrap_or(path);
     let help = suggest::help(step, names.iter().map(String::as_str));
     Problem::at("unknown-param", place, format!("the pipeline has no param `{path}`"))
         .label("unknown param")

@@ -17,6 +17,8 @@ pub struct Request {
     pub file: PathBuf,
     /// The project root; `None` = found from the working directory by [`find_root`].
     pub root: Option<PathBuf>,
+    /// Files of params, in order; `-S` comes after them.
+    pub params: Vec<PathBuf>,
     /// `path=value` of each `-S`, in order.
     pub overrides: Vec<String>,
     /// Stages to plan, with all that they need; empty = every stage.
@@ -61,6 +63,7 @@ impl Request {
         Request {
             file: file.into(),
             root: None,
+            params: Vec::new(),
             overrides: Vec::new(),
             targets: Vec::new(),
             environment: Environment::own(),

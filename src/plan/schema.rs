@@ -10,8 +10,9 @@ use crate::spec::keys::{self, Key, Support};
 
 /// A name, as `spec::name` checks it.
 const NAME: &str = "^[A-Za-z][A-Za-z0-9_-]{0,99}$";
-/// `stage` or `stage.port`.
-const REFERENCE: &str = "^[A-Za-z][A-Za-z0-9_-]*(\\.[A-Za-z][A-Za-z0-9_-]*)?$";
+/// `stage`, `stage.port`, `prefix/stage[axis=value].port`.
+const REFERENCE: &str =
+    "^([A-Za-z][A-Za-z0-9_-]*/)*[A-Za-z][A-Za-z0-9_-]*(\\[[^\\]]+\\])?(\\.[A-Za-z][A-Za-z0-9_-]*)?$";
 
 /// The schema of a pipeline that may use `cards`.
 pub fn pipeline_schema(cards: &Cards) -> Result<Value, CardError> {
@@ -22,6 +23,10 @@ pub fn pipeline_schema(cards: &Cards) -> Result<Value, CardError> {
     cases.extend(cards.iter().map(|card| card_case(card)));
     let stage = object(keys::STAGE, &["uses"], |key| match key {
         "uses" => json!({"enum": kinds}),
+        "matrix" => json!({
+            "type": "object", "minProperties": 1, "propertyNames": {"pattern": NAME},
+            "additionalProperties": {"anyOf": [{"type": "array", "minItems": 1}, {"type": "string", "pattern": "^\\$\\{params\\.[^}]+\\}$"}]},
+        }),
         "backend" => json!({"enum": ["local"]}),
         "description" => json!({"type": "string"}),
         "run" => json!({"anyOf": [
@@ -54,9 +59,19 @@ pub fn pipeline_schema(cards: &Cards) -> Result<Value, CardError> {
         "type" => json!({"enum": Type::ALL.map(Type::name)}),
         _ => json!({"type": "string", "minLength": 1}),
     });
-    let mut schema = object(keys::PIPELINE, &["pipeline", "stages"], |key| match key {
+    let mut schema = object(keys::PIPELINE, &["pipeline"], |key| match key {
         "pipeline" => json!({"type": "string", "pattern": NAME}),
         "params" => json!({"type": ["object", "null"], "propertyNames": {"pattern": NAME}}),
+        "include" => json!({
+            "type": "object", "propertyNames": {"pattern": NAME},
+            "additionalProperties": {"anyOf": [
+                {"type": "string", "minLength": 1},
+                object(keys::INCLUDE, &["file"], |key| match key {
+                    "file" => json!({"type": "string", "minLength": 1}),
+                    _ => json!({"type": "object"}),
+                }),
+            ]},
+        }),
         _ => json!({
             "type": "object", "minProperties": 1, "propertyNames": {"pattern": NAME},
             "additionalProperties": {"$ref": "#/definitions/stage"},
@@ -64,9 +79,11 @@ pub fn pipeline_schema(cards: &Cards) -> Result<Value, CardError> {
     });
     schema["$schema"] = json!("http://json-schema.org/draft-07/schema#");
     schema["title"] = json!("A pipeline of pipe");
+    schema["anyOf"] = json!([{"required": ["stages"]}, {"required": ["include"]}]);
     schema["definitions"] = json!({
         "stage": stage,
-        "wire": {"anyOf": [{"type": "string", "pattern": REFERENCE}, object(keys::INPUT, &["path"], |_| json!({"type": "string", "minLength": 1}))]},
+        "wire": {"anyOf": [{"$ref": "#/definitions/one"}, {"type": "array", "items": {"$ref": "#/definitions/one"}}]},
+        "one": {"anyOf": [{"type": "string", "pattern": REFERENCE}, object(keys::INPUT, &["path"], |_| json!({"type": "string", "minLength": 1}))]},
         "output": {"anyOf": [{"type": "string", "minLength": 1}, output]},
     });
     Ok(schema)

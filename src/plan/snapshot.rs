@@ -33,6 +33,8 @@ pub fn name(request: &Request, cards: &Cards, program: &[u8]) -> Digest {
     encoder.bytes(request.file.as_os_str().as_encoded_bytes());
     let root = request.root.as_deref().unwrap_or(Path::new(""));
     encoder.bytes(root.as_os_str().as_encoded_bytes());
+    encoder.count(request.params.len());
+    request.params.iter().fold(&mut encoder, |e, file| e.bytes(file.as_os_str().as_encoded_bytes()));
     encoder.count(request.overrides.len());
     request.overrides.iter().fold(&mut encoder, |e, text| e.text(text));
     encoder.count(request.targets.len());

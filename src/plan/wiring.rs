@@ -3,24 +3,28 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use contract::Type;
 use contract::types::Form;
+use contract::{Card, Type};
 
+use super::instances::{Named, Unit, split_reference};
 use super::interface::{Interface, Kind};
-use super::interpolate::{Interpolator, Scope};
+use super::interpolate::{Interpolator, OWN_LABEL, Scope};
 use super::model::{InputSource, PlannedInput, PlannedOutput, StageId};
+use super::modules::Module;
 use super::paths::{Claims, Overlap, workspace_path};
-use crate::spec::{InputSpec, Node, PortName, Problem, Span, Spanned, StageSpec, Wire, suggest};
+use crate::spec::{InputSpec, Node, PortName, Problem, Span, Spanned, Wire, suggest};
 
 /// What every wire of a pipeline may lead to.
 #[derive(Debug)]
 pub struct Wiring<'a> {
     /// The stages as written.
-    pub stages: &'a [StageSpec],
+    pub units: &'a [Unit],
+    /// The files they stand in.
+    pub modules: &'a [Module],
     /// The same from the outside.
     pub interfaces: &'a [Interface],
-    /// Positions in both by name.
-    pub by_name: &'a HashMap<&'a str, usize>,
+    /// Positions in both by full name.
+    pub by_name: &'a HashMap<String, Named>,
     /// Where outputs appear.
     pub claims: &'a Claims,
     /// The project root.
@@ -40,6 +44,12 @@ pub struct Edge {
 
 /// What feeds a port, before it is known which type the port wants.
 struct Feed {
+    /// Which of several.
+    label: Option<String>,
+    /// Where it was named.
+    span: Span,
+    /// Whether it is a file of the workspace, which has no type but its form.
+    is_path: bool,
     source: InputSource,
     /// The producer's type; `None` when its kind is unknown.
     artifact: Option<Type>,
@@ -56,26 +66,24 @@ impl Wiring<'_> {
         edges: &mut Vec<Edge>,
         problems: &mut Vec<Problem>,
     ) -> Vec<PlannedInput> {
-        let (stage, interface) = (&self.stages[at], &self.interfaces[at]);
+        let (stage, interface) = (&self.units[at].spec, &self.interfaces[at]);
         let mut inputs = Vec::new();
         for spec in &stage.inputs {
             let Some(accepts) = self.accepted(interface, spec, problems) else { continue };
-            let feed = match &spec.wire {
-                Wire::Reference(reference) => self.reference(at, reference, edges, problems),
-                Wire::Path(node) => self.path(at, spec, &interpolator.expand(node, scope, problems), problems),
-                Wire::Broken => None,
-            };
-            let Some(feed) = feed else { continue };
-            let artifact = accepts.or(feed.artifact).unwrap_or(Type::File);
-            self.check_type(interface, spec, artifact, &feed, problems);
-            let mount = feed.mount.unwrap_or_else(|| Path::new("in").join(spec.port.value.as_str()));
-            inputs.push(PlannedInput {
-                port: spec.port.value.clone(),
-                label: None,
-                artifact,
-                source: feed.source,
-                mount,
-            });
+            let feeds = self.feeds(at, spec, interpolator, scope, edges, problems);
+            if let (Kind::Card(card), Some(label)) =
+                (&interface.kind, feeds.iter().find_map(|feed| feed.label.as_ref()))
+            {
+                self.check_many(card, spec, label, &feeds, problems);
+            }
+            for feed in feeds {
+                let artifact = accepts.or(feed.artifact).unwrap_or(Type::File);
+                self.check_type(interface, spec, artifact, &feed, problems);
+                let port = Path::new("in").join(spec.port.value.as_str());
+                let mount = feed.mount.unwrap_or_else(|| feed.label.iter().fold(port, |port, label| port.join(label)));
+                let (port, label) = (spec.port.value.clone(), feed.label);
+                inputs.push(PlannedInput { port, label, artifact, source: feed.source, mount });
+            }
         }
         if let Kind::Card(card) = &interface.kind {
             for port in card.inputs.iter().filter(|port| !port.optional) {
@@ -101,41 +109,127 @@ impl Wiring<'_> {
         None
     }
 
+    /// Everything that feeds a port: one artifact without a label, or any number with one each.
+    fn feeds(
+        &self,
+        at: usize,
+        spec: &InputSpec,
+        interpolator: &mut Interpolator<'_>,
+        scope: &Scope<'_>,
+        edges: &mut Vec<Edge>,
+        problems: &mut Vec<Problem>,
+    ) -> Vec<Feed> {
+        let mut one = |wire: &Wire| match wire {
+            Wire::Reference(reference) => self.reference(at, reference, edges, problems),
+            Wire::Path(node) => {
+                let path = self.path(at, spec, &interpolator.expand(node, scope, problems), problems);
+                path.into_iter().collect()
+            }
+            Wire::List(..) | Wire::Broken => Vec::new(),
+        };
+        let Wire::List(wires, _) = &spec.wire else { return one(&spec.wire) };
+        let mut feeds = Vec::new();
+        for (position, wire) in wires.iter().enumerate() {
+            // By position, so that a stage may be renamed: labels are part of the key.
+            let named = |feed: Feed| {
+                let inner = feed.label.map_or_else(String::new, |label| format!("[{label}]"));
+                Feed { label: Some(format!("{}{inner}", position + 1)), ..feed }
+            };
+            feeds.extend(one(wire).into_iter().map(named));
+        }
+        feeds
+    }
+
+    /// Several artifacts for a port that takes one.
+    fn check_many(&self, card: &Card, spec: &InputSpec, label: &str, feeds: &[Feed], problems: &mut Vec<Problem>) {
+        let many = card.inputs.iter().any(|port| port.name == spec.port.value.as_str() && port.many);
+        if many {
+            return;
+        }
+        let message = format!(
+            "input `{}` of `{}` takes one artifact, and {} are wired to it",
+            spec.port.value,
+            card.kind,
+            feeds.len()
+        );
+        let help = match &spec.wire {
+            Wire::Reference(reference) => {
+                let (name, port) = split_reference(&reference.value);
+                let port = port.map_or_else(String::new, |port| format!(".{port}"));
+                format!(
+                    "name one instance, `{name}[{label}]{port}`, or give this stage the same matrix and write \
+                     `{name}[{OWN_LABEL}]{port}`"
+                )
+            }
+            _ => "give it one, without the list".to_owned(),
+        };
+        let span = feeds.first().map_or(spec.port.span, |feed| feed.span);
+        problems.push(Problem::at("single-port", span, message).label("several").help(help));
+    }
+
     fn reference(
         &self,
         at: usize,
         reference: &Spanned<String>,
         edges: &mut Vec<Edge>,
         problems: &mut Vec<Problem>,
-    ) -> Option<Feed> {
-        let (name, port) = match reference.value.split_once('.') {
-            Some((name, port)) => (name, Some(port)),
-            None => (reference.value.as_str(), None),
-        };
-        let Some(&from) = self.by_name.get(name) else {
-            let names = self.stages.iter().map(|stage| stage.name.value.as_str());
+    ) -> Vec<Feed> {
+        let own = self.units[at].instance.as_ref().map(|instance| instance.label.as_str());
+        if own.is_none() && reference.value.contains(OWN_LABEL) {
+            let message = format!("`{OWN_LABEL}`: this stage has no matrix");
+            let problem = Problem::at("undefined-interpolation", reference.span, message).label("undefined");
+            problems.push(problem.help("write `matrix: {AXIS: [..]}` at the stage"));
+            return Vec::new();
+        }
+        let text = reference.value.replace(OWN_LABEL, own.unwrap_or_default());
+        let (name, port) = split_reference(&text);
+        // A file refers to its own stages; those of its includes begin with their prefix.
+        let prefix = &self.modules[self.units[at].module].prefix;
+        let Some(named) = self.by_name.get(&format!("{prefix}{name}")) else {
+            let local = self.by_name.keys().filter_map(|name| name.strip_prefix(prefix.as_str()));
+            let names: std::collections::BTreeSet<&str> = local.collect();
             let problem = Problem::at("unknown-stage", reference.span, format!("there is no stage `{name}`"));
-            let is_path = reference.value.contains('/') || self.root.join(&reference.value).exists();
-            let help = if is_path {
-                Some(format!("write {{path: {}}} for a file", reference.value))
-            } else {
-                suggest::help(name, names)
-            };
+            let is_path = self.root.join(&text).exists()
+                || (name.contains('/') && suggest::nearest(name, names.iter().copied()).is_none());
+            let help =
+                if is_path { Some(format!("write {{path: {text}}} for a file")) } else { suggest::help(name, names) };
             problems.push(problem.label("unknown stage").maybe_help(help));
-            return None;
+            return Vec::new();
         };
-        edges.push(Edge { from, to: at, span: reference.span });
-        let producer = &self.interfaces[from];
-        let stage = StageId::new(from);
+        let (producers, gathered) = match named {
+            Named::One(from) => (std::slice::from_ref(from), false),
+            Named::Family(all) => (all.as_slice(), true),
+        };
+        let mut feeds = Vec::with_capacity(producers.len());
+        for &from in producers {
+            edges.push(Edge { from, to: at, span: reference.span });
+            let instance = self.units[from].instance.as_ref().filter(|_| gathered);
+            let label = instance.map(|instance| instance.label.clone());
+            feeds.extend(self.feed(name, from, port, label, reference.span, problems));
+        }
+        feeds
+    }
+
+    fn feed(
+        &self,
+        name: &str,
+        from: usize,
+        port: Option<&str>,
+        label: Option<String>,
+        span: Span,
+        problems: &mut Vec<Problem>,
+    ) -> Option<Feed> {
+        let (producer, stage, is_path) = (&self.interfaces[from], StageId::new(from), false);
         if let Kind::Unknown = producer.kind {
             let port = PortName::new(port.unwrap_or_default());
-            return Some(Feed { source: InputSource::Stage { stage, port }, artifact: None, mount: None });
+            let source = InputSource::Stage { stage, port };
+            return Some(Feed { label, span, is_path, source, artifact: None, mount: None });
         }
-        let output = pick(name, producer, port, reference.span, problems)?;
+        let output = pick(name, producer, port, span, problems)?;
         // A command's output keeps its workspace path wherever it goes.
         let mount = matches!(producer.kind, Kind::Command).then(|| output.destination.clone());
         let source = InputSource::Stage { stage, port: output.port.clone() };
-        Some(Feed { source, artifact: Some(output.artifact), mount })
+        Some(Feed { label, span, is_path, source, artifact: Some(output.artifact), mount })
     }
 
     fn path(&self, at: usize, spec: &InputSpec, node: &Node, problems: &mut Vec<Problem>) -> Option<Feed> {
@@ -163,7 +257,8 @@ impl Wiring<'_> {
             problems.push(Problem::at("missing-path", node.span, message).label("special file"));
             return None;
         };
-        Some(Feed { source: InputSource::Path(path.clone()), artifact: Some(artifact), mount: Some(path) })
+        let source = InputSource::Path(path.clone());
+        Some(Feed { label: None, span: node.span, is_path: true, source, artifact: Some(artifact), mount: Some(path) })
     }
 
     /// A wire whose producer gives something else than the port accepts.
@@ -176,18 +271,14 @@ impl Wiring<'_> {
         problems: &mut Vec<Problem>,
     ) {
         let (Kind::Card(card), Some(given)) = (&interface.kind, feed.artifact) else { return };
-        let (span, fits) = match &spec.wire {
-            Wire::Reference(reference) => (reference.span, given.fits(port)),
-            // A file of the workspace has no type but its form.
-            Wire::Path(node) => (node.span, given.form() == port.form()),
-            Wire::Broken => return,
-        };
+        let fits = if feed.is_path { given.form() == port.form() } else { given.fits(port) };
+        let span = feed.span;
         if !fits {
-            let message = match &spec.wire {
-                Wire::Path(_) => {
-                    format!("input `{}` of `{}` is {}, found {}", spec.port.value, card.kind, form(port), form(given))
-                }
-                _ => format!("input `{}` of `{}` takes `{port}`, found `{given}`", spec.port.value, card.kind),
+            let name = &spec.port.value;
+            let message = if feed.is_path {
+                format!("input `{name}` of `{}` is {}, found {}", card.kind, form(port), form(given))
+            } else {
+                format!("input `{name}` of `{}` takes `{port}`, found `{given}`", card.kind)
             };
             let candidates = self.candidates(port);
             let help = (!candidates.is_empty()).then(|| format!("`{port}` comes from {}", listed(&candidates)));
@@ -197,7 +288,7 @@ impl Wiring<'_> {
     }
 
     fn missing(&self, at: usize, port: &str, artifact: Type) -> Problem {
-        let stage = &self.stages[at];
+        let stage = &self.units[at].spec;
         let kind = stage.uses.as_ref().map_or("", |uses| uses.value.as_str());
         let span = stage.keys.get("in").copied().unwrap_or(stage.name.span);
         let message = format!("stage `{}` needs the input `{port}` of `{kind}`", stage.name.value);
@@ -212,10 +303,10 @@ impl Wiring<'_> {
 
     /// The outputs of exactly this type, as they are written in `in:`.
     fn candidates(&self, artifact: Type) -> Vec<String> {
-        let stages = self.stages.iter().zip(self.interfaces);
-        let names = stages.flat_map(|(stage, interface)| {
+        let stages = self.units.iter().zip(self.interfaces);
+        let names = stages.flat_map(|(unit, interface)| {
             let fitting = interface.outputs.iter().filter(|output| output.artifact == artifact);
-            fitting.map(|output| format!("{}.{}", stage.name.value, output.port))
+            fitting.map(|output| format!("{}.{}", unit.spec.name.value, output.port))
         });
         names.collect()
     }

@@ -56,7 +56,7 @@ fn read_bytes(path: &Path) -> std::io::Result<Vec<u8>> {
 }
 
 /// A file beside the missing one with a near name.
-fn neighbour(path: &Path) -> Option<String> {
+pub fn neighbour(path: &Path) -> Option<String> {
     let word = path.file_name()?.to_str()?;
     let directory = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let names: Vec<String> =

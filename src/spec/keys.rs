@@ -37,7 +37,7 @@ pub const PIPELINE: &[Key] = &[
     now("pipeline", "the pipeline's name; outputs lie under out/NAME/"),
     now("params", "values that stages read as ${params.NAME} and -S NAME=VALUE overrides"),
     now("stages", "the stages by name"),
-    later("include", "stages of other files"),
+    now("include", "stages of other files, by prefix: other.yaml, or {file: other.yaml, params: {seed: 1}}"),
     later("secrets", "values that are never written down"),
 ];
 
@@ -53,7 +53,7 @@ pub const STAGE: &[Key] = &[
     now("resources", "what it wants of the machine; not part of the key"),
     now("backend", "where it runs; this version has `local`"),
     later("when", "a condition"),
-    later("matrix", "one instance for each value"),
+    now("matrix", "one instance for each combination of values: {lr: [1e-4, 1e-3]}, read as ${matrix.lr}"),
     later("group", "named limits on what runs at once"),
     later("timeout", "how long it may take"),
     later("retry", "how often it is tried"),
@@ -70,6 +70,10 @@ pub const RESOURCES: &[Key] = &[
 
 /// Keys of an input given as a mapping.
 pub const INPUT: &[Key] = &[now("path", "a file or directory of the workspace, relative to the project root")];
+
+/// Keys of an include given as a mapping.
+pub const INCLUDE: &[Key] =
+    &[now("file", "a pipeline file, relative to this one"), now("params", "values for params that it declares")];
 
 /// Keys of an output given as a mapping.
 pub const OUTPUT: &[Key] = &[

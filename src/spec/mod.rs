@@ -2,12 +2,13 @@
 //!
 //! - [`file`] reads bytes under a budget; [`load`] turns YAML events into [`node`]s, the only place that knows YAML;
 //!   [`scalar`] says what a plain scalar means.
-//! - [`keys`] is the language's vocabulary; [`read`], [`ports`] and [`quantity`] check a tree against it and give a [`pipeline`].
+//! - [`keys`] is the language's vocabulary; [`read`], [`ports`], [`include`] and [`quantity`] check a tree against it and give a [`pipeline`].
 //! - [`problem`] and [`span`] are what every message is made of; [`suggest`] finds the name that was meant.
 //!
 //! Nothing here knows cards, other stages or the file system beyond the one file: names are resolved by [`crate::plan`].
 
 pub mod file;
+pub mod include;
 pub mod keys;
 pub mod load;
 pub mod name;
@@ -21,6 +22,7 @@ pub mod scalar;
 pub mod span;
 pub mod suggest;
 
+pub use include::IncludeSpec;
 pub use name::{PipelineName, PortName, StageName};
 pub use node::{Entry, Node, NodeValue};
 pub use pipeline::{InputSpec, OutputSpec, PipelineSpec, ResourcesSpec, StageSpec, Variable, Wire};

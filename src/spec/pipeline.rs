@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use contract::Type;
 
+use super::include::IncludeSpec;
 use super::name::{PipelineName, PortName, StageName};
 use super::node::Node;
 use super::span::{Span, Spanned};
@@ -15,12 +16,14 @@ pub struct PipelineSpec {
     pub name: Option<Spanned<PipelineName>>,
     /// `params:`, a mapping; empty when not written.
     pub params: Node,
+    /// `include:`.
+    pub includes: Vec<IncludeSpec>,
     /// `stages:` in the order written.
     pub stages: Vec<StageSpec>,
 }
 
 /// One entry of `stages:`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct StageSpec {
     /// Its name.
     pub name: Spanned<StageName>,
@@ -32,6 +35,8 @@ pub struct StageSpec {
     pub inputs: Vec<InputSpec>,
     /// `out:`.
     pub outputs: Vec<OutputSpec>,
+    /// `matrix:`; its lists may hold interpolations.
+    pub matrix: Option<Node>,
     /// `with:`.
     pub with: Option<Node>,
     /// `run:`.
@@ -45,7 +50,7 @@ pub struct StageSpec {
 }
 
 /// One entry of `in:`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct InputSpec {
     /// The port.
     pub port: Spanned<PortName>,
@@ -54,18 +59,20 @@ pub struct InputSpec {
 }
 
 /// What feeds an input.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Wire {
     /// `stage` or `stage.port`.
     Reference(Spanned<String>),
     /// `{path: data/x.txt}`; may hold interpolations.
     Path(Node),
+    /// Several, in their order.
+    List(Vec<Wire>, Span),
     /// Something that a problem was reported for.
     Broken,
 }
 
 /// One entry of `out:`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct OutputSpec {
     /// The port.
     pub port: Spanned<PortName>,
@@ -76,7 +83,7 @@ pub struct OutputSpec {
 }
 
 /// One entry of `env:`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Variable {
     /// The variable.
     pub name: Spanned<String>,
@@ -85,7 +92,7 @@ pub struct Variable {
 }
 
 /// `resources:`; what is absent comes from the card.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct ResourcesSpec {
     /// Cores.
     pub cpus: Option<Spanned<u32>>,

@@ -21,23 +21,36 @@ pub fn inputs(node: &Node, problems: &mut Vec<Problem>) -> Vec<InputSpec> {
 
 fn input(entry: &Entry, problems: &mut Vec<Problem>) -> InputSpec {
     let wire = match &entry.value.value {
-        NodeValue::Broken => Wire::Broken,
-        NodeValue::Map(_) => {
-            let what = format!("input `{}`", entry.key.value);
-            path(&entry.value, keys::known(&entry.value, keys::INPUT, &what, problems), &what, problems)
-                .map_or(Wire::Broken, |node| Wire::Path(node.clone()))
+        NodeValue::List(items) => {
+            let wires = items.iter().map(|item| wire(&entry.key.value, item, problems)).collect();
+            Wire::List(wires, entry.value.span)
         }
-        NodeValue::Text(_) => {
-            word(&entry.value, "a reference to a stage", problems).map_or(Wire::Broken, Wire::Reference)
-        }
-        _ => {
-            let message = format!("input `{}` must name a stage, found {}", entry.key.value, entry.value.describe());
-            let problem = Problem::at("wrong-type", entry.value.span, message);
-            problems.push(problem.help("write `stage.port`, `stage`, or {path: data/file}"));
-            Wire::Broken
-        }
+        _ => wire(&entry.key.value, &entry.value, problems),
     };
     InputSpec { port: port(entry, problems), wire }
+}
+
+/// One wire of the input `name`.
+fn wire(name: &str, node: &Node, problems: &mut Vec<Problem>) -> Wire {
+    match &node.value {
+        NodeValue::Broken => Wire::Broken,
+        NodeValue::Map(_) => {
+            let what = format!("input `{name}`");
+            path(node, keys::known(node, keys::INPUT, &what, problems), &what, problems)
+                .map_or(Wire::Broken, |node| Wire::Path(node.clone()))
+        }
+        // An instance of a matrix names its fellow of another one by `[${matrix}]`; nothing else is put into a reference.
+        NodeValue::Text(text) if text.contains("[${matrix}]") && text.matches("${").count() == 1 => {
+            Wire::Reference(Spanned { value: text.clone(), span: node.span })
+        }
+        NodeValue::Text(_) => word(node, "a reference to a stage", problems).map_or(Wire::Broken, Wire::Reference),
+        _ => {
+            let message = format!("input `{name}` must name a stage, found {}", node.describe());
+            let problem = Problem::at("wrong-type", node.span, message);
+            problems.push(problem.help("write `stage.port`, `stage`, {path: data/file}, or a list of these"));
+            Wire::Broken
+        }
+    }
 }
 
 /// Reads `out:`.

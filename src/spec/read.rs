@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::include;
 use super::keys::{self, mapping};
 use super::name::{PipelineName, StageName, is_valid};
 use super::node::{Node, NodeValue};
@@ -13,12 +14,22 @@ use super::span::{Span, Spanned};
 
 /// Reads `root`. What could not be read is absent and has its problem.
 pub fn pipeline(root: &Node, problems: &mut Vec<Problem>) -> PipelineSpec {
-    let mut spec =
-        PipelineSpec { name: None, params: Node::new(NodeValue::Map(Vec::new()), root.span), stages: Vec::new() };
+    let mut spec = PipelineSpec {
+        name: None,
+        params: Node::new(NodeValue::Map(Vec::new()), root.span),
+        includes: Vec::new(),
+        stages: Vec::new(),
+    };
     let entries = keys::known(root, keys::PIPELINE, "a pipeline", problems);
     for key in ["pipeline", "stages"] {
         let is_map = matches!(root.value, NodeValue::Map(_));
-        if is_map && !entries.iter().any(|(name, _)| *name == key) && !keys::misspelt(root, keys::PIPELINE, key) {
+        // A file may do nothing but bring others together.
+        let optional = key == "stages" && root.get("include").is_some();
+        if is_map
+            && !optional
+            && !entries.iter().any(|(name, _)| *name == key)
+            && !keys::misspelt(root, keys::PIPELINE, key)
+        {
             let problem = Problem::at("missing-key", root.span, format!("a pipeline needs the key `{key}`"));
             problems.push(problem.label(format!("no `{key}` in this file")));
         }
@@ -27,6 +38,7 @@ pub fn pipeline(root: &Node, problems: &mut Vec<Problem>) -> PipelineSpec {
         match key {
             "pipeline" => spec.name = name(&entry.value, "pipeline", problems, PipelineName::new),
             "params" => params(&entry.value, &mut spec, problems),
+            "include" => spec.includes = include::includes(&entry.value, problems),
             _ => {
                 let stages = mapping(&entry.value, "`stages`", problems);
                 if stages.is_empty() && matches!(entry.value.value, NodeValue::Map(_)) {
@@ -59,6 +71,7 @@ fn stage(key: &Spanned<String>, node: &Node, problems: &mut Vec<Problem>) -> Sta
         keys: BTreeMap::new(),
         inputs: Vec::new(),
         outputs: Vec::new(),
+        matrix: None,
         with: None,
         run: None,
         environment: Vec::new(),
@@ -77,6 +90,7 @@ fn stage(key: &Spanned<String>, node: &Node, problems: &mut Vec<Problem>) -> Sta
             }
             "in" => stage.inputs = ports::inputs(value, problems),
             "out" => stage.outputs = ports::outputs(value, problems),
+            "matrix" => stage.matrix = Some(value.clone()),
             "with" => stage.with = Some(value.clone()),
             "run" => stage.run = Some(value.clone()),
             "env" => stage.environment = ports::environment(value, problems),

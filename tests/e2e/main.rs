@@ -4,6 +4,7 @@
 
 mod cache;
 mod command_line;
+mod composition;
 mod executor_ends;
 mod executor_flags;
 mod executor_order;
