@@ -4,6 +4,12 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::diff::DiffArguments;
+use super::get::GetArguments;
+use super::logs::LogsArguments;
+use super::runs::RunsArguments;
+use super::show::ShowArguments;
+
 /// A declarative, content-addressed pipeline engine.
 #[derive(Debug, Parser)]
 #[command(
@@ -42,7 +48,15 @@ pub enum Verb {
     /// List the kinds of stages, or show one.
     Stages(StagesArguments),
     /// Print the log of a stage.
-    Logs(StageArguments),
+    Logs(LogsArguments),
+    /// Show what a stage gave: outputs, metrics, what it took.
+    Show(ShowArguments),
+    /// Copy an output of a stage out of the store.
+    Get(GetArguments),
+    /// List earlier runs.
+    Runs(RunsArguments),
+    /// Compare two runs.
+    Diff(DiffArguments),
     /// Ends a run's processes when the engine dies; started by `run`.
     #[command(name = "__guardian", hide = true)]
     Guardian,
@@ -58,14 +72,18 @@ impl Verb {
             | Verb::Graph(GraphArguments { json, .. })
             | Verb::Stages(StagesArguments { json, .. })
             | Verb::Why(StageArguments { json, .. })
-            | Verb::Logs(StageArguments { json, .. }) => *json,
+            | Verb::Logs(LogsArguments { json, .. })
+            | Verb::Show(ShowArguments { json, .. })
+            | Verb::Get(GetArguments { json, .. })
+            | Verb::Runs(RunsArguments { json, .. })
+            | Verb::Diff(DiffArguments { json, .. }) => *json,
             Verb::Guardian => false,
         }
     }
 }
 
 /// Params set from outside.
-#[derive(Debug, Args)]
+#[derive(Debug, Args, Default)]
 pub struct ParamArguments {
     /// Override a param that the pipeline declares: -S seed=7, -S data.hosts=3 for an included file (may be repeated).
     #[arg(short = 'S', long = "set", value_name = "PARAM=VALUE")]
@@ -138,9 +156,14 @@ pub struct PlanArguments {
     pub json: bool,
 }
 
-/// `pipe why`, `pipe logs`.
+/// `pipe why`.
 #[derive(Debug, Args)]
-#[command(after_help = "Without --file the pipeline of the last run is meant.")]
+#[command(after_help = "\
+Examples:
+  pipe why model                    against the last run's pipeline
+  pipe why model -f pipelines/full.yaml -S lr=1e-4
+
+Without --file the pipeline of the last run is meant.")]
 pub struct StageArguments {
     /// The stage.
     #[arg(value_name = "STAGE")]

@@ -1,29 +1,160 @@
-//! `pipe logs`.
+//! `pipe logs`: what a stage said. A stage that was served from the store said it in the run that made its record.
 
-use super::arguments::StageArguments;
+use std::fs::File;
+use std::io::{ErrorKind, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+
+use super::arguments::ParamArguments;
 use super::failure::Failure;
+use super::made::{self, Where};
 use super::project::Project;
-use super::{Exit, output, why};
-use crate::engine::history::History;
+use super::{Exit, output};
+use crate::engine::history::{Entry, History, JOURNAL, OpenRun, log_path};
+use crate::store::Store;
 
-pub fn run(arguments: &StageArguments) -> Result<Exit, Failure> {
+/// How often a log that is being written is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// `pipe logs`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  pipe logs model                  its last execution, also when a run goes on
+  pipe logs model --follow         go on printing until the stage ends
+  pipe logs model --run last~1     of an earlier run
+
+A stage that was served from the store shows the log of the run that made what it gave.")]
+pub struct LogsArguments {
+    /// The stage.
+    #[arg(value_name = "STAGE")]
+    pub stage: String,
+    /// Wait for what comes, until the stage ends.
+    #[arg(long, conflicts_with_all = ["run", "json"])]
+    pub follow: bool,
+    /// The run; the default is the last one that reached the stage.
+    #[arg(long, value_name = "RUN")]
+    pub run: Option<String>,
+    /// The pipeline; the default is that of the last run.
+    #[arg(short, long, value_name = "FILE", conflicts_with = "run")]
+    pub file: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+pub fn run(arguments: &LogsArguments) -> Result<Exit, Failure> {
     let project = Project::find()?;
     let store = project.store()?;
-    let file = arguments.file.clone().map_or_else(|| project.last_file(&store), Ok)?;
-    let plan = project.plan_file(&file, &arguments.params)?;
-    let stage = &plan.graph[why::find(&plan, &arguments.stage)?].name;
-    let log = History::open(&store).last_log(plan.pipeline.as_str(), stage.as_str());
-    let Some(log) = log else {
-        let message = format!("no log of stage `{stage}`: it has not run here, or its runs were removed");
-        return Err(Failure::usage(message, format!("pipe run {}", file.display())));
+    let history = History::open(&store);
+    let place = Where { file: arguments.file.as_deref(), run: arguments.run.as_deref() };
+    let open = open_run(&project, &history, &place)?;
+    if let Some(run) = &open {
+        let log = log_path(&store, run, &arguments.stage);
+        if arguments.follow && follow(&store, run, &arguments.stage, &log)? {
+            return Ok(Exit::Success);
+        }
+        if log.is_file() {
+            return print(arguments, run, &log);
+        }
+    }
+    let made = made::find(&project, &store, &arguments.stage, &place)?;
+    let own = log_path(&store, &made.report.run, &made.name);
+    let replayed =
+        || made.record.as_ref().map(|record| (record.run.clone(), log_path(&store, &record.run, &record.stage)));
+    let candidates = std::iter::once((made.report.run.clone(), own)).chain(replayed());
+    match candidates.into_iter().find(|(_, log)| log.is_file()) {
+        Some((run, log)) => print(arguments, &run, &log),
+        None => {
+            let message = format!("no log of stage `{}`: it has not run here, or its runs were removed", made.name);
+            Err(Failure::usage(message, format!("pipe run {}", made.report.file.display())))
+        }
+    }
+}
+
+/// The newest run, where it has no report yet: it goes on, or was killed; either way its logs are the newest there are.
+fn open_run(project: &Project, history: &History, place: &Where) -> Result<Option<String>, Failure> {
+    if let Some(words) = place.run {
+        let run = history.find(words)?;
+        return Ok(history.report(run).is_none().then(|| run.to_owned()));
+    }
+    let Some(Entry::Open { run, pipeline, .. }) = history.entries().next() else { return Ok(None) };
+    let meant = match place.file {
+        Some(file) => Some(project.plan_file(file, &ParamArguments::default())?.pipeline.to_string()) == pipeline,
+        None => true,
     };
-    let bytes = std::fs::read(&log)
-        .map_err(|e| Failure::Broken(anyhow::Error::new(e).context(format!("cannot read {}", log.display()))))?;
-    let text = String::from_utf8_lossy(&bytes);
+    Ok(meant.then_some(run))
+}
+
+fn print(arguments: &LogsArguments, run: &str, log: &Path) -> Result<Exit, Failure> {
+    let bytes = std::fs::read(log).map_err(|e| broken(log, e))?;
     if arguments.json {
-        output::document(&serde_json::json!({"stage": stage, "path": log, "text": text}));
+        let text = String::from_utf8_lossy(&bytes);
+        output::document(&serde_json::json!({"stage": arguments.stage, "run": run, "path": log, "text": text}));
     } else {
-        output::text(&text);
+        output::bytes(&bytes);
     }
     Ok(Exit::Success)
+}
+
+/// Prints the log as it grows until the stage or its run ends; `false` when the stage never wrote one.
+fn follow(store: &Store, run: &str, stage: &str, log: &Path) -> Result<bool, Failure> {
+    let history = History::open(store);
+    let mut journal = Tail::new(&store.run_dir(run).join(JOURNAL));
+    let mut tail = Tail::new(log);
+    let mut events = Vec::new();
+    loop {
+        // Asked before reading: what is written before the end is then sure to be read.
+        let runs = history.state(run) == OpenRun::Running;
+        events.extend(journal.read().map_err(|e| broken(&journal.path, e))?);
+        let ended = !runs || has_ended(&mut events, stage);
+        output::bytes(&tail.read().map_err(|e| broken(log, e))?);
+        if ended {
+            return Ok(log.is_file());
+        }
+        std::thread::sleep(LOOK_EVERY);
+    }
+}
+
+/// Whether the whole lines of `events` say that the stage ended. They are taken out.
+fn has_ended(events: &mut Vec<u8>, stage: &str) -> bool {
+    let Some(end) = events.iter().rposition(|byte| *byte == b'\n') else { return false };
+    let lines: Vec<u8> = events.drain(..=end).collect();
+    let lines = lines.split(|byte| *byte == b'\n');
+    lines
+        .filter_map(|line| serde_json::from_slice::<serde_json::Value>(line).ok())
+        .any(|line| line.pointer("/event/stage_ended/stage").and_then(serde_json::Value::as_str) == Some(stage))
+}
+
+/// A file that others append to. It may not exist yet, and may be begun anew.
+struct Tail {
+    path: PathBuf,
+    read: u64,
+}
+
+impl Tail {
+    fn new(path: &Path) -> Tail {
+        Tail { path: path.to_owned(), read: 0 }
+    }
+
+    /// What came since the last call.
+    fn read(&mut self) -> std::io::Result<Vec<u8>> {
+        let mut file = match File::open(&self.path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            file => file?,
+        };
+        if file.metadata()?.len() < self.read {
+            self.read = 0;
+        }
+        file.seek(SeekFrom::Start(self.read))?;
+        let mut bytes = Vec::new();
+        self.read += file.read_to_end(&mut bytes)? as u64;
+        Ok(bytes)
+    }
+}
+
+fn broken(path: &Path, error: std::io::Error) -> Failure {
+    Failure::Broken(anyhow::Error::new(error).context(format!("cannot read {}", path.display())))
 }

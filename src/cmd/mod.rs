@@ -2,14 +2,19 @@
 
 mod arguments;
 mod check;
+mod diff;
 mod exit;
 mod failure;
+mod get;
 mod graph;
 mod logs;
+mod made;
 mod output;
 mod plan;
 mod project;
 mod run;
+mod runs;
+mod show;
 mod stages;
 mod why;
 
@@ -33,6 +38,10 @@ pub fn main() -> ExitCode {
         Verb::Graph(arguments) => graph::run(&arguments),
         Verb::Stages(arguments) => stages::run(&arguments),
         Verb::Logs(arguments) => logs::run(&arguments),
+        Verb::Show(arguments) => show::run(&arguments),
+        Verb::Get(arguments) => get::run(&arguments),
+        Verb::Runs(arguments) => runs::run(&arguments),
+        Verb::Diff(arguments) => diff::run(&arguments),
         Verb::Guardian => return crate::backend::guardian::main(),
     };
     result.unwrap_or_else(|failure: Failure| failure.report(json)).into()

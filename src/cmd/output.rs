@@ -6,8 +6,14 @@ use std::io::Write;
 
 /// Writes text to standard output.
 pub fn text(text: &str) {
+    bytes(text.as_bytes());
+}
+
+/// Writes what programs said, as they said it, to standard output.
+pub fn bytes(bytes: &[u8]) {
+    let mut stdout = std::io::stdout();
     // The reader went away; there is nobody left to tell.
-    let _ = std::io::stdout().write_all(text.as_bytes());
+    let _ = stdout.write_all(bytes).and_then(|()| stdout.flush());
 }
 
 /// Writes one JSON document and a line end to standard output.

@@ -72,10 +72,20 @@ impl Project {
         Ok(plan::build(request, &Cards::built_in())?)
     }
 
-    /// The pipeline file of the last run.
+    /// `file`, given relative to the working directory, relative to the root where it lies below it: how a report names it, so that it
+    /// is found from elsewhere too.
+    pub fn relative(&self, file: &Path) -> PathBuf {
+        let full = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
+        full.strip_prefix(&self.root).map_or(full.clone(), Path::to_owned)
+    }
+
+    /// The pipeline file of the last run, as seen from the working directory.
     pub fn last_file(&self, store: &Store) -> Result<PathBuf, Failure> {
-        let last = History::open(store).reports().next().map(|report| report.file);
-        last.ok_or_else(|| Failure::usage("nothing has run here yet", "name the pipeline with --file".to_owned()))
+        let last = History::open(store).reports().next().map(|report| self.root.join(report.file));
+        let here = std::env::current_dir().unwrap_or_default();
+        let shown = |file: PathBuf| file.strip_prefix(here).map_or(file.clone(), Path::to_owned);
+        last.map(shown)
+            .ok_or_else(|| Failure::usage("nothing has run here yet", "name the pipeline with --file".to_owned()))
     }
 }
 

@@ -29,9 +29,10 @@ pub fn run(arguments: &RunArguments) -> Result<Exit, Failure> {
         failed_work: if arguments.keep_work { FailedWork::Keep } else { FailedWork::Remove },
         refresh: refreshed(&plan, &arguments.refresh)?,
     };
-    let journal = Journal::create(&store.run_dir(&options.run));
+    let journal = Journal::keep(&store.run_dir(&options.run));
     let mut observer = Fanout(vec![Box::new(journal), screen()]);
-    let Finished { report, broken } = engine::run(plan, &store, options, &mut observer);
+    let Finished { mut report, broken } = engine::run(plan, &store, options, &mut observer);
+    report.file = project.relative(&report.file);
     keep(&store, &report);
     if arguments.json {
         output::document(&report);

@@ -1,16 +1,103 @@
-//! Earlier runs, read from their reports: which pipeline ran last, where the log of a stage lies.
+//! Earlier runs, read from their directories: which there were, which one is meant, where the log of a stage lies.
+//!
+//! Whatever cannot be read is passed over: a directory explains a run, and one that does not must not hide the others.
 
+use std::fs::{File, TryLockError};
+use std::io::BufRead;
 use std::path::{Path, PathBuf};
 
-use super::outcome::RunReport;
+use indexmap::IndexMap;
+use serde::Deserialize;
+
+use super::outcome::{RunOutcome, RunReport, StageOutcome};
 use crate::store::Store;
 
-/// The reports of earlier runs, newest first, read one by one.
+/// The runs of a store, newest first.
 pub struct History<'a> {
     store: &'a Store,
     /// Run ids, newest first: they begin with the time.
     runs: Vec<String>,
 }
+
+/// What is known of a run without reading all of it.
+#[derive(Debug)]
+pub enum Entry {
+    /// It ended and wrote its report.
+    Ended(Box<Headline>),
+    /// It has none.
+    Open {
+        /// Its id.
+        run: String,
+        /// The pipeline's name, where its journal tells.
+        pipeline: Option<String>,
+        /// Why.
+        state: OpenRun,
+    },
+}
+
+/// Why a run has no report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpenRun {
+    /// It goes on.
+    Running,
+    /// It was killed, or its report could not be written.
+    Ended,
+}
+
+/// The part of a report that a list of runs shows. Fields it does not know are passed over: reports of other versions of the
+/// engine are listed too.
+#[derive(Debug, Deserialize)]
+pub struct Headline {
+    /// The run's id.
+    pub run: String,
+    /// The pipeline's name.
+    pub pipeline: String,
+    /// The pipeline file.
+    pub file: PathBuf,
+    /// What came of it.
+    pub outcome: RunOutcome,
+    /// Unix seconds.
+    pub started_at: u64,
+    /// Wall-clock seconds.
+    pub seconds: f64,
+    /// By name.
+    pub stages: IndexMap<String, StageHeadline>,
+}
+
+/// What came of a stage.
+#[derive(Debug, Deserialize)]
+pub struct StageHeadline {
+    /// What came of it.
+    pub outcome: StageOutcome,
+}
+
+/// Why words do not name one run.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoSuchRun {
+    /// There are none, or not so many.
+    #[error("there are only {ended} finished runs here")]
+    TooFew {
+        /// How many there are.
+        ended: usize,
+    },
+    /// None begins like that.
+    #[error("no run begins with `{words}`")]
+    Unknown {
+        /// What was asked for.
+        words: String,
+    },
+    /// Several do.
+    #[error("`{words}` may be any of {}", .runs.join(", "))]
+    Ambiguous {
+        /// What was asked for.
+        words: String,
+        /// Some of those it may be.
+        runs: Vec<String>,
+    },
+}
+
+/// So many runs are named when words fit several.
+const NAMED: usize = 4;
 
 impl<'a> History<'a> {
     /// The runs in `store`.
@@ -21,22 +108,78 @@ impl<'a> History<'a> {
         History { store, runs }
     }
 
-    /// Every readable report, newest first. A run that never wrote one (killed) is passed over.
-    pub fn reports(&self) -> impl Iterator<Item = RunReport> + '_ {
-        self.runs.iter().filter_map(|run| read_report(&self.store.run_dir(run)))
+    /// Every run, newest first, read one by one: who wants ten pays for ten.
+    pub fn entries(&self) -> impl Iterator<Item = Entry> + '_ {
+        self.runs.iter().filter_map(|run| self.entry(run))
     }
 
-    /// The newest log of this stage: of the last run that executed it, or of the run that made the record it was last a hit of.
-    pub fn last_log(&self, pipeline: &str, stage: &str) -> Option<PathBuf> {
-        let of_pipeline = self.reports().filter(|report| report.pipeline.as_str() == pipeline);
-        let stages = of_pipeline.filter_map(|report| report.stages.get(stage).cloned());
-        let log = |report: super::StageReport| {
-            report.log.or_else(|| {
-                let record = self.store.past_record(&report.key?)?;
-                Some(log_path(self.store, &record.run, &record.stage))
-            })
+    fn entry(&self, run: &str) -> Option<Entry> {
+        let directory = self.store.run_dir(run);
+        if let Some(headline) = read(&directory) {
+            return Some(Entry::Ended(Box::new(headline)));
+        }
+        let journal = directory.join(JOURNAL);
+        journal.is_file().then(|| Entry::Open {
+            run: run.to_owned(),
+            pipeline: pipeline_of(&journal),
+            state: open_state(&journal),
+        })
+    }
+
+    /// Every readable report, newest first. A run that never wrote one is passed over.
+    pub fn reports(&self) -> impl Iterator<Item = RunReport> + '_ {
+        self.runs.iter().filter_map(|run| self.report(run))
+    }
+
+    /// The report of this run.
+    pub fn report(&self, run: &str) -> Option<RunReport> {
+        read(&self.store.run_dir(run))
+    }
+
+    /// The run that `words` mean: `last`, `last~2`, an id or the beginning of one. `last` counts runs that ended.
+    pub fn find(&self, words: &str) -> Result<&str, NoSuchRun> {
+        let steps = match words.strip_prefix("last") {
+            Some("") => Some(0),
+            Some(rest) => rest.strip_prefix('~').and_then(|steps| steps.parse::<usize>().ok()),
+            None => None,
         };
-        stages.filter_map(log).find(|path| path.is_file())
+        if let Some(steps) = steps {
+            let ended = || self.runs.iter().filter(|run| self.store.run_dir(run).join(REPORT).is_file());
+            let found = ended().nth(steps).map(String::as_str);
+            return found.ok_or_else(|| NoSuchRun::TooFew { ended: ended().count() });
+        }
+        let mut fitting = self.runs.iter().filter(|run| !words.is_empty() && run.starts_with(words));
+        match (fitting.next(), fitting.next()) {
+            (None, _) => Err(NoSuchRun::Unknown { words: words.to_owned() }),
+            (Some(run), None) => Ok(run),
+            (Some(one), Some(other)) => match self.runs.iter().find(|run| *run == words) {
+                Some(exact) => Ok(exact),
+                None => {
+                    let runs = [one, other].into_iter().chain(fitting).take(NAMED).cloned().collect();
+                    Err(NoSuchRun::Ambiguous { words: words.to_owned(), runs })
+                }
+            },
+        }
+    }
+
+    /// Whether this run goes on.
+    pub fn state(&self, run: &str) -> OpenRun {
+        open_state(&self.store.run_dir(run).join(JOURNAL))
+    }
+}
+
+/// The name in the event with which a run begins, among the first lines of its journal.
+fn pipeline_of(journal: &Path) -> Option<String> {
+    let lines = std::io::BufReader::new(File::open(journal).ok()?).lines().take(2).map_while(Result::ok);
+    let events = lines.filter_map(|line| serde_json::from_str::<serde_json::Value>(&line).ok());
+    events.filter_map(|line| Some(line.pointer("/event/run_started/pipeline")?.as_str()?.to_owned())).next()
+}
+
+/// The journal is locked for as long as its run goes on; the kernel drops the lock however the run ends.
+fn open_state(journal: &Path) -> OpenRun {
+    match File::open(journal).map(|file| file.try_lock_shared()) {
+        Ok(Err(TryLockError::WouldBlock)) => OpenRun::Running,
+        _ => OpenRun::Ended,
     }
 }
 
@@ -53,8 +196,59 @@ pub fn write_report(store: &Store, report: &RunReport) -> std::io::Result<()> {
     std::fs::write(directory.join(REPORT), text)
 }
 
-fn read_report(run: &Path) -> Option<RunReport> {
+fn read<T: for<'de> Deserialize<'de>>(run: &Path) -> Option<T> {
     serde_json::from_slice(&std::fs::read(run.join(REPORT)).ok()?).ok()
 }
 
 const REPORT: &str = "report.json";
+
+/// The file of a run's events, in its directory.
+pub const JOURNAL: &str = "events.ndjson";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn store_with(runs: &[(&str, &str)]) -> (tempfile::TempDir, Store) {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(directory.path()).unwrap();
+        for (run, report) in runs {
+            std::fs::create_dir_all(store.run_dir(run)).unwrap();
+            std::fs::write(store.run_dir(run).join(REPORT), report).unwrap();
+        }
+        (directory, store)
+    }
+
+    const REPORT_TEXT: &str = r#"{"run": "r", "pipeline": "p", "file": "p.yaml", "outcome": "succeeded", "started_at": 1,
+        "seconds": 0.5, "stages": {"a": {"outcome": "hit", "from the future": 1}}, "from the future": 1}"#;
+
+    #[test]
+    fn words_mean_one_run_or_say_why_not() {
+        let (_directory, store) = store_with(&[("20260101-1", "{}"), ("20260102-1", "{}"), ("20260102-12", "{}")]);
+        std::fs::create_dir_all(store.run_dir("20260103-0")).unwrap();
+        let history = History::open(&store);
+        assert_eq!(history.find("last"), Ok("20260102-12"));
+        assert_eq!(history.find("last~2"), Ok("20260101-1"));
+        assert_eq!(history.find("last~3"), Err(NoSuchRun::TooFew { ended: 3 }));
+        assert_eq!(history.find("20260101"), Ok("20260101-1"));
+        assert_eq!(history.find("20260102-1"), Ok("20260102-1"), "an id is not ambiguous with a longer one");
+        assert_eq!(history.find("20260103"), Ok("20260103-0"), "a run without a report can be named");
+        assert!(matches!(history.find("20260102"), Err(NoSuchRun::Ambiguous { runs, .. }) if runs.len() == 2));
+        assert!(matches!(history.find("lasting"), Err(NoSuchRun::Unknown { .. })));
+        assert!(matches!(history.find(""), Err(NoSuchRun::Unknown { .. })));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_passed_over_and_other_versions_are_listed() {
+        let (_directory, store) = store_with(&[("1", REPORT_TEXT), ("2", "{half"), ("3", REPORT_TEXT)]);
+        std::fs::write(store.runs_dir().join("a file"), "").unwrap();
+        std::fs::create_dir(store.runs_dir().join("empty")).unwrap();
+        let history = History::open(&store);
+        assert_eq!(history.entries().count(), 2);
+        assert_eq!(
+            history.reports().count(),
+            0,
+            "a report with fields of another version is not taken for one of ours"
+        );
+    }
+}

@@ -1,54 +1,176 @@
-//! Keeps every event of a run as a line of `runs/<id>/events.ndjson`, with the seconds since the run began.
+//! The events of a run as lines of JSON: kept as `runs/<id>/events.ndjson`, and streamed to where `run --events` says.
+//!
+//! The first line names the schema that the others follow; each of those is an event with the seconds since the run began.
 
+use std::cell::RefCell;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
-use std::time::Instant;
+use std::rc::Rc;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use schemars::{JsonSchema, SchemaGenerator};
 use serde::Serialize;
+use serde_json::Value;
 
-use crate::engine::{Observer, RunEvent};
+use crate::engine::history::JOURNAL;
+use crate::engine::{Observer, RunEvent, StageOutcome};
 
-/// Writes the journal. A run goes on when its journal cannot be written (a full disk, a read-only store).
-pub struct Journal {
-    file: Option<BufWriter<File>>,
-    begun: Instant,
+/// What the lines follow. The number is raised when something that a reader may know changes its meaning or goes; events and
+/// fields that are added are passed over by readers that do not know them.
+pub const SCHEMA: &str = "pipe/run-event/1";
+
+/// The first line of a stream.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Header {
+    /// What the other lines follow.
+    #[schemars(extend("const" = SCHEMA))]
+    pub schema: String,
+    /// The version of the engine that writes.
+    pub version: String,
+    /// When the run began, in Unix seconds.
+    pub started_at: u64,
 }
 
-#[derive(Serialize)]
-struct Line<'a> {
-    at: f64,
-    event: &'a RunEvent,
+/// Every other line.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Line<'a> {
+    /// Seconds since the run began.
+    pub at: f64,
+    /// What happened.
+    pub event: &'a RunEvent,
+}
+
+/// The JSON Schema of a line.
+pub fn schema() -> Value {
+    let mut generator = SchemaGenerator::default();
+    let (header, line) = (generator.subschema_for::<Header>(), generator.subschema_for::<Line>());
+    serde_json::json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": SCHEMA,
+        "description": "A line of an event stream: the first is a Header, every other one a Line.",
+        "anyOf": [header, line],
+        "$defs": generator.take_definitions(true),
+    })
+}
+
+/// How soon a line must be readable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Delay {
+    /// At once: somebody listens.
+    None,
+    /// What came of an execution may not be lost with a crash; the rest may.
+    UntilItMatters,
+}
+
+/// Writes events as lines. A run goes on when they can no longer be written: a full disk, a reader that left.
+pub struct Journal {
+    to: Option<BufWriter<Box<dyn Write>>>,
+    delay: Delay,
+    begun: Instant,
+    trouble: Trouble,
+}
+
+/// What became of a stream, for whoever asked for it.
+#[derive(Clone, Debug, Default)]
+pub struct Trouble(Rc<RefCell<Option<std::io::Error>>>);
+
+impl Trouble {
+    /// Why the stream ends early; a reader that wanted no more is no trouble.
+    pub fn take(&self) -> Option<std::io::Error> {
+        self.0.take().filter(|error| error.kind() != std::io::ErrorKind::BrokenPipe)
+    }
 }
 
 impl Journal {
-    /// A journal in the directory of a run.
-    pub fn create(run_dir: &Path) -> Journal {
+    /// The journal in the directory of a run. It is locked until the run ends, so that others can tell a run that goes on from
+    /// one that was killed.
+    pub fn keep(run_dir: &Path) -> Journal {
         let open = || {
             std::fs::create_dir_all(run_dir)?;
-            File::create(run_dir.join("events.ndjson"))
+            let file = File::create(run_dir.join(JOURNAL))?;
+            // Without a lock (some network filesystems have none) the run only looks ended to those who ask.
+            let _ = file.try_lock();
+            Ok(Box::new(file) as Box<dyn Write>)
         };
         // The journal explains a run afterwards; not having it must not cost the run itself.
-        Journal { file: open().ok().map(BufWriter::new), begun: Instant::now() }
+        let to: std::io::Result<_> = open();
+        Journal::new(to.ok(), Delay::UntilItMatters)
     }
 
-    fn write(&mut self, event: &RunEvent) -> std::io::Result<()> {
-        let Some(file) = &mut self.file else { return Ok(()) };
-        let at = (self.begun.elapsed().as_secs_f64() * 1e3).round() / 1e3;
-        serde_json::to_writer(&mut *file, &Line { at, event })?;
-        file.write_all(b"\n")?;
-        // Progress may be lost with a crash; what came of a stage may not.
-        match event {
-            RunEvent::StageProgress { .. } | RunEvent::StageMetric { .. } => Ok(()),
-            _ => file.flush(),
+    /// A stream to `to`; what goes wrong with it is found in the second value after the run.
+    pub fn stream(to: Box<dyn Write>) -> (Journal, Trouble) {
+        let journal = Journal::new(Some(to), Delay::None);
+        let trouble = journal.trouble.clone();
+        (journal, trouble)
+    }
+
+    fn new(to: Option<Box<dyn Write>>, delay: Delay) -> Journal {
+        let to = to.map(BufWriter::new);
+        let mut journal = Journal { to, delay, begun: Instant::now(), trouble: Trouble::default() };
+        let header = Header {
+            schema: SCHEMA.to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            started_at: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs()),
+        };
+        journal.write(&header, true);
+        journal
+    }
+
+    fn write(&mut self, line: &impl Serialize, flush: bool) {
+        let Some(to) = &mut self.to else { return };
+        let mut write = || {
+            serde_json::to_writer(&mut *to, line)?;
+            to.write_all(b"\n")?;
+            if flush { to.flush() } else { Ok(()) }
+        };
+        if let Err(error) = write() {
+            self.trouble.0.replace(Some(error));
+            // What is still buffered could not be written either, and dropping a writer tries again.
+            if let Some(to) = self.to.take() {
+                let _ = to.into_parts();
+            }
         }
     }
 }
 
 impl Observer for Journal {
     fn on(&mut self, event: &RunEvent) {
-        if self.write(event).is_err() {
-            self.file = None;
+        let matters = !matches!(
+            event,
+            RunEvent::StageProgress { .. }
+                | RunEvent::StageMetric { .. }
+                | RunEvent::StageEnded { outcome: StageOutcome::Hit, .. }
+        );
+        let at = (self.begun.elapsed().as_secs_f64() * 1e3).round() / 1e3;
+        self.write(&Line { at, event }, matters || self.delay == Delay::None);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Full(usize);
+
+    impl Write for Full {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 = self.0.checked_sub(bytes.len()).ok_or(std::io::ErrorKind::StorageFull)?;
+            Ok(bytes.len())
         }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_stream_that_can_no_longer_be_written_says_so_once_and_disturbs_nobody() {
+        let (mut journal, trouble) = Journal::stream(Box::new(Full(200)));
+        for _ in 0..10 {
+            journal.on(&RunEvent::Stopping { message: "x".repeat(30) });
+        }
+        assert_eq!(trouble.take().unwrap().kind(), std::io::ErrorKind::StorageFull);
+        assert!(trouble.take().is_none());
     }
 }

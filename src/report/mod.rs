@@ -2,9 +2,10 @@
 //!
 //! - [`progress`]: live lines on a terminal. [`plain`]: the same story as lines, anywhere else.
 //! - [`journal`]: every event as a line of `events.ndjson`. [`summary`]: what a run says at its end.
-//! - [`problems`]: what is wrong with a pipeline, with file, line and caret. [`graph`]: the plan as Mermaid or DOT.
+//! - [`problems`]: what is wrong with a pipeline, with file, line and caret. [`graph`]: the plan as Mermaid or DOT. [`compare`]: two runs.
 //! - [`style`]: colours, only on a terminal. [`units`]: bytes, seconds and times as people read them.
 
+pub mod compare;
 pub mod graph;
 pub mod journal;
 pub mod plain;

@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 
 use console::{Style, StyledObject};
 
-use crate::engine::StageOutcome;
+use crate::engine::{RunOutcome, StageOutcome};
 
 /// Whether a stream may be coloured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +48,17 @@ impl Color {
             StageOutcome::Interrupted => ("interrupted", Style::new().yellow().bold()),
         };
         self.paint(style, format!("{word:>11}")).to_string()
+    }
+
+    /// The word for the outcome of a run, padded to one width.
+    pub fn run_outcome(self, outcome: RunOutcome) -> String {
+        let (word, style) = match outcome {
+            RunOutcome::Succeeded => ("succeeded", Style::new()),
+            RunOutcome::Failed => ("failed", Style::new().red().bold()),
+            RunOutcome::Interrupted => ("interrupted", Style::new().yellow()),
+            RunOutcome::Broken => ("broken", Style::new().red().bold()),
+        };
+        self.paint(style, format!("{word:<12}")).to_string()
     }
 
     /// An error's first word.

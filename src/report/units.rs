@@ -34,6 +34,13 @@ pub fn timestamp(unix_seconds: u64) -> String {
     format!("{year:04}{month:02}{day:02}-{:02}{:02}{:02}", rest / 3600, rest % 3600 / 60, rest % 60)
 }
 
+/// A UTC time as `2026-11-23 04:55:00`, for people.
+pub fn date(unix_seconds: u64) -> String {
+    let (days, rest) = (unix_seconds / 86_400, unix_seconds % 86_400);
+    let (year, month, day) = civil(days as i64);
+    format!("{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02}", rest / 3600, rest % 3600 / 60, rest % 60)
+}
+
 /// Days since 1970-01-01 to a date of the Gregorian calendar (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms",
 /// `civil_from_days`).
 fn civil(days: i64) -> (i64, i64, i64) {
@@ -67,5 +74,6 @@ mod tests {
         // `date -u -d @951782400`: 2000-02-29, the leap day that naive rules lose.
         assert_eq!(timestamp(951_782_400), "20000229-000000");
         assert_eq!(timestamp(1_795_408_551), "20261123-043551");
+        assert_eq!(date(1_795_408_551), "2026-11-23 04:35:51");
     }
 }

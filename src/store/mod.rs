@@ -2,7 +2,8 @@
 //!
 //! - [`model`]: what is kept. [`record`]: what an action gave, looked up by its key. [`check`]: whether an artifact is sound.
 //! - Into the store: [`ingest`] copies from the workspace, [`adopt`] takes from a private directory.
-//! - Out of it: [`materialize`] into a private directory, [`publish`] into the workspace, destroying nothing there.
+//! - Out of it: [`materialize`] into a private directory, [`publish`] into the workspace, destroying nothing there, [`copy_out`]
+//!   to anywhere else, for keeps.
 //! - [`seal`] and [`memo`]: why that needs no reading. [`lock`]: one execution an action. [`rooms`]: directories for a run.
 //!
 //! Everything is blocking and may be called from any thread. Objects are written before the record that names them, by one
@@ -11,6 +12,7 @@
 mod adopt;
 mod aside;
 mod check;
+mod copy_out;
 mod error;
 mod hash;
 mod ingest;

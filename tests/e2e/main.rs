@@ -14,4 +14,5 @@ mod interrupts;
 mod project;
 mod schemas;
 mod snapshots;
+mod verbs_runs;
 mod workers;

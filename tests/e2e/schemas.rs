@@ -53,7 +53,7 @@ fn contracts_are_those_of_the_types() {
         ("card.json".to_owned(), schema(schemars::schema_for!(contract::Card))),
         ("job.json".to_owned(), schema(schemars::schema_for!(contract::Job))),
         ("worker-event.json".to_owned(), schema(schemars::schema_for!(contract::Event))),
-        ("run-event.json".to_owned(), schema(schemars::schema_for!(pipe::engine::RunEvent))),
+        ("run-event.json".to_owned(), pipe::report::journal::schema()),
         ("run-report.json".to_owned(), schema(schemars::schema_for!(pipe::engine::RunReport))),
         ("pipeline.json".to_owned(), pipe::plan::schema::pipeline_schema(&Cards::built_in()).unwrap()),
     ]));
