@@ -5,7 +5,7 @@
 //! - [`engine`]: one run of a plan: what is a hit, what must run, in which order, with what outcome.
 //! - [`plan`]: a pipeline resolved: stages as a graph, wired, typed, params complete. [`spec`]: YAML to that, with spans.
 //! - [`action`]: a stage with everything resolved, and its key. [`store`]: blobs, trees and records by digest.
-//! - [`backend`]: where a worker runs. [`governor`]: how much may run now.
+//! - [`config`]: settings, each with where it came from. [`backend`]: where a worker runs. [`governor`]: how much may run now.
 //!
 //! Only `spec::load` touches YAML; only `report` and `cmd` print; only the governor's probe reads the machine; only `store`
 //! writes under blobs, trees and records.
@@ -13,6 +13,7 @@
 pub mod action;
 pub mod backend;
 pub mod cmd;
+pub mod config;
 pub mod engine;
 pub mod governor;
 pub mod plan;

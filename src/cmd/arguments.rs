@@ -4,11 +4,13 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::config::ConfigArguments;
 use super::diff::DiffArguments;
 use super::get::GetArguments;
 use super::logs::LogsArguments;
 use super::runs::RunsArguments;
 use super::show::ShowArguments;
+use crate::config::Flags;
 
 /// A declarative, content-addressed pipeline engine.
 #[derive(Debug, Parser)]
@@ -30,6 +32,21 @@ Exit codes: 0 done, 1 a stage failed, 2 invalid input, 3 the store or the backen
 pub struct Cli {
     #[command(subcommand)]
     pub verb: Verb,
+    /// The directory of the store; the default is `store` in pipe.yaml, else cache/ at the project root.
+    #[arg(long, global = true, value_name = "DIR")]
+    pub store: Option<PathBuf>,
+}
+
+impl Cli {
+    /// The flags that set something.
+    pub fn flags(&self) -> Flags {
+        let flags = Flags { store: self.store.clone(), ..Flags::default() };
+        match &self.verb {
+            Verb::Run(run) => Flags { jobs: run.jobs, backends: run.backends.clone(), ..flags },
+            Verb::Plan(plan) => Flags { backends: plan.backends.clone(), ..flags },
+            _ => flags,
+        }
+    }
 }
 
 /// What to do.
@@ -57,6 +74,8 @@ pub enum Verb {
     Runs(RunsArguments),
     /// Compare two runs.
     Diff(DiffArguments),
+    /// Print every setting and where it came from.
+    Config(ConfigArguments),
     /// Ends a run's processes when the engine dies; started by `run`.
     #[command(name = "__guardian", hide = true)]
     Guardian,
@@ -72,6 +91,7 @@ impl Verb {
             | Verb::Graph(GraphArguments { json, .. })
             | Verb::Stages(StagesArguments { json, .. })
             | Verb::Why(StageArguments { json, .. })
+            | Verb::Config(ConfigArguments { json })
             | Verb::Logs(LogsArguments { json, .. })
             | Verb::Show(ShowArguments { json, .. })
             | Verb::Get(GetArguments { json, .. })
@@ -125,6 +145,9 @@ pub struct RunArguments {
     /// Workers at once; the default is careful: at most 4, fewer when the machine is busy.
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub jobs: Option<u16>,
+    /// For this once, run the stages of one backend on another: --backend gpu=local (may be repeated).
+    #[arg(long = "backend", value_name = "NAME=OTHER")]
+    pub backends: Vec<String>,
     /// Stop at the first failure; the default is to go on with whatever does not need what failed.
     #[arg(long)]
     pub fail_fast: bool,
@@ -148,6 +171,9 @@ Examples:
 pub struct PlanArguments {
     #[command(flatten)]
     pub pipeline: PipelineArguments,
+    /// For this once, run the stages of one backend on another: --backend gpu=local (may be repeated).
+    #[arg(long = "backend", value_name = "NAME=OTHER")]
+    pub backends: Vec<String>,
     /// Print only the names of the worker programs that the pipeline needs.
     #[arg(long, conflicts_with = "json")]
     pub needs: bool,

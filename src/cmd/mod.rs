@@ -2,6 +2,7 @@
 
 mod arguments;
 mod check;
+mod config;
 mod diff;
 mod exit;
 mod failure;
@@ -29,6 +30,7 @@ use failure::Failure;
 /// Runs the command that the arguments name.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
+    project::heed(cli.flags());
     let json = cli.verb.wants_json();
     let result = match cli.verb {
         Verb::Run(arguments) => run::run(&arguments),
@@ -42,6 +44,7 @@ pub fn main() -> ExitCode {
         Verb::Get(arguments) => get::run(&arguments),
         Verb::Runs(arguments) => runs::run(&arguments),
         Verb::Diff(arguments) => diff::run(&arguments),
+        Verb::Config(arguments) => config::run(&arguments),
         Verb::Guardian => return crate::backend::guardian::main(),
     };
     result.unwrap_or_else(|failure: Failure| failure.report(json)).into()

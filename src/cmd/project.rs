@@ -1,10 +1,12 @@
-//! Where things lie: the project root and its store.
+//! Where things lie and what holds: the project root, its settings and its store.
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use super::failure::Failure;
+use crate::config::{self, Config, Flags};
 use crate::engine::history::History;
-use crate::plan::request::{CONFIG, find_root};
+use crate::plan::request::find_root;
 use crate::plan::{self, Cards, Plan, Request, snapshot};
 use crate::spec::StageName;
 use crate::store::Store;
@@ -15,6 +17,17 @@ use super::arguments::{ParamArguments, PipelineArguments};
 pub struct Project {
     /// Workspace paths are relative to it.
     pub root: PathBuf,
+    /// The settings, flags and environment included.
+    pub config: Config,
+}
+
+/// The flags that set something. Like the environment they belong to the whole process, and are known before any verb begins.
+static FLAGS: OnceLock<Flags> = OnceLock::new();
+
+/// Notes the flags that every [`Project`] of this process heeds.
+pub(super) fn heed(flags: Flags) {
+    // Called once, by `main`.
+    let _ = FLAGS.set(flags);
 }
 
 impl Project {
@@ -24,13 +37,14 @@ impl Project {
         let here = std::env::current_dir()
             .map_err(|e| Failure::Broken(anyhow::Error::new(e).context("no working directory")))?;
         let root = find_root(&here).to_owned();
-        refuse_settings(&root.join(CONFIG))?;
-        Ok(Project { root })
+        let flags = FLAGS.get().cloned().unwrap_or_default();
+        let config = config::load(&root, &here, &|name| std::env::var_os(name), &flags)?;
+        Ok(Project { root, config })
     }
 
     /// The store.
     pub fn store(&self) -> Result<Store, Failure> {
-        Ok(Store::open(&self.root.join("cache"))?)
+        Ok(Store::open(&self.config.store.value)?)
     }
 
     /// The pipeline that the arguments name.
@@ -65,7 +79,7 @@ impl Project {
 
     fn request_all(&self, file: &Path, set: &ParamArguments) -> Request {
         let (root, params, overrides) = (Some(self.root.clone()), set.param_files.clone(), set.overrides.clone());
-        Request { root, params, overrides, ..Request::new(file) }
+        Request { root, params, overrides, backends: self.config.routes(), ..Request::new(file) }
     }
 
     fn build(&self, request: &Request) -> Result<Plan, Failure> {
@@ -96,20 +110,4 @@ fn program() -> Vec<u8> {
     // Without it snapshots are told apart by version alone.
     let stat = stat.map(|it| (it.size(), it.mtime(), it.mtime_nsec())).unwrap_or_default();
     format!("{} {stat:?}", env!("CARGO_PKG_VERSION")).into_bytes()
-}
-
-/// `pipe.yaml` marks the root; a setting in it would be ignored by this version, so it is refused instead.
-fn refuse_settings(path: &Path) -> Result<(), Failure> {
-    let text = match std::fs::read_to_string(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        read => read.map_err(|e| Failure::usage(format!("{}: {e}", path.display()), None))?,
-    };
-    let setting = text.lines().position(|line| !line.trim().is_empty() && !line.trim_start().starts_with('#'));
-    match setting {
-        None => Ok(()),
-        Some(at) => Err(Failure::usage(
-            format!("{}:{}: this version reads no settings from {CONFIG}", path.display(), at + 1),
-            "it only marks the project root; leave nothing but comments in it".to_owned(),
-        )),
-    }
 }

@@ -24,7 +24,7 @@ pub fn run(arguments: &RunArguments) -> Result<Exit, Failure> {
     let plan = project.plan_to_run(&arguments.pipeline, &store)?;
     let options = Options {
         run: run_id(),
-        jobs: arguments.jobs.map(usize::from),
+        jobs: project.config.governor.jobs.value.map(usize::from),
         on_failure: if arguments.fail_fast { OnFailure::Stop } else { OnFailure::KeepGoing },
         failed_work: if arguments.keep_work { FailedWork::Keep } else { FailedWork::Remove },
         refresh: refreshed(&plan, &arguments.refresh)?,

@@ -177,7 +177,7 @@ impl Resolver<'_> {
             inputs,
             outputs,
             resources: resources(stage, defaults, problems),
-            backend: backend(stage, problems),
+            backend: backend(stage, self.request, problems),
             conduct: Conduct::default(),
             places,
         }
@@ -305,14 +305,20 @@ fn resources(stage: &StageSpec, defaults: Resources, problems: &mut Vec<Problem>
     resources
 }
 
-fn backend(stage: &StageSpec, problems: &mut Vec<Problem>) -> BackendName {
-    if let Some(backend) = stage.backend.as_ref().filter(|backend| backend.value != "local") {
-        let message = format!("there is no backend `{}`: this version runs stages on this machine only", backend.value);
-        problems.push(
-            Problem::at("unknown-backend", backend.span, message)
-                .label("unknown backend")
-                .help("write `local`, or leave it out"),
-        );
+/// Where a stage runs: on the backend that its name comes to. A stage that names none means `local`.
+fn backend(stage: &StageSpec, request: &Request, problems: &mut Vec<Problem>) -> BackendName {
+    let name = stage.backend.as_ref().map_or("local", |backend| backend.value.as_str());
+    if let Some(backend) = request.backends.get(name) {
+        return backend.clone();
+    }
+    if let Some(backend) = &stage.backend {
+        let names = request.backends.keys().map(String::as_str);
+        let help = match suggest::nearest(name, names.clone()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("there is {}; {} may define more under `backends`", suggest::list(names), request::CONFIG),
+        };
+        let problem = Problem::at("unknown-backend", backend.span, format!("there is no backend `{name}`"));
+        problems.push(problem.label("unknown backend").help(help));
     }
     BackendName::local()
 }

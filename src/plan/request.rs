@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
+use super::model::BackendName;
 use crate::spec::StageName;
 
 /// The file whose directory is the project root.
@@ -25,6 +26,8 @@ pub struct Request {
     pub targets: Vec<StageName>,
     /// The environment from which `env:` takes values.
     pub environment: Environment,
+    /// The names that `backend:` may use, and the backend that each of them comes to.
+    pub backends: BTreeMap<String, BackendName>,
 }
 
 /// Variables, and which of them were looked at: those are part of what a plan was made from.
@@ -67,6 +70,7 @@ impl Request {
             overrides: Vec::new(),
             targets: Vec::new(),
             environment: Environment::own(),
+            backends: BTreeMap::from([("local".to_owned(), BackendName::local())]),
         }
     }
 }

@@ -27,7 +27,7 @@ pub fn pipeline_schema(cards: &Cards) -> Result<Value, CardError> {
             "type": "object", "minProperties": 1, "propertyNames": {"pattern": NAME},
             "additionalProperties": {"anyOf": [{"type": "array", "minItems": 1}, {"type": "string", "pattern": "^\\$\\{params\\.[^}]+\\}$"}]},
         }),
-        "backend" => json!({"enum": ["local"]}),
+        "backend" => json!({"type": "string", "pattern": NAME}),
         "description" => json!({"type": "string"}),
         "run" => json!({"anyOf": [
             {"type": "string", "minLength": 1},
@@ -90,7 +90,7 @@ pub fn pipeline_schema(cards: &Cards) -> Result<Value, CardError> {
 }
 
 /// A closed mapping with the supported keys of `table`.
-fn object(table: &[Key], required: &[&str], schema_of: impl Fn(&str) -> Value) -> Value {
+pub(crate) fn object(table: &[Key], required: &[&str], schema_of: impl Fn(&str) -> Value) -> Value {
     let supported = table.iter().filter(|key| key.support == Support::Now);
     let property = |key: &Key| {
         let mut schema = schema_of(key.name);

@@ -39,6 +39,8 @@ pub fn name(request: &Request, cards: &Cards, program: &[u8]) -> Digest {
     request.overrides.iter().fold(&mut encoder, |e, text| e.text(text));
     encoder.count(request.targets.len());
     request.targets.iter().fold(&mut encoder, |e, target| e.text(target.as_str()));
+    encoder.count(request.backends.len());
+    request.backends.iter().fold(&mut encoder, |e, (name, backend)| e.text(name).text(backend.as_str()));
     encoder.finish()
 }
 

@@ -24,7 +24,7 @@ pub enum Support {
     Later,
 }
 
-const fn now(name: &'static str, summary: &'static str) -> Key {
+pub(crate) const fn now(name: &'static str, summary: &'static str) -> Key {
     Key { name, summary, support: Support::Now }
 }
 
@@ -51,7 +51,7 @@ pub const STAGE: &[Key] = &[
     now("run", "what a command runs: text for sh -c, or a list of words"),
     now("env", "variables that a command sees, as a list of names or a mapping; part of the key"),
     now("resources", "what it wants of the machine; not part of the key"),
-    now("backend", "where it runs; this version has `local`"),
+    now("backend", "where it runs: `local`, or a name from pipe.yaml"),
     later("when", "a condition"),
     now("matrix", "one instance for each combination of values: {lr: [1e-4, 1e-3]}, read as ${matrix.lr}"),
     later("group", "named limits on what runs at once"),

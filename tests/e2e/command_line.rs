@@ -153,12 +153,3 @@ fn help_has_examples_and_exit_codes() {
     assert!(help.stdout.contains("Examples:") && help.stdout.contains("Exit codes:"));
     assert!(project.pipe(&["run", "--help"]).stdout.contains("--jobs"));
 }
-
-#[test]
-fn settings_in_the_marker_file_are_refused_not_ignored() {
-    let project = Project::with_pipeline(TWO);
-    project.write("pipe.yaml", "# root\nstore: elsewhere\n");
-    let ran = project.pipe(&["run", "p.yaml"]);
-    assert_eq!(ran.status, 2);
-    assert!(ran.stderr.contains("pipe.yaml:2:"), "{}", ran.stderr);
-}

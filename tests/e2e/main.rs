@@ -5,6 +5,7 @@
 mod cache;
 mod command_line;
 mod composition;
+mod config;
 mod executor_ends;
 mod executor_flags;
 mod executor_order;

@@ -55,6 +55,7 @@ fn contracts_are_those_of_the_types() {
         ("worker-event.json".to_owned(), schema(schemars::schema_for!(contract::Event))),
         ("run-event.json".to_owned(), pipe::report::journal::schema()),
         ("run-report.json".to_owned(), schema(schemars::schema_for!(pipe::engine::RunReport))),
+        ("config.json".to_owned(), pipe::config::schema::config_schema()),
         ("pipeline.json".to_owned(), pipe::plan::schema::pipeline_schema(&Cards::built_in()).unwrap()),
     ]));
 }

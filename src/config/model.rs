@@ -1,0 +1,162 @@
+//! What can be set, with the value that holds where nothing is set.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use serde::{Serialize, Serializer};
+
+use crate::plan::BackendName;
+use crate::spec::Location;
+
+/// A value and where it came from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Setting<T> {
+    /// The value.
+    pub value: T,
+    /// Where it came from.
+    pub origin: Origin,
+}
+
+/// Where a value came from; each of these goes before those above it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// Nobody set it.
+    Default,
+    /// It stands in `pipe.yaml`.
+    File(Location),
+    /// This variable of the environment.
+    Environment(&'static str),
+    /// This flag.
+    Flag(&'static str),
+}
+
+/// Every setting.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// The directory of the store. Absolute.
+    pub store: Setting<PathBuf>,
+    /// Directories with cards of others. Absolute.
+    pub cards: Setting<Vec<PathBuf>>,
+    /// The backends that `pipe.yaml` names, besides `local`.
+    pub backends: BTreeMap<String, Setting<BackendType>>,
+    /// Backends whose stages run on another one for this once.
+    pub redirects: BTreeMap<String, String>,
+    /// How much may run.
+    pub governor: GovernorConfig,
+    /// How hard the store looks at what it has.
+    pub verify: Setting<Verify>,
+    /// What is kept of past runs.
+    pub runs: RunsConfig,
+}
+
+/// How much may run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GovernorConfig {
+    /// Workers at once; `None` leaves it to the governor.
+    pub jobs: Setting<Option<u16>>,
+    /// The share of the processors from which on it holds back.
+    pub cpu: Setting<f64>,
+    /// The share of the memory from which on it holds back.
+    pub memory: Setting<f64>,
+    /// Whether it holds back at all.
+    pub throttle: Setting<Throttle>,
+}
+
+/// Whether the governor holds back when the machine is busy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Throttle {
+    /// It does.
+    On,
+    /// Only the number of jobs limits what runs.
+    Off,
+}
+
+/// How hard the store looks at what it has before it is used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verify {
+    /// What bears its seal (size and time) is believed.
+    #[default]
+    Seal,
+    /// Everything is hashed again.
+    Always,
+}
+
+/// What is kept of past runs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunsConfig {
+    /// How many run directories are kept.
+    pub keep: Setting<u32>,
+}
+
+/// What a backend is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BackendType {
+    /// A child process on this machine.
+    Local,
+}
+
+/// The share of processors or memory from which on the governor holds back, unless set.
+const THRESHOLD: f64 = 0.8;
+
+/// Run directories that are kept, unless set.
+const KEPT_RUNS: u32 = 100;
+
+impl Config {
+    /// What holds in the project at `root` where nothing is set.
+    pub fn new(root: &Path) -> Config {
+        Config {
+            store: Setting::default_of(root.join("cache")),
+            cards: Setting::default_of(Vec::new()),
+            backends: BTreeMap::new(),
+            redirects: BTreeMap::new(),
+            governor: GovernorConfig {
+                jobs: Setting::default_of(None),
+                cpu: Setting::default_of(THRESHOLD),
+                memory: Setting::default_of(THRESHOLD),
+                throttle: Setting::default_of(Throttle::On),
+            },
+            verify: Setting::default_of(Verify::Seal),
+            runs: RunsConfig { keep: Setting::default_of(KEPT_RUNS) },
+        }
+    }
+
+    /// The backends that a pipeline may name, and the one that each of them comes to.
+    pub fn routes(&self) -> BTreeMap<String, BackendName> {
+        let named = std::iter::once("local").chain(self.backends.keys().map(String::as_str));
+        let route = |name: &str| BackendName::new(self.redirects.get(name).map_or(name, String::as_str));
+        named.map(|name| (name.to_owned(), route(name))).collect()
+    }
+}
+
+impl<T> Setting<T> {
+    /// A value that nobody set.
+    pub fn default_of(value: T) -> Setting<T> {
+        Setting { value, origin: Origin::Default }
+    }
+
+    /// A value from somewhere.
+    pub fn new(value: T, origin: Origin) -> Setting<T> {
+        Setting { value, origin }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Origin::Default => f.write_str("default"),
+            Origin::File(at) => write!(f, "{}:{}", at.file.display(), at.line),
+            Origin::Environment(name) => write!(f, "variable {name}"),
+            Origin::Flag(name) => write!(f, "flag {name}"),
+        }
+    }
+}
+
+impl Serialize for Throttle {
+    /// As it is written in `pipe.yaml`.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bool(*self == Throttle::On)
+    }
+}

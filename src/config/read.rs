@@ -1,0 +1,230 @@
+//! `pipe.yaml` into settings. What could not be read keeps its default and has its problem.
+
+use std::path::Path;
+
+use super::keys;
+use super::model::{BackendType, Config, Origin, Setting, Throttle, Verify};
+use crate::plan::request::CONFIG;
+use crate::spec::keys::{known, mapping};
+use crate::spec::name::is_valid;
+use crate::spec::{Entry, Node, NodeValue, Problem, Sources, file, suggest};
+
+/// Reads the `pipe.yaml` at `root`, if there is one that says anything. Messages show it as seen from `here`.
+pub(super) fn file(root: &Path, here: &Path, config: &mut Config, sources: &mut Sources, problems: &mut Vec<Problem>) {
+    let path = root.join(CONFIG);
+    if is_marker(&path) {
+        return;
+    }
+    let shown = path.strip_prefix(here).unwrap_or(&path).to_owned();
+    let Some(tree) = file::read(&shown, sources, problems) else { return };
+    let mut reader = Reader { root, sources, problems };
+    reader.config(&tree, config);
+}
+
+/// Whether nothing is there, or a file with nothing but comments: the common case, which needs no YAML.
+fn is_marker(path: &Path) -> bool {
+    match std::fs::read_to_string(path) {
+        Ok(text) => text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')),
+        // What cannot be read is said by the reader of the file.
+        Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+    }
+}
+
+struct Reader<'a> {
+    root: &'a Path,
+    sources: &'a Sources,
+    problems: &'a mut Vec<Problem>,
+}
+
+impl Reader<'_> {
+    fn config(&mut self, tree: &Node, config: &mut Config) {
+        for (key, entry) in known(tree, keys::CONFIG, CONFIG, self.problems) {
+            let value = &entry.value;
+            match key {
+                "store" => {
+                    if let Some(text) = self.text(value, "`store`") {
+                        config.store = self.setting(value, self.root.join(text));
+                    }
+                }
+                "cards" => config.cards = self.cards(value),
+                "backends" => self.backends(value, config),
+                "governor" => self.governor(value, config),
+                "verify" => {
+                    if let Some(verify) = self.verify(value) {
+                        config.verify = self.setting(value, verify);
+                    }
+                }
+                _ => self.runs(value, config),
+            }
+        }
+    }
+
+    fn cards(&mut self, node: &Node) -> Setting<Vec<std::path::PathBuf>> {
+        let one = std::slice::from_ref(node);
+        let items: &[Node] = match &node.value {
+            NodeValue::List(items) => items,
+            NodeValue::Text(_) => one,
+            _ => {
+                self.wrong(node, "`cards` must be a list of directories");
+                &[]
+            }
+        };
+        let mut directories = Vec::new();
+        for item in items {
+            let Some(text) = self.text(item, "a directory of `cards`") else { continue };
+            let directory = self.root.join(text);
+            if !directory.is_dir() {
+                let problem = Problem::at("missing-path", item.span, format!("there is no directory `{text}`"));
+                let help = format!("it is looked for in {}", self.root.display());
+                self.problems.push(problem.label("no such directory").help(help));
+            }
+            directories.push(directory);
+        }
+        self.setting(node, directories)
+    }
+
+    fn backends(&mut self, node: &Node, config: &mut Config) {
+        for entry in mapping(node, "`backends`", self.problems) {
+            let name = &entry.key;
+            if name.value == "local" {
+                let problem =
+                    Problem::at("invalid-name", name.span, "`local` is always there and is always this machine");
+                self.problems.push(problem.label("taken").help("choose another name for it"));
+            } else if !is_valid(&name.value) {
+                let problem = Problem::at("invalid-name", name.span, format!("{:?} cannot name a backend", name.value));
+                self.problems
+                    .push(problem.label("not a name").help("a letter, then letters, digits, `-` and `_`; at most 100"));
+            }
+            if let Some(backend) = self.backend(entry) {
+                let setting = self.setting(&entry.value, backend);
+                config.backends.insert(name.value.clone(), setting);
+            }
+        }
+    }
+
+    /// `local`, or `{local: {..}}`: the one key says what it is, its value how it is set up.
+    fn backend(&mut self, entry: &Entry) -> Option<BackendType> {
+        let (name, node) = (&entry.key.value, &entry.value);
+        if let NodeValue::Text(word) = &node.value {
+            if word == "local" {
+                return Some(BackendType::Local);
+            }
+            let types = keys::BACKEND.iter().map(|key| key.name);
+            let problem =
+                Problem::at("unknown-backend-type", node.span, format!("there is no type of backend `{word}`"));
+            self.problems.push(problem.label("unknown type").maybe_help(suggest::help(word, types)));
+            return None;
+        }
+        let before = self.problems.len();
+        let found = known(node, keys::BACKEND, &format!("backend `{name}`"), self.problems);
+        let [(_, local)] = found.as_slice() else {
+            if self.problems.len() == before {
+                let problem = Problem::at("missing-key", node.span, format!("backend `{name}` needs one type"));
+                self.problems.push(problem.label("which type?").help("write `local`"));
+            }
+            return None;
+        };
+        if !matches!(local.value.value, NodeValue::Null) {
+            known(&local.value, keys::LOCAL, "a backend of type `local`", self.problems);
+        }
+        Some(BackendType::Local)
+    }
+
+    fn governor(&mut self, node: &Node, config: &mut Config) {
+        for (key, entry) in known(node, keys::GOVERNOR, "`governor`", self.problems) {
+            let value = &entry.value;
+            let governor = &mut config.governor;
+            match key {
+                "jobs" => {
+                    if let Some(jobs) = self.count(value, "`jobs`", keys::MAX_JOBS) {
+                        governor.jobs = self.setting(value, Some(jobs as u16));
+                    }
+                }
+                "cpu" => {
+                    if let Some(share) = self.share(value, "`cpu`") {
+                        governor.cpu = self.setting(value, share);
+                    }
+                }
+                "memory" => {
+                    if let Some(share) = self.share(value, "`memory`") {
+                        governor.memory = self.setting(value, share);
+                    }
+                }
+                _ => match value.value {
+                    NodeValue::Bool(flag) => {
+                        governor.throttle = self.setting(value, if flag { Throttle::On } else { Throttle::Off });
+                    }
+                    _ => self.wrong(value, "`throttle` must be `true` or `false`"),
+                },
+            }
+        }
+    }
+
+    fn runs(&mut self, node: &Node, config: &mut Config) {
+        for (_, entry) in known(node, keys::RUNS, "`runs`", self.problems) {
+            if let Some(keep) = self.count(&entry.value, "`keep`", u64::from(u32::MAX)) {
+                config.runs.keep = self.setting(&entry.value, keep as u32);
+            }
+        }
+    }
+
+    fn verify(&mut self, node: &Node) -> Option<Verify> {
+        let word = self.text(node, "`verify`")?;
+        let verify = verify(word);
+        if verify.is_none() {
+            let problem = Problem::at("unknown-value", node.span, format!("`verify` cannot be `{word}`"));
+            self.problems.push(problem.label("not possible").maybe_help(suggest::help(word, keys::VERIFY)));
+        }
+        verify
+    }
+
+    fn text<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n str> {
+        let text = node.as_text().filter(|text| !text.is_empty());
+        if text.is_none() {
+            self.wrong(node, &format!("{what} must be text"));
+        }
+        text
+    }
+
+    fn count(&mut self, node: &Node, what: &str, most: u64) -> Option<u64> {
+        let count = match &node.value {
+            NodeValue::Number(number) => number.as_u64().filter(|n| (1..=most).contains(n)),
+            _ => None,
+        };
+        if count.is_none() {
+            self.wrong(node, &format!("{what} must be a whole number from 1 to {most}"));
+        }
+        count
+    }
+
+    fn share(&mut self, node: &Node, what: &str) -> Option<f64> {
+        let share = match &node.value {
+            NodeValue::Number(number) => number.as_f64().filter(|share| *share > 0.0 && *share <= 1.0),
+            _ => None,
+        };
+        if share.is_none() {
+            self.wrong(node, &format!("{what} must be a share above 0 and up to 1, such as 0.8"));
+        }
+        share
+    }
+
+    fn wrong(&mut self, node: &Node, message: &str) {
+        if !node.is_broken() {
+            let message = format!("{message}, found {}", node.describe());
+            self.problems.push(Problem::at("wrong-type", node.span, message).label("not possible"));
+        }
+    }
+
+    fn setting<T>(&self, node: &Node, value: T) -> Setting<T> {
+        Setting::new(value, Origin::File(self.sources.locate(node.span)))
+    }
+}
+
+/// What a word means for `verify`.
+pub(super) fn verify(word: &str) -> Option<Verify> {
+    match word {
+        "seal" => Some(Verify::Seal),
+        "always" => Some(Verify::Always),
+        _ => None,
+    }
+}

@@ -1,0 +1,41 @@
+//! `pipe.yaml` as a JSON Schema for editors, from the same key tables that the reader uses.
+
+use serde_json::{Value, json};
+
+use super::keys;
+use crate::plan::schema::object;
+
+/// The schema of `pipe.yaml`.
+pub fn config_schema() -> Value {
+    let backend = json!({"anyOf": [
+        {"enum": keys::BACKEND.iter().map(|key| key.name).collect::<Vec<_>>()},
+        {"allOf": [object(keys::BACKEND, &[], |_| {
+            let mut local = object(keys::LOCAL, &[], |_| json!({}));
+            local["type"] = json!(["object", "null"]);
+            local
+        })], "minProperties": 1, "maxProperties": 1},
+    ]});
+    let share = json!({"type": "number", "exclusiveMinimum": 0, "maximum": 1});
+    let mut schema = object(keys::CONFIG, &[], |key| match key {
+        "store" => json!({"type": "string", "minLength": 1}),
+        "cards" => json!({"anyOf": [
+            {"type": "string", "minLength": 1},
+            {"type": "array", "items": {"type": "string", "minLength": 1}},
+        ]}),
+        "backends" => json!({
+            "type": "object",
+            "propertyNames": {"pattern": "^[A-Za-z][A-Za-z0-9_-]{0,99}$", "not": {"const": "local"}},
+            "additionalProperties": backend,
+        }),
+        "governor" => object(keys::GOVERNOR, &[], |key| match key {
+            "jobs" => json!({"type": "integer", "minimum": 1, "maximum": keys::MAX_JOBS}),
+            "throttle" => json!({"type": "boolean"}),
+            _ => share.clone(),
+        }),
+        "verify" => json!({"enum": keys::VERIFY}),
+        _ => object(keys::RUNS, &[], |_| json!({"type": "integer", "minimum": 1})),
+    });
+    schema["$schema"] = json!("http://json-schema.org/draft-07/schema#");
+    schema["title"] = json!("pipe.yaml, the settings of a project of pipe");
+    schema
+}
