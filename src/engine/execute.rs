@@ -74,7 +74,12 @@ impl Execution {
     pub async fn run(&self) -> Result<Ending, EngineError> {
         let Execution { shared, resolved, .. } = self;
         let (stage, key) = (self.stage, resolved.key);
-        let lock = blocking(shared, move |shared| shared.store.lock_action(&key).map_err(EngineError::store)).await?;
+        let lock = blocking(shared, move |shared| shared.store.lock_action(&key).map_err(EngineError::store));
+        // Whoever stops this run does not wait for another one. The thread that does takes the lock when it can and drops it.
+        let lock = tokio::select! {
+            lock = lock => lock?,
+            () = cancelled(self.control.clone()) => return Ok(Ending::Interrupted),
+        };
         if !shared.refreshes(stage) {
             let found =
                 blocking(shared, move |shared| hits::record(&shared.store, &shared.plan.graph[stage], &key)).await?;
@@ -211,6 +216,14 @@ fn unfit<T>(output: &PlannedOutput, path: &Path, error: StoreError) -> Result<Re
         ),
         help: Some("the program ended well but did not write it like that; see its log".to_owned()),
     }))
+}
+
+/// Returns when the execution is asked to end.
+async fn cancelled(mut control: watch::Receiver<Control>) {
+    if control.wait_for(|control| control.cancel != Cancel::No).await.is_err() {
+        // Nobody is left who could ask.
+        std::future::pending().await
+    }
 }
 
 /// Runs file-system work off the loop's thread.

@@ -17,6 +17,9 @@ use super::tree::{Tree, links_to};
 use super::walk::walk;
 use super::{Store, StoreError, hash, seal};
 
+/// How often a place is looked at that others fill in the meantime.
+const ATTEMPTS: u32 = 3;
+
 /// What publishing did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Published {
@@ -37,6 +40,17 @@ impl Store {
     /// Makes `destination` in the workspace hold `artifact`, which must be in the store. What is in the way and not of our
     /// making is moved into the directory `displaced`, or beside where that is on another filesystem.
     pub fn publish(&self, artifact: &Artifact, destination: &Path, displaced: &Path) -> Result<Published, StoreError> {
+        for _ in 1..ATTEMPTS {
+            match self.publish_once(artifact, destination, displaced) {
+                // Another run published there after the look: what stands there now is to be looked at.
+                Err(error) if matches!(error.kind, StoreErrorKind::Occupied) => {}
+                result => return result,
+            }
+        }
+        self.publish_once(artifact, destination, displaced)
+    }
+
+    fn publish_once(&self, artifact: &Artifact, destination: &Path, displaced: &Path) -> Result<Published, StoreError> {
         let Some(there) = Stamp::of(destination).at(destination)? else {
             self.place_new(artifact, destination)?;
             return Ok(Published::Placed);

@@ -1,6 +1,9 @@
 //! How runs end early: at the first failure, or because the store breaks under them.
 
-use crate::project::{Project, expected, outcomes};
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, Stdio};
+
+use crate::project::{Project, eventually, expected, outcomes, signal, worker};
 
 /// `slow` says through a fifo that it runs and then waits for ever; `bad` fails once it has heard that.
 const FAILS_BESIDE: &str = r#"pipeline: f
@@ -58,4 +61,53 @@ stages:
     let next = next.env("STORE", project.path("elsewhere")).output().unwrap();
     assert_eq!(next.status.code(), Some(0), "{}", String::from_utf8_lossy(&next.stderr));
     assert_eq!(project.read("out/z"), "1\n");
+}
+
+#[test]
+fn a_run_that_waits_for_another_one_can_be_stopped() {
+    let project = Project::with_pipeline(
+        r#"pipeline: w
+stages:
+  held: {uses: command, run: "echo up > $UP; read x < $GO; echo $x > ${out.x}", out: {x: out/x}, env: [UP, GO]}
+"#,
+    );
+    for name in ["up", "go"] {
+        assert!(std::process::Command::new("mkfifo").arg(project.path(name)).status().unwrap().success());
+    }
+    let start = || -> Child {
+        let mut command = project.command(&["run", "p.yaml", "--json"]);
+        command.env("UP", project.path("up")).env("GO", project.path("go"));
+        command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
+    };
+    let mut first = start();
+    BufReader::new(std::fs::File::open(project.path("up")).unwrap()).read_line(&mut String::new()).unwrap();
+    let second = start();
+    eventually("the second run comes to the stage", || project.events().matches("stage_started").count() == 2);
+    signal(&second, "-INT");
+    let second = second.wait_with_output().unwrap();
+    assert_eq!(second.status.code(), Some(130));
+    let report: serde_json::Value = serde_json::from_slice(&second.stdout).unwrap();
+    assert_eq!(report["stages"]["held"]["outcome"], "interrupted");
+    writeln!(std::fs::OpenOptions::new().write(true).open(project.path("go")).unwrap(), "gone on").unwrap();
+    assert!(first.wait().unwrap().success());
+    assert_eq!(project.read("out/x"), "gone on\n");
+}
+
+#[test]
+fn two_runs_at_once_execute_the_action_of_a_card_once() {
+    worker("pipe-data");
+    let yaml = "pipeline: two\nstages:\n  scans: {uses: produce, with: {hosts: 3}}\n";
+    let project = Project::with_pipeline(yaml);
+    let both = [(); 2].map(|()| {
+        let mut command = project.command(&["run", "p.yaml", "--json"]);
+        command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
+    });
+    let outcome = |child: Child| {
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success());
+        let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        report["stages"]["scans"]["outcome"].as_str().unwrap().to_owned()
+    };
+    let ran = both.map(outcome).iter().filter(|outcome| *outcome == "ran").count();
+    assert_eq!(ran, 1);
 }
