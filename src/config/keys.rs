@@ -1,33 +1,33 @@
 //! The words of `pipe.yaml`, once: what is read, and what completes in an editor.
 
-use crate::spec::keys::{Key, now};
+use crate::spec::keys::{Key, key};
 
 /// Keys of the file.
 pub const CONFIG: &[Key] = &[
-    now("store", "the directory of the store, relative to this file; `cache` unless given"),
-    now("cards", "directories with cards of kinds that do not ship with pipe, relative to this file"),
-    now("backends", "names that a stage's `backend` may use besides `local`, each with what it is"),
-    now("governor", "how much may run at once"),
-    now("verify", "`seal`: what bears its seal (size and time) is believed; `always`: everything is hashed before use"),
-    now("runs", "what is kept of past runs"),
+    key("store", "the directory of the store, relative to this file; `cache` unless given"),
+    key("cards", "directories with cards of kinds that do not ship with pipe, relative to this file"),
+    key("backends", "names that a stage's `backend` may use besides `local`, each with what it is"),
+    key("governor", "how much may run at once"),
+    key("verify", "`seal`: what bears its seal (size and time) is believed; `always`: everything is hashed before use"),
+    key("runs", "what is kept of past runs"),
 ];
 
 /// Types of backends; a backend is a mapping with one of them.
-pub const BACKEND: &[Key] = &[now("local", "a child process on this machine; it has no settings")];
+pub const BACKEND: &[Key] = &[key("local", "a child process on this machine; it has no settings")];
 
 /// Keys of `local`.
 pub const LOCAL: &[Key] = &[];
 
 /// Keys of `governor`.
 pub const GOVERNOR: &[Key] = &[
-    now("jobs", "workers at once; at most 4 unless given, fewer on a small machine"),
-    now("cpu", "the share of the processors, used by others, from which on it holds back; 0.8 unless given"),
-    now("memory", "the share of the memory from which on it holds back; 0.8 unless given"),
-    now("throttle", "false: it never holds back"),
+    key("jobs", "workers at once; at most 4 unless given, fewer on a small machine"),
+    key("cpu", "the share of the processors, used by others, from which on it holds back; 0.8 unless given"),
+    key("memory", "the share of the memory from which on it holds back; 0.8 unless given"),
+    key("throttle", "false: it never holds back"),
 ];
 
 /// Keys of `runs`.
-pub const RUNS: &[Key] = &[now("keep", "how many runs are kept, with logs and report; 100 unless given")];
+pub const RUNS: &[Key] = &[key("keep", "how many runs are kept, with logs and report; 100 unless given")];
 
 /// What `verify` may be.
 pub const VERIFY: [&str; 2] = ["seal", "always"];

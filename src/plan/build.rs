@@ -1,12 +1,13 @@
 //! From a request to a plan: each step collects its problems, and only a pipeline without any becomes a plan.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
 
 use contract::Resources;
 use petgraph::graph::DiGraph;
 
 use super::cards::Cards;
+use super::condition_parse::Names;
 use super::instances::{self, Named, Unit};
 use super::interface::{self, Interface, Kind};
 use super::interpolate::{Interpolator, Scope};
@@ -16,7 +17,7 @@ use super::order::order;
 use super::paths::Claims;
 use super::request::{self, Request};
 use super::wiring::{Edge, Wiring};
-use super::{command, overrides, params, places};
+use super::{command, condition_parse, conduct, overrides, params, places};
 use crate::spec::{Entry, Invalid, Node, NodeValue, PipelineName, Problem, Sources, StageSpec, suggest};
 
 /// Stages of a cycle that are shown; a longer one is cut.
@@ -105,9 +106,47 @@ impl Resolver<'_> {
         let inputs: Vec<Vec<PlannedInput>> = (0..units.len())
             .map(|at| wiring.inputs(at, interpolator, &self.scope(&units[at]), &mut edges, problems))
             .collect();
-        let complete = units.iter().zip(interfaces).zip(inputs);
-        let stages = complete.map(|((u, face), inputs)| self.stage(u, face, inputs, interpolator, problems)).collect();
+        let conducts: Vec<Conduct> =
+            (0..units.len()).map(|at| self.conduct(at, &by_name, &mut edges, problems)).collect();
+        let complete = units.iter().zip(interfaces).zip(inputs).zip(conducts);
+        let stages = complete
+            .map(|(((u, face), inputs), conduct)| self.stage(u, face, inputs, conduct, interpolator, problems))
+            .collect();
         Resolved { stages, edges }
+    }
+
+    /// How stage `at` is run; a metric that its condition reads makes an edge.
+    fn conduct(
+        &self,
+        at: usize,
+        by_name: &HashMap<String, Named>,
+        edges: &mut Vec<Edge>,
+        problems: &mut Vec<Problem>,
+    ) -> Conduct {
+        let unit = &self.units[at];
+        let (stage, module) = (&unit.spec, &self.modules[unit.module]);
+        let condition = stage.when.as_ref().filter(|node| !node.is_broken()).and_then(|node| {
+            let find = |name: &str| match by_name.get(&format!("{}{name}", module.prefix)) {
+                Some(Named::One(at)) => Some(StageId::new(*at)),
+                Some(Named::Family(_)) | None => None,
+            };
+            let local = || by_name.keys().filter_map(|name| name.strip_prefix(&module.prefix)).map(str::to_owned);
+            let stages = || local().collect::<BTreeSet<_>>().into_iter().collect();
+            let names = Names { scope: &self.scope(unit), stage: &find, stages: &stages };
+            let condition =
+                condition_parse::parse(node, &names, self.sources).map_err(|problem| problems.push(problem));
+            let condition = condition.ok()?;
+            let read = condition.reads().map(|(stage, _)| Edge { from: stage.index(), to: at, span: node.span });
+            edges.extend(read);
+            Some(condition)
+        });
+        Conduct {
+            timeout: stage.timeout,
+            retry: conduct::retry(&stage.retry),
+            groups: stage.groups.iter().map(|group| group.value.clone()).collect(),
+            condition,
+            secrets: conduct::secrets(stage, module, problems),
+        }
     }
 
     /// What the interpolations of a stage may name, its ports aside.
@@ -132,6 +171,7 @@ impl Resolver<'_> {
         unit: &Unit,
         interface: Interface,
         inputs: Vec<PlannedInput>,
+        conduct: Conduct,
         interpolator: &mut Interpolator<'_>,
         problems: &mut Vec<Problem>,
     ) -> PlannedStage {
@@ -176,9 +216,9 @@ impl Resolver<'_> {
             work,
             inputs,
             outputs,
-            resources: resources(stage, defaults, problems),
+            resources: resources(stage, defaults),
             backend: backend(stage, self.request, problems),
-            conduct: Conduct::default(),
+            conduct,
             places,
         }
     }
@@ -207,6 +247,10 @@ impl Resolver<'_> {
                     *producer = ids[producer.index()].expect("what a wanted stage reads is wanted");
                 }
             }
+            if let Some(condition) = &mut stage.conduct.condition {
+                condition
+                    .map_stages(|read| ids[read.index()].expect("what a wanted stage's condition reads is wanted"));
+            }
         }
         for (from, to) in pairs {
             if let (Some(from), Some(to)) = (ids[from], ids[to]) {
@@ -220,7 +264,7 @@ impl Resolver<'_> {
             graph,
             order: order.into_iter().filter_map(|at| ids[at]).collect(),
             params: top_level(&modules::combined(&self.modules, &self.scopes)),
-            groups: BTreeMap::new(),
+            groups: conduct::groups(&self.modules),
         })
     }
 
@@ -287,22 +331,13 @@ impl Resolver<'_> {
     }
 }
 
-fn resources(stage: &StageSpec, defaults: Resources, problems: &mut Vec<Problem>) -> Resources {
+fn resources(stage: &StageSpec, defaults: Resources) -> Resources {
     let given = &stage.resources;
-    let resources = Resources {
+    Resources {
         cpus: given.cpus.as_ref().map_or(defaults.cpus, |cpus| cpus.value),
         memory: given.memory.as_ref().map_or(defaults.memory, |memory| memory.value),
         gpus: given.gpus.as_ref().map_or(defaults.gpus, |gpus| gpus.value),
-    };
-    if resources.gpus > 0 {
-        let span = given.gpus.as_ref().map_or(stage.name.span, |gpus| gpus.span);
-        let message = format!(
-            "stage `{}` wants {} GPUs, and backend `local` has no GPU support yet",
-            stage.name.value, resources.gpus
-        );
-        problems.push(Problem::at("unsupported-gpus", span, message).label("no GPUs").help("write `gpus: 0`"));
     }
-    resources
 }
 
 /// Where a stage runs: on the backend that its name comes to. A stage that names none means `local`.

@@ -34,7 +34,8 @@ pub fn plan(
             );
         }
     }
-    Command { script, environment: variables, sandbox: Sandbox::Private }
+    let sandbox = if stage.sandbox == Some(false) { Sandbox::Workspace } else { Sandbox::Private };
+    Command { script, environment: variables, sandbox }
 }
 
 /// Where each port lies while the command runs.

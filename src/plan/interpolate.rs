@@ -165,11 +165,20 @@ impl<'a> Interpolator<'a> {
                 problems.push(problem.label("undefined").help("write `matrix: {AXIS: [..]}` at the stage"));
                 None
             }
-            ("secrets" | "stages" | "env" | "run" | "pipeline", _) => {
+            ("secrets", _) => {
+                let problem = Problem::at("misplaced-secret", span, "a secret is never put into text");
+                let variable = if rest.is_empty() { "NAME" } else { rest };
+                problems.push(problem.label("not here").help(format!(
+                    "give the stage a variable that holds it: `secrets: {{{}: {variable}}}`",
+                    variable.to_uppercase().replace('-', "_")
+                )));
+                None
+            }
+            ("stages" | "env" | "run" | "pipeline", _) => {
                 let problem =
-                    Problem::at("unsupported-interpolation", span, format!("`${{{name}}}` is not supported yet"));
-                problems.push(problem.label("not supported yet").help(
-                    "this version knows `${params.NAME}`, and in a command's `run` `${in.PORT}` and `${out.PORT}`",
+                    Problem::at("unsupported-interpolation", span, format!("`${{{name}}}` cannot be read here"));
+                problems.push(problem.label("not here").help(
+                    "there is `${params.NAME}`, `${matrix.AXIS}`, and in a command's `run` `${in.PORT}` and `${out.PORT}`; metrics of stages stand in `when`",
                 ));
                 None
             }

@@ -4,12 +4,15 @@
 //! - [`modules`], [`instances`]: the files of a pipeline, and one stage for each combination of a matrix.
 //! - [`overrides`], [`interpolate`]: params set on the command line, and where they are used. [`params`]: `with:` against a card.
 //! - [`interface`], [`wiring`], [`command`], [`paths`]: what a stage gives, what feeds it, what it runs, where it writes.
+//! - [`condition`], [`condition_parse`]: `when:`. `conduct`: time-outs, retries, groups and secrets.
 //! - [`order`]: producers before consumers, and cycles. [`places`]: where each field was written, for `why`.
 //! - [`snapshot`]: a plan kept for the next time. [`schema`]: the language as a JSON Schema for editors.
 
 pub mod cards;
 pub mod command;
 pub mod condition;
+pub mod condition_parse;
+mod conduct;
 pub mod instances;
 pub mod interface;
 pub mod interpolate;

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::cards::{CardError, Cards};
 use super::interface::COMMAND;
-use crate::spec::keys::{self, Key, Support};
+use crate::spec::keys::{self, Key};
 
 /// A name, as `spec::name` checks it.
 const NAME: &str = "^[A-Za-z][A-Za-z0-9_-]{0,99}$";
@@ -28,6 +28,22 @@ pub fn pipeline_schema(cards: &Cards) -> Result<Value, CardError> {
             "additionalProperties": {"anyOf": [{"type": "array", "minItems": 1}, {"type": "string", "pattern": "^\\$\\{params\\.[^}]+\\}$"}]},
         }),
         "backend" => json!({"type": "string", "pattern": NAME}),
+        "timeout" => time(),
+        "retry" => json!({"anyOf": [
+            {"type": "integer", "minimum": 1, "maximum": 100},
+            object(keys::RETRY, &[], |key| match key {
+                "attempts" => json!({"type": "integer", "minimum": 1, "maximum": 100}),
+                "backoff" => time(),
+                _ => json!({"type": "number", "minimum": 0, "maximum": 1}),
+            }),
+        ]}),
+        "group" => json!({"anyOf": [
+            {"type": "string", "pattern": NAME},
+            {"type": "array", "items": {"type": "string", "pattern": NAME}},
+        ]}),
+        "when" => json!({"anyOf": [{"type": "boolean"}, {"type": "string", "pattern": "^\\$\\{.+\\}$"}]}),
+        "secrets" => json!({"type": "object", "additionalProperties": {"type": "string", "pattern": NAME}}),
+        "sandbox" => json!({"type": "boolean"}),
         "description" => json!({"type": "string"}),
         "run" => json!({"anyOf": [
             {"type": "string", "minLength": 1},
@@ -62,6 +78,16 @@ pub fn pipeline_schema(cards: &Cards) -> Result<Value, CardError> {
     let mut schema = object(keys::PIPELINE, &["pipeline"], |key| match key {
         "pipeline" => json!({"type": "string", "pattern": NAME}),
         "params" => json!({"type": ["object", "null"], "propertyNames": {"pattern": NAME}}),
+        "groups" => json!({
+            "type": "object", "propertyNames": {"pattern": NAME},
+            "additionalProperties": {"type": "integer", "minimum": 1},
+        }),
+        "secrets" => json!({
+            "type": "object", "propertyNames": {"pattern": NAME},
+            "additionalProperties": {"minProperties": 1, "maxProperties": 1, "allOf": [
+                object(keys::SECRET, &[], |_| json!({"type": "string", "minLength": 1})),
+            ]},
+        }),
         "include" => json!({
             "type": "object", "propertyNames": {"pattern": NAME},
             "additionalProperties": {"anyOf": [
@@ -89,9 +115,8 @@ pub fn pipeline_schema(cards: &Cards) -> Result<Value, CardError> {
     Ok(schema)
 }
 
-/// A closed mapping with the supported keys of `table`.
+/// A closed mapping with the keys of `table`.
 pub(crate) fn object(table: &[Key], required: &[&str], schema_of: impl Fn(&str) -> Value) -> Value {
-    let supported = table.iter().filter(|key| key.support == Support::Now);
     let property = |key: &Key| {
         let mut schema = schema_of(key.name);
         schema["description"] = json!(key.summary);
@@ -99,13 +124,18 @@ pub(crate) fn object(table: &[Key], required: &[&str], schema_of: impl Fn(&str) 
     };
     let mut object = json!({
         "type": "object",
-        "properties": Map::from_iter(supported.map(property)),
+        "properties": Map::from_iter(table.iter().map(property)),
         "additionalProperties": false,
     });
     if !required.is_empty() {
         object["required"] = json!(required);
     }
     object
+}
+
+/// `6h`, `1h30m`, `90s`, `250ms`.
+fn time() -> Value {
+    json!({"type": "string", "pattern": "^([0-9.]+(d|h|m|s|ms))+$"})
 }
 
 fn case(kind: &str, then: Value) -> Value {
@@ -136,7 +166,8 @@ fn card_case(card: &Card) -> Value {
     if card.params.get("required").and_then(Value::as_array).is_some_and(|names| !names.is_empty()) {
         required.push("with");
     }
-    let mut then = json!({"properties": {"in": inputs, "with": with, "run": false, "out": false, "env": false}});
+    let mut then =
+        json!({"properties": {"in": inputs, "with": with, "run": false, "out": false, "env": false, "sandbox": false}});
     if !required.is_empty() {
         then["required"] = json!(required);
     }

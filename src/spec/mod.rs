@@ -7,6 +7,7 @@
 //!
 //! Nothing here knows cards, other stages or the file system beyond the one file: names are resolved by [`crate::plan`].
 
+pub mod conduct;
 pub mod file;
 pub mod include;
 pub mod keys;
@@ -19,12 +20,15 @@ pub mod problem;
 pub mod quantity;
 pub mod read;
 pub mod scalar;
+pub mod secrets;
 pub mod span;
 pub mod suggest;
 
+pub use conduct::RetrySpec;
 pub use include::IncludeSpec;
 pub use name::{PipelineName, PortName, StageName};
 pub use node::{Entry, Node, NodeValue};
 pub use pipeline::{InputSpec, OutputSpec, PipelineSpec, ResourcesSpec, StageSpec, Variable, Wire};
 pub use problem::{Invalid, Problem};
+pub use secrets::{SecretPlace, SecretSpec, SecretUse};
 pub use span::{Location, Source, SourceId, Sources, Span, Spanned};

@@ -1,12 +1,15 @@
 //! A pipeline as it was typed: every word with its place, no name resolved, no interpolation replaced.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use contract::Type;
 
+use super::conduct::RetrySpec;
 use super::include::IncludeSpec;
 use super::name::{PipelineName, PortName, StageName};
 use super::node::Node;
+use super::secrets::{SecretSpec, SecretUse};
 use super::span::{Span, Spanned};
 
 /// A pipeline file.
@@ -18,6 +21,10 @@ pub struct PipelineSpec {
     pub params: Node,
     /// `include:`.
     pub includes: Vec<IncludeSpec>,
+    /// `groups:`.
+    pub groups: BTreeMap<String, u32>,
+    /// `secrets:`.
+    pub secrets: Vec<SecretSpec>,
     /// `stages:` in the order written.
     pub stages: Vec<StageSpec>,
 }
@@ -47,6 +54,18 @@ pub struct StageSpec {
     pub resources: ResourcesSpec,
     /// `backend:`.
     pub backend: Option<Spanned<String>>,
+    /// `timeout:`.
+    pub timeout: Option<Duration>,
+    /// `retry:`.
+    pub retry: RetrySpec,
+    /// `group:`.
+    pub groups: Vec<Spanned<String>>,
+    /// `when:`; not parsed yet.
+    pub when: Option<Node>,
+    /// `secrets:`.
+    pub secrets: Vec<SecretUse>,
+    /// `sandbox:`.
+    pub sandbox: Option<bool>,
 }
 
 /// One entry of `in:`.

@@ -151,7 +151,8 @@ fn variable(entry: &Entry, problems: &mut Vec<Problem>) -> Option<Variable> {
     Some(Variable { name: entry.key.clone(), value })
 }
 
-fn check_variable(name: &Spanned<String>, problems: &mut Vec<Problem>) -> bool {
+/// Whether `name` may name a variable of a stage; reports one that may not.
+pub fn check_variable(name: &Spanned<String>, problems: &mut Vec<Problem>) -> bool {
     let text = name.value.as_str();
     let shaped =
         text.bytes().enumerate().all(|(at, b)| b == b'_' || b.is_ascii_alphabetic() || (at > 0 && b.is_ascii_digit()));

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::conduct::{self, RetrySpec};
 use super::include;
 use super::keys::{self, mapping};
 use super::name::{PipelineName, StageName, is_valid};
@@ -10,6 +11,7 @@ use super::pipeline::{PipelineSpec, ResourcesSpec, StageSpec};
 use super::ports;
 use super::problem::Problem;
 use super::quantity;
+use super::secrets;
 use super::span::{Span, Spanned};
 
 /// Reads `root`. What could not be read is absent and has its problem.
@@ -18,6 +20,8 @@ pub fn pipeline(root: &Node, problems: &mut Vec<Problem>) -> PipelineSpec {
         name: None,
         params: Node::new(NodeValue::Map(Vec::new()), root.span),
         includes: Vec::new(),
+        groups: BTreeMap::new(),
+        secrets: Vec::new(),
         stages: Vec::new(),
     };
     let entries = keys::known(root, keys::PIPELINE, "a pipeline", problems);
@@ -38,6 +42,8 @@ pub fn pipeline(root: &Node, problems: &mut Vec<Problem>) -> PipelineSpec {
         match key {
             "pipeline" => spec.name = name(&entry.value, "pipeline", problems, PipelineName::new),
             "params" => params(&entry.value, &mut spec, problems),
+            "groups" => spec.groups = conduct::capacities(&entry.value, problems),
+            "secrets" => spec.secrets = secrets::declared(&entry.value, problems),
             "include" => spec.includes = include::includes(&entry.value, problems),
             _ => {
                 let stages = mapping(&entry.value, "`stages`", problems);
@@ -77,6 +83,12 @@ fn stage(key: &Spanned<String>, node: &Node, problems: &mut Vec<Problem>) -> Sta
         environment: Vec::new(),
         resources: ResourcesSpec::default(),
         backend: None,
+        timeout: None,
+        retry: RetrySpec::default(),
+        groups: Vec::new(),
+        when: None,
+        secrets: Vec::new(),
+        sandbox: None,
     };
     let what = format!("stage `{}`", key.value);
     for (name, entry) in keys::known(node, keys::STAGE, &what, problems) {
@@ -93,6 +105,12 @@ fn stage(key: &Spanned<String>, node: &Node, problems: &mut Vec<Problem>) -> Sta
             "matrix" => stage.matrix = Some(value.clone()),
             "with" => stage.with = Some(value.clone()),
             "run" => stage.run = Some(value.clone()),
+            "timeout" => stage.timeout = conduct::time(value, "timeout", problems),
+            "retry" => stage.retry = conduct::retry(value, problems),
+            "group" => stage.groups = conduct::groups(value, problems),
+            "when" => stage.when = Some(value.clone()),
+            "secrets" => stage.secrets = secrets::used(value, problems),
+            "sandbox" => stage.sandbox = conduct::sandbox(value, problems),
             "env" => stage.environment = ports::environment(value, problems),
             _ => stage.resources = quantity::resources(value, problems),
         }

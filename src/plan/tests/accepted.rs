@@ -1,12 +1,13 @@
 //! Pipelines without problems, and what their plans say.
 
 use std::path::Path;
+use std::time::Duration;
 
 use contract::Type;
 use serde_json::json;
 
 use super::{Project, stage};
-use crate::plan::{Command, InputSource, Script, Work};
+use crate::plan::{Command, InputSource, Retry, Sandbox, Script, SecretSource, Work};
 use crate::spec::StageName;
 
 fn command(plan: &crate::plan::Plan, name: &str) -> (String, Vec<(String, Option<String>)>) {
@@ -174,4 +175,48 @@ fn a_chain_of_a_thousand_and_a_fan_of_a_thousand_plan() {
     let problems = Project::new(&format!("pipeline: p\nstages:\n{closed}")).problems();
     assert_eq!(problems.len(), 1);
     assert!(problems[0].starts_with("cycle"), "{problems:?}");
+}
+
+#[test]
+fn how_a_stage_is_run_is_resolved_and_a_condition_orders_the_stages() {
+    let pipeline = r#"
+pipeline: p
+params: {limit: 2}
+groups: {db: 2}
+secrets: {hf: {env: HF_TOKEN}, key: {file: .secrets/key}}
+stages:
+  late:
+    uses: command
+    run: "true"
+    out: {o: out/late}
+    when: "${stages.early.metrics.loss < params.limit}"
+    timeout: 1h30m
+    retry: {attempts: 3, backoff: 30s}
+    group: [db, net]
+    secrets: {TOKEN: hf, KEY: key}
+    sandbox: false
+    resources: {gpus: 2}
+  early: {uses: produce, retry: 2}
+"#;
+    let plan = Project::new(pipeline).plan();
+    let late = stage(&plan, "late");
+    let conduct = &late.conduct;
+    assert_eq!(conduct.timeout, Some(Duration::from_secs(5400)));
+    assert_eq!(conduct.retry, Retry { attempts: 3, backoff: Duration::from_secs(30), jitter: 0.1 });
+    assert_eq!(conduct.groups, ["db", "net"]);
+    assert_eq!((plan.groups["db"], late.resources.gpus), (2, 2));
+    assert_eq!(conduct.secrets[0].source, SecretSource::Environment("HF_TOKEN".to_owned()));
+    assert_eq!(conduct.secrets[1].source, SecretSource::File(".secrets/key".into()));
+    let Work::Command(command) = &late.work else { panic!("a command") };
+    assert_eq!(command.sandbox, Sandbox::Workspace);
+    assert_eq!(stage(&plan, "early").conduct.retry.attempts, 2);
+    let order: Vec<&str> = plan.order.iter().map(|id| plan.graph[*id].name.as_str()).collect();
+    assert_eq!(order, ["early", "late"]);
+    // Of the targets' plan, too, the condition names the right stage.
+    let more = pipeline.replace("stages:\n", "stages:\n  other: {uses: produce}\n");
+    let plan = Project::new(&more).with(|request| request.targets.push(StageName::new("late"))).plan();
+    let condition = stage(&plan, "late").conduct.condition.as_ref().unwrap();
+    let read: Vec<_> = condition.reads().map(|(id, metric)| (plan.graph[id].name.as_str(), metric)).collect();
+    assert_eq!(read, [("early", "loss")]);
+    assert_eq!(plan.graph.node_count(), 2);
 }
