@@ -24,6 +24,10 @@ pub struct Launch {
     pub log: PathBuf,
     /// How long it may take to end after [`Cancel::Stop`].
     pub grace: Duration,
+    /// How long it may run, pauses not counted; `None` = as long as it likes.
+    pub timeout: Option<Duration>,
+    /// Values that must not appear in the log or in events.
+    pub secrets: Vec<String>,
 }
 
 /// A program with everything it sees.

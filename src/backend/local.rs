@@ -4,6 +4,7 @@
 //!   child --stdout, stderr--> output pipe --+--> log file
 //!         --event lines-----> events pipe --+--> events.send(Event), log messages also into the log file
 //!   cancel: Stop -> SIGTERM to the group, after the grace SIGKILL;  Kill -> SIGKILL
+//!   control: paused -> SIGSTOP, its time-out stands still; time-out -> as Stop, and a failure
 //!   end of the child -> kill the rest of its tree -> read what is left in the pipes -> judge
 //! ```
 //!
@@ -12,6 +13,7 @@
 use std::fs::File;
 use std::future::pending;
 use std::io::{self, Read};
+use std::time::Duration;
 
 use contract::{Event, Level};
 use rustix::process::{Signal, getpid, set_child_subreaper};
@@ -28,6 +30,7 @@ use super::launch::{Cancel, Control, Launch};
 use super::log::{KEEP, Log};
 use super::outcome::{Evidence, LastWord, Outcome, judge};
 use super::process::{self, NotStarted, Process, Streams};
+use super::redact::Redactor;
 use super::{Backend, Running};
 use crate::store::Usage;
 
@@ -66,7 +69,8 @@ impl Local {
         }
         let log = Log::create(&launch.log, KEEP);
         let log = log.map_err(|source| BackendError::Log { path: launch.log.clone(), source })?;
-        let mut hearing = Hearing { log, lines: EventLines::default(), last_word: None, events };
+        let redactor = Redactor::new(&launch.secrets);
+        let mut hearing = Hearing { log, redactor, lines: EventLines::default(), last_word: None, events };
         let (mut process, streams) = match process::start(&launch) {
             Ok(started) => started,
             Err(NotStarted::Refused(refusal)) => {
@@ -79,17 +83,19 @@ impl Local {
             hearing.warn(format!("the guardian process is gone ({error}): this stage outlives a killed engine"));
         }
 
-        let asked = attend(&mut process, &launch, &mut control, &streams, &mut hearing).await?;
+        let end = attend(&mut process, &launch, &mut control, &streams, &mut hearing).await?;
 
         let group = process.group();
         process.signal(Signal::KILL);
         // A guardian that is gone has been reported above.
         let _ = self.guardian.release(group);
-        let (exit, usage) = process.reap()?;
+        let (exit, mut usage) = process.reap()?;
+        usage.seconds = (usage.seconds - end.paused.as_secs_f64()).max(0.0);
         process.bury().await;
         hearing.drain(streams);
         let last_word = hearing.finish();
-        Ok(judge(Evidence { protocol: launch.protocol, exit, last_word, cancel: asked, usage }))
+        let timed_out = launch.timeout.filter(|_| end.timed_out);
+        Ok(judge(Evidence { protocol: launch.protocol, exit, last_word, cancel: end.asked, timed_out, usage }))
     }
 }
 
@@ -104,35 +110,58 @@ impl Backend for Local {
     }
 }
 
-/// Passes on what the child says and what is asked of it until it has ended; returns what was asked.
+/// What came up while a child was attended to.
+struct End {
+    asked: Cancel,
+    timed_out: bool,
+    /// How long it stood still.
+    paused: Duration,
+}
+
+/// Passes on what the child says and what is asked of it until it has ended.
 async fn attend(
     process: &mut Process,
     launch: &Launch,
     control: &mut watch::Receiver<Control>,
     streams: &Streams,
     hearing: &mut Hearing,
-) -> Result<Cancel, BackendError> {
-    let mut asked = Cancel::No;
+) -> Result<End, BackendError> {
+    let mut end = End { asked: Cancel::No, timed_out: false, paused: Duration::ZERO };
+    let mut clock = Clock::new(launch.timeout);
     let mut deadline = None;
     let (mut output_open, mut events_open, mut control_open) = (true, true, true);
     let mut chunk = vec![0; CHUNK];
     loop {
         tokio::select! {
-            ended = process.ended() => return ended.map(|()| asked),
+            ended = process.ended() => {
+                end.paused = clock.paused();
+                return ended.map(|()| end);
+            }
             _ = streams.output.readable(), if output_open => {
-                output_open = take(&streams.output, &mut chunk, |bytes| hearing.log.append(bytes)) != Taken::End;
+                output_open = take(&streams.output, &mut chunk, |bytes| hearing.output(bytes)) != Taken::End;
             }
             _ = streams.events.readable(), if events_open => {
                 events_open = take(&streams.events, &mut chunk, |bytes| hearing.hear(bytes)) != Taken::End;
             }
             changed = control.changed(), if control_open => {
                 control_open = changed.is_ok();
-                let wish = control.borrow_and_update().cancel;
-                if wish > asked {
-                    asked = wish;
+                let Control { cancel: wish, paused } = *control.borrow_and_update();
+                if wish > end.asked {
+                    end.asked = wish;
                     process.signal(if wish == Cancel::Stop { Signal::TERM } else { Signal::KILL });
                     deadline = (wish == Cancel::Stop).then(|| Instant::now() + launch.grace);
                 }
+                // Whoever is to leave must be able to move.
+                let still = paused && end.asked == Cancel::No && !end.timed_out;
+                if clock.set_paused(still) {
+                    process.signal(if still { Signal::STOP } else { Signal::CONT });
+                }
+            }
+            () = until(clock.deadline()), if !end.timed_out && end.asked == Cancel::No => {
+                end.timed_out = true;
+                hearing.warn(format!("did not end within {:?}: asked to leave", launch.timeout.unwrap_or_default()));
+                process.signal(Signal::TERM);
+                deadline = Some(Instant::now() + launch.grace);
             }
             () = until(deadline) => {
                 deadline = None;
@@ -140,6 +169,49 @@ async fn attend(
                 process.signal(Signal::KILL);
             }
         }
+    }
+}
+
+/// The time that a child has left, which stands still while the child does.
+struct Clock {
+    deadline: Option<Instant>,
+    /// Since when it stands still, and what was left then.
+    still: Option<(Instant, Option<Duration>)>,
+    paused: Duration,
+}
+
+impl Clock {
+    fn new(timeout: Option<Duration>) -> Clock {
+        Clock { deadline: timeout.map(|time| Instant::now() + time), still: None, paused: Duration::ZERO }
+    }
+
+    /// When the time is up; never, while it stands still.
+    fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// Whether that changed anything.
+    fn set_paused(&mut self, paused: bool) -> bool {
+        let now = Instant::now();
+        match (paused, self.still.take()) {
+            (true, None) => {
+                let left = self.deadline.take().map(|deadline| deadline.saturating_duration_since(now));
+                self.still = Some((now, left));
+            }
+            (false, Some((since, left))) => {
+                self.paused += now - since;
+                self.deadline = left.map(|left| now + left);
+            }
+            (_, unchanged) => {
+                self.still = unchanged;
+                return false;
+            }
+        }
+        true
+    }
+
+    fn paused(&self) -> Duration {
+        self.paused + self.still.map_or(Duration::ZERO, |(since, _)| since.elapsed())
     }
 }
 
@@ -175,31 +247,51 @@ fn take(pipe: &Receiver, chunk: &mut [u8], mut give: impl FnMut(&[u8])) -> Taken
 /// Where everything goes that a child says.
 struct Hearing {
     log: Log,
+    redactor: Redactor,
     lines: EventLines,
     last_word: Option<LastWord>,
     events: UnboundedSender<Event>,
 }
 
 impl Hearing {
+    fn output(&mut self, bytes: &[u8]) {
+        let Hearing { log, redactor, .. } = self;
+        redactor.feed(bytes, |clean| log.append(clean));
+    }
+
     fn hear(&mut self, bytes: &[u8]) {
-        let Hearing { log, lines, last_word, events } = self;
-        lines.feed(bytes, |event| pass_on(event, log, last_word, events));
+        let mut lines = std::mem::take(&mut self.lines);
+        lines.feed(bytes, |event| self.pass_on(event));
+        self.lines = lines;
     }
 
     fn warn(&mut self, message: String) {
-        let event = Event::Log { level: Level::Warning, message };
-        pass_on(event, &mut self.log, &mut self.last_word, &self.events);
+        self.pass_on(Event::Log { level: Level::Warning, message });
+    }
+
+    fn pass_on(&mut self, event: Event) {
+        let event = self.redactor.event(event);
+        if let Event::Log { level, message } = &event {
+            self.redactor.flush(|clean| self.log.append(clean));
+            self.log.message(*level, message);
+        }
+        // The first one counts: `failed` followed by `finished` is a failure, and the reverse is judged by the exit status.
+        if self.last_word.is_none() {
+            self.last_word = LastWord::of(&event);
+        }
+        send(&self.events, event);
     }
 
     /// Takes what lies in the pipes of a child that has ended.
     fn drain(&mut self, streams: Streams) {
-        drain(streams.output, |bytes| self.log.append(bytes));
+        drain(streams.output, |bytes| self.output(bytes));
+        self.redactor.flush(|clean| self.log.append(clean));
         drain(streams.events, |bytes| self.hear(bytes));
     }
 
     fn finish(mut self) -> Option<LastWord> {
         let lines = std::mem::take(&mut self.lines);
-        lines.finish(|event| pass_on(event, &mut self.log, &mut self.last_word, &self.events));
+        lines.finish(|event| self.pass_on(event));
         if let Err(error) = self.log.finish() {
             let message = format!("the log is incomplete: {error}");
             send(&self.events, Event::Log { level: Level::Warning, message });
@@ -222,17 +314,6 @@ fn drain(pipe: Receiver, mut give: impl FnMut(&[u8])) {
             return;
         }
     }
-}
-
-fn pass_on(event: Event, log: &mut Log, last_word: &mut Option<LastWord>, events: &UnboundedSender<Event>) {
-    if let Event::Log { level, message } = &event {
-        log.message(*level, message);
-    }
-    // The first one counts: `failed` followed by `finished` is a failure, and the reverse is judged by the exit status.
-    if last_word.is_none() {
-        *last_word = LastWord::of(&event);
-    }
-    send(events, event);
 }
 
 /// A receiver that is gone does not want to know.

@@ -16,6 +16,7 @@ mod log;
 mod outcome;
 mod process;
 mod program;
+mod redact;
 
 #[cfg(test)]
 mod tests;

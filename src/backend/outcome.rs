@@ -1,5 +1,7 @@
 //! How a launch went, and the judgement of what was seen: exit status, last words, whether it was asked to stop.
 
+use std::time::Duration;
+
 use contract::{EXIT_INTERRUPTED, Event, FailureClass};
 use rustix::process::Signal;
 
@@ -83,20 +85,29 @@ pub(super) struct Evidence {
     pub(super) last_word: Option<LastWord>,
     /// What was asked of it.
     pub(super) cancel: Cancel,
+    /// The time-out that it overran.
+    pub(super) timed_out: Option<Duration>,
     pub(super) usage: Usage,
 }
 
 /// The outcome that the evidence supports.
 pub(super) fn judge(seen: Evidence) -> Outcome {
-    let Evidence { protocol, exit, last_word, cancel, usage } = seen;
+    let Evidence { protocol, exit, last_word, cancel, timed_out, usage } = seen;
     let done = exit == Exit::Status(0) && (protocol == Protocol::Plain || last_word == Some(LastWord::Finished));
     if done && !matches!(last_word, Some(LastWord::Failed(_))) {
         return Outcome::Finished(usage);
     }
     // Whatever a stage says while it is being stopped, running it again is the answer.
-    let left = exit == Exit::Status(EXIT_INTERRUPTED) && protocol == Protocol::Worker;
+    let left = exit == Exit::Status(EXIT_INTERRUPTED) && protocol == Protocol::Worker && timed_out.is_none();
     if cancel > Cancel::No || left {
         return Outcome::Interrupted(usage);
+    }
+    if let Some(timeout) = timed_out {
+        let message = format!("did not end within its time-out of {timeout:?}");
+        let refusal = Refusal::new(FailureClass::Resources, message);
+        return refusal
+            .help("raise `timeout`, or give it less to do; the end of its log may say where it was")
+            .into_outcome(exit, usage);
     }
     let refusal = match last_word {
         Some(LastWord::Failed(refusal)) if refusal.class == FailureClass::Interrupted => {
@@ -148,7 +159,7 @@ mod tests {
     const USAGE: Usage = Usage { seconds: 1.0, cpu_seconds: 0.5, peak_memory: 4096 };
 
     fn seen(protocol: Protocol, exit: Exit, last_word: Option<LastWord>, cancel: Cancel) -> Outcome {
-        judge(Evidence { protocol, exit, last_word, cancel, usage: USAGE })
+        judge(Evidence { protocol, exit, last_word, cancel, timed_out: None, usage: USAGE })
     }
 
     fn said(class: FailureClass) -> Option<LastWord> {

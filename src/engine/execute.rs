@@ -17,7 +17,7 @@ use super::resolve::Resolved;
 use super::tally::unix_seconds;
 use super::workspace::{self, Prepared};
 use super::{EngineError, FailedWork, Shared};
-use super::{history, hits};
+use super::{history, hits, secrets};
 use crate::backend::{Backend, Cancel, Control, Launch, Outcome, Trace};
 use crate::plan::{PlannedOutput, StageId};
 use crate::store::{Artifact, Durability, Lookup, RECORD_FORMAT, Record, StoreError, StoreErrorKind, Usage};
@@ -111,14 +111,25 @@ impl Execution {
     }
 
     async fn run_prepared(&self, prepared: Prepared) -> Result<Ending, EngineError> {
-        let log = Execution::log_path(&self.shared, self.stage);
-        let name = &self.shared.plan.graph[self.stage].name;
-        let trace = Trace { run: self.shared.options.run.clone(), stage: name.to_string() };
-        let launch = Launch { program: prepared.program, protocol: prepared.protocol, trace, log, grace: GRACE };
+        let stage = &self.shared.plan.graph[self.stage];
+        let secrets = match secrets::read(&stage.conduct.secrets, &self.shared.plan.root) {
+            Ok(secrets) => secrets,
+            Err(failure) => return Ok(Ending::failed(failure, Usage::default())),
+        };
+        let mut program = prepared.program;
+        program.environment.extend(secrets.iter().map(|(name, value)| (name.into(), value.into())));
+        let launch = Launch {
+            program,
+            protocol: prepared.protocol,
+            trace: Trace { run: self.shared.options.run.clone(), stage: stage.name.to_string() },
+            log: Execution::log_path(&self.shared, self.stage),
+            grace: GRACE,
+            timeout: stage.conduct.timeout,
+            secrets: secrets.into_iter().map(|(_, value)| value).collect(),
+        };
         let (sender, receiver) = unbounded_channel();
         let running = self.backend.run(launch, sender, self.control.clone());
         let (outcome, metrics) = tokio::join!(running, self.relay(receiver));
-        let stage = &self.shared.plan.graph[self.stage];
         let outcome = outcome
             .map_err(|error| EngineError { kind: EngineErrorKind::Backend { stage: stage.name.to_string(), error } })?;
         match outcome {

@@ -28,6 +28,7 @@ pub mod outcome;
 mod ready;
 mod resolve;
 mod run_loop;
+mod secrets;
 mod semaphores;
 mod tally;
 mod twins;

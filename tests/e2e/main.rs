@@ -5,6 +5,7 @@
 mod cache;
 mod command_line;
 mod composition;
+mod conduct;
 mod config;
 mod executor_ends;
 mod executor_flags;

@@ -3,14 +3,16 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use contract::{Event, Level};
+use std::time::Duration;
+
+use contract::{Event, FailureClass, Level};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::sync::mpsc::unbounded_channel;
 use tokio::sync::watch;
 
 use super::rig::{Lines, Rig, block_on, script_in, supervise, this_test};
 use crate::backend::guardian::guard;
-use crate::backend::{Backend, Cancel, Control, Guardian, Local, Outcome, Protocol};
+use crate::backend::{Backend, Cancel, Control, Guardian, Launch, Local, Outcome, Protocol};
 
 /// Says that it is up, on an event; then waits for ever, in a way that a trapped signal ends.
 const READY_AND_WAIT: &str = r#"cat block & say '{"log":{"level":"info","message":"ready"}}'; wait"#;
@@ -194,4 +196,96 @@ fn the_guardian_kills_what_was_not_released_and_nothing_else() {
     released.stdin.take().unwrap().write_all(b"here").unwrap();
     let output = released.wait_with_output().unwrap();
     assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(0), b"here".as_slice()));
+}
+
+#[test]
+fn a_time_out_is_a_failure_that_says_so_and_leaves_a_checkpoint() {
+    let rig = Rig::new();
+    rig.fifo("block");
+    let script = "trap 'echo saved; exit 75' TERM; cat block & wait";
+    let launch = Launch { timeout: Some(Duration::from_millis(30)), ..rig.script(Protocol::Worker, script) };
+    let ran = rig.run(launch);
+    let Outcome::Failed(failure) = &ran.outcome else { panic!("{ran:?}") };
+    assert_eq!(failure.message, "did not end within its time-out of 30ms");
+    assert_eq!(failure.class, FailureClass::Resources);
+    assert!(ran.log.ends_with("asked to leave\nsaved\n"), "{}", ran.log);
+}
+
+#[test]
+fn what_is_done_in_spite_of_its_time_out_counts() {
+    let rig = Rig::new();
+    rig.fifo("block");
+    let script = "trap 'exit 0' TERM; cat block & wait";
+    let launch = Launch { timeout: Some(Duration::from_millis(30)), ..rig.script(Protocol::Plain, script) };
+    assert!(matches!(rig.run(launch).outcome, Outcome::Finished(_)));
+}
+
+/// Pauses when it is ready, and lets it go on when the kernel says that it stands still.
+#[test]
+fn a_paused_launch_stands_still_and_its_time_out_with_it() {
+    let rig = Rig::new();
+    rig.fifo("block");
+    let script = r#"say '{"log":{"level":"info","message":"ready"}}'; echo $$ > pid; read line < block; echo went on"#;
+    let launch = Launch { timeout: Some(Duration::from_millis(400)), ..rig.script(Protocol::Plain, script) };
+    let (pid_file, block) = (rig.path("pid"), rig.path("block"));
+    let ran = rig.run_with(launch, move |event, control| {
+        if !matches!(event, Event::Log { level: Level::Info, .. }) {
+            return;
+        }
+        control.send_modify(|control| control.paused = true);
+        let (control, pid_file, block) = (control.clone(), pid_file.clone(), block.clone());
+        std::thread::spawn(move || {
+            let pid = wait_for(|| std::fs::read_to_string(&pid_file).ok()?.trim().parse::<u32>().ok());
+            wait_for(|| std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?.contains(" T ").then_some(()));
+            // Longer than the time-out: it would be over if it ran on.
+            let over = std::time::Instant::now() + Duration::from_millis(500);
+            wait_for(|| (std::time::Instant::now() > over).then_some(()));
+            control.send_modify(|control| control.paused = false);
+            std::fs::write(&block, "go\n").unwrap();
+        });
+    });
+    let Outcome::Finished(usage) = ran.outcome else { panic!("{ran:?}") };
+    assert!(ran.log.ends_with("went on\n"), "{}", ran.log);
+    assert!(usage.seconds < 0.5, "pauses are not counted: {}", usage.seconds);
+}
+
+fn wait_for<T>(mut look: impl FnMut() -> Option<T>) -> T {
+    let begun = std::time::Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(20), "never happened");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_stopped_launch_that_stands_still_can_leave() {
+    let rig = Rig::new();
+    let ran = cancel_when_ready_paused(&rig);
+    assert!(matches!(ran.outcome, Outcome::Interrupted(_)), "{ran:?}");
+    assert_eq!(ran.log, "ready\nsaved\n");
+}
+
+fn cancel_when_ready_paused(rig: &Rig) -> super::rig::Ran {
+    rig.fifo("block");
+    let script = format!("trap 'echo saved; exit 75' TERM\n{READY_AND_WAIT}");
+    rig.run_with(rig.script(Protocol::Worker, &script), |event, sender| {
+        if matches!(event, Event::Log { level: Level::Info, .. }) {
+            sender.send_modify(|control| control.paused = true);
+            sender.send_modify(|control| control.cancel = Cancel::Stop);
+        }
+    })
+}
+
+#[test]
+fn secrets_reach_neither_the_log_nor_an_event() {
+    let rig = Rig::new();
+    let script =
+        r#"printf 'a s3c'; printf 'ret b\n'; say '{"log":{"level":"warning","message":"token s3cret"}}'; exit 3"#;
+    let launch = Launch { secrets: vec!["s3cret".to_owned()], ..rig.script(Protocol::Plain, script) };
+    let ran = rig.run(launch);
+    assert!(ran.log.contains("a *** b\n") && ran.log.contains("token ***"), "{}", ran.log);
+    assert!(!format!("{ran:?}").contains("s3cret"));
 }

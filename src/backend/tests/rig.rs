@@ -117,6 +117,8 @@ fn launch_in(directory: &Path, protocol: Protocol, argv: &[&str]) -> Launch {
         trace: Trace { run: run_of(directory), stage: "stage".into() },
         log: directory.join("log"),
         grace: Duration::from_millis(50),
+        timeout: None,
+        secrets: Vec::new(),
     }
 }
 
