@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use contract::types::Form;
-use contract::{Event, FailureClass};
+use contract::{Event, FailureClass, Level};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 
@@ -17,7 +17,7 @@ use super::resolve::Resolved;
 use super::tally::unix_seconds;
 use super::workspace::{self, Prepared};
 use super::{EngineError, FailedWork, Shared};
-use super::{history, hits, secrets};
+use super::{history, hits, resolve, secrets, undeclared};
 use crate::backend::{Backend, Cancel, Control, Launch, Outcome, Trace};
 use crate::plan::{PlannedOutput, StageId};
 use crate::store::{Artifact, Durability, Lookup, RECORD_FORMAT, Record, StoreError, StoreErrorKind, Usage};
@@ -111,6 +111,10 @@ impl Execution {
     }
 
     async fn run_prepared(&self, prepared: Prepared) -> Result<Ending, EngineError> {
+        for (from, to) in &prepared.displaced {
+            let (from, to) = (from.display(), to.display());
+            self.warn(format!("{from} held a file that `pipe` did not write; it was moved to {to}"));
+        }
         let stage = &self.shared.plan.graph[self.stage];
         let secrets = match secrets::read(&stage.conduct.secrets, &self.shared.plan.root) {
             Ok(secrets) => secrets,
@@ -135,11 +139,19 @@ impl Execution {
         match outcome {
             Outcome::Finished(usage) => self.keep(prepared.outputs, metrics, usage).await,
             Outcome::Failed(failure) => {
-                let report = FailureReport { class: failure.class, message: failure.message, help: failure.help };
+                let log = Execution::log_path(&self.shared, self.stage);
+                let undeclared = undeclared::help(&self.shared.plan, stage, &log);
+                let help = undeclared.or(failure.help);
+                let report = FailureReport { class: failure.class, message: failure.message, help };
                 Ok(Ending::failed(report, failure.usage))
             }
             Outcome::Interrupted(_) => Ok(Ending::Interrupted),
         }
+    }
+
+    fn warn(&self, message: String) {
+        // The loop outlives its tasks; were it gone, there would be nobody to warn.
+        let _ = self.events.send((self.stage, Event::Log { level: Level::Warning, message }));
     }
 
     /// Passes events on to the run loop and keeps the last value of each metric; ends when the backend drops its sender.
@@ -173,6 +185,7 @@ impl Execution {
                 };
                 outputs.insert(output.port.as_str().to_owned(), artifact);
             }
+            let unmoved = resolve::still_there(&shared.plan, stage, &resolved, &shared.store)?;
             let record = Record {
                 format: RECORD_FORMAT,
                 key: resolved.key,
@@ -189,12 +202,19 @@ impl Execution {
             let former = shared.refreshes(stage).then(|| shared.store.past_record(&record.key)).flatten();
             let differing = former.map_or(Vec::new(), |former| differing(&former, &record));
             let durability = if usage.seconds >= SYNC_FROM_SECONDS { Durability::Synced } else { Durability::Relaxed };
-            shared.store.put_record(&record, durability).map_err(EngineError::store)?;
+            if unmoved {
+                shared.store.put_record(&record, durability).map_err(EngineError::store)?;
+            }
             shared.store.drop_checkpoints(&resolved.key).map_err(EngineError::store)?;
-            Ok(Ok((record, differing)))
+            Ok(Ok((record, differing, unmoved)))
         });
         Ok(match record.await? {
-            Ok((record, differing)) => Ending::Ran { record: Box::new(record), differing },
+            Ok((record, differing, unmoved)) => {
+                if !unmoved {
+                    self.warn("an input changed while it ran: its result is used now and not recorded".to_owned());
+                }
+                Ending::Ran { record: Box::new(record), differing }
+            }
             Err(failure) => Ending::failed(failure, usage),
         })
     }

@@ -32,6 +32,7 @@ mod secrets;
 mod semaphores;
 mod tally;
 mod twins;
+mod undeclared;
 mod workspace;
 
 use std::sync::Arc;

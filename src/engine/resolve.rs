@@ -122,6 +122,23 @@ pub fn resolve(
     Ok(Ok(Resolved { key: action.key(), action, inputs }))
 }
 
+/// Whether the workspace inputs of a command that ran among them still are what its key says. Other stages read copies.
+pub fn still_there(plan: &Plan, stage: StageId, resolved: &Resolved, store: &Store) -> Result<bool, EngineError> {
+    let planned = &plan.graph[stage];
+    if !matches!(&planned.work, Work::Command(command) if command.sandbox == Sandbox::Workspace) {
+        return Ok(true);
+    }
+    for (input, artifact) in planned.inputs.iter().zip(&resolved.inputs) {
+        let InputSource::Path(path) = &input.source else { continue };
+        // One that is gone or cannot be read is not what it was.
+        let now = store.identify(&plan.root.join(path), input.artifact.form());
+        if !now.is_ok_and(|now| now.digest == artifact.digest) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 fn action_of(stage: &PlannedStage, artifacts: &[Artifact]) -> Action {
     let is_command = matches!(stage.work, Work::Command(_));
     let mut inputs: BTreeMap<String, Vec<ActionInput>> = BTreeMap::new();

@@ -3,6 +3,7 @@
 //! ```text
 //! work/<process>/<stage>/   card: job.json in/<port> out/<port> scratch/      command: root/<mounts and outputs> tmp/
 //! ```
+//! A command with `sandbox: false` runs at the project root instead, and has only its `tmp/` here.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -15,7 +16,7 @@ use super::resolve::Resolved;
 use super::{EngineError, Shared};
 use crate::backend::{Program, Protocol};
 use crate::governor;
-use crate::plan::{Command, PlannedStage, Script, StageId, Work};
+use crate::plan::{Command, PlannedStage, Sandbox, Script, StageId, Work};
 
 /// A prepared directory and the program to start in it.
 pub(super) struct Prepared {
@@ -24,6 +25,8 @@ pub(super) struct Prepared {
     pub protocol: Protocol,
     /// Where each output must lie afterwards, in the stage's order.
     pub outputs: Vec<PathBuf>,
+    /// Files of the user's that were in the way of a command which writes in the workspace: from where, and where they lie now.
+    pub displaced: Vec<(PathBuf, PathBuf)>,
 }
 
 /// Makes the directory anew, places the inputs and writes the job.
@@ -84,7 +87,7 @@ fn prepare_card(
     };
     argv.extend(["run".into(), job_file.into_os_string()]);
     let program = Program { argv, cwd: directory.clone(), environment: base_environment(&scratch) };
-    Ok(Prepared { directory, program, protocol: Protocol::Worker, outputs })
+    Ok(Prepared { directory, program, protocol: Protocol::Worker, outputs, displaced: Vec::new() })
 }
 
 fn prepare_command(
@@ -94,13 +97,30 @@ fn prepare_command(
     resolved: &Resolved,
     directory: PathBuf,
 ) -> Result<Prepared, EngineError> {
-    let (root, temporary) = (directory.join("root"), directory.join("tmp"));
-    create(&root)?;
+    let temporary = directory.join("tmp");
     create(&temporary)?;
-    for (planned, artifact) in stage.inputs.iter().zip(&resolved.inputs) {
-        shared.store.materialize(artifact, &root.join(&planned.mount)).map_err(EngineError::store)?;
-    }
+    let root = match command.sandbox {
+        Sandbox::Private => directory.join("root"),
+        Sandbox::Workspace => shared.plan.root.clone(),
+    };
     let outputs: Vec<_> = stage.outputs.iter().map(|output| root.join(&output.destination)).collect();
+    let mut displaced = Vec::new();
+    match command.sandbox {
+        Sandbox::Private => {
+            create(&root)?;
+            for (planned, artifact) in stage.inputs.iter().zip(&resolved.inputs) {
+                shared.store.materialize(artifact, &root.join(&planned.mount)).map_err(EngineError::store)?;
+            }
+        }
+        // Its inputs lie where they are. What we published where it will write is a link to the store's own object.
+        Sandbox::Workspace => {
+            let aside = shared.store.displaced_dir(&shared.options.run);
+            for (output, path) in stage.outputs.iter().zip(&outputs) {
+                let moved = shared.store.vacate(path, &aside).map_err(EngineError::store)?;
+                displaced.extend(moved.map(|to| (output.destination.clone(), to)));
+            }
+        }
+    }
     for output in &outputs {
         create(output.parent().unwrap_or(&root))?;
     }
@@ -111,7 +131,8 @@ fn prepare_command(
     let mut environment = base_environment(&temporary);
     let declared = command.environment.iter().filter_map(|(name, value)| Some((name.into(), value.as_ref()?.into())));
     environment.extend(declared);
-    Ok(Prepared { directory, program: Program { argv, cwd: root, environment }, protocol: Protocol::Plain, outputs })
+    let program = Program { argv, cwd: root, environment };
+    Ok(Prepared { directory, program, protocol: Protocol::Plain, outputs, displaced })
 }
 
 /// What every program sees besides what its stage declares and what the backend adds. None of it is part of the key.

@@ -205,16 +205,15 @@ impl Wiring<'_> {
             edges.push(Edge { from, to: at, span: reference.span });
             let instance = self.units[from].instance.as_ref().filter(|_| gathered);
             let label = instance.map(|instance| instance.label.clone());
-            feeds.extend(self.feed(name, from, port, label, reference.span, problems));
+            feeds.extend(self.feed(at, (name, from, port), label, reference.span, problems));
         }
         feeds
     }
 
     fn feed(
         &self,
-        name: &str,
-        from: usize,
-        port: Option<&str>,
+        at: usize,
+        (name, from, port): (&str, usize, Option<&str>),
         label: Option<String>,
         span: Span,
         problems: &mut Vec<Problem>,
@@ -226,8 +225,9 @@ impl Wiring<'_> {
             return Some(Feed { label, span, is_path, source, artifact: None, mount: None });
         }
         let output = pick(name, producer, port, span, problems)?;
-        // A command's output keeps its workspace path wherever it goes.
-        let mount = matches!(producer.kind, Kind::Command).then(|| output.destination.clone());
+        // A command's output keeps its workspace path wherever it goes; a command at the project root finds every one there.
+        let keeps = matches!(producer.kind, Kind::Command) || self.units[at].spec.sandbox == Some(false);
+        let mount = keeps.then(|| output.destination.clone());
         let source = InputSource::Stage { stage, port: output.port.clone() };
         Some(Feed { label, span, is_path, source, artifact: Some(output.artifact), mount })
     }

@@ -35,6 +35,7 @@ mod seal;
 mod stamp;
 mod swap;
 mod tree;
+mod vacate;
 mod walk;
 
 use std::fs;

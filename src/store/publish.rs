@@ -6,6 +6,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use contract::Digest;
 use rustix::fs::FileType;
 
 use super::error::{At, StoreErrorKind};
@@ -131,6 +132,19 @@ impl Store {
         let Some(old) = known.filter(|known| *known != artifact.digest) else { return Ok(Standing::Theirs) };
         let Some(old) = self.tree(&old)? else { return Ok(Standing::Theirs) };
         Ok(if self.holds_tree(destination, there, &old, true)? { Standing::Ours } else { Standing::Theirs })
+    }
+
+    /// Whether `directory` still is what was published there as the tree `digest`.
+    pub(super) fn is_published_tree(
+        &self,
+        directory: &Path,
+        stamp: &Stamp,
+        digest: &Digest,
+    ) -> Result<bool, StoreError> {
+        match self.tree(digest)? {
+            Some(tree) => self.holds_tree(directory, stamp, &tree, true),
+            None => Ok(false),
+        }
     }
 
     /// Whether `directory` holds exactly `tree`: the same names, and the very files or, where `copies` may be believed,

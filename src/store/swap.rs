@@ -116,7 +116,7 @@ fn swap(new: &Path, destination: &Path) -> rustix::io::Result<()> {
     }
 }
 
-fn remove(path: &Path) -> std::io::Result<()> {
+pub(super) fn remove(path: &Path) -> std::io::Result<()> {
     match Stamp::of(path)? {
         None => Ok(()),
         Some(stamp) if stamp.is_dir() => fs::remove_dir_all(path),

@@ -34,6 +34,34 @@ stages:
     project.write("data/secret.txt", "s");
     let report = project.run_json(&[], 1);
     assert_eq!(report["stages"]["sneaky"]["outcome"], "failed");
+    let help = report["stages"]["sneaky"]["failure"]["help"].as_str().unwrap();
+    assert!(help.contains("write `in: {NAME: {path: data/secret.txt}}`"), "{help}");
+}
+
+#[test]
+fn an_undeclared_read_of_another_stages_output_names_the_wire_to_write() {
+    let project = Project::with_pipeline(
+        r#"pipeline: f
+stages:
+  first: {uses: command, run: "echo 1 > ${out.x}", out: {x: out/first.txt}}
+  sneaky: {uses: command, run: "echo; wc -l 'out/first.txt' > ${out.y}", in: {x: {path: data/a}}, out: {y: out/y}}
+"#,
+    );
+    project.write("data/a", "");
+    project.outcomes(&["first"]);
+    let ran = project.pipe(&["run", "p.yaml"]);
+    assert_eq!(ran.status, 1);
+    assert!(ran.stderr.contains("`out/first.txt`: write `in: {NAME: first.x}`"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_command_that_fails_for_another_reason_gets_no_such_help() {
+    let project = Project::with_pipeline(
+        "pipeline: f\nstages:\n  bad: {uses: command, run: \"cat ${in.a}; exit 4\", in: {a: {path: data/a}}, out: {x: out/x}}\n",
+    );
+    project.write("data/a", "see data/a\n");
+    let ran = project.pipe(&["run", "p.yaml"]);
+    assert!(!ran.stderr.contains("declared"), "{}", ran.stderr);
 }
 
 #[test]

@@ -14,6 +14,7 @@ mod failures;
 mod full;
 mod interrupts;
 mod project;
+mod sandbox;
 mod schemas;
 mod snapshots;
 mod verbs_runs;
