@@ -136,6 +136,7 @@ Examples:
   pipe run pipelines/full.yaml --jobs 2 --json | jq .outcome
   pipe run pipelines/full.yaml --refresh model   run it again: is it reproducible?
   pipe run pipelines/full.yaml --fail-fast --keep-work
+  pipe run pipelines/full.yaml --events - --quiet | jq .event
 
 A second run executes nothing. Outputs lie under out/PIPELINE/STAGE/PORT; the store is cache/.
 Ctrl-C once lets stages take a checkpoint, twice kills them; the next run goes on from there.")]
@@ -157,6 +158,12 @@ pub struct RunArguments {
     /// Keep the private directory of a stage that fails, under cache/work/kept/RUN/STAGE.
     #[arg(long)]
     pub keep_work: bool,
+    /// Write every event as a line of JSON, as it happens, to this file; `-` is standard output.
+    #[arg(long, value_name = "FILE")]
+    pub events: Option<PathBuf>,
+    /// Say nothing but what went wrong.
+    #[arg(short, long)]
+    pub quiet: bool,
     /// Print one JSON document at the end instead of text.
     #[arg(long)]
     pub json: bool,

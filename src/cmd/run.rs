@@ -1,7 +1,9 @@
 //! `pipe run`.
 
 use std::collections::BTreeSet;
-use std::io::IsTerminal;
+use std::fs::File;
+use std::io::Write;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::arguments::RunArguments;
@@ -10,10 +12,10 @@ use super::project::Project;
 use super::{Exit, output, why};
 use crate::engine::{self, FailedWork, Finished, Observer, OnFailure, Options, RunOutcome, history};
 use crate::plan::Plan;
-use crate::report::journal::Journal;
-use crate::report::plain::Plain;
+use crate::report::journal::{Journal, Trouble};
+use crate::report::plain::{Amount, Plain};
 use crate::report::progress::Live;
-use crate::report::style::Color;
+use crate::report::style::{self, Color};
 use crate::report::{Fanout, summary, units};
 use crate::spec::StageName;
 use crate::store::Store;
@@ -29,15 +31,25 @@ pub fn run(arguments: &RunArguments) -> Result<Exit, Failure> {
         failed_work: if arguments.keep_work { FailedWork::Keep } else { FailedWork::Remove },
         refresh: refreshed(&plan, &arguments.refresh)?,
     };
-    let journal = Journal::keep(&store.run_dir(&options.run));
-    let mut observer = Fanout(vec![Box::new(journal), screen()]);
+    let run_dir = store.run_dir(&options.run);
+    let mut observer = Fanout(vec![Box::new(Journal::keep(&run_dir)), screen(arguments, run_dir.join("logs"))]);
+    let stream = events(arguments)?;
+    let trouble = stream.map(|(journal, trouble)| {
+        observer.0.push(Box::new(journal));
+        trouble
+    });
     let Finished { mut report, broken } = engine::run(plan, &store, options, &mut observer);
     report.file = project.relative(&report.file);
     keep(&store, &report);
+    if let Some(error) = trouble.and_then(|trouble| trouble.take()) {
+        output::errors(&format!("warning: the event stream ends early: {error}\n"));
+    }
     if arguments.json {
         output::document(&report);
     } else {
-        output::errors(&summary::render(&report, Color::of_stderr()));
+        if !arguments.quiet || report.outcome != RunOutcome::Succeeded {
+            output::errors(&summary::render(&report, &command(), Color::of_stderr()));
+        }
         // Last, where it is seen: it is why the run could not go on.
         if let Some(error) = broken {
             return Err(error.into());
@@ -70,13 +82,41 @@ fn refreshed(plan: &Plan, names: &[String]) -> Result<BTreeSet<StageName>, Failu
     Ok(refreshed)
 }
 
+/// This command, as it can be typed again.
+fn command() -> String {
+    let words = std::env::args().skip(1).map(|word| {
+        let plain = word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_=./:,+@%".contains(&byte));
+        if plain && !word.is_empty() { word } else { format!("'{}'", word.replace('\'', "'\\''")) }
+    });
+    std::iter::once("pipe".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
+}
+
 /// Live lines for a person, plain ones for anything else.
-fn screen() -> Box<dyn Observer> {
-    if std::io::stderr().is_terminal() && Color::of_stderr() == Color::On {
-        Box::new(Live::new())
+fn screen(arguments: &RunArguments, logs: PathBuf) -> Box<dyn Observer> {
+    let color = Color::of_stderr();
+    if arguments.quiet {
+        Box::new(Plain::new(color, Amount::Trouble, logs))
+    } else if style::can_move(&std::io::stderr()) {
+        Box::new(Live::new(color, logs))
     } else {
-        Box::new(Plain::new(Color::Off))
+        Box::new(Plain::new(color, Amount::Story, logs))
     }
+}
+
+/// The stream that was asked for.
+fn events(arguments: &RunArguments) -> Result<Option<(Journal, Trouble)>, Failure> {
+    let Some(path) = &arguments.events else { return Ok(None) };
+    let to: Box<dyn Write> = if path.as_os_str() == "-" {
+        if arguments.json {
+            let help = "leave one of them out, or write the events to a file".to_owned();
+            return Err(Failure::usage("--json and --events - both want standard output", help));
+        }
+        Box::new(std::io::stdout())
+    } else {
+        let file = File::create(path);
+        Box::new(file.map_err(|e| Failure::usage(format!("cannot write events to {}: {e}", path.display()), None))?)
+    };
+    Ok(Some(Journal::stream(to)))
 }
 
 /// The report explains the run later; a run that did its work is not failed for the lack of it.

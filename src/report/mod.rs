@@ -1,6 +1,7 @@
 //! Everything that is printed or written for people and programs.
 //!
 //! - [`progress`]: live lines on a terminal. [`plain`]: the same story as lines, anywhere else.
+//! - [`teller`]: which lines those are. [`tail`]: the end of a failed stage's log. [`ticker`]: keeps live lines moving.
 //! - [`journal`]: every event as a line of `events.ndjson`. [`summary`]: what a run says at its end.
 //! - [`problems`]: what is wrong with a pipeline, with file, line and caret. [`graph`]: the plan as Mermaid or DOT. [`compare`]: two runs.
 //! - [`style`]: colours, only on a terminal. [`units`]: bytes, seconds and times as people read them.
@@ -13,6 +14,9 @@ pub mod problems;
 pub mod progress;
 pub mod style;
 pub mod summary;
+mod tail;
+mod teller;
+mod ticker;
 pub mod units;
 
 use crate::engine::{Observer, RunEvent};

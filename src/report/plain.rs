@@ -2,11 +2,13 @@
 
 use std::collections::HashMap;
 use std::io::Write;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use contract::Level;
 
 use super::style::Color;
+use super::teller::Teller;
 use super::units;
 use crate::engine::{Observer, RunEvent, StageOutcome};
 use crate::spec::StageName;
@@ -16,18 +18,24 @@ const PROGRESS_EVERY: Duration = Duration::from_secs(10);
 
 /// Prints a line for whatever a reader of a log wants to know.
 pub struct Plain {
-    color: Color,
+    teller: Teller,
+    amount: Amount,
     reported: HashMap<StageName, Instant>,
 }
 
-impl Plain {
-    /// Lines in this colour mode.
-    pub fn new(color: Color) -> Plain {
-        Plain { color, reported: HashMap::new() }
-    }
+/// How much is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Amount {
+    /// All of the story.
+    Story,
+    /// What a person should hear of: failures, warnings, files that were moved.
+    Trouble,
+}
 
-    fn line(&self, event: &RunEvent) -> Option<String> {
-        line(self.color, event)
+impl Plain {
+    /// The story of the run that keeps its logs in `logs`.
+    pub fn new(color: Color, amount: Amount, logs: PathBuf) -> Plain {
+        Plain { teller: Teller::new(color, logs), amount, reported: HashMap::new() }
     }
 
     fn progress(&mut self, stage: &StageName, done: u64, total: Option<u64>, unit: &str) -> Option<String> {
@@ -44,22 +52,40 @@ impl Plain {
 
 impl Observer for Plain {
     fn on(&mut self, event: &RunEvent) {
-        let line = match event {
+        let lines = self.teller.tell(event);
+        let wanted = self.amount == Amount::Story || is_trouble(event);
+        let progress = match event {
             RunEvent::StageProgress { stage, done, total, unit } => self.progress(stage, *done, *total, unit),
-            other => self.line(other),
+            _ => None,
         };
-        if let Some(line) = line {
-            // Nobody reads a closed stderr; the run goes on.
-            let _ = writeln!(std::io::stderr(), "{line}");
+        let text: String = lines.into_iter().chain(progress).flat_map(|line| [line, "\n".to_owned()]).collect();
+        if wanted && !text.is_empty() {
+            // One write, so that lines of several programs do not mix. Nobody reads a closed stderr; the run goes on.
+            let _ = std::io::stderr().write_all(text.as_bytes());
         }
     }
 }
 
-/// The line for an event, where it deserves one.
-pub(super) fn line(color: Color, event: &RunEvent) -> Option<String> {
+fn is_trouble(event: &RunEvent) -> bool {
+    match event {
+        RunEvent::StageEnded { outcome, .. } => matches!(outcome, StageOutcome::Failed | StageOutcome::Interrupted),
+        RunEvent::StageLog { level, .. } => *level != Level::Info,
+        RunEvent::Displaced { .. }
+        | RunEvent::Quarantined { .. }
+        | RunEvent::StageRetried { .. }
+        | RunEvent::NotReproducible { .. }
+        | RunEvent::Stopping { .. } => true,
+        _ => false,
+    }
+}
+
+/// The line for an event, where it deserves one. `counter` stands before a stage that ended.
+pub(super) fn line(color: Color, event: &RunEvent, counter: &str) -> Option<String> {
     Some(match event {
         RunEvent::StageStarted { stage, .. } => format!("{:>11}  {stage}", "start"),
-        RunEvent::StageEnded { stage, outcome, seconds, message } => ended(color, stage, *outcome, *seconds, message),
+        RunEvent::StageEnded { stage, outcome, seconds, message } => {
+            ended(color, &format!("{counter}{stage}"), *outcome, *seconds, message)
+        }
         RunEvent::StageLog { stage, level: Level::Warning, message } => {
             format!("{}  {stage}: {message}", color.warning(&format!("{:>11}", "warning")))
         }
@@ -99,7 +125,7 @@ pub(super) fn line(color: Color, event: &RunEvent) -> Option<String> {
     })
 }
 
-fn ended(color: Color, stage: &StageName, outcome: StageOutcome, seconds: f64, message: &Option<String>) -> String {
+fn ended(color: Color, stage: &str, outcome: StageOutcome, seconds: f64, message: &Option<String>) -> String {
     let word = color.outcome(outcome);
     match (outcome, message) {
         (_, Some(message)) => format!("{word}  {stage}: {message}"),

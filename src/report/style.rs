@@ -15,6 +15,15 @@ pub enum Color {
     Off,
 }
 
+/// Whether lines of a stream can be drawn over: it is a terminal that moves its cursor, coloured or not.
+pub fn can_move(stream: &impl IsTerminal) -> bool {
+    stream.is_terminal() && !is_dumb()
+}
+
+fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_some_and(|term| term == "dumb")
+}
+
 impl Color {
     /// For standard error.
     pub fn of_stderr() -> Color {
@@ -28,8 +37,7 @@ impl Color {
 
     fn of(terminal: bool) -> Color {
         let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        if terminal && !plain && !dumb { Color::On } else { Color::Off }
+        if terminal && !plain && !is_dumb() { Color::On } else { Color::Off }
     }
 
     fn paint<D>(self, style: Style, text: D) -> StyledObject<D> {

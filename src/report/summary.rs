@@ -1,17 +1,14 @@
 //! What a run says at its end: one line when all is well, the tail of the log and what to do when it is not.
 
 use std::fmt::Write;
-use std::path::Path;
 
 use super::style::Color;
+use super::tail;
 use super::units;
 use crate::engine::{RunOutcome, RunReport, StageOutcome};
 
-/// Lines of a failed stage's log that are shown.
-const TAIL_LINES: usize = 12;
-
-/// The closing text of a run.
-pub fn render(report: &RunReport, color: Color) -> String {
+/// The closing text of a run. `again` is the command that started it.
+pub fn render(report: &RunReport, again: &str, color: Color) -> String {
     let mut text = String::new();
     for (name, stage) in &report.stages {
         let Some(failure) = &stage.failure else { continue };
@@ -26,14 +23,13 @@ pub fn render(report: &RunReport, color: Color) -> String {
             let _ = writeln!(text, "  {} {}", color.dim("kept as it was:"), kept.display());
         }
         if let Some(log) = &stage.log {
-            tail(&mut text, log, color);
-            let _ = writeln!(text, "  {} pipe logs {name}", color.dim("whole log:"));
+            text.push_str(&tail::render(log, name.as_str(), color));
         }
     }
-    if text.is_empty() { closing(report) } else { format!("{text}\n{}", closing(report)) }
+    if text.is_empty() { closing(report, again) } else { format!("{text}\n{}", closing(report, again)) }
 }
 
-fn closing(report: &RunReport) -> String {
+fn closing(report: &RunReport, again: &str) -> String {
     let counted = [
         (StageOutcome::Ran, "ran"),
         (StageOutcome::Restored, "restored"),
@@ -50,6 +46,11 @@ fn closing(report: &RunReport) -> String {
         .map(|(count, word)| format!("{count} {word}"))
         .collect();
     let mut line = format!("{}: {} in {}", report.pipeline, parts.join(", "), units::seconds(report.seconds));
+    let retried: usize = report.stages.values().map(|stage| stage.retried.len()).sum();
+    if retried > 0 {
+        let noun = if retried == 1 { "attempt" } else { "attempts" };
+        let _ = write!(line, ", {retried} failed {noun} repeated");
+    }
     if report.peak_memory > 0 {
         let _ = write!(line, ", peak memory of a stage {}", units::bytes(report.peak_memory));
     }
@@ -58,18 +59,10 @@ fn closing(report: &RunReport) -> String {
             let _ = write!(line, "; outputs in out/{}/", report.pipeline);
         }
         RunOutcome::Failed | RunOutcome::Broken => {}
-        RunOutcome::Interrupted => line.push_str("; the next run goes on from here"),
+        RunOutcome::Interrupted => {
+            let _ = write!(line, "; the next run goes on from here: {again}");
+        }
     }
     line.push('\n');
     line
-}
-
-fn tail(text: &mut String, log: &Path, color: Color) {
-    let Ok(bytes) = std::fs::read(log) else { return };
-    let content = String::from_utf8_lossy(&bytes[bytes.len().saturating_sub(64 * 1024)..]).into_owned();
-    let lines: Vec<_> = content.lines().collect();
-    for line in &lines[lines.len().saturating_sub(TAIL_LINES)..] {
-        let shown = console::strip_ansi_codes(line);
-        let _ = writeln!(text, "  {} {shown}", color.dim("|"));
-    }
 }

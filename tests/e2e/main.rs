@@ -17,5 +17,7 @@ mod project;
 mod sandbox;
 mod schemas;
 mod snapshots;
+mod terminal;
+mod verbs_report;
 mod verbs_runs;
 mod workers;
