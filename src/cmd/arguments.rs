@@ -9,6 +9,7 @@ use super::diff::DiffArguments;
 use super::get::GetArguments;
 use super::logs::LogsArguments;
 use super::runs::RunsArguments;
+use super::shell::ShellArguments;
 use super::show::ShowArguments;
 use crate::config::Flags;
 
@@ -70,6 +71,8 @@ pub enum Verb {
     Show(ShowArguments),
     /// Copy an output of a stage out of the store.
     Get(GetArguments),
+    /// Open a shell where a stage would run.
+    Shell(ShellArguments),
     /// List earlier runs.
     Runs(RunsArguments),
     /// Compare two runs.
@@ -95,6 +98,7 @@ impl Verb {
             | Verb::Logs(LogsArguments { json, .. })
             | Verb::Show(ShowArguments { json, .. })
             | Verb::Get(GetArguments { json, .. })
+            | Verb::Shell(ShellArguments { json, .. })
             | Verb::Runs(RunsArguments { json, .. })
             | Verb::Diff(DiffArguments { json, .. }) => *json,
             Verb::Guardian => false,

@@ -15,6 +15,7 @@ mod plan;
 mod project;
 mod run;
 mod runs;
+mod shell;
 mod show;
 mod stages;
 mod why;
@@ -42,6 +43,7 @@ pub fn main() -> ExitCode {
         Verb::Logs(arguments) => logs::run(&arguments),
         Verb::Show(arguments) => show::run(&arguments),
         Verb::Get(arguments) => get::run(&arguments),
+        Verb::Shell(arguments) => shell::run(arguments),
         Verb::Runs(arguments) => runs::run(&arguments),
         Verb::Diff(arguments) => diff::run(&arguments),
         Verb::Config(arguments) => config::run(&arguments),

@@ -127,7 +127,7 @@ fn keep(store: &Store, report: &engine::RunReport) {
 }
 
 /// Sorts by time; the process id keeps two runs of one second apart.
-fn run_id() -> String {
+pub(super) fn run_id() -> String {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     format!("{}-{:03}-{:x}", units::timestamp(now.as_secs()), now.subsec_millis(), std::process::id())
 }

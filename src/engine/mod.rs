@@ -13,6 +13,7 @@
 //! - [`learned`]: what earlier executions teach about time and memory.
 //! - [`execute`]: one stage from private directory to record. [`outcome`], [`event`]: what is reported.
 //! - [`history`]: earlier runs. [`forecast`]: what a run would do, without doing it; behind `plan` and `why`.
+//!   [`workbench`]: a stage's private directory, for a person.
 
 mod attempts;
 pub mod error;
@@ -33,6 +34,7 @@ mod semaphores;
 mod tally;
 mod twins;
 mod undeclared;
+pub mod workbench;
 mod workspace;
 
 use std::sync::Arc;

@@ -20,4 +20,5 @@ mod snapshots;
 mod terminal;
 mod verbs_report;
 mod verbs_runs;
+mod verbs_shell;
 mod workers;
