@@ -237,7 +237,8 @@ pub struct CheckArguments {
 #[command(after_help = "\
 Examples:
   pipe graph pipelines/full.yaml                      Mermaid, which Markdown renders
-  pipe graph pipelines/full.yaml --format dot | dot -Tsvg > graph.svg")]
+  pipe graph pipelines/full.yaml --format svg > graph.svg
+  pipe graph pipelines/full.yaml --format dot | dot -Tpng > graph.png")]
 pub struct GraphArguments {
     #[command(flatten)]
     pub pipeline: PipelineArguments,
@@ -256,6 +257,8 @@ pub enum GraphFormat {
     Mermaid,
     /// Graphviz.
     Dot,
+    /// A picture, coloured by what came of each stage in the last run.
+    Svg,
 }
 
 /// `pipe stages`.
@@ -271,4 +274,40 @@ pub struct StagesArguments {
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    /// The commands in the examples of a help text, as words: what stands before two spaces, a pipe or a redirection.
+    fn examples(help: &str) -> Vec<Vec<String>> {
+        let lines = help.lines().filter_map(|line| line.strip_prefix("  ").filter(|line| line.starts_with("pipe ")));
+        let command = |line: &str| {
+            let end = ["  ", " |", " >", " &&"].iter().filter_map(|end| line.find(end)).min().unwrap_or(line.len());
+            line[..end].split_whitespace().map(|word| word.trim_matches('\'').to_owned()).collect()
+        };
+        lines.map(command).collect()
+    }
+
+    #[test]
+    fn every_verb_has_examples_and_each_of_them_parses() {
+        let cli = Cli::command();
+        for verb in cli.get_subcommands().filter(|verb| !verb.is_hide_set()) {
+            // A verb with verbs of its own may leave examples to them.
+            let helps: Vec<_> = std::iter::once(verb).chain(verb.get_subcommands()).collect();
+            let texts = helps.iter().filter_map(|verb| verb.get_after_help()).map(ToString::to_string);
+            let found: Vec<_> = texts.flat_map(|text| examples(&text)).collect();
+            assert!(!found.is_empty(), "pipe {} --help has no examples", verb.get_name());
+            for words in found {
+                if let Err(error) = Cli::try_parse_from(&words) {
+                    panic!("the example `{}` of pipe {} does not parse: {error}", words.join(" "), verb.get_name());
+                }
+            }
+        }
+        for words in examples(&cli.get_after_help().unwrap().to_string()) {
+            assert!(Cli::try_parse_from(&words).is_ok(), "{words:?}");
+        }
+    }
 }

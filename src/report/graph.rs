@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use petgraph::visit::EdgeRef;
 
-use crate::plan::{InputSource, Plan, PlannedStage, Work};
+use crate::plan::{InputSource, Plan, PlannedInput, PlannedStage, Work};
 
 /// `graph LR` of Mermaid: stages as boxes, wires labelled with ports, workspace inputs as rounded boxes.
 pub fn mermaid(plan: &Plan) -> String {
@@ -14,19 +14,32 @@ pub fn mermaid(plan: &Plan) -> String {
         let _ = writeln!(text, "  s{}[\"{}<br/><small>{}</small>\"]", stage.index(), planned.name, kind(planned));
     }
     for stage in plan.graph.node_indices() {
-        for (at, input) in plan.graph[stage].inputs.iter().enumerate() {
+        let inputs = &plan.graph[stage].inputs;
+        for producer in plan.graph.neighbors_directed(stage, petgraph::Direction::Incoming) {
+            let feeds =
+                |input: &PlannedInput| matches!(input.source, InputSource::Stage { stage, .. } if stage == producer);
+            // What a condition reads is no input, but orders the stages all the same.
+            if !inputs.iter().any(feeds) {
+                let _ = writeln!(text, "  s{} -.->|when| s{}", producer.index(), stage.index());
+            }
+        }
+        for (at, input) in inputs.iter().enumerate() {
             match &input.source {
                 InputSource::Stage { stage: producer, port } => {
                     let _ = writeln!(text, "  s{} -->|{port}| s{}", producer.index(), stage.index());
                 }
                 InputSource::Path(path) => {
-                    let _ =
-                        writeln!(text, "  p{}_{at}([\"{}\"]) --> s{}", stage.index(), path.display(), stage.index());
+                    let _ = writeln!(text, "  p{}_{at}([\"{}\"]) --> s{}", stage.index(), quoted(path), stage.index());
                 }
             }
         }
     }
     text
+}
+
+/// A path within the quotes of a Mermaid label.
+fn quoted(path: &std::path::Path) -> String {
+    path.display().to_string().replace('"', "#quot;")
 }
 
 /// A digraph for Graphviz.
@@ -57,7 +70,7 @@ pub fn json(plan: &Plan) -> serde_json::Value {
     serde_json::json!({"pipeline": plan.pipeline, "stages": stages.collect::<Vec<_>>()})
 }
 
-fn kind(stage: &PlannedStage) -> &str {
+pub(super) fn kind(stage: &PlannedStage) -> &str {
     match &stage.work {
         Work::Card { card, .. } => &card.kind,
         Work::Command(_) => "command",

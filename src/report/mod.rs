@@ -3,17 +3,20 @@
 //! - [`progress`]: live lines on a terminal. [`plain`]: the same story as lines, anywhere else.
 //! - [`teller`]: which lines those are. [`tail`]: the end of a failed stage's log. [`ticker`]: keeps live lines moving.
 //! - [`journal`]: every event as a line of `events.ndjson`. [`summary`]: what a run says at its end.
-//! - [`problems`]: what is wrong with a pipeline, with file, line and caret. [`graph`]: the plan as Mermaid or DOT. [`compare`]: two runs.
+//! - [`problems`]: what is wrong with a pipeline, with file, line and caret. [`graph`]: the plan as Mermaid or DOT,
+//!   [`svg`]: as a picture, laid out by [`layout`]. [`compare`]: two runs.
 //! - [`style`]: colours, only on a terminal. [`units`]: bytes, seconds and times as people read them.
 
 pub mod compare;
 pub mod graph;
 pub mod journal;
+mod layout;
 pub mod plain;
 pub mod problems;
 pub mod progress;
 pub mod style;
 pub mod summary;
+pub mod svg;
 mod tail;
 mod teller;
 mod ticker;

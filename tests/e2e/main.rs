@@ -18,6 +18,7 @@ mod sandbox;
 mod schemas;
 mod snapshots;
 mod terminal;
+mod verbs_graph;
 mod verbs_report;
 mod verbs_runs;
 mod verbs_shell;
