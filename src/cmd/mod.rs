@@ -30,7 +30,10 @@ use failure::Failure;
 
 /// Runs the command that the arguments name.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return failure::unparsed(&error).into(),
+    };
     project::heed(cli.flags());
     let json = cli.verb.wants_json();
     let result = match cli.verb {
