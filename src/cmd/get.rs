@@ -49,6 +49,7 @@ pub struct GetArguments {
 pub fn run(arguments: &GetArguments) -> Result<Exit, Failure> {
     let project = Project::find()?;
     let store = project.store()?;
+    let _hold = store.hold()?;
     let place = Where { file: arguments.file.as_deref(), run: arguments.run.as_deref() };
     let (made, port) = made::find_port(&project, &store, &arguments.stage, &place)?;
     let wanted = wanted(&made, port.as_deref())?;

@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use super::failure::Failure;
-use crate::config::{self, Config, Flags};
+use crate::config::{self, Config, Flags, Verify};
 use crate::engine::history::History;
 use crate::plan::request::find_root;
 use crate::plan::{self, Cards, Plan, Request, snapshot};
 use crate::spec::StageName;
-use crate::store::Store;
+use crate::store::{Store, Trust};
 
 use super::arguments::{ParamArguments, PipelineArguments};
 
@@ -44,7 +44,11 @@ impl Project {
 
     /// The store.
     pub fn store(&self) -> Result<Store, Failure> {
-        Ok(Store::open(&self.config.store.value)?)
+        let trust = match self.config.verify.value {
+            Verify::Seal => Trust::Seal,
+            Verify::Always => Trust::Nothing,
+        };
+        Ok(Store::open(&self.config.store.value)?.trusting(trust))
     }
 
     /// The pipeline that the arguments name.

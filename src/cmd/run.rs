@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::arguments::RunArguments;
 use super::failure::Failure;
 use super::project::Project;
 use super::{Exit, output, why};
-use crate::engine::{self, FailedWork, Finished, Observer, OnFailure, Options, RunOutcome, history};
+use crate::engine::{self, FailedWork, Finished, Observer, OnFailure, Options, RunOutcome, history, traces};
 use crate::plan::Plan;
 use crate::report::journal::{Journal, Trouble};
 use crate::report::plain::{Amount, Plain};
@@ -31,7 +31,7 @@ pub fn run(arguments: &RunArguments) -> Result<Exit, Failure> {
         failed_work: if arguments.keep_work { FailedWork::Keep } else { FailedWork::Remove },
         refresh: refreshed(&plan, &arguments.refresh)?,
     };
-    let run_dir = store.run_dir(&options.run);
+    let run_dir = run_dir(&store, &options.run, &project.root);
     let mut observer = Fanout(vec![Box::new(Journal::keep(&run_dir)), screen(arguments, run_dir.join("logs"))]);
     let stream = events(arguments)?;
     let trouble = stream.map(|(journal, trouble)| {
@@ -40,7 +40,8 @@ pub fn run(arguments: &RunArguments) -> Result<Exit, Failure> {
     });
     let Finished { mut report, broken } = engine::run(plan, &store, options, &mut observer);
     report.file = project.relative(&report.file);
-    keep(&store, &report);
+    keep(&run_dir, &report);
+    tidy(&store, project.config.runs.keep.value);
     if let Some(error) = trouble.and_then(|trouble| trouble.take()) {
         output::errors(&format!("warning: the event stream ends early: {error}\n"));
     }
@@ -120,9 +121,28 @@ fn events(arguments: &RunArguments) -> Result<Option<(Journal, Trouble)>, Failur
 }
 
 /// The report explains the run later; a run that did its work is not failed for the lack of it.
-fn keep(store: &Store, report: &engine::RunReport) {
-    if let Err(error) = history::write_report(store, report) {
+fn keep(run_dir: &Path, report: &engine::RunReport) {
+    if let Err(error) = history::write_report(run_dir, report) {
         output::errors(&format!("warning: the run's report could not be kept: {error}\n"));
+    }
+}
+
+/// Where the run leaves events and report: in the store, unless that cannot be written; then where temporary files go. Hits are
+/// served also from a read-only store, and what else is wrong with it the run will meet and tell.
+fn run_dir(store: &Store, run: &str, root: &Path) -> PathBuf {
+    let Err(error) = store.note_workspace(run, root) else { return store.run_dir(run) };
+    let directory = std::env::temp_dir().join("pipe").join(run);
+    output::errors(&format!("note: {error}\n  events and report of this run are kept in {}\n", directory.display()));
+    directory
+}
+
+/// Old runs make way. A run that did its work is not failed because they could not.
+fn tidy(store: &Store, kept: u32) {
+    match traces::prune(store, kept) {
+        Err(error) if !error.is_read_only() => {
+            output::errors(&format!("warning: old runs could not be removed: {error}\n"));
+        }
+        _ => {}
     }
 }
 

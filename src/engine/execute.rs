@@ -19,6 +19,7 @@ use super::workspace::{self, Prepared};
 use super::{EngineError, FailedWork, Shared};
 use super::{history, hits, resolve, secrets, undeclared};
 use crate::backend::{Backend, Cancel, Control, Launch, Outcome, Trace};
+use crate::failpoint::{self, Failpoint};
 use crate::plan::{PlannedOutput, StageId};
 use crate::store::{Artifact, Durability, Lookup, RECORD_FORMAT, Record, StoreError, StoreErrorKind, Usage};
 
@@ -81,8 +82,7 @@ impl Execution {
             () = cancelled(self.control.clone()) => return Ok(Ending::Interrupted),
         };
         if !shared.refreshes(stage) {
-            let found =
-                blocking(shared, move |shared| hits::record(&shared.store, &shared.plan.graph[stage], &key)).await?;
+            let found = blocking(shared, move |shared| hits::record(&shared.store, &shared.plan, stage, &key)).await?;
             if let Lookup::Hit(record) = found {
                 return Ok(Ending::Appeared(record));
             }
@@ -131,6 +131,7 @@ impl Execution {
             timeout: stage.conduct.timeout,
             secrets: secrets.into_iter().map(|(_, value)| value).collect(),
         };
+        failpoint::reach(Failpoint::BeforeSpawn);
         let (sender, receiver) = unbounded_channel();
         let running = self.backend.run(launch, sender, self.control.clone());
         let (outcome, metrics) = tokio::join!(running, self.relay(receiver));
@@ -185,6 +186,7 @@ impl Execution {
                 };
                 outputs.insert(output.port.as_str().to_owned(), artifact);
             }
+            failpoint::reach(Failpoint::AfterBlobs);
             let unmoved = resolve::still_there(&shared.plan, stage, &resolved, &shared.store)?;
             let record = Record {
                 format: RECORD_FORMAT,

@@ -8,7 +8,7 @@ use super::learned::{self, Learned, Past};
 use super::resolve::{self, Known, Resolved, Sources};
 use super::{EngineError, hits};
 use crate::action::difference::{Difference, differences};
-use crate::plan::{Plan, PlannedStage, StageId};
+use crate::plan::{Plan, StageId};
 use crate::store::{Lookup, MissReason, Record, Store};
 
 /// What a run would do with one stage.
@@ -94,7 +94,7 @@ pub fn forecast(plan: &Plan, store: &Store) -> Result<Vec<Forecast>, EngineError
     for &stage in &plan.order {
         let last = || learned::last(plan, store, stage).map(Box::new);
         let forecast = match resolve::resolve(plan, stage, &known, store, Sources::Identified)? {
-            Ok(resolved) => resolved_forecast(store, &plan.graph[stage], resolved, last)?,
+            Ok(resolved) => resolved_forecast(store, plan, stage, resolved, last)?,
             Err(_) => {
                 let (outcome, record) = suppose(plan, store, stage, &supposed)?;
                 if let Some(record) = record {
@@ -129,7 +129,7 @@ fn suppose(
     let Ok(resolved) = resolve::resolve(plan, stage, supposed, store, Sources::Identified)? else {
         return Ok((Supposed::NeverRan, None));
     };
-    Ok(match hits::record(store, &plan.graph[stage], &resolved.key)? {
+    Ok(match hits::record(store, plan, stage, &resolved.key)? {
         Lookup::Hit(record) => (Supposed::Hit, Some(record)),
         Lookup::Miss(_) => (Supposed::Run, None),
     })
@@ -155,12 +155,13 @@ fn longest(plan: &Plan, weight: impl Fn(StageId) -> f64) -> f64 {
 
 fn resolved_forecast(
     store: &Store,
-    stage: &PlannedStage,
+    plan: &Plan,
+    stage: StageId,
     resolved: Resolved,
     last: impl Fn() -> Option<Box<Record>>,
 ) -> Result<Forecast, EngineError> {
     let Resolved { action, key, .. } = resolved;
-    Ok(match hits::record(store, stage, &key)? {
+    Ok(match hits::record(store, plan, stage, &key)? {
         Lookup::Hit(record) => Forecast::Hit { key, record },
         Lookup::Miss(miss) => {
             let last = last();

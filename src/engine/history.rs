@@ -189,9 +189,8 @@ pub fn log_path(store: &Store, run: &str, stage: &str) -> PathBuf {
 }
 
 /// Keeps `report` beside the run's events.
-pub fn write_report(store: &Store, report: &RunReport) -> std::io::Result<()> {
-    let directory = store.run_dir(&report.run);
-    std::fs::create_dir_all(&directory)?;
+pub fn write_report(directory: &Path, report: &RunReport) -> std::io::Result<()> {
+    std::fs::create_dir_all(directory)?;
     let text = serde_json::to_vec_pretty(report).map_err(std::io::Error::from)?;
     std::fs::write(directory.join(REPORT), text)
 }
@@ -200,7 +199,7 @@ fn read<T: for<'de> Deserialize<'de>>(run: &Path) -> Option<T> {
     serde_json::from_slice(&std::fs::read(run.join(REPORT)).ok()?).ok()
 }
 
-const REPORT: &str = "report.json";
+pub(super) const REPORT: &str = "report.json";
 
 /// The file of a run's events, in its directory.
 pub const JOURNAL: &str = "events.ndjson";

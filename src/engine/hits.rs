@@ -1,5 +1,6 @@
 //! What the store already has: the synchronous pass over the plan, and the look-up that the run loop repeats after a cutoff.
 
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use contract::Digest;
@@ -7,8 +8,9 @@ use contract::Digest;
 use super::interrupt::Interrupt;
 use super::resolve::{self, Known, Resolved, Sources};
 use super::tally::Tally;
-use super::{EngineError, Observer, RunEvent, Shared, StageOutcome};
-use crate::plan::{PlannedStage, StageId};
+use super::{EngineError, Observer, RunEvent, Shared, StageOutcome, traces};
+use crate::failpoint::{self, Failpoint};
+use crate::plan::{Plan, PlannedStage, StageId};
 use crate::store::{Lookup, MissReason, Published, Record, Store};
 
 /// Settles every stage whose record is valid, in topological order; a stage behind a miss stays open, and so does everything that
@@ -49,7 +51,7 @@ pub(super) fn look_up(
     if shared.refreshes(stage) {
         return Ok(None);
     }
-    match record(&shared.store, &shared.plan.graph[stage], &resolved.key)? {
+    match record(&shared.store, &shared.plan, stage, &resolved.key)? {
         Lookup::Hit(record) => Ok(Some(*record)),
         Lookup::Miss(reason) => {
             if reason.is_damage() {
@@ -62,14 +64,53 @@ pub(super) fn look_up(
 }
 
 /// What the store says about an action of `stage`. A record without one of the stage's outputs does not serve it: that is so
-/// where a card renamed a port and kept its version.
-pub(super) fn record(store: &Store, stage: &PlannedStage, key: &Digest) -> Result<Lookup, EngineError> {
-    Ok(match store.record(key).map_err(EngineError::store)? {
-        Lookup::Hit(record) if stage.outputs.iter().any(|o| !record.outputs.contains_key(o.port.as_str())) => {
+/// where a card renamed a port and kept its version. An output that the store lost is taken back from the workspace.
+pub(super) fn record(store: &Store, plan: &Plan, stage: StageId, key: &Digest) -> Result<Lookup, EngineError> {
+    let planned = &plan.graph[stage];
+    let mut found = store.record(key).map_err(EngineError::store)?;
+    // Each turn takes back one output.
+    for _ in &planned.outputs {
+        let Lookup::Miss(MissReason::MissingOutput { port, .. }) = &found else { break };
+        if !take_back(store, plan, planned, key, port)? {
+            break;
+        }
+        found = store.record(key).map_err(EngineError::store)?;
+    }
+    Ok(match found {
+        Lookup::Hit(record) if planned.outputs.iter().any(|o| !record.outputs.contains_key(o.port.as_str())) => {
             Lookup::Miss(MissReason::OtherOutputs)
+        }
+        Lookup::Miss(MissReason::DamagedOutput { port, path, quarantined, .. }) => {
+            let through = written_through(store, plan, planned, key, (&port, &path, quarantined.as_deref()));
+            Lookup::Miss(MissReason::DamagedOutput { port, path, quarantined, through })
         }
         found => found,
     })
+}
+
+/// Takes an output that the store lost from where it was published, if that still holds it.
+fn take_back(store: &Store, plan: &Plan, stage: &PlannedStage, key: &Digest, port: &str) -> Result<bool, EngineError> {
+    let record = store.past_record(key);
+    let Some(artifact) = record.as_ref().and_then(|record| record.outputs.get(port)) else { return Ok(false) };
+    let Some(output) = stage.outputs.iter().find(|output| output.port.as_str() == port) else { return Ok(false) };
+    store.recover(artifact, &plan.root.join(&output.destination)).map_err(EngineError::store)
+}
+
+/// The published file through which an output was damaged: of this workspace, else of any that runs tell of.
+fn written_through(
+    store: &Store,
+    plan: &Plan,
+    stage: &PlannedStage,
+    key: &Digest,
+    (port, path, quarantined): (&str, &Path, Option<&Path>),
+) -> Option<PathBuf> {
+    let record = store.past_record(key)?;
+    let artifact = record.outputs.get(port)?;
+    let here = stage.outputs.iter().filter(|output| output.port.as_str() == port);
+    let here = here.map(|output| plan.root.join(&output.destination));
+    let traces = traces::traces(store);
+    let places = here.chain(traces::published(&traces, &artifact.digest));
+    traces::culprit(places, &store.object(artifact), path, quarantined)
 }
 
 /// Puts the outputs of `record` where they belong in the workspace; `Hit` when they were all there.
@@ -97,6 +138,7 @@ pub(super) fn publish(
     for output in &planned.outputs {
         let Some(artifact) = record.outputs.get(output.port.as_str()) else { continue };
         let destination = shared.plan.root.join(&output.destination);
+        failpoint::reach(Failpoint::DuringPublish);
         match shared.store.publish(artifact, &destination, &displaced).map_err(EngineError::store)? {
             Published::Unchanged => {}
             Published::Placed | Published::Replaced => placed += 1,

@@ -12,8 +12,8 @@
 //!   that come to one action. All pure; [`run_loop`] is the one owner of all of it while things run.
 //! - [`learned`]: what earlier executions teach about time and memory.
 //! - [`execute`]: one stage from private directory to record. [`outcome`], [`event`]: what is reported.
-//! - [`history`]: earlier runs. [`forecast`]: what a run would do, without doing it; behind `plan` and `why`.
-//!   [`workbench`]: a stage's private directory, for a person.
+//! - [`history`]: earlier runs. [`traces`]: what they tell about artifacts. [`forecast`]: what a run would do, without doing it;
+//!   behind `plan` and `why`. [`workbench`]: a stage's private directory, for a person.
 
 mod attempts;
 pub mod error;
@@ -32,6 +32,7 @@ mod run_loop;
 mod secrets;
 mod semaphores;
 mod tally;
+pub mod traces;
 mod twins;
 mod undeclared;
 pub mod workbench;
@@ -86,6 +87,8 @@ pub fn run(plan: Plan, store: &Arc<Store>, options: Options, observer: &mut dyn 
 }
 
 fn bring_up_to_date(shared: &Arc<Shared>, tally: &mut Tally, observer: &mut dyn Observer) -> Result<End, EngineError> {
+    // Until the outputs are in the workspace, nothing that this run counts on may be collected.
+    let _hold = shared.store.hold().map_err(EngineError::store)?;
     let interrupt = Interrupt::listen()?;
     let known = hits::settle(shared, tally, observer, &interrupt)?;
     if shared.plan.order.iter().all(|stage| known.is_settled(*stage)) {

@@ -83,7 +83,7 @@ fn resolve_with_records(
     let mut known = Known::new(plan);
     for &earlier in plan.order.iter().take_while(|earlier| **earlier != stage) {
         let Ok(resolved) = resolve::resolve(plan, earlier, &known, store, Sources::Identified)? else { continue };
-        if let Lookup::Hit(record) = hits::record(store, &plan.graph[earlier], &resolved.key)? {
+        if let Lookup::Hit(record) = hits::record(store, plan, earlier, &resolved.key)? {
             known.insert(earlier, &record);
         }
     }

@@ -2,13 +2,15 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use contract::Digest;
+use rustix::fs::{Mode, OFlags};
 
 use super::error::At;
 use super::model::{Artifact, Shape};
 use super::stamp::Stamp;
-use super::{Store, StoreError, aside, hash, seal};
+use super::{Store, StoreError, Trust, aside, hash, seal};
 
 /// What the store has of an artifact.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,7 +74,8 @@ impl Store {
         if !stamp.is_file() || stamp.size != *size {
             return Ok(false);
         }
-        let untouched = seal::holds(stamp, digest) || self.memo().ours(stamp) == Some(*digest);
+        let untouched =
+            self.trust == Trust::Seal && (seal::holds(stamp, digest) || self.memo().ours(stamp) == Some(*digest));
         if untouched && stamp.mode & 0o7777 == seal::mode(*executable) {
             return Ok(true);
         }
@@ -102,6 +105,10 @@ impl Store {
         // On a read-only store it stays where it is, and is found again by whoever looks.
         let quarantined =
             aside::numbered(object, &self.layout.quarantine().join(object.file_name().unwrap_or_default())).ok();
+        if let (Some(quarantined), Ok(inner)) = (&quarantined, path.strip_prefix(object)) {
+            let damaged = if inner.as_os_str().is_empty() { quarantined.clone() } else { quarantined.join(inner) };
+            break_seal(&damaged);
+        }
         Presence::Damaged { path, quarantined }
     }
 
@@ -115,11 +122,26 @@ impl Store {
         }
     }
 
-    /// Where an artifact lies.
-    pub(super) fn object(&self, artifact: &Artifact) -> PathBuf {
+    /// Where an artifact lies, when it is there.
+    pub fn object(&self, artifact: &Artifact) -> PathBuf {
         match artifact.shape {
             Shape::File { executable } => self.layout.blob(&artifact.digest, executable),
             Shape::Dir { .. } => self.layout.tree(&artifact.digest),
         }
+    }
+}
+
+/// Neither follows a link nor waits at a pipe that lies where a file should.
+const OPEN: OFlags = OFlags::RDONLY.union(OFlags::NOFOLLOW).union(OFlags::NONBLOCK).union(OFlags::CLOEXEC);
+
+/// Moves the mtime of a damaged file to the present. The workspace may have a link to it that looks as it was published: where the
+/// damage left the seal whole, that would stay for ever.
+fn break_seal(path: &Path) {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_nanos() as i64);
+    // What is not a file has no seal, and one of somebody else's stays as it is.
+    if let (Ok(Some(stamp)), Ok(file)) = (Stamp::of(path), rustix::fs::open(path, OPEN, Mode::empty()))
+        && stamp.is_file()
+    {
+        let _ = seal::set_mtime(&File::from(file), now);
     }
 }

@@ -176,6 +176,17 @@ impl Store {
         }
     }
 
+    /// What the file or directory at `path` is, read but not copied.
+    pub(super) fn described(&self, path: &Path, form: Form) -> Result<Artifact, StoreError> {
+        match form {
+            Form::File => Ok(self.hash_stable(path)?.into()),
+            Form::Dir => {
+                let found = walk(path)?;
+                Ok(describe(path, &found, |file| self.hash_stable(&path.join(file.path())))?.artifact().0)
+            }
+        }
+    }
+
     fn hash_stable(&self, path: &Path) -> Result<Content, StoreError> {
         let begun = now();
         let file = File::open(path).at(path)?;

@@ -42,6 +42,12 @@ impl Store {
         }
     }
 
+    /// Every action that a stage of any pipeline came to last.
+    pub fn last_keys(&self) -> Result<Vec<Digest>, StoreError> {
+        let files = super::inventory::entries(&self.root().join("last"))?;
+        Ok(files.iter().flat_map(|path| read(path).into_values()).collect())
+    }
+
     pub(super) fn save_last(&self) -> Result<(), StoreError> {
         for (pipeline, known) in &mut self.last_actions().pipelines {
             if known.added.is_empty() {

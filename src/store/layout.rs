@@ -54,6 +54,10 @@ impl Layout {
         self.root.join("last").join(format!("{}.json", component(pipeline)))
     }
 
+    pub fn pins(&self) -> PathBuf {
+        self.root.join("pins")
+    }
+
     pub fn temporary(&self) -> PathBuf {
         self.root.join("tmp")
     }

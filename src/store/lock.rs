@@ -62,7 +62,7 @@ pub(super) fn try_take(path: &Path) -> Result<Option<File>, StoreError> {
     }
 }
 
-fn open(path: &Path) -> Result<File, StoreError> {
+pub(super) fn open(path: &Path) -> Result<File, StoreError> {
     let open = || OpenOptions::new().create(true).truncate(false).write(true).open(path);
     match open() {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {

@@ -24,9 +24,16 @@ pub(super) fn load(path: &Path) -> Memo {
 }
 
 impl Store {
-    /// Writes down what was learned, if anything, so that the next run need not read the same files. Call it at the end.
+    /// Writes down what was learned, if anything, so that the next run need not read the same files. Call it at the end. On a
+    /// store that cannot be written it is forgotten: that costs time, never truth, and hits are to be served there too.
     pub fn save_memo(&self) -> Result<(), StoreError> {
-        self.save_last()?;
+        match self.save_last().and_then(|()| self.save_rows()) {
+            Err(error) if error.is_read_only() => Ok(()),
+            result => result,
+        }
+    }
+
+    fn save_rows(&self) -> Result<(), StoreError> {
         let mut memo = self.memo();
         if !memo.has_news() {
             return Ok(());

@@ -4,6 +4,8 @@
 //! - Into the store: [`ingest`] copies from the workspace, [`adopt`] takes from a private directory.
 //! - Out of it: [`materialize`] into a private directory, [`publish`] into the workspace, destroying nothing there, [`copy_out`]
 //!   to anywhere else, for keeps.
+//! - Looked after by [`scrub`], which reads it all, [`collect`], which removes what nobody needs ([`pins`] say what somebody does),
+//!   and [`recover`], which takes back from the workspace what was lost. [`inventory`]: what there is. [`hold`]: who uses it.
 //! - [`seal`] and [`memo`]: why that needs no reading. [`lock`]: one execution an action. [`rooms`]: directories for a run.
 //!
 //! Everything is blocking and may be called from any thread. Objects are written before the record that names them, by one
@@ -12,11 +14,14 @@
 mod adopt;
 mod aside;
 mod check;
+mod collect;
 mod copy_out;
 mod error;
 mod hash;
+mod hold;
 mod ingest;
 mod install;
+mod inventory;
 mod last;
 mod layout;
 mod lock;
@@ -25,12 +30,15 @@ mod materialize;
 mod memo;
 mod memo_file;
 mod model;
+mod pins;
 mod place;
 mod plans;
 mod publish;
 mod record;
+mod recover;
 mod rooms;
 mod scratch;
+mod scrub;
 mod seal;
 mod stamp;
 mod swap;
@@ -43,11 +51,16 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use check::Presence;
+pub use collect::{Collected, Doomed, Keep, Limits, Mode, UserRoom};
 pub use error::{StoreError, StoreErrorKind};
+pub use hold::Hold;
+pub use inventory::{ROOMS, Room, RoomSize};
 pub use lock::ActionLock;
 pub use model::{Artifact, RECORD_FORMAT, Record, Shape, Usage};
+pub use pins::Pin;
 pub use publish::Published;
 pub use record::{Durability, Lookup, MissReason};
+pub use scrub::{Damage, DamagedThing, Sample, Scrubbed};
 
 use error::At;
 use last::LastActions;
@@ -68,6 +81,17 @@ pub struct Store {
     scratch: Mutex<Option<Arc<Scratch>>>,
     work: Mutex<Option<Arc<Scratch>>>,
     placer: Placer,
+    trust: Trust,
+}
+
+/// What shows that an object is untouched.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Trust {
+    /// Its seal, or the memo where the filesystem keeps no seals.
+    #[default]
+    Seal,
+    /// Only its bytes, read at every use.
+    Nothing,
 }
 
 impl Store {
@@ -88,8 +112,14 @@ impl Store {
             scratch: Mutex::default(),
             work: Mutex::default(),
             placer: Placer::new(),
+            trust: Trust::default(),
             layout,
         })
+    }
+
+    /// This store, believing no more than `trust` allows.
+    pub fn trusting(self, trust: Trust) -> Store {
+        Store { trust, ..self }
     }
 
     /// The directory it lies in.

@@ -13,6 +13,7 @@ use contract::Digest;
 use super::error::{At, StoreErrorKind};
 use super::model::{RECORD_FORMAT, Record};
 use super::{Presence, Store, StoreError};
+use crate::failpoint::{self, Failpoint};
 
 /// What the store says about an action.
 #[derive(Debug)]
@@ -54,6 +55,8 @@ pub enum MissReason {
         path: PathBuf,
         /// Where it was moved; `None` when it could not be moved.
         quarantined: Option<PathBuf>,
+        /// The published file that it was changed through, where somebody found that; the store does not know.
+        through: Option<PathBuf>,
     },
 }
 
@@ -77,8 +80,11 @@ impl fmt::Display for MissReason {
                 write!(f, "its record {} is damaged", path.display())?;
                 quarantined
             }
-            MissReason::DamagedOutput { port, path, quarantined } => {
+            MissReason::DamagedOutput { port, path, quarantined, through } => {
                 write!(f, "its output {port} was changed behind the store's back at {}", path.display())?;
+                if let Some(through) = through {
+                    write!(f, " by a write to {}, which is a link to it", through.display())?;
+                }
                 quarantined
             }
         };
@@ -121,7 +127,7 @@ impl Store {
                 Presence::Present => {}
                 Presence::Missing => return Ok(Lookup::Miss(MissReason::MissingOutput { port, digest })),
                 Presence::Damaged { path, quarantined } => {
-                    return Ok(Lookup::Miss(MissReason::DamagedOutput { port, path, quarantined }));
+                    return Ok(Lookup::Miss(MissReason::DamagedOutput { port, path, quarantined, through: None }));
                 }
             }
         }
@@ -147,6 +153,7 @@ impl Store {
         if durability == Durability::Synced {
             file.sync_all().at(&temporary)?;
         }
+        failpoint::reach(Failpoint::BeforeRecord);
         let rename = || fs::rename(&temporary, &path);
         let parent = path.parent().unwrap_or(&path);
         match rename() {
@@ -170,7 +177,7 @@ impl Store {
     }
 }
 
-enum Unusable {
+pub(super) enum Unusable {
     OtherFormat,
     Damaged,
 }
@@ -186,7 +193,7 @@ fn encode(record: &Record) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
-fn parse(bytes: &[u8], key: &Digest) -> Result<Record, Unusable> {
+pub(super) fn parse(bytes: &[u8], key: &Digest) -> Result<Record, Unusable> {
     // Compact JSON holds no line feed.
     let end = bytes.iter().position(|byte| *byte == b'\n').ok_or(Unusable::Damaged)?;
     let (text, digest) = bytes.split_at(end);

@@ -1,7 +1,9 @@
 //! Directories beside the objects: where stages work, runs leave their logs, checkpoints wait, and displaced files go.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io::ErrorKind;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use contract::Digest;
@@ -9,6 +11,9 @@ use contract::Digest;
 use super::error::At;
 use super::layout::component;
 use super::{Store, StoreError};
+
+/// The file in a run's directory that holds the path of its workspace.
+const WORKSPACE: &str = "workspace";
 
 impl Store {
     /// An empty private directory for one stage, on the store's filesystem so that outputs move by rename. It ends with the
@@ -40,6 +45,32 @@ impl Store {
     /// Where a run leaves its report and logs. Made by whoever writes there.
     pub fn run_dir(&self, run: &str) -> PathBuf {
         self.layout.run(run)
+    }
+
+    /// Notes that `run` works in the workspace at `root`: what it published there is looked for when something is damaged, and
+    /// what its pipelines came to last is not collected while that directory exists.
+    pub fn note_workspace(&self, run: &str, root: &Path) -> Result<(), StoreError> {
+        let directory = self.run_dir(run);
+        fs::create_dir_all(&directory).at(&directory)?;
+        let path = directory.join(WORKSPACE);
+        fs::write(&path, root.as_os_str().as_bytes()).at(&path)
+    }
+
+    /// The workspace of `run`; `None` when it was not noted.
+    pub fn workspace_of(&self, run: &str) -> Option<PathBuf> {
+        // Only missing or unreadable when the run directory is no longer whole; then nothing is known.
+        let bytes = fs::read(self.run_dir(run).join(WORKSPACE)).ok()?;
+        Some(PathBuf::from(OsString::from_vec(bytes)))
+    }
+
+    /// Removes what a run left: events, logs, report.
+    pub fn remove_run(&self, run: &str) -> Result<(), StoreError> {
+        let path = self.run_dir(run);
+        match fs::remove_dir_all(&path) {
+            // Two runs that end at the same time tidy up the same directories.
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(StoreError::io(&path, error)),
+            _ => Ok(()),
+        }
     }
 
     /// Where a run moves files of the user's that stand where outputs go. Made when needed.

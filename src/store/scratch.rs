@@ -64,7 +64,7 @@ impl Drop for Scratch {
     }
 }
 
-fn sweep(parent: &Path) -> Result<(), StoreError> {
+pub(super) fn sweep(parent: &Path) -> Result<(), StoreError> {
     for entry in fs::read_dir(parent).at(parent)? {
         let path = entry.at(parent)?.path();
         if path.extension().is_none_or(|extension| extension != "lock") {

@@ -22,7 +22,7 @@ fn check_damaged(damage: impl Fn(&Path)) -> MissReason {
 #[test]
 fn a_blob_written_through_is_found_and_put_aside() {
     let reason = check_damaged(|path| meddle(path, b"the wrong content"));
-    let MissReason::DamagedOutput { port, path, quarantined } = &reason else { panic!("{reason:?}") };
+    let MissReason::DamagedOutput { port, path, quarantined, .. } = &reason else { panic!("{reason:?}") };
     assert!(reason.is_damage() && port == "out" && path.to_string_lossy().contains("blobs/"));
     assert!(quarantined.as_ref().unwrap().to_string_lossy().contains("quarantine/"));
     assert!(reason.to_string().contains("changed behind the store's back"), "{reason}");

@@ -1,0 +1,133 @@
+//! What past runs tell about artifacts: where each was published, which action a pipeline came to last and when one was last used.
+//!
+//! Read from reports, by the fields needed here, so that reports of other versions of the engine serve too. A run whose report
+//! cannot be read tells nothing.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fs::{File, TryLockError};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use contract::Digest;
+use indexmap::IndexMap;
+use serde::Deserialize;
+
+use super::history::{JOURNAL, REPORT};
+use crate::store::{Store, StoreError};
+
+/// What a run left behind.
+#[derive(Debug)]
+pub struct Trace {
+    /// Its id.
+    pub run: String,
+    /// The project root it worked in, where that was noted.
+    pub workspace: Option<PathBuf>,
+    /// What it did.
+    pub report: TracedReport,
+}
+
+/// The part of a report that is needed here.
+#[derive(Debug, Deserialize)]
+pub struct TracedReport {
+    /// The pipeline's name.
+    pub pipeline: String,
+    /// Unix seconds.
+    pub started_at: u64,
+    /// By name.
+    pub stages: IndexMap<String, TracedStage>,
+}
+
+/// A stage in a report.
+#[derive(Debug, Deserialize)]
+pub struct TracedStage {
+    /// Its key, where it had one.
+    pub key: Option<Digest>,
+    /// By port.
+    pub outputs: BTreeMap<String, TracedOutput>,
+}
+
+/// An output in a report.
+#[derive(Debug, Deserialize)]
+pub struct TracedOutput {
+    /// Relative to the project root.
+    pub path: PathBuf,
+    /// Its digest.
+    pub digest: Digest,
+}
+
+/// What every finished run left, newest first.
+pub fn traces(store: &Store) -> Vec<Trace> {
+    let trace = |run: String| {
+        let report = std::fs::read(store.run_dir(&run).join(REPORT)).ok()?;
+        let report = serde_json::from_slice(&report).ok()?;
+        Some(Trace { workspace: store.workspace_of(&run), report, run })
+    };
+    runs(store).into_iter().rev().filter_map(trace).collect()
+}
+
+/// The newest trace of each pipeline in each workspace that still exists.
+pub fn newest(traces: &[Trace]) -> impl Iterator<Item = &Trace> {
+    let mut seen = HashSet::new();
+    traces.iter().filter(move |trace| {
+        let exists = trace.workspace.as_ref().is_none_or(|root| root.is_dir());
+        exists && seen.insert((&trace.workspace, &trace.report.pipeline))
+    })
+}
+
+/// Where the artifact was published, as far as runs tell.
+pub fn published<'a>(traces: &'a [Trace], digest: &'a Digest) -> impl Iterator<Item = PathBuf> + 'a {
+    traces.iter().flat_map(move |trace| {
+        let outputs = trace.report.stages.values().flat_map(|stage| stage.outputs.values());
+        let root = trace.workspace.as_ref();
+        outputs.filter(move |output| output.digest == *digest).filter_map(move |output| Some(root?.join(&output.path)))
+    })
+}
+
+/// The one of `places` that is the damaged file: the same inode, which was written through that name. `object` is where the store
+/// had the artifact, `found` the damaged file in it, and `quarantined` where the whole of it is now.
+pub fn culprit(
+    places: impl IntoIterator<Item = PathBuf>,
+    object: &Path,
+    found: &Path,
+    quarantined: Option<&Path>,
+) -> Option<PathBuf> {
+    let inner = found.strip_prefix(object).ok().filter(|inner| !inner.as_os_str().is_empty());
+    let within = |base: &Path| inner.map_or_else(|| base.to_owned(), |inner| base.join(inner));
+    let damaged = std::fs::symlink_metadata(within(quarantined.unwrap_or(object))).ok()?;
+    places.into_iter().map(|place| within(&place)).find(|place| {
+        std::fs::symlink_metadata(place).is_ok_and(|it| (it.dev(), it.ino()) == (damaged.dev(), damaged.ino()))
+    })
+}
+
+/// Removes the directories of old runs, but for the newest `keep`, those that go on, and the newest of each pipeline in each
+/// workspace, from which it is known what may not be collected. A tenth more are let stand, so that this is not done every time.
+pub fn prune(store: &Store, keep: u32) -> Result<u64, StoreError> {
+    let keep = keep as usize;
+    let ids = runs(store);
+    if ids.len() <= keep + keep / 10 {
+        return Ok(0);
+    }
+    let traces = traces(store);
+    let needed: HashSet<&str> = newest(&traces).map(|trace| trace.run.as_str()).collect();
+    let mut removed = 0;
+    for run in &ids[..ids.len() - keep] {
+        if !needed.contains(run.as_str()) && !goes_on(store, run) {
+            store.remove_run(run)?;
+            removed += 1;
+        }
+    }
+    Ok(removed)
+}
+
+/// Run ids, oldest first: they begin with the time.
+fn runs(store: &Store) -> Vec<String> {
+    let entries = std::fs::read_dir(store.runs_dir()).into_iter().flatten().flatten();
+    let mut runs: Vec<_> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    runs.sort_unstable();
+    runs
+}
+
+fn goes_on(store: &Store, run: &str) -> bool {
+    let journal = File::open(store.run_dir(run).join(JOURNAL));
+    matches!(journal.map(|file| file.try_lock_shared()), Ok(Err(TryLockError::WouldBlock)))
+}

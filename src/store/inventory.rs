@@ -1,0 +1,184 @@
+//! What lies in the store: objects and records one by one, and how much each room takes.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use contract::Digest;
+use rustix::fs::FileType;
+
+use super::error::At;
+use super::manifest::Manifest;
+use super::record;
+use super::stamp::Stamp;
+use super::walk::walk;
+use super::{Artifact, Record, Shape, Store, StoreError};
+
+/// The name under which an object lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) enum ObjectName {
+    Blob { digest: Digest, executable: bool },
+    Tree { digest: Digest },
+}
+
+/// An object in the store.
+#[derive(Debug)]
+pub(super) struct Object {
+    pub name: ObjectName,
+    /// Bytes in it.
+    pub size: u64,
+    /// Nanoseconds since the epoch when it was made or a link to it was made or removed.
+    pub touched: i64,
+}
+
+/// A record as it lies in the store.
+#[derive(Debug)]
+pub(super) struct StoredRecord {
+    pub key: Digest,
+    pub path: PathBuf,
+    pub size: u64,
+    /// Nanoseconds since the epoch.
+    pub written: i64,
+    /// `None` when it cannot be read or was written by another version.
+    pub record: Option<Record>,
+}
+
+/// A part of the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// Its directory below the store's.
+    pub name: &'static str,
+    /// What is in it.
+    pub holds: &'static str,
+}
+
+/// Every room, in the order in which people look for space.
+pub const ROOMS: [Room; 10] = [
+    Room { name: "blobs", holds: "files that stages gave or read" },
+    Room { name: "trees", holds: "directories that stages gave or read" },
+    Room { name: "records", holds: "what each action gave" },
+    Room { name: "checkpoints", holds: "where interrupted stages go on" },
+    Room { name: "runs", holds: "events, logs and reports" },
+    Room { name: "plans", holds: "pipelines already resolved" },
+    Room { name: "work", holds: "private directories of stages" },
+    Room { name: "tmp", holds: "unfinished objects" },
+    Room { name: "displaced", holds: "files of yours that stood where outputs go" },
+    Room { name: "quarantine", holds: "what was found damaged" },
+];
+
+/// How much a room takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RoomSize {
+    /// Files in it.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+impl ObjectName {
+    /// The name of an output.
+    pub fn of(artifact: &Artifact) -> ObjectName {
+        match artifact.shape {
+            Shape::File { executable } => ObjectName::Blob { digest: artifact.digest, executable },
+            Shape::Dir { .. } => ObjectName::Tree { digest: artifact.digest },
+        }
+    }
+
+    /// The names under which an artifact may lie of which only the digest is known.
+    pub fn any(digest: Digest) -> [ObjectName; 3] {
+        let blob = |executable| ObjectName::Blob { digest, executable };
+        [blob(false), blob(true), ObjectName::Tree { digest }]
+    }
+
+    pub fn digest(&self) -> Digest {
+        match *self {
+            ObjectName::Blob { digest, .. } | ObjectName::Tree { digest } => digest,
+        }
+    }
+}
+
+impl Store {
+    /// How much `room` takes.
+    pub fn room_size(&self, room: Room) -> Result<RoomSize, StoreError> {
+        self.size_below(&self.root().join(room.name))
+    }
+
+    /// Every readable record.
+    pub fn records(&self) -> Result<Vec<Record>, StoreError> {
+        Ok(self.stored_records()?.into_iter().filter_map(|stored| stored.record).collect())
+    }
+
+    pub(super) fn size_below(&self, directory: &Path) -> Result<RoomSize, StoreError> {
+        if !directory.exists() {
+            return Ok(RoomSize::default());
+        }
+        let mut size = RoomSize::default();
+        for found in walk(directory)?.iter().filter(|found| found.file_type == FileType::RegularFile) {
+            let path = directory.join(found.path());
+            // What a living run removes in the meantime takes no space.
+            if let Some(stamp) = Stamp::of(&path).at(&path)? {
+                size.files += 1;
+                size.bytes += stamp.size;
+            }
+        }
+        Ok(size)
+    }
+
+    pub(super) fn objects(&self) -> Result<Vec<Object>, StoreError> {
+        let mut objects = Vec::new();
+        for path in self.family("blobs")? {
+            let Some((digest, suffix)) = parse(&path) else { continue };
+            let Some(stamp) = Stamp::of(&path).at(&path)? else { continue };
+            let name = ObjectName::Blob { digest, executable: suffix == ".x" };
+            objects.push(Object { name, size: stamp.size, touched: stamp.ctime });
+        }
+        for path in self.family("trees")? {
+            let Some((digest, "")) = parse(&path) else { continue };
+            let Some(stamp) = Stamp::of(&path).at(&path)? else { continue };
+            let manifest = fs::read(self.layout.manifest(&digest)).ok().and_then(|bytes| Manifest::decode(&bytes));
+            let size = match manifest {
+                Some(manifest) => manifest.artifact().0.size,
+                None => self.size_below(&path)?.bytes,
+            };
+            objects.push(Object { name: ObjectName::Tree { digest }, size, touched: stamp.ctime });
+        }
+        Ok(objects)
+    }
+
+    pub(super) fn stored_records(&self) -> Result<Vec<StoredRecord>, StoreError> {
+        let mut records = Vec::new();
+        for path in self.family("records")? {
+            let Some((key, ".json")) = parse(&path) else { continue };
+            let Some(stamp) = Stamp::of(&path).at(&path)? else { continue };
+            let record = fs::read(&path).ok().and_then(|bytes| record::parse(&bytes, &key).ok());
+            records.push(StoredRecord { key, size: stamp.size, written: stamp.mtime, record, path });
+        }
+        Ok(records)
+    }
+
+    /// The paths of a family of objects, in order.
+    pub(super) fn family(&self, name: &str) -> Result<Vec<PathBuf>, StoreError> {
+        let mut paths = Vec::new();
+        for directory in entries(&self.root().join(name))? {
+            paths.extend(entries(&directory)?);
+        }
+        paths.sort_unstable();
+        Ok(paths)
+    }
+}
+
+/// What lies in a directory; nothing where there is none.
+pub(super) fn entries(directory: &Path) -> Result<Vec<PathBuf>, StoreError> {
+    let listed = match fs::read_dir(directory) {
+        Ok(listed) => listed,
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(Vec::new()),
+        Err(error) => return Err(StoreError::io(directory, error)),
+    };
+    listed.map(|entry| Ok(entry.at(directory)?.path())).collect()
+}
+
+/// The digest in an object's file name, and what follows it.
+pub(super) fn parse(path: &Path) -> Option<(Digest, &str)> {
+    let (hex, suffix) = path.file_name()?.to_str()?.split_at_checked(64)?;
+    Some((Digest::from_bytes(*blake3::Hash::from_hex(hex).ok()?.as_bytes()), suffix))
+}
