@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::cache::CacheArguments;
 use super::config::ConfigArguments;
 use super::diff::DiffArguments;
 use super::get::GetArguments;
@@ -79,6 +80,8 @@ pub enum Verb {
     Diff(DiffArguments),
     /// Print every setting and where it came from.
     Config(ConfigArguments),
+    /// Look after the store: what it takes, whether it is sound, what may go.
+    Cache(CacheArguments),
     /// Ends a run's processes when the engine dies; started by `run`.
     #[command(name = "__guardian", hide = true)]
     Guardian,
@@ -101,6 +104,7 @@ impl Verb {
             | Verb::Shell(ShellArguments { json, .. })
             | Verb::Runs(RunsArguments { json, .. })
             | Verb::Diff(DiffArguments { json, .. }) => *json,
+            Verb::Cache(arguments) => arguments.wants_json(),
             Verb::Guardian => false,
         }
     }

@@ -50,21 +50,6 @@ impl Failure {
     }
 }
 
-/// A command line that does not parse, or one that asks for help. Whoever typed `--json` gets JSON, as for any other error.
-pub fn unparsed(error: &clap::Error) -> Exit {
-    let asks = !error.use_stderr();
-    if !asks && std::env::args_os().take_while(|word| word != "--").any(|word| word == "--json") {
-        let text = error.render().to_string();
-        let text = text.trim().strip_prefix("error: ").unwrap_or(text.trim());
-        let (message, help) = text.split_once("\n\n").map_or((text, None), |(message, help)| (message, Some(help)));
-        tell(true, "invalid", message, help);
-        return Exit::InvalidInput;
-    }
-    // The reader went away; there is nobody left to tell.
-    let _ = error.print();
-    if asks { Exit::Success } else { Exit::InvalidInput }
-}
-
 fn tell(json: bool, outcome: &str, message: &str, help: Option<&str>) {
     if json {
         return output::document(&serde_json::json!({"outcome": outcome, "message": message, "help": help}));

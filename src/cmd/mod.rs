@@ -1,6 +1,7 @@
 //! The command line: one file a verb. `Ok` carries the exit code of a command that did its work, whatever came of it.
 
 mod arguments;
+mod cache;
 mod check;
 mod config;
 mod diff;
@@ -30,10 +31,7 @@ use failure::Failure;
 
 /// Runs the command that the arguments name.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) => return failure::unparsed(&error).into(),
-    };
+    let cli = Cli::parse();
     project::heed(cli.flags());
     let json = cli.verb.wants_json();
     let result = match cli.verb {
@@ -50,6 +48,7 @@ pub fn main() -> ExitCode {
         Verb::Runs(arguments) => runs::run(&arguments),
         Verb::Diff(arguments) => diff::run(&arguments),
         Verb::Config(arguments) => config::run(&arguments),
+        Verb::Cache(arguments) => cache::run(&arguments),
         Verb::Guardian => return crate::backend::guardian::main(),
     };
     result.unwrap_or_else(|failure: Failure| failure.report(json)).into()

@@ -7,7 +7,7 @@ use super::arguments::PlanArguments;
 use super::failure::Failure;
 use super::project::Project;
 use super::{Exit, output};
-use crate::engine::forecast::{self, Forecast, Outlook, Supposed};
+use crate::engine::forecast::{self, Forecast, Supposed};
 use crate::plan::{Plan, Work};
 use crate::report::style::Color;
 use crate::report::units;
@@ -25,20 +25,13 @@ pub fn run(arguments: &PlanArguments) -> Result<Exit, Failure> {
     store.save_memo()?;
     if arguments.json {
         let stages = plan.graph.node_weights().zip(forecasts);
-        let stages = stages.map(|(stage, forecast)| {
-            let mut document = json(&plan, forecast);
-            document["backend"] = serde_json::json!(stage.backend);
-            (stage.name.to_string(), document)
-        });
-        output::document(&serde_json::json!({
-            "pipeline": plan.pipeline,
-            "file": plan.file,
-            "expected_seconds": outlook.expected,
-            "at_most_seconds": outlook.at_most,
-            "stages": stages.collect::<serde_json::Map<_, _>>(),
-        }));
+        let stages: serde_json::Map<_, _> =
+            stages.map(|(stage, forecast)| (stage.name.to_string(), json(&plan, forecast))).collect();
+        output::document(
+            &serde_json::json!({"pipeline": plan.pipeline, "file": plan.file, "expected_seconds": outlook.expected, "at_most_seconds": outlook.at_most, "stages": stages}),
+        );
     } else {
-        output::text(&text(&plan, &outlook, Color::of_stdout()));
+        output::text(&text(&plan, forecasts, Color::of_stdout()));
     }
     Ok(Exit::Success)
 }
@@ -59,16 +52,11 @@ fn needs(plan: &Plan) -> String {
     programs.into_iter().map(|program| format!("{program}\n")).collect()
 }
 
-/// A larger plan has its hits counted, not named.
-const SMALL: usize = 20;
-
-fn text(plan: &Plan, outlook: &Outlook, color: Color) -> String {
-    let (mut text, forecasts) = (String::new(), &outlook.stages);
-    let many = forecasts.len() > SMALL;
+fn text(plan: &Plan, forecasts: &[Forecast], color: Color) -> String {
+    let mut text = String::new();
     for &stage in &plan.order {
         let name = color.name(plan.graph[stage].name.as_str());
         let line = match &forecasts[stage.index()] {
-            Forecast::Hit { .. } if many => continue,
             Forecast::Hit { .. } => format!("{}  {name}", color.dim("    hit")),
             Forecast::Run { miss, changes, last, .. } => {
                 let why = match changes.as_slice() {
@@ -88,36 +76,9 @@ fn text(plan: &Plan, outlook: &Outlook, color: Color) -> String {
                 format!("    run  {name}  {}", color.dim(&why))
             }
         };
-        let backend = plan.graph[stage].backend.as_str();
-        let place = if backend == "local" { String::new() } else { color.dim(&format!("  on {backend}")) };
-        let _ = writeln!(text, "{line}{place}");
+        let _ = writeln!(text, "{line}");
     }
-    text + &closing(outlook)
-}
-
-/// How much there is to do, and how long it will take if everything takes as long as it did last.
-fn closing(outlook: &Outlook) -> String {
-    let count = |wanted: fn(&Forecast) -> bool| outlook.stages.iter().filter(|forecast| wanted(forecast)).count();
-    let hits = count(|it| matches!(it, Forecast::Hit { .. }));
-    let maybe = count(|it| matches!(it, Forecast::Unknown { supposed: Supposed::Hit, .. }));
-    let runs = count(|it| {
-        use Supposed::{NeverRan, Run};
-        matches!(it, Forecast::Run { .. } | Forecast::Unknown { supposed: Run | NeverRan, .. })
-    });
-    if hits == outlook.stages.len() {
-        return format!("nothing to run: {hits} up to date\n");
-    }
-    let parts = [(runs, "to run"), (maybe, "perhaps"), (hits, "up to date")];
-    let parts = parts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}"));
-    let mut text = parts.collect::<Vec<_>>().join(", ");
-    if runs + maybe == 0 {
-        return text + "\n";
-    }
-    let _ = write!(text, "; about {}", units::seconds(outlook.expected));
-    if outlook.at_most > outlook.expected {
-        let _ = write!(text, ", at most {}", units::seconds(outlook.at_most));
-    }
-    text + " along the longest chain\n"
+    text
 }
 
 fn json(plan: &Plan, forecast: &Forecast) -> serde_json::Value {

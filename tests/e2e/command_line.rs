@@ -23,7 +23,6 @@ fn plan_says_what_would_run_and_executes_nothing() {
     assert_eq!(plan["stages"]["say"]["forecast"], "run");
     assert_eq!(plan["stages"]["count"]["forecast"], "unknown");
     assert_eq!(plan["stages"]["count"]["waits_for"][0], "say");
-    assert_eq!(plan["stages"]["count"]["backend"], "local");
     assert!(!project.path("out").exists());
     project.outcomes(&[]);
     let plan = json(&project, &["plan", "p.yaml", "--json"]);
@@ -31,11 +30,6 @@ fn plan_says_what_would_run_and_executes_nothing() {
     assert_eq!(plan["stages"]["count"]["forecast"], "hit");
     let changed = project.pipe(&["plan", "p.yaml", "-S", "word=bye"]);
     assert!(changed.stdout.contains("run changed"), "{}", changed.stdout);
-    assert!(changed.stdout.contains("\n1 to run, 1 perhaps; about 0.0"), "{}", changed.stdout);
-    assert_eq!(
-        project.pipe(&["plan", "p.yaml"]).stdout,
-        "    hit  say\n    hit  count\nnothing to run: 2 up to date\n"
-    );
 }
 
 #[test]
@@ -149,21 +143,6 @@ stages:
     let status = command.env("A", project.path("A")).env("B", project.path("B")).status().unwrap();
     assert!(status.success());
     assert_eq!((project.read("out/a"), project.read("out/b")), ("b\n".to_owned(), "a\n".to_owned()));
-}
-
-#[test]
-fn a_wrong_flag_is_told_in_json_to_who_asked_for_json() {
-    let project = Project::new();
-    for words in [["run", "--jsno", "--json"], ["show", "--json", "--limit"], ["rnu", "p.yaml", "--json"]] {
-        let ran = project.pipe(&words);
-        assert_eq!((ran.status, ran.stderr.as_str()), (2, ""));
-        let error: Value = serde_json::from_str(&ran.stdout).unwrap();
-        assert_eq!(error["outcome"], "invalid");
-        assert!(!error["message"].as_str().unwrap().contains("error:"), "{error}");
-    }
-    let ran = project.pipe(&["run", "--jsno"]);
-    assert_eq!((ran.status, ran.stdout.as_str()), (2, ""));
-    assert!(ran.stderr.contains("--json"), "{}", ran.stderr);
 }
 
 #[test]

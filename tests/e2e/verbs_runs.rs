@@ -6,7 +6,7 @@ use std::process::Stdio;
 
 use serde_json::Value;
 
-use crate::project::{Project, checkout, eventually, signal};
+use crate::project::{Project, eventually, signal};
 
 const TWO: &str = r#"pipeline: two
 params: {word: hello}
@@ -50,45 +50,6 @@ fn runs_lists_the_newest_first() {
     assert_eq!(table.lines().count(), 2, "{table}");
     assert!(table.contains("two") && table.contains("succeeded") && table.contains("2 hit"), "{table}");
     assert_eq!(json(&project, &["runs", "--pipeline", "other", "--json"]), serde_json::json!([]));
-}
-
-#[test]
-fn runs_reads_no_more_than_it_shows() {
-    let project = Project::with_pipeline(TWO);
-    project.outcomes(&[]);
-    // Whoever opened one of these would wait for ever.
-    let older: Vec<_> = (0..1000).map(|n| project.path(&format!("cache/runs/20200101-{n:04}"))).collect();
-    older.iter().for_each(|run| std::fs::create_dir(run).unwrap());
-    let reports: Vec<_> = older.iter().map(|run| run.join("report.json")).collect();
-    assert!(std::process::Command::new("mkfifo").args(reports).status().unwrap().success());
-    assert_eq!(json(&project, &["runs", "--limit", "1", "--json"]).as_array().unwrap().len(), 1);
-    assert_eq!(project.pipe(&["show", "count"]).status, 0);
-}
-
-/// A run as this version keeps it: a report with a hit, a retried stage, a failed one and one blocked by it, and its events.
-#[test]
-fn a_kept_run_of_this_format_is_read() {
-    let saved = |name: &str| std::fs::read_to_string(checkout().join("tests/fixtures/run").join(name)).unwrap();
-    let report: pipe::engine::RunReport = serde_json::from_str(&saved("report.json")).unwrap();
-    let schema = |name: &str| {
-        let text = std::fs::read_to_string(checkout().join("schemas").join(name)).unwrap();
-        jsonschema::validator_for(&serde_json::from_str(&text).unwrap()).unwrap()
-    };
-    assert!(schema("run-report.json").is_valid(&serde_json::from_str(&saved("report.json")).unwrap()));
-    let events = schema("run-event.json");
-    for line in saved("events.ndjson").lines() {
-        assert!(events.is_valid(&serde_json::from_str(line).unwrap()), "{line}");
-    }
-    let project = Project::new();
-    for run in [&report.run, "29991231-235959-000-1"] {
-        project.write(&format!("cache/runs/{run}/report.json"), &saved("report.json"));
-        project.write(&format!("cache/runs/{run}/events.ndjson"), &saved("events.ndjson"));
-    }
-    let runs = json(&project, &["runs", "--json"]);
-    assert_eq!(runs[0]["stages"], serde_json::json!({"hit": 1, "ran": 1, "failed": 1, "blocked": 1}));
-    assert_eq!(json(&project, &["show", "retried", "--json"])["metrics"]["loss"], 0.5);
-    assert_eq!(project.pipe(&["show", "fails"]).status, 0);
-    assert!(project.pipe(&["diff"]).stdout.ends_with("no difference in params, metrics or outputs\n"));
 }
 
 #[test]

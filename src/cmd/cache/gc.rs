@@ -1,0 +1,130 @@
+//! `pipe cache gc`.
+
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use serde_json::{Value, json};
+
+use super::needs;
+use crate::cmd::failure::Failure;
+use crate::cmd::project::Project;
+use crate::cmd::{Exit, output};
+use crate::report::units;
+use crate::spec::{conduct, quantity};
+use crate::store::{Doomed, Mode, UserRoom};
+
+/// `pipe cache gc`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  pipe cache gc --dry-run              what would go
+  pipe cache gc                        what nothing needs and nobody used for a week
+  pipe cache gc --grace 0              also what was used today
+  pipe cache gc --max-size 20GiB       then what was used longest ago, until the rest fits
+  pipe cache gc --also displaced       also your files that stood where outputs go
+
+What stays: what every pipeline came to last, in every workspace that used this store and still exists; what was used within the
+grace; what is pinned. While a run goes on it waits, and a run that begins meanwhile waits for it.")]
+pub struct GcArguments {
+    /// Only say what would go.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// What was used within this time stays: 0, 12h, 30d.
+    #[arg(long, value_name = "TIME", value_parser = grace, default_value = "7d")]
+    pub grace: Duration,
+    /// What objects may take: 500MiB, 20GiB. What was used longest ago goes first, pins never.
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub max_size: Option<u64>,
+    /// Also empty this room, which holds what is yours (may be repeated).
+    #[arg(long, value_enum, value_name = "ROOM")]
+    pub also: Vec<Also>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A room that is emptied only when that is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Also {
+    /// Files that stood where outputs go.
+    Displaced,
+    /// What was found damaged.
+    Quarantine,
+    /// Private directories of failed stages, kept by run --keep-work.
+    KeptWork,
+}
+
+pub fn run(arguments: &GcArguments) -> Result<Exit, Failure> {
+    let store = Project::find()?.store()?;
+    let mode = if arguments.dry_run {
+        Mode::Look
+    } else {
+        let waiting = || output::errors("waiting for a run that uses the store to end\n");
+        Mode::Remove(store.hold_alone(waiting)?)
+    };
+    let limits = needs::limits(arguments.grace, arguments.max_size);
+    let bar = super::bar("removing {bar:30} {pos} of {len}");
+    let collected = store.collect(&needs::needs(&store)?, &limits, &mode, &|done, total| {
+        bar.set_length(total);
+        bar.set_position(done);
+    })?;
+    bar.finish_and_clear();
+    let mut rows = vec![
+        ("records", collected.records),
+        ("objects", collected.objects),
+        ("checkpoints and plans", collected.leftovers),
+    ];
+    for also in &arguments.also {
+        let (name, room) = also.room();
+        rows.push((name, store.clear(room, &mode)?));
+    }
+    let over = arguments.max_size.is_some_and(|max| collected.kept.bytes > max);
+    if arguments.json {
+        let removed: serde_json::Map<_, _> =
+            rows.iter().map(|(name, row)| ((*name).to_owned(), document(row))).collect();
+        output::document(&json!({
+            "dry_run": arguments.dry_run,
+            "removed": removed,
+            "kept": document(&collected.kept),
+            "over_size": over,
+        }));
+        return Ok(Exit::Success);
+    }
+    let word = if arguments.dry_run { "would remove" } else { "removed" };
+    for (name, row) in rows.iter().filter(|(_, row)| row.count > 0) {
+        output::text(&format!("{word} {} {name}, {}\n", row.count, units::bytes(row.bytes)));
+    }
+    if rows.iter().all(|(_, row)| row.count == 0) {
+        output::text("nothing to remove\n");
+    }
+    output::text(&format!("{} objects stay, {}\n", collected.kept.count, units::bytes(collected.kept.bytes)));
+    if over {
+        output::errors("warning: what is pinned takes more than --max-size (pipe cache pin lists it)\n");
+    }
+    Ok(Exit::Success)
+}
+
+impl Also {
+    fn room(self) -> (&'static str, UserRoom) {
+        match self {
+            Also::Displaced => ("displaced files", UserRoom::Displaced),
+            Also::Quarantine => ("quarantined files", UserRoom::Quarantine),
+            Also::KeptWork => ("kept files of failed stages", UserRoom::KeptWork),
+        }
+    }
+}
+
+fn document(row: &Doomed) -> Value {
+    json!({"count": row.count, "bytes": row.bytes})
+}
+
+fn grace(text: &str) -> Result<Duration, String> {
+    if text == "0" {
+        return Ok(Duration::ZERO);
+    }
+    conduct::duration(text).ok_or_else(|| "write a time such as 12h or 30d, or 0".to_owned())
+}
+
+fn size(text: &str) -> Result<u64, String> {
+    quantity::size(text).ok_or_else(|| "write a size such as 500MiB or 20GiB".to_owned())
+}

@@ -1,0 +1,71 @@
+//! `pipe cache`: what the store takes, whether it is sound, what is kept of it. One file a verb; [`needs`]: what must stay.
+
+mod gc;
+mod needs;
+mod pin;
+mod status;
+mod verify;
+
+use std::io::IsTerminal;
+
+use clap::{Args, Subcommand};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::Exit;
+use super::failure::Failure;
+
+/// `pipe cache`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  pipe cache status
+  pipe cache verify --sample 5%
+  pipe cache gc --dry-run
+  pipe cache pin model")]
+pub struct CacheArguments {
+    #[command(subcommand)]
+    pub verb: CacheVerb,
+}
+
+/// What to do with the store.
+#[derive(Debug, Subcommand)]
+pub enum CacheVerb {
+    /// Show what the store takes, and what could go.
+    Status(status::StatusArguments),
+    /// Hash what the store has anew; what is damaged is put aside and named.
+    Verify(verify::VerifyArguments),
+    /// Remove what nothing needs.
+    Gc(gc::GcArguments),
+    /// Keep something from being removed; without arguments, list what is kept so.
+    Pin(pin::PinArguments),
+}
+
+impl CacheArguments {
+    /// Whether errors are to be written as JSON too.
+    pub fn wants_json(&self) -> bool {
+        match &self.verb {
+            CacheVerb::Status(arguments) => arguments.json,
+            CacheVerb::Verify(arguments) => arguments.json,
+            CacheVerb::Gc(arguments) => arguments.json,
+            CacheVerb::Pin(arguments) => arguments.json,
+        }
+    }
+}
+
+pub fn run(arguments: &CacheArguments) -> Result<Exit, Failure> {
+    match &arguments.verb {
+        CacheVerb::Status(arguments) => status::run(arguments),
+        CacheVerb::Verify(arguments) => verify::run(arguments),
+        CacheVerb::Gc(arguments) => gc::run(arguments),
+        CacheVerb::Pin(arguments) => pin::run(arguments),
+    }
+}
+
+/// A bar on standard error for a person who waits; nothing for anybody else. `form` names what is counted.
+fn bar(form: &str) -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template(form).expect("a template of ours");
+    ProgressBar::no_length().with_style(style)
+}

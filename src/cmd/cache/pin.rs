@@ -1,0 +1,111 @@
+//! `pipe cache pin`.
+
+use clap::Args;
+use serde_json::json;
+
+use crate::cmd::failure::Failure;
+use crate::cmd::made::{self, Where};
+use crate::cmd::project::Project;
+use crate::cmd::{Exit, output};
+use crate::engine::history::History;
+use crate::store::{Pin, Store};
+
+/// `pipe cache pin`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  pipe cache pin                  list what is pinned
+  pipe cache pin model            what the stage `model` gave last
+  pipe cache pin last             everything that the last run used
+  pipe cache pin 3f2a9c04d1       a record or an artifact by the beginning of its digest
+  pipe cache pin model --remove
+
+A pin holds what the name means now. It keeps records with their inputs and outputs from `pipe cache gc`.")]
+pub struct PinArguments {
+    /// What is pinned; the default is to list the pins.
+    #[arg(value_name = "STAGE|DIGEST|RUN")]
+    pub what: Option<String>,
+    /// Remove the pin of this name.
+    #[arg(long, requires = "what")]
+    pub remove: bool,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+pub fn run(arguments: &PinArguments) -> Result<Exit, Failure> {
+    let project = Project::find()?;
+    let store = project.store()?;
+    let Some(what) = &arguments.what else {
+        return list(&store, arguments.json);
+    };
+    if arguments.remove {
+        if !store.unpin(what)? {
+            let message = format!("nothing is pinned as `{what}`");
+            return Err(Failure::usage(message, "pipe cache pin lists the pins".to_owned()));
+        }
+        say(arguments, &json!({"removed": what}), &format!("{what} is no longer pinned\n"));
+        return Ok(Exit::Success);
+    }
+    let pin = resolve(&project, &store, what)?;
+    store.pin(&pin)?;
+    say(arguments, &json!(pin), &format!("pinned {}\n", describe(&pin)));
+    Ok(Exit::Success)
+}
+
+/// A stage first, as people name those most; then a run; then a digest.
+fn resolve(project: &Project, store: &Store, what: &str) -> Result<Pin, Failure> {
+    let pin = |keys, artifacts| Pin { name: what.to_owned(), keys, artifacts };
+    let place = Where { file: None, run: None };
+    // That no stage is called so says nothing yet: the other meanings are tried, and then all of them are named.
+    if let Ok(made) = made::find(project, store, what, &place)
+        && let Some(record) = made.record
+    {
+        return Ok(pin(vec![record.key], Vec::new()));
+    }
+    let history = History::open(store);
+    if let Some(report) = history.find(what).ok().and_then(|run| history.report(run)) {
+        let keys: Vec<_> = report.stages.values().filter_map(|stage| stage.key).collect();
+        return Ok(pin(keys, Vec::new()));
+    }
+    let is_hex = what.len() >= SHORTEST && what.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let (keys, artifacts) = if is_hex { store.beginning_with(&what.to_lowercase())? } else { Default::default() };
+    match (keys.as_slice(), artifacts.as_slice()) {
+        ([key], []) => Ok(pin(vec![*key], Vec::new())),
+        ([], [artifact]) => Ok(pin(Vec::new(), vec![*artifact])),
+        ([], []) => Err(Failure::usage(
+            format!("`{what}` is no stage with a record, no run and no digest in the store"),
+            "pipe show STAGE prints digests, pipe runs the runs".to_owned(),
+        )),
+        _ => Err(Failure::usage(format!("several digests begin with `{what}`"), "write more of it".to_owned())),
+    }
+}
+
+/// Fewer digits than this would rather be a misspelt name.
+const SHORTEST: usize = 6;
+
+fn list(store: &Store, json: bool) -> Result<Exit, Failure> {
+    let pins = store.pins()?;
+    if json {
+        output::document(&pins);
+    } else if pins.is_empty() {
+        output::text("nothing is pinned\n");
+    } else {
+        pins.iter().for_each(|pin| output::text(&format!("{}\n", describe(pin))));
+    }
+    Ok(Exit::Success)
+}
+
+fn describe(pin: &Pin) -> String {
+    let short =
+        |digests: &[contract::Digest]| digests.iter().map(contract::Digest::short).collect::<Vec<_>>().join(" ");
+    match (pin.keys.len(), pin.artifacts.len()) {
+        (0, _) => format!("{}: artifact {}", pin.name, short(&pin.artifacts)),
+        (1, _) => format!("{}: action {}", pin.name, short(&pin.keys)),
+        (actions, _) => format!("{}: {actions} actions", pin.name),
+    }
+}
+
+fn say(arguments: &PinArguments, document: &serde_json::Value, text: &str) {
+    if arguments.json { output::document(document) } else { output::text(text) }
+}

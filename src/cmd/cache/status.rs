@@ -1,0 +1,98 @@
+//! `pipe cache status`.
+
+use std::fmt::Write;
+
+use clap::Args;
+use serde_json::json;
+
+use super::needs;
+use crate::cmd::failure::Failure;
+use crate::cmd::project::Project;
+use crate::cmd::{Exit, output};
+use crate::report::units;
+use crate::store::{Collected, Mode, ROOMS, Room, RoomSize, Store};
+
+/// `pipe cache status`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  pipe cache status
+  pipe cache status --json | jq .reclaimable.bytes
+
+Outputs in the workspace are links to what lies here where the filesystem can: they take no space of their own, and what is
+removed here gives its space back only when they are gone too.")]
+pub struct StatusArguments {
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+pub fn run(arguments: &StatusArguments) -> Result<Exit, Failure> {
+    let store = Project::find()?.store()?;
+    let rooms = ROOMS.iter().map(|room| Ok((*room, store.room_size(*room)?))).collect::<Result<Vec<_>, Failure>>()?;
+    let runs = std::fs::read_dir(store.runs_dir()).map_or(0, Iterator::count);
+    let pins = store.pins()?.len();
+    let limits = needs::limits(needs::GRACE, None);
+    let would = store.collect(&needs::needs(&store)?, &limits, &Mode::Look, &|_, _| ())?;
+    if arguments.json {
+        output::document(&json!({
+            "store": store.root(),
+            "rooms": rooms.iter().map(|(room, size)| (room.name.to_owned(), size_json(*size))).collect::<serde_json::Map<_, _>>(),
+            "objects": would.kept.count + would.objects.count,
+            "records": size_of(&rooms, "records").files,
+            "runs": runs,
+            "pins": pins,
+            "reclaimable": {
+                "bytes": reclaimable(&would),
+                "records": would.records.count,
+                "objects": would.objects.count,
+            },
+        }));
+    } else {
+        output::text(&text(&store, &rooms, &would, (runs, pins)));
+    }
+    Ok(Exit::Success)
+}
+
+fn text(store: &Store, rooms: &[(Room, RoomSize)], would: &Collected, (runs, pins): (usize, usize)) -> String {
+    let mut text = format!("{}\n", store.root().display());
+    for (room, size) in rooms {
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            text,
+            "  {:<12} {:>10} {:>8} files   {}",
+            room.name,
+            units::bytes(size.bytes),
+            size.files,
+            room.holds
+        );
+    }
+    let total = rooms.iter().map(|(_, size)| size.bytes).sum();
+    let objects = would.kept.count + would.objects.count;
+    let _ = writeln!(
+        text,
+        "{} in all: {objects} objects, {} records, {runs} runs, {pins} pins",
+        units::bytes(total),
+        size_of(rooms, "records").files
+    );
+    let _ = writeln!(
+        text,
+        "{} can go: {} records and {} objects that nothing needs (pipe cache gc)",
+        units::bytes(reclaimable(would)),
+        would.records.count,
+        would.objects.count
+    );
+    text
+}
+
+fn reclaimable(would: &Collected) -> u64 {
+    would.records.bytes + would.objects.bytes + would.leftovers.bytes
+}
+
+fn size_of(rooms: &[(Room, RoomSize)], name: &str) -> RoomSize {
+    rooms.iter().find(|(room, _)| room.name == name).map_or(RoomSize::default(), |(_, size)| *size)
+}
+
+fn size_json(size: RoomSize) -> serde_json::Value {
+    json!({"files": size.files, "bytes": size.bytes})
+}
