@@ -133,6 +133,7 @@ fn record(key: Digest, output: &Artifact) -> Record {
         script: ActionScript::Shell("sort in/names > out/sorted.txt".to_owned()),
         environment: BTreeMap::from([("LANG".to_owned(), Some("C.UTF-8".to_owned()))]),
         outputs: BTreeMap::from([("out".to_owned(), ("out/sorted.txt".to_owned(), contract::Type::File))]),
+        in_workspace: false,
     };
     Record {
         format: RECORD_FORMAT,

@@ -75,7 +75,7 @@ impl Live {
     fn line(&mut self, stage: &StageName, style: ProgressStyle) -> ProgressBar {
         let bottom = self.bottom.get_or_insert_with(|| {
             let bar = self.screen.add(ProgressBar::new_spinner());
-            bar.set_style(self.paint.template("            {msg}"));
+            bar.set_style(self.paint.template("            {wide_msg}"));
             bar
         });
         let bar = self.screen.insert_before(bottom, ProgressBar::new_spinner());
@@ -189,20 +189,20 @@ struct Paint(Color);
 
 impl Paint {
     fn spinner(&self) -> ProgressStyle {
-        self.template("{spinner:>11.green}  {prefix}  {elapsed}  {msg:.dim}")
+        self.template("{spinner:>11.green}  {prefix}  {elapsed}  {wide_msg:.dim}")
     }
 
     fn counted(&self, unit: &str) -> ProgressStyle {
         let unit = unit.replace(['{', '}'], "");
         self.template(&format!(
-            "{{spinner:>11.green}}  {{prefix}}  {{bar:24.green/dim}} {{human_pos}}/{{human_len}} {unit}  {{rate:.dim}}  {{left}}  {{msg:.dim}}"
+            "{{spinner:>11.green}}  {{prefix}}  {{bar:24.green/dim}} {{human_pos}}/{{human_len}} {unit}  {{rate:.dim}}  {{left}}  {{wide_msg:.dim}}"
         ))
         .progress_chars("━╸─")
     }
 
     fn open_ended(&self, unit: &str) -> ProgressStyle {
         let unit = unit.replace(['{', '}'], "");
-        self.template(&format!("{{spinner:>11.green}}  {{prefix}}  {{human_pos}} {unit}  {{rate:.dim}}  {{msg:.dim}}"))
+        self.template(&format!("{{spinner:>11.green}}  {{prefix}}  {{human_pos}} {unit}  {{rate:.dim}}  {{wide_msg:.dim}}"))
     }
 
     /// Until `end` a stage waits for its next attempt.

@@ -29,12 +29,14 @@ pub struct Teller {
     counts: [usize; COUNTED.len()],
     /// The hits with which a run begins have been told; those that follow a cutoff wait for its end.
     told: bool,
+    /// What the governor said last: it gives its reason again for every stage that it keeps waiting.
+    governor: Option<String>,
 }
 
 impl Teller {
     /// For the run that keeps its logs in `logs`.
     pub fn new(color: Color, logs: PathBuf) -> Teller {
-        Teller { color, logs, stages: 0, ended: 0, counts: [0; COUNTED.len()], told: false }
+        Teller { color, logs, stages: 0, ended: 0, counts: [0; COUNTED.len()], told: false, governor: None }
     }
 
     /// The lines to print now.
@@ -48,6 +50,12 @@ impl Teller {
                     self.counts[at] += 1;
                     return Vec::new();
                 }
+            }
+            RunEvent::Governor { message, holds: true } => {
+                if self.governor.as_ref() == Some(message) {
+                    return Vec::new();
+                }
+                self.governor = Some(message.clone());
             }
             _ => {}
         }
@@ -111,6 +119,13 @@ mod tests {
     fn a_small_plan_names_every_stage() {
         let events = [ended("a", StageOutcome::Hit), ended("b", StageOutcome::Ran)];
         assert_eq!(tell(2, &events), ["        hit  a", "        ran  b  0.50 s"]);
+    }
+
+    #[test]
+    fn the_governor_says_a_reason_once() {
+        let governor = |message: &str| RunEvent::Governor { message: message.to_owned(), holds: true };
+        let events = [governor("busy"), governor("busy"), governor("free"), governor("busy")];
+        assert_eq!(tell(2, &events), ["   governor  busy", "   governor  free", "   governor  busy"]);
     }
 
     #[test]
