@@ -202,7 +202,9 @@ impl Paint {
 
     fn open_ended(&self, unit: &str) -> ProgressStyle {
         let unit = unit.replace(['{', '}'], "");
-        self.template(&format!("{{spinner:>11.green}}  {{prefix}}  {{human_pos}} {unit}  {{rate:.dim}}  {{wide_msg:.dim}}"))
+        self.template(&format!(
+            "{{spinner:>11.green}}  {{prefix}}  {{human_pos}} {unit}  {{rate:.dim}}  {{wide_msg:.dim}}"
+        ))
     }
 
     /// Until `end` a stage waits for its next attempt.
