@@ -75,6 +75,12 @@ fn text(plan: &Plan, forecasts: &[Forecast], color: Color) -> String {
                 };
                 format!("    run  {name}  {}", color.dim(&why))
             }
+            Forecast::Undecided { until, .. } => {
+                let why = format!("unknown until {}", plan.graph[*until].name);
+                format!("     if  {name}  {}", color.dim(&why))
+            }
+            Forecast::Skipped { cause } => format!("{}  {name}  {}", color.dim("   skip"), color.dim(cause)),
+            Forecast::Refused { message } => format!("   fail  {name}  {}", color.dim(message)),
         };
         let _ = writeln!(text, "{line}");
     }
@@ -83,6 +89,13 @@ fn text(plan: &Plan, forecasts: &[Forecast], color: Color) -> String {
 
 fn json(plan: &Plan, forecast: &Forecast) -> serde_json::Value {
     match forecast {
+        Forecast::Undecided { until, last } => serde_json::json!({
+            "forecast": "undecided",
+            "unknown_until": plan.graph[*until].name,
+            "expected_seconds": last.as_ref().map(|record| record.usage.seconds),
+        }),
+        Forecast::Skipped { cause } => serde_json::json!({"forecast": "skipped", "cause": cause}),
+        Forecast::Refused { message } => serde_json::json!({"forecast": "refused", "message": message}),
         Forecast::Hit { key, .. } => serde_json::json!({"forecast": "hit", "key": key}),
         Forecast::Run { key, miss, changes, last } => serde_json::json!({
             "forecast": "run",

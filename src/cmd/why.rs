@@ -46,6 +46,14 @@ fn text(plan: &Plan, stage: &PlannedStage, forecast: &Forecast, color: Color) ->
         Forecast::Hit { key, record } => {
             format!("{name} is up to date: key {}, made by run {}\n", key.short(), record.run)
         }
+        Forecast::Undecided { until, .. } => {
+            let until = &plan.graph[*until].name;
+            format!(
+                "whether {name} is wanted is unknown until {until}, which its `when:` reads\nnext: pipe why {until}\n"
+            )
+        }
+        Forecast::Skipped { cause } => format!("{name} would be skipped: {cause}\n  declared at {}\n", stage.location),
+        Forecast::Refused { message } => format!("{name} would fail: {message}\n  declared at {}\n", stage.location),
         Forecast::Unknown { waits_for, .. } => {
             let names: Vec<_> = waits_for.iter().map(|stage| format!("`{}`", plan.graph[*stage].name)).collect();
             format!(
@@ -93,6 +101,17 @@ fn json(plan: &Plan, stage: &PlannedStage, forecast: &Forecast) -> serde_json::V
     match forecast {
         Forecast::Hit { key, record } => {
             serde_json::json!({"stage": stage.name, "forecast": "hit", "key": key, "run": record.run})
+        }
+        Forecast::Undecided { until, .. } => serde_json::json!({
+            "stage": stage.name,
+            "forecast": "undecided",
+            "unknown_until": plan.graph[*until].name,
+        }),
+        Forecast::Skipped { cause } => {
+            serde_json::json!({"stage": stage.name, "forecast": "skipped", "cause": cause})
+        }
+        Forecast::Refused { message } => {
+            serde_json::json!({"stage": stage.name, "forecast": "refused", "message": message})
         }
         Forecast::Unknown { waits_for, .. } => serde_json::json!({
             "stage": stage.name,

@@ -1,6 +1,7 @@
 //! One stage, from private directory to record.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -60,6 +61,8 @@ pub(super) struct Execution {
     pub shared: Arc<Shared>,
     pub stage: StageId,
     pub resolved: Arc<Resolved>,
+    /// The GPUs that it may use, as `CUDA_VISIBLE_DEVICES` names them, where GPUs are shared out.
+    pub gpus: Option<String>,
     pub backend: Rc<dyn Backend>,
     pub events: UnboundedSender<(StageId, Event)>,
     pub control: watch::Receiver<Control>,
@@ -121,6 +124,7 @@ impl Execution {
             Err(failure) => return Ok(Ending::failed(failure, Usage::default())),
         };
         let mut program = prepared.program;
+        show_gpus(self.gpus.as_deref(), &mut program.environment);
         program.environment.extend(secrets.iter().map(|(name, value)| (name.into(), value.into())));
         let launch = Launch {
             program,
@@ -249,6 +253,16 @@ fn unfit<T>(output: &PlannedOutput, path: &Path, error: StoreError) -> Result<Re
         ),
         help: Some("the program ended well but did not write it like that; see its log".to_owned()),
     }))
+}
+
+/// Shows a program the GPUs that it holds and no others. Who names the variable in `env:` has chosen for themselves.
+fn show_gpus(gpus: Option<&str>, environment: &mut Vec<(OsString, OsString)>) {
+    let Some(gpus) = gpus else { return };
+    for name in ["CUDA_VISIBLE_DEVICES", "PIPE_GPUS"] {
+        if !environment.iter().any(|(declared, _)| declared == name) {
+            environment.push((name.into(), gpus.into()));
+        }
+    }
 }
 
 /// Returns when the execution is asked to end.

@@ -6,6 +6,7 @@ use contract::Digest;
 
 use super::learned::{self, Learned, Past};
 use super::resolve::{self, Known, Resolved, Sources};
+use super::wanted::{Wanted, wanted};
 use super::{EngineError, hits};
 use crate::action::difference::{Difference, differences};
 use crate::plan::{Plan, StageId};
@@ -40,6 +41,23 @@ pub enum Forecast {
         supposed: Supposed,
         /// The last record of this stage.
         last: Option<Box<Record>>,
+    },
+    /// Whether it is wanted is not known until this stage, whose metrics its `when:` reads, has run.
+    Undecided {
+        /// The stage that it reads.
+        until: StageId,
+        /// The last record of this stage.
+        last: Option<Box<Record>>,
+    },
+    /// It is not wanted.
+    Skipped {
+        /// Why.
+        cause: String,
+    },
+    /// It would fail before it is started.
+    Refused {
+        /// Why.
+        message: String,
     },
 }
 
@@ -77,11 +95,13 @@ pub fn outlook(plan: &Plan, store: &Store) -> Result<Outlook, EngineError> {
         longest(plan, weight)
     };
     let certain = |forecast: &Forecast| match forecast {
-        Forecast::Hit { .. } | Forecast::Unknown { supposed: Supposed::Hit, .. } => false,
-        Forecast::Run { .. } | Forecast::Unknown { .. } => true,
+        Forecast::Run { .. } | Forecast::Unknown { .. } | Forecast::Undecided { .. } => {
+            !matches!(forecast, Forecast::Unknown { supposed: Supposed::Hit, .. })
+        }
+        Forecast::Hit { .. } | Forecast::Skipped { .. } | Forecast::Refused { .. } => false,
     };
     let expected = along(&certain);
-    let at_most = along(&|forecast| !matches!(forecast, Forecast::Hit { .. }));
+    let at_most = along(&|forecast| certain(forecast) || matches!(forecast, Forecast::Unknown { .. }));
     Ok(Outlook { stages, seconds, expected, at_most })
 }
 
@@ -93,6 +113,14 @@ pub fn forecast(plan: &Plan, store: &Store) -> Result<Vec<Forecast>, EngineError
     let mut forecasts: Vec<Option<Forecast>> = plan.graph.node_indices().map(|_| None).collect();
     for &stage in &plan.order {
         let last = || learned::last(plan, store, stage).map(Box::new);
+        if let Some(forecast) = unwanted(plan, stage, &known, last) {
+            if matches!(forecast, Forecast::Skipped { .. }) {
+                known.skip(stage);
+                supposed.skip(stage);
+            }
+            forecasts[stage.index()] = Some(forecast);
+            continue;
+        }
         let forecast = match resolve::resolve(plan, stage, &known, store, Sources::Identified)? {
             Ok(resolved) => resolved_forecast(store, plan, stage, resolved, last)?,
             Err(_) => {
@@ -112,11 +140,21 @@ pub fn forecast(plan: &Plan, store: &Store) -> Result<Vec<Forecast>, EngineError
             | Forecast::Unknown { supposed: Supposed::Run, last: Some(last), .. } => {
                 supposed.insert(stage, last);
             }
-            Forecast::Run { last: None, .. } | Forecast::Unknown { .. } => {}
+            _ => {}
         }
         forecasts[stage.index()] = Some(forecast);
     }
     Ok(forecasts.into_iter().flatten().collect())
+}
+
+/// The forecast of a stage that is not known to be wanted.
+fn unwanted(plan: &Plan, stage: StageId, known: &Known, last: impl Fn() -> Option<Box<Record>>) -> Option<Forecast> {
+    match wanted(plan, stage, known) {
+        Wanted::Yes => None,
+        Wanted::No(cause) => Some(Forecast::Skipped { cause }),
+        Wanted::NotYet(until) => Some(Forecast::Undecided { until, last: last() }),
+        Wanted::Never(failure) => Some(Forecast::Refused { message: failure.message }),
+    }
 }
 
 /// What the store would say about `stage` if everything before it gave what it gave before.
@@ -138,7 +176,10 @@ fn suppose(
 fn past(forecast: &Forecast) -> Option<Past> {
     match forecast {
         Forecast::Hit { record, .. } => Some(Past::from(&**record)),
-        Forecast::Run { last, .. } | Forecast::Unknown { last, .. } => last.as_deref().map(Past::from),
+        Forecast::Run { last, .. } | Forecast::Unknown { last, .. } | Forecast::Undecided { last, .. } => {
+            last.as_deref().map(Past::from)
+        }
+        Forecast::Skipped { .. } | Forecast::Refused { .. } => None,
     }
 }
 

@@ -8,6 +8,7 @@ use contract::Digest;
 use super::interrupt::Interrupt;
 use super::resolve::{self, Known, Resolved, Sources};
 use super::tally::Tally;
+use super::wanted::{Wanted, wanted};
 use super::{EngineError, Observer, RunEvent, Shared, StageOutcome, traces};
 use crate::failpoint::{self, Failpoint};
 use crate::plan::{Plan, PlannedStage, StageId};
@@ -27,6 +28,16 @@ pub(super) fn settle(
             break;
         }
         let begun = Instant::now();
+        match wanted(&shared.plan, stage, &known) {
+            Wanted::Yes => {}
+            Wanted::No(cause) => {
+                known.skip(stage);
+                skipped(shared, stage, cause, tally, observer);
+                continue;
+            }
+            // The run loop sees to it, when the stages it reads are done.
+            Wanted::NotYet(_) | Wanted::Never(_) => continue,
+        }
         let Ok(resolved) = resolve::resolve(&shared.plan, stage, &known, &shared.store, Sources::Identified)? else {
             continue;
         };
@@ -39,6 +50,12 @@ pub(super) fn settle(
         }
     }
     Ok(known)
+}
+
+/// Reports a stage that is not wanted.
+pub(super) fn skipped(shared: &Shared, stage: StageId, cause: String, tally: &mut Tally, observer: &mut dyn Observer) {
+    tally.idle(stage, StageOutcome::Skipped, cause.clone());
+    observer.on(&ended(&shared.plan.graph[stage], StageOutcome::Skipped, 0.0, Some(cause)));
 }
 
 /// The valid record of an action, if there is one and it is to be used. Damage found on the way is put aside by the store and reported.

@@ -4,8 +4,6 @@
 use crate::plan::{Plan, StageId};
 use crate::store::{Record, Store};
 
-use super::resolve::Known;
-
 /// What a stage is expected to take when no stage of the plan was ever executed.
 const UNKNOWN_SECONDS: f64 = 1.0;
 
@@ -44,15 +42,13 @@ impl Learned {
         Learned { past, typical }
     }
 
-    /// What the store remembers of the stages that `known` leaves open. Reading their records costs more than starting a look-up,
-    /// so it is left out where nothing depends on it: stages in one chain have only one order.
-    pub fn of(plan: &Plan, store: &Store, known: &Known) -> Learned {
-        let open = |stage: &StageId| !known.is_settled(*stage);
-        if is_chain(plan, open) {
-            return Learned::new(vec![None; plan.graph.node_count()]);
+    /// What the store remembers of these stages. Their records are read for that, so it is left until something depends on it.
+    pub fn of(plan: &Plan, store: &Store, stages: impl Iterator<Item = StageId>) -> Learned {
+        let mut known = vec![None; plan.graph.node_count()];
+        for stage in stages {
+            known[stage.index()] = last(plan, store, stage).as_ref().map(Past::from);
         }
-        let past = |stage: StageId| open(&stage).then(|| last(plan, store, stage).as_ref().map(Past::from)).flatten();
-        Learned::new(plan.graph.node_indices().map(past).collect())
+        Learned::new(known)
     }
 
     /// Seconds that `stage` is expected to take.
@@ -70,12 +66,6 @@ impl Learned {
 pub fn last(plan: &Plan, store: &Store, stage: StageId) -> Option<Record> {
     let key = store.last(plan.pipeline.as_str(), plan.graph[stage].name.as_str())?;
     store.past_record(&key)
-}
-
-/// Whether each open stage waits for the one before it.
-fn is_chain(plan: &Plan, open: impl Fn(&StageId) -> bool) -> bool {
-    let open: Vec<StageId> = plan.order.iter().copied().filter(open).collect();
-    open.windows(2).all(|pair| plan.graph.contains_edge(pair[0], pair[1]))
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@
 //! - [`ready`]: who may start, in which order. [`attempts`]: who is tried again, and when. [`semaphores`]: groups. [`twins`]: stages
 //!   that come to one action. All pure; [`run_loop`] is the one owner of all of it while things run.
 //! - [`learned`]: what earlier executions teach about time and memory.
+//! - [`wanted`]: whether a stage is to run at all: `when:`.
 //! - [`execute`]: one stage from private directory to record. [`outcome`], [`event`]: what is reported.
 //! - [`history`]: earlier runs. [`traces`]: what they tell about artifacts. [`forecast`]: what a run would do, without doing it;
 //!   behind `plan` and `why`. [`workbench`]: a stage's private directory, for a person.
@@ -20,6 +21,7 @@ pub mod error;
 pub mod event;
 mod execute;
 pub mod forecast;
+mod gpus;
 pub mod history;
 mod hits;
 mod interrupt;
@@ -35,6 +37,7 @@ mod tally;
 pub mod traces;
 mod twins;
 mod undeclared;
+mod wanted;
 pub mod workbench;
 mod workspace;
 

@@ -40,15 +40,9 @@ pub struct ReadyQueue<'a, N> {
 }
 
 impl<'a, N> ReadyQueue<'a, N> {
-    /// All stages of `graph`; `order` is a topological order of it, `seconds` what each stage is expected to take.
-    pub fn new(graph: &'a DiGraph<N, ()>, order: &[StageId], seconds: impl Fn(StageId) -> f64) -> ReadyQueue<'a, N> {
-        let mut height = vec![0_u64; graph.node_count()];
-        for &stage in order.iter().rev() {
-            let below = graph.neighbors(stage).map(|next| height[next.index()]).max().unwrap_or(0);
-            // Never nothing: of two chains that take no time, the one with more stages goes first.
-            let own = (seconds(stage) * 1e6).max(1.0) as u64;
-            height[stage.index()] = below.saturating_add(own);
-        }
+    /// All stages of `graph`; `order` is a topological order of it. Until they are weighed, each counts the same.
+    pub fn new(graph: &'a DiGraph<N, ()>, order: &[StageId]) -> ReadyQueue<'a, N> {
+        let height = heights(graph, order, |_| 1.0);
         let producers = |stage| graph.neighbors_directed(stage, Direction::Incoming).count();
         let standing = graph.node_indices().map(|stage| Standing::Waiting(producers(stage))).collect();
         let mut queue = ReadyQueue { graph, standing, height, queue: BTreeSet::new() };
@@ -113,10 +107,25 @@ impl<'a, N> ReadyQueue<'a, N> {
         blocked
     }
 
-    /// Stages that are neither done nor dead, started ones included.
+    /// How many stages are ready.
+    pub fn ready(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// Orders the stages by what each is expected to take, in seconds. Every rank that was given out is void.
+    pub fn weigh(&mut self, order: &[StageId], seconds: impl Fn(StageId) -> f64) {
+        self.height = heights(self.graph, order, seconds);
+        self.queue = self.queue.iter().map(|(_, stage)| (Reverse(self.height[stage.index()]), *stage)).collect();
+    }
+
+    /// Whether `stage` is neither done nor dead.
+    pub fn is_open(&self, stage: StageId) -> bool {
+        !matches!(self.standing[stage.index()], Standing::Done | Standing::Dead)
+    }
+
+    /// Stages that are open, started ones included.
     pub fn unfinished(&self) -> impl Iterator<Item = StageId> + '_ {
-        let open = |s: &Standing| !matches!(s, Standing::Done | Standing::Dead);
-        self.graph.node_indices().filter(move |stage| open(&self.standing[stage.index()]))
+        self.graph.node_indices().filter(|stage| self.is_open(*stage))
     }
 
     fn queue_if_ready(&mut self, stage: StageId) {
@@ -125,6 +134,18 @@ impl<'a, N> ReadyQueue<'a, N> {
             self.queue.insert(self.rank(stage));
         }
     }
+}
+
+/// By stage: microseconds from its start to the end of the longest chain behind it.
+fn heights<N>(graph: &DiGraph<N, ()>, order: &[StageId], seconds: impl Fn(StageId) -> f64) -> Vec<u64> {
+    let mut height = vec![0_u64; graph.node_count()];
+    for &stage in order.iter().rev() {
+        let below = graph.neighbors(stage).map(|next| height[next.index()]).max().unwrap_or(0);
+        // Never nothing: of two chains that take no time, the one with more stages goes first.
+        let own = (seconds(stage) * 1e6).max(1.0) as u64;
+        height[stage.index()] = below.saturating_add(own);
+    }
+    height
 }
 
 #[cfg(test)]
@@ -145,7 +166,7 @@ mod tests {
     #[test]
     fn the_longest_chain_goes_first() {
         let (graph, order) = graph(4, &[(1, 2), (2, 3)]);
-        let queue = ReadyQueue::new(&graph, &order, |_| 1.0);
+        let queue = ReadyQueue::new(&graph, &order);
         assert_eq!(queue.peek(), Some(NodeIndex::new(1)));
     }
 
@@ -153,7 +174,9 @@ mod tests {
     fn a_short_chain_that_takes_longer_goes_first() {
         let (graph, order) = graph(4, &[(0, 1), (1, 2)]);
         let seconds = |stage: StageId| if stage.index() == 3 { 10.0 } else { 3.0 };
-        let mut queue = ReadyQueue::new(&graph, &order, seconds);
+        let mut queue = ReadyQueue::new(&graph, &order);
+        assert_eq!(queue.peek(), Some(NodeIndex::new(0)));
+        queue.weigh(&order, seconds);
         assert_eq!(queue.peek(), Some(NodeIndex::new(3)));
         queue.start(NodeIndex::new(3));
         assert_eq!(queue.peek(), Some(NodeIndex::new(0)));
@@ -164,7 +187,7 @@ mod tests {
     #[test]
     fn a_failure_blocks_only_what_needs_it() {
         let (graph, order) = graph(5, &[(0, 1), (1, 2), (3, 4)]);
-        let mut queue = ReadyQueue::new(&graph, &order, |_| 1.0);
+        let mut queue = ReadyQueue::new(&graph, &order);
         assert_eq!(queue.failed(NodeIndex::new(0)), vec![NodeIndex::new(1), NodeIndex::new(2)]);
         queue.done(NodeIndex::new(3));
         assert_eq!(queue.peek(), Some(NodeIndex::new(4)));
@@ -181,7 +204,8 @@ mod tests {
         ) {
             let edges: Vec<_> = raw.iter().map(|(a, b)| (a % nodes, b % nodes)).filter(|(a, b)| a < b).collect();
             let (graph, order) = graph(nodes, &edges);
-            let mut queue = ReadyQueue::new(&graph, &order, |stage| seconds[stage.index()]);
+            let mut queue = ReadyQueue::new(&graph, &order);
+            queue.weigh(&order, |stage| seconds[stage.index()]);
             let (mut done, mut dead, mut running) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
             for (pick, fails) in picks.iter().cycle() {
                 let mut before = None;

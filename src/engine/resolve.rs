@@ -63,6 +63,17 @@ impl Known {
         }
     }
 
+    /// The names of its metrics, for people.
+    pub fn metrics(&self, stage: StageId) -> String {
+        match &self.0[stage.index()] {
+            Some(Gift::Outputs { metrics, .. }) if !metrics.is_empty() => {
+                let names: Vec<_> = metrics.keys().map(|name| format!("`{name}`")).collect();
+                names.join(", ")
+            }
+            _ => "no metrics".to_owned(),
+        }
+    }
+
     fn artifact(&self, stage: StageId, port: &PortName) -> Option<&Artifact> {
         match self.0[stage.index()].as_ref()? {
             Gift::Outputs { outputs, .. } => outputs.get(port),

@@ -29,6 +29,7 @@ use tokio::task::{JoinSet, LocalSet};
 
 use super::attempts::Attempts;
 use super::execute::Ending;
+use super::gpus::Gpus;
 use super::interrupt::Interrupt;
 use super::learned::Learned;
 use super::ready::{Rank, ReadyQueue};
@@ -38,7 +39,7 @@ use super::tally::{End, Tally};
 use super::twins::Twins;
 use super::{EngineError, Observer, RunEvent, Shared};
 use crate::backend::{Backend, Cancel, Control, Guardian, Local};
-use crate::governor::{Governor, SystemProbe};
+use crate::governor::{self, Governor, SystemProbe};
 use crate::plan::{PlannedStage, StageId};
 use stopping::StopCause;
 
@@ -72,13 +73,15 @@ struct RunLoop<'a> {
     tally: &'a mut Tally,
     observer: &'a mut dyn Observer,
     queue: ReadyQueue<'a, PlannedStage>,
-    learned: Learned,
+    /// What earlier executions teach, once there is something to choose.
+    learned: Option<Learned>,
     /// Taken from the queue, resolved, found to be misses: they wait to be admitted, in this order.
     held: BTreeMap<Rank, Held>,
     /// Something happened since the last look at who may start.
     stirred: bool,
     twins: Twins,
     semaphores: Semaphores<'a>,
+    gpus: Gpus,
     attempts: Attempts,
     /// Between two attempts.
     backing_off: HashMap<StageId, Arc<Resolved>>,
@@ -129,8 +132,7 @@ impl<'a> RunLoop<'a> {
         observer: &'a mut dyn Observer,
     ) -> Result<RunLoop<'a>, EngineError> {
         let plan = &shared.plan;
-        let learned = Learned::of(plan, &shared.store, &known);
-        let mut queue = ReadyQueue::new(&plan.graph, &plan.order, |stage| learned.seconds(stage));
+        let mut queue = ReadyQueue::new(&plan.graph, &plan.order);
         for &stage in &plan.order {
             if known.has(stage) {
                 queue.done(stage);
@@ -143,17 +145,21 @@ impl<'a> RunLoop<'a> {
         let guardian = Guardian::start(&Guardian::command(&exe), &shared.options.run).map_err(EngineError::guardian)?;
         let (event_sender, events) = unbounded_channel();
         let open = queue.unfinished().count();
+        // Looking for GPUs costs something, and most plans want none.
+        let wants_gpus = queue.unfinished().any(|stage| plan.graph[stage].resources.gpus > 0);
+        let gpus = Gpus::new(if wants_gpus { governor::gpus() } else { Vec::new() });
         Ok(RunLoop {
             shared,
             known,
             tally,
             observer,
             queue,
-            learned,
+            learned: None,
             held: BTreeMap::new(),
             stirred: true,
             twins: Twins::default(),
             semaphores: Semaphores::new(&plan.groups),
+            gpus,
             attempts: Attempts::default(),
             backing_off: HashMap::new(),
             executions: JoinSet::new(),
@@ -178,6 +184,7 @@ impl<'a> RunLoop<'a> {
         }
         // From here on a second Ctrl-C is for the loop.
         drop(before);
+        self.refuse_hopeless();
         let mut clock = tokio::time::interval(SAMPLE_EVERY);
         clock.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {

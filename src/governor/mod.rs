@@ -8,10 +8,12 @@
 
 mod admission;
 mod cgroup;
+mod gpus;
 mod own;
 mod policy;
 mod probe;
 
 pub use admission::{Admission, Governor, Reason, Request};
+pub use gpus::gpus;
 pub use policy::{Change, Gate, Machine, Memory, Pressure, Sample};
 pub use probe::{Probe, SystemProbe, cores, host_name};

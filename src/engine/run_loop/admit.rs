@@ -2,21 +2,26 @@
 //! room for it. A stage that waits for something of its own (a group, a twin) is passed over; one that the governor refuses keeps
 //! everything behind it waiting, so that a large stage is not starved by small ones.
 
+use std::collections::HashSet;
 use std::ops::Bound;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
+use contract::FailureClass;
+use petgraph::Direction;
 use tokio::sync::watch;
 
 use super::{Ended, Held, RunLoop, Running};
 use crate::backend::{Cancel, Control};
 use crate::engine::execute::Execution;
+use crate::engine::learned::Learned;
 use crate::engine::ready::Rank;
 use crate::engine::resolve::{self, Sources};
-use crate::engine::{EngineError, RunEvent, hits};
+use crate::engine::wanted::{Wanted, wanted};
+use crate::engine::{EngineError, FailureReport, RunEvent, hits};
 use crate::governor::{Admission, Reason, Request};
-use crate::plan::StageId;
+use crate::plan::{Plan, StageId};
 
 /// Why a held stage does not start.
 enum Obstacle {
@@ -35,6 +40,10 @@ impl RunLoop<'_> {
         let mut passed = None;
         while self.cancel == Cancel::No {
             let Some(rank) = self.next_candidate(passed)? else { break };
+            if self.learn() {
+                passed = None;
+                continue;
+            }
             match self.obstacle(rank.1) {
                 None => self.start(rank),
                 Some(Obstacle::Own(reason)) => {
@@ -48,6 +57,24 @@ impl RunLoop<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Orders stages by what they took before, when it first matters: several could start. That is never so in a chain, nor while
+    /// a change stops at hits, and reading a record for each stage would cost more than all the rest.
+    fn learn(&mut self) -> bool {
+        if self.learned.is_some() || self.queue.ready() + self.held.len() < 2 {
+            return false;
+        }
+        let plan = &self.shared.plan;
+        let learned = Learned::of(plan, &self.shared.store, self.queue.unfinished());
+        self.queue.weigh(&plan.order, |stage| learned.seconds(stage));
+        let held = std::mem::take(&mut self.held).into_iter();
+        self.held = held.map(|((_, stage), held)| (self.queue.rank(stage), held)).collect();
+        self.learned = Some(learned);
+        for stage in self.running.keys().copied() {
+            self.governor.started(stage.index() as u64, self.request(stage));
+        }
+        true
     }
 
     /// The first stage after `passed` that must be executed. Hits on the way are settled.
@@ -67,10 +94,22 @@ impl RunLoop<'_> {
         }
     }
 
-    /// Takes the head of the queue: settles it when it is a hit, holds it otherwise. Returns whether it is held.
+    /// Takes the head of the queue: settles it when it is not wanted or a hit, holds it otherwise. Returns whether it is held.
     fn take(&mut self, stage: StageId) -> Result<bool, EngineError> {
         let begun = Instant::now();
         let shared = Arc::clone(self.shared);
+        match wanted(&shared.plan, stage, &self.known) {
+            Wanted::Yes => {}
+            Wanted::No(cause) => {
+                self.skip(stage, cause);
+                return Ok(false);
+            }
+            Wanted::Never(failure) => {
+                self.refuse(stage, failure);
+                return Ok(false);
+            }
+            Wanted::NotYet(producer) => return Err(EngineError::unready(&shared.plan, stage, producer)),
+        }
         // Every producer of a ready stage is done, so its inputs are known; to go on without it would look like success.
         let resolved = resolve::resolve(&shared.plan, stage, &self.known, &shared.store, Sources::Ingested)?;
         let resolved = resolved.map_err(|producer| EngineError::unready(&shared.plan, stage, producer))?;
@@ -78,6 +117,10 @@ impl RunLoop<'_> {
         if let Some(record) = hits::look_up(&shared, stage, &resolved, self.observer)? {
             let outcome = hits::restore(&shared, stage, &record, self.observer)?;
             self.settle(stage, outcome, &record, begun.elapsed().as_secs_f64());
+            return Ok(false);
+        }
+        if let Some(failure) = self.lack_of_gpus(stage) {
+            self.refuse(stage, failure);
             return Ok(false);
         }
         self.queue.start(stage);
@@ -90,6 +133,29 @@ impl RunLoop<'_> {
         Ok(true)
     }
 
+    /// Fails what wants more GPUs than there are, before anything long runs. A stage that ran before may yet be a hit, and one
+    /// with a condition before it may yet be skipped: those are judged when they are ready.
+    pub(super) fn refuse_hopeless(&mut self) {
+        let open: Vec<StageId> = self.queue.unfinished().collect();
+        for stage in open {
+            let Some(failure) = self.lack_of_gpus(stage) else { continue };
+            let name = self.stage(stage).name.as_str();
+            let ran_before = self.shared.store.last(self.shared.plan.pipeline.as_str(), name).is_some();
+            if !ran_before && !depends_on_a_condition(&self.shared.plan, stage) && self.queue.is_open(stage) {
+                self.refuse(stage, failure);
+            }
+        }
+    }
+
+    fn lack_of_gpus(&self, stage: StageId) -> Option<FailureReport> {
+        let (wanted, count) = (self.stage(stage).resources.gpus as usize, self.gpus.count());
+        (wanted > count).then(|| FailureReport {
+            class: FailureClass::Resources,
+            message: format!("wants {wanted} GPUs, and this machine has {count}"),
+            help: Some("lower `resources.gpus`, or run it where the GPUs are".to_owned()),
+        })
+    }
+
     /// Lets `stage` wait to be admitted.
     pub(super) fn hold(&mut self, stage: StageId, resolved: Arc<resolve::Resolved>) {
         self.held.insert(self.queue.rank(stage), Held { resolved, said: None });
@@ -99,8 +165,12 @@ impl RunLoop<'_> {
     fn obstacle(&self, stage: StageId) -> Option<Obstacle> {
         let planned = self.stage(stage);
         if let Some(full) = self.semaphores.obstacle(&planned.conduct.groups) {
-            let reason = format!("of group `{}` {} may run at once", full.group, full.capacity);
+            let reason = format!("waits for group `{}`, of which {} may run at once", full.group, full.capacity);
             return Some(Obstacle::Own(reason));
+        }
+        let (wanted, free) = (planned.resources.gpus as usize, self.gpus.free());
+        if wanted > free {
+            return Some(Obstacle::Own(format!("wants {wanted} GPUs, {free} of {} are free", self.gpus.count())));
         }
         match self.governor.admit(&self.request(stage)) {
             Admission::Now => None,
@@ -115,6 +185,7 @@ impl RunLoop<'_> {
         let planned = self.stage(stage);
         self.governor.started(stage.index() as u64, self.request(stage));
         self.semaphores.take(&planned.conduct.groups);
+        self.gpus.take(stage, planned.resources.gpus as usize);
         self.observer.on(&RunEvent::StageStarted { stage: planned.name.clone(), key: resolved.key });
         self.tally.log(stage, Execution::log_path(self.shared, stage));
         let (sender, control) = watch::channel(Control::default());
@@ -123,6 +194,7 @@ impl RunLoop<'_> {
             shared: Arc::clone(self.shared),
             stage,
             resolved,
+            gpus: self.gpus.visible_to(stage),
             backend: Rc::clone(&self.backend),
             events: self.event_sender.clone(),
             control,
@@ -156,7 +228,22 @@ impl RunLoop<'_> {
     /// What the stage wants: what it declares, and the memory that it is known to need.
     fn request(&self, stage: StageId) -> Request {
         let resources = &self.stage(stage).resources;
-        let memory = resources.memory.max(self.learned.peak_memory(stage));
+        let memory = resources.memory.max(self.learned.as_ref().map_or(0, |learned| learned.peak_memory(stage)));
         Request { cpus: resources.cpus.max(1), memory }
     }
+}
+
+/// Whether the stage, or anything it needs, has a `when:`.
+fn depends_on_a_condition(plan: &Plan, stage: StageId) -> bool {
+    let mut pending = vec![stage];
+    let mut seen = HashSet::from([stage]);
+    while let Some(stage) = pending.pop() {
+        if plan.graph[stage].conduct.condition.is_some() {
+            return true;
+        }
+        pending.extend(
+            plan.graph.neighbors_directed(stage, Direction::Incoming).filter(|producer| seen.insert(*producer)),
+        );
+    }
+    false
 }

@@ -13,9 +13,10 @@ use crate::backend::Cancel;
 use crate::engine::attempts::Sequel;
 use crate::engine::execute::{Ending, Execution, Failed};
 use crate::engine::resolve::Resolved;
+use crate::engine::wanted::behind;
 use crate::engine::{EngineError, FailedAttempt, FailureReport, OnFailure, RunEvent, StageOutcome, hits};
 use crate::plan::StageId;
-use crate::store::Record;
+use crate::store::{Record, Usage};
 
 impl RunLoop<'_> {
     pub(super) fn ended(&mut self, ended: Result<Ended, JoinError>) {
@@ -46,6 +47,7 @@ impl RunLoop<'_> {
     fn release(&mut self, stage: StageId) {
         self.governor.ended(stage.index() as u64);
         self.semaphores.give_back(&self.stage(stage).conduct.groups);
+        self.gpus.give_back(stage);
         self.running.remove(&stage);
         self.stirred = true;
     }
@@ -171,6 +173,23 @@ impl RunLoop<'_> {
                 self.hold(stage, resolved);
             }
         }
+    }
+
+    /// The stage is not wanted, and neither is anything that needs it.
+    pub(super) fn skip(&mut self, stage: StageId, cause: String) {
+        let behind = behind(self.stage(stage).name.as_str());
+        let dependents = self.queue.failed(stage).into_iter().map(|dependent| (dependent, behind.clone()));
+        for (skipped, cause) in std::iter::once((stage, cause)).chain(dependents) {
+            self.known.skip(skipped);
+            hits::skipped(self.shared, skipped, cause, self.tally, self.observer);
+        }
+    }
+
+    /// The stage fails without having been executed.
+    pub(super) fn refuse(&mut self, stage: StageId, failure: FailureReport) {
+        let message = failure.message.clone();
+        self.tally.failed(stage, failure, Usage::default(), 0.0);
+        self.block(stage, 0.0, message);
     }
 
     /// Independent branches go on, unless the run is to stop at the first failure; everything behind the stage is blocked.
