@@ -16,7 +16,8 @@ use crate::report::journal::{Journal, Trouble};
 use crate::report::plain::{Amount, Plain};
 use crate::report::progress::Live;
 use crate::report::style::{self, Color};
-use crate::report::{Fanout, summary, units};
+use crate::report::summary::{self, Closing};
+use crate::report::{Displaced, Fanout, units};
 use crate::spec::StageName;
 use crate::store::Store;
 
@@ -33,6 +34,8 @@ pub fn run(arguments: &RunArguments) -> Result<Exit, Failure> {
     };
     let run_dir = run_dir(&store, &options.run, &project.root);
     let mut observer = Fanout(vec![Box::new(Journal::keep(&run_dir)), screen(arguments, run_dir.join("logs"))]);
+    let (displaced, aside) = (Displaced::default(), store.displaced_dir(&options.run));
+    observer.0.push(Box::new(displaced.clone()));
     let stream = events(arguments)?;
     let trouble = stream.map(|(journal, trouble)| {
         observer.0.push(Box::new(journal));
@@ -49,7 +52,8 @@ pub fn run(arguments: &RunArguments) -> Result<Exit, Failure> {
         output::document(&report);
     } else {
         if !arguments.quiet || report.outcome != RunOutcome::Succeeded {
-            output::errors(&summary::render(&report, &command(), Color::of_stderr()));
+            let closing = Closing { again: &command(), displaced: displaced.count(), aside: &aside };
+            output::errors(&summary::render(&report, &closing, Color::of_stderr()));
         }
         // Last, where it is seen: it is why the run could not go on.
         if let Some(error) = broken {

@@ -93,7 +93,8 @@ fn place<'a>(stage: &'a PlannedStage, field: &str) -> Option<&'a Location> {
         if let Some(location) = stage.places.get(path) {
             return Some(location);
         }
-        path = &path[..path.rfind('.')?];
+        // The label of one of several on a port may hold dots: `in.models[lr=0.1]`.
+        path = &path[..path.find('[').or_else(|| path.rfind('.'))?];
     }
 }
 

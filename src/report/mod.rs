@@ -22,7 +22,29 @@ mod teller;
 mod ticker;
 pub mod units;
 
+use std::cell::Cell;
+use std::rc::Rc;
+
 use crate::engine::{Observer, RunEvent};
+
+/// Counts the files of the user's that were moved aside, for the end of the run.
+#[derive(Clone, Debug, Default)]
+pub struct Displaced(Rc<Cell<usize>>);
+
+impl Displaced {
+    /// How many there were.
+    pub fn count(&self) -> usize {
+        self.0.get()
+    }
+}
+
+impl Observer for Displaced {
+    fn on(&mut self, event: &RunEvent) {
+        if let RunEvent::Displaced { .. } = event {
+            self.0.set(self.0.get() + 1);
+        }
+    }
+}
 
 /// Sends every event to several observers.
 pub struct Fanout(pub Vec<Box<dyn Observer>>);

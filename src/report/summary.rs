@@ -1,14 +1,25 @@
 //! What a run says at its end: one line when all is well, the tail of the log and what to do when it is not.
 
 use std::fmt::Write;
+use std::path::Path;
 
 use super::style::Color;
 use super::tail;
 use super::units;
 use crate::engine::{RunOutcome, RunReport, StageOutcome};
 
-/// The closing text of a run. `again` is the command that started it.
-pub fn render(report: &RunReport, again: &str, color: Color) -> String {
+/// What the closing text says besides what is in the report.
+pub struct Closing<'a> {
+    /// The command that started the run.
+    pub again: &'a str,
+    /// Files of the user's that were moved aside.
+    pub displaced: usize,
+    /// Where they lie now.
+    pub aside: &'a Path,
+}
+
+/// The closing text of a run.
+pub fn render(report: &RunReport, closing: &Closing, color: Color) -> String {
     let mut text = String::new();
     for (name, stage) in &report.stages {
         let Some(failure) = &stage.failure else { continue };
@@ -26,10 +37,10 @@ pub fn render(report: &RunReport, again: &str, color: Color) -> String {
             text.push_str(&tail::render(log, name.as_str(), color));
         }
     }
-    if text.is_empty() { closing(report, again) } else { format!("{text}\n{}", closing(report, again)) }
+    if text.is_empty() { closing_line(report, closing) } else { format!("{text}\n{}", closing_line(report, closing)) }
 }
 
-fn closing(report: &RunReport, again: &str) -> String {
+fn closing_line(report: &RunReport, closing: &Closing) -> String {
     let counted = [
         (StageOutcome::Ran, "ran"),
         (StageOutcome::Restored, "restored"),
@@ -60,8 +71,12 @@ fn closing(report: &RunReport, again: &str) -> String {
         }
         RunOutcome::Failed | RunOutcome::Broken => {}
         RunOutcome::Interrupted => {
-            let _ = write!(line, "; the next run goes on from here: {again}");
+            let _ = write!(line, "; the next run goes on from here: {}", closing.again);
         }
+    }
+    if closing.displaced > 0 {
+        let files = if closing.displaced == 1 { "file" } else { "files" };
+        let _ = write!(line, "; {} {files} of yours moved to {}", closing.displaced, closing.aside.display());
     }
     line.push('\n');
     line

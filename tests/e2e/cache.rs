@@ -116,6 +116,7 @@ fn a_file_of_the_users_in_the_way_of_an_output_is_kept_and_named() {
     assert_eq!(ran.status, 0, "{}", ran.stderr);
     assert_eq!(project.read("out/sign.txt"), "HELLO\na\n");
     let line = ran.stderr.lines().find(|line| line.contains("was moved to")).expect(&ran.stderr);
+    assert!(ran.stderr.contains("; 1 file of yours moved to "), "said again at the end: {}", ran.stderr);
     let kept = line.rsplit(' ').next().unwrap();
     assert_eq!(std::fs::read_to_string(project.root().join(kept)).unwrap(), "mine\n");
 }

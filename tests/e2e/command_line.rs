@@ -52,6 +52,34 @@ fn why_names_field_values_and_place() {
 }
 
 #[test]
+fn why_points_at_params_files_and_at_one_of_several_inputs() {
+    let project = Project::with_pipeline(
+        r#"pipeline: p
+params: {word: hello}
+stages:
+  each: {uses: command, matrix: {n: [0.1, 0.2]}, run: "echo ${matrix.n} ${params.word} > ${out.o}", out: {o: "out/${matrix}"}}
+  all:
+    uses: command
+    run: "cat ${in.parts} > ${out.o}"
+    in: {parts: each}
+    out: {o: out/all}
+"#,
+    );
+    project.outcomes(&[]);
+    project.write("set.yaml", "word: bye\n");
+    let ran = project.pipe(&["why", "each[n=0.1]", "--params", "set.yaml"]);
+    assert!(ran.stdout.contains("run changed: echo 0.1 hello > "), "{}{}", ran.stdout, ran.stderr);
+    let ran = project.pipe(&["why", "each"]);
+    assert_eq!(ran.status, 2);
+    assert!(ran.stderr.contains("each[n=0.1]"), "the instances are named: {}", ran.stderr);
+    // With other words the instances give other outputs: what gathers them names which, and where it is wired.
+    assert_eq!(project.pipe(&["run", "p.yaml", "each", "-S", "word=bye", "-q"]).status, 0);
+    let why = json(&project, &["why", "all", "-S", "word=bye", "--json"]);
+    assert_eq!(why["changes"][0]["field"], "in.parts[n=0.1]", "{why}");
+    assert_eq!(why["changes"][0]["at"]["line"], 8, "{why}");
+}
+
+#[test]
 fn graph_is_mermaid_dot_or_json() {
     let project = Project::with_pipeline(TWO);
     let mermaid = project.pipe(&["graph", "p.yaml"]).stdout;
