@@ -28,6 +28,18 @@ pub struct Launch {
     pub timeout: Option<Duration>,
     /// Values that must not appear in the log or in events.
     pub secrets: Vec<String>,
+    /// Whether the project is out of its sight, its own directory aside.
+    pub sight: Sight,
+}
+
+/// What of the project a program may open.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sight {
+    /// Everything: a worker, which is told where its inputs lie, or a command at the project root.
+    #[default]
+    Open,
+    /// Its own directory, where the kernel can see to that.
+    Private,
 }
 
 /// A program with everything it sees.

@@ -22,6 +22,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::confine::{Confinement, Spawner};
 use super::error::BackendError;
 use super::events::EventLines;
 use super::exit::Exit;
@@ -45,6 +46,8 @@ const PIPE_MOST: usize = 1 << 20;
 #[derive(Debug)]
 pub struct Local {
     guardian: Guardian,
+    /// Starts private launches; absent where the kernel cannot confine them.
+    confined: Option<Spawner>,
 }
 
 impl Local {
@@ -52,10 +55,10 @@ impl Local {
     ///
     /// This process becomes the one that adopts its orphaned descendants, so that it can find those which left their
     /// stage's group.
-    pub fn new(guardian: Guardian) -> Local {
+    pub fn new(guardian: Guardian, confinement: Option<&Confinement>) -> Local {
         // An old kernel has no such thing; then strays live until the guardian's look at the end of the run.
         let _ = set_child_subreaper(Some(getpid()));
-        Local { guardian }
+        Local { guardian, confined: confinement.and_then(Spawner::new) }
     }
 
     async fn supervise(
@@ -71,7 +74,7 @@ impl Local {
         let log = log.map_err(|source| BackendError::Log { path: launch.log.clone(), source })?;
         let redactor = Redactor::new(&launch.secrets);
         let mut hearing = Hearing { log, redactor, lines: EventLines::default(), last_word: None, events };
-        let (mut process, streams) = match process::start(&launch) {
+        let (mut process, streams) = match process::start(&launch, self.confined.as_ref()) {
             Ok(started) => started,
             Err(NotStarted::Refused(refusal)) => {
                 hearing.log.message(Level::Error, &refusal.message);

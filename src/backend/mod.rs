@@ -2,10 +2,11 @@
 //!
 //! [`Backend`] is the seam: start one launch, pass on what it says, end it when asked, and say how it went. A stage that
 //! failed is an [`Outcome`]; an error means that the backend itself broke. [`Local`] starts a child process here:
-//! `process` starts and ends its tree, `events` and `log` take what it says, `outcome` judges how it ended. [`Guardian`]
+//! `process` starts and ends its tree, `confine` keeps private commands out of the project, `events` and `log` take what it says, `outcome` judges how it ended. [`Guardian`]
 //! ends the trees when the engine no longer can. Nothing here knows a stage, a plan or the store.
 
 mod census;
+mod confine;
 mod error;
 mod events;
 mod exit;
@@ -28,10 +29,11 @@ use contract::Event;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
 
+pub use confine::Confinement;
 pub use error::BackendError;
 pub use exit::Exit;
 pub use guardian::Guardian;
-pub use launch::{Cancel, Control, Launch, Program, Protocol, RUN_ID, STAGE_ID, Trace};
+pub use launch::{Cancel, Control, Launch, Program, Protocol, RUN_ID, STAGE_ID, Sight, Trace};
 pub use local::Local;
 pub use outcome::{Failure, Outcome};
 

@@ -24,9 +24,10 @@ use tokio::signal::unix::{self, SignalKind};
 use wait4::Wait4;
 
 use super::census::{self, Mark};
+use super::confine::Spawner;
 use super::error::BackendError;
 use super::exit::Exit;
-use super::launch::{Launch, RUN_ID, STAGE_ID};
+use super::launch::{Launch, RUN_ID, STAGE_ID, Sight};
 use super::outcome::Refusal;
 use super::program;
 use crate::store::Usage;
@@ -77,16 +78,17 @@ pub(super) fn alone<T>(start: impl FnOnce() -> T) -> T {
 }
 
 /// Starts `launch`. Must be called within a tokio runtime.
-pub(super) fn start(launch: &Launch) -> Result<(Process, Streams), NotStarted> {
+pub(super) fn start(launch: &Launch, confined: Option<&Spawner>) -> Result<(Process, Streams), NotStarted> {
     let directory = &launch.program.cwd;
     let is_directory =
         fs::metadata(directory).and_then(|it| if it.is_dir() { Ok(()) } else { Err(Errno::NOTDIR.into()) });
     is_directory.map_err(|source| NotStarted::Broken(BackendError::Directory { path: directory.clone(), source }))?;
     let file = program::find(&launch.program).map_err(NotStarted::Refused)?;
-    launch_file(launch, &file).map_err(|source| not_started(&file, source))
+    let spawner = confined.filter(|_| launch.sight == Sight::Private);
+    launch_file(launch, &file, spawner).map_err(|source| not_started(&file, source))
 }
 
-fn launch_file(launch: &Launch, file: &Path) -> io::Result<(Process, Streams)> {
+fn launch_file(launch: &Launch, file: &Path, spawner: Option<&Spawner>) -> io::Result<(Process, Streams)> {
     let (output, output_end) = pipe_with(PipeFlags::CLOEXEC)?;
     let (events, events_end) = pipe_with(PipeFlags::CLOEXEC)?;
     let streams = Streams { output: Receiver::from_owned_fd(output)?, events: Receiver::from_owned_fd(events)? };
@@ -106,12 +108,14 @@ fn launch_file(launch: &Launch, file: &Path) -> io::Result<(Process, Streams)> {
     let started = Instant::now();
     let child = alone(|| {
         fcntl_setfd(&events_end, FdFlags::empty())?;
-        let child = command.spawn();
+        // The command owns the child's ends of the output pipe: while it lives, that pipe has no end.
+        let child = match spawner {
+            Some(spawner) => spawner.spawn(command),
+            None => command.spawn(),
+        };
         drop(events_end);
         child
     })?;
-    // It owns the child's ends of the output pipe: while it lives, that pipe has no end.
-    drop(command);
 
     let group = Pid::from_child(&child);
     let mark = Mark::new(STAGE_ID, &stage);

@@ -74,11 +74,24 @@ pub fn run(plan: Plan, store: &Arc<Store>, options: Options, observer: &mut dyn 
         stages: shared.plan.order.len(),
     });
     let mut tally = Tally::new(&shared.plan);
-    let end = bring_up_to_date(&shared, &mut tally, observer).unwrap_or_else(End::Broken);
+    // Until what the run came to is noted, nothing that it counts on may be collected.
+    let hold = shared.store.hold().map_err(EngineError::store);
+    let end = match &hold {
+        Ok(_) => bring_up_to_date(&shared, &mut tally, observer),
+        Err(_) => Ok(End::Completed),
+    };
+    let end = end.unwrap_or_else(End::Broken);
     // What was learned is of use also when something broke; the first error is the one to tell.
     let end = match (shared.store.save_memo().map_err(EngineError::store), end) {
         (Err(error), End::Completed | End::FailedFast(_)) => End::Broken(error),
         (_, end) => end,
+    };
+    let end = match hold {
+        Ok(hold) => {
+            drop(hold);
+            end
+        }
+        Err(error) => End::Broken(error),
     };
     let report = tally.into_report(&shared, &end, started.elapsed().as_secs_f64());
     observer.on(&RunEvent::RunEnded { outcome: report.outcome, seconds: report.seconds });
@@ -90,8 +103,6 @@ pub fn run(plan: Plan, store: &Arc<Store>, options: Options, observer: &mut dyn 
 }
 
 fn bring_up_to_date(shared: &Arc<Shared>, tally: &mut Tally, observer: &mut dyn Observer) -> Result<End, EngineError> {
-    // Until the outputs are in the workspace, nothing that this run counts on may be collected.
-    let _hold = shared.store.hold().map_err(EngineError::store)?;
     let interrupt = Interrupt::listen()?;
     let known = hits::settle(shared, tally, observer, &interrupt)?;
     if shared.plan.order.iter().all(|stage| known.is_settled(*stage)) {

@@ -38,7 +38,7 @@ use super::semaphores::Semaphores;
 use super::tally::{End, Tally};
 use super::twins::Twins;
 use super::{EngineError, Observer, RunEvent, Shared};
-use crate::backend::{Backend, Cancel, Control, Guardian, Local};
+use crate::backend::{Backend, Cancel, Confinement, Control, Guardian, Local};
 use crate::governor::{self, Governor, SystemProbe};
 use crate::plan::{PlannedStage, StageId};
 use stopping::StopCause;
@@ -164,7 +164,7 @@ impl<'a> RunLoop<'a> {
             backing_off: HashMap::new(),
             executions: JoinSet::new(),
             running: HashMap::new(),
-            backend: Rc::new(Local::new(guardian)),
+            backend: Rc::new(Local::new(guardian, confinement(shared).as_ref())),
             governor: Governor::new(shared.options.jobs, open),
             probe: SystemProbe::new(),
             waiting: None,
@@ -242,4 +242,12 @@ async fn until(due: Option<tokio::time::Instant>) {
 
 fn listen(kind: SignalKind) -> Result<Signal, EngineError> {
     signal(kind).map_err(|e| EngineError::system("listening for signals", e))
+}
+
+/// What private commands may not open; `None` when that cannot be told, and then only the directory keeps them.
+fn confinement(shared: &Shared) -> Option<Confinement> {
+    let project = std::fs::canonicalize(&shared.plan.root).ok()?;
+    // On a store that cannot be written nothing will be started.
+    let work = shared.store.work_rooms().ok()?;
+    Some(Confinement { project, granted: vec![work] })
 }

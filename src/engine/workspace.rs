@@ -14,7 +14,7 @@ use contract::{Card, Job, JobInput, Limits};
 
 use super::resolve::Resolved;
 use super::{EngineError, Shared};
-use crate::backend::{Program, Protocol};
+use crate::backend::{Program, Protocol, Sight};
 use crate::governor;
 use crate::plan::{Command, PlannedStage, Sandbox, Script, StageId, Work};
 
@@ -23,6 +23,7 @@ pub(super) struct Prepared {
     pub directory: PathBuf,
     pub program: Program,
     pub protocol: Protocol,
+    pub sight: Sight,
     /// Where each output must lie afterwards, in the stage's order.
     pub outputs: Vec<PathBuf>,
     /// Files of the user's that were in the way of a command which writes in the workspace: from where, and where they lie now.
@@ -87,7 +88,7 @@ fn prepare_card(
     };
     argv.extend(["run".into(), job_file.into_os_string()]);
     let program = Program { argv, cwd: directory.clone(), environment: base_environment(&scratch) };
-    Ok(Prepared { directory, program, protocol: Protocol::Worker, outputs, displaced: Vec::new() })
+    Ok(Prepared { directory, program, protocol: Protocol::Worker, sight: Sight::Open, outputs, displaced: Vec::new() })
 }
 
 fn prepare_command(
@@ -132,7 +133,8 @@ fn prepare_command(
     let declared = command.environment.iter().filter_map(|(name, value)| Some((name.into(), value.as_ref()?.into())));
     environment.extend(declared);
     let program = Program { argv, cwd: root, environment };
-    Ok(Prepared { directory, program, protocol: Protocol::Plain, outputs, displaced })
+    let sight = if command.sandbox == Sandbox::Private { Sight::Private } else { Sight::Open };
+    Ok(Prepared { directory, program, protocol: Protocol::Plain, sight, outputs, displaced })
 }
 
 /// What every program sees besides what its stage declares and what the backend adds. None of it is part of the key.

@@ -37,6 +37,13 @@ impl Store {
         Ok(kept)
     }
 
+    /// Where the private directories of every process lie; made when it is not there.
+    pub fn work_rooms(&self) -> Result<PathBuf, StoreError> {
+        let path = self.layout.work();
+        fs::create_dir_all(&path).at(&path)?;
+        Ok(path)
+    }
+
     /// Where every run has its directory.
     pub fn runs_dir(&self) -> PathBuf {
         self.root().join("runs")

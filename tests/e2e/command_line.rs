@@ -165,10 +165,10 @@ stages:
 "#,
     );
     for name in ["A", "B"] {
-        assert!(std::process::Command::new("mkfifo").arg(project.path(name)).status().unwrap().success());
+        assert!(std::process::Command::new("mkfifo").arg(project.beside(name)).status().unwrap().success());
     }
     let mut command = project.command(&["run", "p.yaml", "--jobs", "2"]);
-    let status = command.env("A", project.path("A")).env("B", project.path("B")).status().unwrap();
+    let status = command.env("A", project.beside("A")).env("B", project.beside("B")).status().unwrap();
     assert!(status.success());
     assert_eq!((project.read("out/a"), project.read("out/b")), ("b\n".to_owned(), "a\n".to_owned()));
 }

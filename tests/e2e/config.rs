@@ -75,11 +75,11 @@ stages:
     );
     project.write("pipe.yaml", "governor: {jobs: 1}\n");
     for name in ["A", "B"] {
-        assert!(std::process::Command::new("mkfifo").arg(project.path(name)).status().unwrap().success());
+        assert!(std::process::Command::new("mkfifo").arg(project.beside(name)).status().unwrap().success());
     }
     let mut command = project.command(&["run", "p.yaml"]);
     let status =
-        command.env("A", project.path("A")).env("B", project.path("B")).env("PIPE_JOBS", "2").status().unwrap();
+        command.env("A", project.beside("A")).env("B", project.beside("B")).env("PIPE_JOBS", "2").status().unwrap();
     assert!(status.success());
     assert_eq!((project.read("out/a"), project.read("out/b")), ("b\n".to_owned(), "a\n".to_owned()));
 }

@@ -18,10 +18,10 @@ stages:
 fn fail_fast_stops_what_runs_and_starts_nothing_more() {
     let project = Project::with_pipeline(FAILS_BESIDE);
     for name in ["fifo", "never"] {
-        assert!(std::process::Command::new("mkfifo").arg(project.path(name)).status().unwrap().success());
+        assert!(std::process::Command::new("mkfifo").arg(project.beside(name)).status().unwrap().success());
     }
     let mut command = project.command(&["run", "p.yaml", "--json", "--jobs", "2", "--fail-fast"]);
-    let ran = command.env("FIFO", project.path("fifo")).env("NEVER", project.path("never")).output().unwrap();
+    let ran = command.env("FIFO", project.beside("fifo")).env("NEVER", project.beside("never")).output().unwrap();
     assert_eq!(ran.status.code(), Some(1), "{}", String::from_utf8_lossy(&ran.stderr));
     let report: serde_json::Value = serde_json::from_slice(&ran.stdout).unwrap();
     let as_expected = [("slow", "interrupted"), ("bad", "failed"), ("behind", "blocked"), ("later", "interrupted")];
@@ -40,7 +40,7 @@ fn a_store_that_breaks_mid_run_is_reported_with_what_was_done() {
         r#"pipeline: b
 stages:
   first: {uses: command, run: "echo 1 > ${out.x}", out: {x: out/x}}
-  breaks: {uses: command, run: "rm -r $STORE/records; echo > $STORE/records; cp ${in.x} ${out.y}", in: {x: first}, out: {y: out/y}, env: [STORE]}
+  breaks: {uses: command, run: "rm -r $STORE/records; echo > $STORE/records; cp ${in.x} ${out.y}", in: {x: first}, out: {y: out/y}, env: [STORE], sandbox: false}
   after: {uses: command, run: "cp ${in.y} ${out.z}", in: {y: breaks}, out: {z: out/z}}
 "#,
     );
@@ -72,15 +72,15 @@ stages:
 "#,
     );
     for name in ["up", "go"] {
-        assert!(std::process::Command::new("mkfifo").arg(project.path(name)).status().unwrap().success());
+        assert!(std::process::Command::new("mkfifo").arg(project.beside(name)).status().unwrap().success());
     }
     let start = || -> Child {
         let mut command = project.command(&["run", "p.yaml", "--json"]);
-        command.env("UP", project.path("up")).env("GO", project.path("go"));
+        command.env("UP", project.beside("up")).env("GO", project.beside("go"));
         command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
     };
     let mut first = start();
-    BufReader::new(std::fs::File::open(project.path("up")).unwrap()).read_line(&mut String::new()).unwrap();
+    BufReader::new(std::fs::File::open(project.beside("up")).unwrap()).read_line(&mut String::new()).unwrap();
     let second = start();
     eventually("the second run comes to the stage", || project.events().matches("stage_started").count() == 2);
     signal(&second, "-INT");
@@ -88,7 +88,7 @@ stages:
     assert_eq!(second.status.code(), Some(130));
     let report: serde_json::Value = serde_json::from_slice(&second.stdout).unwrap();
     assert_eq!(report["stages"]["held"]["outcome"], "interrupted");
-    writeln!(std::fs::OpenOptions::new().write(true).open(project.path("go")).unwrap(), "gone on").unwrap();
+    writeln!(std::fs::OpenOptions::new().write(true).open(project.beside("go")).unwrap(), "gone on").unwrap();
     assert!(first.wait().unwrap().success());
     assert_eq!(project.read("out/x"), "gone on\n");
 }

@@ -16,14 +16,17 @@ fn a_refreshed_stage_runs_and_is_said_to_differ_when_it_does() {
     let run = |words: &[&str]| {
         let mut all = vec!["run", "p.yaml", "--json", "--jobs", "1"];
         all.extend(words);
-        let output = project.command(&all).env("LEDGER", project.path("ledger")).output().unwrap();
+        let output = project.command(&all).env("LEDGER", project.beside("ledger")).output().unwrap();
         let text = String::from_utf8(output.stderr).unwrap();
         assert!(output.status.success(), "{text}");
         (outcomes(&serde_json::from_slice(&output.stdout).unwrap()), text)
     };
     run(&[]);
     let (outcomes, text) = run(&["--refresh", "same", "--refresh", "other"]);
-    assert_eq!((project.read("ledger"), project.read("ledger.2")), ("ran\nran\n".into(), "ran\nran\n".into()));
+    assert_eq!(
+        (project.read("../beside/ledger"), project.read("../beside/ledger.2")),
+        ("ran\nran\n".into(), "ran\nran\n".into())
+    );
     let pairs = [("same", "ran"), ("other", "ran"), ("behind", "ran"), ("beside", "hit")];
     assert_eq!(outcomes, expected(&pairs));
     assert!(text.contains("other is not reproducible: executed again it gave another x"), "{text}");

@@ -23,7 +23,7 @@ stages:
 fn flaky(attempts: u32) -> (Project, Value, i32) {
     let script = FLAKY.replace("ATTEMPTS", &attempts.to_string()).replace("-ge 3;", "-ge 3 &&");
     let project = Project::with_pipeline(&script);
-    let ran = project.command(&["run", "p.yaml", "--json"]).env("LEDGER", project.path("ledger")).output().unwrap();
+    let ran = project.command(&["run", "p.yaml", "--json"]).env("LEDGER", project.beside("ledger")).output().unwrap();
     let report = serde_json::from_slice(&ran.stdout).unwrap();
     (project, report, ran.status.code().unwrap())
 }
@@ -49,7 +49,7 @@ fn attempts_are_used_up() {
     assert_eq!(status, 1);
     assert_eq!(outcomes(&report), expected(&[("flaky", "failed"), ("behind", "blocked")]));
     assert_eq!(report["stages"]["flaky"]["retried"].as_array().unwrap().len(), 1);
-    assert_eq!(project.read("ledger").lines().count(), 2);
+    assert_eq!(project.read("../beside/ledger").lines().count(), 2);
 }
 
 #[test]
@@ -60,9 +60,13 @@ stages:
   lazy: {uses: command, run: "echo try >> $LEDGER", out: {x: out/x}, env: [LEDGER], retry: 5}
 "#,
     );
-    let ran = project.command(&["run", "p.yaml"]).env("LEDGER", project.path("ledger")).output().unwrap();
+    let ran = project.command(&["run", "p.yaml"]).env("LEDGER", project.beside("ledger")).output().unwrap();
     assert_eq!(ran.status.code(), Some(1));
-    assert_eq!(project.read("ledger").lines().count(), 1, "an output that is not written is not written again");
+    assert_eq!(
+        project.read("../beside/ledger").lines().count(),
+        1,
+        "an output that is not written is not written again"
+    );
 }
 
 #[test]
@@ -94,15 +98,15 @@ stages:
   hangs: {uses: command, run: "echo try >> $LEDGER; read x < $NEVER", out: {x: out/x}, env: [LEDGER, NEVER], timeout: 100ms, retry: 2}
 "#,
     );
-    assert!(std::process::Command::new("mkfifo").arg(project.path("never")).status().unwrap().success());
+    assert!(std::process::Command::new("mkfifo").arg(project.beside("never")).status().unwrap().success());
     let mut command = project.command(&["run", "p.yaml", "--json"]);
-    let ran = command.env("LEDGER", project.path("ledger")).env("NEVER", project.path("never")).output().unwrap();
+    let ran = command.env("LEDGER", project.beside("ledger")).env("NEVER", project.beside("never")).output().unwrap();
     assert_eq!(ran.status.code(), Some(1));
     let report: Value = serde_json::from_slice(&ran.stdout).unwrap();
     let failure = &report["stages"]["hangs"]["failure"];
     assert_eq!(failure["class"], "resources");
     assert!(failure["message"].as_str().unwrap().contains("100ms"), "{failure}");
-    assert_eq!(project.read("ledger").lines().count(), 2);
+    assert_eq!(project.read("../beside/ledger").lines().count(), 2);
 }
 
 /// A pipeline of `edges.len()` stages that say when they begin and end, some of which fail at first.
@@ -138,12 +142,13 @@ fn any_pipeline_runs_in_order_within_its_groups_and_to_its_end() {
         let edges: Vec<Vec<usize>> =
             raw.iter().enumerate().map(|(at, from)| from.iter().copied().filter(|from| *from < at).collect()).collect();
         let project = Project::with_pipeline(&pipeline(&edges, &groups, &flaky));
-        std::fs::create_dir(project.path("state")).unwrap();
+        std::fs::create_dir(project.beside("state")).unwrap();
         let mut command = project.command(&["run", "p.yaml", "--jobs", "4"]);
-        let ran = command.env("LEDGER", project.path("ledger")).env("STATE", project.path("state")).output().unwrap();
+        let ran =
+            command.env("LEDGER", project.beside("ledger")).env("STATE", project.beside("state")).output().unwrap();
         prop_assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
         let (mut done, mut running) = (vec![0; stages], Vec::new());
-        for line in project.read("ledger").lines() {
+        for line in project.read("../beside/ledger").lines() {
             let at: usize = line[1..].parse().unwrap();
             if line.starts_with('b') {
                 // A producer that fails at first has ended twice before its outputs are there.

@@ -31,13 +31,13 @@ fn fifo(path: &Path) {
 /// Starts the run and returns once its stage has started.
 fn start() -> Waiting {
     let project = Project::with_pipeline(WAITS);
-    fifo(&project.path("started"));
-    fifo(&project.path("go"));
+    fifo(&project.beside("started"));
+    fifo(&project.beside("go"));
     let mut command = project.command(&["run", "p.yaml", "--json"]);
-    command.env("STARTED", project.path("started")).env("GO", project.path("go"));
+    command.env("STARTED", project.beside("started")).env("GO", project.beside("go"));
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
-    BufReader::new(std::fs::File::open(project.path("started")).unwrap()).read_line(&mut line).unwrap();
+    BufReader::new(std::fs::File::open(project.beside("started")).unwrap()).read_line(&mut line).unwrap();
     Waiting { project, child, stage_process: line.trim().to_owned() }
 }
 
@@ -63,8 +63,8 @@ fn ctrl_c_ends_the_stage_writes_the_report_and_the_next_run_goes_on() {
 
     let project = &waiting.project;
     let mut command = project.command(&["run", "p.yaml", "--json"]);
-    command.env("STARTED", "/dev/null").env("GO", project.path("answer"));
-    project.write("answer", "42\n");
+    command.env("STARTED", "/dev/null").env("GO", project.beside("answer"));
+    project.write("../beside/answer", "42\n");
     let ran = command.output().unwrap();
     let report: serde_json::Value = serde_json::from_slice(&ran.stdout).unwrap();
     assert_eq!(report["stages"]["first"]["outcome"], "hit");
@@ -79,9 +79,9 @@ fn a_killed_engine_leaves_no_process_and_no_lock() {
     waiting.child.wait().unwrap();
     eventually("the guardian ends the stage", || !is_running(&waiting.stage_process));
     let project = &waiting.project;
-    project.write("answer", "after\n");
+    project.write("../beside/answer", "after\n");
     let mut command = project.command(&["run", "p.yaml", "--json"]);
-    let ran = command.env("STARTED", "/dev/null").env("GO", project.path("answer")).output().unwrap();
+    let ran = command.env("STARTED", "/dev/null").env("GO", project.beside("answer")).output().unwrap();
     assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
     assert_eq!(project.read("out/b"), "after\n");
     let left: Vec<_> = std::fs::read_dir(project.path("cache/work")).unwrap().collect();
@@ -96,7 +96,7 @@ stages:
   count: {uses: command, run: "echo ran >> $LEDGER; echo x > ${out.x}", env: [LEDGER], out: {x: out/x}}
 "#,
     );
-    let ledger = project.path("ledger");
+    let ledger = project.beside("ledger");
     let spawn = || {
         let mut command = project.command(&["run", "p.yaml", "--json"]);
         command.env("LEDGER", &ledger).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
@@ -106,7 +106,7 @@ stages:
         let output = child.wait_with_output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
-    assert_eq!(project.read("ledger"), "ran\n");
+    assert_eq!(project.read("../beside/ledger"), "ran\n");
 }
 
 /// A training of a micro model, long enough to be stopped on the way.

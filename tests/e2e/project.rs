@@ -7,9 +7,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-/// A directory with a `pipe.yaml`, removed at the end of the test.
+/// A directory with a `pipe.yaml`, removed at the end of the test. `../beside/` lies outside it: fifos and ledgers by which a test
+/// talks to its commands, which see nothing of the project but what they declare.
 pub struct Project {
     directory: tempfile::TempDir,
+    root: PathBuf,
 }
 
 /// What a run of `pipe` gave.
@@ -23,8 +25,12 @@ impl Project {
     /// An empty project.
     pub fn new() -> Project {
         let directory = tempfile::tempdir().unwrap();
-        std::fs::write(directory.path().join("pipe.yaml"), "# project root\n").unwrap();
-        Project { directory }
+        let root = directory.path().join("project");
+        for new in [&root, &directory.path().join("beside")] {
+            std::fs::create_dir(new).unwrap();
+        }
+        std::fs::write(root.join("pipe.yaml"), "# project root\n").unwrap();
+        Project { directory, root }
     }
 
     /// A project with one pipeline, `p.yaml`.
@@ -35,7 +41,12 @@ impl Project {
     }
 
     pub fn root(&self) -> &Path {
-        self.directory.path()
+        &self.root
+    }
+
+    /// Where this test and its commands meet.
+    pub fn beside(&self, name: &str) -> PathBuf {
+        self.directory.path().join("beside").join(name)
     }
 
     pub fn path(&self, relative: &str) -> PathBuf {

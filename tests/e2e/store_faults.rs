@@ -216,21 +216,34 @@ fn an_input_edited_while_the_stage_runs_is_not_what_was_keyed() {
     let project = Project::with_pipeline(
         r#"pipeline: e
 stages:
-  slow: {uses: command, run: "echo edited > $ROOT/data/in.txt; cat ${in.text} > ${out.w}", in: {text: {path: data/in.txt}}, out: {w: out/word}, env: [ROOT]}
+  slow: {uses: command, run: "echo > $UP; read line < $GO; cat ${in.text} > ${out.w}", in: {text: {path: data/in.txt}}, out: {w: out/word}, env: [UP, GO]}
 "#,
     );
     project.write("data/in.txt", "first\n");
-    let run = || {
+    let (up, go) = (project.beside("up"), project.beside("go"));
+    for fifo in [&up, &go] {
+        assert!(std::process::Command::new("mkfifo").arg(fifo).status().unwrap().success());
+    }
+    let command = || {
         let mut command = project.command(&["run", "p.yaml", "--json"]);
-        let output = command.env("ROOT", project.root()).output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        command.env("UP", &up).env("GO", &go).stdout(std::process::Stdio::piped());
+        command
+    };
+    let outcome = |output: std::process::Output| {
         crate::project::outcomes(&serde_json::from_slice(&output.stdout).unwrap())["slow"].clone()
     };
-    assert_eq!(run(), "ran");
+    let edited_meanwhile = |text: &str| {
+        let child = command().spawn().unwrap();
+        std::fs::read(&up).unwrap();
+        project.write("data/in.txt", text);
+        std::fs::write(&go, "\n").unwrap();
+        outcome(child.wait_with_output().unwrap())
+    };
+    assert_eq!(edited_meanwhile("edited\n"), "ran");
     assert_eq!(project.read("out/word"), "first\n", "what was keyed is what was read");
-    assert_eq!(run(), "ran");
+    assert_eq!(edited_meanwhile("edited\n"), "ran");
     assert_eq!(project.read("out/word"), "edited\n");
-    assert_eq!(run(), "hit");
+    assert_eq!(outcome(command().output().unwrap()), "hit");
 }
 
 #[test]

@@ -121,7 +121,7 @@ stages:
   waits: {uses: command, run: "read x < $GATE; cp ${in.x} ${out.y}", in: {x: first}, out: {y: out/waits}, env: [GATE]}
 "#,
     );
-    let gate = project.path("gate");
+    let gate = project.beside("gate");
     assert!(std::process::Command::new("mkfifo").arg(&gate).status().unwrap().success());
     let mut run = project.command(&["run", "p.yaml"]);
     let mut run = run.env("GATE", &gate).stderr(Stdio::null()).spawn().unwrap();

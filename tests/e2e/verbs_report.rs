@@ -115,9 +115,9 @@ fn an_event_is_readable_while_its_stage_still_runs_and_a_stopped_run_says_how_to
     let project = Project::with_pipeline(
         "pipeline: p\nstages:\n  s: {uses: command, run: \"read x < $FIFO\", env: [FIFO], out: {x: out/x}}\n",
     );
-    assert!(std::process::Command::new("mkfifo").arg(project.path("fifo")).status().unwrap().success());
+    assert!(std::process::Command::new("mkfifo").arg(project.beside("fifo")).status().unwrap().success());
     let mut command = project.command(&["run", "p.yaml", "--events", "-"]);
-    let command = command.env("FIFO", project.path("fifo")).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let command = command.env("FIFO", project.beside("fifo")).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
     assert!(lines.any(|line| line.contains("stage_started")));

@@ -171,7 +171,7 @@ stages:
 #[test]
 fn logs_can_be_followed_while_a_run_goes_on_and_end_with_the_stage() {
     let project = Project::with_pipeline(SLOW);
-    let fifo = project.path("fifo");
+    let fifo = project.beside("fifo");
     assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
     let run = || {
         let mut command = project.command(&["run", "p.yaml"]);

@@ -175,7 +175,7 @@ fn engine_process() {
     let Some(directory) = std::env::var_os("ENGINE_DIRECTORY") else { return };
     let launch = script_in(directory.as_ref(), Protocol::Plain, &format!("{FAMILY}\ncat block"));
     let guardian = Guardian::start(&this_test("rig::guardian_process"), &launch.trace.run).unwrap();
-    let local = Local::new(guardian);
+    let local = Local::new(guardian, None);
     let (outcome, _) = block_on(supervise(&local, launch, |_, _| {}));
     panic!("should have been killed: {outcome:?}");
 }
@@ -225,7 +225,7 @@ fn what_is_done_in_spite_of_its_time_out_counts() {
 fn a_paused_launch_stands_still_and_its_time_out_with_it() {
     let rig = Rig::new();
     rig.fifo("block");
-    let script = r#"say '{"log":{"level":"info","message":"ready"}}'; echo $$ > pid; read line < block; echo went on"#;
+    let script = r#"echo $$ > pid; say '{"log":{"level":"info","message":"ready"}}'; read line < block; echo went on"#;
     let launch = Launch { timeout: Some(Duration::from_millis(400)), ..rig.script(Protocol::Plain, script) };
     let (pid_file, block) = (rig.path("pid"), rig.path("block"));
     let ran = rig.run_with(launch, move |event, control| {

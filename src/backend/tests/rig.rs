@@ -15,7 +15,7 @@ use tokio::sync::mpsc::unbounded_channel;
 use tokio::sync::watch;
 
 use crate::backend::{
-    Backend, BackendError, Control, Guardian, Launch, Local, Outcome, Program, Protocol, Trace, guardian,
+    Backend, BackendError, Control, Guardian, Launch, Local, Outcome, Program, Protocol, Sight, Trace, guardian,
 };
 
 /// A test that takes longer has hung.
@@ -38,7 +38,7 @@ impl Rig {
     pub(super) fn new() -> Rig {
         let directory = tempfile::tempdir().unwrap();
         let run = run_of(directory.path());
-        Rig { local: Local::new(Guardian::start(&this_test("rig::guardian_process"), &run).unwrap()), directory }
+        Rig { local: Local::new(Guardian::start(&this_test("rig::guardian_process"), &run).unwrap(), None), directory }
     }
 
     pub(super) fn path(&self, name: &str) -> PathBuf {
@@ -119,6 +119,7 @@ fn launch_in(directory: &Path, protocol: Protocol, argv: &[&str]) -> Launch {
         grace: Duration::from_millis(50),
         timeout: None,
         secrets: Vec::new(),
+        sight: Sight::Open,
     }
 }
 
