@@ -10,6 +10,8 @@ use crate::spec::{Node, NodeValue, Problem, Sources, Span, suggest};
 
 /// Levels of nesting: what makes recursion over an expression safe.
 const MAX_DEPTH: usize = 50;
+/// Words of a condition. `1 + 1 + 1` nests to the left without a parenthesis, so this too bounds the expression's depth.
+const MAX_TOKENS: usize = 500;
 
 /// What a condition may name.
 pub struct Names<'a> {
@@ -38,6 +40,11 @@ pub fn parse(node: &Node, names: &Names<'_>, sources: &Sources) -> Result<Condit
             let tokens = tokens(inner).map_err(|(at, what)| {
                 Problem::at("bad-condition", place(node.span, written, at, at + 1), what).label("not understood")
             })?;
+            if tokens.len() > MAX_TOKENS {
+                let message = format!("the condition is of more than {MAX_TOKENS} words");
+                let problem = Problem::at("bad-condition", node.span, message).label("too long");
+                return Err(problem.help("let a stage calculate it and give it as one metric"));
+            }
             let mut parser = Parser { text: inner, tokens, next: 0, depth: 0, names, span: node.span, written };
             let part = parser.either()?;
             if let Some(token) = parser.peek() {

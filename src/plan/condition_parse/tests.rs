@@ -82,6 +82,10 @@ fn mistakes_are_told_with_their_place() {
     check("stages.model.loss < 2", "10: a metric is written stages.NAME.metrics.METRIC");
     assert!(parsed("loss").unwrap_err().contains("one `${..}` and nothing else"));
     check(&"(".repeat(200), "10: the condition is nested too deep");
+    // Neither needs a parenthesis to nest as deep as it is long.
+    check(&format!("1{} > 2", " + 1".repeat(50_000)), "7: the condition is of more than 500 words");
+    check(&format!("{}true", "!".repeat(50_000)), "7: the condition is of more than 500 words");
+    check(&format!("1{} > 2", " + 1".repeat(200)), "true");
 }
 
 proptest! {
