@@ -37,6 +37,13 @@ pub fn secrets(stage: &StageSpec, module: &Module, problems: &mut Vec<Problem>) 
                 SecretSource::File(path)
             }
         };
+        if let Some(open) = stage.environment.iter().find(|variable| variable.name.value == used.variable) {
+            // What `env` passes on is kept in the key and the record, and the secret would be among it.
+            let message = format!("`{}` is a secret of this stage and stands in its `env` too", used.variable);
+            let problem = Problem::at("misplaced-secret", open.name.span, message).label("would be written down");
+            problems.push(problem.help("leave it out of `env`: `secrets` alone gives it to the stage"));
+            continue;
+        }
         variables.push(SecretVariable { variable: used.variable.clone(), secret: name.to_owned(), source });
     }
     variables

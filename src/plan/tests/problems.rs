@@ -52,6 +52,17 @@ fn problems_of_all_kinds_come_at_once_in_the_order_of_the_file() {
 }
 
 #[test]
+fn a_secret_is_not_passed_on_by_env_too() {
+    let project = Project::new(
+        "pipeline: p\nsecrets: {hf: {env: HF}}\nstages:\n  a: {uses: command, run: x, out: {o: out/o}, env: [LANG, TOKEN], secrets: {TOKEN: hf}}\n",
+    );
+    assert_eq!(
+        project.problems(),
+        ["misplaced-secret 4:59 `TOKEN` is a secret of this stage and stands in its `env` too"]
+    );
+}
+
+#[test]
 fn an_unknown_kind_causes_no_further_problems() {
     let project = Project::new(
         "pipeline: p\nstages:\n  a: {uses: prodce, with: {x: 1}}\n  c: {uses: correlate, in: {scans: a.anything}}\n",
