@@ -51,6 +51,11 @@ impl Project {
         Ok(Store::open(&self.config.store.value)?.trusting(trust))
     }
 
+    /// The kinds: those that ship with `pipe`, and those of the directories that the settings name.
+    pub fn cards(&self) -> Result<Cards, Failure> {
+        Ok(Cards::with(&self.config.cards.value)?)
+    }
+
     /// The pipeline that the arguments name.
     pub fn plan(&self, arguments: &PipelineArguments) -> Result<Plan, Failure> {
         self.build(&self.request(arguments))
@@ -63,7 +68,7 @@ impl Project {
 
     /// As [`Project::plan`], from the snapshot in `store` where there is a true one. Its stages know no places.
     pub fn plan_to_run(&self, arguments: &PipelineArguments, store: &Store) -> Result<Plan, Failure> {
-        let (request, cards) = (self.request(arguments), Cards::built_in());
+        let (request, cards) = (self.request(arguments), self.cards()?);
         let name = snapshot::name(&request, &cards, &program());
         if let Some(plan) = store.plan(&name).and_then(|bytes| snapshot::read(&bytes, &request, &cards)) {
             return Ok(plan);
@@ -87,7 +92,7 @@ impl Project {
     }
 
     fn build(&self, request: &Request) -> Result<Plan, Failure> {
-        Ok(plan::build(request, &Cards::built_in())?)
+        Ok(plan::build(request, &self.cards()?)?)
     }
 
     /// `file`, given relative to the working directory, relative to the root where it lies below it: how a report names it, so that it

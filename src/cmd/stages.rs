@@ -1,13 +1,15 @@
 //! `pipe stages`.
 
 use std::fmt::Write;
+use std::path::Path;
 use std::sync::Arc;
 
-use contract::Card;
+use contract::{Card, Worker};
 use serde_json::Value;
 
 use super::arguments::StagesArguments;
 use super::failure::Failure;
+use super::project::Project;
 use super::{Exit, output};
 use crate::plan::Cards;
 use crate::plan::cards::CardError;
@@ -16,14 +18,14 @@ use crate::report::units;
 use crate::spec::suggest;
 
 pub fn run(arguments: &StagesArguments) -> Result<Exit, Failure> {
-    let cards = Cards::built_in();
+    let cards = Project::find()?.cards()?;
     let color = Color::of_stdout();
     let Some(kind) = &arguments.kind else {
         let all: Vec<_> = cards.iter().collect::<Result<_, _>>().map_err(broken)?;
         if arguments.json {
             output::document(&all.iter().map(|card| card.as_ref()).collect::<Vec<_>>());
         } else {
-            output::text(&list(&all, color));
+            output::text(&list(&cards, &all, color));
         }
         return Ok(Exit::Success);
     };
@@ -34,7 +36,7 @@ pub fn run(arguments: &StagesArguments) -> Result<Exit, Failure> {
     if arguments.json {
         output::document(card.as_ref());
     } else {
-        output::text(&show(card, color));
+        output::text(&show(card, cards.path(kind), color));
     }
     Ok(Exit::Success)
 }
@@ -44,19 +46,33 @@ fn broken(error: &CardError) -> Failure {
     Failure::Broken(error.clone().into())
 }
 
-fn list(cards: &[&Arc<Card>], color: Color) -> String {
+fn list(cards: &Cards, all: &[&Arc<Card>], color: Color) -> String {
     let mut text = String::new();
-    for card in cards {
-        let _ = writeln!(text, "{}  {}", color.name(&format!("{:<12}", card.kind)), card.summary);
+    for card in all {
+        let from = cards.path(&card.kind).map(|path| color.dim(&format!("  ({})", path.display()))).unwrap_or_default();
+        let _ = writeln!(text, "{}  {}{from}", color.name(&format!("{:<12}", card.kind)), card.summary);
     }
     let _ = writeln!(text, "{}  Runs your own program: run, in, out", color.name(&format!("{:<12}", "command")));
     text
 }
 
-fn show(card: &Card, color: Color) -> String {
+fn show(card: &Card, path: Option<&Path>, color: Color) -> String {
     let mut text = format!("{} (version {}): {}\n", color.name(&card.kind), card.version, card.summary);
+    if let Some(path) = path {
+        let _ = writeln!(text, "  card {}", path.display());
+    }
+    if let Worker::Command(worker) = &card.worker {
+        let files: Vec<_> = worker.files.iter().map(|file| file.display().to_string()).collect();
+        let keyed = if files.is_empty() { String::new() } else { format!("; keyed by {}", files.join(", ")) };
+        let _ = writeln!(text, "  runs {}{}", worker.argv.join(" "), color.dim(&keyed));
+    }
     for port in &card.inputs {
-        let optional = if port.optional { ", optional" } else { "" };
+        let optional = match (port.optional, port.many) {
+            (false, false) => "",
+            (true, false) => ", optional",
+            (false, true) => ", any number",
+            (true, true) => ", any number, optional",
+        };
         let _ = writeln!(
             text,
             "  in   {:<14} {:<10}{optional}  {}",

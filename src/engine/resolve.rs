@@ -1,10 +1,13 @@
 //! From a planned stage and the artifacts it reads to an action and its key.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
-use contract::Digest;
+use contract::types::Form;
+use contract::{Card, Digest, Worker};
 
 use super::EngineError;
+use crate::action::canonical::Encoder;
 use crate::action::{self, Action, ActionInput, ActionScript, ActionWork};
 use crate::plan::{InputSource, Plan, PlannedStage, Sandbox, Script, StageId, Work};
 use crate::spec::PortName;
@@ -91,6 +94,8 @@ pub struct Resolved {
     pub key: Digest,
     /// The artifact behind each of the stage's inputs, in their order.
     pub inputs: Vec<Artifact>,
+    /// The files of a worker that does not ship with the engine, by their names on its card.
+    pub worker_files: Vec<(PathBuf, Artifact)>,
 }
 
 /// What resolving does with workspace inputs.
@@ -118,19 +123,28 @@ pub fn resolve(
                 Some(artifact) => artifact.clone(),
                 None => return Ok(Err(*producer)),
             },
-            InputSource::Path(path) => {
-                let (path, form) = (plan.root.join(path), input.artifact.form());
-                let artifact = match sources {
-                    Sources::Identified => store.identify(&path, form),
-                    Sources::Ingested => store.ingest(&path, form),
-                };
-                artifact.map_err(EngineError::store)?
-            }
+            InputSource::Path(path) => read(store, &plan.root.join(path), input.artifact.form(), sources)?,
         };
         inputs.push(artifact);
     }
-    let action = action_of(planned, &inputs);
-    Ok(Ok(Resolved { key: action.key(), action, inputs }))
+    let mut worker_files = Vec::new();
+    if let Work::Card { card, home: Some(home), .. } = &planned.work
+        && let Worker::Command(worker) = &card.worker
+    {
+        for file in &worker.files {
+            worker_files.push((file.clone(), read(store, &home.join(file), Form::File, sources)?));
+        }
+    }
+    let action = action_of(planned, &inputs, &worker_files);
+    Ok(Ok(Resolved { key: action.key(), action, inputs, worker_files }))
+}
+
+fn read(store: &Store, path: &Path, form: Form, sources: Sources) -> Result<Artifact, EngineError> {
+    let artifact = match sources {
+        Sources::Identified => store.identify(path, form),
+        Sources::Ingested => store.ingest(path, form),
+    };
+    artifact.map_err(EngineError::store)
 }
 
 /// Whether the workspace inputs of a command that ran among them still are what its key says. Other stages read copies.
@@ -150,7 +164,7 @@ pub fn still_there(plan: &Plan, stage: StageId, resolved: &Resolved, store: &Sto
     Ok(true)
 }
 
-fn action_of(stage: &PlannedStage, artifacts: &[Artifact]) -> Action {
+fn action_of(stage: &PlannedStage, artifacts: &[Artifact], worker_files: &[(PathBuf, Artifact)]) -> Action {
     let is_command = matches!(stage.work, Work::Command(_));
     let mut inputs: BTreeMap<String, Vec<ActionInput>> = BTreeMap::new();
     for (planned, artifact) in stage.inputs.iter().zip(artifacts) {
@@ -165,13 +179,28 @@ fn action_of(stage: &PlannedStage, artifacts: &[Artifact]) -> Action {
         };
         inputs.entry(planned.port.as_str().to_owned()).or_default().push(input);
     }
-    Action { format: action::FORMAT, work: work_of(stage), inputs }
+    Action { format: action::FORMAT, work: work_of(stage, worker_files), inputs }
 }
 
-fn work_of(stage: &PlannedStage) -> ActionWork {
+/// What identifies a worker that does not ship with the engine: its argument vector and the content of its files.
+fn program_of(card: &Card, files: &[(PathBuf, Artifact)]) -> Option<Digest> {
+    let Worker::Command(worker) = &card.worker else { return None };
+    let mut encoder = Encoder::new("pipe worker");
+    encoder.count(worker.argv.len());
+    worker.argv.iter().fold(&mut encoder, |e, word| e.text(word));
+    encoder.count(files.len());
+    for (name, artifact) in files {
+        let executable = artifact.shape == Shape::File { executable: true };
+        encoder.bytes(name.as_os_str().as_encoded_bytes()).digest(&artifact.digest).flag(executable);
+    }
+    Some(encoder.finish())
+}
+
+fn work_of(stage: &PlannedStage, worker_files: &[(PathBuf, Artifact)]) -> ActionWork {
     match &stage.work {
-        Work::Card { card, params } => {
-            ActionWork::Card { kind: card.kind.clone(), version: card.version, params: params.clone(), program: None }
+        Work::Card { card, params, .. } => {
+            let program = program_of(card, worker_files);
+            ActionWork::Card { kind: card.kind.clone(), version: card.version, params: params.clone(), program }
         }
         Work::Command(command) => ActionWork::Command {
             script: match &command.script {

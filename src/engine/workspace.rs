@@ -1,7 +1,7 @@
 //! The private directory of one execution: inputs in place, output paths prepared, job file written.
 //!
 //! ```text
-//! work/<process>/<stage>/   card: job.json in/<port> out/<port> scratch/      command: root/<mounts and outputs> tmp/
+//! work/<process>/<stage>/   card: job.json in/<port> out/<port> scratch/ worker/     command: root/<mounts and outputs> tmp/
 //! ```
 //! A command with `sandbox: false` runs at the project root instead, and has only its `tmp/` here.
 
@@ -36,7 +36,7 @@ pub(super) fn prepare(shared: &Shared, stage: StageId, resolved: &Resolved) -> R
     let name = planned.name.as_str();
     let directory = shared.store.work_dir(name).map_err(EngineError::store)?;
     match &planned.work {
-        Work::Card { card, params } => prepare_card(shared, planned, card, params, resolved, directory),
+        Work::Card { card, params, .. } => prepare_card(shared, planned, card, params, resolved, directory),
         Work::Command(command) => prepare_command(shared, planned, command, resolved, directory),
     }
 }
@@ -84,7 +84,17 @@ fn prepare_card(
     fs::write(&job_file, text).map_err(|e| EngineError::system("writing a job", e))?;
     let mut argv: Vec<OsString> = match &card.worker {
         contract::Worker::Program(worker) => vec![worker_path(worker).into_os_string()],
-        contract::Worker::Command(worker) => worker.argv.iter().map(OsString::from).collect(),
+        contract::Worker::Command(worker) => {
+            let home = directory.join("worker");
+            for (name, artifact) in &resolved.worker_files {
+                shared.store.materialize(artifact, &home.join(name)).map_err(EngineError::store)?;
+            }
+            let placed = |word: &String| {
+                let is_file = worker.files.iter().any(|file| file.as_os_str() == word.as_str());
+                if is_file { home.join(word).into_os_string() } else { word.into() }
+            };
+            worker.argv.iter().map(placed).collect()
+        }
     };
     argv.extend(["run".into(), job_file.into_os_string()]);
     let program = Program { argv, cwd: directory.clone(), environment: base_environment(&scratch) };

@@ -1,7 +1,7 @@
 //! From a request to a plan: each step collects its problems, and only a pipeline without any becomes a plan.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use contract::Resources;
 use petgraph::graph::DiGraph;
@@ -188,7 +188,8 @@ impl Resolver<'_> {
                 let params = params::resolve(&written, &card.params, problems);
                 places::add_values("with", &written, self.sources, &mut places);
                 let defaults = card.resources;
-                (Work::Card { card, params }, defaults)
+                let home = self.cards.path(&card.kind).and_then(Path::parent).map(Path::to_owned);
+                (Work::Card { card, params, home }, defaults)
             }
             Kind::Command | Kind::Unknown => {
                 let command = match kind {

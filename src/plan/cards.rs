@@ -1,11 +1,15 @@
-//! The kinds the engine knows: cards embedded at build time, parsed when a pipeline first uses them.
+//! The kinds the engine knows: cards embedded at build time, parsed when a pipeline first uses them, and those that the
+//! configuration brings in.
 
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use contract::{Card, Digest};
 
+use super::foreign::{self, Foreign};
 use super::params;
 use crate::action::canonical::Encoder;
+use crate::spec::Invalid;
 
 /// Cards under `schemas/cards/` as (kind, document); written by the build script.
 const BUILT_IN: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/cards.rs"));
@@ -19,6 +23,8 @@ struct Slot {
     kind: String,
     document: std::borrow::Cow<'static, str>,
     parsed: OnceLock<Result<Arc<Card>, CardError>>,
+    /// The file of a card that does not ship with the engine.
+    path: Option<PathBuf>,
 }
 
 /// A card that cannot be used.
@@ -37,12 +43,32 @@ impl Cards {
         Cards::from_documents(BUILT_IN.iter().copied())
     }
 
+    /// Those, and the cards in `directories`; or everything that is wrong with these.
+    pub fn with(directories: &[PathBuf]) -> Result<Cards, Invalid> {
+        let mut cards = Cards::built_in();
+        if directories.is_empty() {
+            return Ok(cards);
+        }
+        for Foreign { card, path, document } in foreign::load(directories, &|kind| cards.get(kind).is_some())? {
+            let kind = card.kind.clone();
+            let parsed = OnceLock::from(Ok(Arc::new(card)));
+            cards.0.push(Slot { kind, document: document.into(), parsed, path: Some(path) });
+        }
+        Ok(cards)
+    }
+
+    /// The file of a card that does not ship with the engine.
+    pub fn path(&self, kind: &str) -> Option<&Path> {
+        self.0.iter().find(|slot| slot.kind == kind)?.path.as_deref()
+    }
+
     /// Cards given as (kind, document). The first of two with one kind counts.
     pub fn from_documents(documents: impl IntoIterator<Item = (&'static str, &'static str)>) -> Cards {
         let slot = |(kind, document): (&str, &'static str)| Slot {
             kind: kind.to_owned(),
             document: document.into(),
             parsed: OnceLock::new(),
+            path: None,
         };
         Cards(documents.into_iter().map(slot).collect())
     }
@@ -61,7 +87,10 @@ impl Cards {
     pub fn fingerprint(&self) -> Digest {
         let mut encoder = Encoder::new("pipe cards");
         encoder.count(self.0.len());
-        self.0.iter().fold(&mut encoder, |e, slot| e.text(&slot.kind).text(&slot.document));
+        for slot in &self.0 {
+            let path = slot.path.as_deref().unwrap_or(Path::new(""));
+            encoder.text(&slot.kind).text(&slot.document).bytes(path.as_os_str().as_encoded_bytes());
+        }
         encoder.finish()
     }
 

@@ -1,6 +1,6 @@
 //! The plan: a pipeline with every name resolved, before anything is read but the pipeline file and before anything runs.
 //!
-//! - [`build`] takes a [`Request`] and the [`Cards`] and gives a [`Plan`], or every problem at once.
+//! - [`build`] takes a [`Request`] and the [`Cards`] and gives a [`Plan`], or every problem at once. [`foreign`]: cards that do not ship with the engine.
 //! - [`modules`], [`instances`]: the files of a pipeline, and one stage for each combination of a matrix.
 //! - [`overrides`], [`interpolate`]: params set on the command line, and where they are used. [`params`]: `with:` against a card.
 //! - [`interface`], [`wiring`], [`command`], [`paths`]: what a stage gives, what feeds it, what it runs, where it writes.
@@ -13,6 +13,7 @@ pub mod command;
 pub mod condition;
 pub mod condition_parse;
 mod conduct;
+pub mod foreign;
 pub mod instances;
 pub mod interface;
 pub mod interpolate;

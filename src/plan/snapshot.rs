@@ -84,7 +84,10 @@ pub fn read(bytes: &[u8], request: &Request, cards: &Cards) -> Option<Plan> {
     let mut graph = DiGraph::with_capacity(kept.stages.len(), kept.edges.len());
     for stage in kept.stages {
         graph.add_node(stage.try_map_work(|work| match work {
-            KeptWork::Card { card, params } => Some(Work::Card { card: Arc::clone(cards.get(&card)?.ok()?), params }),
+            KeptWork::Card { card: kind, params } => {
+                let home = cards.path(&kind).and_then(Path::parent).map(Path::to_owned);
+                Some(Work::Card { card: Arc::clone(cards.get(&kind)?.ok()?), params, home })
+            }
             KeptWork::Command(command) => Some(Work::Command(command)),
         })?);
     }

@@ -18,6 +18,7 @@ mod faults_engine;
 mod faults_stage;
 mod full;
 mod interrupts;
+mod kinds;
 mod project;
 mod sandbox;
 mod schemas;

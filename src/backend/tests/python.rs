@@ -25,7 +25,8 @@ fn card() -> Card {
 
 fn run(rig: &Rig, params: serde_json::Value, findings: &str) -> Ran {
     let card = card();
-    let contract::Worker::Program(program) = &card.worker else { panic!("{:?}", card.worker) };
+    let contract::Worker::Command(worker) = &card.worker else { panic!("{:?}", card.worker) };
+    let program = &worker.argv[0];
     fs::write(rig.path(program), block("python")).unwrap();
     fs::set_permissions(rig.path(program), fs::Permissions::from_mode(0o755)).unwrap();
     fs::write(rig.path("findings.jsonl"), findings).unwrap();
