@@ -1,4 +1,7 @@
 //! Puts the reports of each host in the order of time and gives them their place in the scans directory.
+//!
+//! The order: by the moment in `summary.started_at`, whatever zone it is written in; reports without a readable one come
+//! first; ties go by file name. Nothing is dropped, also not a copy of a report, but a warning names both.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,10 +10,13 @@ use contract::stage::At;
 use contract::{Context, StageError};
 use scan::Changes;
 
+use crate::NAMED;
+use crate::instant::Instant;
+
 /// A report that was read and written in its valid form, and waits for its number.
 pub(crate) struct Arrival {
     pub host: String,
-    pub started_at: Option<String>,
+    pub started: Option<Instant>,
     pub findings: u64,
     /// The input file's name.
     pub name: String,
@@ -19,28 +25,45 @@ pub(crate) struct Arrival {
     pub changes: Changes,
 }
 
-/// Numbers the reports of each host by start, then by file name, and moves them into place.
+/// Numbers the reports of each host and moves them into place.
 pub(crate) fn place(mut arrivals: Vec<Arrival>, out: &Path, context: &Context) -> Result<(), StageError> {
-    arrivals.sort_by(|a, b| (&a.host, &a.started_at, &a.name).cmp(&(&b.host, &b.started_at, &b.name)));
+    arrivals.sort_by(|a, b| (&a.host, a.started, &a.name).cmp(&(&b.host, b.started, &b.name)));
+    let mut doubts = Vec::new();
+    let mut hosts = 0;
     for host in arrivals.chunk_by(|a, b| a.host == b.host) {
-        warn_of_doubtful_order(host, context);
+        hosts += 1;
+        doubts.extend(doubt(host));
         for (scan, arrival) in host.iter().enumerate() {
             let path = out.join(&arrival.host).join(format!("{scan:04}.json"));
             fs::rename(&arrival.written, &path).at(&path)?;
         }
     }
+    doubts.iter().take(NAMED).for_each(|doubt| context.warn(doubt.as_str()));
+    if doubts.len() > NAMED {
+        context.warn(format!("the order of {} more hosts is in doubt likewise", doubts.len() - NAMED));
+    }
+    context.metric("hosts", f64::from(hosts));
+    context.metric("hosts_in_doubtful_order", doubts.len() as f64);
     Ok(())
 }
 
-fn warn_of_doubtful_order(host: &[Arrival], context: &Context) {
-    for pair in host.windows(2) {
-        let (earlier, later) = (&pair[0], &pair[1]);
-        if earlier.started_at == later.started_at {
-            let at = earlier.started_at.as_deref().unwrap_or("an unknown time");
-            context.warn(format!(
-                "host {}: {} and {} both start at {at}; taken in the order of their names",
-                earlier.host, earlier.name, later.name
-            ));
-        }
+/// What makes the order of one host's reports doubtful: one sentence a host, however many reports it has.
+fn doubt(host: &[Arrival]) -> Option<String> {
+    let undated = host.iter().filter(|arrival| arrival.started.is_none()).count();
+    let ties = host.windows(2).filter(|pair| pair[0].started.is_some() && pair[0].started == pair[1].started);
+    let mut parts = Vec::new();
+    if undated > 0 && host.len() > 1 {
+        let first = &host[0].name;
+        parts.push(format!("{undated} without a readable /summary/started_at come first (the first: {first})"));
     }
+    if let Some(pair) = ties.clone().next() {
+        let (earlier, later) = (&pair[0].name, &pair[1].name);
+        parts.push(format!(
+            "{} start when the one before does ({earlier} and {later}; copies count twice)",
+            ties.count()
+        ));
+    }
+    let (name, reports) = (&host[0].host, host.len());
+    (!parts.is_empty())
+        .then(|| format!("host {name}: of {reports} reports {}; taken in the order of their names", parts.join(", ")))
 }

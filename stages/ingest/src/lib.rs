@@ -1,9 +1,11 @@
 //! Stage `ingest`: a directory of scanner reports becomes scans.
 //!
-//! Every finding is kept; the form is normalized and the log says how. Reports of one host become its history, in the order
-//! in which they started. [`list`](mod@list) finds the files, [`history`] puts them in order.
+//! Every finding is kept; the form is normalized, and log and metrics say how. Reports of one host become its history, in the
+//! order in which they started. [`list`](mod@list) finds the files, [`history`] puts them in order by [`instant`]. A thread
+//! holds one report at a time; of a report that is done, its name and counts are kept.
 
 mod history;
+mod instant;
 mod list;
 
 use std::fs;
@@ -13,11 +15,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use contract::stage::At;
 use contract::{Card, Context, Stage, StageError, Type};
 use rayon::prelude::*;
+use scan::read::ReadErrorKind;
 use scan::{Changes, Report};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::history::Arrival;
+use crate::instant::Instant;
 
 /// How many reports are named one by one in the log or in an error; the rest is counted.
 const NAMED: usize = 20;
@@ -48,7 +52,7 @@ impl Stage for Ingest {
     type Params = IngestParams;
 
     fn card() -> Card {
-        Card::new("ingest", 1)
+        Card::new("ingest", 2)
             .worker("pipe-data")
             .summary("Reads scanner reports (sys-scan JSON) into normalized scans")
             .input("reports", Type::Dir, "*.json, directly or one directory down")
@@ -64,6 +68,7 @@ impl Stage for Ingest {
             .map_err(|e| StageError::resources(format!("no thread pool: {e}")))?;
         let done = AtomicU64::new(0);
         let total = files.reports.len() as u64;
+        context.progress(0, total, "reports");
         let take = |(index, file): (usize, &list::ReportFile)| {
             context.check_cancelled()?;
             let taken = take_in(file, index, out)?;
@@ -87,7 +92,7 @@ impl Stage for Ingest {
         if arrivals.is_empty() {
             return Err(StageError::invalid_input(bad_reports(&bad)).help("not one report could be read"));
         }
-        tell(context, &arrivals, &bad, &files.others);
+        tell(context, &arrivals, &bad, &files);
         history::place(arrivals, out, context)
     }
 }
@@ -102,6 +107,8 @@ enum Taken {
 fn take_in(file: &list::ReportFile, index: usize, out: &Path) -> Result<Taken, StageError> {
     let (report, changes) = match Report::read_noting(&file.path) {
         Ok(read) => read,
+        // The engine copied the files here, so one that cannot be read is this machine's trouble and no bad report.
+        Err(scan::ReadError { kind: ReadErrorKind::Io(error), path }) => return Err(error).at(&path),
         Err(error) => return Ok(Taken::Bad(format!("{}: {}", file.name, error.kind))),
     };
     let host = report.hostname();
@@ -114,7 +121,7 @@ fn take_in(file: &list::ReportFile, index: usize, out: &Path) -> Result<Taken, S
     report.write(&written).at(&written)?;
     Ok(Taken::Good(Arrival {
         host: host.to_owned(),
-        started_at: report.started_at().map(str::to_owned),
+        started: report.started_at().and_then(Instant::parse),
         findings: report.findings().count() as u64,
         name: file.name.clone(),
         written,
@@ -123,31 +130,41 @@ fn take_in(file: &list::ReportFile, index: usize, out: &Path) -> Result<Taken, S
 }
 
 fn bad_reports(bad: &[String]) -> String {
-    let mut message = format!("{} of the reports cannot be read:", bad.len());
-    for line in bad.iter().take(NAMED) {
-        message.push_str("\n  ");
-        message.push_str(line);
-    }
-    if bad.len() > NAMED {
-        message.push_str(&format!("\n  and {} more", bad.len() - NAMED));
-    }
-    message
+    format!("{} of the reports cannot be read:{}", bad.len(), first_of("\n  ", bad))
 }
 
-fn tell(context: &Context, arrivals: &[Arrival], bad: &[String], others: &[String]) {
+/// The first of many, each after `before`, and how many more there are.
+fn first_of(before: &str, names: &[String]) -> String {
+    let mut text: String = names.iter().take(NAMED).flat_map(|name| [before, name]).collect();
+    if names.len() > NAMED {
+        text.push_str(&format!("{before}and {} more", names.len() - NAMED));
+    }
+    text
+}
+
+fn tell(context: &Context, arrivals: &[Arrival], bad: &[String], files: &list::Files) {
     for arrival in arrivals.iter().take(NAMED) {
         context.info(format!("{}: {}", arrival.name, arrival.changes));
     }
     let mut all = Changes::default();
     arrivals.iter().for_each(|arrival| all += arrival.changes.clone());
     context.info(format!("all {} reports: {all}", arrivals.len()));
-    if !others.is_empty() {
-        context.info(format!("left aside, not *.json: {}", others.join(", ")));
+    if !files.others.is_empty() {
+        context.info(format!("left aside, not *.json:{}", first_of(" ", &files.others)));
+    }
+    if !files.deeper.is_empty() {
+        let deeper = first_of(" ", &files.deeper);
+        context.warn(format!("not looked into, reports lie directly or one directory down:{deeper}"));
     }
     if !bad.is_empty() {
         context.warn(bad_reports(bad));
+        // A list that is cut leaves the user searching, so the log has the rest.
+        bad.iter().skip(NAMED).for_each(|line| context.info(format!("skipped {line}")));
     }
     context.metric("reports", arrivals.len() as f64);
     context.metric("findings", arrivals.iter().map(|arrival| arrival.findings).sum::<u64>() as f64);
     context.metric("skipped", bad.len() as f64);
+    for (name, count) in all.counts() {
+        context.metric(name, count as f64);
+    }
 }

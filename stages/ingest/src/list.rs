@@ -11,6 +11,8 @@ pub(crate) struct Files {
     pub reports: Vec<ReportFile>,
     /// Names of files that are no JSON.
     pub others: Vec<String>,
+    /// Names of directories that lie too deep to be looked into.
+    pub deeper: Vec<String>,
 }
 
 pub(crate) struct ReportFile {
@@ -20,10 +22,10 @@ pub(crate) struct ReportFile {
 }
 
 pub(crate) fn reports(directory: &Path) -> Result<Files, StageError> {
-    let mut files = Files { reports: Vec::new(), others: Vec::new() };
+    let mut files = Files { reports: Vec::new(), others: Vec::new(), deeper: Vec::new() };
     for path in entries(directory)? {
         if path.is_dir() {
-            for inner in entries(&path)?.into_iter().filter(|inner| !inner.is_dir()) {
+            for inner in entries(&path)? {
                 files.add(directory, inner);
             }
         } else {
@@ -40,7 +42,9 @@ pub(crate) fn reports(directory: &Path) -> Result<Files, StageError> {
 impl Files {
     fn add(&mut self, directory: &Path, path: PathBuf) {
         let name = path.strip_prefix(directory).unwrap_or(&path).display().to_string();
-        if path.extension().is_some_and(|extension| extension == "json") {
+        if path.is_dir() {
+            self.deeper.push(name);
+        } else if path.extension().is_some_and(|extension| extension == "json") {
             self.reports.push(ReportFile { path, name });
         } else {
             self.others.push(name);

@@ -56,7 +56,7 @@ impl Bench {
         let input = JobInput { label: None, path: self.reports(), artifact: Type::Dir, digest: Digest::of(b"") };
         let job = Job {
             kind: "ingest".into(),
-            version: 1,
+            version: 2,
             params: json!({"on_bad": on_bad}),
             inputs: BTreeMap::from([("reports".into(), vec![input])]),
             outputs: BTreeMap::from([("scans".into(), self.scans())]),
@@ -180,4 +180,107 @@ fn a_stage_s_own_output_can_be_ingested_again_unchanged() {
     let read = |bench: &Bench| fs::read(bench.scans().join("host-a/0000.json")).unwrap();
     assert_eq!(read(&first), read(&second));
     assert!(second.log().contains("nothing changed"));
+}
+
+#[test]
+fn history_goes_by_the_moment_and_not_by_how_it_is_written() {
+    let bench = Bench::new();
+    bench.report("a.json", |d| started(d, "h", "2026-01-01T12:00:00Z"));
+    bench.report("b.json", |d| started(d, "h", "2026-01-01T12:30:00+02:00"));
+    bench.report("c.json", |d| started(d, "h", "2026-01-01T11:00:00.5Z"));
+    bench.report("d.json", |d| started(d, "h", "some day"));
+    bench.run("fail").unwrap();
+    let scans = Scans::open(&bench.scans()).unwrap();
+    let order: Vec<_> = scans.iter().map(|file| file.read().unwrap().started_at().unwrap().to_owned()).collect();
+    assert_eq!(order, ["some day", "2026-01-01T12:30:00+02:00", "2026-01-01T11:00:00.5Z", "2026-01-01T12:00:00Z"]);
+    let log = bench.log();
+    assert!(log.contains("host h: of 4 reports 1 without a readable /summary/started_at come first"), "{log}");
+}
+
+#[test]
+fn many_doubtful_reports_of_a_host_are_one_warning() {
+    let bench = Bench::new();
+    for n in 0..6 {
+        bench.report(&format!("{n}.json"), |_| ());
+    }
+    bench.run("fail").unwrap();
+    let log = bench.log();
+    assert_eq!(log.matches("in the order of their names").count(), 1, "{log}");
+    assert!(log.contains("of 6 reports 5 start when the one before does (0.json and 1.json"), "{log}");
+}
+
+#[test]
+fn thousands_of_findings_and_a_scanner_listed_twice_are_kept_with_raw_ids() {
+    let bench = Bench::new();
+    bench.report("r.json", |d| {
+        let finding = d["results"][0]["findings"][0].clone();
+        let many = |n: usize| vec![finding.clone(); n];
+        d["results"] = json!([
+            {"scanner": "processes", "finding_count": 3000, "findings": many(3000)},
+            {"scanner": "processes", "findings": many(5)},
+        ]);
+    });
+    bench.run("fail").unwrap();
+    let report = Scans::open(&bench.scans()).unwrap().iter().next().unwrap().read().unwrap();
+    assert_eq!(report.results.iter().map(|result| result.findings.len()).collect::<Vec<_>>(), [3000, 5]);
+    let id = &report.results[0].findings[0].id;
+    assert!(report.findings().all(|(scanner, finding)| scanner == "processes" && finding.id == *id));
+    let log = bench.log();
+    for metric in [r#""name":"findings","value":3005.0"#, r#""name":"risk_filled","value":3005.0"#] {
+        assert!(log.contains(metric), "{log}");
+    }
+}
+
+#[test]
+fn a_report_of_the_agent_with_integers_is_read() {
+    let bench = Bench::new();
+    let text = r#"{"meta":{"hostname":"h1","tool_version":"0.1","json_schema_version":"2"},"summary":{},"results":[
+        {"scanner":"network","finding_count":1,"findings":[{"id":"n1","title":"TCP 22 listening","severity":"info",
+         "risk_score":10,"metadata":{"state":"LISTEN","port":22}}]}],
+        "collection_warnings":[],"scanner_errors":[],"summary_extension":{"total_risk_score":10}}"#;
+    fs::write(bench.reports().join("sample.json"), text).unwrap();
+    bench.run("fail").unwrap();
+    let bytes = fs::read(bench.scans().join("h1/0000.json")).unwrap();
+    assert!(String::from_utf8(bytes).unwrap().contains(r#""metadata":{"port":"22","state":"LISTEN"}"#));
+}
+
+#[test]
+fn every_skipped_file_is_in_the_log_and_what_lies_too_deep_is_named() {
+    let bench = Bench::new();
+    bench.report("good.json", |_| ());
+    bench.report("a/b/deep.json", |_| ());
+    for n in 0..30 {
+        fs::write(bench.reports().join(format!("bad{n:02}.json")), "{}").unwrap();
+    }
+    bench.run("skip").unwrap();
+    let log = bench.log();
+    assert!((0..30).all(|n| log.contains(&format!("bad{n:02}.json: at the document"))), "{log}");
+    assert!(log.contains("and 10 more") && log.contains("one directory down: a/b"), "{log}");
+}
+
+#[test]
+fn memory_does_not_grow_with_the_number_of_reports() {
+    let peak_kib = || -> u64 {
+        let status = fs::read_to_string("/proc/self/status").unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    };
+    let bench = Bench::new();
+    let mut document = real();
+    let finding = document["results"][0]["findings"][0].clone();
+    document["results"] = json!([{"scanner": "processes", "finding_count": 1500, "findings": vec![finding; 1500]}]);
+    let text = document.to_string();
+    drop(document);
+    let copies = |from: usize, to: usize| {
+        (from..to).for_each(|n| fs::write(bench.reports().join(format!("{n:02}.json")), &text).unwrap());
+    };
+    copies(0, 4);
+    bench.run("fail").unwrap();
+    let few = peak_kib();
+    fs::remove_dir_all(bench.scans()).unwrap();
+    copies(4, 40);
+    bench.run("fail").unwrap();
+    let grown = peak_kib() - few;
+    let held = 36 * text.len() as u64 / 1024;
+    assert!(grown < held / 2, "{grown} KiB more for 36 more reports, whose text alone is {held} KiB");
 }

@@ -161,6 +161,9 @@ impl<'de> Visitor<'de> for ValuesVisitor {
                     other.to_string()
                 }
             };
+            if values.metadata.contains_key(&key) {
+                return Err(de::Error::custom(format_args!("metadata key `{key}` appears twice")));
+            }
             values.metadata.insert(key, text);
         }
         Ok(values)
@@ -172,6 +175,9 @@ impl<'de> Deserialize<'de> for RawFinding {
         deserializer.deserialize_map(FindingVisitor)
     }
 }
+
+/// What a finding holds.
+const KEYS: [&str; 7] = ["id", "title", "severity", "description", "metadata", "base_severity_score", "risk_score"];
 
 /// Written out by hand because a derived reader either refuses unknown keys or forgets them.
 struct FindingVisitor;
@@ -188,7 +194,16 @@ impl<'de> Visitor<'de> for FindingVisitor {
         let (mut description, mut base, mut risk) = (None, None::<Score>, None::<Score>);
         let mut values = None::<Values>;
         let mut unknown_keys = Vec::new();
+        let mut seen = Vec::new();
         while let Some(key) = map.next_key::<String>()? {
+            // The last of two would win and the other be lost without a word.
+            let known = KEYS.into_iter().find(|known| *known == key);
+            if let Some(known) = known {
+                if seen.contains(&known) {
+                    return Err(de::Error::duplicate_field(known));
+                }
+                seen.push(known);
+            }
             match key.as_str() {
                 "id" => id = Some(map.next_value::<String>()?),
                 "title" => title = Some(map.next_value::<String>()?),

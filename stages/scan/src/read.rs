@@ -2,7 +2,7 @@
 //!
 //! Accepted besides the valid form: scores as strings, no `risk_score`, metadata values that are no strings, a root key
 //! `compliance_summary` (moved into `summary_extension`) or `partial_warnings` (joined to `collection_warnings`), and
-//! wrong counts. [`Changes`] says which of these occurred. Everything else is an error with a JSON pointer.
+//! wrong or missing counts, unknown keys of findings (left out). [`Changes`] says which of these occurred. Everything else is an error with a JSON pointer.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -41,6 +41,12 @@ pub enum ReadErrorKind {
         reason: String,
     },
 }
+
+/// How much of a pointer or a reason an error repeats: both quote the file, and a damaged file may hold a value of megabytes.
+const QUOTED: usize = 400;
+
+/// How many of the keys that were left out are named in a line of the log.
+const NAMED_KEYS: usize = 20;
 
 /// The empty pointer is the document itself, which reads badly in a sentence.
 fn shown(pointer: &str) -> &str {
@@ -87,6 +93,21 @@ impl AddAssign for Changes {
     }
 }
 
+impl Changes {
+    /// Every kind of change with its count, also where it is 0: names of metrics stay the same from run to run.
+    pub fn counts(&self) -> [(&'static str, u64); 7] {
+        [
+            ("scores_from_text", self.scores_from_text),
+            ("risk_filled", self.risk_filled),
+            ("values_rewritten", self.values_rewritten),
+            ("compliance_moved", self.compliance_moved),
+            ("warnings_joined", self.warnings_joined),
+            ("counts_corrected", self.counts_corrected),
+            ("keys_left_out", self.keys_left_out.values().sum()),
+        ]
+    }
+}
+
 impl fmt::Display for Changes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut parts = Vec::new();
@@ -99,7 +120,11 @@ impl fmt::Display for Changes {
             (self.counts_corrected, "counts corrected"),
         ];
         parts.extend(counted.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")));
-        parts.extend(self.keys_left_out.iter().map(|(key, n)| format!("key `{key}` left out {n} times")));
+        let keys = self.keys_left_out.iter().take(NAMED_KEYS);
+        parts.extend(keys.map(|(key, n)| format!("key `{}` left out {n} times", cut(key.clone()))));
+        if self.keys_left_out.len() > NAMED_KEYS {
+            parts.push(format!("{} more keys left out", self.keys_left_out.len() - NAMED_KEYS));
+        }
         f.write_str(if parts.is_empty() { "nothing changed" } else { "" })?;
         f.write_str(&parts.join(", "))
     }
@@ -135,7 +160,17 @@ fn explain(bytes: &[u8], error: &serde_json::Error) -> ReadErrorKind {
 }
 
 fn invalid(pointer: impl Into<String>, reason: impl Into<String>) -> ReadErrorKind {
-    ReadErrorKind::Invalid { pointer: pointer.into(), reason: reason.into() }
+    ReadErrorKind::Invalid { pointer: cut(pointer.into()), reason: cut(reason.into()) }
+}
+
+/// Leaves out the middle of a long text; a reason ends with the line and column.
+fn cut(text: String) -> String {
+    if text.len() <= QUOTED {
+        return text;
+    }
+    let head = text.floor_char_boundary(QUOTED / 2);
+    let tail = text.ceil_char_boundary(text.len() - QUOTED / 2);
+    format!("{} [{} bytes] {}", &text[..head], tail - head, &text[tail..])
 }
 
 fn pointer(path: &serde_path_to_error::Path) -> String {
@@ -171,7 +206,7 @@ struct RawReport {
 #[serde(deny_unknown_fields)]
 struct RawResult {
     scanner: String,
-    finding_count: usize,
+    finding_count: Option<usize>,
     findings: Vec<RawFinding>,
     start_time: Option<String>,
     end_time: Option<String>,
@@ -203,7 +238,12 @@ impl RawReport {
         let mut summary_extension = self.summary_extension;
         if let Some(compliance) = self.compliance_summary {
             changes.compliance_moved = 1;
-            summary_extension.insert("compliance_summary".to_owned(), Value::Object(compliance));
+            let compliance = Value::Object(compliance);
+            let held = summary_extension.insert("compliance_summary".to_owned(), compliance.clone());
+            if held.is_some_and(|held| held != compliance) {
+                let reason = "differs from the one in `summary_extension`, and only one of them can stay";
+                return Err(invalid("/compliance_summary", reason));
+            }
         }
         changes.warnings_joined = self.partial_warnings.len() as u64;
         let mut collection_warnings = warnings(self.collection_warnings, "collection_warnings")?;
@@ -236,7 +276,8 @@ impl RawResult {
         }
         ScannerResult {
             scanner: self.scanner,
-            finding_count: self.finding_count,
+            // A number that no list has, so that a missing count is corrected and counted.
+            finding_count: self.finding_count.unwrap_or(usize::MAX),
             findings,
             start_time: self.start_time,
             end_time: self.end_time,
