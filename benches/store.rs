@@ -147,6 +147,7 @@ fn record(key: Digest, output: &Artifact) -> Record {
         run: "run".to_owned(),
         stage: "stage".to_owned(),
         finished_at: 0,
+        source: None,
     }
 }
 

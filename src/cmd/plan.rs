@@ -8,7 +8,7 @@ use super::failure::Failure;
 use super::project::Project;
 use super::{Exit, output};
 use crate::engine::forecast::{self, Forecast, Supposed};
-use crate::plan::{Plan, Work};
+use crate::plan::{Plan, PlannedStage, Work};
 use crate::report::style::Color;
 use crate::report::units;
 
@@ -26,7 +26,7 @@ pub fn run(arguments: &PlanArguments) -> Result<Exit, Failure> {
     if arguments.json {
         let stages = plan.graph.node_weights().zip(forecasts);
         let stages: serde_json::Map<_, _> =
-            stages.map(|(stage, forecast)| (stage.name.to_string(), json(&plan, forecast))).collect();
+            stages.map(|(stage, forecast)| (stage.name.to_string(), json(&plan, stage, forecast))).collect();
         output::document(
             &serde_json::json!({"pipeline": plan.pipeline, "file": plan.file, "expected_seconds": outlook.expected, "at_most_seconds": outlook.at_most, "stages": stages}),
         );
@@ -57,7 +57,10 @@ fn text(plan: &Plan, forecasts: &[Forecast], color: Color) -> String {
     for &stage in &plan.order {
         let name = color.name(plan.graph[stage].name.as_str());
         let line = match &forecasts[stage.index()] {
-            Forecast::Hit { .. } => format!("{}  {name}", color.dim("    hit")),
+            hit @ Forecast::Hit { .. } => {
+                let warning = code_changed(&plan.graph[stage], hit).map(|text| format!("  {}", color.warning(&text)));
+                format!("{}  {name}{}", color.dim("    hit"), warning.unwrap_or_default())
+            }
             Forecast::Run { miss, changes, last, .. } => {
                 let why = match changes.as_slice() {
                     [] => miss.to_string(),
@@ -87,7 +90,15 @@ fn text(plan: &Plan, forecasts: &[Forecast], color: Color) -> String {
     text
 }
 
-fn json(plan: &Plan, forecast: &Forecast) -> serde_json::Value {
+/// What to say of a hit that other code than this build's gave.
+pub(super) fn code_changed(stage: &PlannedStage, forecast: &Forecast) -> Option<String> {
+    let name = &stage.name;
+    forecast.code_changed(&stage.work).then(|| {
+        format!("warning: its code changed since, and its card's version did not: --refresh {name} runs it again")
+    })
+}
+
+fn json(plan: &Plan, stage: &PlannedStage, forecast: &Forecast) -> serde_json::Value {
     match forecast {
         Forecast::Undecided { until, last } => serde_json::json!({
             "forecast": "undecided",
@@ -96,7 +107,11 @@ fn json(plan: &Plan, forecast: &Forecast) -> serde_json::Value {
         }),
         Forecast::Skipped { cause } => serde_json::json!({"forecast": "skipped", "cause": cause}),
         Forecast::Refused { message } => serde_json::json!({"forecast": "refused", "message": message}),
-        Forecast::Hit { key, .. } => serde_json::json!({"forecast": "hit", "key": key}),
+        Forecast::Hit { key, .. } => serde_json::json!({
+            "forecast": "hit",
+            "key": key,
+            "code_changed": forecast.code_changed(&stage.work),
+        }),
         Forecast::Run { key, miss, changes, last } => serde_json::json!({
             "forecast": "run",
             "key": key,

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::arguments::StageArguments;
 use super::failure::Failure;
+use super::plan::code_changed;
 use super::project::Project;
 use super::{Exit, output};
 use crate::action::difference::Difference;
@@ -44,7 +45,9 @@ fn text(plan: &Plan, stage: &PlannedStage, forecast: &Forecast, color: Color) ->
     let name = color.name(stage.name.as_str());
     match forecast {
         Forecast::Hit { key, record } => {
-            format!("{name} is up to date: key {}, made by run {}\n", key.short(), record.run)
+            let warning = code_changed(stage, forecast).map(|text| format!("  {}\n", color.warning(&text)));
+            let warning = warning.unwrap_or_default();
+            format!("{name} is up to date: key {}, made by run {}\n{warning}", key.short(), record.run)
         }
         Forecast::Undecided { until, .. } => {
             let until = &plan.graph[*until].name;
@@ -100,9 +103,13 @@ fn place<'a>(stage: &'a PlannedStage, field: &str) -> Option<&'a Location> {
 
 fn json(plan: &Plan, stage: &PlannedStage, forecast: &Forecast) -> serde_json::Value {
     match forecast {
-        Forecast::Hit { key, record } => {
-            serde_json::json!({"stage": stage.name, "forecast": "hit", "key": key, "run": record.run})
-        }
+        Forecast::Hit { key, record } => serde_json::json!({
+            "stage": stage.name,
+            "forecast": "hit",
+            "key": key,
+            "run": record.run,
+            "code_changed": forecast.code_changed(&stage.work),
+        }),
         Forecast::Undecided { until, .. } => serde_json::json!({
             "stage": stage.name,
             "forecast": "undecided",

@@ -21,7 +21,7 @@ use super::{EngineError, FailedWork, Shared};
 use super::{history, hits, resolve, secrets, undeclared};
 use crate::backend::{Backend, Cancel, Control, Launch, Outcome, Trace};
 use crate::failpoint::{self, Failpoint};
-use crate::plan::{PlannedOutput, StageId};
+use crate::plan::{PlannedOutput, StageId, code};
 use crate::store::{Artifact, Durability, Lookup, RECORD_FORMAT, Record, StoreError, StoreErrorKind, Usage};
 
 /// A stage that ran for this long is made durable before its record is written; losing a shorter one costs little.
@@ -205,6 +205,7 @@ impl Execution {
                 run: shared.options.run.clone(),
                 stage: planned.name.to_string(),
                 finished_at: unix_seconds(),
+                source: code::source(&planned.work),
             };
             let former = shared.refreshes(stage).then(|| shared.store.past_record(&record.key)).flatten();
             let differing = former.map_or(Vec::new(), |former| differing(&former, &record));

@@ -9,7 +9,7 @@ use super::resolve::{self, Known, Resolved, Sources};
 use super::wanted::{Wanted, wanted};
 use super::{EngineError, hits};
 use crate::action::difference::{Difference, differences};
-use crate::plan::{Plan, StageId};
+use crate::plan::{Plan, StageId, Work, code};
 use crate::store::{Lookup, MissReason, Record, Store};
 
 /// What a run would do with one stage.
@@ -59,6 +59,15 @@ pub enum Forecast {
         /// Why.
         message: String,
     },
+}
+
+impl Forecast {
+    /// Whether it is a hit, made by other code than does `work` in this build under the same version of the card. Where either is
+    /// not known nothing is said.
+    pub fn code_changed(&self, work: &Work) -> bool {
+        let Forecast::Hit { record, .. } = self else { return false };
+        record.source.zip(code::source(work)).is_some_and(|(made_by, now)| made_by != now)
+    }
 }
 
 /// What happens to a stage if everything that would run gives what it gave before.

@@ -6,9 +6,10 @@
 //! - [`interface`], [`wiring`], [`command`], [`paths`]: what a stage gives, what feeds it, what it runs, where it writes.
 //! - [`condition`], [`condition_parse`]: `when:`. `conduct`: time-outs, retries, groups and secrets.
 //! - [`order`]: producers before consumers, and cycles. [`places`]: where each field was written, for `why`.
-//! - [`snapshot`]: a plan kept for the next time. [`schema`]: the language as a JSON Schema for editors.
+//! - [`code`]: the code behind the kinds that ship with the engine. [`snapshot`]: a plan kept for the next time. [`schema`]: the language as a JSON Schema for editors.
 
 pub mod cards;
+pub mod code;
 pub mod command;
 pub mod condition;
 pub mod condition_parse;

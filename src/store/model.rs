@@ -61,6 +61,9 @@ pub struct Record {
     pub stage: String,
     /// Unix seconds.
     pub finished_at: u64,
+    /// The digest of the code that made it, where that ships with the engine. No part of the key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Digest>,
 }
 
 /// The format of [`Record`].

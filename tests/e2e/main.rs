@@ -3,6 +3,7 @@
 //! [`project`] is the harness. Tests that need the worker binaries say so through [`project::worker`]; `./check` builds them.
 
 mod cache;
+mod code_changed;
 mod command_line;
 mod composition;
 mod conduct;

@@ -108,6 +108,7 @@ fn record(key: Digest, output: &Artifact) -> Record {
         run: "run".to_owned(),
         stage: "stage".to_owned(),
         finished_at: 1,
+        source: None,
     }
 }
 
