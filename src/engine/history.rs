@@ -191,7 +191,7 @@ pub fn log_path(store: &Store, run: &str, stage: &str) -> PathBuf {
 /// Keeps `report` beside the run's events.
 pub fn write_report(directory: &Path, report: &RunReport) -> std::io::Result<()> {
     std::fs::create_dir_all(directory)?;
-    let text = serde_json::to_vec_pretty(report).map_err(std::io::Error::from)?;
+    let text = serde_json::to_vec(report).map_err(std::io::Error::from)?;
     std::fs::write(directory.join(REPORT), text)
 }
 

@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::fs::{self, File};
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
 use contract::Digest;
@@ -108,7 +108,7 @@ impl Store {
     /// What is known of the action `key`. Whatever is found damaged on the way is put into quarantine.
     pub fn record(&self, key: &Digest) -> Result<Lookup, StoreError> {
         let path = self.layout.record(key);
-        let bytes = match fs::read(&path) {
+        let bytes = match read_small(&path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Lookup::Miss(MissReason::NoRecord)),
             Err(error) => return Err(StoreError::io(&path, error)),
@@ -173,6 +173,26 @@ impl Store {
         match self.quarantine(path, path.to_owned()) {
             Presence::Damaged { quarantined, .. } => quarantined,
             Presence::Present | Presence::Missing => None,
+        }
+    }
+}
+
+/// Reads a file of a few kilobytes with as few calls as can be: of a regular file a short read is the last.
+fn read_small(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut file = File::open(path)?;
+    let (mut bytes, mut length) = (vec![0; 8 << 10], 0);
+    loop {
+        match file.read(&mut bytes[length..]) {
+            Ok(count) => {
+                length += count;
+                if length < bytes.len() {
+                    bytes.truncate(length);
+                    return Ok(bytes);
+                }
+                bytes.resize(2 * length, 0);
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
     }
 }
