@@ -10,7 +10,9 @@ use super::arguments::RunArguments;
 use super::failure::Failure;
 use super::project::Project;
 use super::{Exit, output, why};
+use crate::config::{GovernorConfig, Throttle};
 use crate::engine::{self, FailedWork, Finished, Observer, OnFailure, Options, RunOutcome, history, traces};
+use crate::governor::Limits;
 use crate::plan::Plan;
 use crate::report::journal::{Journal, Trouble};
 use crate::report::plain::{Amount, Plain};
@@ -28,6 +30,7 @@ pub fn run(arguments: &RunArguments) -> Result<Exit, Failure> {
     let options = Options {
         run: run_id(),
         jobs: project.config.governor.jobs.value.map(usize::from),
+        limits: limits(&project.config.governor),
         on_failure: if arguments.fail_fast { OnFailure::Stop } else { OnFailure::KeepGoing },
         failed_work: if arguments.keep_work { FailedWork::Keep } else { FailedWork::Remove },
         refresh: refreshed(&plan, &arguments.refresh)?,
@@ -66,6 +69,13 @@ pub fn run(arguments: &RunArguments) -> Result<Exit, Failure> {
         RunOutcome::Interrupted => Exit::Interrupted,
         RunOutcome::Broken => Exit::Broken,
     })
+}
+
+fn limits(config: &GovernorConfig) -> Limits {
+    match config.throttle.value {
+        Throttle::On => Limits { cpu: config.cpu.value, memory: config.memory.value },
+        Throttle::Off => Limits::NONE,
+    }
 }
 
 /// The stages that are to be executed whatever their records say. The name of a matrix means all its instances.

@@ -59,6 +59,7 @@ pub fn run(arguments: ShellArguments) -> Result<Exit, Failure> {
     let options = Options {
         run: run::run_id(),
         jobs: None,
+        limits: Default::default(),
         on_failure: OnFailure::KeepGoing,
         failed_work: FailedWork::Remove,
         refresh: Default::default(),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::governor::Limits;
 use crate::spec::StageName;
 
 /// What a run may be told besides its plan.
@@ -11,6 +12,8 @@ pub struct Options {
     pub run: String,
     /// Workers at once; `None` leaves it to the governor's conservative default.
     pub jobs: Option<usize>,
+    /// The shares of the machine from which on the governor holds back.
+    pub limits: Limits,
     /// What a failed stage means for the others.
     pub on_failure: OnFailure,
     /// What becomes of a failed stage's private directory.

@@ -114,6 +114,8 @@ struct Held {
 struct Running {
     /// What is asked of it.
     control: watch::Sender<Control>,
+    /// It is being killed by the governor, to run again later.
+    requeued: bool,
 }
 
 /// An execution that is over.
@@ -165,7 +167,7 @@ impl<'a> RunLoop<'a> {
             executions: JoinSet::new(),
             running: HashMap::new(),
             backend: Rc::new(Local::new(guardian, confinement(shared).as_ref())),
-            governor: Governor::new(shared.options.jobs, open),
+            governor: Governor::new(shared.options.jobs, open, shared.options.limits),
             probe: SystemProbe::new(),
             waiting: None,
             event_sender,

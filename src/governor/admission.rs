@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::policy::{Change, Gate, Gibibytes, Machine, Pressure, Sample};
+use super::escalation::{Decision, Escalation};
+use super::policy::{Gate, Gibibytes, Limits, Machine, Pressure, Sample};
 use super::probe;
 
 /// Workers at once when nobody says otherwise, on a machine that has the cores.
@@ -42,6 +43,8 @@ pub enum Reason {
     Sequential,
     /// The gate is closed.
     Pressure(Pressure),
+    /// What stands still goes on first.
+    Paused,
     /// Not enough cores are free.
     Cpus {
         /// Cores it wants.
@@ -65,6 +68,8 @@ pub struct Governor {
     cores: u32,
     memory: u64,
     gate: Gate,
+    limits: Limits,
+    escalation: Escalation,
     /// By the caller's id.
     running: BTreeMap<u64, Request>,
 }
@@ -78,8 +83,8 @@ enum Workers {
 
 impl Governor {
     /// A governor of this machine for a run with `items` stages to execute; `jobs` is the user's own number of workers.
-    pub fn new(jobs: Option<usize>, items: usize) -> Governor {
-        Governor::of(probe::machine(), jobs, items)
+    pub fn new(jobs: Option<usize>, items: usize, limits: Limits) -> Governor {
+        Governor { limits, ..Governor::of(probe::machine(), jobs, items) }
     }
 
     /// A governor of `machine`.
@@ -93,7 +98,15 @@ impl Governor {
         // Whoever asks for eight workers on two cores means eight stages of one core each.
         let cores = cores.max(u32::try_from(jobs.unwrap_or(0)).unwrap_or(u32::MAX));
         let memory = if machine.memory == 0 { u64::MAX } else { machine.memory / 10 * MEMORY_TENTHS };
-        Governor { workers, cores, memory, gate: Gate::default(), running: BTreeMap::new() }
+        Governor {
+            workers,
+            cores,
+            memory,
+            gate: Gate::default(),
+            limits: Limits::default(),
+            escalation: Escalation::default(),
+            running: BTreeMap::new(),
+        }
     }
 
     /// Whether a stage that wants `request` may start now. When nothing runs the answer is yes, whatever it wants.
@@ -103,18 +116,22 @@ impl Governor {
 
     /// Notes that the stage `id` runs.
     pub fn started(&mut self, id: u64, request: Request) {
-        self.running.insert(id, request);
+        if self.running.insert(id, request).is_none() {
+            self.escalation.started(id);
+        }
     }
 
     /// Notes that the stage `id` has ended.
     pub fn ended(&mut self, id: u64) {
         self.running.remove(&id);
+        self.escalation.ended(id);
     }
 
-    /// Takes a look at the machine into account; says so when the gate moves.
-    pub fn observe(&mut self, sample: &Sample) -> Option<Change> {
-        let next = self.gate.after(sample);
-        std::mem::replace(&mut self.gate, next).change(next, sample)
+    /// Takes a look at the machine into account. The caller carries out what is decided, in this order.
+    pub fn observe(&mut self, sample: &Sample) -> Vec<Decision> {
+        let next = self.gate.after(sample, self.limits);
+        let change = std::mem::replace(&mut self.gate, next).change(next, sample);
+        change.map(Decision::Gate).into_iter().chain(self.escalation.after(next)).collect()
     }
 
     fn obstacle(&self, request: &Request) -> Option<Reason> {
@@ -128,6 +145,9 @@ impl Governor {
         }
         if let Gate::Closed(pressure) = self.gate {
             return Some(Reason::Pressure(pressure));
+        }
+        if self.escalation.holds_any() {
+            return Some(Reason::Paused);
         }
         let used = self.running.values().map(|it| it.cpus.max(1)).fold(0, u32::saturating_add);
         let (wanted, free) = (request.cpus.max(1), self.cores.saturating_sub(used));
@@ -148,6 +168,7 @@ impl fmt::Display for Reason {
             Reason::Workers(most) => write!(f, "{most} stages run already; --jobs N allows more"),
             Reason::Sequential => f.write_str("so few stages run one after the other; --jobs N runs them at once"),
             Reason::Pressure(pressure) => pressure.fmt(f),
+            Reason::Paused => f.write_str("paused stages go on first"),
             Reason::Cpus { wanted, free } => write!(f, "wants {wanted} cores, {free} are free"),
             Reason::Memory { wanted: 0, .. } => f.write_str("what runs declares more than 80 % of the memory"),
             Reason::Memory { wanted, free } => {
@@ -160,7 +181,7 @@ impl fmt::Display for Reason {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::governor::policy::Memory;
+    use crate::governor::policy::{Change, Memory};
     use proptest::prelude::*;
 
     const GIB: u64 = 1 << 30;
@@ -221,12 +242,12 @@ mod tests {
     fn under_pressure_one_stage_runs_and_no_more() {
         let mut governor = Governor::of(MACHINE, Some(8), 10);
         let full = Sample { cpu: None, memory: Some(Memory { used: 18 * GIB, total: 20 * GIB }) };
-        assert!(matches!(governor.observe(&full), Some(Change::Closed(_))));
-        assert_eq!(governor.observe(&full), None);
+        assert!(matches!(governor.observe(&full)[..], [Decision::Gate(Change::Closed(_))]));
+        assert_eq!(governor.observe(&full), []);
         let words = "memory at 90 % of 20.0 GiB (limit 80 %): admitting nothing until below 70 %";
         assert_eq!(fill(&mut governor, &[small(); 3]), (1, words.into()));
         let calm = Sample { cpu: None, memory: Some(Memory { used: 2 * GIB, total: 20 * GIB }) };
-        assert!(matches!(governor.observe(&calm), Some(Change::Opened(_))));
+        assert!(matches!(governor.observe(&calm)[..], [Decision::Gate(Change::Opened(_))]));
         assert_eq!(governor.admit(&small()), Admission::Now);
     }
 

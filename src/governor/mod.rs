@@ -4,16 +4,19 @@
 //! machine, no clock and no process; [`policy`] turns samples into pressure. Only `probe` looks at the machine, when the
 //! run loop asks it to: memory and load by others from sysinfo, limits from cgroup v2, our own processes from `/proc`.
 //!
-//! So far it only withholds: above 80 % nothing new starts until below 70 %. One local stage always runs.
+//! Above 80 % nothing new starts until below 70 %. Pressure that lasts pauses the youngest stages, and takes back paused ones when
+//! it is memory that is short (`escalation`). One local stage always runs.
 
 mod admission;
 mod cgroup;
+mod escalation;
 mod gpus;
 mod own;
 mod policy;
 mod probe;
 
 pub use admission::{Admission, Governor, Reason, Request};
+pub use escalation::{Decision, Relief};
 pub use gpus::gpus;
-pub use policy::{Change, Gate, Machine, Memory, Pressure, Sample};
+pub use policy::{Change, Gate, Limits, Machine, Memory, Pressure, Sample};
 pub use probe::{Probe, SystemProbe, cores, host_name};

@@ -2,11 +2,29 @@
 
 use std::fmt;
 
-/// Share of the CPU or of memory at which nothing new is admitted.
-const CLOSE: f64 = 0.80;
+/// How far below its limit a share must fall before the gate opens again. The distance keeps it from flapping with every stage
+/// that ends.
+const EASE: f64 = 0.10;
 
-/// Share below which the gate opens again. The distance keeps it from flapping with every stage that ends.
-const OPEN: f64 = 0.70;
+/// The shares from which on nothing new is admitted.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Limits {
+    /// Of the CPU, used by others.
+    pub cpu: f64,
+    /// Of memory, used by whomever.
+    pub memory: f64,
+}
+
+impl Limits {
+    /// Limits that nothing reaches: only the number of workers and what stages declare hold back.
+    pub const NONE: Limits = Limits { cpu: f64::INFINITY, memory: f64::INFINITY };
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits { cpu: 0.80, memory: 0.80 }
+    }
+}
 
 /// What a machine has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,9 +63,39 @@ impl Memory {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Pressure {
     /// Memory, by whomever.
-    Memory(Memory),
-    /// CPU, by others: their share.
-    Cpu(f64),
+    Memory {
+        /// What is used.
+        memory: Memory,
+        /// The share that counts as too much.
+        limit: f64,
+    },
+    /// CPU, by others.
+    Cpu {
+        /// Their share.
+        share: f64,
+        /// The share that counts as too much.
+        limit: f64,
+    },
+}
+
+impl Pressure {
+    /// Whether it is at the limit itself, and not only not yet eased.
+    pub(super) fn is_acute(self) -> bool {
+        match self {
+            Pressure::Memory { memory, limit } => memory.share() >= limit,
+            Pressure::Cpu { share, limit } => share >= limit,
+        }
+    }
+
+    /// What is seen, without what follows from it.
+    pub fn figures(self) -> String {
+        match self {
+            Pressure::Memory { memory, limit } => format!("{memory} (limit {})", Percent(limit)),
+            Pressure::Cpu { share, limit } => {
+                format!("CPU use by others at {} (limit {})", Percent(share), Percent(limit))
+            }
+        }
+    }
 }
 
 /// Whether anything new may start.
@@ -71,14 +119,18 @@ pub enum Change {
 
 impl Gate {
     /// The gate after `sample`.
-    pub fn after(self, sample: &Sample) -> Gate {
-        let limit = match self {
-            Gate::Open => CLOSE,
-            Gate::Closed(_) => OPEN,
+    pub fn after(self, sample: &Sample, limits: Limits) -> Gate {
+        let ease = match self {
+            Gate::Open => 0.0,
+            Gate::Closed(_) => EASE,
         };
+        let Limits { cpu, memory: limit } = limits;
         // Memory first: too much of it kills, too much load only slows.
-        let memory = sample.memory.filter(|memory| memory.share() >= limit).map(Pressure::Memory);
-        let pressure = memory.or_else(|| sample.cpu.filter(|share| *share >= limit).map(Pressure::Cpu));
+        let memory = sample.memory.filter(|memory| memory.share() >= limit - ease);
+        let memory = memory.map(|memory| Pressure::Memory { memory, limit });
+        let load = sample.cpu.filter(|share| *share >= cpu - ease).map(|share| Pressure::Cpu { share, limit: cpu });
+        // What is acute goes before what only has not eased yet.
+        let pressure = [memory, load].into_iter().flatten().find(|it| it.is_acute()).or(memory).or(load);
         pressure.map_or(Gate::Open, Gate::Closed)
     }
 
@@ -94,11 +146,8 @@ impl Gate {
 
 impl fmt::Display for Pressure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Pressure::Memory(memory) => write!(f, "{memory}")?,
-            Pressure::Cpu(share) => write!(f, "CPU use by others at {}", Percent(*share))?,
-        }
-        write!(f, " (limit {}): admitting nothing until below {}", Percent(CLOSE), Percent(OPEN))
+        let (Pressure::Memory { limit, .. } | Pressure::Cpu { limit, .. }) = self;
+        write!(f, "{}: admitting nothing until below {}", self.figures(), Percent(limit - EASE))
     }
 }
 
@@ -152,7 +201,7 @@ mod tests {
         for (step, (memory, cpu, words)) in script.iter().enumerate() {
             let memory = Memory { used: memory * (24 << 30) / 100, total: 24 << 30 };
             let sample = Sample { cpu: Some(*cpu as f64 / 100.0), memory: Some(memory) };
-            let next = gate.after(&sample);
+            let next = gate.after(&sample, Limits::default());
             let said = gate.change(next, &sample).map(|change| change.to_string()).unwrap_or_default();
             assert_eq!(said, *words, "step {step}");
             gate = next;
@@ -185,9 +234,11 @@ mod tests {
 
     #[test]
     fn what_is_not_known_holds_nothing_back() {
-        assert_eq!(Gate::Open.after(&Sample::default()), Gate::Open);
-        assert_eq!(Gate::Closed(Pressure::Cpu(0.9)).after(&Sample::default()), Gate::Open);
+        let limits = Limits::default();
+        let closed = Gate::Closed(Pressure::Cpu { share: 0.9, limit: 0.8 });
+        assert_eq!(Gate::Open.after(&Sample::default(), limits), Gate::Open);
+        assert_eq!(closed.after(&Sample::default(), limits), Gate::Open);
         let empty = Memory { used: 0, total: 0 };
-        assert_eq!(Gate::Open.after(&Sample { cpu: None, memory: Some(empty) }), Gate::Open);
+        assert_eq!(Gate::Open.after(&Sample { cpu: None, memory: Some(empty) }, limits), Gate::Open);
     }
 }

@@ -189,7 +189,7 @@ impl RunLoop<'_> {
         self.observer.on(&RunEvent::StageStarted { stage: planned.name.clone(), key: resolved.key });
         self.tally.log(stage, Execution::log_path(self.shared, stage));
         let (sender, control) = watch::channel(Control::default());
-        self.running.insert(stage, Running { control: sender });
+        self.running.insert(stage, Running { control: sender, requeued: false });
         let execution = Execution {
             shared: Arc::clone(self.shared),
             stage,

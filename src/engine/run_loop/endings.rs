@@ -24,7 +24,7 @@ impl RunLoop<'_> {
             Ok(ended) => ended,
             Err(error) => return self.break_off(EngineError::system("an execution ended abnormally", error.into())),
         };
-        self.release(stage);
+        let requeued = self.release(stage);
         // Events that were sent before the end are shown before it.
         while let Ok((stage, event)) = self.events.try_recv() {
             self.relay(stage, event);
@@ -34,6 +34,7 @@ impl RunLoop<'_> {
             Ok(Ending::Ran { record, differing }) => self.ran(stage, &record, differing, seconds),
             Ok(Ending::Appeared(record)) => self.appeared(stage, &record, seconds),
             Ok(Ending::Failed(failed)) => return self.failed(stage, resolved, *failed, seconds),
+            Ok(Ending::Interrupted) if requeued && self.cancel == Cancel::No => return self.hold(stage, resolved),
             Ok(Ending::Interrupted) => return self.interrupted(stage, resolved, seconds),
             Err(error) => Err(error),
         };
@@ -43,13 +44,13 @@ impl RunLoop<'_> {
         }
     }
 
-    /// Gives back what the execution held.
-    fn release(&mut self, stage: StageId) {
+    /// Gives back what the execution held; says whether the governor took it back to run it again.
+    fn release(&mut self, stage: StageId) -> bool {
         self.governor.ended(stage.index() as u64);
         self.semaphores.give_back(&self.stage(stage).conduct.groups);
         self.gpus.give_back(stage);
-        self.running.remove(&stage);
         self.stirred = true;
+        self.running.remove(&stage).is_some_and(|running| running.requeued)
     }
 
     /// The action is over: whoever waited for it looks it up again.

@@ -1,16 +1,54 @@
 //! What the governor sees and decides, and what the loop does about it.
 
 use super::RunLoop;
+use crate::backend::Cancel;
 use crate::engine::RunEvent;
-use crate::governor::Probe;
+use crate::governor::{Decision, Probe};
+use crate::plan::StageId;
 
 impl RunLoop<'_> {
     /// Looks at the machine.
     pub(super) fn sample(&mut self) {
         let sample = self.probe.sample();
-        if let Some(change) = self.governor.observe(&sample) {
-            self.observer.on(&RunEvent::Governor { message: change.to_string(), holds: !self.held.is_empty() });
-            self.stirred = true;
+        for decision in self.governor.observe(&sample) {
+            self.carry_out(decision);
+        }
+    }
+
+    fn carry_out(&mut self, decision: Decision) {
+        // Whoever was asked to leave must be able to move, and nothing is started again.
+        if self.cancel != Cancel::No {
+            return;
+        }
+        self.stirred = true;
+        let holds = !self.held.is_empty() || !matches!(decision, Decision::Gate(_));
+        let message = match decision {
+            Decision::Gate(change) => change.to_string(),
+            Decision::Pause { id, pressure } => {
+                let stage = StageId::new(id as usize);
+                self.set_paused(stage, true);
+                format!("{}: pausing `{}`", pressure.figures(), self.stage(stage).name)
+            }
+            Decision::Resume { id, cause } => {
+                let stage = StageId::new(id as usize);
+                self.set_paused(stage, false);
+                format!("{cause}: `{}` goes on", self.stage(stage).name)
+            }
+            Decision::Requeue { id, pressure } => {
+                let stage = StageId::new(id as usize);
+                if let Some(running) = self.running.get_mut(&stage) {
+                    running.requeued = true;
+                    running.control.send_modify(|control| control.cancel = Cancel::Kill);
+                }
+                format!("{}: killing `{}`, which runs again later", pressure.figures(), self.stage(stage).name)
+            }
+        };
+        self.observer.on(&RunEvent::Governor { message, holds });
+    }
+
+    fn set_paused(&self, stage: StageId, paused: bool) {
+        if let Some(running) = self.running.get(&stage) {
+            running.control.send_modify(|control| control.paused = paused);
         }
     }
 }

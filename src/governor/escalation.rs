@@ -1,0 +1,190 @@
+//! What happens to stages that run while pressure lasts: a pure state machine, one step at a time.
+//!
+//! Closing the gate comes first. Pressure that lasts then pauses the youngest stage, step by step, until one is left; memory that
+//! is still short when only one moves takes back the youngest paused one, which runs again later. Calm undoes this in reverse.
+
+use std::fmt;
+
+use super::policy::{Change, Gate, Pressure};
+
+/// Looks at the machine between two steps, up or down: a step must have time to show its effect.
+const PATIENCE: u32 = 4;
+
+/// What the governor decides.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Decision {
+    /// The gate has moved.
+    Gate(Change),
+    /// This stage stands still from now on.
+    Pause {
+        /// The caller's id.
+        id: u64,
+        /// What is seen.
+        pressure: Pressure,
+    },
+    /// This stage goes on.
+    Resume {
+        /// The caller's id.
+        id: u64,
+        /// Why now.
+        cause: Relief,
+    },
+    /// This stage is killed and runs again later, since only that gives its memory back. It is no attempt.
+    Requeue {
+        /// The caller's id.
+        id: u64,
+        /// What is seen.
+        pressure: Pressure,
+    },
+}
+
+/// Why a paused stage goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Relief {
+    /// The pressure has eased.
+    Calm,
+    /// Nothing else runs, and one stage always does.
+    Alone,
+}
+
+/// Which stages move and which stand still.
+#[derive(Debug, Default)]
+pub(super) struct Escalation {
+    /// Oldest first.
+    moving: Vec<u64>,
+    /// In the order in which they were paused: youngest first.
+    paused: Vec<u64>,
+    acute: u32,
+    calm: u32,
+}
+
+impl Escalation {
+    pub(super) fn started(&mut self, id: u64) {
+        self.moving.push(id);
+    }
+
+    pub(super) fn ended(&mut self, id: u64) {
+        self.moving.retain(|moving| *moving != id);
+        self.paused.retain(|paused| *paused != id);
+    }
+
+    pub(super) fn holds_any(&self) -> bool {
+        !self.paused.is_empty()
+    }
+
+    /// The step that follows from one more look at the machine, which left the gate like this.
+    pub(super) fn after(&mut self, gate: Gate) -> Option<Decision> {
+        if self.moving.is_empty() {
+            return self.resume(Relief::Alone);
+        }
+        let Gate::Closed(pressure) = gate else {
+            self.acute = 0;
+            self.calm += 1;
+            return (self.calm >= PATIENCE).then(|| self.resume(Relief::Calm)).flatten();
+        };
+        self.calm = 0;
+        self.acute = if pressure.is_acute() { self.acute + 1 } else { 0 };
+        // The first look closes the gate; the patience begins behind it.
+        if self.acute <= PATIENCE {
+            return None;
+        }
+        self.acute = 1;
+        self.escalate(pressure)
+    }
+
+    fn escalate(&mut self, pressure: Pressure) -> Option<Decision> {
+        if self.moving.len() > 1 {
+            let id = self.moving.pop()?;
+            self.paused.push(id);
+            return Some(Decision::Pause { id, pressure });
+        }
+        let takes_back = matches!(pressure, Pressure::Memory { .. }) && !self.paused.is_empty();
+        takes_back.then(|| Decision::Requeue { id: self.paused.remove(0), pressure })
+    }
+
+    fn resume(&mut self, cause: Relief) -> Option<Decision> {
+        let id = self.paused.pop()?;
+        self.moving.push(id);
+        self.calm = 0;
+        Some(Decision::Resume { id, cause })
+    }
+}
+
+impl fmt::Display for Relief {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Relief::Calm => "the pressure has eased",
+            Relief::Alone => "nothing else runs",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::governor::{Limits, Memory, Sample};
+    use proptest::prelude::*;
+
+    fn memory(percent: u64) -> Sample {
+        Sample { cpu: None, memory: Some(Memory { used: percent, total: 100 }) }
+    }
+
+    fn load(percent: u64) -> Sample {
+        Sample { cpu: Some(percent as f64 / 100.0), memory: None }
+    }
+
+    /// Starts stages 0, 1, 2, shows each sample so many times, and says what was decided about them.
+    fn script(samples: &[(Sample, usize)]) -> Vec<String> {
+        let (mut escalation, mut gate) = (Escalation::default(), Gate::default());
+        (0..3).for_each(|id| escalation.started(id));
+        let mut said = Vec::new();
+        for (look, sample) in samples.iter().flat_map(|(sample, times)| vec![sample; *times]).enumerate() {
+            gate = gate.after(sample, Limits::default());
+            said.extend(escalation.after(gate).map(|decision| match decision {
+                Decision::Pause { id, .. } => format!("{look}: pause {id}"),
+                Decision::Resume { id, cause } => format!("{look}: resume {id}, {cause}"),
+                Decision::Requeue { id, .. } => format!("{look}: requeue {id}"),
+                Decision::Gate(_) => "gate".to_owned(),
+            }));
+        }
+        said
+    }
+
+    #[test]
+    fn memory_that_stays_short_pauses_the_youngest_then_takes_them_back_but_never_the_last() {
+        let said = script(&[(memory(90), 30)]);
+        assert_eq!(said, ["4: pause 2", "8: pause 1", "12: requeue 2", "16: requeue 1"]);
+    }
+
+    #[test]
+    fn load_by_others_pauses_and_kills_nothing_and_calm_resumes_in_reverse() {
+        let said = script(&[(load(90), 30), (load(10), 20)]);
+        let eased = "the pressure has eased";
+        assert_eq!(
+            said,
+            ["4: pause 2", "8: pause 1", &format!("33: resume 1, {eased}"), &format!("37: resume 2, {eased}")]
+        );
+    }
+
+    #[test]
+    fn a_short_peak_and_what_has_not_quite_eased_pause_nothing() {
+        assert_eq!(script(&[(memory(95), 4), (memory(75), 40)]), Vec::<String>::new());
+    }
+
+    proptest! {
+        /// Whatever the machine shows and whoever ends: what is there after a look, one of it moves.
+        #[test]
+        fn one_always_moves(steps in proptest::collection::vec((0_u64..100, 0_u64..8), 1..200)) {
+            let (mut escalation, mut gate) = (Escalation::default(), Gate::default());
+            (0..8).for_each(|id| escalation.started(id));
+            for (percent, ends) in steps {
+                if percent % 7 == 0 {
+                    escalation.ended(ends);
+                }
+                gate = gate.after(&memory(percent), Limits::default());
+                escalation.after(gate);
+                prop_assert!(!escalation.moving.is_empty() || escalation.paused.is_empty());
+            }
+        }
+    }
+}
