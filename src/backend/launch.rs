@@ -28,6 +28,8 @@ pub struct Launch {
     pub timeout: Option<Duration>,
     /// Values that must not appear in the log or in events.
     pub secrets: Vec<String>,
+    /// Jobs that it may run at once, by its jobserver; at least 1.
+    pub jobs: u32,
     /// Whether the project is out of its sight, its own directory aside.
     pub sight: Sight,
 }
@@ -85,6 +87,8 @@ pub struct Control {
     pub cancel: Cancel,
     /// Whether it should stand still; its time-out stands still with it.
     pub paused: bool,
+    /// Whether it should start no more jobs: free tokens of its jobserver are withdrawn.
+    pub throttled: bool,
 }
 
 /// Whether a launch should end early. Only ever raised.

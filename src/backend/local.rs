@@ -38,6 +38,9 @@ use crate::store::Usage;
 /// Bytes read at a time.
 const CHUNK: usize = 64 << 10;
 
+/// While no more jobs are to be started, how often tokens that came back are withdrawn.
+const DRAIN_EVERY: Duration = Duration::from_millis(100);
+
 /// The most that a pipe can hold for an ordinary user (`fs.pipe-max-size`); more than this after the end of a child comes
 /// from somebody who escaped.
 const PIPE_MOST: usize = 1 << 20;
@@ -74,7 +77,7 @@ impl Local {
         let log = log.map_err(|source| BackendError::Log { path: launch.log.clone(), source })?;
         let redactor = Redactor::new(&launch.secrets);
         let mut hearing = Hearing { log, redactor, lines: EventLines::default(), last_word: None, events };
-        let (mut process, streams) = match process::start(&launch, self.confined.as_ref()) {
+        let (mut process, mut streams) = match process::start(&launch, self.confined.as_ref()) {
             Ok(started) => started,
             Err(NotStarted::Refused(refusal)) => {
                 hearing.log.message(Level::Error, &refusal.message);
@@ -86,7 +89,7 @@ impl Local {
             hearing.warn(format!("the guardian process is gone ({error}): this stage outlives a killed engine"));
         }
 
-        let end = attend(&mut process, &launch, &mut control, &streams, &mut hearing).await?;
+        let end = attend(&mut process, &launch, &mut control, &mut streams, &mut hearing).await?;
 
         let group = process.group();
         process.signal(Signal::KILL);
@@ -126,12 +129,14 @@ async fn attend(
     process: &mut Process,
     launch: &Launch,
     control: &mut watch::Receiver<Control>,
-    streams: &Streams,
+    streams: &mut Streams,
     hearing: &mut Hearing,
 ) -> Result<End, BackendError> {
     let mut end = End { asked: Cancel::No, timed_out: false, paused: Duration::ZERO };
     let mut clock = Clock::new(launch.timeout);
     let mut deadline = None;
+    let mut draining = control.borrow().throttled;
+    let mut drain = tokio::time::interval(DRAIN_EVERY);
     let (mut output_open, mut events_open, mut control_open) = (true, true, true);
     let mut chunk = vec![0; CHUNK];
     loop {
@@ -148,7 +153,11 @@ async fn attend(
             }
             changed = control.changed(), if control_open => {
                 control_open = changed.is_ok();
-                let Control { cancel: wish, paused } = *control.borrow_and_update();
+                let Control { cancel: wish, paused, throttled } = *control.borrow_and_update();
+                if throttled != draining {
+                    draining = throttled;
+                    if throttled { streams.tokens.withdraw() } else { streams.tokens.restore() }
+                }
                 if wish > end.asked {
                     end.asked = wish;
                     process.signal(if wish == Cancel::Stop { Signal::TERM } else { Signal::KILL });
@@ -166,6 +175,7 @@ async fn attend(
                 process.signal(Signal::TERM);
                 deadline = Some(Instant::now() + launch.grace);
             }
+            _ = drain.tick(), if draining => streams.tokens.withdraw(),
             () = until(deadline) => {
                 deadline = None;
                 hearing.warn(format!("did not leave within {:?} of SIGTERM and was killed", launch.grace));

@@ -2,7 +2,7 @@
 //!
 //! [`Backend`] is the seam: start one launch, pass on what it says, end it when asked, and say how it went. A stage that
 //! failed is an [`Outcome`]; an error means that the backend itself broke. [`Local`] starts a child process here:
-//! `process` starts and ends its tree, `confine` keeps private commands out of the project, `events` and `log` take what it says, `outcome` judges how it ended. [`Guardian`]
+//! `process` starts and ends its tree, `confine` keeps private commands out of the project, `events` and `log` take what it says, `tokens` is its jobserver, `outcome` judges how it ended. [`Guardian`]
 //! ends the trees when the engine no longer can. Nothing here knows a stage, a plan or the store.
 
 mod census;
@@ -18,6 +18,7 @@ mod outcome;
 mod process;
 mod program;
 mod redact;
+mod tokens;
 
 #[cfg(test)]
 mod tests;

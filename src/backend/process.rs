@@ -1,6 +1,6 @@
 //! A child process and its group: start, signals, end, what it took.
 //!
-//! The child leads a process group of its own; stdin is /dev/null, stdout and stderr are one pipe, events another. Only
+//! The child leads a process group of its own; stdin is /dev/null, stdout and stderr are one pipe, events another, tokens a third. Only
 //! this file starts processes, one at a time: the events pipe is inheritable while its own child starts, and a process
 //! started meanwhile would keep it open.
 
@@ -30,6 +30,7 @@ use super::exit::Exit;
 use super::launch::{Launch, RUN_ID, STAGE_ID, Sight};
 use super::outcome::Refusal;
 use super::program;
+use super::tokens::{Tokens, jobserver};
 use crate::store::Usage;
 
 /// How long the end of a process tree may take after SIGKILL before it is left to the guardian.
@@ -60,6 +61,8 @@ pub(super) struct Streams {
     pub(super) output: Receiver,
     /// Event lines.
     pub(super) events: Receiver,
+    /// Our side of its jobserver.
+    pub(super) tokens: Tokens,
 }
 
 /// Why there is no process.
@@ -91,7 +94,9 @@ pub(super) fn start(launch: &Launch, confined: Option<&Spawner>) -> Result<(Proc
 fn launch_file(launch: &Launch, file: &Path, spawner: Option<&Spawner>) -> io::Result<(Process, Streams)> {
     let (output, output_end) = pipe_with(PipeFlags::CLOEXEC)?;
     let (events, events_end) = pipe_with(PipeFlags::CLOEXEC)?;
-    let streams = Streams { output: Receiver::from_owned_fd(output)?, events: Receiver::from_owned_fd(events)? };
+    let (tokens, ends_of_tokens) = jobserver(launch.jobs)?;
+    let streams =
+        Streams { output: Receiver::from_owned_fd(output)?, events: Receiver::from_owned_fd(events)?, tokens };
 
     // Before the start: an end that comes at once must not be missed.
     let ends = unix::signal(SignalKind::child())?;
@@ -103,17 +108,19 @@ fn launch_file(launch: &Launch, file: &Path, spawner: Option<&Spawner>) -> io::R
     command.env_clear().envs(launch.program.environment.iter().map(|(name, value)| (name, value)));
     let stage = launch.trace.to_string();
     command.env(contract::event::EVENTS_FD, events_end.as_raw_fd().to_string());
+    command.env("MAKEFLAGS", ends_of_tokens.make_flags());
     command.env(RUN_ID, &launch.trace.run).env(STAGE_ID, &stage);
     command.stdin(Stdio::null()).stdout(output_end.try_clone()?).stderr(output_end);
     let started = Instant::now();
     let child = alone(|| {
         fcntl_setfd(&events_end, FdFlags::empty())?;
+        ends_of_tokens.inherit()?;
         // The command owns the child's ends of the output pipe: while it lives, that pipe has no end.
         let child = match spawner {
             Some(spawner) => spawner.spawn(command),
             None => command.spawn(),
         };
-        drop(events_end);
+        drop((events_end, ends_of_tokens));
         child
     })?;
 

@@ -12,7 +12,7 @@ use super::logs::LogsArguments;
 use super::runs::RunsArguments;
 use super::shell::ShellArguments;
 use super::show::ShowArguments;
-use crate::config::Flags;
+use crate::config::{Flags, Throttle};
 
 /// A declarative, content-addressed pipeline engine.
 #[derive(Debug, Parser)]
@@ -44,7 +44,10 @@ impl Cli {
     pub fn flags(&self) -> Flags {
         let flags = Flags { store: self.store.clone(), ..Flags::default() };
         match &self.verb {
-            Verb::Run(run) => Flags { jobs: run.jobs, backends: run.backends.clone(), ..flags },
+            Verb::Run(run) => {
+                let throttle = run.no_throttle.then_some(Throttle::Off);
+                Flags { jobs: run.jobs, throttle, backends: run.backends.clone(), ..flags }
+            }
             Verb::Plan(plan) => Flags { backends: plan.backends.clone(), ..flags },
             _ => flags,
         }
@@ -154,6 +157,9 @@ pub struct RunArguments {
     /// Workers at once; the default is careful: at most 4, fewer when the machine is busy.
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub jobs: Option<u16>,
+    /// Hold nothing back because the machine is busy: only --jobs and what stages declare count.
+    #[arg(long)]
+    pub no_throttle: bool,
     /// For this once, run the stages of one backend on another: --backend gpu=local (may be repeated).
     #[arg(long = "backend", value_name = "NAME=OTHER")]
     pub backends: Vec<String>,

@@ -134,6 +134,7 @@ impl Execution {
             grace: GRACE,
             timeout: stage.conduct.timeout,
             secrets: secrets.into_iter().map(|(_, value)| value).collect(),
+            jobs: workspace::threads(stage),
             sight: prepared.sight,
         };
         failpoint::reach(Failpoint::BeforeSpawn);

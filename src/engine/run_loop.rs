@@ -39,12 +39,9 @@ use super::tally::{End, Tally};
 use super::twins::Twins;
 use super::{EngineError, Observer, RunEvent, Shared};
 use crate::backend::{Backend, Cancel, Confinement, Control, Guardian, Local};
-use crate::governor::{self, Governor, SystemProbe};
+use crate::governor::{self, Governor, Probe};
 use crate::plan::{PlannedStage, StageId};
 use stopping::StopCause;
-
-/// How often the machine is looked at.
-const SAMPLE_EVERY: Duration = Duration::from_millis(500);
 
 /// Executes what `known` does not cover.
 pub(super) fn run(
@@ -90,7 +87,9 @@ struct RunLoop<'a> {
     running: HashMap<StageId, Running>,
     backend: Rc<dyn Backend>,
     governor: Governor,
-    probe: SystemProbe,
+    probe: Box<dyn Probe>,
+    /// How often the machine is looked at.
+    look_every: Duration,
     /// What the governor last gave as its reason to wait; said once.
     waiting: Option<String>,
     event_sender: UnboundedSender<(StageId, Event)>,
@@ -146,6 +145,7 @@ impl<'a> RunLoop<'a> {
         let exe = std::env::current_exe().map_err(|e| EngineError::system("finding this program", e))?;
         let guardian = Guardian::start(&Guardian::command(&exe), &shared.options.run).map_err(EngineError::guardian)?;
         let (event_sender, events) = unbounded_channel();
+        let (probe, look_every) = governor::probe();
         let open = queue.unfinished().count();
         // Looking for GPUs costs something, and most plans want none.
         let wants_gpus = queue.unfinished().any(|stage| plan.graph[stage].resources.gpus > 0);
@@ -168,7 +168,8 @@ impl<'a> RunLoop<'a> {
             running: HashMap::new(),
             backend: Rc::new(Local::new(guardian, confinement(shared).as_ref())),
             governor: Governor::new(shared.options.jobs, open, shared.options.limits),
-            probe: SystemProbe::new(),
+            probe,
+            look_every,
             waiting: None,
             event_sender,
             events,
@@ -187,7 +188,7 @@ impl<'a> RunLoop<'a> {
         // From here on a second Ctrl-C is for the loop.
         drop(before);
         self.refuse_hopeless();
-        let mut clock = tokio::time::interval(SAMPLE_EVERY);
+        let mut clock = tokio::time::interval(self.look_every);
         clock.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             if let Err(error) = self.admit() {

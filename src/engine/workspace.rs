@@ -156,7 +156,7 @@ fn base_environment(temporary: &Path) -> Vec<(OsString, OsString)> {
 }
 
 /// Cores for one stage: what it asks for, within what there is.
-fn threads(stage: &PlannedStage) -> u32 {
+pub(super) fn threads(stage: &PlannedStage) -> u32 {
     stage.resources.cpus.clamp(1, governor::cores())
 }
 

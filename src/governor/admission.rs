@@ -114,6 +114,11 @@ impl Governor {
         self.obstacle(request).map_or(Admission::Now, Admission::Wait)
     }
 
+    /// Whether nothing new is to be started: nor are jobs within the stages that run.
+    pub fn is_closed(&self) -> bool {
+        matches!(self.gate, Gate::Closed(_))
+    }
+
     /// Notes that the stage `id` runs.
     pub fn started(&mut self, id: u64, request: Request) {
         if self.running.insert(id, request).is_none() {

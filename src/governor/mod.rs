@@ -14,9 +14,11 @@ mod gpus;
 mod own;
 mod policy;
 mod probe;
+mod scripted;
 
 pub use admission::{Admission, Governor, Reason, Request};
 pub use escalation::{Decision, Relief};
 pub use gpus::gpus;
 pub use policy::{Change, Gate, Limits, Machine, Memory, Pressure, Sample};
 pub use probe::{Probe, SystemProbe, cores, host_name};
+pub use scripted::probe;

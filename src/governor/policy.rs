@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::Deserialize;
+
 /// How far below its limit a share must fall before the gate opens again. The distance keeps it from flapping with every stage
 /// that ends.
 const EASE: f64 = 0.10;
@@ -36,7 +38,8 @@ pub struct Machine {
 }
 
 /// What was seen at one moment. `None` = not known, and never a reason to hold anything back.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Sample {
     /// Share of the CPU that others use, 0 to 1. Our own stages do not count: they are what the machine is for.
     pub cpu: Option<f64>,
@@ -45,7 +48,8 @@ pub struct Sample {
 }
 
 /// Memory of the machine or of the cgroup, whichever is scarcer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Memory {
     /// Bytes that cannot be had without somebody giving them up.
     pub used: u64,

@@ -20,6 +20,7 @@ mod faults_stage;
 mod full;
 mod interrupts;
 mod kinds;
+mod pressure;
 mod project;
 mod sandbox;
 mod schemas;

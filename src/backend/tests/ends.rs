@@ -66,7 +66,7 @@ fn kill_gives_no_grace() {
 fn what_was_cancelled_before_its_start_does_not_start() {
     let rig = Rig::new();
     let (sender, _receiver) = unbounded_channel();
-    let (_cancel, cancelled) = watch::channel(Control { cancel: Cancel::Stop, paused: false });
+    let (_cancel, cancelled) = watch::channel(Control { cancel: Cancel::Stop, ..Control::default() });
     let launch = rig.script(Protocol::Plain, "echo started > trace");
     let outcome = block_on(rig.local.run(launch, sender, cancelled)).unwrap();
     assert_eq!(outcome, Outcome::Interrupted(Default::default()));

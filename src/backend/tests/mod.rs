@@ -2,6 +2,7 @@
 //! events and FIFOs, under one generous guard against hanging.
 
 mod ends;
+mod jobs;
 mod outcomes;
 mod python;
 mod rig;

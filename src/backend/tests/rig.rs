@@ -119,6 +119,7 @@ fn launch_in(directory: &Path, protocol: Protocol, argv: &[&str]) -> Launch {
         grace: Duration::from_millis(50),
         timeout: None,
         secrets: Vec::new(),
+        jobs: 1,
         sight: Sight::Open,
     }
 }

@@ -44,7 +44,7 @@ fn malformed_events_are_warnings_in_the_stream_and_in_the_log() {
 }
 
 #[test]
-fn the_environment_is_what_was_given_and_the_three_variables_of_the_protocol() {
+fn the_environment_is_what_was_given_the_three_variables_of_the_protocol_and_the_jobserver() {
     let rig = Rig::new();
     let mut launch = rig.launch(&["/usr/bin/env"]);
     launch.program.environment = vec![("GREETING".into(), "good day".into())];
@@ -52,10 +52,11 @@ fn the_environment_is_what_was_given_and_the_three_variables_of_the_protocol() {
     let ran = rig.run(launch);
     let mut lines: Vec<_> = ran.log.lines().collect();
     lines.sort_unstable();
-    assert_eq!(lines.len(), 4, "{lines:?}");
+    assert_eq!(lines.len(), 5, "{lines:?}");
     assert_eq!(lines[0], "GREETING=good day");
-    assert!(lines[1].strip_prefix("PIPE_EVENTS_FD=").unwrap().parse::<u32>().unwrap() > 2);
-    assert_eq!(lines[2..], [format!("PIPE_RUN_ID={run}"), format!("PIPE_STAGE_ID={run}/stage")]);
+    assert!(lines[1].starts_with("MAKEFLAGS="), "{lines:?}");
+    assert!(lines[2].strip_prefix("PIPE_EVENTS_FD=").unwrap().parse::<u32>().unwrap() > 2);
+    assert_eq!(lines[3..], [format!("PIPE_RUN_ID={run}"), format!("PIPE_STAGE_ID={run}/stage")]);
 }
 
 #[test]
@@ -112,12 +113,12 @@ fn children_that_start_together_do_not_inherit_each_others_pipes() {
     let mut seen = BTreeSet::new();
     for log in block_on(join_all(runs)) {
         let pipes: BTreeSet<_> = pipes_of(&log).difference(&own).cloned().collect();
-        assert_eq!(pipes.len(), 2, "output and events, no more: {log}");
+        assert_eq!(pipes.len(), 3, "output, events and job tokens, no more: {log}");
         for pipe in pipes {
             assert!(seen.insert(pipe.clone()), "{pipe} was seen in two children");
         }
     }
-    assert_eq!(seen.len(), 48);
+    assert_eq!(seen.len(), 72);
 }
 
 /// Polls all of `futures` on this one thread.

@@ -188,7 +188,8 @@ impl RunLoop<'_> {
         self.gpus.take(stage, planned.resources.gpus as usize);
         self.observer.on(&RunEvent::StageStarted { stage: planned.name.clone(), key: resolved.key });
         self.tally.log(stage, Execution::log_path(self.shared, stage));
-        let (sender, control) = watch::channel(Control::default());
+        let throttled = self.governor.is_closed();
+        let (sender, control) = watch::channel(Control { throttled, ..Control::default() });
         self.running.insert(stage, Running { control: sender, requeued: false });
         let execution = Execution {
             shared: Arc::clone(self.shared),

@@ -3,7 +3,7 @@
 use super::RunLoop;
 use crate::backend::Cancel;
 use crate::engine::RunEvent;
-use crate::governor::{Decision, Probe};
+use crate::governor::{Change, Decision};
 use crate::plan::StageId;
 
 impl RunLoop<'_> {
@@ -23,7 +23,14 @@ impl RunLoop<'_> {
         self.stirred = true;
         let holds = !self.held.is_empty() || !matches!(decision, Decision::Gate(_));
         let message = match decision {
-            Decision::Gate(change) => change.to_string(),
+            Decision::Gate(change) => {
+                // Jobs within stages are started as little as stages are.
+                let throttled = matches!(change, Change::Closed(_));
+                for running in self.running.values() {
+                    running.control.send_modify(|control| control.throttled = throttled);
+                }
+                change.to_string()
+            }
             Decision::Pause { id, pressure } => {
                 let stage = StageId::new(id as usize);
                 self.set_paused(stage, true);

@@ -1,0 +1,120 @@
+//! What a run does when the machine is short of something, as an injected probe shows it.
+
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
+use crate::project::{Project, eventually};
+
+/// Three that run at once, each waiting for its own word.
+const THREE: &str = r#"pipeline: t
+stages:
+  a: {uses: command, run: "echo a > $UP; read x < $GO_A; echo $x > ${out.o}", env: [UP, GO_A], out: {o: out/a}}
+  b: {uses: command, run: "echo b > $UP; read x < $GO_B; echo $x > ${out.o}", env: [UP, GO_B], out: {o: out/b}}
+  c: {uses: command, run: "echo c > $UP; read x < $GO_C; echo $x > ${out.o}", env: [UP, GO_C], out: {o: out/c}}
+"#;
+
+const CALM: &str = r#"{"cpu": 0.1, "memory": {"used": 10, "total": 100}}"#;
+const SHORT: &str = r#"{"cpu": 0.1, "memory": {"used": 95, "total": 100}}"#;
+const BUSY: &str = r#"{"cpu": 0.95, "memory": {"used": 10, "total": 100}}"#;
+
+struct Run {
+    project: Project,
+    child: std::process::Child,
+    up: BufReader<std::fs::File>,
+}
+
+impl Run {
+    /// Starts the three and returns when they run.
+    fn start(words: &[&str]) -> Run {
+        let project = Project::with_pipeline(THREE);
+        for name in ["up", "go_a", "go_b", "go_c"] {
+            assert!(std::process::Command::new("mkfifo").arg(project.beside(name)).status().unwrap().success());
+        }
+        let mut run = Run::again(project, words);
+        for _ in 0..3 {
+            run.hear();
+        }
+        run
+    }
+
+    fn again(project: Project, words: &[&str]) -> Run {
+        std::fs::write(project.beside("probe"), CALM).unwrap();
+        let mut command = project.command(&[&["run", "p.yaml", "--jobs", "3", "--json"], words].concat());
+        command.env("UP", project.beside("up")).env("PIPE_PROBE", project.beside("probe"));
+        for (variable, name) in [("GO_A", "go_a"), ("GO_B", "go_b"), ("GO_C", "go_c")] {
+            command.env(variable, project.beside(name));
+        }
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let up = std::fs::OpenOptions::new().read(true).write(true).open(project.beside("up")).unwrap();
+        Run { project, child, up: BufReader::new(up) }
+    }
+
+    fn hear(&mut self) -> String {
+        let mut line = String::new();
+        self.up.read_line(&mut line).unwrap();
+        line.trim().to_owned()
+    }
+
+    fn weather(&self, sample: &str) {
+        // By rename: the probe never sees half of it.
+        std::fs::write(self.project.beside("probe.new"), sample).unwrap();
+        std::fs::rename(self.project.beside("probe.new"), self.project.beside("probe")).unwrap();
+    }
+
+    fn decided(&self, words: &str) {
+        eventually(words, || self.project.events().contains(words));
+    }
+
+    /// Lets everything end; the outputs must be right whatever happened before.
+    fn finish(self) -> serde_json::Value {
+        let Run { project, child, .. } = self;
+        for (name, word) in [("go_a", "1"), ("go_b", "2"), ("go_c", "3")] {
+            std::fs::write(project.beside(name), format!("{word}\n")).unwrap();
+        }
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success());
+        assert_eq!(
+            (project.read("out/a"), project.read("out/b"), project.read("out/c")),
+            ("1\n".into(), "2\n".into(), "3\n".into())
+        );
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+}
+
+#[test]
+fn load_by_others_pauses_the_youngest_and_calm_lets_them_go_on() {
+    let run = Run::start(&[]);
+    run.weather(BUSY);
+    run.decided("pausing `c`");
+    run.decided("pausing `b`");
+    run.weather(CALM);
+    run.decided("the pressure has eased: `b` goes on");
+    run.decided("the pressure has eased: `c` goes on");
+    assert!(!run.project.events().contains("killing"), "load only slows");
+    run.finish();
+}
+
+#[test]
+fn memory_that_stays_short_takes_stages_back_and_they_run_again_without_an_attempt() {
+    let mut run = Run::start(&[]);
+    run.weather(SHORT);
+    run.decided("killing `c`, which runs again later");
+    run.decided("killing `b`, which runs again later");
+    assert!(!run.project.events().contains("pausing `a`"), "one always runs");
+    run.weather(CALM);
+    let mut again = [run.hear(), run.hear()];
+    again.sort();
+    assert_eq!(again, ["b", "c"]);
+    let report = run.finish();
+    assert_eq!(report["outcome"], "succeeded");
+    assert!(report["stages"]["c"]["retried"].as_array().is_none_or(|tries| tries.is_empty()), "{report}");
+}
+
+#[test]
+fn without_throttling_nothing_is_held_back() {
+    let run = Run::start(&["--no-throttle"]);
+    run.weather(SHORT);
+    let events = run.project.events();
+    assert!(!events.contains("pausing") && !events.contains("admitting"), "{events}");
+    run.finish();
+}
