@@ -5,11 +5,14 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::cache::CacheArguments;
+use super::completions::CompletionsArguments;
 use super::config::ConfigArguments;
 use super::diff::DiffArguments;
 use super::get::GetArguments;
+use super::init::InitArguments;
 use super::logs::LogsArguments;
 use super::runs::RunsArguments;
+use super::schema::SchemaArguments;
 use super::shell::ShellArguments;
 use super::show::ShowArguments;
 use crate::config::{Flags, Throttle};
@@ -85,6 +88,12 @@ pub enum Verb {
     Config(ConfigArguments),
     /// Look after the store: what it takes, whether it is sound, what may go.
     Cache(CacheArguments),
+    /// Print the JSON Schema of a file or a report.
+    Schema(SchemaArguments),
+    /// Write a small project that works at once.
+    Init(InitArguments),
+    /// Print what makes a shell complete these commands.
+    Completions(CompletionsArguments),
     /// Ends a run's processes when the engine dies; started by `run`.
     #[command(name = "__guardian", hide = true)]
     Guardian,
@@ -101,6 +110,8 @@ impl Verb {
             | Verb::Stages(StagesArguments { json, .. })
             | Verb::Why(StageArguments { json, .. })
             | Verb::Config(ConfigArguments { json })
+            | Verb::Schema(SchemaArguments { json, .. })
+            | Verb::Init(InitArguments { json, .. })
             | Verb::Logs(LogsArguments { json, .. })
             | Verb::Show(ShowArguments { json, .. })
             | Verb::Get(GetArguments { json, .. })
@@ -108,7 +119,7 @@ impl Verb {
             | Verb::Runs(RunsArguments { json, .. })
             | Verb::Diff(DiffArguments { json, .. }) => *json,
             Verb::Cache(arguments) => arguments.wants_json(),
-            Verb::Guardian => false,
+            Verb::Completions(_) | Verb::Guardian => false,
         }
     }
 }

@@ -3,12 +3,14 @@
 mod arguments;
 mod cache;
 mod check;
+mod completions;
 mod config;
 mod diff;
 mod exit;
 mod failure;
 mod get;
 mod graph;
+mod init;
 mod logs;
 mod made;
 mod output;
@@ -16,6 +18,7 @@ mod plan;
 mod project;
 mod run;
 mod runs;
+mod schema;
 mod shell;
 mod show;
 mod stages;
@@ -49,6 +52,9 @@ pub fn main() -> ExitCode {
         Verb::Diff(arguments) => diff::run(&arguments),
         Verb::Config(arguments) => config::run(&arguments),
         Verb::Cache(arguments) => cache::run(&arguments),
+        Verb::Schema(arguments) => schema::run(&arguments),
+        Verb::Init(arguments) => init::run(&arguments),
+        Verb::Completions(arguments) => completions::run(&arguments),
         Verb::Guardian => return crate::backend::guardian::main(),
     };
     result.unwrap_or_else(|failure: Failure| failure.report(json)).into()

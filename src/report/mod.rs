@@ -5,6 +5,7 @@
 //! - [`journal`]: every event as a line of `events.ndjson`. [`summary`]: what a run says at its end.
 //! - [`problems`]: what is wrong with a pipeline, with file, line and caret. [`graph`]: the plan as Mermaid or DOT,
 //!   [`svg`]: as a picture, laid out by [`layout`]. [`compare`]: two runs.
+//! - [`schemas`]: what all of this looks like, for programs.
 //! - [`style`]: colours, only on a terminal. [`units`]: bytes, seconds and times as people read them.
 
 pub mod compare;
@@ -14,6 +15,7 @@ mod layout;
 pub mod plain;
 pub mod problems;
 pub mod progress;
+pub mod schemas;
 pub mod style;
 pub mod summary;
 pub mod svg;

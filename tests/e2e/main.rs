@@ -33,5 +33,6 @@ mod verbs_graph;
 mod verbs_report;
 mod verbs_runs;
 mod verbs_shell;
+mod verbs_start;
 mod witness;
 mod workers;

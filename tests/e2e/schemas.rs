@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::process::Command;
 
-use pipe::plan::Cards;
+use pipe::report::schemas::SCHEMAS;
 use serde_json::Value;
 
 use crate::project::{checkout, worker};
@@ -48,14 +48,6 @@ fn cards_are_those_of_the_workers() {
 
 #[test]
 fn contracts_are_those_of_the_types() {
-    let schema = |schema: schemars::Schema| schema.to_value();
-    check(BTreeMap::from([
-        ("card.json".to_owned(), schema(schemars::schema_for!(contract::Card))),
-        ("job.json".to_owned(), schema(schemars::schema_for!(contract::Job))),
-        ("worker-event.json".to_owned(), schema(schemars::schema_for!(contract::Event))),
-        ("run-event.json".to_owned(), pipe::report::journal::schema()),
-        ("run-report.json".to_owned(), schema(schemars::schema_for!(pipe::engine::RunReport))),
-        ("config.json".to_owned(), pipe::config::schema::config_schema()),
-        ("pipeline.json".to_owned(), pipe::plan::schema::pipeline_schema(&Cards::built_in()).unwrap()),
-    ]));
+    let documents = SCHEMAS.iter().map(|schema| (format!("{}.json", schema.name), schema.document().unwrap()));
+    check(documents.collect());
 }

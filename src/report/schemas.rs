@@ -1,0 +1,62 @@
+//! What programs read and write, as JSON Schemas by name: `pipe schema` prints them, a test keeps `schemas/` the same.
+
+use schemars::{Schema as Generated, schema_for};
+use serde_json::Value;
+
+use super::journal;
+use crate::config::schema::config_schema;
+use crate::engine::RunReport;
+use crate::plan::Cards;
+use crate::plan::cards::CardError;
+use crate::plan::schema::pipeline_schema;
+
+/// One schema.
+pub struct Schema {
+    /// As typed; its file is `schemas/NAME.json`.
+    pub name: &'static str,
+    /// What it describes.
+    pub about: &'static str,
+    document: fn() -> Result<Value, CardError>,
+}
+
+impl Schema {
+    /// The document; fails only where a card that is built in cannot be read.
+    pub fn document(&self) -> Result<Value, CardError> {
+        (self.document)()
+    }
+}
+
+/// Every schema.
+pub const SCHEMAS: &[Schema] = &[
+    Schema {
+        name: "pipeline",
+        about: "a pipeline file, with the ports and params of every kind of stage",
+        document: || pipeline_schema(&Cards::built_in()),
+    },
+    Schema { name: "config", about: "pipe.yaml", document: || Ok(config_schema()) },
+    Schema {
+        name: "card",
+        about: "what a worker says of one of its kinds of stages",
+        document: || Ok(Generated::to_value(schema_for!(contract::Card))),
+    },
+    Schema {
+        name: "job",
+        about: "what a worker is told to do",
+        document: || Ok(Generated::to_value(schema_for!(contract::Job))),
+    },
+    Schema {
+        name: "worker-event",
+        about: "a line that a worker writes as it works",
+        document: || Ok(Generated::to_value(schema_for!(contract::Event))),
+    },
+    Schema {
+        name: "run-event",
+        about: "a line of events.ndjson, and of run --events",
+        document: || Ok(journal::schema()),
+    },
+    Schema {
+        name: "run-report",
+        about: "what run --json prints at its end",
+        document: || Ok(Generated::to_value(schema_for!(RunReport))),
+    },
+];
