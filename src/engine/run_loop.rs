@@ -188,6 +188,7 @@ impl<'a> RunLoop<'a> {
         // From here on a second Ctrl-C is for the loop.
         drop(before);
         self.refuse_hopeless();
+        self.look_at_gpus();
         let mut clock = tokio::time::interval(self.look_every);
         clock.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {

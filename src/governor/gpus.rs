@@ -1,16 +1,21 @@
 //! The GPUs of this machine, by the names that `CUDA_VISIBLE_DEVICES` takes.
 //!
-//! The driver lists them under `/proc`; no library is loaded for that. Whoever started us may have been given fewer: then the
-//! variable says which, and what is not named there is not ours.
+//! Whoever started us may have been given some of them: then the variable says which, and what is not named there is not ours.
+//! Otherwise NVML lists them, and where that cannot be loaded, `/proc`.
 
 use std::fs;
 use std::path::Path;
+
+use super::nvml::Library;
 
 /// The GPUs that this process may use, in their order.
 pub fn gpus() -> Vec<String> {
     match std::env::var("CUDA_VISIBLE_DEVICES") {
         Ok(given) => listed(&given),
-        Err(_) => of_driver(Path::new("/proc/driver/nvidia/gpus")),
+        Err(_) => {
+            let found = Library::load().uuids();
+            if found.is_empty() { of_driver(Path::new("/proc/driver/nvidia/gpus")) } else { found }
+        }
     }
 }
 

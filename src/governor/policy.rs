@@ -58,6 +58,11 @@ pub struct Memory {
 }
 
 impl Memory {
+    /// Whether as much is used as `limits` allow.
+    pub fn is_short(self, limits: Limits) -> bool {
+        self.share() >= limits.memory
+    }
+
     fn share(self) -> f64 {
         if self.total == 0 { 0.0 } else { self.used as f64 / self.total as f64 }
     }

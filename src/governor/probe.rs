@@ -1,11 +1,13 @@
 //! The only place that looks at the machine. The run loop calls it every half second while something runs; on the way of
 //! a run that is all hits it is never made.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use sysinfo::{MemoryRefreshKind, System};
 
 use super::cgroup::{Cgroups, CpuQuota};
+use super::nvml::Library;
 use super::own;
 use super::policy::{Machine, Memory, Sample};
 
@@ -16,6 +18,9 @@ const SHORTEST: Duration = Duration::from_millis(200);
 pub trait Probe {
     /// What is seen now; a CPU share covers the time since the last sample that had one.
     fn sample(&mut self) -> Sample;
+
+    /// The memory of the GPUs of these names, as far as it is known.
+    fn gpu_memory(&mut self, names: &[String]) -> BTreeMap<String, Memory>;
 }
 
 /// Looks at this machine. What cannot be read is not known and holds nothing back; the cap on workers stands in any case.
@@ -24,6 +29,8 @@ pub struct SystemProbe {
     system: Option<System>,
     cgroups: Cgroups,
     last: Reading,
+    /// Loaded when it is first asked for.
+    nvml: Option<Library>,
 }
 
 /// CPU times at one moment.
@@ -42,7 +49,7 @@ impl SystemProbe {
         let mut system = System::new().ok();
         system.iter_mut().for_each(System::refresh_cpu_usage);
         let last = Reading::take(&cgroups);
-        SystemProbe { system, cgroups, last }
+        SystemProbe { system, cgroups, last, nvml: None }
     }
 
     fn cpu(&mut self) -> Option<f64> {
@@ -72,6 +79,10 @@ impl Probe for SystemProbe {
             share(a).total_cmp(&share(b))
         });
         Sample { cpu: self.cpu(), memory }
+    }
+
+    fn gpu_memory(&mut self, names: &[String]) -> BTreeMap<String, Memory> {
+        self.nvml.get_or_insert_with(Library::load).memory(names)
     }
 }
 

@@ -3,6 +3,7 @@
 //! everything behind it waiting, so that a large stage is not starved by small ones.
 
 use std::collections::HashSet;
+use std::fmt::Write;
 use std::ops::Bound;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -168,14 +169,26 @@ impl RunLoop<'_> {
             let reason = format!("waits for group `{}`, of which {} may run at once", full.group, full.capacity);
             return Some(Obstacle::Own(reason));
         }
-        let (wanted, free) = (planned.resources.gpus as usize, self.gpus.free());
-        if wanted > free {
-            return Some(Obstacle::Own(format!("wants {wanted} GPUs, {free} of {} are free", self.gpus.count())));
+        if let Some(reason) = self.gpus_missing(planned.resources.gpus as usize) {
+            return Some(Obstacle::Own(reason));
         }
         match self.governor.admit(&self.request(stage)) {
             Admission::Now => None,
             Admission::Wait(reason) => Some(Obstacle::Governor(reason)),
         }
+    }
+
+    /// Why `wanted` GPUs cannot be had now. Where nothing of ours runs, what others do is no reason: one stage always moves.
+    fn gpus_missing(&self, wanted: usize) -> Option<String> {
+        let free = if self.running.is_empty() { self.gpus.not_held() } else { self.gpus.free() };
+        if wanted <= free {
+            return None;
+        }
+        let mut reason = format!("wants {wanted} GPUs, {free} of {} are free", self.gpus.count());
+        for (name, memory) in self.gpus.filled_by_others() {
+            let _ = write!(reason, "; GPU {name} is used by others: {memory}");
+        }
+        Some(reason)
     }
 
     fn start(&mut self, rank: Rank) {

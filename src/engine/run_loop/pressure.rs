@@ -13,6 +13,15 @@ impl RunLoop<'_> {
         for decision in self.governor.observe(&sample) {
             self.carry_out(decision);
         }
+        self.look_at_gpus();
+    }
+
+    /// Where stages want GPUs, sees which of them others have filled.
+    pub(super) fn look_at_gpus(&mut self) {
+        if self.gpus.count() > 0 {
+            let memory = self.probe.gpu_memory(self.gpus.names());
+            self.stirred |= self.gpus.observe(&memory, self.shared.options.limits);
+        }
     }
 
     fn carry_out(&mut self, decision: Decision) {
