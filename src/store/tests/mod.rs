@@ -4,6 +4,7 @@ mod damage;
 mod filesystems;
 mod publishing;
 mod round_trip;
+mod upkeep;
 
 use std::collections::BTreeMap;
 use std::fs;
