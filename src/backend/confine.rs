@@ -125,6 +125,7 @@ mod tests {
 
     /// On a kernel without Landlock there is nothing to see; with it, the project is closed and the rest is open.
     #[test]
+    #[expect(clippy::print_stderr, reason = "a test that looked at nothing says so")]
     fn a_confined_command_cannot_open_the_project_by_its_absolute_path() {
         let outside = tempfile::tempdir().unwrap();
         let outside = outside.path().canonicalize().unwrap();
