@@ -2,7 +2,10 @@
 //!
 //! Types are checked on the way: params are known and metrics are numbers, so a condition that could not be decided is refused
 //! before anything runs. Names may hold `-`, so a minus between names needs spaces around it.
-#![expect(clippy::result_large_err, reason = "a problem is the end of a plan and met once; a box would only be in the way")]
+#![expect(
+    clippy::result_large_err,
+    reason = "a problem is the end of a plan and met once; a box would only be in the way"
+)]
 
 use super::condition::{Condition, Expression, Operator, Value};
 use super::interpolate::Scope;
