@@ -246,12 +246,12 @@ mod tests {
     #[test]
     fn under_pressure_one_stage_runs_and_no_more() {
         let mut governor = Governor::of(MACHINE, Some(8), 10);
-        let full = Sample { cpu: None, memory: Some(Memory { used: 18 * GIB, total: 20 * GIB }) };
+        let full = Sample { memory: Some(Memory { used: 18 * GIB, total: 20 * GIB }), ..Sample::default() };
         assert!(matches!(governor.observe(&full)[..], [Decision::Gate(Change::Closed(_))]));
         assert_eq!(governor.observe(&full), []);
         let words = "memory at 90 % of 20.0 GiB (limit 80 %): admitting nothing until below 70 %";
         assert_eq!(fill(&mut governor, &[small(); 3]), (1, words.into()));
-        let calm = Sample { cpu: None, memory: Some(Memory { used: 2 * GIB, total: 20 * GIB }) };
+        let calm = Sample { memory: Some(Memory { used: 2 * GIB, total: 20 * GIB }), ..Sample::default() };
         assert!(matches!(governor.observe(&calm)[..], [Decision::Gate(Change::Opened(_))]));
         assert_eq!(governor.admit(&small()), Admission::Now);
     }
@@ -272,7 +272,7 @@ mod tests {
                     first.into_iter().for_each(|first| governor.ended(first));
                 }
                 let memory = Memory { used: percent * MACHINE.memory / 100, total: MACHINE.memory };
-                governor.observe(&Sample { cpu: None, memory: Some(memory) });
+                governor.observe(&Sample { memory: Some(memory), ..Sample::default() });
                 let request = Request { cpus, memory: gib * GIB };
                 let before = governor.running.len();
                 if governor.admit(&request) == Admission::Now {

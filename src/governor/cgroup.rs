@@ -1,16 +1,26 @@
-//! Limits of the cgroups (version 2) that this process lives in: the way a container says how little of the machine it is.
+//! Limits of the cgroups that this process lives in: the way a container says how little of the machine it is.
 //!
-//! Limits hold along the whole path to the root, so every directory of it is read. Where no cgroup v2 is mounted there is
-//! nothing to read, and the machine's own figures stand.
+//! Version 2 gives memory and CPU time, version 1 memory; a machine may have both mounted. Limits hold along the whole path
+//! to the root, so every directory of it is read. Where no cgroup is mounted there is nothing to read, and the machine's own
+//! figures stand.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::policy::Memory;
+use super::psi;
+
+/// The file of version 1 says "no limit" with the largest multiple of a page below 2^63, whatever a page is.
+const NO_LIMIT: u64 = (1 << 63) - (1 << 20);
 
 /// The cgroups of this process, innermost first.
 #[derive(Debug)]
-pub(super) struct Cgroups(Vec<PathBuf>);
+pub(super) struct Cgroups {
+    /// Of version 2.
+    unified: Vec<PathBuf>,
+    /// Of the memory controller of version 1.
+    memory: Vec<PathBuf>,
+}
 
 /// A limit on CPU time and what was used of it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -30,28 +40,44 @@ impl Cgroups {
 
     /// The cgroups under `mount` that `membership` (the text of `/proc/self/cgroup`) names.
     fn under(mount: &Path, membership: &str) -> Cgroups {
-        let Some(own) = membership.lines().find_map(|line| line.strip_prefix("0::/")) else {
-            return Cgroups(Vec::new());
+        let unified = membership.lines().find_map(|line| line.strip_prefix("0::/"));
+        let memory = membership.lines().find_map(|line| {
+            let (_, controllers_and_path) = line.split_once(':')?;
+            let (controllers, path) = controllers_and_path.split_once(":/")?;
+            controllers.split(',').any(|controller| controller == "memory").then_some(path)
+        });
+        let path = |mount: &Path, own: Option<&str>| match own {
+            Some(own) => directories(mount, own),
+            None => Vec::new(),
         };
-        let innermost = mount.join(own);
-        let path = innermost.ancestors().take_while(|directory| directory.starts_with(mount));
-        Cgroups(path.map(Path::to_owned).collect())
+        Cgroups { unified: path(mount, unified), memory: path(&mount.join("memory"), memory) }
     }
 
     /// The fullest memory limit. Page cache that the kernel would give up first does not count as used.
     pub(super) fn memory(&self) -> Option<Memory> {
-        let limits = self.0.iter().filter_map(|directory| {
+        let unified = self.unified.iter().filter_map(|directory| {
             let total = number(directory, "memory.max")?;
             let current = number(directory, "memory.current")?;
             let reclaimable = keyed(directory, "memory.stat", "inactive_file").unwrap_or(0);
             Some(Memory { used: current.saturating_sub(reclaimable), total })
         });
-        limits.max_by(|a, b| (a.used as f64 / a.total as f64).total_cmp(&(b.used as f64 / b.total as f64)))
+        let old = self.memory.iter().filter_map(|directory| {
+            let total = number(directory, "memory.limit_in_bytes").filter(|limit| *limit < NO_LIMIT)?;
+            let current = number(directory, "memory.usage_in_bytes")?;
+            let reclaimable = keyed(directory, "memory.stat", "total_inactive_file").unwrap_or(0);
+            Some(Memory { used: current.saturating_sub(reclaimable), total })
+        });
+        unified.chain(old).max_by(|a, b| a.share().total_cmp(&b.share()))
+    }
+
+    /// The share of time in which everything in a cgroup of version 2 waited for memory: of the cgroup that waited most.
+    pub(super) fn stalled(&self) -> Option<f64> {
+        self.unified.iter().filter_map(|directory| psi::full(&directory.join("memory.pressure"))).max_by(f64::total_cmp)
     }
 
     /// The tightest limit on CPU time.
     pub(super) fn cpu(&self) -> Option<CpuQuota> {
-        let quotas = self.0.iter().filter_map(|directory| {
+        let quotas = self.unified.iter().filter_map(|directory| {
             let text = fs::read_to_string(directory.join("cpu.max")).ok()?;
             let (quota, period) = text.trim().split_once(' ')?;
             let cores = quota.parse::<f64>().ok()? / period.parse::<f64>().ok()?;
@@ -60,6 +86,13 @@ impl Cgroups {
         });
         quotas.min_by(|a, b| a.cores.total_cmp(&b.cores))
     }
+}
+
+/// The cgroup `own` and all around it, innermost first. Inside a container the path may be the host's and lead nowhere here;
+/// what its mount shows is then the container itself.
+fn directories(mount: &Path, own: &str) -> Vec<PathBuf> {
+    let innermost = mount.join(own);
+    innermost.ancestors().take_while(|directory| directory.starts_with(mount)).map(Path::to_owned).collect()
 }
 
 /// `max` is no number and so no limit.
@@ -109,11 +142,69 @@ mod tests {
     }
 
     #[test]
-    fn without_cgroup_v2_there_is_no_limit() {
+    fn limits_of_version_1_count_and_almost_2_to_the_63_is_none() {
+        let mount = tempfile::tempdir().unwrap();
+        write(
+            mount.path(),
+            &[
+                ("memory/memory.limit_in_bytes", "9223372036854771712\n"),
+                ("memory/memory.usage_in_bytes", "5000\n"),
+                ("memory/x/memory.limit_in_bytes", "1000\n"),
+                ("memory/x/memory.usage_in_bytes", "900\n"),
+                ("memory/x/memory.stat", "inactive_file 1\ntotal_inactive_file 200\n"),
+                ("memory/x/y/memory.limit_in_bytes", "9223372036854710272\n"),
+                ("memory/x/y/memory.usage_in_bytes", "800\n"),
+                ("memory/z/memory.limit_in_bytes", "1\n"),
+                ("memory/z/memory.usage_in_bytes", "1\n"),
+            ],
+        );
+        for membership in ["4:memory:/x/y\n0::/\n", "5:cpu:/z\n4:hugetlb,memory:/x\n", "4:memory:/x/gone\n"] {
+            let memory = Cgroups::under(mount.path(), membership).memory();
+            assert_eq!(memory, Some(Memory { used: 700, total: 1000 }), "{membership}");
+        }
+        for membership in ["4:memory:/\n", "4:name=memory:/z\n", "4:cpuset:/z\n"] {
+            assert_eq!(Cgroups::under(mount.path(), membership).memory(), None, "{membership}");
+        }
+    }
+
+    #[test]
+    fn of_both_versions_the_fuller_limit_counts() {
+        let mount = tempfile::tempdir().unwrap();
+        write(
+            mount.path(),
+            &[
+                ("memory/x/memory.limit_in_bytes", "1000\n"),
+                ("memory/x/memory.usage_in_bytes", "500\n"),
+                ("a/memory.max", "1000\n"),
+                ("a/memory.current", "600\n"),
+            ],
+        );
+        let cgroups = Cgroups::under(mount.path(), "4:memory:/x\n0::/a\n");
+        assert_eq!(cgroups.memory(), Some(Memory { used: 600, total: 1000 }));
+    }
+
+    #[test]
+    fn the_cgroup_on_the_path_that_waited_most_for_memory_counts() {
+        let mount = tempfile::tempdir().unwrap();
+        let text = |full| format!("some avg10=90.00 avg60=0.00 total=1\nfull avg10={full} avg60=0.00 total=1\n");
+        write(
+            mount.path(),
+            &[
+                ("a/memory.pressure", &text("25.00")),
+                ("a/b/memory.pressure", &text("5.00")),
+                ("other/memory.pressure", &text("99.00")),
+            ],
+        );
+        assert_eq!(Cgroups::under(mount.path(), "0::/a/b\n").stalled(), Some(0.25));
+        assert_eq!(Cgroups::under(mount.path(), "4:memory:/a\n").stalled(), None);
+    }
+
+    #[test]
+    fn without_cgroups_there_is_no_limit() {
         let mount = tempfile::tempdir().unwrap();
         for membership in ["", "4:memory:/x\n", "0::/\n"] {
             let cgroups = Cgroups::under(mount.path(), membership);
-            assert_eq!((cgroups.memory(), cgroups.cpu()), (None, None));
+            assert_eq!((cgroups.memory(), cgroups.cpu(), cgroups.stalled()), (None, None, None));
         }
     }
 }

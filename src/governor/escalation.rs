@@ -98,7 +98,7 @@ impl Escalation {
             self.paused.push(id);
             return Some(Decision::Pause { id, pressure });
         }
-        let takes_back = matches!(pressure, Pressure::Memory { .. }) && !self.paused.is_empty();
+        let takes_back = pressure.is_of_memory() && !self.paused.is_empty();
         takes_back.then(|| Decision::Requeue { id: self.paused.remove(0), pressure })
     }
 
@@ -126,11 +126,11 @@ mod tests {
     use proptest::prelude::*;
 
     fn memory(percent: u64) -> Sample {
-        Sample { cpu: None, memory: Some(Memory { used: percent, total: 100 }) }
+        Sample { memory: Some(Memory { used: percent, total: 100 }), ..Sample::default() }
     }
 
     fn load(percent: u64) -> Sample {
-        Sample { cpu: Some(percent as f64 / 100.0), memory: None }
+        Sample { cpu: Some(percent as f64 / 100.0), ..Sample::default() }
     }
 
     /// Starts stages 0, 1, 2, shows each sample so many times, and says what was decided about them.
@@ -153,6 +153,13 @@ mod tests {
     #[test]
     fn memory_that_stays_short_pauses_the_youngest_then_takes_them_back_but_never_the_last() {
         let said = script(&[(memory(90), 30)]);
+        assert_eq!(said, ["4: pause 2", "8: pause 1", "12: requeue 2", "16: requeue 1"]);
+    }
+
+    #[test]
+    fn time_lost_to_memory_takes_stages_back_too() {
+        let stalled = Sample { stalled: Some(0.3), ..Sample::default() };
+        let said = script(&[(stalled, 30)]);
         assert_eq!(said, ["4: pause 2", "8: pause 1", "12: requeue 2", "16: requeue 1"]);
     }
 

@@ -2,8 +2,8 @@
 //!
 //! The [`Governor`] decides: it keeps what runs, and answers [`Governor::admit`] with now or wait, and why. It reads no
 //! machine, no clock and no process; [`policy`] turns samples into pressure. Only `probe` looks at the machine, when the
-//! run loop asks it to: memory and load by others from sysinfo, limits from cgroup v2, our own processes from `/proc`, the memory of
-//! GPUs from NVML.
+//! run loop asks it to: memory and load by others from sysinfo, limits from cgroups, our own processes and the time lost to memory
+//! from `/proc`, the memory of GPUs from NVML.
 //!
 //! Above 80 % nothing new starts until below 70 %. Pressure that lasts pauses the youngest stages, and takes back paused ones when
 //! it is memory that is short (`escalation`). One local stage always runs.
@@ -16,6 +16,7 @@ mod nvml;
 mod own;
 mod policy;
 mod probe;
+mod psi;
 mod scripted;
 
 pub use admission::{Admission, Governor, Reason, Request};

@@ -8,6 +8,10 @@ use serde::Deserialize;
 /// that ends.
 const EASE: f64 = 0.10;
 
+/// The share of time in which everything waits for memory, from which on nothing new is admitted. No setting: a healthy machine
+/// shows nearly none of it, whatever its size.
+const STALLED: f64 = 0.20;
+
 /// The shares from which on nothing new is admitted.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limits {
@@ -20,6 +24,10 @@ pub struct Limits {
 impl Limits {
     /// Limits that nothing reaches: only the number of workers and what stages declare hold back.
     pub const NONE: Limits = Limits { cpu: f64::INFINITY, memory: f64::INFINITY };
+
+    fn stalled(self) -> f64 {
+        if self == Limits::NONE { f64::INFINITY } else { STALLED }
+    }
 }
 
 impl Default for Limits {
@@ -45,6 +53,8 @@ pub struct Sample {
     pub cpu: Option<f64>,
     /// Memory, used by whomever.
     pub memory: Option<Memory>,
+    /// Share of time in which everything waited for memory, 0 to 1.
+    pub stalled: Option<f64>,
 }
 
 /// Memory of the machine or of the cgroup, whichever is scarcer.
@@ -63,7 +73,7 @@ impl Memory {
         self.share() >= limits.memory
     }
 
-    fn share(self) -> f64 {
+    pub(super) fn share(self) -> f64 {
         if self.total == 0 { 0.0 } else { self.used as f64 / self.total as f64 }
     }
 }
@@ -75,6 +85,13 @@ pub enum Pressure {
     Memory {
         /// What is used.
         memory: Memory,
+        /// The share that counts as too much.
+        limit: f64,
+    },
+    /// Memory, as time lost in waiting for it: what is used may look harmless.
+    Stalled {
+        /// The share of time in which everything waited.
+        share: f64,
         /// The share that counts as too much.
         limit: f64,
     },
@@ -92,7 +109,15 @@ impl Pressure {
     pub(super) fn is_acute(self) -> bool {
         match self {
             Pressure::Memory { memory, limit } => memory.share() >= limit,
-            Pressure::Cpu { share, limit } => share >= limit,
+            Pressure::Stalled { share, limit } | Pressure::Cpu { share, limit } => share >= limit,
+        }
+    }
+
+    /// Whether giving memory back would help.
+    pub(super) fn is_of_memory(self) -> bool {
+        match self {
+            Pressure::Memory { .. } | Pressure::Stalled { .. } => true,
+            Pressure::Cpu { .. } => false,
         }
     }
 
@@ -100,6 +125,7 @@ impl Pressure {
     pub fn figures(self) -> String {
         match self {
             Pressure::Memory { memory, limit } => format!("{memory} (limit {})", Percent(limit)),
+            Pressure::Stalled { share, limit } => format!("{} (limit {})", Stall(share), Percent(limit)),
             Pressure::Cpu { share, limit } => {
                 format!("CPU use by others at {} (limit {})", Percent(share), Percent(limit))
             }
@@ -137,9 +163,14 @@ impl Gate {
         // Memory first: too much of it kills, too much load only slows.
         let memory = sample.memory.filter(|memory| memory.share() >= limit - ease);
         let memory = memory.map(|memory| Pressure::Memory { memory, limit });
+        let limit = limits.stalled();
+        let stalled = sample.stalled.filter(|share| *share >= limit - ease);
+        let stalled = stalled.map(|share| Pressure::Stalled { share, limit });
         let load = sample.cpu.filter(|share| *share >= cpu - ease).map(|share| Pressure::Cpu { share, limit: cpu });
+        let seen = [memory, stalled, load];
         // What is acute goes before what only has not eased yet.
-        let pressure = [memory, load].into_iter().flatten().find(|it| it.is_acute()).or(memory).or(load);
+        let acute = seen.into_iter().flatten().find(|it| it.is_acute());
+        let pressure = acute.or_else(|| seen.into_iter().flatten().next());
         pressure.map_or(Gate::Open, Gate::Closed)
     }
 
@@ -155,7 +186,7 @@ impl Gate {
 
 impl fmt::Display for Pressure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Pressure::Memory { limit, .. } | Pressure::Cpu { limit, .. }) = self;
+        let (Pressure::Memory { limit, .. } | Pressure::Stalled { limit, .. } | Pressure::Cpu { limit, .. }) = self;
         write!(f, "{}: admitting nothing until below {}", self.figures(), Percent(limit - EASE))
     }
 }
@@ -169,6 +200,9 @@ impl fmt::Display for Change {
         if let Some(memory) = sample.memory {
             write!(f, "{memory}, ")?;
         }
+        if let Some(share) = sample.stalled {
+            write!(f, "{}, ", Stall(share))?;
+        }
         if let Some(share) = sample.cpu {
             write!(f, "CPU use by others at {}, ", Percent(share))?;
         }
@@ -179,6 +213,15 @@ impl fmt::Display for Change {
 impl fmt::Display for Memory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "memory at {} of {}", Percent(self.share()), Gibibytes(self.total))
+    }
+}
+
+/// Prints a share of time lost to memory.
+struct Stall(f64);
+
+impl fmt::Display for Stall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "everything waiting for memory {} of the time", Percent(self.0))
     }
 }
 
@@ -209,7 +252,7 @@ mod tests {
         let mut gate = Gate::default();
         for (step, (memory, cpu, words)) in script.iter().enumerate() {
             let memory = Memory { used: memory * (24 << 30) / 100, total: 24 << 30 };
-            let sample = Sample { cpu: Some(*cpu as f64 / 100.0), memory: Some(memory) };
+            let sample = Sample { cpu: Some(*cpu as f64 / 100.0), memory: Some(memory), stalled: None };
             let next = gate.after(&sample, Limits::default());
             let said = gate.change(next, &sample).map(|change| change.to_string()).unwrap_or_default();
             assert_eq!(said, *words, "step {step}");
@@ -248,6 +291,40 @@ mod tests {
         assert_eq!(Gate::Open.after(&Sample::default(), limits), Gate::Open);
         assert_eq!(closed.after(&Sample::default(), limits), Gate::Open);
         let empty = Memory { used: 0, total: 0 };
-        assert_eq!(Gate::Open.after(&Sample { cpu: None, memory: Some(empty) }, limits), Gate::Open);
+        assert_eq!(Gate::Open.after(&Sample { memory: Some(empty), ..Sample::default() }, limits), Gate::Open);
+    }
+
+    /// What is said of each sample, as the injected probe reads them.
+    fn said(limits: Limits, script: &[&str]) -> Vec<String> {
+        let mut gate = Gate::default();
+        let step = |line: &&str| {
+            let sample = serde_json::from_str(line).unwrap();
+            let next = gate.after(&sample, limits);
+            let change = gate.change(next, &sample);
+            gate = next;
+            change.map(|change| change.to_string()).unwrap_or_default()
+        };
+        script.iter().map(step).collect()
+    }
+
+    #[test]
+    fn waiting_for_memory_closes_at_20_and_opens_below_10() {
+        let used = r#"{"cpu": 0.1, "memory": {"used": 50, "total": 100}, "stalled": 0.0}"#;
+        let script =
+            [used, r#"{"stalled": 0.19}"#, r#"{"stalled": 0.2}"#, r#"{"stalled": 0.11}"#, r#"{"stalled": 0.05}"#];
+        let closed = "everything waiting for memory 20 % of the time (limit 20 %): admitting nothing until below 10 %";
+        let opened = "everything waiting for memory 5 % of the time, admitting again";
+        assert_eq!(said(Limits::default(), &script), ["", "", closed, "", opened]);
+        assert_eq!(said(Limits::NONE, &script), [""; 5]);
+    }
+
+    #[test]
+    fn what_is_acute_is_named_before_what_has_not_eased_yet() {
+        let closed = Gate::Closed(Pressure::Cpu { share: 0.9, limit: 0.8 });
+        let sample = Sample { cpu: Some(0.75), stalled: Some(0.5), memory: None };
+        let stalled = Pressure::Stalled { share: 0.5, limit: 0.2 };
+        assert_eq!(closed.after(&sample, Limits::default()), Gate::Closed(stalled));
+        let sample = Sample { cpu: Some(0.9), stalled: Some(0.15), memory: None };
+        assert_eq!(closed.after(&sample, Limits::default()), closed);
     }
 }

@@ -10,6 +10,7 @@ use super::cgroup::{Cgroups, CpuQuota};
 use super::nvml::Library;
 use super::own;
 use super::policy::{Machine, Memory, Sample};
+use super::psi;
 
 /// CPU shares over less time than this are noise.
 const SHORTEST: Duration = Duration::from_millis(200);
@@ -74,11 +75,10 @@ impl SystemProbe {
 impl Probe for SystemProbe {
     fn sample(&mut self) -> Sample {
         let machine = self.system.as_mut().map(memory_of);
-        let memory = [machine, self.cgroups.memory()].into_iter().flatten().max_by(|a, b| {
-            let share = |memory: &Memory| memory.used as f64 / memory.total.max(1) as f64;
-            share(a).total_cmp(&share(b))
-        });
-        Sample { cpu: self.cpu(), memory }
+        let memory =
+            [machine, self.cgroups.memory()].into_iter().flatten().max_by(|a, b| a.share().total_cmp(&b.share()));
+        let stalled = [psi::memory(), self.cgroups.stalled()].into_iter().flatten().max_by(f64::total_cmp);
+        Sample { cpu: self.cpu(), memory, stalled }
     }
 
     fn gpu_memory(&mut self, names: &[String]) -> BTreeMap<String, Memory> {
