@@ -134,7 +134,13 @@ pub enum RunEvent {
     },
     /// The governor decided something.
     Governor {
-        /// What and why.
+        /// What.
+        decision: GovernorDecision,
+        /// Whom it concerns, the first where several wait; absent where it is every stage that does not run yet.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[schemars(with = "Option<String>")]
+        stage: Option<StageName>,
+        /// What and why, with the figures, in words.
         message: String,
         /// Whether a stage is kept waiting by it; otherwise it is of interest only afterwards.
         holds: bool,
@@ -157,4 +163,22 @@ pub enum RunEvent {
 pub trait Observer {
     /// Shows or keeps one event.
     fn on(&mut self, event: &RunEvent);
+}
+
+/// What the governor may decide.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum GovernorDecision {
+    /// A ready stage waits: for a worker, for cores or memory that it declares, or for those that stand still.
+    Wait,
+    /// Nothing new starts, no jobs within stages either.
+    Close,
+    /// New stages start again.
+    Open,
+    /// A running stage stands still.
+    Pause,
+    /// It goes on.
+    Resume,
+    /// It is killed and runs again later; its attempts are not touched.
+    Requeue,
 }

@@ -45,7 +45,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 pub use error::EngineError;
-pub use event::{Observer, RunEvent};
+pub use event::{GovernorDecision, Observer, RunEvent};
 pub use options::{FailedWork, OnFailure, Options};
 pub use outcome::{FailedAttempt, FailureReport, OutputReport, RunOutcome, RunReport, StageOutcome, StageReport};
 

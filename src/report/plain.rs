@@ -112,7 +112,7 @@ pub(super) fn line(color: Color, event: &RunEvent, counter: &str) -> Option<Stri
             color.warning(&format!("{:>11}", "warning")),
             outputs.join(", ")
         ),
-        RunEvent::Governor { message, holds: true } => format!("{:>11}  {message}", "governor"),
+        RunEvent::Governor { message, holds: true, .. } => format!("{:>11}  {message}", "governor"),
         RunEvent::Stopping { message } => format!("{:>11}  {message}", "stop"),
         RunEvent::RunStarted { .. }
         | RunEvent::RunEnded { .. }

@@ -168,7 +168,7 @@ impl Observer for Live {
             RunEvent::StageWaiting { stage, reason } => {
                 self.waiting.insert(stage.clone(), reason.clone());
             }
-            RunEvent::Governor { message, holds } => {
+            RunEvent::Governor { message, holds, .. } => {
                 self.notice = holds.then(|| message.clone());
                 lines.clear();
             }

@@ -51,7 +51,7 @@ impl Teller {
                     return Vec::new();
                 }
             }
-            RunEvent::Governor { message, holds: true } => {
+            RunEvent::Governor { message, holds: true, .. } => {
                 if self.governor.as_ref() == Some(message) {
                     return Vec::new();
                 }
@@ -101,7 +101,7 @@ impl Teller {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::RunOutcome;
+    use crate::engine::{GovernorDecision, RunOutcome};
     use crate::spec::{PipelineName, StageName};
 
     fn ended(stage: &str, outcome: StageOutcome) -> RunEvent {
@@ -123,7 +123,12 @@ mod tests {
 
     #[test]
     fn the_governor_says_a_reason_once() {
-        let governor = |message: &str| RunEvent::Governor { message: message.to_owned(), holds: true };
+        let governor = |message: &str| RunEvent::Governor {
+            decision: GovernorDecision::Wait,
+            stage: None,
+            message: message.to_owned(),
+            holds: true,
+        };
         let events = [governor("busy"), governor("busy"), governor("free"), governor("busy")];
         assert_eq!(tell(2, &events), ["   governor  busy", "   governor  free", "   governor  busy"]);
     }

@@ -20,7 +20,7 @@ use crate::engine::learned::Learned;
 use crate::engine::ready::Rank;
 use crate::engine::resolve::{self, Sources};
 use crate::engine::wanted::{Wanted, wanted};
-use crate::engine::{EngineError, FailureReport, RunEvent, hits};
+use crate::engine::{EngineError, FailureReport, GovernorDecision, RunEvent, hits};
 use crate::governor::{Admission, Reason, Request};
 use crate::plan::{Plan, StageId};
 
@@ -52,7 +52,7 @@ impl RunLoop<'_> {
                     passed = passed.max(Some(rank));
                 }
                 Some(Obstacle::Governor(reason)) => {
-                    self.say_once(reason);
+                    self.say_once(rank.1, reason);
                     break;
                 }
             }
@@ -221,11 +221,12 @@ impl RunLoop<'_> {
     }
 
     /// That all workers are busy is the ordinary state of a run; that the machine is under pressure is worth showing.
-    fn say_once(&mut self, reason: Reason) {
+    fn say_once(&mut self, stage: StageId, reason: Reason) {
         let message = reason.to_string();
         if self.waiting.as_ref() != Some(&message) {
             let holds = matches!(reason, Reason::Pressure(_));
-            self.observer.on(&RunEvent::Governor { message: message.clone(), holds });
+            let (decision, stage) = (GovernorDecision::Wait, self.stage(stage).name.clone());
+            self.observer.on(&RunEvent::Governor { decision, stage: Some(stage), message: message.clone(), holds });
             self.waiting = Some(message);
         }
     }

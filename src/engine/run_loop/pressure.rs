@@ -2,7 +2,7 @@
 
 use super::RunLoop;
 use crate::backend::Cancel;
-use crate::engine::RunEvent;
+use crate::engine::{GovernorDecision, RunEvent};
 use crate::governor::{Change, Decision};
 use crate::plan::StageId;
 
@@ -31,24 +31,29 @@ impl RunLoop<'_> {
         }
         self.stirred = true;
         let holds = !self.held.is_empty() || !matches!(decision, Decision::Gate(_));
-        let message = match decision {
+        let (what, stage, message) = match decision {
             Decision::Gate(change) => {
                 // Jobs within stages are started as little as stages are.
                 let throttled = matches!(change, Change::Closed(_));
                 for running in self.running.values() {
                     running.control.send_modify(|control| control.throttled = throttled);
                 }
-                change.to_string()
+                let what = if throttled { GovernorDecision::Close } else { GovernorDecision::Open };
+                (what, None, change.to_string())
             }
             Decision::Pause { id, pressure } => {
                 let stage = StageId::new(id as usize);
                 self.set_paused(stage, true);
-                format!("{}: pausing `{}`", pressure.figures(), self.stage(stage).name)
+                let name = self.stage(stage).name.clone();
+                let message = format!("{}: pausing `{name}`", pressure.figures());
+                (GovernorDecision::Pause, Some(name), message)
             }
             Decision::Resume { id, cause } => {
                 let stage = StageId::new(id as usize);
                 self.set_paused(stage, false);
-                format!("{cause}: `{}` goes on", self.stage(stage).name)
+                let name = self.stage(stage).name.clone();
+                let message = format!("{cause}: `{name}` goes on");
+                (GovernorDecision::Resume, Some(name), message)
             }
             Decision::Requeue { id, pressure } => {
                 let stage = StageId::new(id as usize);
@@ -56,10 +61,12 @@ impl RunLoop<'_> {
                     running.requeued = true;
                     running.control.send_modify(|control| control.cancel = Cancel::Kill);
                 }
-                format!("{}: killing `{}`, which runs again later", pressure.figures(), self.stage(stage).name)
+                let name = self.stage(stage).name.clone();
+                let message = format!("{}: killing `{name}`, which runs again later", pressure.figures());
+                (GovernorDecision::Requeue, Some(name), message)
             }
         };
-        self.observer.on(&RunEvent::Governor { message, holds });
+        self.observer.on(&RunEvent::Governor { decision: what, stage, message, holds });
     }
 
     fn set_paused(&self, stage: StageId, paused: bool) {
