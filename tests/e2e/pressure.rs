@@ -15,6 +15,7 @@ stages:
 
 const CALM: &str = r#"{"cpu": 0.1, "memory": {"used": 10, "total": 100}}"#;
 const SHORT: &str = r#"{"cpu": 0.1, "memory": {"used": 95, "total": 100}}"#;
+const STALLED: &str = r#"{"cpu": 0.1, "memory": {"used": 10, "total": 100}, "stalled": 0.5}"#;
 const BUSY: &str = r#"{"cpu": 0.95, "memory": {"used": 10, "total": 100}}"#;
 
 struct Run {
@@ -125,6 +126,17 @@ fn memory_that_stays_short_takes_stages_back_and_they_run_again_without_an_attem
     let report = run.finish();
     assert_eq!(report["outcome"], "succeeded");
     assert!(report["stages"]["c"]["retried"].as_array().is_none_or(|tries| tries.is_empty()), "{report}");
+}
+
+#[test]
+fn time_lost_to_memory_takes_stages_back_although_little_is_used() {
+    let mut run = Run::start(&[]);
+    run.weather(STALLED);
+    run.decided("everything waiting for memory 50 % of the time (limit 20 %): pausing `c`");
+    run.decided("everything waiting for memory 50 % of the time (limit 20 %): killing `c`, which runs again later");
+    run.weather(CALM);
+    assert!(["b", "c"].contains(&run.hear().as_str()));
+    run.finish();
 }
 
 #[test]
