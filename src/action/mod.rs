@@ -6,6 +6,9 @@
 pub mod canonical;
 pub mod difference;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
 use contract::{Digest, Type};

@@ -29,7 +29,7 @@ pub mod learned;
 pub mod options;
 pub mod outcome;
 mod ready;
-mod resolve;
+pub(crate) mod resolve;
 mod run_loop;
 mod secrets;
 mod semaphores;

@@ -7,6 +7,7 @@ use contract::Resources;
 use petgraph::graph::DiGraph;
 
 use super::cards::Cards;
+use super::condition::Condition;
 use super::condition_parse::Names;
 use super::instances::{self, Named, Unit};
 use super::interface::{self, Interface, Kind};
@@ -106,8 +107,20 @@ impl Resolver<'_> {
         let inputs: Vec<Vec<PlannedInput>> = (0..units.len())
             .map(|at| wiring.inputs(at, interpolator, &self.scope(&units[at]), &mut edges, problems))
             .collect();
-        let conducts: Vec<Conduct> =
-            (0..units.len()).map(|at| self.conduct(at, &by_name, &mut edges, problems)).collect();
+        let kept = conduct::Kept::new(&claims, &inputs);
+        let groups = conduct::groups(&self.modules);
+        let conducts: Vec<Conduct> = (0..units.len())
+            .map(|at| {
+                let stage = &units[at].spec;
+                Conduct {
+                    timeout: stage.timeout,
+                    retry: conduct::retry(&stage.retry),
+                    groups: conduct::groups_of(stage, &groups, problems),
+                    condition: self.condition(at, &by_name, &mut edges, problems),
+                    secrets: conduct::secrets(stage, &self.modules[units[at].module], &kept, problems),
+                }
+            })
+            .collect();
         let complete = units.iter().zip(interfaces).zip(inputs).zip(conducts);
         let stages = complete
             .map(|(((u, face), inputs), conduct)| self.stage(u, face, inputs, conduct, interpolator, problems))
@@ -115,38 +128,29 @@ impl Resolver<'_> {
         Resolved { stages, edges }
     }
 
-    /// How stage `at` is run; a metric that its condition reads makes an edge.
-    fn conduct(
+    /// Whether stage `at` is wanted at all; a metric that its condition reads makes an edge.
+    fn condition(
         &self,
         at: usize,
         by_name: &HashMap<String, Named>,
         edges: &mut Vec<Edge>,
         problems: &mut Vec<Problem>,
-    ) -> Conduct {
+    ) -> Option<Condition> {
         let unit = &self.units[at];
         let (stage, module) = (&unit.spec, &self.modules[unit.module]);
-        let condition = stage.when.as_ref().filter(|node| !node.is_broken()).and_then(|node| {
-            let find = |name: &str| match by_name.get(&format!("{}{name}", module.prefix)) {
-                Some(Named::One(at)) => Some(StageId::new(*at)),
-                Some(Named::Family(_)) | None => None,
-            };
-            let local = || by_name.keys().filter_map(|name| name.strip_prefix(&module.prefix)).map(str::to_owned);
-            let stages = || local().collect::<BTreeSet<_>>().into_iter().collect();
-            let names = Names { scope: &self.scope(unit), stage: &find, stages: &stages };
-            let condition =
-                condition_parse::parse(node, &names, self.sources).map_err(|problem| problems.push(problem));
-            let condition = condition.ok()?;
-            let read = condition.reads().map(|(stage, _)| Edge { from: stage.index(), to: at, span: node.span });
-            edges.extend(read);
-            Some(condition)
-        });
-        Conduct {
-            timeout: stage.timeout,
-            retry: conduct::retry(&stage.retry),
-            groups: stage.groups.iter().map(|group| group.value.clone()).collect(),
-            condition,
-            secrets: conduct::secrets(stage, module, problems),
-        }
+        let node = stage.when.as_ref().filter(|node| !node.is_broken())?;
+        let find = |name: &str| match by_name.get(&format!("{}{name}", module.prefix)) {
+            Some(Named::One(at)) => Some(StageId::new(*at)),
+            Some(Named::Family(_)) | None => None,
+        };
+        let local = || by_name.keys().filter_map(|name| name.strip_prefix(&module.prefix)).map(str::to_owned);
+        let stages = || local().collect::<BTreeSet<_>>().into_iter().collect();
+        let names = Names { scope: &self.scope(unit), stage: &find, stages: &stages };
+        let condition = condition_parse::parse(node, &names, self.sources).map_err(|problem| problems.push(problem));
+        let condition = condition.ok()?;
+        let read = condition.reads().map(|(stage, _)| Edge { from: stage.index(), to: at, span: node.span });
+        edges.extend(read);
+        Some(condition)
     }
 
     /// What the interpolations of a stage may name, its ports aside.

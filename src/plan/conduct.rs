@@ -1,11 +1,59 @@
 //! How a stage is run: `timeout`, `retry`, `group`, `secrets` and `when` resolved. None of it is part of the key.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
-use super::model::{Retry, SecretSource, SecretVariable};
+use super::model::{InputSource, PlannedInput, Retry, SecretSource, SecretVariable};
 use super::modules::Module;
-use super::paths::workspace_path;
-use crate::spec::{Problem, RetrySpec, SecretPlace, StageSpec, suggest};
+use super::paths::{Claims, Overlap, workspace_path};
+use crate::spec::{Problem, RetrySpec, SecretPlace, Span, StageSpec, suggest};
+
+/// The files that stages read and write. Their content is kept in the store, so none of them may hold a secret.
+pub struct Kept<'a> {
+    outputs: &'a Claims,
+    inputs: BTreeSet<&'a Path>,
+}
+
+impl<'a> Kept<'a> {
+    /// Of all stages.
+    pub fn new(outputs: &'a Claims, inputs: &'a [Vec<PlannedInput>]) -> Kept<'a> {
+        let path = |input: &'a PlannedInput| match &input.source {
+            InputSource::Path(path) => Some(path.as_path()),
+            InputSource::Stage { .. } => None,
+        };
+        Kept { outputs, inputs: inputs.iter().flatten().filter_map(path).collect() }
+    }
+
+    /// What is wrong with a secret's file at `path`.
+    fn refusal(&self, path: &Path, span: Span) -> Option<Problem> {
+        let place = path.display();
+        let refuse = |message: String, what: &str| {
+            let problem = Problem::at("misplaced-secret", span, message).label("would be kept in the store");
+            problem.help(format!("keep the secret in a file apart from every {what}"))
+        };
+        let overlap = self.outputs.overlap(path).map(|overlap| match overlap {
+            Overlap::Is(claim) => ("is", claim),
+            Overlap::Inside(claim) => ("lies in", claim),
+            Overlap::Contains(claim) => ("contains", claim),
+        });
+        if let Some((lies, claim)) = overlap {
+            let owner = format!("output `{}` of stage `{}`", claim.port, claim.stage_name);
+            return Some(
+                refuse(format!("secret's file `{place}` {lies} {owner}"), "output").related(claim.span, owner),
+            );
+        }
+        if let Some(around) = path.ancestors().find(|above| self.inputs.contains(above)) {
+            let message = match around == path {
+                true => format!("secret's file `{place}` is an input too"),
+                false => format!("secret's file `{place}` lies in the input `{}`", around.display()),
+            };
+            return Some(refuse(message, "input"));
+        }
+        // Components compare one by one, so what lies in a path follows it directly.
+        let inside = self.inputs.range(path..).next().filter(|input| input.starts_with(path))?;
+        Some(refuse(format!("secret's file `{place}` contains the input `{}`", inside.display()), "input"))
+    }
+}
 
 /// The retry that was asked for, defaults filled in.
 pub fn retry(spec: &RetrySpec) -> Retry {
@@ -18,7 +66,12 @@ pub fn retry(spec: &RetrySpec) -> Retry {
 }
 
 /// The variables of `stage` that hold secrets of its file.
-pub fn secrets(stage: &StageSpec, module: &Module, problems: &mut Vec<Problem>) -> Vec<SecretVariable> {
+pub fn secrets(
+    stage: &StageSpec,
+    module: &Module,
+    kept: &Kept<'_>,
+    problems: &mut Vec<Problem>,
+) -> Vec<SecretVariable> {
     let mut variables = Vec::new();
     for used in &stage.secrets {
         let name = used.secret.value.as_str();
@@ -33,7 +86,12 @@ pub fn secrets(stage: &StageSpec, module: &Module, problems: &mut Vec<Problem>) 
         let source = match &declared.place {
             SecretPlace::Environment(variable) => SecretSource::Environment(variable.clone()),
             SecretPlace::File(path) => {
-                let Some(path) = workspace_path(&path.value, "secret's file", path.span, problems) else { continue };
+                let span = path.span;
+                let Some(path) = workspace_path(&path.value, "secret's file", span, problems) else { continue };
+                if let Some(problem) = kept.refusal(&path, span) {
+                    problems.push(problem);
+                    continue;
+                }
                 SecretSource::File(path)
             }
         };
@@ -47,6 +105,22 @@ pub fn secrets(stage: &StageSpec, module: &Module, problems: &mut Vec<Problem>) 
         variables.push(SecretVariable { variable: used.variable.clone(), secret: name.to_owned(), source });
     }
     variables
+}
+
+/// The groups of `stage`. One that is not listed is a group of 1, but one that is nearly a listed one was misspelt.
+pub fn groups_of(stage: &StageSpec, listed: &BTreeMap<String, u32>, problems: &mut Vec<Problem>) -> Vec<String> {
+    for group in &stage.groups {
+        let name = group.value.as_str();
+        if listed.contains_key(name) {
+            continue;
+        }
+        if let Some(near) = suggest::nearest(name, listed.keys().map(String::as_str)) {
+            let message = format!("`groups` lists no group `{name}`");
+            let help = format!("did you mean `{near}`? If not, list it: `groups: {{{name}: 1}}`");
+            problems.push(Problem::at("unknown-group", group.span, message).label("unknown group").help(help));
+        }
+    }
+    stage.groups.iter().map(|group| group.value.clone()).collect()
 }
 
 /// How many stages of each group may run at once: the least that any file says.

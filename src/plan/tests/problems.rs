@@ -8,8 +8,12 @@ use crate::plan::{Request, build};
 use crate::report;
 
 /// Fixtures that show a special case of another code.
-const SPECIAL: [(&str, &str); 3] =
-    [("empty-file", "syntax"), ("unknown-alias", "syntax"), ("no-stages", "missing-key")];
+const SPECIAL: [(&str, &str); 4] = [
+    ("empty-file", "syntax"),
+    ("secret-in-data", "misplaced-secret"),
+    ("unknown-alias", "syntax"),
+    ("no-stages", "missing-key"),
+];
 
 #[test]
 fn each_fixture_renders_as_recorded() {
@@ -165,4 +169,69 @@ proptest! {
             report::problems::render(&invalid, true);
         }
     }
+
+    #[test]
+    fn no_pipeline_with_words_lost_doubled_or_put_elsewhere_panics(
+        edits in proptest::collection::vec((0usize..1000, 0usize..1000, 0u8..3), 1..8),
+    ) {
+        let mut words = words_of(WHOLE);
+        for (at, other, edit) in edits {
+            let (at, other) = (at % words.len(), other % words.len());
+            match edit {
+                0 if words.len() > 1 => drop(words.remove(at)),
+                1 => words.insert(at, words[at]),
+                _ => words[at] = words[other],
+            }
+        }
+        let project = Project::new(&words.concat()).file("part.yaml", PART).file("data/x", "x");
+        if let Err(invalid) = build(&project.request, &cards()) {
+            report::problems::render(&invalid, false);
+        }
+    }
+}
+
+/// A pipeline with a bit of everything.
+const WHOLE: &str = r#"pipeline: whole
+params: {n: 3, on: true, lrs: [1, 2]}
+secrets: {hf: {env: HF}, key: {file: secrets/key}}
+groups: {db: 2}
+include: {part: {file: part.yaml, params: {seed: "${params.n}"}}}
+stages:
+  runs:
+    matrix: {lr: [1, 2], seed: [3]}
+    uses: command
+    run: "echo ${matrix.lr} ${params.n} > ${out.o}"
+    out: {o: "out/${matrix.lr}"}
+    retry: {attempts: 3, backoff: 1s, jitter: 0.5}
+    when: "${params.on && params.n > 2}"
+  last:
+    uses: command
+    run: [cat, "${in.data}"]
+    in: {runs: runs, data: {path: data/x}, scans: part/scans.scans}
+    out: {o: out/last}
+    timeout: 5m
+    group: [db]
+    secrets: {HF: hf, KEY: key}
+"#;
+
+const PART: &str =
+    "pipeline: part\nparams: {seed: 1}\nstages:\n  scans: {uses: produce, with: {seed: \"${params.seed}\"}}\n";
+
+/// The words of a pipeline and what stands between them.
+fn words_of(text: &str) -> Vec<&str> {
+    let mut words = Vec::new();
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let is_word = |c: char| c.is_alphanumeric() || c == '_';
+        let end = if is_word(first) { rest.find(|c| !is_word(c)).unwrap_or(rest.len()) } else { first.len_utf8() };
+        let (word, after) = rest.split_at(end);
+        words.push(word);
+        rest = after;
+    }
+    words
+}
+
+#[test]
+fn the_pipeline_that_is_mutated_is_right() {
+    Project::new(WHOLE).file("part.yaml", PART).file("data/x", "x").plan();
 }
