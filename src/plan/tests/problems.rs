@@ -135,6 +135,20 @@ fn a_megabyte_of_brackets_and_a_larger_file_are_refused() {
 }
 
 #[test]
+fn an_included_file_is_read_as_carefully_as_the_first() {
+    let project = Project::new("pipeline: p\ninclude: {part: part.yaml}\n");
+    let part = project.directory.path().join("part.yaml");
+    std::fs::write(&part, b"pipeline: part\n# caf\xe9\n").unwrap();
+    assert!(
+        project.problems().contains(&"not-utf8 2:6 not valid UTF-8 at byte 20".to_owned()),
+        "{:?}",
+        project.problems()
+    );
+    std::fs::write(&part, "[".repeat(1 << 20)).unwrap();
+    assert!(project.problems().contains(&"too-deep 1:65 nested more than 64 levels deep".to_owned()));
+}
+
+#[test]
 fn interpolation_cannot_multiply_a_param_without_end() {
     let list = vec!["x"; 3000].join(", ");
     let uses: String = (0..300).map(|n| format!("  s{n}: {{uses: train, with: [\"${{params.l}}\"]}}\n")).collect();
