@@ -120,6 +120,8 @@ def table(spec, results):
     print(f"\n{spec['name']}: CPU seconds (stages executed), and how often the CPU of pipe")
     names = list(results)
     for op in OPS:
+        if not any(op in of_one for of_one in results.values()):
+            continue
         row = [f"{op:8}"]
         for name in names:
             one = results[name].get(op)
@@ -131,8 +133,7 @@ def table(spec, results):
             if name != "pipe" and base and base.get("cpu"):
                 text += f" {one['cpu'] / base['cpu']:.1f}x"
             row.append(text + ("" if one["status"] == 0 else f" FAILED {one['status']}"))
-        if len(row) > 1:
-            print("  ".join(row))
+        print("  ".join(row))
     for name in names:
         peaks = [one["rss_mib"] for one in results[name].values() if "rss_mib" in one]
         print(f"peak memory of {name}: {max(peaks):.0f} MiB")

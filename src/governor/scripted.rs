@@ -1,6 +1,6 @@
 //! A probe that reads what it sees from a file, for tests of what a run does under pressure: `PIPE_PROBE=FILE`.
 //!
-//! The file holds one sample as JSON, `{"cpu": 0.1, "memory": {"used": 90, "total": 100}}`, and is read anew at every look, so a
+//! The file holds one sample as JSON, `{"cpu": 0.1, "memory": {"used": 90, "total": 100}, "stalled": 0.0}`, and is read anew at every look, so a
 //! test may change the weather while a run goes on. `"gpus": {"0": {"used": 90, "total": 100}}` beside it is the memory of GPUs.
 
 use std::collections::BTreeMap;
