@@ -12,7 +12,7 @@ use super::wanted::{Wanted, wanted};
 use super::{EngineError, Observer, RunEvent, Shared, StageOutcome, traces};
 use crate::failpoint::{self, Failpoint};
 use crate::plan::{Plan, PlannedStage, StageId};
-use crate::store::{Lookup, MissReason, Published, Record, Store};
+use crate::store::{Artifact, Lookup, MissReason, Published, Record, Store};
 
 /// Settles every stage whose record is valid, in topological order; a stage behind a miss stays open, and so does everything that
 /// an interrupt finds still to be looked up.
@@ -85,12 +85,9 @@ pub(super) fn look_up(
 pub(super) fn record(store: &Store, plan: &Plan, stage: StageId, key: &Digest) -> Result<Lookup, EngineError> {
     let planned = &plan.graph[stage];
     let mut found = store.record(key).map_err(EngineError::store)?;
-    // Each turn takes back one output.
-    for _ in &planned.outputs {
-        let Lookup::Miss(MissReason::MissingOutput { port, .. }) = &found else { break };
-        if !take_back(store, plan, planned, key, port)? {
-            break;
-        }
+    if let Lookup::Miss(MissReason::MissingOutputs { outputs }) = &found
+        && take_back(store, plan, planned, outputs)?
+    {
         found = store.record(key).map_err(EngineError::store)?;
     }
     Ok(match found {
@@ -105,12 +102,21 @@ pub(super) fn record(store: &Store, plan: &Plan, stage: StageId, key: &Digest) -
     })
 }
 
-/// Takes an output that the store lost from where it was published, if that still holds it.
-fn take_back(store: &Store, plan: &Plan, stage: &PlannedStage, key: &Digest, port: &str) -> Result<bool, EngineError> {
-    let record = store.past_record(key);
-    let Some(artifact) = record.as_ref().and_then(|record| record.outputs.get(port)) else { return Ok(false) };
-    let Some(output) = stage.outputs.iter().find(|output| output.port.as_str() == port) else { return Ok(false) };
-    store.recover(artifact, &plan.root.join(&output.destination)).map_err(EngineError::store)
+/// Takes the outputs that the store lost from where they were published, as long as those still hold them. Returns whether all
+/// are back.
+fn take_back(
+    store: &Store,
+    plan: &Plan,
+    stage: &PlannedStage,
+    lost: &[(String, Artifact)],
+) -> Result<bool, EngineError> {
+    for (port, artifact) in lost {
+        let Some(output) = stage.outputs.iter().find(|output| output.port.as_str() == port) else { return Ok(false) };
+        if !store.recover(artifact, &plan.root.join(&output.destination)).map_err(EngineError::store)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// The published file through which an output was damaged: of this workspace, else of any that runs tell of.

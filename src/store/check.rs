@@ -53,6 +53,14 @@ impl Store {
         }
     }
 
+    /// [`Store::check`] for several, in their order: what a store far away must be asked in one question.
+    pub fn check_all<'a>(
+        &self,
+        artifacts: impl IntoIterator<Item = &'a Artifact>,
+    ) -> Result<Vec<Presence>, StoreError> {
+        artifacts.into_iter().map(|artifact| self.check(artifact)).collect()
+    }
+
     pub(super) fn check_blob(&self, content: &Content) -> Result<Presence, StoreError> {
         let path = self.layout.blob(&content.digest, content.executable);
         match Stamp::of(&path).at(&path)? {

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use contract::Digest;
 
 use super::error::{At, StoreErrorKind};
-use super::model::{RECORD_FORMAT, Record};
+use super::model::{Artifact, RECORD_FORMAT, Record};
 use super::{Presence, Store, StoreError};
 use crate::failpoint::{self, Failpoint};
 
@@ -40,12 +40,10 @@ pub enum MissReason {
         /// Where it was moved; `None` when it could not be moved.
         quarantined: Option<PathBuf>,
     },
-    /// An output is no longer in the store.
-    MissingOutput {
-        /// Its port.
-        port: String,
-        /// Its digest.
-        digest: Digest,
+    /// Outputs are no longer in the store.
+    MissingOutputs {
+        /// Which, by port; at least one.
+        outputs: Vec<(String, Artifact)>,
     },
     /// An output was changed behind the store's back.
     DamagedOutput {
@@ -73,8 +71,13 @@ impl fmt::Display for MissReason {
             MissReason::NoRecord => return f.write_str("never run with these inputs and params"),
             MissReason::OtherOutputs => return f.write_str("its outputs had other names when it ran last"),
             MissReason::OtherFormat => return f.write_str("it ran last under another version of pipe"),
-            MissReason::MissingOutput { port, digest } => {
-                return write!(f, "its output {port} ({}) is no longer in the store", digest.short());
+            MissReason::MissingOutputs { outputs } => {
+                let named = outputs.iter().map(|(port, artifact)| format!("{port} ({})", artifact.digest.short()));
+                let named = named.collect::<Vec<_>>().join(", ");
+                return match outputs.len() {
+                    1 => write!(f, "its output {named} is no longer in the store"),
+                    _ => write!(f, "its outputs {named} are no longer in the store"),
+                };
             }
             MissReason::DamagedRecord { path, quarantined } => {
                 write!(f, "its record {} is damaged", path.display())?;
@@ -121,15 +124,19 @@ impl Store {
                 return Ok(Lookup::Miss(MissReason::DamagedRecord { path, quarantined }));
             }
         };
-        for (port, artifact) in &record.outputs {
-            let (port, digest) = (port.clone(), artifact.digest);
-            match self.check(artifact)? {
+        let mut missing = Vec::new();
+        for ((port, artifact), found) in record.outputs.iter().zip(self.check_all(record.outputs.values())?) {
+            let port = port.clone();
+            match found {
                 Presence::Present => {}
-                Presence::Missing => return Ok(Lookup::Miss(MissReason::MissingOutput { port, digest })),
+                Presence::Missing => missing.push((port, artifact.clone())),
                 Presence::Damaged { path, quarantined } => {
                     return Ok(Lookup::Miss(MissReason::DamagedOutput { port, path, quarantined, through: None }));
                 }
             }
+        }
+        if !missing.is_empty() {
+            return Ok(Lookup::Miss(MissReason::MissingOutputs { outputs: missing }));
         }
         Ok(Lookup::Hit(Box::new(record)))
     }

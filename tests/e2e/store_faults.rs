@@ -132,6 +132,26 @@ fn a_blob_that_is_gone_is_taken_back_from_the_workspace() {
 }
 
 #[test]
+fn all_lost_outputs_of_a_stage_are_taken_back_or_named() {
+    let project = Project::with_pipeline(
+        r#"pipeline: two
+stages:
+  pair: {uses: command, run: "echo a > ${out.a}; echo b > ${out.b}", out: {a: out/a, b: out/b}}
+"#,
+    );
+    assert_eq!(project.outcomes(&[])["pair"], "ran");
+    std::fs::remove_dir_all(project.path("cache/blobs")).unwrap();
+    assert_eq!(project.outcomes(&[])["pair"], "hit", "taken back from the workspace");
+
+    for lost in ["cache/blobs", "out"] {
+        std::fs::remove_dir_all(project.path(lost)).unwrap();
+    }
+    let plan = project.pipe(&["plan", "p.yaml"]).stdout;
+    assert!(plan.contains("its outputs a (") && plan.contains("are no longer in the store"), "{plan}");
+    assert_eq!(project.outcomes(&[])["pair"], "ran");
+}
+
+#[test]
 fn a_blob_that_is_gone_with_its_copy_is_made_again() {
     let project = chain();
     std::fs::remove_dir_all(project.path("cache/blobs")).unwrap();

@@ -37,8 +37,9 @@ fn a_truncated_blob_is_found() {
 #[test]
 fn a_removed_blob_is_a_miss_that_names_it() {
     let reason = check_damaged(|path| fs::remove_file(path).unwrap());
-    let digest = Digest::of(b"the right content");
-    assert_eq!(reason, MissReason::MissingOutput { port: "out".to_owned(), digest });
+    let MissReason::MissingOutputs { outputs } = &reason else { panic!("{reason:?}") };
+    let named: Vec<_> = outputs.iter().map(|(port, artifact)| (port.as_str(), artifact.digest)).collect();
+    assert_eq!(named, [("out", Digest::of(b"the right content"))]);
 }
 
 #[test]
