@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::failure::Failure;
-use super::made::{self, Made, Where};
+use super::made::{self, Made, WhereArguments};
 use super::project::Project;
 use super::{Exit, output};
 use crate::report::units;
@@ -35,12 +35,8 @@ pub struct GetArguments {
     /// Replace what stands there.
     #[arg(long)]
     pub force: bool,
-    /// The pipeline; the default is that of the last run.
-    #[arg(short, long, value_name = "FILE", conflicts_with = "run")]
-    pub file: Option<PathBuf>,
-    /// The run whose output is meant; the default is the last one that reached the stage.
-    #[arg(long, value_name = "RUN")]
-    pub run: Option<String>,
+    #[command(flatten)]
+    pub place: WhereArguments,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
@@ -50,7 +46,7 @@ pub fn run(arguments: &GetArguments) -> Result<Exit, Failure> {
     let project = Project::find()?;
     let store = project.store()?;
     let _hold = store.hold()?;
-    let place = Where { file: arguments.file.as_deref(), run: arguments.run.as_deref() };
+    let place = arguments.place.place();
     let (made, port) = made::find_port(&project, &store, &arguments.stage, &place)?;
     let wanted = wanted(&made, port.as_deref())?;
     let into = arguments.destination.is_dir() || arguments.destination.as_os_str().as_encoded_bytes().ends_with(b"/");

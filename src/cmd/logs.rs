@@ -9,7 +9,7 @@ use clap::Args;
 
 use super::arguments::ParamArguments;
 use super::failure::Failure;
-use super::made::{self, Where};
+use super::made::{self, Where, WhereArguments};
 use super::project::Project;
 use super::{Exit, output};
 use crate::engine::history::{Entry, History, JOURNAL, OpenRun, log_path};
@@ -34,12 +34,8 @@ pub struct LogsArguments {
     /// Wait for what comes, until the stage ends.
     #[arg(long, conflicts_with_all = ["run", "json"])]
     pub follow: bool,
-    /// The run; the default is the last one that reached the stage.
-    #[arg(long, value_name = "RUN")]
-    pub run: Option<String>,
-    /// The pipeline; the default is that of the last run.
-    #[arg(short, long, value_name = "FILE", conflicts_with = "run")]
-    pub file: Option<PathBuf>,
+    #[command(flatten)]
+    pub place: WhereArguments,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
@@ -49,7 +45,7 @@ pub fn run(arguments: &LogsArguments) -> Result<Exit, Failure> {
     let project = Project::find()?;
     let store = project.store()?;
     let history = History::open(&store);
-    let place = Where { file: arguments.file.as_deref(), run: arguments.run.as_deref() };
+    let place = arguments.place.place();
     let open = open_run(&project, &history, &place)?;
     if let Some(run) = &open {
         let log = log_path(&store, run, &arguments.stage);

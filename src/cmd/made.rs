@@ -1,6 +1,8 @@
 //! What a stage came to in an earlier run: behind `show` and `get`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
 
 use super::arguments::ParamArguments;
 use super::failure::Failure;
@@ -20,6 +22,24 @@ pub struct Made {
     pub stage: StageReport,
     /// What its action gave; absent when it gave nothing or the record is gone.
     pub record: Option<Record>,
+}
+
+/// What narrows the search, as flags.
+#[derive(Debug, Args)]
+pub struct WhereArguments {
+    /// The pipeline; the default is that of the last run.
+    #[arg(short, long, value_name = "FILE", conflicts_with = "run")]
+    pub file: Option<PathBuf>,
+    /// The run; the default is the last one that reached the stage.
+    #[arg(long, value_name = "RUN")]
+    pub run: Option<String>,
+}
+
+impl WhereArguments {
+    /// What they narrow the search to.
+    pub fn place(&self) -> Where<'_> {
+        Where { file: self.file.as_deref(), run: self.run.as_deref() }
+    }
 }
 
 /// What narrows the search.

@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::failure::Failure;
-use super::made::{self, Made, Where};
+use super::made::{self, Made, WhereArguments};
 use super::project::Project;
 use super::{Exit, output};
 use crate::action::ActionWork;
@@ -26,12 +26,8 @@ pub struct ShowArguments {
     /// The stage.
     #[arg(value_name = "STAGE")]
     pub stage: String,
-    /// The pipeline; the default is that of the last run.
-    #[arg(short, long, value_name = "FILE", conflicts_with = "run")]
-    pub file: Option<PathBuf>,
-    /// The run; the default is the last one that reached the stage.
-    #[arg(long, value_name = "RUN")]
-    pub run: Option<String>,
+    #[command(flatten)]
+    pub place: WhereArguments,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
@@ -40,7 +36,7 @@ pub struct ShowArguments {
 pub fn run(arguments: &ShowArguments) -> Result<Exit, Failure> {
     let project = Project::find()?;
     let store = project.store()?;
-    let place = Where { file: arguments.file.as_deref(), run: arguments.run.as_deref() };
+    let place = arguments.place.place();
     let made = made::find(&project, &store, &arguments.stage, &place)?;
     if arguments.json {
         output::document(&document(&project, &made));
