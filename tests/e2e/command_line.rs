@@ -153,10 +153,10 @@ fn every_committed_pipeline_is_valid() {
     }
 }
 
-#[test]
-fn jobs_decides_how_many_run_at_once() {
-    // Each waits until the other has started, so with one job neither could end: two must run at once.
-    let project = Project::with_pipeline(
+/// Runs two stages of which each waits until the other has started, so that with one job neither could end.
+pub fn two_run_at_once(project: &Project, words: &[&str], variables: &[(&str, &str)]) {
+    project.write(
+        "pair.yaml",
         r#"pipeline: pair
 stages:
   a: {uses: command, run: "echo a > $A; read x < $B; echo $x > ${out.x}", env: [A, B], out: {x: out/a}}
@@ -167,10 +167,15 @@ stages:
     for name in ["A", "B"] {
         assert!(std::process::Command::new("mkfifo").arg(project.beside(name)).status().unwrap().success());
     }
-    let mut command = project.command(&["run", "p.yaml", "--jobs", "2"]);
-    let status = command.env("A", project.beside("A")).env("B", project.beside("B")).status().unwrap();
-    assert!(status.success());
+    let mut command = project.command(&[&["run", "pair.yaml"], words].concat());
+    let command = command.env("A", project.beside("A")).env("B", project.beside("B")).envs(variables.iter().copied());
+    assert!(command.status().unwrap().success());
     assert_eq!((project.read("out/a"), project.read("out/b")), ("b\n".to_owned(), "a\n".to_owned()));
+}
+
+#[test]
+fn jobs_decides_how_many_run_at_once() {
+    two_run_at_once(&Project::new(), &["--jobs", "2"], &[]);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::command_line::two_run_at_once;
 use crate::project::{Project, expected, outcomes};
 
 const GPU: &str = r#"pipeline: p
@@ -64,24 +65,12 @@ fn a_stage_runs_on_a_backend_that_the_file_names_and_a_flag_redirects() {
 
 #[test]
 fn jobs_come_from_the_file_and_the_environment() {
-    // Each waits until the other has started, so with one job neither could end: two must run at once.
-    let project = Project::with_pipeline(
-        r#"pipeline: pair
-stages:
-  a: {uses: command, run: "echo a > $A; read x < $B; echo $x > ${out.x}", env: [A, B], out: {x: out/a}}
-  b: {uses: command, run: "read x < $A; echo b > $B; echo $x > ${out.x}", env: [A, B], out: {x: out/b}}
-  c: {uses: command, run: "echo > ${out.x}", out: {x: out/c}}
-"#,
-    );
+    let project = Project::new();
     project.write("pipe.yaml", "governor: {jobs: 1}\n");
-    for name in ["A", "B"] {
-        assert!(std::process::Command::new("mkfifo").arg(project.beside(name)).status().unwrap().success());
-    }
-    let mut command = project.command(&["run", "p.yaml"]);
-    let status =
-        command.env("A", project.beside("A")).env("B", project.beside("B")).env("PIPE_JOBS", "2").status().unwrap();
-    assert!(status.success());
-    assert_eq!((project.read("out/a"), project.read("out/b")), ("b\n".to_owned(), "a\n".to_owned()));
+    two_run_at_once(&project, &[], &[("PIPE_JOBS", "2")]);
+    let project = Project::new();
+    project.write("pipe.yaml", "governor: {jobs: 2}\n");
+    two_run_at_once(&project, &[], &[]);
 }
 
 #[test]
