@@ -58,7 +58,7 @@ fn size(directory: &Path) -> u64 {
 }
 
 #[test]
-fn a_stage_that_floods_its_log_fills_no_disk() {
+fn a_stage_that_fills_its_log_with_a_gigabyte_fills_no_disk() {
     const MIB: u64 = 1 << 20;
     let project = Project::with_pipeline(
         r#"pipeline: f
@@ -67,9 +67,9 @@ stages:
     uses: command
     run: |
       echo the beginning
-      head -c 120M /dev/zero
+      head -c 512M /dev/zero
       echo half > $HELD; read x < $GO
-      head -c 120M /dev/zero
+      head -c 512M /dev/zero
       echo; echo the end; echo ok > ${out.o}
     out: {o: out/o}
     env: [HELD, GO]

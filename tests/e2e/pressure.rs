@@ -18,9 +18,21 @@ const SHORT: &str = r#"{"cpu": 0.1, "memory": {"used": 95, "total": 100}}"#;
 const STALLED: &str = r#"{"cpu": 0.1, "memory": {"used": 10, "total": 100}, "stalled": 0.5}"#;
 const BUSY: &str = r#"{"cpu": 0.95, "memory": {"used": 10, "total": 100}}"#;
 
+/// Ends with the test, also where that fails: the stages would wait for their words for ever.
+struct Engine(Option<std::process::Child>);
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.0.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
 struct Run {
     project: Project,
-    child: std::process::Child,
+    child: Engine,
     up: BufReader<std::fs::File>,
 }
 
@@ -47,6 +59,7 @@ impl Run {
         }
         let child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let up = std::fs::OpenOptions::new().read(true).write(true).open(project.beside("up")).unwrap();
+        let child = Engine(Some(child));
         Run { project, child, up: BufReader::new(up) }
     }
 
@@ -68,11 +81,11 @@ impl Run {
 
     /// Lets everything end; the outputs must be right whatever happened before.
     fn finish(self) -> serde_json::Value {
-        let Run { project, child, .. } = self;
+        let Run { project, mut child, .. } = self;
         for (name, word) in [("go_a", "1"), ("go_b", "2"), ("go_c", "3")] {
             std::fs::write(project.beside(name), format!("{word}\n")).unwrap();
         }
-        let output = child.wait_with_output().unwrap();
+        let output = child.0.take().unwrap().wait_with_output().unwrap();
         assert!(output.status.success());
         assert_eq!(
             (project.read("out/a"), project.read("out/b"), project.read("out/c")),

@@ -63,7 +63,7 @@ fn a_stage_of_a_kind_has_its_job_and_a_checkpoint_directory_of_its_own() {
     assert_eq!(ran.status, 0, "{}", ran.stderr);
     let job: Value = serde_json::from_str(&ran.stdout).unwrap();
     assert_eq!((job["kind"].as_str(), job["params"]["hosts"].as_i64()), (Some("produce"), Some(2)));
-    assert!(job["checkpoints"].as_str().unwrap().contains("/work/"), "{job}");
+    assert!(job["checkpoints"].as_str().unwrap().contains("cache/work/"), "{job}");
     assert_eq!(std::fs::read_dir(project.path("cache/checkpoints")).unwrap().count(), 0);
     let shown = project.pipe(&["shell", "scans", "-f", "p.yaml", "--json"]);
     let shown: Value = serde_json::from_str(&shown.stdout).unwrap();
