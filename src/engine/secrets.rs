@@ -30,7 +30,7 @@ fn value(variable: &SecretVariable, root: &Path) -> Result<String, FailureReport
                 Err(missing(format!("the value of {from} is not UTF-8"), format!("set {from} to text")))
             }
         },
-        SecretSource::File(path) => match read_file(&root.join(path)) {
+        SecretSource::File(path) => match std::fs::read_to_string(root.join(path)) {
             // An editor ends the last line; the secret does not.
             Ok(text) => {
                 Ok(text.strip_suffix('\n').map_or(text.as_str(), |text| text.trim_end_matches('\r')).to_owned())
@@ -40,12 +40,4 @@ fn value(variable: &SecretVariable, root: &Path) -> Result<String, FailureReport
             }
         },
     }
-}
-
-/// A pipe or a device would keep the whole run waiting for whoever writes into it.
-fn read_file(path: &Path) -> std::io::Result<String> {
-    if !std::fs::metadata(path)?.is_file() {
-        return Err(std::io::Error::other("not a regular file"));
-    }
-    std::fs::read_to_string(path)
 }

@@ -30,17 +30,6 @@ fn a_secret_reaches_the_stage_and_nothing_that_is_kept() {
 }
 
 #[test]
-fn a_secret_in_a_pipe_is_refused_and_keeps_nobody_waiting() {
-    let project = Project::with_pipeline(SECRET);
-    std::fs::create_dir(project.path(".secrets")).unwrap();
-    assert!(std::process::Command::new("mkfifo").arg(project.path(".secrets/key")).status().unwrap().success());
-    let ran = project.command(&["run", "p.yaml"]).env("THE_TOKEN", "x").output().unwrap();
-    let stderr = String::from_utf8_lossy(&ran.stderr);
-    assert_eq!(ran.status.code(), Some(1), "{stderr}");
-    assert!(stderr.contains(".secrets/key: not a regular file"), "{stderr}");
-}
-
-#[test]
 fn a_secret_that_is_not_there_fails_the_stage_and_says_where_it_should_be() {
     let project = Project::with_pipeline(SECRET);
     assert_eq!(project.pipe(&["plan", "p.yaml"]).status, 0, "a plan needs no secret");
