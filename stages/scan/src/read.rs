@@ -229,6 +229,9 @@ impl RawReport {
                 return Err(invalid(format!("/meta/{key}"), "a string is required here"));
             }
         }
+        if self.meta.get("$schema").is_some_and(|value| !value.is_string()) {
+            return Err(invalid("/meta/$schema", "a string is required here"));
+        }
         let version = self.meta.get("json_schema_version");
         if version.and_then(Value::as_str) != Some("2") {
             let found = version.map_or("none".to_owned(), Value::to_string);

@@ -135,3 +135,15 @@ fn what_appears_twice_is_refused_and_not_lost() {
     let error = Report::parse(document.to_string().as_bytes()).unwrap_err().to_string();
     assert!(error.contains("at /compliance_summary: differs"), "{error}");
 }
+
+#[test]
+fn a_schema_that_is_no_string_is_refused() {
+    let mut document: Value = serde_json::from_slice(&REAL).unwrap();
+    for strange in [json!(null), json!(7), json!([])] {
+        document["meta"]["$schema"] = strange;
+        let error = Report::parse(document.to_string().as_bytes()).unwrap_err().to_string();
+        assert!(error.contains("at /meta/$schema: a string is required here"), "{error}");
+    }
+    document["meta"].as_object_mut().unwrap().remove("$schema");
+    Report::parse(document.to_string().as_bytes()).unwrap();
+}
