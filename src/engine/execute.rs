@@ -113,15 +113,32 @@ impl Execution {
         ending
     }
 
+    /// The stage's secrets, or why there are none; `None` when the run is stopped meanwhile. Whoever hands one out through a FIFO may
+    /// keep us waiting for it, and neither the loop nor whoever stops the run waits along.
+    async fn secrets(&self) -> Result<Option<Result<Vec<(String, String)>, FailureReport>>, EngineError> {
+        let stage = self.stage;
+        if self.shared.plan.graph[stage].conduct.secrets.is_empty() {
+            return Ok(Some(Ok(Vec::new())));
+        }
+        let read = blocking(&self.shared, move |shared| {
+            Ok(secrets::read(&shared.plan.graph[stage].conduct.secrets, &shared.plan.root))
+        });
+        tokio::select! {
+            secrets = read => secrets.map(Some),
+            () = cancelled(self.control.clone()) => Ok(None),
+        }
+    }
+
     async fn run_prepared(&self, prepared: Prepared) -> Result<Ending, EngineError> {
         for (from, to) in &prepared.displaced {
             let (from, to) = (from.display(), to.display());
             self.warn(format!("{from} held a file that `pipe` did not write; it was moved to {to}"));
         }
         let stage = &self.shared.plan.graph[self.stage];
-        let secrets = match secrets::read(&stage.conduct.secrets, &self.shared.plan.root) {
-            Ok(secrets) => secrets,
-            Err(failure) => return Ok(Ending::failed(failure, Usage::default())),
+        let secrets = match self.secrets().await? {
+            Some(Ok(secrets)) => secrets,
+            Some(Err(failure)) => return Ok(Ending::failed(failure, Usage::default())),
+            None => return Ok(Ending::Interrupted),
         };
         let mut program = prepared.program;
         show_gpus(self.gpus.as_deref(), &mut program.environment);

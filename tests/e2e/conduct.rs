@@ -30,6 +30,20 @@ fn a_secret_reaches_the_stage_and_nothing_that_is_kept() {
 }
 
 #[test]
+fn a_run_that_waits_for_a_secret_can_be_stopped() {
+    let project = Project::with_pipeline(SECRET);
+    std::fs::create_dir(project.path(".secrets")).unwrap();
+    crate::witness::fifo(&project.path(".secrets/key"));
+    let mut command = project.command(&["run", "p.yaml"]);
+    let mut engine = command.env("THE_TOKEN", "x").stderr(std::process::Stdio::null()).spawn().unwrap();
+    // Opening it for writing returns when the engine has opened it for reading.
+    let _writer = std::fs::OpenOptions::new().write(true).open(project.path(".secrets/key")).unwrap();
+    let pid = engine.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    assert_eq!(engine.wait().unwrap().code(), Some(130));
+}
+
+#[test]
 fn a_secret_that_is_not_there_fails_the_stage_and_says_where_it_should_be() {
     let project = Project::with_pipeline(SECRET);
     assert_eq!(project.pipe(&["plan", "p.yaml"]).status, 0, "a plan needs no secret");
