@@ -7,6 +7,7 @@ mod code_changed;
 mod command_line;
 mod composition;
 mod conduct;
+mod data;
 mod config;
 mod executor_ends;
 mod executor_flags;
