@@ -5,18 +5,22 @@
 //!   [`document`]: all of that in the form of `schemas/ground_truth_schema.json`.
 //! - [`visible`]: what a model may see of a finding, and what follows from exactly that; `seen`: its form by scanner.
 //!   [`example`]: chat-form examples; the tasks are `finding` and [`triage`].
-//! - [`pool`]: one example per prompt, conflicts, balance. [`split`]: hosts to splits. [`dataset`]: the files and manifest.
+//! - [`spool`]: examples on disk. [`merge`]: one per prompt, conflicts. [`split`]: hosts to splits. [`balance`]: limits.
+//!   [`dataset`], [`manifest`]: the files, and what is said of them.
 //!
 //! Every sentence is computed from facts in the findings; nothing is drawn at random but the order, which the seed fixes.
 
 pub mod action;
+pub mod balance;
 pub mod dataset;
 pub mod document;
 pub mod example;
-pub mod pool;
+pub mod manifest;
+pub mod merge;
 pub mod reduction;
 mod seen;
 pub mod split;
+pub mod spool;
 pub mod stage;
 pub mod summary;
 pub mod triage;

@@ -1,6 +1,5 @@
 //! Params, card and the pass: every scan becomes a document and examples, then the examples become splits.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
 use contract::stage::At;
@@ -11,11 +10,14 @@ use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::dataset::{self, Manifest, VerificationStatus};
+use crate::balance::Balance;
+use crate::dataset::{Writer, spread};
 use crate::document;
 use crate::example::Example;
-use crate::pool::{Balance, Pool};
-use crate::split::{self, Fractions, Split};
+use crate::manifest::{Manifest, VerificationStatus};
+use crate::merge::merge;
+use crate::split::{self, Fractions, Split, Ties};
+use crate::spool::{Cache, Offer, Spool};
 use crate::triage;
 use crate::visible::{Surroundings, Visible};
 
@@ -46,7 +48,7 @@ impl Stage for Transform {
     type Params = TransformParams;
 
     fn card() -> Card {
-        Card::new("transform", 1)
+        Card::new("transform", 2)
             .worker("pipe-data")
             .summary("Writes ground-truth documents and chat-form training sets")
             .input("findings", Type::Findings, "Enriched findings")
@@ -69,8 +71,9 @@ impl Stage for Transform {
             .build()
             .map_err(|e| StageError::resources(format!("cannot start threads: {e}")))?;
         let mut batches = Batches::open(context.input("findings")?, context.input("correlations")?)?;
-        let mut pool = Pool::new(params.seed);
-        let mut hosts = BTreeSet::new();
+        let mut spool = Spool::create(context.scratch())?;
+        let mut hosts: Vec<String> = Vec::new();
+        let mut ties = Ties::default();
         let (mut scans, mut findings, mut undetermined) = (0, 0, 0);
         loop {
             context.check_cancelled()?;
@@ -78,26 +81,38 @@ impl Stage for Transform {
             if batch.is_empty() {
                 break;
             }
-            let done: Vec<Done> = threads
-                .install(|| batch.par_iter().map(|scan| transform(scan, documents)).collect::<Result<_, _>>())?;
+            let known = spool.cache();
+            let done: Vec<Done> = threads.install(|| {
+                batch.par_iter().map(|scan| transform(scan, documents, params.seed, known)).collect::<Result<_, _>>()
+            })?;
             for (scan, done) in batch.iter().zip(done) {
-                for example in done.examples {
-                    pool.offer(&scan.host, example);
+                if hosts.last() != Some(&scan.host) {
+                    hosts.push(scan.host.clone());
                 }
+                spool.add(hosts.len() as u32 - 1, done.offers, done.offered)?;
+                ties.extend(done.ties);
                 findings += done.findings;
                 undetermined += done.undetermined;
-                hosts.insert(scan.host.clone());
             }
             scans += batch.len() as u64;
             context.progress(scans, None, "scans");
         }
-        refuse_conflicts(&pool)?;
-        let (offered, distinct) = (pool.offered, pool.len() as u64);
-        let hosts = split::assign(params.seed, hosts, params.fractions);
-        let splits = pool.select(&hosts, params.balance);
-        let (manifests, calibration) = dataset::write(dataset, &splits, &hosts, params.calibration as usize)?;
+        let offered = spool.offered;
+        let (lines, partitions) = spool.finish()?;
+        let (of_hosts, tie_figures) = split::assign(params.seed, &hosts, &ties, params.fractions);
+        let merged = merge(&partitions, &of_hosts, params.balance, context)?;
+        if merged.conflicting > 0 {
+            return Err(StageError::invalid_input(merged.describe(&lines)?)
+                .help("the prompt hides something that the answer depends on; show it or leave the finding out"));
+        }
+        let distinct = merged.distinct;
+        let selections = merged.reservoirs.select();
+        let writer = Writer { directory: dataset, lines: &lines, context };
+        let splits = writer.splits(&selections, &hosts, &of_hosts)?;
+        let train = selections.get(&Split::Train).map_or(&[][..], |selection| &selection.kept);
+        let calibration = writer.file("calibration", &spread(train, params.calibration as usize))?;
         for split in Split::ALL {
-            let count = manifests[split.name()].lines.examples;
+            let count = splits[split.name()].lines.examples;
             context.metric(&format!("{}_examples", split.name()), count as f64);
             if count == 0 {
                 context.warn(format!("split `{}` is empty: {} hosts are too few", split.name(), hosts.len()));
@@ -106,17 +121,18 @@ impl Stage for Transform {
         context.metric("documents", scans as f64);
         context.metric("distinct_prompts", distinct as f64);
         let manifest = Manifest {
-            version: 1,
+            version: 2,
             seed: params.seed,
             verification,
             fractions: params.fractions,
+            ties: tie_figures,
             balance: params.balance,
             offered,
             distinct,
             undetermined,
             findings,
             scans,
-            splits: manifests,
+            splits,
             calibration,
         };
         let path = dataset.join("manifest.json");
@@ -127,12 +143,14 @@ impl Stage for Transform {
 
 /// What came of one scan, besides its document.
 struct Done {
-    examples: Vec<Example>,
+    offers: Vec<Offer>,
+    offered: u64,
+    ties: Ties,
     findings: u64,
     undetermined: u64,
 }
 
-fn transform(scan: &ScanLines, documents: &Path) -> Result<Done, StageError> {
+fn transform(scan: &ScanLines, documents: &Path, seed: u64, known: &Cache) -> Result<Done, StageError> {
     let (findings, correlations) = scan.parse()?;
     let surroundings = Surroundings::of(&findings, &correlations);
     let visible: Vec<Visible> = findings.iter().map(|finding| Visible::of(finding, &surroundings)).collect();
@@ -145,20 +163,10 @@ fn transform(scan: &ScanLines, documents: &Path) -> Result<Done, StageError> {
         findings.iter().zip(&visible).filter_map(|(finding, visible)| Example::of_finding(finding, visible)).collect();
     let undetermined = (findings.len() - examples.len()) as u64;
     examples.push(triage::example(&document, &findings, &correlations, &visible));
-    Ok(Done { examples, findings: findings.len() as u64, undetermined })
-}
-
-fn refuse_conflicts(pool: &Pool) -> Result<(), StageError> {
-    if pool.conflict_count == 0 {
-        return Ok(());
-    }
-    let mut message = format!("{} prompts have two different answers", pool.conflict_count);
-    for conflict in &pool.conflicts {
-        let [(first, host), (second, other)] = &conflict.answers;
-        message.push_str(&format!("\n  {:?}\n    {host}: {first}\n    {other}: {second}", conflict.prompt));
-    }
-    Err(StageError::invalid_input(message)
-        .help("the prompt hides something that the answer depends on; show it or leave the finding out"))
+    let mut ties = Ties::default();
+    ties.note(&correlations);
+    let offers = examples.iter().filter_map(|example| known.offer(seed, &scan.host, example)).collect();
+    Ok(Done { offers, offered: examples.len() as u64, ties, findings: findings.len() as u64, undetermined })
 }
 
 fn status(path: &Path) -> Result<VerificationStatus, StageError> {

@@ -11,10 +11,10 @@ use transform::example::FindingAnswer;
 use transform::triage::TriageAnswer;
 use transform::{Transform, TransformParams};
 
-/// Manifest and training split that version 1 gives for [`Workplace::simulated`].
+/// Manifest and training split that version 2 gives for [`Workplace::simulated`].
 const GOLDEN: [&str; 2] = [
-    "2c064ff57149b0c15da3f9945fd2718be5bdd45f2deeb162340ee7c936b5a84e",
-    "2fdd926dc75fabcf50b19404efef76127b3b9989d47cfe907c29b97bee6f2877",
+    "e763a04b9230cf1818e767d3e8fbbbaeb4abea3031d79bb49bc7a943e033d30e",
+    "a5806f57adcca608a3eaeaee63739deef586c9149dfe42fc4a7284cfa55fbb0d",
 ];
 
 fn report(host: &str, number: u32, attacked: bool) -> Report {

@@ -1,0 +1,83 @@
+//! `manifest.json`: what lies in a dataset and how it came about.
+
+use std::collections::BTreeMap;
+
+use contract::Digest;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::balance::{Balance, LeftOut};
+use crate::split::{Fractions, TieFigures};
+
+/// `manifest.json`.
+#[derive(Debug, Serialize)]
+pub struct Manifest {
+    /// The form of this file and of the lines.
+    pub version: u32,
+    /// Fixes splits and order.
+    pub seed: u64,
+    /// `overall_status` of the verification report.
+    pub verification: VerificationStatus,
+    /// Shares of the hosts.
+    pub fractions: Fractions,
+    /// Hosts that were kept together.
+    pub ties: TieFigures,
+    /// Limits of each split.
+    pub balance: Balance,
+    /// Examples before merging.
+    pub offered: u64,
+    /// Distinct prompts.
+    pub distinct: u64,
+    /// Findings without an example: the answer depends on what no report shows, or the scanner failed.
+    pub undetermined: u64,
+    /// Findings read.
+    pub findings: u64,
+    /// Scans read.
+    pub scans: u64,
+    /// By split.
+    pub splits: BTreeMap<&'static str, SplitManifest>,
+    /// Drawn from the training split.
+    pub calibration: FileManifest,
+}
+
+/// How the verification ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum VerificationStatus {
+    /// Every check passed.
+    Passed,
+    /// Something is worth a look.
+    Warning,
+    /// A check failed, and the pipeline was told to go on.
+    Failed,
+}
+
+/// One file of examples.
+#[derive(Debug, Serialize)]
+pub struct FileManifest {
+    /// Its name.
+    pub file: String,
+    /// Lines.
+    pub examples: u64,
+    /// Bytes.
+    pub bytes: u64,
+    /// Of the file.
+    pub blake3: Digest,
+    /// Lines by task.
+    pub tasks: BTreeMap<&'static str, u64>,
+    /// `finding` lines by severity.
+    pub severities: BTreeMap<&'static str, u64>,
+    /// The longest line's messages, in bytes, by task.
+    pub longest: BTreeMap<&'static str, u64>,
+}
+
+/// One split.
+#[derive(Debug, Serialize)]
+pub struct SplitManifest {
+    /// Its file.
+    pub lines: FileManifest,
+    /// Its hosts.
+    pub hosts: Vec<String>,
+    /// What the limits left out.
+    pub left_out: LeftOut,
+}

@@ -1,0 +1,134 @@
+//! One example per prompt: equal prompts are merged, different answers to one prompt are conflicts.
+//!
+//! A merged example belongs to one of the hosts that gave it, drawn by hash: no prompt is in two splits.
+
+use std::path::PathBuf;
+
+use contract::{Context, StageError};
+
+use crate::balance::{Balance, Reservoirs};
+use crate::split::Split;
+use crate::spool::{Entry, Lines, read_partition};
+
+/// Conflicts that are kept for the message; all are counted.
+const NAMED: usize = 5;
+
+/// All prompts of a spool.
+pub struct Merged {
+    /// The limits' choice among those without a conflict.
+    pub reservoirs: Reservoirs,
+    /// Prompts.
+    pub distinct: u64,
+    /// Prompts with more than one answer.
+    pub conflicting: u64,
+    /// The first of them, with two examples each.
+    pub conflicts: Vec<[Entry; 2]>,
+}
+
+/// Merges partition by partition. `splits` has the split of each host by its place.
+pub fn merge(
+    partitions: &[PathBuf],
+    splits: &[Split],
+    balance: Balance,
+    context: &Context,
+) -> Result<Merged, StageError> {
+    let reservoirs = Reservoirs::new(balance);
+    let mut merged = Merged { reservoirs, distinct: 0, conflicting: 0, conflicts: Vec::new() };
+    for path in partitions {
+        context.check_cancelled()?;
+        let mut entries = read_partition(path)?;
+        entries.sort_unstable_by_key(|entry| (entry.prompt, entry.rank, entry.host, entry.offset));
+        for equal in entries.chunk_by(|a, b| a.prompt == b.prompt) {
+            merged.take(equal, splits);
+        }
+    }
+    Ok(merged)
+}
+
+impl Merged {
+    /// Takes the examples of one prompt, the lowest rank first.
+    fn take(&mut self, equal: &[Entry], splits: &[Split]) {
+        let Some(first) = equal.first() else { return };
+        self.distinct += 1;
+        if let Some(other) = equal.iter().find(|entry| entry.answer != first.answer) {
+            self.conflicting += 1;
+            if self.conflicts.len() < NAMED {
+                self.conflicts.push([*first, *other]);
+            }
+        } else {
+            let split = splits.get(first.host as usize).copied().unwrap_or(Split::Train);
+            self.reservoirs.offer(split, *first);
+        }
+    }
+
+    /// The named conflicts in words.
+    pub fn describe(&self, lines: &Lines) -> Result<String, StageError> {
+        let mut text = format!("{} prompts have two different answers", self.conflicting);
+        for pair in &self.conflicts {
+            let read = |entry: &Entry| lines.get(entry).map(|line| line.trim_end().to_owned());
+            let [first, second] = [read(&pair[0])?, read(&pair[1])?];
+            text.push_str(&format!("\n  {first}\n  {second}"));
+        }
+        Ok(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::example::{Example, Task};
+    use crate::spool::Spool;
+    use scan::Severity;
+
+    fn example(prompt: &str, answer: &str) -> Example {
+        Example {
+            task: Task::Finding,
+            class: Severity::Low,
+            template: "t".to_owned(),
+            prompt: prompt.to_owned(),
+            answer: answer.to_owned(),
+        }
+    }
+
+    /// Merges what hosts offer, in this order; all are in training.
+    fn merged(offers: &[(&str, Example)]) -> (Merged, Lines) {
+        let directory = tempfile::tempdir().unwrap();
+        let mut spool = Spool::create(directory.path()).unwrap();
+        for (host, (name, example)) in offers.iter().enumerate() {
+            let offers = spool.cache().offer(1, name, example).into_iter().collect();
+            spool.add(host as u32, offers, 1).unwrap();
+        }
+        assert_eq!(spool.offered, offers.len() as u64);
+        let (lines, partitions) = spool.finish().unwrap();
+        let job = serde_json::from_value(serde_json::json!({
+            "kind": "transform", "version": 1, "params": {}, "inputs": {}, "outputs": {}, "scratch": "", "checkpoints": "",
+            "limits": {"threads": 1, "memory": 0}, "trace": "test",
+        }));
+        let context = Context::new(job.unwrap(), Box::new(std::io::sink()));
+        (merge(&partitions, &[], Balance::default(), &context).unwrap(), lines)
+    }
+
+    #[test]
+    fn equal_prompts_merge_and_different_answers_conflict() {
+        let (same, _) = merged(&[("a", example("p", "x")), ("b", example("p", "x")), ("b", example("q", "x"))]);
+        assert_eq!((same.distinct, same.conflicting), (2, 0));
+        let (different, lines) =
+            merged(&[("a", example("p", "x")), ("b", example("p", "x")), ("c", example("p", "y"))]);
+        assert_eq!((different.distinct, different.conflicting), (1, 1));
+        let text = different.describe(&lines).unwrap();
+        assert!(text.contains(r#""content":"x""#) && text.contains(r#""host":"c""#), "{text}");
+        assert!(different.reservoirs.select().values().all(|selection| selection.kept.is_empty()));
+    }
+
+    #[test]
+    fn a_merged_example_does_not_depend_on_the_order_of_hosts() {
+        let kept = |hosts: [&str; 3]| {
+            let (merged, lines) = merged(&hosts.map(|host| (host, example("p", "x"))));
+            let kept = merged.reservoirs.select().remove(&Split::Train).unwrap().kept;
+            assert_eq!(kept.len(), 1);
+            lines.get(&kept[0]).unwrap()
+        };
+        assert_eq!(kept(["a", "b", "c"]), kept(["c", "a", "b"]));
+        assert_eq!(kept(["a", "b", "c"]), kept(["b", "c", "a"]));
+    }
+}
