@@ -5,7 +5,8 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
 use contract::StageError;
 use contract::stage::At;
@@ -48,7 +49,7 @@ impl Batches {
             let Some(head) = self.findings.head()? else { break };
             let findings = self.findings.take(&head)?;
             let correlations = self.correlations.take_if(&head)?;
-            bytes += findings.text.len() + correlations.text.len();
+            bytes += findings.bytes.len() + correlations.bytes.len();
             batch.push(ScanLines { host: head.host, scan: head.scan, findings, correlations });
         }
         if batch.is_empty()
@@ -74,28 +75,44 @@ struct Head {
     scan: u32,
 }
 
+impl Head {
+    /// How a line of this head starts as `correlate` writes it; a line that starts otherwise is read to know its head.
+    fn start_of_line(&self) -> String {
+        let host = serde_json::to_string(&self.host).expect("a string");
+        format!("{{\"host\":{host},\"scan\":{},", self.scan)
+    }
+}
+
 #[derive(Debug, Default)]
 struct Block {
-    path: PathBuf,
+    /// None of a block without lines.
+    path: Option<Arc<Path>>,
     first_line: u64,
-    text: String,
+    bytes: Vec<u8>,
 }
 
 impl Block {
     fn parse<T: DeserializeOwned>(&self) -> Result<Vec<T>, StageError> {
+        let Some(path) = self.path.as_deref() else { return Ok(Vec::new()) };
+        // Of the whole block at once: that is the fast way, and leaves it out where strings are read.
+        let text = std::str::from_utf8(&self.bytes).map_err(|error| {
+            let before = self.bytes[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count();
+            line_error(path, self.first_line + before as u64, &error)
+        })?;
         let parse = |(offset, line): (usize, &str)| {
-            serde_json::from_str(line).map_err(|error| line_error(&self.path, self.first_line + offset as u64, &error))
+            serde_json::from_str(line).map_err(|error| line_error(path, self.first_line + offset as u64, &error))
         };
-        self.text.lines().enumerate().map(parse).collect()
+        text.lines().enumerate().map(parse).collect()
     }
 }
 
 /// A file of lines with the next one looked at.
 struct Lines {
-    path: PathBuf,
+    path: Arc<Path>,
     reader: BufReader<File>,
-    /// The next line, with its end; empty before the first and after the last.
-    next: String,
+    /// The next line, with its end; empty after the last.
+    next: Vec<u8>,
+    /// That of the next line.
     head: Option<Head>,
     number: u64,
     last: Option<Head>,
@@ -104,8 +121,12 @@ struct Lines {
 impl Lines {
     fn open(path: &Path) -> Result<Lines, StageError> {
         let reader = BufReader::with_capacity(1 << 18, File::open(path).at(path)?);
-        let mut lines = Lines { path: path.to_owned(), reader, next: String::new(), head: None, number: 0, last: None };
-        lines.advance()?;
+        let mut lines = Lines { path: path.into(), reader, next: Vec::new(), head: None, number: 0, last: None };
+        let mut first = Vec::new();
+        if lines.read_line(&mut first)? {
+            lines.head = Some(lines.head_of(&first)?);
+            lines.next = first;
+        }
         Ok(lines)
     }
 
@@ -118,11 +139,30 @@ impl Lines {
         }
     }
 
+    /// Takes the next lines, which are of `head`.
     fn take(&mut self, head: &Head) -> Result<Block, StageError> {
-        let mut block = Block { path: self.path.clone(), first_line: self.number, text: String::new() };
-        while self.head.as_ref() == Some(head) {
-            block.text.push_str(&self.next);
-            self.advance()?;
+        let mut block = Block {
+            path: Some(Arc::clone(&self.path)),
+            first_line: self.number,
+            bytes: std::mem::take(&mut self.next),
+        };
+        self.head = None;
+        let start = head.start_of_line();
+        loop {
+            let end = block.bytes.len();
+            if !self.read_line(&mut block.bytes)? {
+                break;
+            }
+            let line = &block.bytes[end..];
+            if line.starts_with(start.as_bytes()) {
+                continue;
+            }
+            let next = self.head_of(line)?;
+            if next != *head {
+                self.next = block.bytes.split_off(end);
+                self.head = Some(next);
+                break;
+            }
         }
         self.last = Some(head.clone());
         Ok(block)
@@ -139,15 +179,15 @@ impl Lines {
         }
     }
 
-    fn advance(&mut self) -> Result<(), StageError> {
-        self.next.clear();
-        self.head = None;
-        if self.reader.read_line(&mut self.next).at(&self.path)? > 0 {
-            self.number += 1;
-            let head = serde_json::from_str(&self.next).map_err(|e| line_error(&self.path, self.number, &e))?;
-            self.head = Some(head);
-        }
-        Ok(())
+    /// Appends the next line, with its end, where there is one.
+    fn read_line(&mut self, bytes: &mut Vec<u8>) -> Result<bool, StageError> {
+        let more = self.reader.read_until(b'\n', bytes).at(&self.path)? > 0;
+        self.number += u64::from(more);
+        Ok(more)
+    }
+
+    fn head_of(&self, line: &[u8]) -> Result<Head, StageError> {
+        serde_json::from_slice(line).map_err(|error| line_error(&self.path, self.number, &error))
     }
 
     fn error(&self, text: String) -> StageError {
@@ -156,7 +196,7 @@ impl Lines {
     }
 }
 
-fn line_error(path: &Path, number: u64, error: &serde_json::Error) -> StageError {
+fn line_error(path: &Path, number: u64, error: &dyn std::error::Error) -> StageError {
     StageError::invalid_input(format!("{}:{number}: {error}", path.display()))
         .help("the file must be as the stage `correlate` writes it")
 }
@@ -180,13 +220,17 @@ mod tests {
     const A1: &str = "{\"host\":\"a\",\"scan\":1}\n";
     const B0: &str = "{\"host\":\"b\",\"scan\":0}\n";
 
+    fn count(block: &Block) -> usize {
+        block.bytes.iter().filter(|byte| **byte == b'\n').count()
+    }
+
     #[test]
     fn both_files_are_grouped_by_scan() {
         let (_directory, mut batches) = open(&[A0, A0, A1, B0].concat(), &[A0, B0, B0].concat());
         let batch = batches.next_batch().unwrap();
         let counts: Vec<_> = batch
             .iter()
-            .map(|s| (s.host.as_str(), s.scan, s.findings.text.lines().count(), s.correlations.text.lines().count()))
+            .map(|s| (s.host.as_str(), s.scan, count(&s.findings), count(&s.correlations)))
             .collect();
         assert_eq!(counts, [("a", 0, 2, 1), ("a", 1, 1, 0), ("b", 0, 1, 2)]);
         assert!(batches.next_batch().unwrap().is_empty());
@@ -203,6 +247,26 @@ mod tests {
         let (_d, mut late) = open(A0, B0);
         assert_eq!(late.next_batch().unwrap().len(), 1);
         assert!(late.next_batch().unwrap_err().message.contains("no findings"));
+    }
+
+    #[test]
+    fn lines_that_start_otherwise_than_correlate_writes_them_are_grouped_by_what_they_hold() {
+        let reordered = "{\"scan\":0,\"x\":[1],\"host\":\"a\"}\n";
+        let (_directory, mut batches) = open(&[A0, reordered, reordered, A0, A1].concat(), "");
+        let batch = batches.next_batch().unwrap();
+        let counts: Vec<_> = batch.iter().map(|s| (s.host.as_str(), s.scan, count(&s.findings))).collect();
+        assert_eq!(counts, [("a", 0, 4), ("a", 1, 1)]);
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_named_with_their_line() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("f");
+        std::fs::write(&path, [A0.as_bytes(), b"{\"host\":\"a\",\"scan\":0,\"x\":\"\xff\"}\n"].concat()).unwrap();
+        std::fs::write(directory.path().join("c"), "").unwrap();
+        let mut batches = Batches::open(&path, &directory.path().join("c")).unwrap();
+        let error = batches.next_batch().unwrap()[0].parse().unwrap_err();
+        assert!(error.message.contains("f:2: invalid utf-8"), "{}", error.message);
     }
 
     #[test]
