@@ -228,10 +228,8 @@ mod tests {
     fn both_files_are_grouped_by_scan() {
         let (_directory, mut batches) = open(&[A0, A0, A1, B0].concat(), &[A0, B0, B0].concat());
         let batch = batches.next_batch().unwrap();
-        let counts: Vec<_> = batch
-            .iter()
-            .map(|s| (s.host.as_str(), s.scan, count(&s.findings), count(&s.correlations)))
-            .collect();
+        let counts: Vec<_> =
+            batch.iter().map(|s| (s.host.as_str(), s.scan, count(&s.findings), count(&s.correlations))).collect();
         assert_eq!(counts, [("a", 0, 2, 1), ("a", 1, 1, 0), ("b", 0, 1, 2)]);
         assert!(batches.next_batch().unwrap().is_empty());
     }
