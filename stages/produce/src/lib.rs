@@ -41,7 +41,7 @@ impl Stage for Produce {
     type Params = ProduceParams;
 
     fn card() -> Card {
-        Card::new("produce", 1)
+        Card::new("produce", 2)
             .worker("pipe-data")
             .summary("Simulates hosts, attacks and look-alikes, and writes their scans with the hidden truth")
             .output("scans", Type::Scans, "One valid report a host and scan")
@@ -86,6 +86,7 @@ struct Done {
     truth: Vec<u8>,
     findings: u64,
     chains: u64,
+    frozen: u64,
     marked: u64,
 }
 
@@ -93,8 +94,9 @@ fn simulate(params: &ProduceParams, index: u32, scans: &ScansWriter) -> Result<D
     let host = Host::new(params.seed, index, params.scans_per_host);
     let stories = story::stories(&host, params.attack_rate);
     let is_chain = |mark: world::Mark| stories[usize::from(mark.story)].chain_id.is_some();
-    let chains = stories.iter().filter(|story| story.chain_id.is_some()).count() as u64;
-    let mut done = Done { truth: Vec::new(), findings: 0, chains, marked: 0 };
+    let chains = || stories.iter().filter(|story| story.chain_id.is_some());
+    let frozen = chains().filter(|story| story.template.frozen).count() as u64;
+    let mut done = Done { truth: Vec::new(), findings: 0, chains: chains().count() as u64, frozen, marked: 0 };
     for scan in 0..params.scans_per_host {
         let mut world = World::benign(&host, scan);
         for (story, number) in stories.iter().zip(0..) {
@@ -116,6 +118,7 @@ struct Totals {
     hosts: u64,
     findings: u64,
     chains: u64,
+    frozen: u64,
     marked: u64,
 }
 
@@ -124,6 +127,7 @@ impl Totals {
         self.hosts += 1;
         self.findings += host.findings;
         self.chains += host.chains;
+        self.frozen += host.frozen;
         self.marked += host.marked;
     }
 
@@ -131,6 +135,7 @@ impl Totals {
         context.metric("hosts", self.hosts as f64);
         context.metric("findings", self.findings as f64);
         context.metric("chains", self.chains as f64);
+        context.metric("frozen_chains", self.frozen as f64);
         context.metric("chain_findings", self.marked as f64);
         if self.findings == 0 {
             let name = truth.file_name().unwrap_or_default().display();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::host::Host;
 use crate::stream::Purpose;
-use crate::tables::{Choices, Mac, TABLES, Template, Trace};
+use crate::tables::{Choices, Mac, MacChange, Place, TABLES, Template, Trace};
 
 /// Positions of draws that belong to a whole template lie from here on, those of its steps below.
 const WHOLE: u32 = 1 << 16;
@@ -18,6 +18,8 @@ pub(crate) struct Story {
     pub begin: u32,
     /// Index of the daemon that the template needs.
     pub service: Option<usize>,
+    /// Index of a daemon whose container the story reaches.
+    pub container: Option<usize>,
     /// Its place among all templates, which positions its draws.
     pub slot: u32,
     names: BTreeMap<String, String>,
@@ -50,9 +52,14 @@ pub(crate) fn stories(host: &Host, attack_rate: f64) -> Vec<Story> {
 fn fits(template: &Template, host: &Host) -> bool {
     let role = template.roles.is_empty() || template.roles.contains(&host.role.name);
     let service = template.needs.is_empty() || needed(template, host).is_some();
-    let traces = template.steps.iter().all(|step| match step.leaves {
-        Trace::Mac(_) => host.mac() == Some(Mac::Selinux),
+    let traces = template.steps.iter().all(|step| match &step.leaves {
+        Trace::Mac(trace) => match trace.change {
+            MacChange::SelinuxPermissive => host.mac() == Some(Mac::Selinux),
+            MacChange::ApparmorOff => host.mac() == Some(Mac::Apparmor),
+            MacChange::Weakened => host.mac().is_some(),
+        },
         Trace::Module(_) => !host.container,
+        Trace::Process(trace) => trace.place == Place::Host || host.running.iter().any(|r| r.container.is_some()),
         _ => true,
     });
     role && service && traces
@@ -70,11 +77,13 @@ impl Story {
             ("word".to_owned(), draw.pick(&TABLES.networks.words).clone()),
             ("hex".to_owned(), format!("{:06x}", draw.below(1 << 24))),
         ]);
-        for (name, choices) in &template.bindings {
+        for (name, choices) in &template.bindings.0 {
             let value = expand(draw.pick::<String>(&choices.0), &names);
             names.insert(name.clone(), value);
         }
-        Story { template, chain_id, begin, service: needed(template, host), slot, names }
+        let contained: Vec<usize> = (0..host.running.len()).filter(|i| host.running[*i].container.is_some()).collect();
+        let container = (!contained.is_empty()).then(|| *draw.pick(&contained));
+        Story { template, chain_id, begin, service: needed(template, host), container, slot, names }
     }
 
     /// One of the choices, with its names filled in; the same at every scan.
@@ -117,17 +126,22 @@ mod tests {
                 Trace::Writable(writable) => vec![&writable.path],
                 Trace::Param(param) => vec![&param.value],
                 Trace::Module(module) => module.name.iter().collect(),
-                Trace::Alter(_) | Trace::Socket(_) | Trace::Mac(_) => vec![],
+                Trace::Alter(_) | Trace::Socket(_) | Trace::Expose(_) | Trace::Mac(_) => vec![],
             });
-            steps.chain(template.bindings.values()).flat_map(|choices| &choices.0).collect()
+            steps.flat_map(|choices| &choices.0).collect()
         };
         for template in TABLES.chains.iter().chain(&TABLES.lookalikes) {
-            for text in texts(template) {
+            let mut known = vec!["user", "word", "hex"];
+            let check = |text: &str, known: &[&str]| {
                 for name in text.split('{').skip(1).map(|part| part.split('}').next().unwrap()) {
-                    let known = ["user", "word", "hex"].contains(&name) || template.bindings.contains_key(name);
-                    assert!(known, "{}: {{{name}}}", template.name);
+                    assert!(known.contains(&name), "{}: {{{name}}}", template.name);
                 }
+            };
+            for (name, choices) in &template.bindings.0 {
+                choices.0.iter().for_each(|text| check(text, &known));
+                known.push(name);
             }
+            texts(template).into_iter().for_each(|text| check(text, &known));
         }
     }
 }

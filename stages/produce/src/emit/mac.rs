@@ -18,12 +18,14 @@ pub(super) fn emit(host: &Host, world: &World) -> Output {
     let state = &world.mac;
     let context = HostContext { container: host.container, apparmor: state.apparmor };
     let mut output = Output::new("mac");
-    output.push(selinux(state.selinux, context), state.mark);
-    output.push(apparmor(world, context), None);
+    output.push(selinux(state.selinux, context), state.selinux_mark);
+    output.push(apparmor(world, context), state.apparmor_mark);
     let present = state.selinux != Selinux::Absent;
     if !present && !state.apparmor {
         let description = "Neither SELinux nor AppArmor appears active";
-        output.push(Finding::new("mac_none", "No MAC enforcement", mac::none(context), description), None);
+        // Nothing is in force because the last that was is off.
+        let finding = Finding::new("mac_none", "No MAC enforcement", mac::none(context), description);
+        output.push(finding, state.apparmor_mark);
     } else if present && state.apparmor {
         let description = "Both SELinux and AppArmor appear present (double-check for conflicts)";
         output.push(Finding::new("mac_dual", "Dual MAC layers", DUAL, description), None);

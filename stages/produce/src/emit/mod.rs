@@ -82,6 +82,8 @@ pub(crate) fn outputs(host: &Host, world: &World, counts: &Counts, is_chain: imp
     switched_on
         .map(|(emit, limit)| {
             let mut output = emit(host, world);
+            let unseen = world.unseen.iter().filter(|(scanner, _, _)| *scanner == output.scanner);
+            output.missed.extend(unseen.map(|(_, id, mark)| (id.clone(), *mark)));
             if let Some(limit) = limit {
                 output.limit(limit, &is_chain);
             }

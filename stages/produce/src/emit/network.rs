@@ -17,8 +17,7 @@ pub(super) fn emit(_host: &Host, world: &World) -> Output {
     let mut output = Output::new("network");
     for socket in sockets {
         let finding = match socket.protocol {
-            Protocol::Tcp => tcp("tcp", socket, &owners),
-            Protocol::Tcp6 => tcp("tcp6", socket, &owners),
+            Protocol::Tcp | Protocol::Tcp6 => tcp(socket, &owners),
             Protocol::Udp => udp(socket),
         };
         output.push(finding, socket.mark);
@@ -26,11 +25,11 @@ pub(super) fn emit(_host: &Host, world: &World) -> Output {
     output
 }
 
-fn tcp(protocol: &str, socket: &Socket, owners: &BTreeMap<u32, &Process>) -> Finding {
+fn tcp(socket: &Socket, owners: &BTreeMap<u32, &Process>) -> Finding {
     let (port, state) = (socket.local_port, socket.state.name());
     let severity = network::tcp(state, port, &socket.local_ip);
-    let id = format!("{protocol}:{port}:{}", socket.inode);
-    let mut finding = Finding::new(id, format!("{protocol} {state} {port}"), severity, "TCP socket")
+    let title = format!("{} {state} {port}", socket.protocol.name());
+    let mut finding = Finding::new(socket.id(), title, severity, "TCP socket")
         .with("inode", socket.inode.to_string())
         .with("lip", &socket.local_ip)
         .with("lport", port.to_string())
@@ -59,7 +58,7 @@ fn tcp(protocol: &str, socket: &Socket, owners: &BTreeMap<u32, &Process>) -> Fin
 /// The scanner reads the wrong column for a datagram socket's inode, so it never finds the process.
 fn udp(socket: &Socket) -> Finding {
     let port = socket.local_port;
-    Finding::new(format!("udp:{port}:0"), format!("udp port {port}"), network::udp(port), "UDP socket")
+    Finding::new(socket.id(), format!("udp port {port}"), network::udp(port), "UDP socket")
         .with("inode", "0")
         .with("lip", &socket.local_ip)
         .with("lport", port.to_string())

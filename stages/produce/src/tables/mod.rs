@@ -7,6 +7,7 @@ mod choices;
 mod host;
 mod service;
 mod template;
+mod trace;
 
 use std::sync::LazyLock;
 
@@ -16,9 +17,10 @@ use serde::de::DeserializeOwned;
 pub(crate) use choices::Choices;
 pub(crate) use host::{Distribution, Mac, Role};
 pub(crate) use service::{Account, Bind, Casual, Listener, Protocol, Service, Site, Where};
-pub(crate) use template::{
-    Anomaly, ModuleTrace, Owner, ProcessTrace, Remote, SelinuxMode, SocketState, SocketTrace, Step, Template, Trace,
-    WritableCheck,
+pub(crate) use template::{Step, Template};
+pub(crate) use trace::{
+    AlterTrace, Anomaly, Direction, ExposeTrace, MacChange, ModuleTrace, Owner, ParamTrace, Place, ProcessTrace,
+    Remote, SocketState, SocketTrace, Trace, WritableCheck,
 };
 
 /// Every table.
@@ -30,6 +32,7 @@ pub(crate) struct Tables {
     pub modules: Modules,
     pub networks: Networks,
     pub lookalikes: Vec<Template>,
+    /// Those of chains.yaml, then those of chains_frozen.yaml.
     pub chains: Vec<Template>,
 }
 
@@ -69,7 +72,11 @@ pub(crate) static TABLES: LazyLock<Tables> = LazyLock::new(|| Tables {
     modules: read("modules", include_str!("../../data/modules.yaml")),
     networks: read("networks", include_str!("../../data/networks.yaml")),
     lookalikes: read("lookalikes", include_str!("../../data/lookalikes.yaml")),
-    chains: read("chains", include_str!("../../data/chains.yaml")),
+    chains: {
+        let mut chains: Vec<Template> = read("chains", include_str!("../../data/chains.yaml"));
+        chains.extend(read::<Vec<Template>>("chains_frozen", include_str!("../../data/chains_frozen.yaml")));
+        chains
+    },
 });
 
 fn read<T: DeserializeOwned>(name: &str, text: &str) -> T {
@@ -106,7 +113,9 @@ mod tests {
             for step in &template.steps {
                 match &step.leaves {
                     Trace::Process(process) => drop(defined.insert(process.id.as_deref())),
-                    Trace::Socket(socket) => match &socket.of {
+                    Trace::Socket(SocketTrace { of, .. })
+                    | Trace::Alter(AlterTrace { of, .. })
+                    | Trace::Expose(ExposeTrace { of }) => match of {
                         Owner::Service => assert!(!template.needs.is_empty(), "{name}: of service without needs"),
                         Owner::Process(id) => assert!(defined.contains(&Some(id.as_str())), "{name}: of {id}"),
                     },
@@ -126,5 +135,14 @@ mod tests {
             assert!(lookalike.weight == 0 && lookalike.share > 0, "{}", lookalike.name);
             assert!(lookalike.steps.iter().all(|s| s.technique.is_none()), "{}", lookalike.name);
         }
+    }
+
+    #[test]
+    fn three_chains_are_frozen_and_lie_apart() {
+        let apart: Vec<Template> = read("chains_frozen", include_str!("../../data/chains_frozen.yaml"));
+        assert!(apart.len() == 3 && apart.iter().all(|chain| chain.frozen));
+        assert_eq!(TABLES.chains.iter().filter(|chain| chain.frozen).count(), 3);
+        let names: BTreeSet<&str> = TABLES.chains.iter().map(|chain| chain.name.as_str()).collect();
+        assert!(names.len() == TABLES.chains.len() && names.len() >= 12, "{names:?}");
     }
 }

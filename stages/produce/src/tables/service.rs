@@ -70,6 +70,17 @@ pub(crate) enum Protocol {
     Udp,
 }
 
+impl Protocol {
+    /// As the scanner writes it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Protocol::Tcp => "tcp",
+            Protocol::Tcp6 => "tcp6",
+            Protocol::Udp => "udp",
+        }
+    }
+}
+
 /// Where it listens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]

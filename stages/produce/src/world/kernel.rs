@@ -42,7 +42,8 @@ pub(crate) struct MacState {
     pub complaining: u32,
     /// Threads of the kernel, which carry a label too.
     pub kernel_threads: u32,
-    pub mark: Option<Mark>,
+    pub selinux_mark: Option<Mark>,
+    pub apparmor_mark: Option<Mark>,
 }
 
 pub(super) fn params(host: &Host) -> Vec<ParamValue> {
@@ -100,6 +101,7 @@ pub(super) fn mac(host: &Host) -> MacState {
         apparmor: mac == Some(Mac::Apparmor),
         complaining: draw.below(3),
         kernel_threads: draw.between([90, 260]),
-        mark: None,
+        selinux_mark: None,
+        apparmor_mark: None,
     }
 }

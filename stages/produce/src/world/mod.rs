@@ -29,6 +29,8 @@ pub(crate) struct World {
     pub params: Vec<ParamValue>,
     pub modules: Modules,
     pub mac: MacState,
+    /// Scanner, finding id and mark of what stories changed without the scan noticing: the finding is as if they had not.
+    pub unseen: Vec<(&'static str, String, Mark)>,
 }
 
 /// Which step of which of the host's stories left something, and whether the scan missed it.
@@ -56,6 +58,7 @@ impl World {
             params: kernel::params(host),
             modules: kernel::modules(host, scan),
             mac: kernel::mac(host),
+            unseen: Vec::new(),
         }
     }
 }

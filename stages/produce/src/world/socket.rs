@@ -40,6 +40,12 @@ pub(crate) struct Socket {
 }
 
 impl Socket {
+    /// The id of its finding. The scanner reads the wrong column for a datagram socket's inode.
+    pub(crate) fn id(&self) -> String {
+        let inode = if self.protocol == Protocol::Udp { 0 } else { self.inode };
+        format!("{}:{}:{inode}", self.protocol.name(), self.local_port)
+    }
+
     /// A socket that waits for others.
     pub(crate) fn listener(listener: Listener, host: &Host, inode: u32, pid: u32, order: u32) -> Socket {
         let v6 = listener.protocol == Protocol::Tcp6;

@@ -1,0 +1,92 @@
+//! What the stories of a host leave in its state at a scan: [`process`], [`socket`], [`file`] and [`kernel`] by kind of trace.
+//!
+//! A scan may miss a trace. What is new is then marked so and not reported; what was there before stays as it was, and the
+//! trace is only listed as unseen. A trace that changes nothing, because things already stood so, is none.
+
+mod file;
+mod kernel;
+mod process;
+mod socket;
+
+use std::collections::BTreeMap;
+
+use crate::host::Host;
+use crate::story::Story;
+use crate::stream::{Draw, Purpose};
+use crate::tables::{Step, Trace};
+use crate::world::{Mark, World};
+
+/// Share of traces, per mille, that a scan misses: the process was between two runs, the socket just closed.
+const MISSED: u32 = 60;
+/// The draws of a story's step lie this far apart.
+const STEP: u32 = 1 << 8;
+
+/// Changes a benign state by a story.
+pub(crate) fn apply(world: &mut World, host: &Host, story: &Story, number: u16) {
+    let mut scene = Scene { world, host, story, actors: BTreeMap::new() };
+    for (step, index) in story.template.steps.iter().zip(0..) {
+        scene.play(step, index, number);
+    }
+}
+
+/// A story at one scan.
+struct Scene<'a> {
+    world: &'a mut World,
+    host: &'a Host,
+    story: &'a Story,
+    /// The processes of earlier steps, by their id.
+    actors: BTreeMap<&'a str, Actor>,
+}
+
+/// A process that later steps give sockets to.
+#[derive(Clone, Copy)]
+struct Actor {
+    pid: u32,
+    /// The scan missed it, and so whatever is its.
+    missed: bool,
+}
+
+/// The draws of one step: what it is, settled once; and which numbers it has since it last started.
+struct Draws {
+    what: Draw,
+    numbers: Draw,
+    /// The scan since which it runs.
+    since: u32,
+    mark: Mark,
+}
+
+impl<'a> Scene<'a> {
+    fn play(&mut self, step: &'a Step, index: u16, number: u16) {
+        let (scan, slot) = (self.world.scan, self.story.slot);
+        let first = self.story.begin + step.from;
+        let boot = self.host.moments[scan as usize].boot;
+        let mut what = self.host.streams(Purpose::Story).at2(slot, u32::from(index));
+        // The coin is tossed first, whether or not the step is due, so that the same step has the same draws at every scan.
+        let happens = what.chance(step.chance);
+        if !happens || scan < first || (step.reboot.is_gone() && first < boot) {
+            return;
+        }
+        let since = first.max(boot);
+        let streams = self.host.streams(Purpose::Trace);
+        let low = slot * STEP + u32::from(index);
+        let missed = streams.at2(scan, (1 << 31) | low).chance(MISSED);
+        let mark = Mark { story: number, step: index, missed };
+        let draws = Draws { what, numbers: streams.at2(since, low), since, mark };
+        match &step.leaves {
+            Trace::Process(trace) => self.processes(trace, draws),
+            Trace::Alter(trace) => self.alter(trace, mark),
+            Trace::Socket(trace) => self.socket(trace, draws),
+            Trace::Expose(trace) => self.expose(trace, draws),
+            Trace::Suid(trace) => self.suid(&trace.path, draws),
+            Trace::Writable(trace) => self.writable(trace.check, &trace.path, draws),
+            Trace::Param(trace) => self.param(trace, draws),
+            Trace::Module(trace) => self.module(trace, draws),
+            Trace::Mac(trace) => self.mac(trace.change, mark),
+        }
+    }
+
+    /// Notes a trace that the scan missed on something that it reports anyway.
+    fn unseen(&mut self, scanner: &'static str, id: &str, mark: Mark) {
+        self.world.unseen.push((scanner, id.to_owned(), mark));
+    }
+}
