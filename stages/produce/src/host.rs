@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use crate::clock::{Moment, moments};
 use crate::stream::{Draw, Purpose, Streams};
-use crate::tables::{Distribution, Mac, Role, Service, Site, TABLES};
+use crate::tables::{Distribution, Mac, Mode, Role, Service, Site, TABLES};
 
 /// A host.
 pub(crate) struct Host {
@@ -19,6 +19,8 @@ pub(crate) struct Host {
     pub address: Ipv4Addr,
     pub users: Vec<&'static str>,
     pub running: Vec<Running>,
+    /// What the scanner was told to look at.
+    pub mode: &'static Mode,
     /// How the scanner was told to look at kernel modules.
     pub module_mode: ModuleMode,
     pub moments: Vec<Moment>,
@@ -64,6 +66,7 @@ impl Host {
             address: draw.pick(&TABLES.networks.lan).address(number),
             users,
             running: running(role, container, Streams::new(seed, Purpose::Container, index).at(0), draw),
+            mode: mode(seed, index),
             module_mode,
             moments: moments(seed, index, scans),
         }
@@ -78,6 +81,11 @@ impl Host {
     pub(crate) fn mac(&self) -> Option<Mac> {
         (!self.container).then_some(self.distribution.mac)
     }
+}
+
+fn mode(seed: u64, index: u32) -> &'static Mode {
+    let mut draw = Streams::new(seed, Purpose::Mode, index).at(0);
+    draw.weighted(&TABLES.modes, |mode| mode.weight).expect("modes have weights")
 }
 
 /// One to three users, no two alike.

@@ -8,12 +8,11 @@ use crate::emit::Output;
 use crate::host::{Host, ModuleMode};
 use crate::stream::{Draw, Purpose};
 
-/// Switches of the scanner that are off in every report.
-const OFF: [&str; 14] = [
+/// Switches of the scanner that are off in every report, and those that are on.
+const OFF: [&str; 13] = [
     "canonical",
     "compact",
     "compliance",
-    "hardening",
     "integrity",
     "integrity_pkg_rehash",
     "integrity_pkg_verify",
@@ -25,7 +24,7 @@ const OFF: [&str; 14] = [
     "sarif",
     "seccomp",
 ];
-const ON: [&str; 5] = ["containers", "fs_hygiene", "pretty", "process_inventory", "rules_enable"];
+const ON: [&str; 4] = ["containers", "pretty", "process_inventory", "rules_enable"];
 
 /// The report of a scan.
 pub(crate) fn report(host: &Host, scan: u32, outputs: Vec<Output>) -> Report {
@@ -67,8 +66,11 @@ fn meta(host: &Host, timings: &[(&'static str, u32)]) -> Map<String, Value> {
     let mut config: Map<String, Value> = Map::new();
     OFF.iter().for_each(|key| drop(config.insert((*key).to_owned(), json!("false"))));
     ON.iter().for_each(|key| drop(config.insert((*key).to_owned(), json!("true"))));
-    let is = |mode| json!((host.module_mode == mode).to_string());
+    let word = |is: bool| json!(is.to_string());
+    let is = |mode| word(host.module_mode == mode);
     let others = [
+        ("fs_hygiene", word(host.mode.fs_hygiene)),
+        ("hardening", word(host.mode.hardening)),
         ("modules_summary_only", is(ModuleMode::Summary)),
         ("modules_anomalies_only", is(ModuleMode::Anomalies)),
         ("seccomp_strict", json!("false")),
@@ -83,7 +85,7 @@ fn meta(host: &Host, timings: &[(&'static str, u32)]) -> Map<String, Value> {
     let entries = [
         ("$schema", json!("https://github.com/J-mazz/sys-scan/schema/v2.json")),
         ("arch", json!("x86_64")),
-        ("cmdline", json!("sys-scan --pretty --output scan.json")),
+        ("cmdline", json!(command(host))),
         ("effective_config", Value::Object(config)),
         ("egid", json!("0")),
         ("euid", json!("0")),
@@ -100,6 +102,20 @@ fn meta(host: &Host, timings: &[(&'static str, u32)]) -> Map<String, Value> {
         ("user", json!("root")),
     ];
     entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+}
+
+/// The command that has these switches on.
+fn command(host: &Host) -> String {
+    let mode = host.mode;
+    let flags = [
+        (true, " --process-inventory --containers --rules-enable"),
+        (host.module_mode == ModuleMode::Summary, " --modules-summary"),
+        (host.module_mode == ModuleMode::Anomalies, " --modules-anomalies-only"),
+        (mode.fs_hygiene, " --fs-hygiene"),
+        (mode.hardening, " --hardening"),
+    ];
+    let on: String = flags.into_iter().filter(|(is, _)| *is).map(|(_, flag)| flag).collect();
+    format!("sys-scan --pretty{on} --timings --output scan.json")
 }
 
 fn summary(moment: Moment, findings: usize, slowest: (&str, u32)) -> Map<String, Value> {

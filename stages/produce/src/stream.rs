@@ -20,6 +20,8 @@ pub(crate) enum Purpose {
     Story,
     Trace,
     Report,
+    Mode,
+    Unit,
 }
 
 /// The streams of one purpose on one host.

@@ -98,7 +98,7 @@ fn the_output_is_the_golden_one_on_one_thread_and_on_four() {
     let one = Run::new(params.clone(), 1).digest();
     assert_eq!(one, Run::new(params, 4).digest());
     // When this moves, the same params give other bytes: raise the card's version.
-    assert_eq!(one, "109b6f28dd");
+    assert_eq!(one, "25f0247953");
 }
 
 #[test]
@@ -285,10 +285,10 @@ fn an_unknown_producer_is_refused() {
 
 #[test]
 fn a_healthy_desktop_has_the_severities_of_the_real_one() {
-    // The real one: 234 findings, of which 209 info, 11 low, 13 medium, 1 high.
+    // The real one: 234 findings, of which 209 info, 11 low, 13 medium, 1 high; without hardening checks.
     let mut counts = BTreeMap::<Severity, u32>::new();
     for (host, _, report) in Run::new(json!({"hosts": 200, "attack_rate": 0.0, "scans_per_host": 1}), 2).reports() {
-        if host.starts_with("ws-") {
+        if host.starts_with("ws-") && report.meta["effective_config"]["hardening"] == "false" {
             report.findings().for_each(|(_, finding)| *counts.entry(finding.severity).or_default() += 1);
         }
     }

@@ -29,7 +29,15 @@ fn the_rules_reproduce_every_severity_of_the_scanners_they_cover() {
         assert_eq!(severity, finding.severity, "{scanner} {}", finding.id);
         *covered.entry(scanner.to_owned()).or_default() += 1;
     }
-    let expected = [("ioc", 6), ("kernel_params", 4), ("mac", 3), ("network", 8), ("processes", 21), ("suid_sgid", 11)];
+    let expected = [
+        ("ioc", 6),
+        ("kernel_params", 4),
+        ("mac", 3),
+        ("network", 8),
+        ("processes", 21),
+        ("suid_sgid", 11),
+        ("systemd_units", 40),
+    ];
     assert_eq!(covered, expected.map(|(scanner, n)| (scanner.to_owned(), n)).into());
 }
 

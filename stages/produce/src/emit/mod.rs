@@ -9,6 +9,7 @@ mod modules;
 mod network;
 mod processes;
 mod suid_sgid;
+mod systemd_units;
 mod world_writable;
 
 use scan::Finding;
@@ -68,7 +69,7 @@ impl Output {
 /// The results of the scanners that are not switched off, in the order in which they run.
 pub(crate) fn outputs(host: &Host, world: &World, counts: &Counts, is_chain: impl Fn(Mark) -> bool) -> Vec<Output> {
     type Emit = fn(&Host, &World) -> Output;
-    let scanners: [(Emit, Option<u32>); 8] = [
+    let scanners: [(Emit, Option<u32>); 9] = [
         (processes::emit, counts.processes),
         (network::emit, counts.network),
         (kernel_params::emit, counts.kernel_params),
@@ -77,6 +78,7 @@ pub(crate) fn outputs(host: &Host, world: &World, counts: &Counts, is_chain: imp
         (suid_sgid::emit, counts.suid),
         (ioc::emit, counts.ioc),
         (mac::emit, counts.mac),
+        (systemd_units::emit, None),
     ];
     let switched_on = scanners.into_iter().filter(|(_, limit)| *limit != Some(0));
     switched_on

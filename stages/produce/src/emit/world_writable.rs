@@ -1,4 +1,4 @@
-//! `world_writable`: the top level of a few directories, then the directories of PATH.
+//! `world_writable`: the top level of a few directories, then (with hygiene checks) the directories of PATH.
 
 use scan::Finding;
 use scan::rules::world_writable::Check;
@@ -16,7 +16,7 @@ const DIRECTORIES: [(&str, &str); 5] = [
     ("/var", "/var"),
 ];
 
-pub(super) fn emit(_host: &Host, world: &World) -> Output {
+pub(super) fn emit(host: &Host, world: &World) -> Output {
     let mut output = Output::new("world_writable");
     let mut files: Vec<&WritableFile> = world.writable.iter().collect();
     files.sort_by_key(|file| file.order);
@@ -33,9 +33,9 @@ pub(super) fn emit(_host: &Host, world: &World) -> Output {
         }
     }
     for file in files {
-        if file.check == Check::PathDirectory {
+        if file.check == Check::PathDirectory && host.mode.fs_hygiene {
             push(&mut output, file, file.path.clone());
-        } else if !visible(file) {
+        } else if file.check == Check::PathDirectory || !visible(file) {
             output.missed.extend(file.mark.map(|mark| (file.path.clone(), mark)));
         }
     }

@@ -8,6 +8,7 @@ mod host;
 mod service;
 mod template;
 mod trace;
+mod unit;
 
 use std::sync::LazyLock;
 
@@ -22,6 +23,7 @@ pub(crate) use trace::{
     AlterTrace, Anomaly, Direction, ExposeTrace, MacChange, ModuleTrace, Owner, ParamTrace, Place, ProcessTrace,
     Remote, SocketState, SocketTrace, Trace, WritableCheck,
 };
+pub(crate) use unit::{Mode, Units};
 
 /// Every table.
 pub(crate) struct Tables {
@@ -31,6 +33,8 @@ pub(crate) struct Tables {
     pub casual: Vec<Casual>,
     pub modules: Modules,
     pub networks: Networks,
+    pub modes: Vec<Mode>,
+    pub units: Units,
     pub lookalikes: Vec<Template>,
     /// Those of chains.yaml, then those of chains_frozen.yaml.
     pub chains: Vec<Template>,
@@ -71,6 +75,8 @@ pub(crate) static TABLES: LazyLock<Tables> = LazyLock::new(|| Tables {
     casual: read("casual", include_str!("../../data/casual.yaml")),
     modules: read("modules", include_str!("../../data/modules.yaml")),
     networks: read("networks", include_str!("../../data/networks.yaml")),
+    modes: read("modes", include_str!("../../data/modes.yaml")),
+    units: read("units", include_str!("../../data/units.yaml")),
     lookalikes: read("lookalikes", include_str!("../../data/lookalikes.yaml")),
     chains: {
         let mut chains: Vec<Template> = read("chains", include_str!("../../data/chains.yaml"));

@@ -8,12 +8,14 @@ mod ids;
 mod kernel;
 mod process;
 mod socket;
+mod units;
 
 pub(crate) use files::{SuidFile, WritableFile};
 pub(crate) use ids::{Ids, Since};
 pub(crate) use kernel::{KernelModule, MacState, Modules, ParamValue};
 pub(crate) use process::{Process, user_uid};
 pub(crate) use socket::{Socket, remote_address};
+pub(crate) use units::Unit;
 
 use crate::host::Host;
 
@@ -29,6 +31,7 @@ pub(crate) struct World {
     pub params: Vec<ParamValue>,
     pub modules: Modules,
     pub mac: MacState,
+    pub units: Vec<Unit>,
     /// Scanner, finding id and mark of what stories changed without the scan noticing: the finding is as if they had not.
     pub unseen: Vec<(&'static str, String, Mark)>,
 }
@@ -58,6 +61,7 @@ impl World {
             params: kernel::params(host),
             modules: kernel::modules(host, scan),
             mac: kernel::mac(host),
+            units: units::units(host),
             unseen: Vec::new(),
         }
     }

@@ -10,6 +10,7 @@ pub mod mac;
 pub mod modules;
 pub mod network;
 pub mod suid_sgid;
+pub mod systemd_units;
 pub mod world_writable;
 
 use crate::finding::Finding;
@@ -35,6 +36,7 @@ pub fn severity_of(scanner: &str, finding: &Finding, host: HostContext) -> Optio
         "world_writable" => world_writable::of_finding(finding),
         "ioc" => Some(ioc::severity(ioc::Traits::of_finding(finding))),
         "mac" => mac::of_finding(finding, host),
+        "systemd_units" => systemd_units::of_finding(finding),
         _ => None,
     }
 }
