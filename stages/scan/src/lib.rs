@@ -3,12 +3,14 @@
 //! - [`severity`], [`finding`], [`report`]: the words. A [`Report`] in memory is always the valid form of `v2.json`.
 //! - [`read`]: how a report as the scanner writes it becomes that form, and the errors that name path and pointer.
 //! - [`scans`]: the artifact type `scans`, a directory of reports by host and scan. [`truth`]: the artifact type `truth`.
+//! - [`profile`]: what findings and severities look like in real reports, as data under `profile/`.
 //! - [`rules`]: the scanner's severity rules, one file a scanner, as pure functions.
 //!
 //! It knows nothing of risk or correlation; those are `correlate`'s.
 
 mod canonical;
 pub mod finding;
+pub mod profile;
 pub mod read;
 pub mod report;
 pub mod rules;

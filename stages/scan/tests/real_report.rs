@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use scan::profile::{Profile, SeverityCounts};
 use scan::rules::{HostContext, severity_of};
 use scan::{Report, Severity};
 use serde_json::{Value, json};
@@ -129,4 +130,18 @@ fn scanner_errors_and_partial_warnings_survive() {
     assert_eq!(report.collection_warnings.len(), 4);
     assert_eq!((changes.warnings_joined, changes.counts_corrected), (1, 1));
     assert!(changes.to_string().contains("1 partial warnings joined"), "{changes}");
+}
+
+#[test]
+fn no_real_finding_departs_from_the_profile_and_its_counts_are_the_reports() {
+    let report = Report::read(&real_path()).unwrap();
+    let profile = Profile::reference();
+    let mut counts = BTreeMap::<&str, SeverityCounts>::new();
+    for (scanner, finding) in report.findings() {
+        assert_eq!(profile.departures(scanner, finding), [], "{scanner} {}", finding.id);
+        *counts.entry(scanner).or_default().entry(finding.severity).or_default() += 1;
+    }
+    for (scanner, reference) in profile.scanners() {
+        assert_eq!(counts.get(scanner).unwrap_or(&SeverityCounts::new()), &reference.real, "{scanner}");
+    }
 }
