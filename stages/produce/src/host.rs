@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 
 use crate::clock::{Moment, moments};
+use crate::network;
 use crate::stream::{Draw, Purpose, Streams};
 use crate::tables::{Distribution, Mac, Mode, Role, Service, Site, TABLES};
 
@@ -48,7 +49,6 @@ impl Host {
         let role = draw.weighted(&TABLES.roles, |role| role.weight).expect("roles have weights");
         let distribution = draw.weighted(&TABLES.distributions, |d| d.weight).expect("distributions have weights");
         let container = draw.chance(role.container);
-        let number = draw.word();
         let users = users(&mut draw);
         let module_mode = match draw.below(10) {
             0..=3 => ModuleMode::Summary,
@@ -63,7 +63,7 @@ impl Host {
             distribution,
             kernel: draw.pick::<String>(&distribution.kernels),
             container,
-            address: draw.pick(&TABLES.networks.lan).address(number),
+            address: network::address(seed, index),
             users,
             running: running(role, container, Streams::new(seed, Purpose::Container, index).at(0), draw),
             mode: mode(seed, index),

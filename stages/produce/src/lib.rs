@@ -1,6 +1,7 @@
 //! Stage `produce`: simulates hosts and writes their scans, with the hidden truth apart.
 //!
 //! - [`host`]: what a host is; `clock`: when it is scanned. `tables`: the data under `data/` that both draw from.
+//! - `network`: what neighbouring hosts share.
 //! - `world`: the state of a host at a scan, benign at first; `story` and `trace`: what attack chains and look-alikes do to it.
 //! - `emit`: from state to findings, as the scanners would report it; `report`: the report around them; `truth`: the labels.
 //! - `stream`: the random streams. Bytes depend on params alone, never on threads or machine.
@@ -8,6 +9,7 @@
 mod clock;
 mod emit;
 mod host;
+mod network;
 pub mod params;
 mod report;
 mod story;
@@ -92,7 +94,7 @@ struct Done {
 
 fn simulate(params: &ProduceParams, index: u32, scans: &ScansWriter) -> Result<Done, StageError> {
     let host = Host::new(params.seed, index, params.scans_per_host);
-    let stories = story::stories(&host, params.attack_rate);
+    let stories = story::stories(&host, params);
     let is_chain = |mark: world::Mark| stories[usize::from(mark.story)].chain_id.is_some();
     let chains = || stories.iter().filter(|story| story.chain_id.is_some());
     let frozen = chains().filter(|story| story.template.frozen).count() as u64;
@@ -100,7 +102,7 @@ fn simulate(params: &ProduceParams, index: u32, scans: &ScansWriter) -> Result<D
     for scan in 0..params.scans_per_host {
         let mut world = World::benign(&host, scan);
         for (story, number) in stories.iter().zip(0..) {
-            trace::apply(&mut world, &host, story, number);
+            trace::apply(&mut world, &host, story, number, params.noise.missed);
         }
         let outputs = emit::outputs(&host, &world, &params.counts, is_chain);
         for output in &outputs {

@@ -18,13 +18,40 @@ pub struct ProduceParams {
     /// Share of hosts with an attack chain.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub attack_rate: f64,
+    /// How far scans blur what happened.
+    pub noise: Noise,
     /// Upper bounds of findings per host and scan. A producer not named keeps its natural number; 0 switches it off.
     pub counts: Counts,
 }
 
 impl Default for ProduceParams {
     fn default() -> Self {
-        ProduceParams { seed: 42, hosts: 40, scans_per_host: 2, attack_rate: 0.4, counts: Counts::default() }
+        ProduceParams {
+            seed: 42,
+            hosts: 40,
+            scans_per_host: 2,
+            attack_rate: 0.4,
+            noise: Noise::default(),
+            counts: Counts::default(),
+        }
+    }
+}
+
+/// What makes chains harder to see.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Noise {
+    /// Share of the traces of chains and look-alikes that a scan misses.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub missed: f64,
+    /// Factor on the share of hosts that show each benign look-alike; 0 for none.
+    #[schemars(range(min = 0.0, max = 10.0))]
+    pub lookalikes: f64,
+}
+
+impl Default for Noise {
+    fn default() -> Self {
+        Noise { missed: 0.06, lookalikes: 1.0 }
     }
 }
 

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::host::Host;
-use crate::stream::Purpose;
+use crate::network::{self, Hop};
+use crate::params::ProduceParams;
+use crate::stream::{Purpose, Streams};
 use crate::tables::{Choices, Mac, MacChange, Place, TABLES, Template, Trace};
 
 /// Positions of draws that belong to a whole template lie from here on, those of its steps below.
@@ -22,34 +24,56 @@ pub(crate) struct Story {
     pub container: Option<usize>,
     /// Its place among all templates, which positions its draws.
     pub slot: u32,
+    /// The streams that settle what it is: the host's, or those of the network whose hosts it spans.
+    pub streams: Streams,
+    /// The host's place in what spans several.
+    pub hop: Option<Hop>,
     names: BTreeMap<String, String>,
 }
 
 /// The stories of a host: look-alikes by their share, and a chain on `attack_rate` of the hosts.
-pub(crate) fn stories(host: &Host, attack_rate: f64) -> Vec<Story> {
-    let streams = host.streams(Purpose::Story);
-    let scans = host.moments.len() as u32;
+pub(crate) fn stories(host: &Host, params: &ProduceParams) -> Vec<Story> {
     let mut all = Vec::new();
     for (template, slot) in TABLES.lookalikes.iter().zip(0..) {
-        let mut draw = streams.at2(slot, WHOLE);
-        if fits(template, host) && draw.chance(template.share) {
-            let begin = if draw.chance(600) { 0 } else { draw.below(scans) };
-            all.push(Story::new(template, slot, None, begin, host));
-        }
+        all.extend(lookalike(template, slot, host, params.noise.lookalikes));
     }
-    let mut draw = streams.at(u64::MAX);
-    if draw.share(attack_rate) {
-        let chosen = draw.weighted(&TABLES.chains, |template| if fits(template, host) { template.weight } else { 0 });
-        if let Some(template) = chosen {
-            let slot = TABLES.lookalikes.len() as u32;
-            let chain_id = format!("chain-{:05}-0", host.index);
-            all.push(Story::new(template, slot, Some(chain_id), draw.below(scans), host));
-        }
-    }
+    all.extend(chain(host, params.attack_rate));
     all
 }
 
-fn fits(template: &Template, host: &Host) -> bool {
+fn lookalike(template: &'static Template, slot: u32, host: &Host, factor: f64) -> Option<Story> {
+    let spans = template.hosts[1] > 1;
+    let streams = if spans { network::streams(host.seed, host.index) } else { host.streams(Purpose::Story) };
+    let mut draw = streams.at2(slot, WHOLE);
+    // Neighbours draw alike, so the coin is tossed whether or not the template fits.
+    let happens = draw.share(f64::from(template.share) * factor / 1000.0);
+    if !happens || !fits(template, host) {
+        return None;
+    }
+    let begin = if draw.chance(600) { 0 } else { draw.below(host.moments.len() as u32) };
+    let hop = spans.then(|| network::star(host, &mut draw));
+    Some(Story::new(template, Origin { chain_id: None, begin, slot, streams, hop }, host))
+}
+
+fn chain(host: &Host, attack_rate: f64) -> Option<Story> {
+    let slot = TABLES.lookalikes.len() as u32;
+    let mut draw = network::attacked(host.seed, host.index, attack_rate)?;
+    let id = |entry: u32| Some(format!("chain-{entry:05}-0"));
+    if let Some(campaign) = network::campaign(host, attack_rate) {
+        let streams = network::streams(host.seed, host.index);
+        let chain_id = id(campaign.entry);
+        let origin = Origin { chain_id, begin: campaign.begin, slot, streams, hop: Some(campaign.hop) };
+        return Some(Story::new(campaign.template, origin, host));
+    }
+    let alone = |template: &Template| template.hosts[1] == 1 && fits(template, host);
+    let chosen = draw.weighted(&TABLES.chains, |template| if alone(template) { template.weight } else { 0 });
+    let begin = draw.below(host.moments.len() as u32);
+    let streams = host.streams(Purpose::Story);
+    Some(Story::new(chosen?, Origin { chain_id: id(host.index), begin, slot, streams, hop: None }, host))
+}
+
+/// Whether a host can show a template.
+pub(crate) fn fits(template: &Template, host: &Host) -> bool {
     let role = template.roles.is_empty() || template.roles.contains(&host.role.name);
     let service = template.needs.is_empty() || needed(template, host).is_some();
     let traces = template.steps.iter().all(|step| match &step.leaves {
@@ -69,9 +93,19 @@ fn needed(template: &Template, host: &Host) -> Option<usize> {
     host.running.iter().position(|r| r.container.is_none() && template.needs.contains(&r.service.name))
 }
 
+/// Where a story comes from.
+struct Origin {
+    chain_id: Option<String>,
+    begin: u32,
+    slot: u32,
+    streams: Streams,
+    hop: Option<Hop>,
+}
+
 impl Story {
-    fn new(template: &'static Template, slot: u32, chain_id: Option<String>, begin: u32, host: &Host) -> Story {
-        let mut draw = host.streams(Purpose::Story).at2(slot, WHOLE + 1);
+    fn new(template: &'static Template, origin: Origin, host: &Host) -> Story {
+        let Origin { chain_id, begin, slot, streams, hop } = origin;
+        let mut draw = streams.at2(slot, WHOLE + 1);
         let mut names = BTreeMap::from([
             ("user".to_owned(), host.users[0].to_owned()),
             ("word".to_owned(), draw.pick(&TABLES.networks.words).clone()),
@@ -83,7 +117,7 @@ impl Story {
         }
         let contained: Vec<usize> = (0..host.running.len()).filter(|i| host.running[*i].container.is_some()).collect();
         let container = (!contained.is_empty()).then(|| *draw.pick(&contained));
-        Story { template, chain_id, begin, service: needed(template, host), container, slot, names }
+        Story { template, chain_id, begin, service: needed(template, host), container, slot, streams, hop, names }
     }
 
     /// One of the choices, with its names filled in; the same at every scan.

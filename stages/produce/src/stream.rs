@@ -22,6 +22,7 @@ pub(crate) enum Purpose {
     Report,
     Mode,
     Unit,
+    Network,
 }
 
 /// The streams of one purpose on one host.

@@ -76,6 +76,12 @@ impl Pool {
         let size = 1u32 << (32 - self.bits);
         Ipv4Addr::from(self.base + 1 + number % (size - 2))
     }
+
+    /// The address at a place of the pool.
+    pub(crate) fn nth(self, place: u32) -> Ipv4Addr {
+        let size = 1u32 << (32 - self.bits);
+        Ipv4Addr::from(self.base + place % size)
+    }
 }
 
 impl<'de> Deserialize<'de> for Pool {

@@ -62,6 +62,8 @@ pub(crate) struct VendorModule {
 pub(crate) struct Networks {
     pub public: Vec<host::Pool>,
     pub lan: Vec<host::Pool>,
+    /// Of the simulated hosts themselves.
+    pub hosts: host::Pool,
     pub outbound_ports: Vec<u16>,
     pub users: Vec<String>,
     pub words: Vec<String>,

@@ -22,6 +22,9 @@ pub(crate) struct Template {
     /// Roles it fits; all, where empty.
     #[serde(default)]
     pub roles: Vec<String>,
+    /// How many hosts of a network it spans: of a chain the fewest and the most, of a look-alike all where it is more than one.
+    #[serde(default = "one")]
+    pub hosts: [u32; 2],
     /// Services of which the host must run one; the first of the host's becomes `service`.
     #[serde(default)]
     pub needs: Vec<String>,
@@ -45,12 +48,41 @@ pub(crate) struct Step {
     pub from: u32,
     #[serde(default)]
     pub reboot: Reboot,
+    #[serde(default)]
+    pub on: On,
     #[serde(with = "serde_yaml::with::singleton_map")]
     pub leaves: Trace,
 }
 
 fn always() -> u32 {
     1000
+}
+
+fn one() -> [u32; 2] {
+    [1, 1]
+}
+
+/// On which of the hosts that a template spans a step happens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum On {
+    #[default]
+    All,
+    /// The one where it begins.
+    First,
+    /// All others.
+    Later,
+}
+
+impl On {
+    /// Whether the host at that place is one of them.
+    pub(crate) fn is_at(self, place: u32) -> bool {
+        match self {
+            On::All => true,
+            On::First => place == 0,
+            On::Later => place > 0,
+        }
+    }
 }
 
 /// What a reboot does to a trace.

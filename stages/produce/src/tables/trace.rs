@@ -94,7 +94,7 @@ pub(crate) struct SocketTrace {
     pub protocol: Protocol,
     #[serde(default)]
     pub bind: Bind,
-    /// Local ports of a listener.
+    /// Local ports of a listener, or of a connection that comes in.
     #[serde(default)]
     pub port: Vec<u16>,
     #[serde(default)]
@@ -112,7 +112,7 @@ pub(crate) struct SocketTrace {
 pub(crate) enum Direction {
     #[default]
     Out,
-    /// The other side, to a port on which the owner listens; none, where it does not.
+    /// The other side, to a port that is named or on which the owner listens; none, where there is neither.
     In,
 }
 
@@ -149,7 +149,14 @@ impl SocketState {
 pub(crate) enum Remote {
     #[default]
     Public,
+    /// A neighbour or another address of a private network.
     Lan,
+    /// Another host of the network.
+    Neighbour,
+    /// The host from which this one was reached; there is no such connection where it began.
+    Previous,
+    /// The host that is reached from this one; there is no such connection where it ends.
+    Next,
 }
 
 /// A new program with the setuid bit.

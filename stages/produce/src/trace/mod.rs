@@ -16,14 +16,16 @@ use crate::stream::{Draw, Purpose};
 use crate::tables::{Step, Trace};
 use crate::world::{Mark, World};
 
-/// Share of traces, per mille, that a scan misses: the process was between two runs, the socket just closed.
-const MISSED: u32 = 60;
 /// The draws of a story's step lie this far apart.
 const STEP: u32 = 1 << 8;
+/// Positions of a step's draws about whether the scan missed it, and of those about a connection between hosts.
+const MISSED: u32 = 1 << 31;
+const HOP: u32 = 1 << 12;
 
-/// Changes a benign state by a story.
-pub(crate) fn apply(world: &mut World, host: &Host, story: &Story, number: u16) {
-    let mut scene = Scene { world, host, story, actors: BTreeMap::new() };
+/// Changes a benign state by a story; a share of `missed` of its traces escapes the scan: the process was between two runs,
+/// the socket just closed.
+pub(crate) fn apply(world: &mut World, host: &Host, story: &Story, number: u16, missed: f64) {
+    let mut scene = Scene { world, host, story, missed, actors: BTreeMap::new() };
     for (step, index) in story.template.steps.iter().zip(0..) {
         scene.play(step, index, number);
     }
@@ -34,6 +36,7 @@ struct Scene<'a> {
     world: &'a mut World,
     host: &'a Host,
     story: &'a Story,
+    missed: f64,
     /// The processes of earlier steps, by their id.
     actors: BTreeMap<&'a str, Actor>,
 }
@@ -60,16 +63,21 @@ impl<'a> Scene<'a> {
         let (scan, slot) = (self.world.scan, self.story.slot);
         let first = self.story.begin + step.from;
         let boot = self.host.moments[scan as usize].boot;
-        let mut what = self.host.streams(Purpose::Story).at2(slot, u32::from(index));
+        let mut what = self.story.streams.at2(slot, u32::from(index));
         // The coin is tossed first, whether or not the step is due, so that the same step has the same draws at every scan.
-        let happens = what.chance(step.chance);
-        if !happens || scan < first || (step.reboot.is_gone() && first < boot) {
+        // What spans hosts happens on each by a coin of its own.
+        let happens = match self.story.hop {
+            None => what.chance(step.chance),
+            Some(_) => self.host.streams(Purpose::Story).at2(slot, u32::from(index)).chance(step.chance),
+        };
+        let here = self.story.hop.is_none_or(|hop| step.on.is_at(hop.place));
+        if !happens || !here || scan < first || (step.reboot.is_gone() && first < boot) {
             return;
         }
         let since = first.max(boot);
         let streams = self.host.streams(Purpose::Trace);
         let low = slot * STEP + u32::from(index);
-        let missed = streams.at2(scan, (1 << 31) | low).chance(MISSED);
+        let missed = streams.at2(scan, MISSED | low).share(self.missed);
         let mark = Mark { story: number, step: index, missed };
         let draws = Draws { what, numbers: streams.at2(since, low), since, mark };
         match &step.leaves {

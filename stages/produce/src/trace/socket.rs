@@ -2,37 +2,50 @@
 
 use scan::rules::network::{WILDCARD6, is_wildcard};
 
-use crate::tables::{Direction, ExposeTrace, Listener, Protocol, SocketState, SocketTrace};
-use crate::trace::{Draws, Scene};
-use crate::world::{Mark, Socket, remote_address};
+use crate::tables::{Direction, ExposeTrace, Listener, Protocol, Remote, SocketState, SocketTrace};
+use crate::trace::{Draws, HOP, Scene};
+use crate::world::{EPHEMERAL, Mark, Socket, remote_address};
 
 impl Scene<'_> {
     /// A socket without its process is none: the step that starts the process did not happen, or a reboot ended it.
     pub(super) fn socket(&mut self, trace: &SocketTrace, mut draws: Draws) {
         let Some(owner) = self.owner(&trace.of) else { return };
         let inode = self.world.ids.inode_like_others(draws.since, &mut draws.numbers);
-        let mut socket = match trace.state {
+        let mark = Mark { missed: draws.mark.missed || owner.missed, ..draws.mark };
+        let socket = match trace.state {
             SocketState::Listen => {
                 let port = if trace.port.is_empty() { 0 } else { *draws.what.pick(&trace.port) };
                 let listener = Listener { protocol: trace.protocol, port, bind: trace.bind };
-                Socket::listener(listener, self.host, inode, owner.pid, draws.numbers.word())
+                Some(Socket::listener(listener, self.host, inode, owner.pid, draws.numbers.word()))
             }
-            SocketState::Established | SocketState::TimeWait => {
-                let address = remote_address(trace.remote, &mut draws.what);
-                let port = if trace.rport.is_empty() { 443 } else { *draws.what.pick(&trace.rport) };
-                Socket::connection(self.host, (address, port), inode, owner.pid, &mut draws.numbers)
+            SocketState::Established | SocketState::TimeWait => self.connection(trace, owner.pid, inode, &mut draws),
+        };
+        let Some(socket) = socket else { return };
+        self.world.sockets.push(Socket { state: trace.state, mark: Some(mark), ..socket });
+    }
+
+    fn connection(&self, trace: &SocketTrace, pid: u32, inode: u32, draws: &mut Draws) -> Option<Socket> {
+        let hop = self.story.hop;
+        let (address, link) = match trace.remote {
+            Remote::Previous => (hop?.previous?, Some(hop?.place)),
+            Remote::Next => (hop?.next?, Some(hop?.place + 1)),
+            Remote::Public | Remote::Lan | Remote::Neighbour => {
+                (remote_address(trace.remote, self.host, &mut draws.what), None)
             }
         };
-        socket.state = trace.state;
+        let port = if trace.rport.is_empty() { 443 } else { *draws.what.pick(&trace.rport) };
+        let mut socket = Socket::connection(self.host, (address, port), inode, pid, &mut draws.numbers);
+        // Both hosts of a connection see the same two ports.
+        let link = link.map(|link| self.story.streams.at2(self.story.slot, HOP + link).between(EPHEMERAL) as u16);
+        let end = link.unwrap_or(socket.local_port);
         if trace.direction == Direction::In {
-            let Some((protocol, port)) = self.listens_on(owner.pid) else { return };
-            // The end that the other side drew is as far from any service as this side's would be.
-            socket.remote_port = socket.local_port;
-            socket.local_port = port;
-            socket.protocol = protocol;
+            let named = (!trace.port.is_empty()).then(|| (Protocol::Tcp, *draws.what.pick(&trace.port)));
+            let (protocol, port) = named.or_else(|| self.listens_on(pid))?;
+            Some(Socket { protocol, local_port: port, remote_port: end, ..socket })
+        } else {
+            socket.local_port = end;
+            Some(socket)
         }
-        socket.mark = Some(Mark { missed: draws.mark.missed || owner.missed, ..draws.mark });
-        self.world.sockets.push(socket);
     }
 
     /// A port on which a process takes connections: the last that a story opened, else the service's first.

@@ -14,7 +14,7 @@ pub(crate) use files::{SuidFile, WritableFile};
 pub(crate) use ids::{Ids, Since};
 pub(crate) use kernel::{KernelModule, MacState, Modules, ParamValue};
 pub(crate) use process::{Process, user_uid};
-pub(crate) use socket::{Socket, remote_address};
+pub(crate) use socket::{EPHEMERAL, Socket, remote_address};
 pub(crate) use units::Unit;
 
 use crate::host::Host;

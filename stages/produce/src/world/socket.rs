@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use scan::rules::network::{LOOPBACK6, WILDCARD6};
 
 use crate::host::Host;
+use crate::network;
 use crate::stream::{Draw, Purpose};
 use crate::tables::{Bind, Listener, Protocol, Remote, SocketState, TABLES};
 use crate::world::Mark;
@@ -12,11 +13,13 @@ use crate::world::ids::{Ids, Since};
 use crate::world::process::Process;
 
 /// Ports that a connection's own end takes.
-const EPHEMERAL: [u32; 2] = [32_768, 60_999];
+pub(crate) const EPHEMERAL: [u32; 2] = [32_768, 60_999];
 /// Share of connections, per mille, that another one has replaced by the next scan.
 const CHURN: u32 = 850;
 /// Share of connections to a listener, per mille, that are already closed on this side.
 const CLOSED: u32 = 200;
+/// Share of the connections in private networks, per mille, that are with a neighbour.
+const NEIGHBOURS: u32 = 400;
 const COIN: u32 = 1 << 24;
 const OUTBOUND: u32 = 1 << 20;
 
@@ -89,10 +92,12 @@ impl Socket {
 }
 
 /// An address that a connection goes to or comes from.
-pub(crate) fn remote_address(remote: Remote, draw: &mut Draw) -> Ipv4Addr {
+pub(crate) fn remote_address(remote: Remote, host: &Host, draw: &mut Draw) -> Ipv4Addr {
     let pools = match remote {
         Remote::Public => &TABLES.networks.public,
+        Remote::Lan if draw.chance(NEIGHBOURS) => return network::neighbour(host, draw),
         Remote::Lan => &TABLES.networks.lan,
+        Remote::Neighbour | Remote::Previous | Remote::Next => return network::neighbour(host, draw),
     };
     draw.pick(pools).address(draw.word())
 }
@@ -137,7 +142,7 @@ fn clients(host: &Host, scan: u32, processes: &[Process], ids: &Ids, sockets: &m
         let closed = draw.chance(CLOSED);
         let inode = ids.inode(Since::Scan(since), &mut draw);
         let pid = handler(listener, processes, &mut draw);
-        let peer = (remote_address(remote, &mut draw), draw.between(EPHEMERAL) as u16);
+        let peer = (remote_address(remote, host, &mut draw), draw.between(EPHEMERAL) as u16);
         sockets.push(Socket {
             state: if closed { SocketState::TimeWait } else { SocketState::Established },
             local_port: listener.local_port,
@@ -167,7 +172,7 @@ fn outbound(host: &Host, scan: u32, processes: &[Process], ids: &Ids, sockets: &
         if owner.container.is_some() {
             continue;
         }
-        let peer = (remote_address(remote, &mut draw), *draw.pick(&TABLES.networks.outbound_ports));
+        let peer = (remote_address(remote, host, &mut draw), *draw.pick(&TABLES.networks.outbound_ports));
         sockets.push(Socket::connection(host, peer, inode, owner.pid, &mut draw));
     }
 }
