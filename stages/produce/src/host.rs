@@ -6,6 +6,7 @@ use crate::clock::{Moment, moments};
 use crate::network;
 use crate::stream::{Draw, Purpose, Streams};
 use crate::tables::{Distribution, Mac, Mode, Role, Service, Site, TABLES};
+use crate::world::process;
 
 /// A host.
 pub(crate) struct Host {
@@ -70,6 +71,13 @@ impl Host {
             module_mode,
             moments: moments(seed, index, scans),
         }
+    }
+
+    /// About how many processes run.
+    pub(crate) fn expected_processes(&self) -> u32 {
+        let daemons: u32 = self.running.iter().map(|running| 1 + running.workers).sum();
+        let [low, high] = self.role.sessions;
+        daemons + process::casual_slots(self) + 3 * (low + high) / 2
     }
 
     /// The streams of one purpose.

@@ -14,6 +14,8 @@ use crate::tables::{TABLES, Template};
 const SIZE: u32 = 8;
 /// Share of networks, per mille, in which an attack goes from host to host, if enough of them are attacked.
 const CAMPAIGNS: u32 = 300;
+/// Processes of the host that is attacked at just the rate asked for.
+const USUAL_PROCESSES: u32 = 44;
 const CAMPAIGN: u64 = 0;
 const ADDRESS: u64 = 1;
 
@@ -58,10 +60,16 @@ pub(crate) fn neighbour(host: &Host, draw: &mut Draw) -> Ipv4Addr {
     address(host.seed, host.index / SIZE * SIZE + place)
 }
 
-/// Whether a host is attacked, and the stream that decides how.
-pub(crate) fn attacked(seed: u64, host: u32, attack_rate: f64) -> Option<Draw> {
-    let mut draw = Streams::new(seed, Purpose::Story, host).at(u64::MAX);
-    draw.share(attack_rate).then_some(draw)
+/// Whether a host is attacked, and the stream that decides how. Where more runs there is more to attack: if all hosts were
+/// attacked alike, a finding among few others would be an attack's more often than one among many.
+pub(crate) fn attacked(host: &Host, attack_rate: f64) -> Option<Draw> {
+    let size = f64::from(host.expected_processes().clamp(USUAL_PROCESSES / 4, USUAL_PROCESSES * 3));
+    let times = size / f64::from(USUAL_PROCESSES);
+    // The rate's odds are scaled, so that a rate of 1 is every host. All of it is exact in IEEE 754.
+    let odds = times * times;
+    let share = attack_rate * odds / (1.0 + attack_rate * (odds - 1.0));
+    let mut draw = host.streams(Purpose::Story).at(u64::MAX);
+    draw.share(share).then_some(draw)
 }
 
 /// The campaign that a host is part of: some of the attacked hosts of its network, in an order of their own.
@@ -75,9 +83,9 @@ pub(crate) fn campaign(host: &Host, attack_rate: f64) -> Option<Campaign> {
     let (first, turn, count) = (host.index / SIZE * SIZE, draw.below(SIZE), draw.between(template.hosts));
     let (begin, pause) = (draw.below(host.moments.len() as u32), draw.below(2));
     let order = (0..SIZE).map(|place| first + (place + turn) % SIZE);
-    let reached = order.filter(|index| attacked(host.seed, *index, attack_rate).is_some());
-    let members: Vec<u32> =
-        reached.filter(|index| fits(template, &Host::new(host.seed, *index, 0))).take(count as usize).collect();
+    let hosts = order.map(|index| Host::new(host.seed, index, 0));
+    let reached = hosts.filter(|host| fits(template, host) && attacked(host, attack_rate).is_some());
+    let members: Vec<u32> = reached.take(count as usize).map(|host| host.index).collect();
     let place = members.iter().position(|index| *index == host.index)?;
     if members.len() < 2 {
         return None;

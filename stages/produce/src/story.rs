@@ -57,7 +57,7 @@ fn lookalike(template: &'static Template, slot: u32, host: &Host, factor: f64) -
 
 fn chain(host: &Host, attack_rate: f64) -> Option<Story> {
     let slot = TABLES.lookalikes.len() as u32;
-    let mut draw = network::attacked(host.seed, host.index, attack_rate)?;
+    let mut draw = network::attacked(host, attack_rate)?;
     let id = |entry: u32| Some(format!("chain-{entry:05}-0"));
     if let Some(campaign) = network::campaign(host, attack_rate) {
         let streams = network::streams(host.seed, host.index);
@@ -82,7 +82,7 @@ pub(crate) fn fits(template: &Template, host: &Host) -> bool {
             MacChange::ApparmorOff => host.mac() == Some(Mac::Apparmor),
             MacChange::Weakened => host.mac().is_some(),
         },
-        Trace::Module(_) => !host.container,
+        Trace::Module(_) | Trace::Unit(_) => !host.container,
         Trace::Process(trace) => trace.place == Place::Host || host.running.iter().any(|r| r.container.is_some()),
         _ => true,
     });
@@ -160,6 +160,7 @@ mod tests {
                 Trace::Writable(writable) => vec![&writable.path],
                 Trace::Param(param) => vec![&param.value],
                 Trace::Module(module) => module.name.iter().collect(),
+                Trace::Unit(unit) => vec![&unit.name],
                 Trace::Alter(_) | Trace::Socket(_) | Trace::Expose(_) | Trace::Mac(_) => vec![],
             });
             steps.flat_map(|choices| &choices.0).collect()

@@ -18,6 +18,7 @@ pub(crate) enum Trace {
     Param(ParamTrace),
     Module(ModuleTrace),
     Mac(MacTrace),
+    Unit(UnitTrace),
 }
 
 /// New processes.
@@ -90,8 +91,9 @@ impl<'de> Deserialize<'de> for Owner {
 pub(crate) struct SocketTrace {
     pub of: Owner,
     pub state: SocketState,
+    /// One of these; TCP, where there is none.
     #[serde(default)]
-    pub protocol: Protocol,
+    pub protocol: Vec<Protocol>,
     #[serde(default)]
     pub bind: Bind,
     /// Local ports of a listener, or of a connection that comes in.
@@ -219,6 +221,14 @@ pub(crate) enum Anomaly {
 #[serde(deny_unknown_fields)]
 pub(crate) struct MacTrace {
     pub change: MacChange,
+}
+
+/// A new unit of systemd, without any of the settings that harden it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct UnitTrace {
+    /// `cache.service`
+    pub name: Choices,
 }
 
 /// What becomes of it.

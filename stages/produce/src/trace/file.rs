@@ -1,10 +1,12 @@
-//! Programs with the setuid bit and files that anyone may write.
+//! Programs with the setuid bit, files that anyone may write, and unit files.
+
+use std::collections::BTreeMap;
 
 use scan::rules::world_writable::Check;
 
 use crate::tables::{Choices, WritableCheck};
 use crate::trace::{Draws, Scene};
-use crate::world::{SuidFile, WritableFile};
+use crate::world::{SuidFile, Unit, WritableFile};
 
 impl Scene<'_> {
     /// A program that had the bit before is no trace.
@@ -12,6 +14,20 @@ impl Scene<'_> {
         let path = self.story.settle(path, draws.what.word());
         if self.world.suid.iter().all(|file| file.path != path) {
             self.world.suid.push(SuidFile { path, order: draws.what.word(), mark: Some(draws.mark) });
+        }
+    }
+
+    pub(super) fn unit(&mut self, name: &Choices, mut draws: Draws) {
+        let name = self.story.settle(name, draws.what.word());
+        if self.world.units.iter().all(|unit| unit.name != name) {
+            let directory = ["/etc/systemd/system", "/usr/lib/systemd/system"][usize::from(draws.what.chance(700))];
+            self.world.units.push(Unit {
+                name,
+                directory: directory.to_owned(),
+                sets: BTreeMap::new(),
+                order: draws.what.word(),
+                mark: Some(draws.mark),
+            });
         }
     }
 

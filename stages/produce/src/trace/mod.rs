@@ -53,6 +53,8 @@ struct Actor {
 struct Draws {
     what: Draw,
     numbers: Draw,
+    /// Drawn anew at each scan.
+    moment: Draw,
     /// The scan since which it runs.
     since: u32,
     mark: Mark,
@@ -77,9 +79,10 @@ impl<'a> Scene<'a> {
         let since = first.max(boot);
         let streams = self.host.streams(Purpose::Trace);
         let low = slot * STEP + u32::from(index);
-        let missed = streams.at2(scan, MISSED | low).share(self.missed);
+        let mut moment = streams.at2(scan, MISSED | low);
+        let missed = moment.share(self.missed);
         let mark = Mark { story: number, step: index, missed };
-        let draws = Draws { what, numbers: streams.at2(since, low), since, mark };
+        let draws = Draws { what, numbers: streams.at2(since, low), moment, since, mark };
         match &step.leaves {
             Trace::Process(trace) => self.processes(trace, draws),
             Trace::Alter(trace) => self.alter(trace, mark),
@@ -89,6 +92,7 @@ impl<'a> Scene<'a> {
             Trace::Writable(trace) => self.writable(trace.check, &trace.path, draws),
             Trace::Param(trace) => self.param(trace, draws),
             Trace::Module(trace) => self.module(trace, draws),
+            Trace::Unit(trace) => self.unit(&trace.name, draws),
             Trace::Mac(trace) => self.mac(trace.change, mark),
         }
     }

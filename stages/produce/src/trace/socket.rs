@@ -6,6 +6,9 @@ use crate::tables::{Direction, ExposeTrace, Listener, Protocol, Remote, SocketSt
 use crate::trace::{Draws, HOP, Scene};
 use crate::world::{EPHEMERAL, Mark, Socket, remote_address};
 
+/// Share of connections, per mille.
+const CLOSED: u32 = 80;
+
 impl Scene<'_> {
     /// A socket without its process is none: the step that starts the process did not happen, or a reboot ended it.
     pub(super) fn socket(&mut self, trace: &SocketTrace, mut draws: Draws) {
@@ -15,13 +18,22 @@ impl Scene<'_> {
         let socket = match trace.state {
             SocketState::Listen => {
                 let port = if trace.port.is_empty() { 0 } else { *draws.what.pick(&trace.port) };
-                let listener = Listener { protocol: trace.protocol, port, bind: trace.bind };
+                let protocol = match trace.protocol[..] {
+                    [] => Protocol::Tcp,
+                    ref protocols => *draws.what.pick(protocols),
+                };
+                let listener = Listener { protocol, port, bind: trace.bind };
                 Some(Socket::listener(listener, self.host, inode, owner.pid, draws.numbers.word()))
             }
             SocketState::Established | SocketState::TimeWait => self.connection(trace, owner.pid, inode, &mut draws),
         };
         let Some(socket) = socket else { return };
-        self.world.sockets.push(Socket { state: trace.state, mark: Some(mark), ..socket });
+        let mut socket = Socket { state: trace.state, mark: Some(mark), ..socket };
+        // As with anyone's connections, some are closed at the moment of the scan.
+        if socket.state != SocketState::Listen && draws.moment.chance(CLOSED) {
+            (socket.state, socket.inode, socket.pid) = (SocketState::TimeWait, 0, None);
+        }
+        self.world.sockets.push(socket);
     }
 
     fn connection(&self, trace: &SocketTrace, pid: u32, inode: u32, draws: &mut Draws) -> Option<Socket> {

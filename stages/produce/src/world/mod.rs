@@ -6,7 +6,7 @@
 mod files;
 mod ids;
 mod kernel;
-mod process;
+pub(crate) mod process;
 mod socket;
 mod units;
 

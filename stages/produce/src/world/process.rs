@@ -145,6 +145,11 @@ fn sessions(host: &Host, scan: u32, ids: &mut Ids, processes: &mut Vec<Process>)
     }
 }
 
+/// How many short-lived processes a host has room for; some rest at each scan.
+pub(crate) fn casual_slots(host: &Host) -> u32 {
+    host.streams(Purpose::Casual).at(u64::MAX).between(host.role.casual)
+}
+
 fn casual(host: &Host, scan: u32, ids: &mut Ids, processes: &mut Vec<Process>) {
     let streams = host.streams(Purpose::Casual);
     let fits = |place| match place {
@@ -152,8 +157,7 @@ fn casual(host: &Host, scan: u32, ids: &mut Ids, processes: &mut Vec<Process>) {
         Where::Desktop => host.role.desktop,
         Where::Developer => host.role.developer,
     };
-    let slots = streams.at(u64::MAX).between(host.role.casual);
-    for slot in CASUAL..CASUAL + slots {
+    for slot in CASUAL..CASUAL + casual_slots(host) {
         if streams.at2(scan, COIN + slot).chance(150) {
             continue;
         }
