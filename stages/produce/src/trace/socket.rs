@@ -7,7 +7,7 @@ use crate::trace::{Draws, HOP, Scene};
 use crate::world::{EPHEMERAL, Mark, Socket, remote_address};
 
 /// Share of connections, per mille.
-const CLOSED: u32 = 80;
+const CLOSED: u32 = 160;
 
 impl Scene<'_> {
     /// A socket without its process is none: the step that starts the process did not happen, or a reboot ended it.

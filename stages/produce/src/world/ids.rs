@@ -8,6 +8,7 @@ use std::collections::HashSet;
 
 use crate::host::Host;
 use crate::stream::{Draw, Purpose};
+use crate::world::process::casual_slots;
 
 /// Share of daemons, per mille, that were restarted between boot and the first scan.
 const RESTARTED_EARLY: u32 = 250;
@@ -43,7 +44,8 @@ impl Ids {
         let mut draw = host.streams(Purpose::Daemon).at2(boot, u32::MAX);
         let daemons: u32 = host.running.iter().map(|running| 1 + running.workers).sum();
         let middle = |[low, high]: [u32; 2]| (low + high) / 2;
-        let others = middle(host.role.casual) + 3 * middle(host.role.sessions);
+        // Some of the short-lived processes rest at each scan.
+        let others = casual_slots(host) * 85 / 100 + 3 * middle(host.role.sessions);
         let on_host = host.running.iter().filter(|running| running.container.is_none());
         let listeners: u32 = on_host.map(|running| running.service.listens.len() as u32).sum();
         let connections = middle(host.role.clients) + middle(host.role.outbound);
