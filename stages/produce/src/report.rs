@@ -1,21 +1,19 @@
 //! The report around the findings: what the scanner says of host, tool and times.
 
+use scan::rules::pci_compliance::STANDARD;
 use scan::{Report, ScannerResult, Warning};
 use serde_json::{Map, Value, json};
 
 use crate::clock::{Moment, iso};
-use crate::emit::Output;
+use crate::emit::{Output, Results};
 use crate::host::{Host, ModuleMode};
 use crate::stream::{Draw, Purpose};
 
 /// Switches of the scanner that are off in every report, and those that are on.
-const OFF: [&str; 13] = [
+const OFF: [&str; 10] = [
     "canonical",
     "compact",
-    "compliance",
-    "integrity",
     "integrity_pkg_rehash",
-    "integrity_pkg_verify",
     "ioc_env_trust",
     "ioc_exec_trace",
     "modules_hash",
@@ -26,20 +24,26 @@ const OFF: [&str; 13] = [
 ];
 const ON: [&str; 4] = ["containers", "pretty", "process_inventory", "rules_enable"];
 
+/// How long executions are watched.
+const TRACE_MS: u32 = 3000;
+
 /// The report of a scan.
 pub(crate) fn report(host: &Host, scan: u32, outputs: Vec<Output>) -> Report {
-    let moment = host.moments[scan as usize];
+    let mut moment = host.moments[scan as usize];
+    let traced = if host.mode.trace { TRACE_MS } else { 0 };
     let mut draw = host.streams(Purpose::Report).at(u64::from(scan));
-    let timings = timings(&outputs, moment, &mut draw);
+    let timings = timings(&outputs, moment, traced, &mut draw);
+    moment.duration_ms += traced;
     let slowest = timings.iter().max_by_key(|(_, elapsed)| *elapsed).copied().unwrap_or(("", 0));
+    let compliance = outputs.iter().find(|output| output.scanner == "pci_compliance").map(compliance);
     let findings: usize = outputs.iter().map(|output| output.found.len()).sum();
     let mut results = Vec::with_capacity(outputs.len() + 3);
     for output in outputs {
         let findings = output.found.into_iter().map(|found| found.finding).collect();
+        let empty = || ScannerResult::new(output.scanner, Vec::new());
+        results.extend((output.results == Results::EmptyBefore).then(empty));
         results.push(ScannerResult::new(output.scanner, findings));
-        if output.registers_twice {
-            results.push(ScannerResult::new(output.scanner, Vec::new()));
-        }
+        results.extend((output.results == Results::EmptyAfter).then(empty));
     }
     let mut report = Report {
         meta: meta(host, &timings),
@@ -47,17 +51,33 @@ pub(crate) fn report(host: &Host, scan: u32, outputs: Vec<Output>) -> Report {
         results,
         collection_warnings: warnings(host),
         scanner_errors: Vec::new(),
-        summary_extension: Map::new(),
+        summary_extension: compliance.into_iter().map(|summary| ("compliance_summary".to_owned(), summary)).collect(),
     };
     report.recount();
     report
 }
 
-fn timings(outputs: &[Output], moment: Moment, draw: &mut Draw) -> Vec<(&'static str, u32)> {
+/// How many controls passed. The scanner writes this beside the summary; its place in the valid form is within.
+fn compliance(output: &Output) -> Value {
+    let total = output.found.len();
+    let passed = output.found.iter().filter(|found| found.finding.flag("passed")).count();
+    let score = passed as f64 / total.max(1) as f64;
+    let counts = json!({
+        "total_controls": total,
+        "passed": passed,
+        "failed": total - passed,
+        "not_applicable": 0,
+        "score": score,
+    });
+    json!({ STANDARD: counts })
+}
+
+fn timings(outputs: &[Output], moment: Moment, traced: u32, draw: &mut Draw) -> Vec<(&'static str, u32)> {
     let most = moment.duration_ms / outputs.len().max(1) as u32;
     let timing = |output: &Output| {
-        let own = (output.scanner, draw.below(most));
-        [Some(own), output.registers_twice.then_some((output.scanner, 0))]
+        let watched = if output.scanner == "ebpf_exec_trace" { traced } else { 0 };
+        let own = (output.scanner, watched + draw.below(most));
+        [Some(own), (output.results != Results::Once).then_some((output.scanner, 0))]
     };
     outputs.iter().flat_map(timing).flatten().collect()
 }
@@ -71,6 +91,9 @@ fn meta(host: &Host, timings: &[(&'static str, u32)]) -> Map<String, Value> {
     let others = [
         ("fs_hygiene", word(host.mode.fs_hygiene)),
         ("hardening", word(host.mode.hardening)),
+        ("compliance", word(host.mode.compliance)),
+        ("integrity", word(host.mode.integrity)),
+        ("integrity_pkg_verify", word(host.mode.verify)),
         ("modules_summary_only", is(ModuleMode::Summary)),
         ("modules_anomalies_only", is(ModuleMode::Anomalies)),
         ("seccomp_strict", json!("false")),
@@ -113,6 +136,11 @@ fn command(host: &Host) -> String {
         (host.module_mode == ModuleMode::Anomalies, " --modules-anomalies-only"),
         (mode.fs_hygiene, " --fs-hygiene"),
         (mode.hardening, " --hardening"),
+        (mode.integrity, " --integrity"),
+        (mode.verify, " --integrity-pkg-verify"),
+        (mode.compliance, " --compliance"),
+        (mode.yara != [0, 0], " --rules-dir /etc/sys-scan/rules"),
+        (!mode.trace, " --disable ebpf_exec_trace"),
     ];
     let on: String = flags.into_iter().filter(|(is, _)| *is).map(|(_, flag)| flag).collect();
     format!("sys-scan --pretty{on} --timings --output scan.json")

@@ -23,6 +23,12 @@ pub(crate) enum Purpose {
     Mode,
     Unit,
     Network,
+    Mount,
+    Firmware,
+    Audit,
+    Package,
+    Pattern,
+    Execution,
 }
 
 /// The streams of one purpose on one host.

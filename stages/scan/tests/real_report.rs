@@ -21,25 +21,15 @@ fn json_at(path: &Path) -> Value {
 }
 
 #[test]
-fn the_rules_reproduce_every_severity_of_the_scanners_they_cover() {
+fn the_rules_reproduce_every_severity() {
     let report = Report::read(&real_path()).unwrap();
     let host = HostContext { container: true, apparmor: false };
-    let mut covered = BTreeMap::<String, u32>::new();
+    let mut reproduced = 0;
     for (scanner, finding) in report.findings() {
-        let Some(severity) = severity_of(scanner, finding, host) else { continue };
-        assert_eq!(severity, finding.severity, "{scanner} {}", finding.id);
-        *covered.entry(scanner.to_owned()).or_default() += 1;
+        assert_eq!(severity_of(scanner, finding, host), Some(finding.severity), "{scanner} {}", finding.id);
+        reproduced += 1;
     }
-    let expected = [
-        ("ioc", 6),
-        ("kernel_params", 4),
-        ("mac", 3),
-        ("network", 8),
-        ("processes", 21),
-        ("suid_sgid", 11),
-        ("systemd_units", 40),
-    ];
-    assert_eq!(covered, expected.map(|(scanner, n)| (scanner.to_owned(), n)).into());
+    assert_eq!(reproduced, 118);
 }
 
 #[test]

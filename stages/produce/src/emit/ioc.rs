@@ -3,7 +3,7 @@
 use scan::Finding;
 use scan::rules::ioc::{Process, Traits, severity};
 
-use crate::emit::{Output, processes::by_pid};
+use crate::emit::{Output, Results, processes::by_pid};
 use crate::host::Host;
 use crate::world::World;
 
@@ -11,7 +11,7 @@ use crate::world::World;
 const COMMAND: usize = 127;
 
 pub(super) fn emit(_host: &Host, world: &World) -> Output {
-    let mut output = Output { registers_twice: true, ..Output::new("ioc") };
+    let mut output = Output { results: Results::EmptyAfter, ..Output::new("ioc") };
     for process in by_pid(world) {
         let exe = process.link();
         let argv =

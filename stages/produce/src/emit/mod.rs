@@ -2,15 +2,23 @@
 //!
 //! Severities come from `scan::rules` alone. Every function returns what the scanner reports and what it misses.
 
+mod auditd;
+mod containers;
+mod ebpf_exec_trace;
+mod integrity;
 mod ioc;
+mod kernel_hardening;
 mod kernel_params;
 mod mac;
 mod modules;
+mod mounts;
 mod network;
+mod pci_compliance;
 mod processes;
 mod suid_sgid;
 mod systemd_units;
 mod world_writable;
+mod yara;
 
 use scan::Finding;
 
@@ -30,13 +38,28 @@ pub(crate) struct Output {
     pub found: Vec<Found>,
     /// Ids of what stories left and the scanner does not report.
     pub missed: Vec<(String, Mark)>,
-    /// The scanner registers itself a second time, so that its report holds an empty result after its own.
-    pub registers_twice: bool,
+    pub results: Results,
+}
+
+/// How a scanner's findings appear in the report. Some begin their result a second time, beside the registry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Results {
+    Once,
+    /// An empty result follows.
+    EmptyAfter,
+    /// An empty result comes first.
+    EmptyBefore,
 }
 
 impl Output {
     fn new(scanner: &'static str) -> Output {
-        Output { scanner, found: Vec::new(), missed: Vec::new(), registers_twice: false }
+        Output { scanner, found: Vec::new(), missed: Vec::new(), results: Results::Once }
+    }
+
+    /// Of a scanner that begins its own result where hardening checks are on.
+    fn hardening(scanner: &'static str, host: &Host) -> Output {
+        let results = if host.mode.hardening { Results::EmptyAfter } else { Results::Once };
+        Output { results, ..Output::new(scanner) }
     }
 
     fn push(&mut self, finding: Finding, mark: Option<Mark>) {
@@ -66,23 +89,33 @@ impl Output {
     }
 }
 
-/// The results of the scanners that are not switched off, in the order in which they run.
+/// The results of the scanners that are not switched off, in the order in which they run. A scanner that is on may still have
+/// nothing to look at: those of hardening checks have an empty result without them.
 pub(crate) fn outputs(host: &Host, world: &World, counts: &Counts, is_chain: impl Fn(Mark) -> bool) -> Vec<Output> {
     type Emit = fn(&Host, &World) -> Output;
-    let scanners: [(Emit, Option<u32>); 9] = [
-        (processes::emit, counts.processes),
-        (network::emit, counts.network),
-        (kernel_params::emit, counts.kernel_params),
-        (modules::emit, counts.modules),
-        (world_writable::emit, counts.world_writable),
-        (suid_sgid::emit, counts.suid),
-        (ioc::emit, counts.ioc),
-        (mac::emit, counts.mac),
-        (systemd_units::emit, None),
+    let mode = host.mode;
+    let scanners: [(bool, Emit, Option<u32>); 17] = [
+        (true, processes::emit, counts.processes),
+        (true, network::emit, counts.network),
+        (true, kernel_params::emit, counts.kernel_params),
+        (true, modules::emit, counts.modules),
+        (true, world_writable::emit, counts.world_writable),
+        (true, suid_sgid::emit, counts.suid),
+        (true, ioc::emit, counts.ioc),
+        (true, mac::emit, counts.mac),
+        (true, mounts::emit, None),
+        (true, kernel_hardening::emit, None),
+        (true, systemd_units::emit, None),
+        (true, auditd::emit, None),
+        (true, containers::emit, None),
+        (mode.integrity, integrity::emit, None),
+        (true, yara::emit, None),
+        (mode.trace, ebpf_exec_trace::emit, None),
+        (mode.compliance, pci_compliance::emit, None),
     ];
-    let switched_on = scanners.into_iter().filter(|(_, limit)| *limit != Some(0));
+    let switched_on = scanners.into_iter().filter(|(is, _, limit)| *is && *limit != Some(0));
     switched_on
-        .map(|(emit, limit)| {
+        .map(|(_, emit, limit)| {
             let mut output = emit(host, world);
             let unseen = world.unseen.iter().filter(|(scanner, _, _)| *scanner == output.scanner);
             output.missed.extend(unseen.map(|(_, id, mark)| (id.clone(), *mark)));

@@ -3,7 +3,7 @@
 use scan::Finding;
 use scan::rules::modules::{ANOMALY, Counts, LISTED, SUMMARY, summary};
 
-use crate::emit::Output;
+use crate::emit::{Output, Results};
 use crate::host::{Host, ModuleMode};
 use crate::tables::Anomaly;
 use crate::world::{KernelModule, Mark, World};
@@ -15,7 +15,7 @@ const ODD_SAMPLE: usize = 5;
 const BUILT_IN: [&str; 6] = ["8250", "acpi_cpufreq", "blk_cgroup", "dns_resolver", "intel_idle", "kernel"];
 
 pub(super) fn emit(host: &Host, world: &World) -> Output {
-    let mut output = Output { registers_twice: true, ..Output::new("modules") };
+    let mut output = Output { results: Results::EmptyAfter, ..Output::new("modules") };
     let mut loaded: Vec<&KernelModule> = world.modules.loaded.iter().collect();
     loaded.sort_by_key(|module| module.order);
     match host.module_mode {

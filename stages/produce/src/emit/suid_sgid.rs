@@ -3,7 +3,7 @@
 use scan::Finding;
 use scan::rules::suid_sgid;
 
-use crate::emit::Output;
+use crate::emit::{Output, Results};
 use crate::host::Host;
 use crate::world::{SuidFile, World};
 
@@ -24,7 +24,7 @@ pub(super) fn emit(_host: &Host, world: &World) -> Output {
             }
         }
     }
-    let mut output = Output { registers_twice: true, ..Output::new("suid_sgid") };
+    let mut output = Output { results: Results::EmptyAfter, ..Output::new("suid_sgid") };
     for file in covered {
         output.missed.extend(file.mark.map(|mark| (file.path.clone(), mark)));
     }

@@ -12,7 +12,7 @@ use crate::world::{Unit, World};
 
 pub(super) fn emit(host: &Host, world: &World) -> Output {
     let on = host.mode.hardening;
-    let mut output = Output { registers_twice: on, ..Output::new("systemd_units") };
+    let mut output = Output::hardening("systemd_units", host);
     let mut units: Vec<&Unit> = world.units.iter().collect();
     units.sort_by_key(|unit| (&unit.directory, unit.order));
     for unit in units {

@@ -1,5 +1,6 @@
 //! Tables of what hosts are: roles, distributions, address pools.
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use serde::de::Error;
@@ -15,6 +16,9 @@ pub(crate) struct Distribution {
     pub weight: u32,
     pub kernels: Vec<String>,
     pub mac: Mac,
+    /// Values of kernel parameters by the last part of their path; one is drawn.
+    pub params: BTreeMap<String, Vec<String>>,
+    pub complaining: [u32; 2],
     /// How module files end.
     pub modules: String,
     pub suid: Vec<String>,

@@ -4,11 +4,11 @@
 //! not read is a bug of this crate, and its test says where.
 
 mod choices;
+mod extra;
 mod host;
 mod service;
 mod template;
 mod trace;
-mod unit;
 
 use std::sync::LazyLock;
 
@@ -16,6 +16,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 pub(crate) use choices::Choices;
+pub(crate) use extra::{Binaries, Mismatches, Mode, Mount, Units};
 pub(crate) use host::{Distribution, Mac, Role};
 pub(crate) use service::{Account, Bind, Casual, Listener, Protocol, Service, Site, Where};
 pub(crate) use template::{Step, Template};
@@ -23,7 +24,6 @@ pub(crate) use trace::{
     AlterTrace, Anomaly, Direction, ExposeTrace, MacChange, ModuleTrace, Owner, ParamTrace, Place, ProcessTrace,
     Remote, SocketState, SocketTrace, Trace, WritableCheck,
 };
-pub(crate) use unit::{Mode, Units};
 
 /// Every table.
 pub(crate) struct Tables {
@@ -35,6 +35,9 @@ pub(crate) struct Tables {
     pub networks: Networks,
     pub modes: Vec<Mode>,
     pub units: Units,
+    pub mounts: Vec<Mount>,
+    pub mismatches: Mismatches,
+    pub binaries: Binaries,
     pub lookalikes: Vec<Template>,
     /// Those of chains.yaml, then those of chains_frozen.yaml.
     pub chains: Vec<Template>,
@@ -79,6 +82,9 @@ pub(crate) static TABLES: LazyLock<Tables> = LazyLock::new(|| Tables {
     networks: read("networks", include_str!("../../data/networks.yaml")),
     modes: read("modes", include_str!("../../data/modes.yaml")),
     units: read("units", include_str!("../../data/units.yaml")),
+    mounts: read("mounts", include_str!("../../data/mounts.yaml")),
+    mismatches: read("integrity", include_str!("../../data/integrity.yaml")),
+    binaries: read("binaries", include_str!("../../data/binaries.yaml")),
     lookalikes: read("lookalikes", include_str!("../../data/lookalikes.yaml")),
     chains: {
         let mut chains: Vec<Template> = read("chains", include_str!("../../data/chains.yaml"));
@@ -112,6 +118,9 @@ mod tests {
             for name in role.services.iter().flat_map(|wish| &wish.any) {
                 assert!(services.contains(name.as_str()), "roles.yaml: {name}");
             }
+        }
+        for unit in &TABLES.units.services {
+            assert!(services.contains(unit.of.as_str()), "units.yaml: {}", unit.of);
         }
         for template in TABLES.chains.iter().chain(&TABLES.lookalikes) {
             let name = &template.name;

@@ -48,17 +48,21 @@ pub(crate) struct MacState {
 
 pub(super) fn params(host: &Host) -> Vec<ParamValue> {
     let mut draw = host.streams(Purpose::Kernel).at(0);
-    let mut value = |param: &'static Param| {
-        let current = match param.path {
-            "/proc/sys/kernel/randomize_va_space" => "2",
-            "/proc/sys/kernel/kptr_restrict" => ["0", "1", "1", "2"][draw.below(4) as usize],
-            "/proc/sys/net/ipv4/conf/all/rp_filter" => ["0", "0", "1", "2", "2"][draw.below(5) as usize],
-            _ if draw.chance(host.role.forwards) => "1",
-            _ => "0",
-        };
+    let value = |param: &'static Param| {
+        let forwards = draw.chance(host.role.forwards);
+        let current = param_value(host, param.path).unwrap_or(if forwards { "1" } else { "0" });
         ParamValue { param, current: current.to_owned(), mark: None }
     };
-    PARAMS.iter().map(&mut value).collect()
+    PARAMS.iter().map(value).collect()
+}
+
+/// The value that the host's distribution, or its administrator, gives to a kernel parameter.
+pub(crate) fn param_value(host: &Host, path: &str) -> Option<&'static str> {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let values = host.distribution.params.get(name)?;
+    let place = host.distribution.params.keys().position(|key| key == name)?;
+    let mut draw = host.streams(Purpose::Kernel).at(1000 + place as u64);
+    Some(draw.pick::<String>(values))
 }
 
 pub(super) fn modules(host: &Host, scan: u32) -> Modules {
@@ -99,7 +103,7 @@ pub(super) fn mac(host: &Host) -> MacState {
     MacState {
         selinux: if mac == Some(Mac::Selinux) { state } else { Selinux::Absent },
         apparmor: mac == Some(Mac::Apparmor),
-        complaining: draw.below(3),
+        complaining: draw.between(host.distribution.complaining),
         kernel_threads: draw.between([90, 260]),
         selinux_mark: None,
         apparmor_mark: None,

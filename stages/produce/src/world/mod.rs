@@ -3,6 +3,7 @@
 //! First the benign state is built (`process`, `socket`, `files`, `kernel`, with pids and inodes from `ids`); then stories
 //! change it. Findings come from the state alone, so a chain's process passes through the same code as any other.
 
+mod executions;
 mod files;
 mod ids;
 mod kernel;
@@ -10,16 +11,18 @@ pub(crate) mod process;
 mod socket;
 mod units;
 
+pub(crate) use executions::Execution;
 pub(crate) use files::{SuidFile, WritableFile};
 pub(crate) use ids::{Ids, Since};
-pub(crate) use kernel::{KernelModule, MacState, Modules, ParamValue};
+pub(crate) use kernel::{KernelModule, MacState, Modules, ParamValue, param_value};
 pub(crate) use process::{Process, user_uid};
 pub(crate) use socket::{EPHEMERAL, Socket, remote_address};
 pub(crate) use units::Unit;
 
 use crate::host::Host;
 
-/// Everything of a host that the eight scanners look at.
+/// Everything of a host that stories change or that comes and goes. What neither touches (mounts, firmware, audit rules) is drawn
+/// where it is emitted.
 pub(crate) struct World {
     /// The number of the scan, from 0.
     pub scan: u32,
@@ -32,6 +35,7 @@ pub(crate) struct World {
     pub modules: Modules,
     pub mac: MacState,
     pub units: Vec<Unit>,
+    pub executions: Vec<Execution>,
     /// Scanner, finding id and mark of what stories changed without the scan noticing: the finding is as if they had not.
     pub unseen: Vec<(&'static str, String, Mark)>,
 }
@@ -50,6 +54,7 @@ impl World {
     pub(crate) fn benign(host: &Host, scan: u32) -> World {
         let mut ids = Ids::new(host, scan);
         let processes = process::benign(host, scan, &mut ids);
+        let executions = executions::executions(host, scan, &processes, &mut ids);
         let sockets = socket::benign(host, scan, &processes, &ids);
         World {
             scan,
@@ -62,6 +67,7 @@ impl World {
             modules: kernel::modules(host, scan),
             mac: kernel::mac(host),
             units: units::units(host),
+            executions,
             unseen: Vec::new(),
         }
     }

@@ -1,4 +1,4 @@
-//! Tables of unit files, and of the ways in which hosts are scanned.
+//! Tables for the scanners that only some scans run: unit files, mounts, packages, programs; and of which scans run what.
 
 use std::collections::BTreeMap;
 
@@ -46,9 +46,56 @@ pub(crate) struct Mode {
     pub fs_hygiene: bool,
     #[serde(default)]
     pub hardening: bool,
+    #[serde(default)]
+    pub compliance: bool,
+    #[serde(default)]
+    pub integrity: bool,
+    /// Packages are verified.
+    #[serde(default)]
+    pub verify: bool,
+    /// How many binaries hold a pattern; none without rules.
+    #[serde(default)]
+    pub yara: [u32; 2],
+    /// Executions are watched.
+    #[serde(default)]
+    pub trace: bool,
     /// How many unit files a scan with hardening checks reads.
     #[serde(default)]
     pub units: [u32; 2],
+}
+
+/// A mount that a host may have.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Mount {
+    pub place: String,
+    pub device: String,
+    pub filesystem: String,
+    /// Of hosts, per mille.
+    pub share: u32,
+    pub options: Vec<String>,
+    #[serde(default = "yes")]
+    pub desktop: bool,
+}
+
+/// What tools that verify packages print.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Mismatches {
+    pub dpkg: Vec<String>,
+    pub rpm: Vec<String>,
+}
+
+/// Programs that hold a pattern.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Binaries {
+    pub pattern: String,
+    pub names: Vec<String>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn packages() -> String {
