@@ -1,9 +1,11 @@
 //! Recommended actions: entries of `actions.yaml` that a scan's correlations or findings ask for.
 
+use std::collections::HashSet;
 use std::sync::LazyLock;
 
 use correlate::{Correlation, EnrichedFinding};
 use scan::Severity;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Findings that one action names; the rest is only counted.
@@ -25,7 +27,7 @@ struct Template {
 }
 
 /// How soon. The order is the order of urgency.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Priority {
     /// Now.
@@ -80,10 +82,11 @@ pub struct Action {
     pub finding_ids: Vec<String>,
 }
 
-/// The actions that a scan asks for, most urgent first.
-pub fn of(findings: &[EnrichedFinding], correlations: &[Correlation]) -> Vec<Action> {
+/// The actions that some findings and correlations of a scan ask for, most urgent first.
+pub fn of(findings: &[&EnrichedFinding], correlations: &[&Correlation]) -> Vec<Action> {
+    let ids: HashSet<&str> = findings.iter().map(|finding| finding.document_id.as_str()).collect();
     let mut actions: Vec<Action> =
-        TEMPLATES.iter().filter_map(|template| template.asked(findings, correlations)).collect();
+        TEMPLATES.iter().filter_map(|template| template.asked(findings, &ids, correlations)).collect();
     actions.sort_by_key(|action| action.priority);
     for (number, action) in actions.iter_mut().enumerate() {
         action.id = format!("a{}", number + 1);
@@ -92,21 +95,30 @@ pub fn of(findings: &[EnrichedFinding], correlations: &[Correlation]) -> Vec<Act
 }
 
 impl Template {
-    fn asked(&self, findings: &[EnrichedFinding], correlations: &[Correlation]) -> Option<Action> {
+    fn asked(
+        &self,
+        findings: &[&EnrichedFinding],
+        known: &HashSet<&str>,
+        correlations: &[&Correlation],
+    ) -> Option<Action> {
         let joined = correlations
             .iter()
             .filter(|correlation| correlation.tags.contains(&self.tag))
-            .flat_map(|correlation| correlation.related_finding_ids.iter().cloned());
+            .flat_map(|correlation| &correlation.related_finding_ids)
+            .filter(|id| known.contains(id.as_str()));
         let found = findings
             .iter()
             .filter(|finding| {
                 self.from.is_some_and(|from| finding.severity >= from) && finding.tags.contains(&self.tag)
             })
-            .map(|finding| finding.document_id.clone());
+            .map(|finding| &finding.document_id);
         let mut ids: Vec<String> = Vec::new();
         for id in joined.chain(found) {
-            if ids.len() < NAMED_FINDINGS && !ids.contains(&id) {
-                ids.push(id);
+            if ids.len() == NAMED_FINDINGS {
+                break;
+            }
+            if !ids.contains(id) {
+                ids.push(id.clone());
             }
         }
         (!ids.is_empty()).then(|| Action {

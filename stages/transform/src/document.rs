@@ -9,6 +9,7 @@ use correlate::record::{BaselineStatus, Subscores};
 use correlate::{Category, Correlation, EnrichedFinding};
 use scan::{Metadata, Severity};
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 use crate::action::{self, Action};
 use crate::reduction::{self, Reductions, Subject};
@@ -20,8 +21,8 @@ use crate::visible::Visible;
 #[expect(missing_docs, reason = "the names of schemas/ground_truth_schema.json")]
 pub struct Document<'a> {
     pub version: &'static str,
-    pub enriched_findings: Vec<DocumentFinding<'a>>,
-    pub correlations: Vec<DocumentCorrelation<'a>>,
+    pub enriched_findings: Box<RawValue>,
+    pub correlations: Box<RawValue>,
     pub reductions: Reductions,
     pub summaries: Summaries,
     pub actions: Vec<Action>,
@@ -101,7 +102,7 @@ pub struct MultiHost<'a> {
     related_finding_ids: &'a [String],
 }
 
-/// Digests of what the document was made from.
+/// Digests of the two arrays as they are written in the document.
 #[derive(Serialize)]
 pub struct Integrity {
     algorithm: &'static str,
@@ -113,13 +114,13 @@ pub struct Integrity {
 pub fn of<'a>(findings: &'a [EnrichedFinding], correlations: &'a [Correlation], visible: &[Visible]) -> Document<'a> {
     let subjects: Vec<Subject<'_>> = findings.iter().map(Subject::from).collect();
     let reductions = reduction::reduce(&subjects);
-    let actions = action::of(findings, correlations);
-    let enriched_findings: Vec<_> = findings.iter().zip(visible).map(|(f, v)| finding(f, v.rationale())).collect();
-    let of_document: Vec<_> = correlations.iter().map(correlation).collect();
+    let actions = action::of(&findings.iter().collect::<Vec<_>>(), &correlations.iter().collect::<Vec<_>>());
+    let enriched_findings = array(findings.iter().zip(visible).map(|(f, v)| finding(f, v.rationale())));
+    let of_document = array(correlations.iter().map(correlation));
     let integrity = Integrity {
         algorithm: "blake3",
-        enriched_findings: digest(&enriched_findings),
-        correlations: digest(&of_document),
+        enriched_findings: Digest::of(enriched_findings.get().as_bytes()),
+        correlations: Digest::of(of_document.get().as_bytes()),
     };
     let across = correlations.iter().filter(|c| !c.hosts.is_empty());
     Document {
@@ -198,6 +199,16 @@ fn graph<'a>(findings: &'a [EnrichedFinding], correlations: &[Correlation]) -> C
     CorrelationGraph { finding_count: findings.len(), correlation_count: correlations.len(), clusters }
 }
 
-fn digest(value: &impl Serialize) -> Digest {
-    Digest::of(&serde_json::to_vec(value).expect("plain data"))
+/// The text of a JSON array, written once for the document and its digest.
+fn array(items: impl Iterator<Item = impl Serialize>) -> Box<RawValue> {
+    let mut bytes = vec![b'['];
+    for item in items {
+        if bytes.len() > 1 {
+            bytes.push(b',');
+        }
+        serde_json::to_writer(&mut bytes, &item).expect("plain data");
+    }
+    bytes.push(b']');
+    let text = String::from_utf8(bytes).expect("JSON is UTF-8");
+    RawValue::from_string(text).expect("an array was written")
 }

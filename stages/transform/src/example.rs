@@ -2,9 +2,14 @@
 
 use correlate::EnrichedFinding;
 use scan::Severity;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, schema_for};
 use serde::{Deserialize, Serialize};
 
+use crate::advice::ActionsAnswer;
+use crate::briefing::SummaryAnswer;
+use crate::correlation::CorrelationAnswer;
+use crate::refine::RefineAnswer;
+use crate::triage::TriageAnswer;
 use crate::visible::Visible;
 
 /// What an example teaches.
@@ -13,19 +18,44 @@ use crate::visible::Visible;
 pub enum Task {
     /// One finding: its severity, its risk and why.
     Finding,
+    /// Findings of one scan: what is joined.
+    Correlation,
+    /// Findings of one scan: what to do about them.
+    Actions,
+    /// One scan of one host: its summary.
+    Summary,
     /// One scan of one host: what to look at first.
     Triage,
+    /// Suggested rules: better ones.
+    Refine,
 }
 
 impl Task {
     /// Every task.
-    pub const ALL: [Task; 2] = [Task::Finding, Task::Triage];
+    pub const ALL: [Task; 6] =
+        [Task::Finding, Task::Correlation, Task::Actions, Task::Summary, Task::Triage, Task::Refine];
 
     /// The system message. Short, because every example pays for it.
     pub fn instruction(self) -> &'static str {
         match self {
             Task::Finding => "Rate the finding as JSON.",
+            Task::Correlation => "Join the findings as JSON.",
+            Task::Actions => "List the actions as JSON.",
+            Task::Summary => "Summarize the host as JSON.",
             Task::Triage => "Triage the host as JSON.",
+            Task::Refine => "Refine the rules as JSON.",
+        }
+    }
+
+    /// The schema of its answers: `schemas/answers/<task>.json`.
+    pub fn answer_schema(self) -> Schema {
+        match self {
+            Task::Finding => schema_for!(FindingAnswer),
+            Task::Correlation => schema_for!(CorrelationAnswer),
+            Task::Actions => schema_for!(ActionsAnswer),
+            Task::Summary => schema_for!(SummaryAnswer),
+            Task::Triage => schema_for!(TriageAnswer),
+            Task::Refine => schema_for!(RefineAnswer),
         }
     }
 
@@ -33,7 +63,11 @@ impl Task {
     pub fn name(self) -> &'static str {
         match self {
             Task::Finding => "finding",
+            Task::Correlation => "correlation",
+            Task::Actions => "actions",
+            Task::Summary => "summary",
             Task::Triage => "triage",
+            Task::Refine => "refine",
         }
     }
 }
@@ -58,6 +92,7 @@ pub struct Example {
 #[serde(deny_unknown_fields)]
 pub struct FindingAnswer {
     /// 0..=100.
+    #[schemars(range(max = 100))]
     pub risk: u8,
     /// As the scanner rates it.
     pub severity: Severity,

@@ -4,20 +4,26 @@
 //! - [`reduction`]: what the agent reduces a scan to. [`action`], [`summary`]: what follows from it, in words.
 //!   [`document`]: all of that in the form of `schemas/ground_truth_schema.json`.
 //! - [`visible`]: what a model may see of a finding, and what follows from exactly that; `seen`: its form by scanner.
-//!   [`example`]: chat-form examples; the tasks are `finding` and [`triage`].
+//!   [`example`]: chat-form examples and task `finding`. [`listing`]: many findings in a prompt. The tasks of whole scans:
+//!   [`correlation`], [`advice`] (`actions`), [`briefing`] (`summary`), [`triage`], [`refine`].
 //! - [`spool`]: examples on disk. [`merge`]: one per prompt, conflicts. [`split`]: hosts to splits. [`balance`]: limits.
 //!   [`dataset`], [`manifest`]: the files, and what is said of them.
 //!
 //! Every sentence is computed from facts in the findings; nothing is drawn at random but the order, which the seed fixes.
 
 pub mod action;
+pub mod advice;
 pub mod balance;
+pub mod briefing;
+pub mod correlation;
 pub mod dataset;
 pub mod document;
 pub mod example;
+pub mod listing;
 pub mod manifest;
 pub mod merge;
 pub mod reduction;
+pub mod refine;
 mod seen;
 pub mod split;
 pub mod spool;

@@ -10,7 +10,7 @@ use scan::rules::modules::SUMMARY;
 use crate::visible::Surroundings;
 
 /// Keys that only repeat others or are noise of one boot.
-const NOISE: [&str; 8] = ["pid", "inode", "uid", "gid", "path", "standard", "requirement", "sha256"];
+pub(crate) const NOISE: [&str; 8] = ["pid", "inode", "uid", "gid", "path", "standard", "requirement", "sha256"];
 /// Where ports begin that a kernel gives to clients.
 const EPHEMERAL: u16 = 32_768;
 /// Bytes of text that a finding may take.

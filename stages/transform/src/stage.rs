@@ -12,14 +12,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::balance::Balance;
 use crate::dataset::{Writer, spread};
-use crate::document;
-use crate::example::Example;
+use crate::example::{Example, Task};
 use crate::manifest::{Manifest, VerificationStatus};
 use crate::merge::merge;
 use crate::split::{self, Fractions, Split, Ties};
 use crate::spool::{Cache, Offer, Spool};
-use crate::triage;
 use crate::visible::{Surroundings, Visible};
+use crate::{advice, briefing, correlation, document, refine, triage};
 
 /// Params of `transform`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -27,6 +26,8 @@ use crate::visible::{Surroundings, Visible};
 pub struct TransformParams {
     /// Fixes which hosts are in which split, and the order of examples.
     pub seed: u64,
+    /// What the examples teach.
+    pub tasks: Vec<Task>,
     /// Shares of the hosts for validation and test.
     pub fractions: Fractions,
     /// What one split may hold.
@@ -37,7 +38,13 @@ pub struct TransformParams {
 
 impl Default for TransformParams {
     fn default() -> TransformParams {
-        TransformParams { seed: 0, fractions: Fractions::default(), balance: Balance::default(), calibration: 128 }
+        TransformParams {
+            seed: 0,
+            tasks: Task::ALL.to_vec(),
+            fractions: Fractions::default(),
+            balance: Balance::default(),
+            calibration: 128,
+        }
     }
 }
 
@@ -48,7 +55,7 @@ impl Stage for Transform {
     type Params = TransformParams;
 
     fn card() -> Card {
-        Card::new("transform", 2)
+        Card::new("transform", 3)
             .worker("pipe-data")
             .summary("Writes ground-truth documents and chat-form training sets")
             .input("findings", Type::Findings, "Enriched findings")
@@ -83,7 +90,7 @@ impl Stage for Transform {
             }
             let known = spool.cache();
             let done: Vec<Done> = threads.install(|| {
-                batch.par_iter().map(|scan| transform(scan, documents, params.seed, known)).collect::<Result<_, _>>()
+                batch.par_iter().map(|scan| transform(scan, documents, &params, known)).collect::<Result<_, _>>()
             })?;
             for (scan, done) in batch.iter().zip(done) {
                 if hosts.last() != Some(&scan.host) {
@@ -150,7 +157,12 @@ struct Done {
     undetermined: u64,
 }
 
-fn transform(scan: &ScanLines, documents: &Path, seed: u64, known: &Cache) -> Result<Done, StageError> {
+fn transform(
+    scan: &ScanLines,
+    documents: &Path,
+    TransformParams { seed, tasks, .. }: &TransformParams,
+    known: &Cache,
+) -> Result<Done, StageError> {
     let (findings, correlations) = scan.parse()?;
     let surroundings = Surroundings::of(&findings, &correlations);
     let visible: Vec<Visible> = findings.iter().map(|finding| Visible::of(finding, &surroundings)).collect();
@@ -159,13 +171,29 @@ fn transform(scan: &ScanLines, documents: &Path, seed: u64, known: &Cache) -> Re
     std::fs::create_dir_all(&directory).at(&directory)?;
     let path = directory.join(format!("{:04}.json", scan.scan));
     std::fs::write(&path, serde_json::to_vec(&document).expect("plain data")).at(&path)?;
-    let mut examples: Vec<Example> =
+    let wanted = |task: Task| tasks.contains(&task);
+    let of_findings: Vec<Example> =
         findings.iter().zip(&visible).filter_map(|(finding, visible)| Example::of_finding(finding, visible)).collect();
-    let undetermined = (findings.len() - examples.len()) as u64;
-    examples.push(triage::example(&document, &findings, &correlations, &visible));
+    let undetermined = (findings.len() - of_findings.len()) as u64;
+    let mut examples = if wanted(Task::Finding) { of_findings } else { Vec::new() };
+    if wanted(Task::Correlation) {
+        examples.extend(correlation::examples(&findings, &correlations, &visible));
+    }
+    if wanted(Task::Actions) {
+        examples.extend(advice::example(&findings, &correlations, &visible, &document.actions));
+    }
+    if wanted(Task::Summary) {
+        examples.extend(briefing::example(&document, &findings, &correlations, &visible));
+    }
+    if wanted(Task::Triage) {
+        examples.push(triage::example(&document, &findings, &correlations, &visible));
+    }
+    if wanted(Task::Refine) {
+        examples.extend(refine::example(&findings, &correlations, &visible));
+    }
     let mut ties = Ties::default();
     ties.note(&correlations);
-    let offers = examples.iter().filter_map(|example| known.offer(seed, &scan.host, example)).collect();
+    let offers = examples.iter().filter_map(|example| known.offer(*seed, &scan.host, example)).collect();
     Ok(Done { offers, offered: examples.len() as u64, ties, findings: findings.len() as u64, undetermined })
 }
 

@@ -3,7 +3,7 @@
 //! Risk and rationale follow from exactly this, so equal prompts have equal answers. Where the scanner's rule depends on
 //! something that no report shows, the finding is [`Visible::determined`] = false and no example is made of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use correlate::{Correlation, EnrichedFinding};
 
@@ -34,10 +34,10 @@ pub struct Visible {
 }
 
 /// What a finding is seen against.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Surroundings<'a> {
-    /// The correlations of the same scan.
-    pub correlations: &'a [Correlation],
+    /// The titles of the scan's correlations by id.
+    titles: HashMap<&'a str, &'a str>,
     /// Whether AppArmor is on, where the scan says.
     pub apparmor: Option<bool>,
 }
@@ -47,7 +47,8 @@ impl<'a> Surroundings<'a> {
     pub fn of(findings: &[EnrichedFinding], correlations: &'a [Correlation]) -> Surroundings<'a> {
         let apparmor = findings.iter().find(|f| f.scanner == "mac" && f.id == "apparmor");
         let enabled = apparmor.and_then(|f| f.metadata.get("enabled")).map(|value| value == "true");
-        Surroundings { correlations, apparmor: enabled }
+        let title = |correlation: &'a Correlation| (correlation.id.as_str(), correlation.title.as_str());
+        Surroundings { titles: correlations.iter().map(title).collect(), apparmor: enabled }
     }
 }
 
@@ -60,12 +61,8 @@ impl Visible {
             Some(false) => "host",
             None => "host or container",
         };
-        let joined = surroundings
-            .correlations
-            .iter()
-            .filter(|correlation| finding.correlation_refs.contains(&correlation.id))
-            .map(|correlation| correlation.title.clone())
-            .collect::<BTreeSet<_>>();
+        let titles = finding.correlation_refs.iter().filter_map(|id| surroundings.titles.get(id.as_str()));
+        let joined: BTreeSet<&str> = titles.copied().collect();
         Visible {
             scanner: finding.scanner.clone(),
             subject: seen.subject,
@@ -73,7 +70,7 @@ impl Visible {
             facts: seen.facts,
             host: format!("{} {container}", finding.host_role),
             history: history(finding),
-            joined: joined.into_iter().take(JOINED_LIMIT).collect(),
+            joined: joined.into_iter().take(JOINED_LIMIT).map(str::to_owned).collect(),
             determined: finding.scanner != "mac" || finding.container.is_some(),
         }
     }

@@ -1,0 +1,85 @@
+//! Task `actions`: findings of one scan and what joins them, and what to do about them.
+
+use std::collections::BTreeSet;
+
+use correlate::{Correlation, EnrichedFinding};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::action::{self, Action, Priority};
+use crate::example::{Example, Task};
+use crate::listing::{Listing, Seen, across};
+use crate::visible::Visible;
+
+/// Findings that a prompt lists.
+const LISTED: usize = 20;
+/// How many of them may be such that nothing is to be done about.
+const OTHERS: usize = 4;
+
+/// The answer: what to do, most urgent first.
+pub type ActionsAnswer = Vec<ActionAnswer>;
+
+/// One action of the answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ActionAnswer {
+    /// What.
+    pub title: String,
+    /// How soon.
+    pub priority: Priority,
+    /// Names of the prompt's list.
+    pub finding_ids: Vec<String>,
+}
+
+/// The example of one scan. Answered from exactly what the prompt lists.
+pub fn example(
+    findings: &[EnrichedFinding],
+    correlations: &[Correlation],
+    visible: &[Visible],
+    actions: &[Action],
+) -> Option<Example> {
+    let asking: BTreeSet<&str> = actions.iter().flat_map(|a| &a.finding_ids).map(String::as_str).collect();
+    let determined = findings.iter().zip(visible).filter(|(_, visible)| visible.determined);
+    let (mut asked, mut others): (Vec<Seen<'_>>, Vec<Seen<'_>>) = determined
+        .map(|(finding, visible)| Seen { finding, visible })
+        .partition(|seen| asking.contains(seen.finding.document_id.as_str()));
+    for seen in [&mut asked, &mut others] {
+        seen.sort_by_key(|seen| (std::cmp::Reverse(seen.finding.risk_total), &seen.visible.text));
+    }
+    others.dedup_by(|a, b| a.visible.text == b.visible.text);
+    let more = asked.len().saturating_sub(LISTED - OTHERS);
+    let listed = asked.into_iter().take(LISTED - OTHERS).chain(others.into_iter().take(OTHERS));
+    let listing = Listing::new(listed, more, &across(correlations));
+    let host = &listing.items().first()?.visible.host;
+    let mut joined: Vec<(String, &Correlation)> = Vec::new();
+    for correlation in correlations {
+        let names = listing.names(&correlation.related_finding_ids);
+        if !names.is_empty() {
+            joined.push((format!("joined {}: {}", names.join(" "), correlation.title), correlation));
+        }
+    }
+    joined.sort_by(|a, b| a.0.cmp(&b.0));
+    joined.dedup_by(|a, b| a.0 == b.0);
+    let shown: Vec<&EnrichedFinding> = listing.items().iter().map(|seen| seen.finding).collect();
+    let correlations: Vec<&Correlation> = joined.iter().map(|(_, correlation)| *correlation).collect();
+    let actions = action::of(&shown, &correlations);
+    let answer = |action: &Action| ActionAnswer {
+        title: action.title.clone(),
+        priority: action.priority,
+        finding_ids: listing.names(&action.finding_ids),
+    };
+    let answers: ActionsAnswer = actions.iter().map(answer).collect();
+    let mut prompt = format!("{host}\n{}", listing.text());
+    for (line, _) in &joined {
+        prompt.push('\n');
+        prompt.push_str(line);
+    }
+    let tags: Vec<&str> = actions.iter().map(|action| action.tag.as_str()).collect();
+    Some(Example {
+        task: Task::Actions,
+        class: shown.iter().map(|finding| finding.severity).max()?,
+        template: tags.join(" "),
+        prompt,
+        answer: serde_json::to_string(&answers).expect("plain data"),
+    })
+}

@@ -1,0 +1,111 @@
+//! Task `correlation`: the findings of one cluster among others of its scan, and what is joined.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use correlate::{Correlation, EnrichedFinding};
+use scan::Severity;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::example::{Example, Task};
+use crate::listing::{Listing, Seen, across};
+use crate::visible::Visible;
+
+/// Members of a cluster that a prompt lists.
+const LISTED: usize = 20;
+/// Findings beside them that nothing joins.
+const OTHERS: usize = 4;
+
+/// The answer: what is joined, by title.
+pub type CorrelationAnswer = Vec<JoinedAnswer>;
+
+/// One correlation of the answer.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct JoinedAnswer {
+    /// What it is.
+    pub title: String,
+    /// Names of the prompt's list.
+    pub related_finding_ids: Vec<String>,
+    /// ATT&CK techniques.
+    pub techniques: Vec<String>,
+}
+
+/// An example for each cluster; one with an empty answer where nothing is joined.
+pub fn examples(findings: &[EnrichedFinding], correlations: &[Correlation], visible: &[Visible]) -> Vec<Example> {
+    let mut clusters: BTreeMap<&str, Vec<Seen<'_>>> = BTreeMap::new();
+    let mut others: Vec<Seen<'_>> = Vec::new();
+    for (finding, visible) in findings.iter().zip(visible) {
+        match &finding.cluster_id {
+            Some(cluster) => clusters.entry(cluster).or_default().push(Seen { finding, visible }),
+            None if visible.determined && finding.correlation_refs.is_empty() => others.push(Seen { finding, visible }),
+            None => {}
+        }
+    }
+    others.sort_by_key(|seen| (std::cmp::Reverse(seen.finding.risk_score), &seen.visible.text));
+    others.dedup_by(|a, b| a.visible.text == b.visible.text);
+    let across = across(correlations);
+    if clusters.is_empty() {
+        clusters.insert("", Vec::new());
+    }
+    let example = |members: Vec<Seen<'_>>| example(members, &others, correlations, &across);
+    clusters.into_values().filter_map(example).collect()
+}
+
+fn example(
+    members: Vec<Seen<'_>>,
+    others: &[Seen<'_>],
+    correlations: &[Correlation],
+    across: &BTreeSet<&str>,
+) -> Option<Example> {
+    let ids: BTreeSet<&str> = members.iter().map(|seen| seen.finding.document_id.as_str()).collect();
+    let joined: Vec<&Correlation> = correlations
+        .iter()
+        .filter(|correlation| correlation.related_finding_ids.iter().any(|id| ids.contains(id.as_str())))
+        .collect();
+    let more = members.len().saturating_sub(LISTED);
+    let listed = representatives(members, &joined);
+    let beside = if joined.is_empty() { 2 * OTHERS } else { OTHERS };
+    let listing = Listing::new(listed.into_iter().chain(others.iter().take(beside).copied()), more, across);
+    let host = &listing.items().first()?.visible.host;
+    let answer = |correlation: &&Correlation| JoinedAnswer {
+        title: correlation.title.clone(),
+        related_finding_ids: listing.names(&correlation.related_finding_ids),
+        techniques: correlation.techniques.clone(),
+    };
+    let mut answers: CorrelationAnswer = joined.iter().map(answer).collect();
+    answers.retain(|answer| !answer.related_finding_ids.is_empty());
+    answers.sort();
+    answers.dedup();
+    let titles: BTreeSet<&str> = answers.iter().map(|answer| answer.title.as_str()).collect();
+    Some(Example {
+        task: Task::Correlation,
+        class: joined.iter().map(|correlation| correlation.severity).max().unwrap_or(Severity::Info),
+        template: titles.into_iter().collect::<Vec<_>>().join("; "),
+        prompt: format!("{host}\n{}", listing.text()),
+        answer: serde_json::to_string(&answers).expect("plain data"),
+    })
+}
+
+/// Members of a large cluster by turns: the first of each correlation, then the second, and so on.
+fn representatives<'a>(members: Vec<Seen<'a>>, joined: &[&Correlation]) -> Vec<Seen<'a>> {
+    if members.len() <= LISTED {
+        return members;
+    }
+    let by_id: BTreeMap<&str, Seen<'a>> =
+        members.iter().map(|seen| (seen.finding.document_id.as_str(), *seen)).collect();
+    let longest = joined.iter().map(|correlation| correlation.related_finding_ids.len()).max().unwrap_or(0);
+    let mut taken = BTreeSet::new();
+    let mut listed = Vec::new();
+    for turn in 0..longest {
+        for id in joined.iter().filter_map(|correlation| correlation.related_finding_ids.get(turn)) {
+            if let Some(seen) = by_id.get(id.as_str())
+                && listed.len() < LISTED
+                && taken.insert(id.as_str())
+            {
+                listed.push(*seen);
+            }
+        }
+    }
+    listed
+}
