@@ -6,11 +6,12 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::event::{Event, Level};
 use crate::job::Job;
+use crate::jobserver::Jobserver;
 use crate::stage::{At, StageError};
 
 /// Progress lines closer together than this are dropped (the last one never is).
@@ -24,6 +25,10 @@ pub struct Context {
     opened: Instant,
     /// Milliseconds since `opened` at which progress was last reported.
     reported: AtomicU64,
+    /// Where tokens for further threads come from.
+    jobserver: Option<Jobserver>,
+    /// The most threads that [`Context::map`] had at work at once; 0 where it was never called.
+    most_threads: AtomicUsize,
 }
 
 impl Context {
@@ -35,7 +40,20 @@ impl Context {
             cancelled: Arc::new(AtomicBool::new(false)),
             opened: Instant::now(),
             reported: AtomicU64::new(0),
+            jobserver: None,
+            most_threads: AtomicUsize::new(0),
         }
+    }
+
+    /// The same, whose threads beyond the first each need a token of `jobserver`.
+    pub fn with_jobserver(self, jobserver: Jobserver) -> Context {
+        Context { jobserver: Some(jobserver), ..self }
+    }
+
+    /// The same, for one thread only.
+    pub(crate) fn with_one_thread(mut self) -> Context {
+        self.job.limits.threads = 1;
+        self
     }
 
     /// The flag behind [`Context::cancelled`]; the worker's main sets it on SIGTERM.
@@ -81,7 +99,7 @@ impl Context {
         &self.job.checkpoints
     }
 
-    /// Threads to use for parallel work; at least 1.
+    /// The most threads that may work at once, tokens permitting; at least 1. [`Context::map`] keeps to it.
     pub fn threads(&self) -> usize {
         self.job.limits.threads.max(1) as usize
     }
@@ -140,6 +158,18 @@ impl Context {
         } else {
             self.warn(format!("metric `{name}` is {value}"));
         }
+    }
+
+    pub(crate) fn jobserver(&self) -> Option<&Jobserver> {
+        self.jobserver.as_ref()
+    }
+
+    pub(crate) fn note_threads(&self, threads: usize) {
+        self.most_threads.fetch_max(threads, Ordering::Relaxed);
+    }
+
+    pub(crate) fn most_threads(&self) -> usize {
+        self.most_threads.load(Ordering::Relaxed)
     }
 
     pub(crate) fn emit(&self, event: &Event) {

@@ -4,6 +4,7 @@
 //! - [`types`]: the artifact types that ports carry; wiring is checked by them.
 //! - [`job`]: the file that tells a worker what to do. [`event`]: what the worker says while it does it.
 //! - [`stage`]: the trait an author of a kind implements. [`context`]: what a running stage may touch.
+//! - [`parallel`]: work by many threads, as many as the [`jobserver`] of the launch allows.
 //! - [`worker`]: the `main` of a worker binary. [`digest`]: BLAKE3 names of artifacts.
 //!
 //! It knows neither the engine nor any stage, and stays free of heavy dependencies.
@@ -13,6 +14,8 @@ pub mod context;
 pub mod digest;
 pub mod event;
 pub mod job;
+pub mod jobserver;
+pub mod parallel;
 pub mod params;
 pub mod stage;
 pub mod types;

@@ -10,6 +10,7 @@ use crate::EXIT_INTERRUPTED;
 use crate::context::Context;
 use crate::event::{EVENTS_FD, Event, FailureClass};
 use crate::job::Job;
+use crate::jobserver::Jobserver;
 use crate::stage::{At, Kind, StageError};
 
 /// Runs a worker that serves `kinds`; `main` returns what this returns.
@@ -55,7 +56,7 @@ fn run(job_path: &Path, kinds: &[Kind]) -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let context = Context::new(job, events);
+    let context = attach_jobserver(Context::new(job, events));
     // SIGTERM asks for a checkpoint and an orderly end; the stage sees it through `cancelled`.
     if let Err(error) = signal_hook::flag::register(signal_hook::consts::SIGTERM, context.cancel_flag()) {
         context.warn(format!("cannot listen for SIGTERM: {error}"));
@@ -90,6 +91,10 @@ fn dispatch(context: &Context, kinds: &[Kind]) -> Result<(), StageError> {
     }
     context.emit(&Event::Started { kind: card.kind.clone(), version: card.version });
     (kind.run)(&job.params, context)?;
+    // What the jobserver allowed shows nowhere else: the outputs do not depend on it.
+    if context.most_threads() > 0 {
+        context.info(format!("at most {} of {} threads worked at once", context.most_threads(), context.threads()));
+    }
     let missing: Vec<_> =
         job.outputs.iter().filter(|(_, path)| !path.exists()).map(|(port, _)| port.as_str()).collect();
     if missing.is_empty() {
@@ -111,6 +116,19 @@ fn open_events() -> Result<Box<dyn Write + Send>, StageError> {
     let path = format!("/proc/self/fd/{descriptor}");
     let file = File::options().append(true).open(&path).at(Path::new(&path))?;
     Ok(Box::new(file))
+}
+
+/// With the jobserver that `MAKEFLAGS` names. One that cannot be used leaves one thread, as GNU make's manual asks for.
+fn attach_jobserver(context: Context) -> Context {
+    let Ok(flags) = std::env::var("MAKEFLAGS") else { return context };
+    match Jobserver::from_make_flags(&flags) {
+        Ok(Some(jobserver)) => context.with_jobserver(jobserver),
+        Ok(None) => context,
+        Err(error) => {
+            context.warn(format!("working with one thread: the jobserver of MAKEFLAGS cannot be used: {error}"));
+            context.with_one_thread()
+        }
+    }
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
