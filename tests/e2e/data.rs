@@ -82,3 +82,14 @@ stages:
     let document = json(&project.path("out/real/dataset/documents/host-a/0000.json"));
     assert_eq!(document["enriched_findings"].as_array().unwrap().len(), 118);
 }
+
+#[test]
+fn stages_can_use_the_jobserver_of_their_launch() {
+    let project = project(&text());
+    project.run_json(&SMALL, 0);
+    for stage in ["real", "scans", "correlations", "verified", "dataset"] {
+        let log = project.pipe(&["logs", stage]).stdout;
+        assert!(log.contains(" threads worked at once"), "{stage}: {log}");
+        assert!(!log.contains("jobserver"), "{stage}: {log}");
+    }
+}

@@ -7,8 +7,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use contract::stage::At;
 use contract::{Card, Context, Stage, StageError, Type};
-use rayon::prelude::*;
-use rayon::{ThreadPool, ThreadPoolBuilder};
 use scan::{ScanFile, Scans};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -43,25 +41,19 @@ impl Stage for Correlate {
             .optional_input("real", Type::Scans, "More hosts, beside the simulated ones")
             .output("findings", Type::Findings, "One enriched finding a line")
             .output("correlations", Type::Correlations, "One correlation a line")
-            .resources(1, 256 << 20)
+            .resources(4, 256 << 20)
     }
 
     fn run(params: CorrelateParams, context: &Context) -> Result<(), StageError> {
         let files = files(context)?;
         let hosts: Vec<&[ScanFile]> = files.chunk_by(|a, b| a.host == b.host).collect();
-        let pool = ThreadPoolBuilder::new()
-            .num_threads(context.threads())
-            .build()
-            .map_err(|e| StageError::resources(format!("cannot start threads: {e}")))?;
-        let fleet = fleet(context, &pool, &hosts)?;
+        let fleet = fleet(context, &hosts)?;
         let setting = Setting { profile: params.profile, rules: &RULES, fleet: &fleet };
         let mut findings = Output::create(context.output("findings")?)?;
         let mut correlations = Output::create(context.output("correlations")?)?;
         let (mut done, mut finding_count, mut correlation_count) = (0, 0, 0);
         for batch in hosts.chunks(context.threads() * HOSTS_PER_THREAD) {
-            context.check_cancelled()?;
-            let lines: Vec<HostLines> =
-                pool.install(|| batch.par_iter().map(|scans| host::lines(&setting, scans)).collect::<Result<_, _>>())?;
+            let lines: Vec<HostLines> = context.map(batch, |scans| host::lines(&setting, scans))?;
             for host in &lines {
                 findings.write(&host.findings)?;
                 correlations.write(&host.correlations)?;
@@ -105,7 +97,7 @@ fn files(context: &Context) -> Result<Vec<ScanFile>, StageError> {
     Ok(files)
 }
 
-fn fleet(context: &Context, pool: &ThreadPool, hosts: &[&[ScanFile]]) -> Result<Fleet, StageError> {
+fn fleet(context: &Context, hosts: &[&[ScanFile]]) -> Result<Fleet, StageError> {
     if !fleet::needed(&RULES) || hosts.len() < 2 {
         return Ok(Fleet::default());
     }
@@ -120,8 +112,7 @@ fn fleet(context: &Context, pool: &ThreadPool, hosts: &[&[ScanFile]]) -> Result<
         context.progress(done, hosts.len() as u64, "hosts compared");
         Ok((scans[0].host.clone(), values))
     };
-    let values: Vec<(String, Values)> =
-        pool.install(|| hosts.par_iter().map(collect).collect::<Result<_, StageError>>())?;
+    let values: Vec<(String, Values)> = context.map(hosts, collect)?;
     Ok(Fleet::new(&RULES, values))
 }
 

@@ -14,7 +14,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use contract::stage::At;
 use contract::{Card, Context, Stage, StageError, Type};
-use rayon::prelude::*;
 use scan::read::ReadErrorKind;
 use scan::{Changes, Report};
 use schemars::JsonSchema;
@@ -57,26 +56,22 @@ impl Stage for Ingest {
             .summary("Reads scanner reports (sys-scan JSON) into normalized scans")
             .input("reports", Type::Dir, "*.json, directly or one directory down")
             .output("scans", Type::Scans, "One valid report a host and scan")
+            .resources(4, 256 << 20)
     }
 
     fn run(params: IngestParams, context: &Context) -> Result<(), StageError> {
         let files = list::reports(context.input("reports")?)?;
         let out = context.output_dir("scans")?;
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(context.threads())
-            .build()
-            .map_err(|e| StageError::resources(format!("no thread pool: {e}")))?;
         let done = AtomicU64::new(0);
         let total = files.reports.len() as u64;
         context.progress(0, total, "reports");
-        let take = |(index, file): (usize, &list::ReportFile)| {
-            context.check_cancelled()?;
+        let take = |&(index, file): &(usize, &list::ReportFile)| {
             let taken = take_in(file, index, out)?;
             context.progress(done.fetch_add(1, Ordering::Relaxed) + 1, total, "reports");
             Ok(taken)
         };
-        let taken: Vec<Taken> =
-            pool.install(|| files.reports.par_iter().enumerate().map(take).collect::<Result<_, StageError>>())?;
+        let numbered: Vec<(usize, &list::ReportFile)> = files.reports.iter().enumerate().collect();
+        let taken: Vec<Taken> = context.map(&numbered, take)?;
 
         let (mut arrivals, mut bad) = (Vec::new(), Vec::new());
         for one in taken {

@@ -25,7 +25,6 @@ use std::path::Path;
 
 use contract::stage::At;
 use contract::{Card, Context, Stage, StageError, Type};
-use rayon::prelude::*;
 use scan::{Scans, ScansWriter};
 
 use crate::host::Host;
@@ -59,18 +58,10 @@ impl Stage for Produce {
         let scans = Scans::create(context.output("scans")?)?;
         let truth_path = context.output("truth")?;
         let mut truth = BufWriter::with_capacity(1 << 18, File::create(truth_path).at(truth_path)?);
-        let threads = context.threads();
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .build()
-            .map_err(|e| StageError::resources(format!("no thread pool: {e}")))?;
         let hosts: Vec<u32> = (0..params.hosts).collect();
         let mut totals = Totals::default();
-        for chunk in hosts.chunks(threads * HOSTS_PER_THREAD) {
-            context.check_cancelled()?;
-            let done: Vec<Done> = pool.install(|| {
-                chunk.par_iter().map(|index| simulate(&params, *index, &scans)).collect::<Result<_, StageError>>()
-            })?;
+        for chunk in hosts.chunks(context.threads() * HOSTS_PER_THREAD) {
+            let done: Vec<Done> = context.map(chunk, |index| simulate(&params, *index, &scans))?;
             for host in &done {
                 truth.write_all(&host.truth).at(truth_path)?;
                 totals.add(host);

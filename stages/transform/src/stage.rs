@@ -5,8 +5,6 @@ use std::path::Path;
 use contract::stage::At;
 use contract::{Card, Context, Stage, StageError, Type};
 use correlate::{Batches, ScanLines};
-use rayon::ThreadPoolBuilder;
-use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -63,7 +61,7 @@ impl Stage for Transform {
             .input("verification", Type::Metrics, "The report of `verify`; its status goes into the manifest")
             .output("documents", Type::Documents, "One document a host and scan")
             .output("dataset", Type::Dataset, "Splits, calibration set and manifest")
-            .resources(1, 512 << 20)
+            .resources(4, 512 << 20)
     }
 
     fn run(params: TransformParams, context: &Context) -> Result<(), StageError> {
@@ -73,25 +71,18 @@ impl Stage for Transform {
         }
         let documents = context.output_dir("documents")?;
         let dataset = context.output_dir("dataset")?;
-        let threads = ThreadPoolBuilder::new()
-            .num_threads(context.threads())
-            .build()
-            .map_err(|e| StageError::resources(format!("cannot start threads: {e}")))?;
         let mut batches = Batches::open(context.input("findings")?, context.input("correlations")?)?;
         let mut spool = Spool::create(context.scratch())?;
         let mut hosts: Vec<String> = Vec::new();
         let mut ties = Ties::default();
         let (mut scans, mut findings, mut undetermined) = (0, 0, 0);
         loop {
-            context.check_cancelled()?;
             let batch = batches.next_batch()?;
             if batch.is_empty() {
                 break;
             }
             let known = spool.cache();
-            let done: Vec<Done> = threads.install(|| {
-                batch.par_iter().map(|scan| transform(scan, documents, &params, known)).collect::<Result<_, _>>()
-            })?;
+            let done: Vec<Done> = context.map(&batch, |scan| transform(scan, documents, &params, known))?;
             for (scan, done) in batch.iter().zip(done) {
                 if hosts.last() != Some(&scan.host) {
                     hosts.push(scan.host.clone());

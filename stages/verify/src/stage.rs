@@ -5,8 +5,6 @@ use std::collections::BTreeMap;
 use contract::stage::At;
 use contract::{Card, Context, Stage, StageError, Type};
 use correlate::{Batches, ScanLines};
-use rayon::ThreadPoolBuilder;
-use rayon::prelude::*;
 use scan::{ReadError, Report, ScanFile, Scans};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -101,7 +99,7 @@ impl Stage for Verify {
             .optional_input("truth", Type::Truth, "The hidden truth of the simulated hosts, to check that it fits")
             .output("verification", Type::Metrics, "Status, figures and violations by check")
             .output("summary", Type::File, "The same as text")
-            .resources(1, 256 << 20)
+            .resources(4, 256 << 20)
     }
 
     fn run(params: VerifyParams, context: &Context) -> Result<(), StageError> {
@@ -133,23 +131,17 @@ type Files = BTreeMap<(String, u32), ScanFile>;
 fn verify(params: &VerifyParams, context: &Context) -> Result<VerificationReport, StageError> {
     let mut files = files(context)?;
     let total = files.len() as u64;
-    let pool = ThreadPoolBuilder::new()
-        .num_threads(context.threads())
-        .build()
-        .map_err(|e| StageError::resources(format!("cannot start threads: {e}")))?;
     let mut batches = Batches::open(context.input("findings")?, context.input("correlations")?)?;
     let mut tally = Tally::default();
     let mut labels = Labels::default();
     let truth = context.optional_input("truth").map(Truth::read).transpose()?;
     let (mut findings, mut correlations, mut done) = (0, 0, 0);
     loop {
-        context.check_cancelled()?;
         let batch = batches.next_batch()?;
         if batch.is_empty() {
             break;
         }
-        let checked: Vec<Checked> =
-            pool.install(|| batch.par_iter().map(|scan| check_scan(scan, &files, &truth)).collect::<Result<_, _>>())?;
+        let checked: Vec<Checked> = context.map(&batch, |scan| check_scan(scan, &files, &truth))?;
         for (scan, checked) in batch.iter().zip(checked) {
             files.remove(&(scan.host.clone(), scan.scan));
             findings += checked.findings;
