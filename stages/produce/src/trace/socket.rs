@@ -51,9 +51,9 @@ impl Scene<'_> {
         let link = link.map(|link| self.story.streams.at2(self.story.slot, HOP + link).between(EPHEMERAL) as u16);
         let end = link.unwrap_or(socket.local_port);
         if trace.direction == Direction::In {
-            let named = (!trace.port.is_empty()).then(|| (Protocol::Tcp, *draws.what.pick(&trace.port)));
-            let (protocol, port) = named.or_else(|| self.listens_on(pid))?;
-            Some(Socket { protocol, local_port: port, remote_port: end, ..socket })
+            let named = (!trace.port.is_empty()).then(|| *draws.what.pick(&trace.port));
+            let port = named.or_else(|| self.listens_on(pid))?;
+            Some(Socket { local_port: port, remote_port: end, ..socket })
         } else {
             socket.local_port = end;
             Some(socket)
@@ -61,13 +61,13 @@ impl Scene<'_> {
     }
 
     /// A port on which a process takes connections: the last that a story opened, else the service's first.
-    fn listens_on(&self, pid: u32) -> Option<(Protocol, u16)> {
+    fn listens_on(&self, pid: u32) -> Option<u16> {
         let listening = |socket: &&Socket| {
             socket.pid == Some(pid) && socket.state == SocketState::Listen && socket.protocol != Protocol::Udp
         };
         let own = |socket: &&Socket| socket.mark.is_some();
         let all = || self.world.sockets.iter().filter(listening);
-        all().rfind(own).or_else(|| all().next()).map(|socket| (socket.protocol, socket.local_port))
+        all().rfind(own).or_else(|| all().next()).map(|socket| socket.local_port)
     }
 
     /// The service is started anew with other settings, so its listeners are other sockets.
