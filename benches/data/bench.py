@@ -24,7 +24,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 TARGET = os.environ.get("CARGO_TARGET_DIR", os.path.join(ROOT, "target"))
 # Hosts of the run that tells how many findings a host has.
-SAMPLE_HOSTS = 40
+SAMPLE_HOSTS = 400
 
 
 def main():
