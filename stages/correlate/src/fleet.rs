@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use scan::Report;
+use scan::ScannerResult;
 
 use crate::facts::{Facts, Terms};
 use crate::rule::{Join, Rule};
@@ -19,11 +19,17 @@ pub struct Fleet {
 /// The values of one host that a rule asks for: place of the rule, value.
 pub type Values = HashSet<(usize, String)>;
 
+/// Whether a rule that compares hosts looks at the findings of `scanner`.
+pub fn asks_for(rules: &[Rule], scanner: &str) -> bool {
+    rules.iter().any(|rule| matches!(rule.join, Join::Hosts { .. }) && rule.find.scanner == scanner)
+}
+
 /// Collects the values of one scan.
-pub fn collect(rules: &[Rule], report: &Report, values: &mut Values) {
+pub fn collect(rules: &[Rule], results: &[ScannerResult], values: &mut Values) {
     for (number, rule) in rules.iter().enumerate() {
         let Join::Hosts { field, .. } = &rule.join else { continue };
-        for finding in report.of_scanner(&rule.find.scanner) {
+        let of_scanner = results.iter().filter(|result| result.scanner == rule.find.scanner);
+        for finding in of_scanner.flat_map(|result| &result.findings) {
             let scanner = rule.find.scanner.as_str();
             let facts = Facts { scanner, finding, terms: Terms::of(scanner, finding), change: None };
             if let Some(value) = facts.get(field).filter(|_| rule.find.holds(&facts)) {

@@ -17,7 +17,7 @@ use crate::risk::Profile;
 use crate::rule::RULES;
 
 /// Hosts in flight per thread: enough to keep threads busy, few enough to bound memory.
-const HOSTS_PER_THREAD: usize = 4;
+const HOSTS_PER_THREAD: usize = 16;
 
 /// Params of `correlate`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
@@ -102,11 +102,12 @@ fn fleet(context: &Context, hosts: &[&[ScanFile]]) -> Result<Fleet, StageError> 
         return Ok(Fleet::default());
     }
     let done = AtomicU64::new(0);
+    let wanted = |scanner: &str| fleet::asks_for(&RULES, scanner);
     let collect = |scans: &&[ScanFile]| {
         let mut values = Values::new();
         for file in *scans {
             context.check_cancelled()?;
-            fleet::collect(&RULES, &file.read()?, &mut values);
+            fleet::collect(&RULES, &file.read_results(&wanted)?, &mut values);
         }
         let done = done.fetch_add(1, Ordering::Relaxed) + 1;
         context.progress(done, hosts.len() as u64, "hosts compared");

@@ -67,7 +67,7 @@ fn correlations(hosts: &[Vec<Scan>]) -> Vec<Correlation> {
     };
     let shared = hosts.iter().enumerate().map(|(number, scans)| {
         let mut values = Values::new();
-        scans.iter().for_each(|scan| fleet::collect(&RULES, &report(scan), &mut values));
+        scans.iter().for_each(|scan| fleet::collect(&RULES, &report(scan).results, &mut values));
         (format!("host-{number}"), values)
     });
     let fleet = Fleet::new(&RULES, shared);

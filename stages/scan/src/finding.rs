@@ -4,6 +4,7 @@
 //! read; only the valid form is written.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fmt;
 
 use schemars::JsonSchema;
@@ -161,10 +162,15 @@ impl<'de> Visitor<'de> for ValuesVisitor {
                     other.to_string()
                 }
             };
-            if values.metadata.contains_key(&key) {
-                return Err(de::Error::custom(format_args!("metadata key `{key}` appears twice")));
+            match values.metadata.entry(key) {
+                Entry::Vacant(place) => {
+                    place.insert(text);
+                }
+                Entry::Occupied(place) => {
+                    let key = place.key();
+                    return Err(de::Error::custom(format_args!("metadata key `{key}` appears twice")));
+                }
             }
-            values.metadata.insert(key, text);
         }
         Ok(values)
     }
@@ -178,6 +184,34 @@ impl<'de> Deserialize<'de> for RawFinding {
 
 /// What a finding holds.
 const KEYS: [&str; 7] = ["id", "title", "severity", "description", "metadata", "base_severity_score", "risk_score"];
+
+/// A key of a finding: its place among [`KEYS`], or its text where it has none.
+struct Key {
+    known: Option<usize>,
+    unknown: String,
+}
+
+impl<'de> Deserialize<'de> for Key {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Key, D::Error> {
+        deserializer.deserialize_identifier(KeyVisitor)
+    }
+}
+
+struct KeyVisitor;
+
+impl Visitor<'_> for KeyVisitor {
+    type Value = Key;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Key, E> {
+        let known = KEYS.into_iter().position(|known| known == text);
+        let unknown = if known.is_some() { String::new() } else { text.to_owned() };
+        Ok(Key { known, unknown })
+    }
+}
 
 /// Written out by hand because a derived reader either refuses unknown keys or forgets them.
 struct FindingVisitor;
@@ -194,17 +228,15 @@ impl<'de> Visitor<'de> for FindingVisitor {
         let (mut description, mut base, mut risk) = (None, None::<Score>, None::<Score>);
         let mut values = None::<Values>;
         let mut unknown_keys = Vec::new();
-        let mut seen = Vec::new();
-        while let Some(key) = map.next_key::<String>()? {
+        let mut seen = [false; KEYS.len()];
+        while let Some(Key { known, unknown }) = map.next_key()? {
             // The last of two would win and the other be lost without a word.
-            let known = KEYS.into_iter().find(|known| *known == key);
-            if let Some(known) = known {
-                if seen.contains(&known) {
-                    return Err(de::Error::duplicate_field(known));
-                }
-                seen.push(known);
+            if let Some(place) = known
+                && std::mem::replace(&mut seen[place], true)
+            {
+                return Err(de::Error::duplicate_field(KEYS[place]));
             }
-            match key.as_str() {
+            match known.map_or("", |place| KEYS[place]) {
                 "id" => id = Some(map.next_value::<String>()?),
                 "title" => title = Some(map.next_value::<String>()?),
                 "severity" => severity = Some(map.next_value::<Severity>()?),
@@ -214,7 +246,7 @@ impl<'de> Visitor<'de> for FindingVisitor {
                 "risk_score" => risk = Some(map.next_value()?),
                 _ => {
                     map.next_value::<IgnoredAny>()?;
-                    unknown_keys.push(key);
+                    unknown_keys.push(unknown);
                 }
             }
         }

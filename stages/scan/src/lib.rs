@@ -10,6 +10,7 @@
 
 mod canonical;
 pub mod finding;
+mod partial;
 pub mod profile;
 pub mod read;
 pub mod report;

@@ -145,8 +145,12 @@ impl Report {
 
     /// The same, from bytes.
     pub fn parse(bytes: &[u8]) -> Result<(Report, Changes), ReadErrorKind> {
-        let raw: RawReport = serde_json::from_slice(bytes).map_err(|error| explain(bytes, &error))?;
-        raw.normalize()
+        // Text is checked as a whole, which is faster than string by string; what is none gets an error with its place.
+        let raw = match std::str::from_utf8(bytes) {
+            Ok(text) => serde_json::from_str::<RawReport>(text),
+            Err(_) => serde_json::from_slice(bytes),
+        };
+        raw.map_err(|error| explain(bytes, &error))?.normalize()
     }
 }
 

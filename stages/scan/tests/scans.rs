@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use scan::{Report, Scans};
+use scan::{Report, ScannerResult, Scans};
 
 fn report(host: &str) -> Report {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../pipelines/data/reports/debian12_scanner_v6.json");
@@ -45,4 +45,36 @@ fn a_stray_file_and_a_report_in_the_wrong_place_are_errors() {
     assert!(scans.iter().next().unwrap().read().unwrap_err().message.contains("host `b`"));
     fs::write(directory.path().join("a/notes.txt"), "").unwrap();
     assert!(Scans::open(directory.path()).err().unwrap().message.contains("notes.txt: not part"));
+}
+
+#[test]
+fn some_scanners_can_be_read_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let writer = Scans::create(directory.path()).unwrap();
+    let path = writer.write("a", 0, &report("a")).unwrap();
+    let scans = Scans::open(directory.path()).unwrap();
+    let file = scans.iter().next().unwrap();
+    let wanted = |scanner: &str| ["network", "ioc"].contains(&scanner);
+    let results = report("a").results.into_iter().filter(|result| wanted(&result.scanner));
+    let full = results.map(|result| ScannerResult::new(result.scanner, result.findings)).collect::<Vec<_>>();
+    assert!(full.iter().any(|result| !result.findings.is_empty()));
+    let of = |text: &str| {
+        fs::write(&path, text).unwrap();
+        file.read_results(&wanted)
+    };
+    let text = fs::read_to_string(&path).unwrap();
+    assert_eq!(of(&text).unwrap(), full);
+    // As the scanner writes them: scores as strings, and the name after the findings.
+    let scanner_form = text.replace("\"base_severity_score\":30", "\"base_severity_score\":\"30\"");
+    assert_eq!(of(&scanner_form).unwrap(), full);
+    let mut value: serde_json::Value = serde_json::from_str(&text).unwrap();
+    for result in value["results"].as_array_mut().unwrap() {
+        let name = result.as_object_mut().unwrap().remove("scanner").unwrap();
+        let findings = result.as_object_mut().unwrap().remove("findings").unwrap();
+        *result = serde_json::json!({"findings": findings, "scanner": name});
+    }
+    assert_eq!(of(&value.to_string()).unwrap(), full);
+    let damaged = text.replace("\"severity\":\"low\"", "\"severity\":\"grave\"");
+    let error = of(&damaged).unwrap_err();
+    assert!(error.message.contains("0000.json: at /results/"), "{}", error.message);
 }
