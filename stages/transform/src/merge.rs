@@ -39,7 +39,7 @@ pub fn merge(
         let mut entries = read_partition(path)?;
         entries.sort_unstable_by_key(|entry| (entry.prompt, entry.rank, entry.host, entry.offset));
         for equal in entries.chunk_by(|a, b| a.prompt == b.prompt) {
-            merged.take(equal, splits);
+            merged.take(equal, splits)?;
         }
     }
     Ok(merged)
@@ -47,8 +47,8 @@ pub fn merge(
 
 impl Merged {
     /// Takes the examples of one prompt, the lowest rank first.
-    fn take(&mut self, equal: &[Entry], splits: &[Split]) {
-        let Some(first) = equal.first() else { return };
+    fn take(&mut self, equal: &[Entry], splits: &[Split]) -> Result<(), StageError> {
+        let Some(first) = equal.first() else { return Ok(()) };
         self.distinct += 1;
         if let Some(other) = equal.iter().find(|entry| entry.answer != first.answer) {
             self.conflicting += 1;
@@ -56,9 +56,13 @@ impl Merged {
                 self.conflicts.push([*first, *other]);
             }
         } else {
-            let split = splits.get(first.host as usize).copied().unwrap_or(Split::Train);
+            // Never a split by default: a host that has none would bring its prompts into one that others were kept out of.
+            let split = splits.get(first.host as usize).copied();
+            let split =
+                split.ok_or_else(|| StageError::bug(format!("host {} of the examples has no split", first.host)))?;
             self.reservoirs.offer(split, *first);
         }
+        Ok(())
     }
 
     /// The named conflicts in words.
@@ -92,6 +96,11 @@ mod tests {
 
     /// Merges what hosts offer, in this order; all are in training.
     fn merged(offers: &[(&str, Example)]) -> (Merged, Lines) {
+        let (merged, lines) = merge_with(offers, &vec![Split::Train; offers.len()]);
+        (merged.unwrap(), lines)
+    }
+
+    fn merge_with(offers: &[(&str, Example)], splits: &[Split]) -> (Result<Merged, StageError>, Lines) {
         let directory = tempfile::tempdir().unwrap();
         let mut spool = Spool::create(directory.path()).unwrap();
         for (host, (name, example)) in offers.iter().enumerate() {
@@ -105,7 +114,7 @@ mod tests {
             "limits": {"threads": 1, "memory": 0}, "trace": "test",
         }));
         let context = Context::new(job.unwrap(), Box::new(std::io::sink()));
-        (merge(&partitions, &[], Balance::default(), &context).unwrap(), lines)
+        (merge(&partitions, splits, Balance::default(), &context), lines)
     }
 
     #[test]
@@ -118,6 +127,13 @@ mod tests {
         let text = different.describe(&lines).unwrap();
         assert!(text.contains(r#""content":"x""#) && text.contains(r#""host":"c""#), "{text}");
         assert!(different.reservoirs.select().values().all(|selection| selection.kept.is_empty()));
+    }
+
+    #[test]
+    fn an_example_of_a_host_without_a_split_is_an_error() {
+        let offers = [("a", example("p", "x")), ("b", example("q", "x"))];
+        let (merged, _) = merge_with(&offers, &[Split::Test]);
+        assert_eq!(merged.err().unwrap().message, "host 1 of the examples has no split");
     }
 
     #[test]
