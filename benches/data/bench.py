@@ -8,7 +8,8 @@
 Each stage is one process of `pipe-data`, started with a job file as the engine would write it; engine, tokenization and Parquet
 have no part. CPU seconds are user and system of that process, memory is its peak. Medians over the repeats, which go through
 all thread counts in turn. The number of hosts follows from a first run of `produce`, so findings come out close to what was
-asked for, and every figure is over what really came out. `others` is CPU that other processes burnt meanwhile: where that is
+asked for, and every figure is over what really came out. Runs lie in memory and are removed one by one: on ext4, files made
+in the minutes after many were removed cost the kernel several times as much, which is no cost of a stage. `others` is CPU that other processes burnt meanwhile: where that is
 much, trust CPU seconds and not the wall clock.
 """
 import argparse
@@ -34,7 +35,8 @@ def main():
     parser.add_argument("--repeat", type=int, default=1, help="runs of each; medians are printed")
     parser.add_argument("--seed", type=int, default=42)
     parser.add_argument("--worker", default=os.path.join(TARGET, "release", "pipe-data"))
-    parser.add_argument("--in", dest="place", help="directory to work in (default: the system's for temporary files)")
+    parser.add_argument("--in", dest="place", help="directory to work in (default: /dev/shm, else the system's for temporary files)",
+                        default="/dev/shm" if os.path.isdir("/dev/shm") else None)
     parser.add_argument("--json", action="store_true", help="print one JSON document in place of tables")
     parser.add_argument("--check-digests", action="store_true",
                         help="compare the outputs at 1, 2 and 8 threads, each twice, with those of the first run")
