@@ -48,6 +48,19 @@ const QUOTED: usize = 400;
 /// How many of the keys that were left out are named in a line of the log.
 const NAMED_KEYS: usize = 20;
 
+/// Levels that a value of `summary_extension` may have: serde_json reads 127, two of them lie around it. One that is moved there
+/// from the root had one fewer around it.
+const DEEPEST_MOVED: usize = 125;
+
+/// Levels of arrays and objects; no deeper than what serde_json reads, so that recursion is bounded.
+fn nesting(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => 1 + items.iter().map(nesting).max().unwrap_or(0),
+        Value::Object(map) => 1 + map.values().map(nesting).max().unwrap_or(0),
+        _ => 0,
+    }
+}
+
 /// The empty pointer is the document itself, which reads badly in a sentence.
 fn shown(pointer: &str) -> &str {
     if pointer.is_empty() { "the document" } else { pointer }
@@ -246,6 +259,11 @@ impl RawReport {
         if let Some(compliance) = self.compliance_summary {
             changes.compliance_moved = 1;
             let compliance = Value::Object(compliance);
+            if nesting(&compliance) > DEEPEST_MOVED {
+                let reason =
+                    format!("nested in more than {DEEPEST_MOVED} levels, it could not be read back from its place");
+                return Err(invalid("/compliance_summary", reason));
+            }
             let held = summary_extension.insert("compliance_summary".to_owned(), compliance.clone());
             if held.is_some_and(|held| held != compliance) {
                 let reason = "differs from the one in `summary_extension`, and only one of them can stay";

@@ -147,3 +147,26 @@ fn a_schema_that_is_no_string_is_refused() {
     document["meta"].as_object_mut().unwrap().remove("$schema");
     Report::parse(document.to_string().as_bytes()).unwrap();
 }
+
+#[test]
+fn what_is_nested_too_deep_to_be_read_back_is_refused_where_it_lies() {
+    let nested = |depth: usize| (0..depth).fold(json!(1), |inner, _| json!([inner]));
+    let (mut read, mut refused) = (0, 0);
+    for depth in 110..130 {
+        let mut document: Value = serde_json::from_slice(&REAL).unwrap();
+        document["compliance_summary"] = json!({"deep": nested(depth)});
+        match Report::parse(document.to_string().as_bytes()) {
+            Ok((report, _)) => {
+                read += 1;
+                let mut written = Vec::new();
+                report.write_to(&mut written).unwrap();
+                assert_eq!(Report::parse(&written).unwrap().0, report, "depth {depth}");
+            }
+            Err(error) => {
+                refused += 1;
+                assert!(error.to_string().starts_with("at /compliance_summary"), "{error}");
+            }
+        }
+    }
+    assert!(read > 5 && refused > 2, "{read} read, {refused} refused");
+}
