@@ -65,6 +65,10 @@ impl Stage for Transform {
     }
 
     fn run(params: TransformParams, context: &Context) -> Result<(), StageError> {
+        if params.tasks.is_empty() {
+            return Err(StageError::invalid_input("param `tasks` names no task, so there is nothing to write")
+                .help("leave it out for all tasks"));
+        }
         let verification = status(context.input("verification")?)?;
         if verification == VerificationStatus::Failed {
             context.warn("the verification failed; the manifest says so");

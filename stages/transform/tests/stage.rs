@@ -122,8 +122,12 @@ impl Workplace {
     }
 
     fn transform(&self, threads: u32) -> Result<(), StageError> {
+        self.transform_with(TransformParams { seed: 42, ..TransformParams::default() }, threads)
+    }
+
+    fn transform_with(&self, params: TransformParams, threads: u32) -> Result<(), StageError> {
         std::fs::write(self.path("verification"), r#"{"overall_status":"passed","checks":[]}"#).unwrap();
-        let params = serde_json::to_value(TransformParams { seed: 42, ..TransformParams::default() }).unwrap();
+        let params = serde_json::to_value(params).unwrap();
         let inputs =
             [("findings", Type::Findings), ("correlations", Type::Correlations), ("verification", Type::Metrics)];
         let job = self.job("transform", params, &inputs, &["documents", "dataset"], threads);
@@ -299,4 +303,15 @@ fn two_answers_to_one_prompt_fail_the_stage_and_are_named() {
     std::fs::write(&path, text.replace(line, &changed)).unwrap();
     let error = workplace.transform(2).unwrap_err();
     assert!(error.message.contains("two different answers") && error.message.contains("host-05"), "{}", error.message);
+}
+
+#[test]
+fn only_the_tasks_asked_for_are_written_and_none_is_an_error() {
+    let workplace = Workplace::simulated();
+    workplace.correlate();
+    let with = |tasks| workplace.transform_with(TransformParams { tasks, ..TransformParams::default() }, 2);
+    assert!(with(Vec::new()).unwrap_err().message.contains("`tasks` names no task"));
+    with(vec![Task::Triage]).unwrap();
+    let lines = workplace.lines("train");
+    assert!(!lines.is_empty() && lines.iter().all(|line| line["task"] == "triage"));
 }
