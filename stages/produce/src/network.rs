@@ -6,7 +6,7 @@
 use std::net::Ipv4Addr;
 
 use crate::host::Host;
-use crate::story::fits;
+use crate::story::{self, fits};
 use crate::stream::{Draw, Purpose, Streams};
 use crate::tables::{TABLES, Template};
 
@@ -61,12 +61,13 @@ pub(crate) fn neighbour(host: &Host, draw: &mut Draw) -> Ipv4Addr {
 }
 
 /// Whether a host is attacked, and the stream that decides how. Where more runs there is more to attack: if all hosts were
-/// attacked alike, a finding among few others would be an attack's more often than one among many.
+/// attacked alike, a finding among few others would be an attack's more often than one among many; kernel parameters, of which
+/// all hosts have four, ask for less than processes do, so the power lies between.
 pub(crate) fn attacked(host: &Host, attack_rate: f64) -> Option<Draw> {
     let size = f64::from(host.expected_processes().clamp(USUAL_PROCESSES / 4, USUAL_PROCESSES * 3));
     let times = size / f64::from(USUAL_PROCESSES);
-    // The rate's odds are scaled, so that a rate of 1 is every host. All of it is exact in IEEE 754.
-    let odds = times * times;
+    // The rate's odds are scaled, so that a rate of 1 is every host. All of it, roots too, is exact in IEEE 754.
+    let odds = times * times.sqrt().sqrt();
     let share = attack_rate * odds / (1.0 + attack_rate * (odds - 1.0));
     let mut draw = host.streams(Purpose::Story).at(u64::MAX);
     draw.share(share).then_some(draw)
@@ -81,7 +82,7 @@ pub(crate) fn campaign(host: &Host, attack_rate: f64) -> Option<Campaign> {
     let weight = |template: &Template| if template.hosts[1] > 1 { template.weight } else { 0 };
     let template = draw.weighted(&TABLES.chains, weight)?;
     let (first, turn, count) = (host.index / SIZE * SIZE, draw.below(SIZE), draw.between(template.hosts));
-    let (begin, pause) = (draw.below(host.moments.len() as u32), draw.below(2));
+    let (begin, pause) = (story::begin(host, &mut draw), draw.below(2));
     let order = (0..SIZE).map(|place| first + (place + turn) % SIZE);
     let hosts = order.map(|index| Host::new(host.seed, index, 0));
     let reached = hosts.filter(|host| fits(template, host) && attacked(host, attack_rate).is_some());

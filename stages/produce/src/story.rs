@@ -5,11 +5,14 @@ use std::collections::BTreeMap;
 use crate::host::Host;
 use crate::network::{self, Hop};
 use crate::params::ProduceParams;
-use crate::stream::{Purpose, Streams};
+use crate::stream::{Draw, Purpose, Streams};
 use crate::tables::{Choices, Mac, MacChange, Place, TABLES, Template, Trace};
 
 /// Positions of draws that belong to a whole template lie from here on, those of its steps below.
 const WHOLE: u32 = 1 << 16;
+
+/// Share of stories, per mille, that were there before anyone looked.
+const THERE: u32 = 600;
 
 /// A template come true on a host.
 pub(crate) struct Story {
@@ -50,7 +53,7 @@ fn lookalike(template: &'static Template, slot: u32, host: &Host, factor: f64) -
     if !happens || !fits(template, host) {
         return None;
     }
-    let begin = if draw.chance(600) { 0 } else { draw.below(host.moments.len() as u32) };
+    let begin = begin(host, &mut draw);
     let hop = spans.then(|| network::star(host, &mut draw));
     Some(Story::new(template, Origin { chain_id: None, begin, slot, streams, hop }, host))
 }
@@ -67,9 +70,20 @@ fn chain(host: &Host, attack_rate: f64) -> Option<Story> {
     }
     let alone = |template: &Template| template.hosts[1] == 1 && fits(template, host);
     let chosen = draw.weighted(&TABLES.chains, |template| if alone(template) { template.weight } else { 0 });
-    let begin = draw.below(host.moments.len() as u32);
+    let begin = begin(host, &mut draw);
     let streams = host.streams(Purpose::Story);
     Some(Story::new(chosen?, Origin { chain_id: id(host.index), begin, slot, streams, hop: None }, host))
+}
+
+/// The scan before which a story begins: most were there before the first, the others come at any time.
+pub(crate) fn begin(host: &Host, draw: &mut Draw) -> u32 {
+    if draw.chance(THERE) { 0 } else { draw.below(host.moments.len() as u32) }
+}
+
+/// In which proportion stories begin before scan `at`, and at or before it.
+pub(crate) fn begun(at: u32, scans: u32) -> [u32; 2] {
+    let new = 1000 - THERE;
+    [if at == 0 { THERE * scans + new } else { new }, THERE * scans + new * (at + 1)]
 }
 
 /// Whether a host can show a template.

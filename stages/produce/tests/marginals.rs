@@ -21,7 +21,7 @@ fn reports_of(seed: u64, attack_rate: f64) -> Vec<(String, Report)> {
     let params = serde_json::to_value(params).unwrap();
     let job = Job {
         kind: "produce".into(),
-        version: 2,
+        version: 3,
         params: params.clone(),
         inputs: BTreeMap::new(),
         outputs: ["scans", "truth"].map(|port| (port.to_owned(), directory.path().join(port))).into(),

@@ -13,7 +13,9 @@ use crate::world::{Process, Socket, World};
 pub(super) fn emit(_host: &Host, world: &World) -> Output {
     let owners: BTreeMap<u32, &Process> = world.processes.iter().map(|process| (process.pid, process)).collect();
     let mut sockets: Vec<&Socket> = world.sockets.iter().collect();
-    sockets.sort_by_key(|s| (s.protocol, s.state, s.order, s.local_port, s.inode));
+    // The list of datagram sockets knows no listeners.
+    let state = |socket: &Socket| (socket.protocol != Protocol::Udp).then_some(socket.state);
+    sockets.sort_by_key(|s| (s.protocol, state(s), s.order, s.local_port, s.inode));
     let mut output = Output::new("network");
     for socket in sockets {
         let finding = match socket.protocol {

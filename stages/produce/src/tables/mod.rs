@@ -68,6 +68,8 @@ pub(crate) struct Networks {
     /// Of the simulated hosts themselves.
     pub hosts: host::Pool,
     pub outbound_ports: Vec<u16>,
+    /// Remote ports of datagrams.
+    pub datagram_ports: Vec<u16>,
     pub users: Vec<String>,
     pub words: Vec<String>,
 }

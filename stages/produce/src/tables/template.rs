@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use crate::tables::choices::Bindings;
-use crate::tables::trace::Trace;
+use crate::tables::trace::{Owner, SocketState, Trace};
 
 /// A sequence of steps, each with a trace.
 #[derive(Deserialize)]
@@ -32,6 +32,17 @@ pub(crate) struct Template {
     #[serde(rename = "let", default)]
     pub bindings: Bindings,
     pub steps: Vec<Step>,
+}
+
+impl Template {
+    /// Whether the processes of a step have a socket that listens, or one that does not.
+    pub(crate) fn has_socket(&self, id: &str, listening: bool) -> bool {
+        let owner = Owner::Process(id.to_owned());
+        self.steps.iter().any(|step| match &step.leaves {
+            Trace::Socket(socket) => socket.of == owner && (socket.state == SocketState::Listen) == listening,
+            _ => false,
+        })
+    }
 }
 
 /// One step.

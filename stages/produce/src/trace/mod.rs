@@ -14,12 +14,14 @@ use crate::host::Host;
 use crate::story::Story;
 use crate::stream::{Draw, Purpose};
 use crate::tables::{Step, Trace};
-use crate::world::{Mark, World};
+use crate::world::{Mark, Since, World};
 
 /// The draws of a story's step lie this far apart.
 const STEP: u32 = 1 << 8;
-/// Positions of a step's draws about whether the scan missed it, and of those about a connection between hosts.
+/// Positions of a step's draws about whether the scan missed it, of those about when it started, and of those about a connection
+/// between hosts.
 const MISSED: u32 = 1 << 31;
+const COIN: u32 = 1 << 30;
 const HOP: u32 = 1 << 12;
 
 /// Changes a benign state by a story; a share of `missed` of its traces escapes the scan: the process was between two runs,
@@ -45,18 +47,21 @@ struct Scene<'a> {
 #[derive(Clone, Copy)]
 struct Actor {
     pid: u32,
+    since: Since,
     /// The scan missed it, and so whatever is its.
     missed: bool,
 }
 
-/// The draws of one step: what it is, settled once; and which numbers it has since it last started.
+/// The draws of one step.
 struct Draws {
+    /// What it is, settled once.
     what: Draw,
-    numbers: Draw,
     /// Drawn anew at each scan.
     moment: Draw,
-    /// The scan since which it runs.
-    since: u32,
+    /// The scan before which it began, in this boot.
+    begin: u32,
+    /// Its place among the draws of all steps of the host.
+    low: u32,
     mark: Mark,
 }
 
@@ -76,13 +81,12 @@ impl<'a> Scene<'a> {
         if !happens || !here || scan < first || (step.reboot.is_gone() && first < boot) {
             return;
         }
-        let since = first.max(boot);
         let streams = self.host.streams(Purpose::Trace);
         let low = slot * STEP + u32::from(index);
         let mut moment = streams.at2(scan, MISSED | low);
         let missed = moment.share(self.missed);
         let mark = Mark { story: number, step: index, missed };
-        let draws = Draws { what, numbers: streams.at2(since, low), moment, since, mark };
+        let draws = Draws { what, moment, begin: first.max(boot), low, mark };
         match &step.leaves {
             Trace::Process(trace) => self.processes(trace, draws),
             Trace::Alter(trace) => self.alter(trace, mark),
@@ -95,6 +99,21 @@ impl<'a> Scene<'a> {
             Trace::Unit(trace) => self.unit(&trace.name, draws),
             Trace::Mac(trace) => self.mac(trace.change, mark),
         }
+    }
+
+    /// Draws about whether a step's process or connection is another one since a scan.
+    fn coins(&self, low: u32) -> impl Fn(u32) -> Draw + use<> {
+        let streams = self.host.streams(Purpose::Trace);
+        move |at| streams.at2(at, COIN | low)
+    }
+
+    /// The numbers of what a step started: the same until it starts again.
+    fn numbers(&self, since: Since, low: u32) -> Draw {
+        let at = match since {
+            Since::Boot => self.host.moments[self.world.scan as usize].boot,
+            Since::Scan(at) => at,
+        };
+        self.host.streams(Purpose::Trace).at2(at, low)
     }
 
     /// Notes a trace that the scan missed on something that it reports anyway.

@@ -2,7 +2,7 @@
 
 use crate::tables::{Account, AlterTrace, Owner, Place, ProcessTrace};
 use crate::trace::{Actor, Draws, Scene};
-use crate::world::{Mark, Process, Since, user_uid};
+use crate::world::{Mark, Process, user_uid};
 
 impl<'a> Scene<'a> {
     pub(super) fn processes(&mut self, trace: &'a ProcessTrace, mut draws: Draws) {
@@ -21,13 +21,18 @@ impl<'a> Scene<'a> {
             Place::Host => None,
             Place::Container => self.story.container.and_then(|index| self.host.running[index].container.clone()),
         };
+        let owns = |listening| trace.id.as_ref().is_some_and(|id| self.story.template.has_socket(id, listening));
+        let (serves, sockets) = (owns(true), owns(true) || owns(false));
+        let coins = self.coins(draws.low);
+        let since = self.world.ids.since_like_others(coins, draws.begin, self.world.scan, serves);
+        let mut numbers = self.numbers(since, draws.low);
         for nth in 0..count {
-            let pid = self.world.ids.pid_like_others(draws.since, &mut draws.numbers);
+            let pid = self.world.ids.pid(since, sockets, &mut numbers);
             if let (0, Some(id)) = (nth, &trace.id) {
-                self.actors.insert(id, Actor { pid, missed: draws.mark.missed });
+                self.actors.insert(id, Actor { pid, since, missed: draws.mark.missed });
             }
             let argv0 = argv0.as_deref().unwrap_or(&exe);
-            let process = Process::plain(pid, &exe, argv0, self.uid(trace.account), Since::Scan(draws.since));
+            let process = Process::plain(pid, &exe, argv0, self.uid(trace.account), since);
             self.world.processes.push(Process {
                 deleted: trace.deleted,
                 preload: trace.preload,
@@ -81,7 +86,7 @@ impl<'a> Scene<'a> {
             Owner::Service => {
                 let service = self.story.service?;
                 let main = self.world.processes.iter().find(|p| p.is_main && p.running == Some(service))?;
-                Some(Actor { pid: main.pid, missed: false })
+                Some(Actor { pid: main.pid, since: main.since, missed: false })
             }
         }
     }

@@ -4,39 +4,45 @@ use scan::rules::network::{WILDCARD6, is_wildcard};
 
 use crate::tables::{Direction, ExposeTrace, Listener, Protocol, Remote, SocketState, SocketTrace};
 use crate::trace::{Draws, HOP, Scene};
-use crate::world::{EPHEMERAL, Mark, Socket, remote_address};
+use crate::world::{CONNECTION_CHURN, EPHEMERAL, Mark, Since, Socket, remote_address};
 
 /// Share of connections, per mille.
 const CLOSED: u32 = 160;
+
+fn protocol(trace: &SocketTrace, draws: &mut Draws) -> Protocol {
+    match trace.protocol[..] {
+        [] => Protocol::Tcp,
+        ref protocols => *draws.what.pick(protocols),
+    }
+}
 
 impl Scene<'_> {
     /// A socket without its process is none: the step that starts the process did not happen, or a reboot ended it.
     pub(super) fn socket(&mut self, trace: &SocketTrace, mut draws: Draws) {
         let Some(owner) = self.owner(&trace.of) else { return };
-        let inode = self.world.ids.inode_like_others(draws.since, &mut draws.numbers);
         let mark = Mark { missed: draws.mark.missed || owner.missed, ..draws.mark };
         let socket = match trace.state {
             SocketState::Listen => {
                 let port = if trace.port.is_empty() { 0 } else { *draws.what.pick(&trace.port) };
-                let protocol = match trace.protocol[..] {
-                    [] => Protocol::Tcp,
-                    ref protocols => *draws.what.pick(protocols),
-                };
+                let protocol = protocol(trace, &mut draws);
                 let listener = Listener { protocol, port, bind: trace.bind };
-                Some(Socket::listener(listener, self.host, inode, owner.pid, draws.numbers.word()))
+                // It is as old as the process.
+                let mut numbers = self.numbers(owner.since, draws.low);
+                let inode = self.world.ids.inode(owner.since, &mut numbers);
+                Some(Socket::listener(listener, self.host, inode, owner.pid, numbers.word()))
             }
-            SocketState::Established | SocketState::TimeWait => self.connection(trace, owner.pid, inode, &mut draws),
+            SocketState::Established | SocketState::TimeWait => self.connection(trace, owner.pid, &mut draws),
         };
         let Some(socket) = socket else { return };
         let mut socket = Socket { state: trace.state, mark: Some(mark), ..socket };
         // As with anyone's connections, some are closed at the moment of the scan.
-        if socket.state != SocketState::Listen && draws.moment.chance(CLOSED) {
-            (socket.state, socket.inode, socket.pid) = (SocketState::TimeWait, 0, None);
+        if socket.state != SocketState::Listen && socket.protocol != Protocol::Udp && draws.moment.chance(CLOSED) {
+            socket.close();
         }
         self.world.sockets.push(socket);
     }
 
-    fn connection(&self, trace: &SocketTrace, pid: u32, inode: u32, draws: &mut Draws) -> Option<Socket> {
+    fn connection(&self, trace: &SocketTrace, pid: u32, draws: &mut Draws) -> Option<Socket> {
         let hop = self.story.hop;
         let (address, link) = match trace.remote {
             Remote::Previous => (hop?.previous?, Some(hop?.place)),
@@ -46,7 +52,14 @@ impl Scene<'_> {
             }
         };
         let port = if trace.rport.is_empty() { 443 } else { *draws.what.pick(&trace.rport) };
-        let mut socket = Socket::connection(self.host, (address, port), inode, pid, &mut draws.numbers);
+        // Connections are made anew, as anyone's.
+        let coins = self.coins(draws.low);
+        let ids = &self.world.ids;
+        let since = Since::Scan(ids.scan_like_others(coins, draws.begin, self.world.scan, CONNECTION_CHURN));
+        let mut numbers = self.numbers(since, draws.low);
+        let inode = ids.inode(since, &mut numbers);
+        let socket = Socket::connection(self.host, (address, port), inode, pid, &mut numbers);
+        let mut socket = Socket { protocol: protocol(trace, draws), ..socket };
         // Both hosts of a connection see the same two ports.
         let link = link.map(|link| self.story.streams.at2(self.story.slot, HOP + link).between(EPHEMERAL) as u16);
         let end = link.unwrap_or(socket.local_port);
@@ -70,9 +83,10 @@ impl Scene<'_> {
         all().rfind(own).or_else(|| all().next()).map(|socket| socket.local_port)
     }
 
-    /// The service is started anew with other settings, so its listeners are other sockets.
-    pub(super) fn expose(&mut self, trace: &ExposeTrace, mut draws: Draws) {
+    /// The service was started with other settings, so its listeners are other sockets, as old as it is.
+    pub(super) fn expose(&mut self, trace: &ExposeTrace, draws: Draws) {
         let Some(owner) = self.owner(&trace.of) else { return };
+        let mut numbers = self.numbers(owner.since, draws.low);
         let mut unseen = Vec::new();
         for socket in &mut self.world.sockets {
             let narrow = socket.state == SocketState::Listen && !is_wildcard(&socket.local_ip);
@@ -85,7 +99,7 @@ impl Scene<'_> {
             }
             let any = if socket.protocol == Protocol::Tcp6 { WILDCARD6 } else { "0.0.0.0" };
             any.clone_into(&mut socket.local_ip);
-            socket.inode = self.world.ids.inode_like_others(draws.since, &mut draws.numbers);
+            socket.inode = self.world.ids.inode(owner.since, &mut numbers);
             socket.mark = Some(draws.mark);
         }
         unseen.iter().for_each(|id| self.unseen("network", id, draws.mark));

@@ -1,6 +1,6 @@
 //! Processes: daemons with their workers, containers, sessions, and what else comes and goes.
 
-use crate::host::{Host, Running};
+use crate::host::Host;
 use crate::stream::{Draw, Purpose};
 use crate::tables::{Account, TABLES, Where};
 use crate::world::Mark;
@@ -77,51 +77,42 @@ pub(super) fn benign(host: &Host, scan: u32, ids: &mut Ids) -> Vec<Process> {
 
 fn daemons(host: &Host, scan: u32, ids: &mut Ids, processes: &mut Vec<Process>) {
     let streams = host.streams(Purpose::Daemon);
-    let boot = host.moments[scan as usize].boot;
-    let mut next = ids.first_pid();
     for (index, running) in host.running.iter().enumerate() {
         let slot = index as u32;
         let since = ids.since(|at| streams.at2(at, COIN + slot), scan, DAEMON_CHURN);
-        // The gap is drawn from the boot's stream even for a daemon that was restarted, so that the others keep their pids.
-        next += 1 + streams.at2(boot, slot).below(12);
-        let mut draw = match since {
-            Since::Boot => streams.at2(boot, COIN * 2 + slot),
-            Since::Scan(at) => streams.at2(at, COIN * 3 + slot),
+        let pids = match since {
+            Since::Scan(at) if index > 0 => restarted(running.workers, at, ids, &mut streams.at2(at, COIN * 3 + slot)),
+            _ => ids.of_daemon(index).to_vec(),
         };
-        let pid = match since {
-            _ if index == 0 => ids.claim(1),
-            Since::Boot => ids.claim(next),
-            Since::Scan(at) => ids.late_pid(at, &mut draw),
-        };
-        let argv0 = running.service.argv0.as_deref().unwrap_or(&running.service.exe);
+        let service = running.service;
+        let argv0 = service.argv0.as_deref().unwrap_or(&service.exe);
         let main = Process {
             container: running.container.clone(),
             running: Some(index),
             is_main: true,
-            ..Process::plain(pid, &running.service.exe, argv0, running.service.uid, since)
+            ..Process::plain(pids[0], &service.exe, argv0, service.uid, since)
         };
-        workers(running, &main, ids, &mut draw, processes);
-        if since == Since::Boot {
-            next += running.workers;
+        for (pid, workers) in pids[1..].iter().zip(service.workers.iter().cycle()) {
+            processes.push(Process {
+                pid: *pid,
+                exe: workers.exe.clone().unwrap_or_else(|| main.exe.clone()),
+                argv0: workers.argv0.clone(),
+                uid: workers.uid,
+                is_main: false,
+                ..main.clone()
+            });
         }
         processes.push(main);
     }
 }
 
-fn workers(running: &Running, main: &Process, ids: &mut Ids, draw: &mut Draw, processes: &mut Vec<Process>) {
-    let Some(workers) = &running.service.workers else { return };
-    let mut pid = main.pid.max(ids.first_pid());
-    for _ in 0..running.workers {
-        pid = ids.claim(pid + 1 + draw.below(2));
-        processes.push(Process {
-            pid,
-            exe: workers.exe.clone().unwrap_or_else(|| main.exe.clone()),
-            argv0: workers.argv0.clone(),
-            uid: workers.uid,
-            is_main: false,
-            ..main.clone()
-        });
+/// The pids of a daemon, and of its workers, that was restarted before a scan.
+fn restarted(workers: u32, scan: u32, ids: &mut Ids, draw: &mut Draw) -> Vec<u32> {
+    let mut pids = vec![ids.late_pid(scan, draw)];
+    for place in 0..workers as usize {
+        pids.push(ids.claim(pids[place] + 1 + draw.below(2)));
     }
+    pids
 }
 
 fn sessions(host: &Host, scan: u32, ids: &mut Ids, processes: &mut Vec<Process>) {

@@ -15,11 +15,14 @@ use crate::world::process::Process;
 /// Ports that a connection's own end takes.
 pub(crate) const EPHEMERAL: [u32; 2] = [32_768, 60_999];
 /// Share of connections, per mille, that another one has replaced by the next scan.
-const CHURN: u32 = 850;
-/// Share of connections to a listener, per mille, that are already closed on this side.
-const CLOSED: u32 = 200;
+pub(crate) const CONNECTION_CHURN: u32 = 850;
+/// Shares of connections to a listener and of those to others, per mille, that are already closed on this side.
+const CLIENTS_CLOSED: u32 = 200;
+const OUTBOUND_CLOSED: u32 = 130;
 /// Share of the connections in private networks, per mille, that are with a neighbour.
 const NEIGHBOURS: u32 = 400;
+/// Share of the connections to others, per mille, that are of datagrams.
+const DATAGRAMS: u32 = 40;
 const COIN: u32 = 1 << 24;
 const OUTBOUND: u32 = 1 << 20;
 
@@ -89,6 +92,11 @@ impl Socket {
             mark: None,
         }
     }
+
+    /// The process is done with it; the kernel still waits for stray packets.
+    pub(crate) fn close(&mut self) {
+        (self.state, self.inode, self.pid) = (SocketState::TimeWait, 0, None);
+    }
 }
 
 /// An address that a connection goes to or comes from.
@@ -135,21 +143,20 @@ fn clients(host: &Host, scan: u32, processes: &[Process], ids: &Ids, sockets: &m
     let streams = host.streams(Purpose::Socket);
     let slots = streams.at2(scan, COIN - 1).between(host.role.clients);
     for slot in 0..slots {
-        let since = came(ids.since(|at| streams.at2(at, COIN + slot), scan, CHURN), host, scan);
+        let since = came(ids.since(|at| streams.at2(at, COIN + slot), scan, CONNECTION_CHURN), host, scan);
         let mut draw = streams.at2(since, 2 * COIN + slot);
         let listener = draw.pick(&served);
         let remote = if draw.chance(450) { Remote::Lan } else { Remote::Public };
-        let closed = draw.chance(CLOSED);
+        let closed = draw.chance(CLIENTS_CLOSED);
         let inode = ids.inode(Since::Scan(since), &mut draw);
         let pid = handler(listener, processes, &mut draw);
         let peer = (remote_address(remote, host, &mut draw), draw.between(EPHEMERAL) as u16);
-        sockets.push(Socket {
-            state: if closed { SocketState::TimeWait } else { SocketState::Established },
-            local_port: listener.local_port,
-            inode: if closed { 0 } else { inode },
-            pid: if closed { None } else { pid },
-            ..Socket::connection(host, peer, inode, 0, &mut draw)
-        });
+        let socket = Socket::connection(host, peer, inode, 0, &mut draw);
+        let mut socket = Socket { local_port: listener.local_port, pid, ..socket };
+        if closed {
+            socket.close();
+        }
+        sockets.push(socket);
     }
 }
 
@@ -164,7 +171,7 @@ fn outbound(host: &Host, scan: u32, processes: &[Process], ids: &Ids, sockets: &
     let streams = host.streams(Purpose::Socket);
     let slots = streams.at2(scan, OUTBOUND - 1).between(host.role.outbound);
     for slot in OUTBOUND..OUTBOUND + slots {
-        let since = came(ids.since(|at| streams.at2(at, COIN + slot), scan, CHURN), host, scan);
+        let since = came(ids.since(|at| streams.at2(at, COIN + slot), scan, CONNECTION_CHURN), host, scan);
         let mut draw = streams.at2(since, 2 * COIN + slot);
         let remote = if draw.chance(250) { Remote::Lan } else { Remote::Public };
         let inode = ids.inode(Since::Scan(since), &mut draw);
@@ -173,7 +180,13 @@ fn outbound(host: &Host, scan: u32, processes: &[Process], ids: &Ids, sockets: &
             continue;
         }
         let peer = (remote_address(remote, host, &mut draw), *draw.pick(&TABLES.networks.outbound_ports));
-        sockets.push(Socket::connection(host, peer, inode, owner.pid, &mut draw));
+        let mut socket = Socket::connection(host, peer, inode, owner.pid, &mut draw);
+        if draw.chance(DATAGRAMS) {
+            (socket.protocol, socket.remote_port) = (Protocol::Udp, *draw.pick(&TABLES.networks.datagram_ports));
+        } else if draw.chance(OUTBOUND_CLOSED) {
+            socket.close();
+        }
+        sockets.push(socket);
     }
 }
 

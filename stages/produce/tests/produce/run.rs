@@ -32,7 +32,7 @@ impl Run {
         }
         let job = Job {
             kind: "produce".into(),
-            version: 2,
+            version: 3,
             params: full.clone(),
             inputs: BTreeMap::new(),
             outputs: ["scans", "truth"].map(|port| (port.to_owned(), directory.path().join(port))).into(),
