@@ -10,7 +10,7 @@ use contract::{Context, StageError};
 
 use crate::balance::Selection;
 use crate::example::Task;
-use crate::manifest::{FileManifest, SplitManifest};
+use crate::manifest::{FileManifest, Manifest, SplitManifest};
 use crate::split::Split;
 use crate::spool::{Entry, Lines};
 
@@ -69,6 +69,12 @@ impl Writer<'_> {
         out.flush().at(&path)?;
         manifest.blake3 = hasher.finalize().into();
         Ok(manifest)
+    }
+
+    /// Writes `manifest.json`.
+    pub fn manifest(&self, manifest: &Manifest) -> Result<(), StageError> {
+        let path = self.directory.join("manifest.json");
+        std::fs::write(&path, serde_json::to_string_pretty(manifest).expect("plain data") + "\n").at(&path)
     }
 }
 

@@ -12,7 +12,8 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::action::{self, Action};
-use crate::reduction::{self, Reductions, Subject};
+use crate::reduction::{self, Reductions};
+use crate::subject::Subject;
 use crate::summary::{self, Summaries};
 use crate::visible::Visible;
 

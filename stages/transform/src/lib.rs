@@ -1,11 +1,11 @@
 //! Stage `transform`: ground-truth documents and training sets out of correlated findings.
 //!
-//! - [`stage`]: params, card, and the one pass over the scans.
-//! - [`reduction`]: what the agent reduces a scan to. [`action`], [`summary`]: what follows from it, in words.
+//! - [`stage`]: params, card and run. [`pass`]: the one pass over the scans.
+//! - [`reduction`]: what the agent reduces a scan to, out of [`subject`]s. [`action`], [`summary`]: what follows from it, in words.
 //!   [`document`]: all of that in the form of `schemas/ground_truth_schema.json`.
 //! - [`visible`]: what a model may see of a finding, and what follows from exactly that; `seen`: its form by scanner.
 //!   [`example`]: chat-form examples and task `finding`. [`listing`]: many findings in a prompt. The tasks of whole scans:
-//!   [`correlation`], [`advice`] (`actions`), [`briefing`] (`summary`), [`triage`], [`refine`].
+//!   [`correlation`], [`advice`] (`actions`), [`briefing`] (`summary`), [`triage`], [`refine`] (whose answers are [`rule`]s).
 //! - [`spool`]: examples on disk. [`merge`]: one per prompt, conflicts. [`split`]: hosts to splits. [`balance`]: limits.
 //!   [`dataset`], [`manifest`]: the files, and what is said of them.
 //!
@@ -22,13 +22,17 @@ pub mod example;
 pub mod listing;
 pub mod manifest;
 pub mod merge;
+pub mod pass;
 pub mod reduction;
 pub mod refine;
+pub mod rule;
 mod seen;
 pub mod split;
 pub mod spool;
 pub mod stage;
+pub mod subject;
 pub mod summary;
+mod tally;
 pub mod triage;
 pub mod visible;
 

@@ -1,8 +1,10 @@
 //! `manifest.json`: what lies in a dataset and how it came about.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
-use contract::Digest;
+use contract::stage::At;
+use contract::{Digest, StageError};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -50,6 +52,22 @@ pub enum VerificationStatus {
     Warning,
     /// A check failed, and the pipeline was told to go on.
     Failed,
+}
+
+impl VerificationStatus {
+    /// `overall_status` of the report at `path`.
+    pub fn read(path: &Path) -> Result<VerificationStatus, StageError> {
+        #[derive(Deserialize)]
+        struct Report {
+            overall_status: VerificationStatus,
+        }
+        let bytes = std::fs::read(path).at(path)?;
+        let report: Report = serde_json::from_slice(&bytes).map_err(|e| {
+            StageError::invalid_input(format!("{}: {e}", path.display()))
+                .help("wire `verification` to the output of that name of a stage `verify`")
+        })?;
+        Ok(report.overall_status)
+    }
 }
 
 /// One file of examples.

@@ -65,8 +65,17 @@ impl Merged {
         Ok(())
     }
 
+    /// An error that names conflicts, where there are any.
+    pub fn refuse_conflicts(&self, lines: &Lines) -> Result<(), StageError> {
+        if self.conflicting == 0 {
+            return Ok(());
+        }
+        Err(StageError::invalid_input(self.describe(lines)?)
+            .help("the prompt hides something that the answer depends on; show it or leave the finding out"))
+    }
+
     /// The named conflicts in words.
-    pub fn describe(&self, lines: &Lines) -> Result<String, StageError> {
+    fn describe(&self, lines: &Lines) -> Result<String, StageError> {
         let mut text = format!("{} prompts have two different answers", self.conflicting);
         for pair in &self.conflicts {
             let read = |entry: &Entry| lines.get(entry).map(|line| line.trim_end().to_owned());

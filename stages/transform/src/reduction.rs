@@ -1,71 +1,13 @@
-//! What the agent reduces a scan to. It looks for the metadata keys `module`, `suid`, `path` and `port`, which the scanner does
-//! not write (there the module and the path are the id, the port is `lport`), so both are read here.
+//! What the agent reduces a scan to: counts, names and the findings with most risk, in the agent's own form.
 
-use std::collections::HashMap;
-
-use correlate::EnrichedFinding;
 use correlate::knowledge::KNOWLEDGE;
-use scan::{Metadata, Severity};
+use scan::Severity;
 use serde::Serialize;
 
+use crate::subject::Subject;
+use crate::tally::{counted, most_common};
+
 const NOTABLE_MODULES: [&str; 5] = ["br_netfilter", "xt_MASQUERADE", "bridge", "iptable_nat", "binfmt_misc"];
-
-/// What a reduction reads of a finding.
-#[derive(Clone, Copy)]
-pub struct Subject<'a> {
-    /// The scanner, empty where it is not known.
-    pub scanner: &'a str,
-    /// Id.
-    pub id: &'a str,
-    /// Title.
-    pub title: &'a str,
-    /// Severity.
-    pub severity: Severity,
-    /// Risk.
-    pub risk_score: u8,
-    /// How likely there is something to do.
-    pub probability_actionable: f64,
-    /// Tags.
-    pub tags: &'a [String],
-    /// Metadata.
-    pub metadata: &'a Metadata,
-}
-
-impl<'a> From<&'a EnrichedFinding> for Subject<'a> {
-    fn from(finding: &'a EnrichedFinding) -> Subject<'a> {
-        Subject {
-            scanner: &finding.scanner,
-            id: &finding.document_id,
-            title: &finding.title,
-            severity: finding.severity,
-            risk_score: finding.risk_score,
-            probability_actionable: finding.probability_actionable,
-            tags: &finding.tags,
-            metadata: &finding.metadata,
-        }
-    }
-}
-
-impl<'a> Subject<'a> {
-    fn get(&self, key: &str) -> Option<&'a str> {
-        self.metadata.get(key).map(String::as_str).filter(|text| !text.is_empty())
-    }
-
-    fn module(&self) -> Option<&'a str> {
-        let real = self.scanner == "modules" && self.id != "module_summary";
-        self.get("module").or(real.then_some(self.id))
-    }
-
-    fn port(&self) -> Option<&'a str> {
-        self.get("port").or_else(|| self.get("lport"))
-    }
-
-    fn organisation(&self) -> Option<&'a str> {
-        let known = self.tags.iter().any(|tag| tag == "known_good");
-        let looked_up = || KNOWLEDGE.organisation(self.get("rip")?).map(|network| network.name.as_str());
-        known.then(|| self.get("remote_org").or_else(looked_up)).flatten()
-    }
-}
 
 /// A scan in short.
 #[derive(Clone, Debug, Serialize)]
@@ -224,27 +166,6 @@ fn top(finding: &Subject<'_>) -> TopFinding {
     }
 }
 
-/// Counts in the order of first occurrence.
-fn counted<'a>(names: impl Iterator<Item = &'a str>) -> Vec<(&'a str, usize)> {
-    let mut places: HashMap<&str, usize> = HashMap::new();
-    let mut counts: Vec<(&str, usize)> = Vec::new();
-    for name in names {
-        let place = *places.entry(name).or_insert(counts.len());
-        match counts.get_mut(place) {
-            Some((_, count)) => *count += 1,
-            None => counts.push((name, 1)),
-        }
-    }
-    counts
-}
-
-/// The most frequent first; the earlier first on a tie, as Python's `Counter.most_common`.
-fn most_common<'a>(names: impl Iterator<Item = &'a str>, limit: usize) -> Vec<(String, usize)> {
-    let mut counts = counted(names);
-    counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-    counts.into_iter().take(limit).map(|(name, count)| (name.to_owned(), count)).collect()
-}
-
 /// The agent's redaction: `/home/NAME` becomes `/home/<user>`.
 fn redacted(title: &str) -> String {
     let mut parts = title.split("/home/");
@@ -260,7 +181,7 @@ fn redacted(title: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use scan::Finding;
+    use scan::{Finding, Metadata};
     use serde_json::{Value, json};
 
     /// The agent's fixture names no scanner.
