@@ -1,4 +1,5 @@
-//! The artifact `dataset`: `train.jsonl`, `validation.jsonl`, `test.jsonl` and `calibration.jsonl`, written from the spool.
+//! The artifact `dataset`: `train.jsonl`, `validation.jsonl`, `test.jsonl` and `calibration.jsonl`, written from the spool, with
+//! `manifest.json` and the data card.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -9,6 +10,7 @@ use contract::stage::At;
 use contract::{Context, StageError};
 
 use crate::balance::Selection;
+use crate::data_card;
 use crate::example::Task;
 use crate::manifest::{FileManifest, Manifest, SplitManifest};
 use crate::split::Split;
@@ -71,10 +73,12 @@ impl Writer<'_> {
         Ok(manifest)
     }
 
-    /// Writes `manifest.json`.
-    pub fn manifest(&self, manifest: &Manifest) -> Result<(), StageError> {
+    /// Writes `manifest.json` and the data card.
+    pub fn describe(&self, manifest: &Manifest) -> Result<(), StageError> {
         let path = self.directory.join("manifest.json");
-        std::fs::write(&path, serde_json::to_string_pretty(manifest).expect("plain data") + "\n").at(&path)
+        std::fs::write(&path, serde_json::to_string_pretty(manifest).expect("plain data") + "\n").at(&path)?;
+        let path = self.directory.join("README.md");
+        std::fs::write(&path, data_card::of(manifest)).at(&path)
     }
 }
 

@@ -7,7 +7,7 @@
 //!   [`example`]: chat-form examples and task `finding`. [`listing`]: many findings in a prompt. The tasks of whole scans:
 //!   [`correlation`], [`advice`] (`actions`), [`briefing`] (`summary`), [`triage`], [`refine`] (whose answers are [`rule`]s).
 //! - [`spool`]: examples on disk. [`merge`]: one per prompt, conflicts. [`split`]: hosts to splits. [`balance`]: limits.
-//!   [`dataset`], [`manifest`]: the files, and what is said of them.
+//!   [`dataset`]: the files. [`manifest`], [`data_card`], [`license`]: what is said of them.
 //!
 //! Every sentence is computed from facts in the findings; nothing is drawn at random but the order, which the seed fixes.
 
@@ -16,9 +16,11 @@ pub mod advice;
 pub mod balance;
 pub mod briefing;
 pub mod correlation;
+pub mod data_card;
 pub mod dataset;
 pub mod document;
 pub mod example;
+pub mod license;
 pub mod listing;
 pub mod manifest;
 pub mod merge;

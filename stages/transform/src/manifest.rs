@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::balance::{Balance, LeftOut};
+use crate::license::License;
 use crate::split::{Fractions, TieFigures};
 
 /// `manifest.json`.
@@ -18,6 +19,8 @@ pub struct Manifest {
     pub version: u32,
     /// Fixes splits and order.
     pub seed: u64,
+    /// Of the examples, as the data card has it.
+    pub license: License,
     /// `overall_status` of the verification report.
     pub verification: VerificationStatus,
     /// Shares of the hosts.

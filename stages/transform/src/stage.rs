@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::balance::Balance;
 use crate::dataset::{Writer, spread};
 use crate::example::Task;
+use crate::license::License;
 use crate::manifest::{Manifest, VerificationStatus};
 use crate::merge::merge;
 use crate::pass::Pass;
@@ -26,6 +27,8 @@ pub struct TransformParams {
     pub balance: Balance,
     /// Examples of the calibration set, drawn from the training split.
     pub calibration: u32,
+    /// Of the examples, as the Hugging Face Hub names it (`apache-2.0`); for the data card. It is that of the reports that went in.
+    pub license: License,
 }
 
 impl Default for TransformParams {
@@ -36,6 +39,7 @@ impl Default for TransformParams {
             fractions: Fractions::default(),
             balance: Balance::default(),
             calibration: 128,
+            license: License::Unknown,
         }
     }
 }
@@ -47,14 +51,14 @@ impl Stage for Transform {
     type Params = TransformParams;
 
     fn card() -> Card {
-        Card::new("transform", 3)
+        Card::new("transform", 4)
             .worker("pipe-data")
             .summary("Writes ground-truth documents and chat-form training sets")
             .input("findings", Type::Findings, "Enriched findings")
             .input("correlations", Type::Correlations, "Their correlations")
             .input("verification", Type::Metrics, "The report of `verify`; its status goes into the manifest")
             .output("documents", Type::Documents, "One document a host and scan")
-            .output("dataset", Type::Dataset, "Splits, calibration set and manifest")
+            .output("dataset", Type::Dataset, "Splits, calibration set, manifest and data card")
             .resources(4, 512 << 20)
     }
 
@@ -80,8 +84,9 @@ impl Stage for Transform {
         let train = selections.get(&Split::Train).map_or(&[][..], |selection| &selection.kept);
         let calibration = writer.file("calibration", &spread(train, params.calibration as usize))?;
         let manifest = Manifest {
-            version: 2,
+            version: 3,
             seed: params.seed,
+            license: params.license,
             verification,
             fractions: params.fractions,
             ties,
@@ -95,7 +100,7 @@ impl Stage for Transform {
             calibration,
         };
         report(&manifest, hosts.len(), context);
-        writer.manifest(&manifest)
+        writer.describe(&manifest)
     }
 }
 

@@ -1,0 +1,196 @@
+//! `README.md` of a dataset: its data card in the form of the Hugging Face Hub, which `datasets.load_dataset` reads too.
+//!
+//! It says what the manifest says, and nothing that this stage cannot know: whose reports they were and how good a model becomes.
+
+use std::fmt::Write;
+
+use crate::example::Task;
+use crate::license::License;
+use crate::manifest::{FileManifest, Manifest, VerificationStatus};
+use crate::split::Split;
+
+/// The card of the dataset that `manifest` describes.
+pub fn of(manifest: &Manifest) -> String {
+    let mut text = String::new();
+    let parts = [front_matter(manifest), introduction(manifest), files(manifest), contents(manifest), making(manifest)];
+    for part in parts.into_iter().chain([LIMITS.to_owned()]) {
+        text.push_str(&part);
+    }
+    text
+}
+
+const LIMITS: &str = "\n## Limits\n
+- Answers are computed by rules: severities are the scanner's, risk is a formula over severity, category, exposure and baseline,
+  texts are put together from facts of the findings. No person wrote or reviewed them. A model that learns them learns those rules.
+- Simulated hosts are synthetic: drawn from tables and a seed. Nothing is claimed about how results carry over to real hosts.
+- Lines do not say whether their host was simulated. Host names, paths and addresses of real reports are in the text as the
+  reports have them.
+- Classes are thinned to the limits in `manifest.json`, so their shares are not those of any fleet.
+";
+
+/// A file as a config of the front matter names it.
+struct Named<'a> {
+    split: &'a str,
+    lines: &'a FileManifest,
+}
+
+/// The configs: a file without lines is none, since it has no columns.
+fn configs(manifest: &Manifest) -> Vec<(&'static str, Vec<Named<'_>>)> {
+    let splits = Split::ALL.into_iter().filter_map(|split| {
+        let lines = &manifest.splits.get(split.name())?.lines;
+        Some(Named { split: split.name(), lines })
+    });
+    let calibration = [Named { split: "train", lines: &manifest.calibration }];
+    let all = [("default", splits.collect()), ("calibration", Vec::from(calibration))];
+    let filled = all.into_iter().map(|(config, mut files)| {
+        files.retain(|file| file.lines.examples > 0);
+        (config, files)
+    });
+    filled.filter(|(_, files)| !files.is_empty()).collect()
+}
+
+fn front_matter(manifest: &Manifest) -> String {
+    let total: u64 = manifest.splits.values().map(|split| split.lines.examples).sum();
+    let mut text = format!(
+        "---\nlicense: {}\nlanguage:\n- en\ntask_categories:\n- text-generation\ntags:\n- security\n- chat\nsize_categories:\n- {}\n",
+        manifest.license,
+        size(total)
+    );
+    let configs = configs(manifest);
+    if !configs.is_empty() {
+        text.push_str("configs:\n");
+    }
+    for (config, files) in configs {
+        let _ = writeln!(text, "- config_name: {config}");
+        if config == "default" {
+            text.push_str("  default: true\n");
+        }
+        text.push_str("  data_files:\n");
+        for Named { split, lines } in files {
+            let _ = writeln!(text, "  - split: {split}\n    path: {}", lines.file);
+        }
+    }
+    text + "---\n"
+}
+
+/// The Hub's classes of size.
+fn size(examples: u64) -> &'static str {
+    match examples {
+        0..1_000 => "n<1K",
+        1_000..10_000 => "1K<n<10K",
+        10_000..100_000 => "10K<n<100K",
+        100_000..1_000_000 => "100K<n<1M",
+        _ => "1M<n<10M",
+    }
+}
+
+fn introduction(manifest: &Manifest) -> String {
+    let hosts: usize = manifest.splits.values().map(|split| split.hosts.len()).sum();
+    let license = match manifest.license {
+        License::Unknown => "\nNobody has said under which license these data are.\n",
+        License::Named(_) => "",
+    };
+    format!(
+        "
+# Findings of security scans, as conversations
+
+Made of {} findings in {} scans of {hosts} hosts. A line is one conversation in chat form: a system message that names the task, a
+user message with what a scan shows, and the assistant's answer as JSON.
+
+    {{\"messages\": [{{\"role\": \"system\", \"content\": ..}}, {{\"role\": \"user\", ..}}, {{\"role\": \"assistant\", ..}}], \"task\": .., \"host\": ..}}
+{license}
+| task | the prompt shows | the answer |
+|---|---|---|
+| `finding` | one finding | severity, risk and rationale |
+| `correlation` | findings of one scan | which belong together, with ATT&CK techniques |
+| `actions` | findings of one scan | what to do, by priority |
+| `summary` | one scan of one host | the four parts of the agent's summary |
+| `triage` | one scan of one host | what to look at first |
+| `refine` | suggested rules, with examples | the refined rules |
+",
+        manifest.findings, manifest.scans
+    )
+}
+
+fn files(manifest: &Manifest) -> String {
+    let mut text = String::from(
+        "
+## Files
+
+| file | examples | hosts | bytes | BLAKE3 |
+|---|---:|---:|---:|---|
+",
+    );
+    let splits = Split::ALL.into_iter().filter_map(|split| manifest.splits.get(split.name()));
+    let rows = splits.map(|split| (&split.lines, split.hosts.len().to_string()));
+    for (lines, hosts) in rows.chain([(&manifest.calibration, String::from("of train"))]) {
+        let FileManifest { file, examples, bytes, blake3, .. } = lines;
+        let _ = writeln!(text, "| `{file}` | {examples} | {hosts} | {bytes} | `{blake3}` |");
+    }
+    text + "\n`calibration.jsonl` repeats examples of `train.jsonl`, spread evenly over it. `manifest.json` has all figures of this page.\n"
+}
+
+fn contents(manifest: &Manifest) -> String {
+    let splits: Vec<(Split, &FileManifest)> =
+        Split::ALL.into_iter().filter_map(|split| Some((split, &manifest.splits.get(split.name())?.lines))).collect();
+    let mut text = String::from("\n## Contents\n\n| |");
+    for (split, _) in &splits {
+        let _ = write!(text, " {} |", split.name());
+    }
+    let _ = writeln!(text, " longest, bytes |\n|---|{}---:|", "---:|".repeat(splits.len()));
+    let longest = |task: Task| splits.iter().filter_map(|(_, lines)| lines.longest.get(task.name())).max();
+    for task in Task::ALL {
+        let _ = write!(text, "| `{}` |", task.name());
+        for (_, lines) in &splits {
+            let _ = write!(text, " {} |", lines.tasks.get(task.name()).unwrap_or(&0));
+        }
+        let _ = writeln!(text, " {} |", longest(task).unwrap_or(&0));
+    }
+    for severity in scan::Severity::ALL {
+        let of = |lines: &FileManifest| lines.severities.get(severity.name()).copied().unwrap_or(0);
+        if splits.iter().all(|(_, lines)| of(lines) == 0) {
+            continue;
+        }
+        let _ = write!(text, "| `finding`, {severity} |");
+        for (_, lines) in &splits {
+            let _ = write!(text, " {} |", of(lines));
+        }
+        text.push_str(" |\n");
+    }
+    text
+}
+
+fn making(manifest: &Manifest) -> String {
+    let verification = match manifest.verification {
+        VerificationStatus::Passed => "The findings passed the verification before.",
+        VerificationStatus::Warning => "The verification of the findings ended with warnings.",
+        VerificationStatus::Failed => {
+            "**The verification of the findings failed**, and the pipeline was told to go on."
+        }
+    };
+    let Manifest { seed, ties, offered, distinct, undetermined, .. } = manifest;
+    format!(
+        "
+## How it was made
+
+By the stage `transform` of pipe, out of findings that its stage `correlate` enriched, with seed {seed}. The scans were simulated
+(`produce`), read from scanner reports (`ingest`), or both. {verification}
+
+- Prompts leave out severities, scores, risk, pids and inodes. {undetermined} findings gave no example, since their answer depends on
+  what no report shows or their scanner failed.
+- One prompt has one answer: {offered} examples had {distinct} distinct prompts, each of which is there once at most; two answers to
+  one prompt would have failed the stage.
+- Splits are by host, never by row. Hosts that share a correlation across at most {} hosts count as one chain and stay together:
+  {} correlations tied hosts into {} groups of more than one, the largest with {} hosts; {} wider correlations tied nothing.
+- What a file holds is limited: {} examples a task, {} a template, a share of {} for one severity. The manifest counts what that left out.
+",
+        ties.limit,
+        ties.ties,
+        ties.groups,
+        ties.largest,
+        ties.too_wide,
+        manifest.balance.max_per_task,
+        manifest.balance.max_per_template,
+        manifest.balance.max_share,
+    )
+}

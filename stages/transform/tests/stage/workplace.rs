@@ -1,0 +1,148 @@
+//! Hosts in memory, and the stages over them as a worker runs them.
+
+use std::path::{Path, PathBuf};
+
+use contract::{Context, Digest, Job, JobInput, Kind, Limits, StageError, Type};
+use correlate::Correlate;
+use scan::{Finding, Report, ScannerResult, Scans, Severity};
+use serde_json::{Value, json};
+use transform::{Transform, TransformParams};
+
+fn report(host: &str, number: u32, attacked: bool) -> Report {
+    let pid = (4000 + number).to_string();
+    let socket = |port: &str, pid: &str, exe: &str| {
+        Finding::new(format!("tcp:{port}:{pid}{port}"), format!("tcp LISTEN {port}"), Severity::Low, "TCP socket")
+            .with("protocol", "tcp")
+            .with("state", "LISTEN")
+            .with("lip", "0.0.0.0")
+            .with("lport", port)
+            .with("pid", pid)
+            .with("exe", exe)
+            .with("wildcard_listen", "true")
+    };
+    let mut findings = vec![
+        ("processes", Finding::new("1", "Process 1", Severity::Info, "/sbin/init").with("uid", "0")),
+        ("processes", Finding::new("80", "Process 80", Severity::Info, "/usr/sbin/nginx").with("uid", "0")),
+        ("network", socket("8080", "80", "/usr/sbin/nginx")),
+        ("mac", Finding::new("mac_none", "No MAC enforcement", Severity::High, "Neither is active")),
+        (
+            "suid_sgid",
+            Finding::new("/usr/bin/passwd", "SUID/SGID binary", Severity::Low, "bit").with("expected", "true"),
+        ),
+        ("suid_sgid", Finding::new(format!("/usr/bin/tool{number}"), "SUID/SGID binary", Severity::Medium, "bit")),
+        ("modules", Finding::new("xt_MASQUERADE", "Module xt_MASQUERADE", Severity::Info, "Loaded kernel module")),
+    ];
+    if attacked {
+        let ioc =
+            Finding::new(format!("/tmp/.x/a:{pid}"), "Process IOC Detected", Severity::High, "Process executable")
+                .with("pid", &pid)
+                .with("world_writable_executable", "true");
+        findings.push(("ioc", ioc));
+        findings.push(("processes", Finding::new(&pid, format!("Process {pid}"), Severity::Info, "/tmp/.x/a")));
+        findings.push(("network", socket("4444", &pid, "/tmp/.x/a")));
+        let writable = Finding::new("/usr/bin/passwd", "World-writable file", Severity::High, "File is world writable");
+        findings.push(("world_writable", writable));
+    }
+    let meta = [("hostname", host), ("tool_version", "6.0.0"), ("json_schema_version", "2")];
+    let results = findings.into_iter().map(|(scanner, finding)| ScannerResult::new(scanner, vec![finding])).collect();
+    let mut report = Report {
+        meta: meta.into_iter().map(|(key, value)| (key.to_owned(), value.into())).collect(),
+        summary: serde_json::Map::new(),
+        results,
+        collection_warnings: Vec::new(),
+        scanner_errors: Vec::new(),
+        summary_extension: serde_json::Map::new(),
+    };
+    report.recount();
+    report
+}
+
+pub struct Workplace {
+    directory: tempfile::TempDir,
+}
+
+impl Workplace {
+    /// Twelve hosts with two scans each.
+    pub fn simulated() -> Workplace {
+        let workplace = Workplace { directory: tempfile::tempdir().unwrap() };
+        let writer = Scans::create(&workplace.path("scans")).unwrap();
+        for number in 0..12 {
+            let host = format!("host-{number:02}");
+            writer.write(&host, 0, &report(&host, number, false)).unwrap();
+            writer.write(&host, 1, &report(&host, number, number % 3 == 0)).unwrap();
+        }
+        workplace
+    }
+
+    /// The same, and the real report.
+    pub fn with_real() -> Workplace {
+        let workplace = Workplace::simulated();
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../pipelines/data/reports/debian12_scanner_v6.json");
+        let report = Report::read(&path).unwrap();
+        Scans::create(&workplace.path("scans")).unwrap().write(report.hostname(), 0, &report).unwrap();
+        workplace
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    pub fn correlate(&self) {
+        let inputs = [("scans", Type::Scans)];
+        let job = self.job("correlate", json!({"profile": "intended"}), &inputs, &["findings", "correlations"], 2);
+        (Kind::of::<Correlate>().run)(&job.params, &Context::new(job.clone(), Box::new(std::io::sink()))).unwrap();
+    }
+
+    fn job(&self, kind: &str, params: Value, inputs: &[(&str, Type)], outputs: &[&str], threads: u32) -> Job {
+        let input = |(name, artifact): &(&str, Type)| {
+            let input = JobInput { label: None, path: self.path(name), artifact: *artifact, digest: Digest::of(b"") };
+            ((*name).to_owned(), vec![input])
+        };
+        Job {
+            kind: kind.into(),
+            version: 1,
+            params,
+            inputs: inputs.iter().map(input).collect(),
+            outputs: outputs.iter().map(|name| ((*name).to_owned(), self.path(name))).collect(),
+            scratch: self.directory.path().to_owned(),
+            checkpoints: self.directory.path().to_owned(),
+            limits: Limits { threads, memory: 0 },
+            trace: "test".into(),
+        }
+    }
+
+    pub fn transform(&self, threads: u32) -> Result<(), StageError> {
+        self.transform_with(TransformParams { seed: 42, ..TransformParams::default() }, threads)
+    }
+
+    pub fn transform_with(&self, params: TransformParams, threads: u32) -> Result<(), StageError> {
+        std::fs::write(self.path("verification"), r#"{"overall_status":"passed","checks":[]}"#).unwrap();
+        let params = serde_json::to_value(params).unwrap();
+        let inputs =
+            [("findings", Type::Findings), ("correlations", Type::Correlations), ("verification", Type::Metrics)];
+        let job = self.job("transform", params, &inputs, &["documents", "dataset"], threads);
+        (Kind::of::<Transform>().run)(&job.params, &Context::new(job.clone(), Box::new(std::io::sink())))
+    }
+
+    pub fn lines(&self, split: &str) -> Vec<Value> {
+        let text = std::fs::read_to_string(self.path("dataset").join(format!("{split}.jsonl"))).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    pub fn documents(&self) -> Vec<(PathBuf, Value)> {
+        let mut documents = Vec::new();
+        for host in std::fs::read_dir(self.path("documents")).unwrap() {
+            for file in std::fs::read_dir(host.unwrap().path()).unwrap() {
+                let path = file.unwrap().path();
+                let value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+                documents.push((path, value));
+            }
+        }
+        documents.sort_by(|a, b| a.0.cmp(&b.0));
+        documents
+    }
+}
+
+pub fn content(line: &Value, place: usize) -> &str {
+    line["messages"][place]["content"].as_str().unwrap()
+}
