@@ -1,6 +1,7 @@
 //! `pipelines/data.yaml`: simulated scans, real ones, and both, to documents and training text.
 
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
@@ -22,6 +23,22 @@ fn project(pipeline: &str) -> Project {
 
 fn json(path: &Path) -> Value {
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+}
+
+fn schema(name: &str) -> jsonschema::Validator {
+    jsonschema::validator_for(&json(&checkout().join("schemas").join(name))).unwrap()
+}
+
+fn violations(schema: &jsonschema::Validator, value: &Value) -> Vec<String> {
+    schema.iter_errors(value).map(|error| format!("{}: {error}", error.instance_path())).collect()
+}
+
+/// Every `<host>/<NNNN>.json` of a directory.
+fn documents(directory: &Path) -> Vec<PathBuf> {
+    let entries = |path: &Path| std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
+    let mut all: Vec<PathBuf> = entries(directory).iter().flat_map(|host| entries(host)).collect();
+    all.sort();
+    all
 }
 
 /// The digest of every output of a run, by stage and port.
@@ -92,4 +109,46 @@ fn stages_can_use_the_jobserver_of_their_launch() {
         assert!(log.contains(" threads worked at once"), "{stage}: {log}");
         assert!(!log.contains("jobserver"), "{stage}: {log}");
     }
+}
+
+/// Enough hosts for the scanners that run on few of them. What is validated here no code of ours has judged.
+#[test]
+fn documents_and_answers_of_every_scanner_are_valid() {
+    let project = project(&text());
+    project.run_json(&["-S", "hosts=80"], 0);
+    let ground_truth = schema("ground_truth_schema.json");
+    let mut scanners: BTreeSet<String> = BTreeSet::new();
+    let mut findings = 0;
+    for path in documents(&project.path("out/data/dataset/documents")) {
+        let document = json(&path);
+        let violations = violations(&ground_truth, &document);
+        assert!(violations.is_empty(), "{}: {violations:?}", path.display());
+        for finding in document["enriched_findings"].as_array().unwrap() {
+            scanners.insert(finding["scanner"].as_str().unwrap().to_owned());
+            findings += 1;
+        }
+    }
+    let profiles = std::fs::read_dir(checkout().join("stages/scan/profile")).unwrap();
+    let profiles =
+        profiles.map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_some_and(|e| e == "yaml"));
+    let mut known: BTreeSet<String> =
+        profiles.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect();
+    known.remove("hosts");
+    assert_eq!(scanners, known, "a scanner is missing: it takes more hosts to see it");
+    let enriched = std::fs::read_to_string(project.path("out/data/correlations/findings.jsonl")).unwrap();
+    assert_eq!(findings, enriched.lines().count());
+
+    let mut tasks: BTreeMap<String, jsonschema::Validator> = BTreeMap::new();
+    for split in ["train", "validation", "test"] {
+        let text = std::fs::read_to_string(project.path(&format!("out/data/dataset/dataset/{split}.jsonl"))).unwrap();
+        for line in text.lines() {
+            let line: Value = serde_json::from_str(line).unwrap();
+            let task = line["task"].as_str().unwrap().to_owned();
+            let schema = tasks.entry(task).or_insert_with_key(|task| schema(&format!("answers/{task}.json")));
+            let answer: Value = serde_json::from_str(line["messages"][2]["content"].as_str().unwrap()).unwrap();
+            let violations = violations(schema, &answer);
+            assert!(violations.is_empty(), "{line}: {violations:?}");
+        }
+    }
+    assert_eq!(tasks.len(), 6, "a task has no example");
 }
