@@ -8,10 +8,9 @@ use std::path::{Path, PathBuf};
 
 use contract::stage::At;
 use contract::{Context, StageError};
-use scan::Changes;
+use scan::{Changes, Instant};
 
 use crate::NAMED;
-use crate::instant::Instant;
 
 /// A report that was read and written in its valid form, and waits for its number.
 pub(crate) struct Arrival {

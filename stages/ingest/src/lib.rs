@@ -1,11 +1,10 @@
 //! Stage `ingest`: a directory of scanner reports becomes scans.
 //!
 //! Every finding is kept; the form is normalized, and log and metrics say how. Reports of one host become its history, in the
-//! order in which they started. [`list`](mod@list) finds the files, [`history`] puts them in order by [`instant`]. A thread
+//! order in which they started. [`list`](mod@list) finds the files, [`history`] puts them in order by [`Instant`]. A thread
 //! holds one report at a time; of a report that is done, its name and counts are kept.
 
 mod history;
-mod instant;
 mod list;
 
 use std::fs;
@@ -15,12 +14,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use contract::stage::At;
 use contract::{Card, Context, Stage, StageError, Type};
 use scan::read::ReadErrorKind;
-use scan::{Changes, Report};
+use scan::{Changes, Instant, Report};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::history::Arrival;
-use crate::instant::Instant;
 
 /// How many reports are named one by one in the log or in an error; the rest is counted.
 const NAMED: usize = 20;

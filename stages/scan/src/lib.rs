@@ -2,6 +2,7 @@
 //!
 //! - [`severity`], [`finding`], [`report`]: the words. A [`Report`] in memory is always the valid form of `v2.json`.
 //! - [`read`]: how a report as the scanner writes it becomes that form, and the errors that name path and pointer.
+//! - [`instant`]: the moment that a time in a report names.
 //! - [`scans`]: the artifact type `scans`, a directory of reports by host and scan. [`truth`]: the artifact type `truth`.
 //! - [`profile`]: what findings and severities look like in real reports, as data under `profile/`.
 //! - [`rules`]: the scanner's severity rules, one file a scanner, as pure functions.
@@ -10,6 +11,7 @@
 
 mod canonical;
 pub mod finding;
+pub mod instant;
 mod partial;
 pub mod profile;
 pub mod read;
@@ -20,6 +22,7 @@ pub mod severity;
 pub mod truth;
 
 pub use finding::{Finding, Metadata};
+pub use instant::Instant;
 pub use read::{Changes, ReadError};
 pub use report::{Report, ScannerError, ScannerResult, Warning};
 pub use scans::{ScanFile, Scans, ScansWriter};

@@ -1,17 +1,18 @@
-//! The moment at which a scan started, read from ISO 8601, so that reports order by time and not by how it is written.
+//! The moment at which something happened, read from ISO 8601, so that reports order by time and not by how it is written.
 //!
 //! Scanners write `2026-11-22T17:19:55Z`; reports that went through other tools may carry an offset or a fraction. A time
 //! without a zone is taken as UTC. Anything else is no moment, which is the caller's to say aloud.
 
 /// Seconds since 1970 in UTC, and nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Instant {
+pub struct Instant {
     seconds: i64,
     nanos: u32,
 }
 
 impl Instant {
-    pub(crate) fn parse(text: &str) -> Option<Instant> {
+    /// The moment that a text names, if it names one.
+    pub fn parse(text: &str) -> Option<Instant> {
         let (date, rest) = (text.get(..10)?, text.get(10..)?);
         let rest = rest.strip_prefix(['T', 't', ' '])?;
         let (clock, rest) = (rest.get(..8)?, rest.get(8..)?);
