@@ -1,9 +1,7 @@
-//! What a check is: a function from one scan to violations. One that panics has failed, and says so.
+//! What the checks are called, what they find, and what becomes of one that crashes.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use correlate::{Correlation, EnrichedFinding};
-use scan::{Changes, ReadError, Report};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -13,41 +11,71 @@ use crate::report::Violation;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CheckName {
-    /// Reports are in the valid form.
+    /// Reports and documents are in the valid form.
     Schema,
     /// Every finding of the reports is there, unchanged, and no other.
     Coverage,
     /// No finding is there twice.
     Duplicates,
-    /// Findings and correlations name each other, and nothing else.
+    /// Findings, correlations and what is made of them name each other, and nothing else.
     References,
+    /// Correlations are what their rules say.
+    Correlations,
     /// Severity, scores and subscores agree; risk computed again is the same.
     Scores,
     /// Severities are those that the scanner's rules give.
     SeverityRules,
-    /// Values have the forms and ranges that the scanner writes.
+    /// Values are possible: ports, addresses, pids, inodes, paths.
     Formats,
+    /// Scans end after they start, and follow each other.
+    Times,
     /// Baseline status agrees with the host's earlier scans.
     History,
+    /// Digests and counts are those of what they are about.
+    Integrity,
+    /// Simulated findings have the keys, formats and words that the scanner writes.
+    Profile,
+    /// Severities of simulated findings lie in the bands of the reference profile.
+    Marginals,
+    /// How well real and simulated findings can be told apart.
+    Realism,
     /// What a model sees has one answer.
     LabelConflicts,
-    /// The hidden truth, where it is wired, is about these findings and no others.
+    /// The hidden truth is about these findings and no others.
     Truth,
+    /// Chains cannot be told by pids, inodes, places and counts.
+    Leakage,
+    /// Prompts of one split that nearly are those of another.
+    NearDuplicates,
+    /// Splits share no prompt, no host and no chain.
+    SplitLeakage,
+    /// The score of all of this.
+    Quality,
 }
 
 impl CheckName {
     /// Every check.
-    pub const ALL: [CheckName; 10] = [
+    pub const ALL: [CheckName; 20] = [
         CheckName::Schema,
         CheckName::Coverage,
         CheckName::Duplicates,
         CheckName::References,
+        CheckName::Correlations,
         CheckName::Scores,
         CheckName::SeverityRules,
         CheckName::Formats,
+        CheckName::Times,
         CheckName::History,
+        CheckName::Integrity,
+        CheckName::Profile,
+        CheckName::Marginals,
+        CheckName::Realism,
         CheckName::LabelConflicts,
         CheckName::Truth,
+        CheckName::Leakage,
+        CheckName::NearDuplicates,
+        CheckName::SplitLeakage,
+        CheckName::Quality,
     ];
 
     /// The name in reports and params.
@@ -57,40 +85,50 @@ impl CheckName {
             CheckName::Coverage => "coverage",
             CheckName::Duplicates => "duplicates",
             CheckName::References => "references",
+            CheckName::Correlations => "correlations",
             CheckName::Scores => "scores",
             CheckName::SeverityRules => "severity_rules",
             CheckName::Formats => "formats",
+            CheckName::Times => "times",
             CheckName::History => "history",
+            CheckName::Integrity => "integrity",
+            CheckName::Profile => "profile",
+            CheckName::Marginals => "marginals",
+            CheckName::Realism => "realism",
             CheckName::LabelConflicts => "label_conflicts",
             CheckName::Truth => "truth",
+            CheckName::Leakage => "leakage",
+            CheckName::NearDuplicates => "near_duplicates",
+            CheckName::SplitLeakage => "split_leakage",
+            CheckName::Quality => "quality",
+        }
+    }
+
+    /// What must be wired for it, said where it is not.
+    pub fn needs(self) -> &'static str {
+        match self {
+            CheckName::Schema
+            | CheckName::Duplicates
+            | CheckName::References
+            | CheckName::Scores
+            | CheckName::Formats => "needs `scans`, `findings` and `correlations`, or `documents`",
+            CheckName::Coverage
+            | CheckName::Correlations
+            | CheckName::SeverityRules
+            | CheckName::Times
+            | CheckName::History => "needs `scans`, `findings` and `correlations`",
+            CheckName::Integrity => "needs `documents` or `dataset`",
+            CheckName::LabelConflicts | CheckName::NearDuplicates | CheckName::SplitLeakage => "needs `dataset`",
+            CheckName::Profile | CheckName::Marginals | CheckName::Truth | CheckName::Leakage => {
+                "needs `truth`, which says what is simulated, beside `scans`, `findings` and `correlations`"
+            }
+            CheckName::Realism => "needs `truth` and `real`, beside `scans`, `findings` and `correlations`",
+            CheckName::Quality => "needs a check that measured something",
         }
     }
 }
 
-/// One scan as checks see it.
-pub struct ScanView<'v> {
-    /// `host/NNNN`, for messages.
-    pub place: &'v str,
-    /// The report, or why it cannot be read; with what reading changed.
-    pub report: Result<(&'v Report, &'v Changes), &'v ReadError>,
-    /// Its enriched findings.
-    pub findings: &'v [EnrichedFinding],
-    /// Its correlations.
-    pub correlations: &'v [Correlation],
-}
-
-impl ScanView<'_> {
-    /// A violation by a finding.
-    pub fn violation(&self, finding: &EnrichedFinding, pointer: &str, message: String) -> Violation {
-        Violation {
-            place: format!("{} {} {}", self.place, finding.scanner, finding.document_id),
-            pointer: pointer.to_owned(),
-            message,
-        }
-    }
-}
-
-/// What a check found on one scan.
+/// What a check found in one place.
 #[derive(Debug, Default)]
 pub struct Outcome {
     /// How many things were looked at.
@@ -101,20 +139,24 @@ pub struct Outcome {
     pub crashed: bool,
 }
 
-/// A check on one scan.
-pub type Check = fn(&ScanView<'_>) -> Outcome;
+impl Outcome {
+    /// Nothing found yet, among so many things.
+    pub fn of(items: usize) -> Outcome {
+        Outcome { items: items as u64, ..Outcome::default() }
+    }
 
-/// Runs a check; a panic becomes an outcome.
-pub fn run(check: Check, view: &ScanView<'_>) -> Outcome {
-    guard(view, check).unwrap_or_else(|crash| crash)
+    /// Adds a violation.
+    pub fn tell(&mut self, place: impl Into<String>, pointer: impl Into<String>, message: impl Into<String>) {
+        self.violations.push(Violation { place: place.into(), pointer: pointer.into(), message: message.into() });
+    }
 }
 
-/// Runs part of a check; a panic becomes the outcome of the check.
-pub fn guard<T>(view: &ScanView<'_>, part: fn(&ScanView<'_>) -> T) -> Result<T, Outcome> {
-    catch_unwind(AssertUnwindSafe(|| part(view))).map_err(|panic| {
+/// Runs a check, or part of one, on what lies at `place`; a panic becomes the outcome of the check.
+pub fn guard<T>(place: &str, part: impl FnOnce() -> T) -> Result<T, Outcome> {
+    catch_unwind(AssertUnwindSafe(part)).map_err(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
-        let message = format!("the check crashed: {}", text.unwrap_or("no message"));
-        let violation = Violation { place: view.place.to_owned(), pointer: String::new(), message };
-        Outcome { items: 1, violations: vec![violation], crashed: true }
+        let mut outcome = Outcome { items: 1, crashed: true, ..Outcome::default() };
+        outcome.tell(place, "", format!("the check crashed: {}", text.unwrap_or("no message")));
+        outcome
     })
 }

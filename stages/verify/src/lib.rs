@@ -1,16 +1,27 @@
-//! Stage `verify`: a gate that can fail, between correlated findings and everything that is made of them.
+//! Stage `verify`: a gate that can fail, before `transform` and after it.
 //!
-//! - [`stage`]: params, card, and the pass over the scans. [`check`]: what a check is, and how one that crashes counts.
-//! - [`checks`]: the checks, one file each. [`tally`]: what they found. [`report`]: the two outputs.
+//! - [`stage`]: card and order of the passes. [`params`]: thresholds. [`check`]: the checks by name, and how one that crashes counts.
+//! - [`scans`]: reports with their findings, correlations and truth. [`documents`]: ground-truth documents. [`dataset`]: training sets.
+//! - [`schema`]: JSON against the two fixed schemas, streaming. [`statistics`]: what is measured over many scans.
+//! - [`tally`]: what the checks came to. [`quality`]: the one number. [`report`] and [`summary`]: the two outputs.
 //!
-//! A check reads; nothing here mends.
+//! A check reads; nothing here mends. The README has every figure's definition.
 
 pub mod check;
-pub mod checks;
+pub mod dataset;
+pub mod documents;
+pub mod params;
+pub mod quality;
 pub mod report;
+pub mod scans;
+pub mod schema;
 pub mod stage;
+pub mod statistics;
+pub mod summary;
 pub mod tally;
+mod values;
 
 pub use check::CheckName;
-pub use report::{CheckReport, Status, VerificationReport, Violation};
-pub use stage::{OnFailed, Thresholds, Verify, VerifyParams};
+pub use params::{OnFailed, Thresholds, VerifyParams};
+pub use report::{Bound, CheckReport, Measure, OverallStatus, Status, VerificationReport, Violation};
+pub use stage::Verify;

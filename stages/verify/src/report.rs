@@ -1,45 +1,80 @@
-//! The outputs: `verification`, for programs, and `summary`, for people.
-
-use std::fmt::Write;
+//! The output `verification`, for programs. [`crate::summary`] writes it for people.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::check::CheckName;
 
-/// How a check, or all of them, ended. The order is that of gravity.
+/// How a check ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
-    /// No violation.
+    /// What it looks at is not wired; the reason says what.
+    NotApplicable,
+    /// There is too little of what it looks at; the reason says how much there is.
+    NotMeasurable,
+    /// Nothing is wrong.
     Passed,
-    /// Violations within the threshold.
+    /// Something is wrong, within the threshold.
     Warning,
-    /// Violations beyond the threshold, or a check that crashed.
+    /// More is wrong than the threshold lets pass, or the check crashed.
     Failed,
 }
 
-impl Status {
-    /// The name in reports.
-    pub fn name(self) -> &'static str {
-        match self {
-            Status::Passed => "passed",
-            Status::Warning => "warning",
-            Status::Failed => "failed",
-        }
-    }
+/// How all checks together ended: like the gravest of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OverallStatus {
+    /// Every check that could look passed.
+    Passed,
+    /// One warned, none failed.
+    Warning,
+    /// One failed.
+    Failed,
 }
 
 /// Something that is not as it must be.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Violation {
-    /// Host, scan, and what in it.
+    /// Host, scan, and what in it; a file of a dataset and its line.
     pub place: String,
-    /// JSON pointer into that line, empty for the whole.
+    /// JSON pointer into that, empty for the whole.
     pub pointer: String,
     /// What is wrong.
     pub message: String,
+}
+
+/// A figure that a check measured on a part of the data.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Measure {
+    /// The part: a scanner, a task.
+    pub part: String,
+    /// How many things it was measured on.
+    pub items: u64,
+    /// The figure; left out where there was too little to measure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<f64>,
+    /// Lower end of its interval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub low: Option<f64>,
+    /// Upper end of its interval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub high: Option<f64>,
+    /// What else must be known: why there is no figure, what it is of.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub note: String,
+}
+
+/// On which side of its threshold a figure is good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Bound {
+    /// Below it, and on it.
+    AtMost,
+    /// Above it, and on it.
+    AtLeast,
 }
 
 /// The result of one check.
@@ -50,15 +85,24 @@ pub struct CheckReport {
     pub name: CheckName,
     /// How it ended.
     pub status: Status,
+    /// Why it is not applicable or not measurable.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
     /// Things looked at.
     pub items: u64,
-    /// Violations per thing looked at.
-    pub figure: f64,
-    /// The most that is let pass.
+    /// Violations per thing looked at, or what the check measures. Left out where it could not look.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub figure: Option<f64>,
+    /// On which side of the threshold the figure must lie.
+    pub bound: Bound,
+    /// The threshold, from the params.
     pub threshold: f64,
+    /// What the check measured on parts of the data.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub measures: Vec<Measure>,
     /// All violations.
     pub violation_count: u64,
-    /// The first of them.
+    /// The first of them, at most 1,000.
     pub violations: Vec<Violation>,
 }
 
@@ -66,75 +110,60 @@ pub struct CheckReport {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct VerificationReport {
-    /// The gravest status of all checks.
-    pub overall_status: Status,
+    /// That of the gravest check.
+    pub overall_status: OverallStatus,
+    /// 0..=1; the README of the stage has the formula.
+    pub quality: f64,
     /// Scans looked at.
     pub scans: u64,
     /// Findings looked at.
     pub findings: u64,
     /// Correlations looked at.
     pub correlations: u64,
+    /// Ground-truth documents looked at.
+    pub documents: u64,
+    /// Training examples looked at.
+    pub examples: u64,
     /// By check.
     pub checks: Vec<CheckReport>,
 }
 
-/// Violations that the readable summary shows per check.
-const SHOWN: usize = 5;
+impl Status {
+    /// The name in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Status::NotApplicable => "not_applicable",
+            Status::NotMeasurable => "not_measurable",
+            Status::Passed => "passed",
+            Status::Warning => "warning",
+            Status::Failed => "failed",
+        }
+    }
+}
+
+impl OverallStatus {
+    /// That of the gravest of `checks`.
+    pub fn of(checks: &[CheckReport]) -> OverallStatus {
+        match checks.iter().map(|check| check.status).max() {
+            Some(Status::Failed) => OverallStatus::Failed,
+            Some(Status::Warning) => OverallStatus::Warning,
+            _ => OverallStatus::Passed,
+        }
+    }
+
+    /// The name in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            OverallStatus::Passed => "passed",
+            OverallStatus::Warning => "warning",
+            OverallStatus::Failed => "failed",
+        }
+    }
+}
 
 impl VerificationReport {
-    /// The report as text.
-    pub fn text(&self) -> String {
-        let mut text = format!(
-            "verification: {}\n{} scans, {} findings, {} correlations\n\n",
-            self.overall_status.name(),
-            self.scans,
-            self.findings,
-            self.correlations
-        );
-        for check in &self.checks {
-            line(
-                &mut text,
-                format_args!(
-                    "{:<16} {:<8} {} of {} (at most {:.2} %)",
-                    check.name.name(),
-                    check.status.name(),
-                    check.violation_count,
-                    check.items,
-                    check.threshold * 100.0
-                ),
-            );
-            for violation in check.violations.iter().take(SHOWN) {
-                line(&mut text, format_args!("    {violation}"));
-            }
-            let more = check.violation_count.saturating_sub(SHOWN as u64);
-            if more > 0 {
-                line(&mut text, format_args!("    and {more} more"));
-            }
-        }
-        text
+    /// The result of a check.
+    pub fn check(&self, name: CheckName) -> Option<&CheckReport> {
+        self.checks.iter().find(|check| check.name == name)
     }
-
-    /// The failed checks with their first violations, for the error that stops a pipeline.
-    pub fn failures(&self) -> String {
-        let mut text = String::new();
-        for check in self.checks.iter().filter(|check| check.status == Status::Failed) {
-            line(&mut text, format_args!("  {}: {} violations", check.name.name(), check.violation_count));
-            for violation in check.violations.iter().take(SHOWN) {
-                line(&mut text, format_args!("    {violation}"));
-            }
-        }
-        text
-    }
-}
-
-impl std::fmt::Display for Violation {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Violation { place, pointer, message } = self;
-        let space = if pointer.is_empty() { "" } else { " " };
-        write!(f, "{place}{space}{pointer}: {message}")
-    }
-}
-
-fn line(text: &mut String, arguments: std::fmt::Arguments<'_>) {
-    writeln!(text, "{arguments}").expect("a string takes everything");
 }

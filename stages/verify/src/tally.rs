@@ -1,13 +1,14 @@
-//! What the checks found over all scans: figures, the first violations, and the status that follows.
+//! What the checks found over everything: figures, the first violations, and the status that follows.
 
 use std::collections::BTreeMap;
 
 use crate::check::{CheckName, Outcome};
-use crate::report::{CheckReport, Status, Violation};
-use crate::stage::Thresholds;
+use crate::params::VerifyParams;
+use crate::quality;
+use crate::report::{Bound, CheckReport, Measure, Status, Violation};
 
 /// Violations that a report lists per check; all are counted.
-pub const LISTED_VIOLATIONS: usize = 50;
+pub const LISTED_VIOLATIONS: usize = 1000;
 
 /// Running totals by check.
 #[derive(Default)]
@@ -21,10 +22,22 @@ struct Entry {
     total: u64,
     crashed: bool,
     listed: Vec<Violation>,
+    measured: Option<Measured>,
+}
+
+/// What a check came to that measures rather than counts.
+#[derive(Debug, Default)]
+pub struct Measured {
+    /// The figure that is held against the threshold; none where there was too little, and then `reason` says of what.
+    pub figure: Option<f64>,
+    /// Why there is no figure, or what it is of.
+    pub reason: String,
+    /// Figures of parts.
+    pub measures: Vec<Measure>,
 }
 
 impl Tally {
-    /// Adds what a check found on one scan.
+    /// Adds what a check found in one place. A check of which nothing is ever added is not applicable.
     pub fn add(&mut self, check: CheckName, outcome: Outcome) {
         let entry = self.checks.entry(check).or_default();
         entry.items += outcome.items;
@@ -34,62 +47,98 @@ impl Tally {
         entry.listed.extend(outcome.violations.into_iter().take(room));
     }
 
-    /// The result of every check, in the order of [`CheckName::ALL`].
-    pub fn finish(mut self, thresholds: &Thresholds) -> Vec<CheckReport> {
-        let report = |name: CheckName| {
-            let entry = self.checks.remove(&name).unwrap_or_default();
-            let threshold = thresholds.of(name);
-            let figure = entry.total as f64 / entry.items.max(1) as f64;
-            let status = match entry.total {
-                0 => Status::Passed,
-                _ if entry.crashed || figure > threshold => Status::Failed,
-                _ => Status::Warning,
-            };
-            CheckReport {
-                name,
-                status,
-                items: entry.items,
-                figure,
-                threshold,
-                violation_count: entry.total,
-                violations: entry.listed,
-            }
-        };
-        CheckName::ALL.into_iter().map(report).collect()
+    /// Sets the figure of a check that measures.
+    pub fn measured(&mut self, check: CheckName, outcome: Outcome, measured: Measured) {
+        self.add(check, outcome);
+        self.checks.entry(check).or_default().measured = Some(measured);
     }
+
+    /// The result of every check, in the order of [`CheckName::ALL`].
+    pub fn finish(mut self, params: &VerifyParams) -> Vec<CheckReport> {
+        let others = CheckName::ALL.into_iter().filter(|name| *name != CheckName::Quality);
+        let mut reports: Vec<_> =
+            others.map(|name| report(name, params.threshold(name), self.checks.remove(&name))).collect();
+        reports.push(quality::check(&reports, params.threshold(CheckName::Quality)));
+        reports
+    }
+}
+
+fn report(name: CheckName, threshold: f64, entry: Option<Entry>) -> CheckReport {
+    let mut report = CheckReport {
+        name,
+        status: Status::NotApplicable,
+        reason: String::new(),
+        items: 0,
+        figure: None,
+        bound: Bound::AtMost,
+        threshold,
+        measures: Vec::new(),
+        violation_count: 0,
+        violations: Vec::new(),
+    };
+    let Some(entry) = entry else {
+        return CheckReport { reason: name.needs().to_owned(), ..report };
+    };
+    report.items = entry.items;
+    report.violation_count = entry.total;
+    report.violations = entry.listed;
+    let Some(measured) = entry.measured else {
+        let figure = entry.total as f64 / entry.items.max(1) as f64;
+        report.figure = Some(figure);
+        report.status = match entry.total {
+            0 => Status::Passed,
+            _ if entry.crashed || figure > threshold => Status::Failed,
+            _ => Status::Warning,
+        };
+        return report;
+    };
+    report.figure = measured.figure;
+    report.reason = measured.reason;
+    report.measures = measured.measures;
+    report.status = match measured.figure {
+        _ if entry.crashed => Status::Failed,
+        None => Status::NotMeasurable,
+        Some(figure) if figure > threshold => Status::Failed,
+        Some(_) if entry.total > 0 => Status::Warning,
+        Some(_) => Status::Passed,
+    };
+    report
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::{self, ScanView};
-
-    fn view(findings: &[correlate::EnrichedFinding]) -> Outcome {
-        let error = scan::ReadError {
-            path: "x".into(),
-            kind: scan::read::ReadErrorKind::Invalid { pointer: String::new(), reason: "r".into() },
-        };
-        let view = ScanView { place: "h/0000", report: Err(&error), findings, correlations: &[] };
-        check::run(|view| panic!("cannot look at {}", view.place), &view)
-    }
+    use crate::check::guard;
 
     fn status(outcome: Outcome, threshold: f64) -> Status {
         let mut tally = Tally::default();
         tally.add(CheckName::Formats, outcome);
-        let thresholds = Thresholds { formats: threshold, ..Thresholds::default() };
-        tally.finish(&thresholds).into_iter().find(|check| check.name == CheckName::Formats).unwrap().status
+        let mut params = VerifyParams::default();
+        params.thresholds.formats = threshold;
+        tally.finish(&params).into_iter().find(|check| check.name == CheckName::Formats).unwrap().status
     }
 
-    fn outcome(items: u64, violations: usize) -> Outcome {
-        let violation = Violation { place: "p".into(), pointer: String::new(), message: "m".into() };
-        Outcome { items, violations: vec![violation; violations], crashed: false }
+    fn outcome(items: usize, violations: usize) -> Outcome {
+        let mut outcome = Outcome::of(items);
+        (0..violations).for_each(|_| outcome.tell("p", "", "m"));
+        outcome
     }
 
     #[test]
     fn a_check_that_crashes_has_failed_whatever_the_threshold() {
-        let crash = view(&[]);
+        let place = "h/0000";
+        let crash = guard(place, || -> Outcome { panic!("cannot look at {place}") }).unwrap_err();
         assert!(crash.violations[0].message.contains("cannot look at h/0000"));
         assert_eq!(status(crash, 1.0), Status::Failed);
+    }
+
+    #[test]
+    fn a_measurement_that_crashes_has_failed_and_is_not_merely_unmeasured() {
+        let crash = guard("all", || -> Outcome { panic!("no memory") }).unwrap_err();
+        let mut tally = Tally::default();
+        tally.measured(CheckName::Leakage, crash, Measured::default());
+        let checks = tally.finish(&VerifyParams::default());
+        assert!(checks.iter().any(|check| check.name == CheckName::Leakage && check.status == Status::Failed));
     }
 
     #[test]
@@ -102,10 +151,19 @@ mod tests {
     #[test]
     fn the_list_is_capped_and_the_count_is_not() {
         let mut tally = Tally::default();
-        tally.add(CheckName::Scores, outcome(100, 80));
-        tally.add(CheckName::Scores, outcome(100, 80));
-        let checks = tally.finish(&Thresholds::default());
+        tally.add(CheckName::Scores, outcome(900, 800));
+        tally.add(CheckName::Scores, outcome(900, 800));
+        let checks = tally.finish(&VerifyParams::default());
         let scores = checks.iter().find(|check| check.name == CheckName::Scores).unwrap();
-        assert_eq!((scores.violation_count, scores.violations.len()), (160, LISTED_VIOLATIONS));
+        assert_eq!((scores.violation_count, scores.violations.len()), (1600, LISTED_VIOLATIONS));
+    }
+
+    #[test]
+    fn what_was_never_looked_at_is_not_applicable_and_says_what_it_needs() {
+        let checks = Tally::default().finish(&VerifyParams::default());
+        for check in checks {
+            assert_eq!((check.status, check.figure), (Status::NotApplicable, None), "{}", check.name.name());
+            assert!(check.reason.starts_with("needs "), "{}", check.reason);
+        }
     }
 }

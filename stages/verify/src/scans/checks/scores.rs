@@ -1,35 +1,36 @@
 //! Severity, base score, risk, subscores and probability agree: all of them are computed again from what they depend on.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use correlate::EnrichedFinding;
-use correlate::host::{assess, subscores};
-use scan::{Finding, Severity};
+use correlate::host::subscores;
+use correlate::risk::{self, Exposure, Factors, Risk};
+use correlate::tags::{NAME_PATTERN, PROCESS_NOVEL};
+use scan::Severity;
 
-use crate::check::{Outcome, ScanView};
+use crate::check::Outcome;
+use crate::scans::view::ScanView;
 
 /// Checks one scan.
 pub fn check(view: &ScanView<'_>) -> Outcome {
-    let mut outcome = Outcome { items: view.findings.len() as u64, ..Outcome::default() };
+    let mut outcome = Outcome::of(view.findings.len());
     let deltas: HashMap<&str, u32> =
         view.correlations.iter().map(|c| (c.id.as_str(), u32::from(c.risk_score_delta))).collect();
     for finding in view.findings {
-        let mut differs = |pointer: &str, message: String| {
-            outcome.violations.push(view.violation(finding, pointer, message));
-        };
-        let severity = stated_severity(finding);
+        let mut differs = |pointer: &str, message: String| view.tell(&mut outcome, finding, pointer, message);
+        let severity = if finding.operational_error { Severity::Error } else { finding.severity };
         let base = finding.base_severity_score;
         // Operational findings carry 0 whatever their severity.
         if base != severity.score() && base != 0 {
             differs("/base_severity_score", format!("{base}, but severity {severity} scores {}", severity.score()));
         }
-        let risk = assess_again(finding, severity);
+        let risk = assess(finding, severity);
         if finding.risk_score != risk.score {
             differs("/risk_score", format!("{}, computed again {}", finding.risk_score, risk.score));
         }
-        if finding.risk_subscores != subscores(&risk) {
-            let message = format!("{:?}, computed again {:?}", finding.risk_subscores, subscores(&risk));
-            differs("/risk_subscores", message);
+        let parts = subscores(&risk);
+        if finding.risk_subscores != parts {
+            differs("/risk_subscores", format!("{:?}, computed again {parts:?}", finding.risk_subscores));
         }
         if finding.probability_actionable != risk.probability {
             let message = format!("{}, computed again {}", finding.probability_actionable, risk.probability);
@@ -44,12 +45,15 @@ pub fn check(view: &ScanView<'_>) -> Outcome {
     outcome
 }
 
-fn stated_severity(finding: &EnrichedFinding) -> Severity {
-    if finding.operational_error { Severity::Error } else { finding.severity }
-}
-
-fn assess_again(finding: &EnrichedFinding, severity: Severity) -> correlate::risk::Risk {
-    let raw = Finding::new("", "", severity, "");
-    let tags: BTreeSet<String> = finding.tags.iter().cloned().collect();
-    assess(finding.risk_profile, &finding.scanner, &raw, &tags, finding.sightings)
+fn assess(finding: &EnrichedFinding, severity: Severity) -> Risk {
+    let has = |wanted: &str| finding.tags.iter().any(|tag| tag == wanted);
+    let factors = Factors {
+        severity,
+        scanner: &finding.scanner,
+        exposure: Exposure::of_tags(finding.tags.iter().map(String::as_str)),
+        sightings: finding.sightings,
+        novel: has(PROCESS_NOVEL),
+        pattern_only: has(NAME_PATTERN),
+    };
+    risk::assess(finding.risk_profile, &factors)
 }

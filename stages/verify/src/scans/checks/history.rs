@@ -1,16 +1,21 @@
-//! Baseline status agrees with the number of earlier scans that hold a finding.
+//! Baseline status agrees with the number of earlier scans that hold a finding, and that with the scans there are.
 
 use correlate::BaselineStatus;
 
-use crate::check::{Outcome, ScanView};
+use crate::check::Outcome;
+use crate::scans::view::ScanView;
 
 /// Checks one scan.
 pub fn check(view: &ScanView<'_>) -> Outcome {
-    let mut outcome = Outcome { items: view.findings.len() as u64, ..Outcome::default() };
+    let mut outcome = Outcome::of(view.findings.len());
     for finding in view.findings {
+        if finding.earlier_scans != view.earlier {
+            let message = format!("{}, but there are {}", finding.earlier_scans, view.earlier);
+            view.tell(&mut outcome, finding, "/earlier_scans", message);
+        }
         if finding.sightings > finding.earlier_scans {
             let message = format!("{} sightings in {} earlier scans", finding.sightings, finding.earlier_scans);
-            outcome.violations.push(view.violation(finding, "/sightings", message));
+            view.tell(&mut outcome, finding, "/sightings", message);
         }
         let agrees = match finding.baseline_status {
             BaselineStatus::New => finding.sightings == 0,
@@ -19,7 +24,7 @@ pub fn check(view: &ScanView<'_>) -> Outcome {
         };
         if !agrees {
             let message = format!("{:?} with {} sightings", finding.baseline_status, finding.sightings);
-            outcome.violations.push(view.violation(finding, "/baseline_status", message));
+            view.tell(&mut outcome, finding, "/baseline_status", message);
         }
     }
     outcome

@@ -1,0 +1,50 @@
+//! A line of a training set, as far as the checks read it.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+
+use crate::documents::view::Text;
+
+/// One example in chat form.
+#[derive(Deserialize)]
+pub struct Line<'a> {
+    /// The conversation; the last message is the answer.
+    #[serde(borrow)]
+    pub messages: Vec<Message<'a>>,
+    /// What it teaches.
+    #[serde(borrow)]
+    pub task: Text<'a>,
+    /// The host that it was made of.
+    #[serde(borrow)]
+    pub host: Text<'a>,
+}
+
+/// One message.
+#[derive(Deserialize)]
+pub struct Message<'a> {
+    /// Who speaks.
+    #[serde(borrow)]
+    pub role: Text<'a>,
+    /// What is said.
+    #[serde(borrow)]
+    pub content: Text<'a>,
+}
+
+impl<'a> Line<'a> {
+    /// The prompt: all messages but the answer. Texts of one system and one user message are shown as the user's.
+    pub fn prompt(&self) -> &[Message<'a>] {
+        self.messages.split_last().map_or(&[], |(_, prompt)| prompt)
+    }
+
+    /// What the user says, for messages.
+    pub fn question(&self) -> Cow<'_, str> {
+        let user = self.prompt().iter().rev().find(|message| &*message.role == "user");
+        user.map_or(Cow::Borrowed(""), |message| Cow::Borrowed(&*message.content))
+    }
+
+    /// The answer; none where the last message is not the assistant's.
+    pub fn answer(&self) -> Option<&str> {
+        self.messages.last().filter(|message| &*message.role == "assistant").map(|message| &*message.content)
+    }
+}

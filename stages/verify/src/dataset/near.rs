@@ -1,0 +1,212 @@
+//! Prompts of validation and test that nearly are prompts of training.
+//!
+//! Nearly: the sets of word triples, digits masked, have a Jaccard similarity of about 0.85, which 32 MinHash values estimate
+//! (27 equal). Candidates are found through 8 bands of 4 values: of pairs at 0.85 a band misses fewer than one in fifty. Short
+//! prompts about ordinary findings are alike on every host, so the share is a figure to know, and a threshold one to choose.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::check::Outcome;
+use crate::report::Measure;
+use crate::statistics::random::{hash, mix};
+use crate::tally::Measured;
+
+const VALUES: usize = 32;
+const ROWS: usize = 4;
+const EQUAL: usize = 27;
+
+/// Words of a shingle.
+const WORDS: usize = 3;
+
+/// Prompts of training that are kept per task: the first of a file whose order is that of a hash.
+const MOST_KEPT: usize = 300_000;
+
+/// Prompts with the same band that a prompt is compared with.
+const MOST_COMPARED: usize = 64;
+
+/// One byte of each MinHash value.
+type Signature = [u8; VALUES];
+
+/// The comparison on its way, by task.
+#[derive(Default)]
+pub struct NearDuplicates {
+    tasks: BTreeMap<String, Task>,
+}
+
+#[derive(Default)]
+struct Task {
+    trained: u64,
+    signatures: Vec<Signature>,
+    bands: HashMap<u64, Vec<u32>>,
+    compared: u64,
+    near: u64,
+}
+
+impl NearDuplicates {
+    /// Takes a prompt of training.
+    pub fn learn(&mut self, task: &str, prompt: &str) {
+        let task = self.task(task);
+        task.trained += 1;
+        if task.signatures.len() >= MOST_KEPT {
+            return;
+        }
+        let values = values(prompt);
+        let place = task.signatures.len() as u32;
+        task.signatures.push(signature(&values));
+        for band in bands(&values) {
+            let held = task.bands.entry(band).or_default();
+            if held.len() < MOST_COMPARED {
+                held.push(place);
+            }
+        }
+    }
+
+    /// Compares a prompt of another split.
+    pub fn compare(&mut self, task: &str, prompt: &str) {
+        let task = self.task(task);
+        task.compared += 1;
+        let values = values(prompt);
+        let own = signature(&values);
+        let near = |place: &u32| {
+            let other = &task.signatures[*place as usize];
+            own.iter().zip(other).filter(|(a, b)| a == b).count() >= EQUAL
+        };
+        let found = bands(&values).any(|band| task.bands.get(&band).is_some_and(|held| held.iter().any(near)));
+        task.near += u64::from(found);
+    }
+
+    /// The figure: the highest share of a task.
+    pub fn measure(self) -> (Outcome, Measured) {
+        let mut outcome = Outcome::default();
+        let mut measures = Vec::new();
+        let mut highest: Option<f64> = None;
+        for (name, task) in self.tasks {
+            outcome.items += task.compared;
+            let share = (task.compared > 0).then(|| task.near as f64 / task.compared as f64);
+            highest = match (highest, share) {
+                (Some(a), Some(b)) => Some(a.max(b)),
+                (a, b) => a.or(b),
+            };
+            let note = format!("of validation and test, {} near one of {} of training", task.near, task.trained);
+            measures.push(Measure { part: name, items: task.compared, value: share, low: None, high: None, note });
+        }
+        let reason = match highest {
+            Some(_) => "highest share of any task".to_owned(),
+            None => "validation and test hold no example".to_owned(),
+        };
+        (outcome, Measured { figure: highest, reason, measures })
+    }
+
+    fn task(&mut self, name: &str) -> &mut Task {
+        if !self.tasks.contains_key(name) {
+            self.tasks.insert(name.to_owned(), Task::default());
+        }
+        self.tasks.get_mut(name).expect("it was put there")
+    }
+}
+
+fn bands(values: &[u64; VALUES]) -> impl Iterator<Item = u64> + '_ {
+    values.chunks(ROWS).enumerate().map(|(band, rows)| rows.iter().fold(mix(band as u64), |sum, row| mix(sum ^ row)))
+}
+
+fn signature(values: &[u64; VALUES]) -> Signature {
+    values.map(|value| value as u8)
+}
+
+/// For each of 32 ways to order shingles, the first of the prompt.
+fn values(prompt: &str) -> [u64; VALUES] {
+    let mut least = [u64::MAX; VALUES];
+    let mut last = [0_u64; WORDS];
+    let mut take = |shingle: u64| {
+        for (way, least) in least.iter_mut().enumerate() {
+            // Multiplying by different odd numbers orders the shingles differently.
+            let value = (shingle ^ WAYS[way]).wrapping_mul(WAYS[way] | 1);
+            *least = (*least).min(value ^ (value >> 29));
+        }
+    };
+    let mut count = 0;
+    for word in words(prompt) {
+        last.rotate_left(1);
+        last[WORDS - 1] = word;
+        count += 1;
+        if count >= WORDS {
+            take(last.iter().fold(0, |sum, word| mix(sum ^ word)));
+        }
+    }
+    if count < WORDS {
+        take(last.iter().fold(1, |sum, word| mix(sum ^ word)));
+    }
+    least
+}
+
+/// Hashes of the words, digits masked.
+fn words(prompt: &str) -> impl Iterator<Item = u64> + '_ {
+    let words = prompt.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    words.map(|word| {
+        if !word.bytes().any(|b| b.is_ascii_digit()) {
+            return hash(word);
+        }
+        // Numbers of any length are alike.
+        let mut masked = String::with_capacity(word.len());
+        for c in word.chars() {
+            match c.is_ascii_digit() {
+                true if masked.ends_with('0') => {}
+                true => masked.push('0'),
+                false => masked.push(c),
+            }
+        }
+        hash(&masked)
+    })
+}
+
+/// Numbers that differ in all bits.
+static WAYS: [u64; VALUES] = {
+    let mut ways = [0; VALUES];
+    let mut state = 0x51_7c_c1_b7_27_22_0a_95_u64;
+    let mut way = 0;
+    while way < VALUES {
+        state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
+        ways[way] = state ^ (state >> 31);
+        way += 1;
+    }
+    ways
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn share(trained: &[&str], compared: &str) -> f64 {
+        let mut near = NearDuplicates::default();
+        trained.iter().for_each(|prompt| near.learn("finding", prompt));
+        near.compare("finding", compared);
+        near.measure().1.figure.unwrap()
+    }
+
+    #[test]
+    fn numbers_do_not_part_prompts_and_words_do() {
+        let trained = ["network: /usr/sbin/sshd listens on tcp 22 of all addresses\nweb host; seen once before"];
+        assert_eq!(share(&trained, trained[0]), 1.0);
+        assert_eq!(share(&trained, &trained[0].replace("22", "2222")), 1.0);
+        assert_eq!(share(&trained, "network: /opt/x listens on udp 53 of one address\ndb container; first scan"), 0.0);
+        assert_eq!(share(&[], trained[0]), 0.0);
+    }
+
+    #[test]
+    fn one_changed_word_in_many_is_near_and_in_few_is_not() {
+        let long: Vec<String> =
+            (0..100_u8).map(|n| format!("w{}", char::from(b'a' + n % 26)).repeat(1 + usize::from(n) / 26)).collect();
+        let mut changed = long.clone();
+        changed[50] = "other".to_owned();
+        assert_eq!(share(&[&long.join(" ")], &changed.join(" ")), 1.0);
+        assert_eq!(share(&["a b c d"], "a b c e"), 0.0);
+    }
+
+    #[test]
+    fn nothing_to_compare_is_not_measurable() {
+        let mut near = NearDuplicates::default();
+        near.learn("finding", "a");
+        let (_, measured) = near.measure();
+        assert_eq!((measured.figure, measured.reason.as_str()), (None, "validation and test hold no example"));
+    }
+}

@@ -1,0 +1,192 @@
+//! The checks that look at one document.
+
+use std::collections::{HashMap, HashSet};
+
+use contract::Digest;
+use scan::Severity;
+
+use super::view::{Digested, Document, Finding};
+use crate::check::Outcome;
+use crate::values;
+
+/// How far a probability of four digits may lie from the one that follows from subscores of four digits.
+const PROBABILITY_SLACK: f64 = 2e-4;
+
+/// The same for a risk, which is rounded to a whole number.
+const RISK_SLACK: f64 = 0.505;
+
+/// No finding is there twice.
+pub fn duplicates(place: &str, document: &Document<'_>) -> Outcome {
+    let mut outcome = Outcome::of(document.enriched_findings.len());
+    let mut ids = HashSet::with_capacity(document.enriched_findings.len());
+    let mut seen = HashSet::with_capacity(document.enriched_findings.len());
+    for (index, finding) in document.enriched_findings.iter().enumerate() {
+        // The second `x` of a document is `x#2`.
+        let raw =
+            finding.id.rsplit_once('#').filter(|(_, n)| n.parse::<u32>().is_ok()).map_or(&*finding.id, |(raw, _)| raw);
+        let taken = !ids.insert(&*finding.id);
+        if !seen.insert((&*finding.scanner, raw, &*finding.title, &finding.metadata)) {
+            outcome.tell(place, format!("/enriched_findings/{index}"), format!("`{}` is there twice", &*finding.id));
+        } else if taken {
+            outcome.tell(place, format!("/enriched_findings/{index}/id"), format!("`{}` is taken", &*finding.id));
+        }
+    }
+    outcome
+}
+
+/// Everything that names a finding, a correlation or a host names one that is there.
+pub fn references(place: &str, file: (&str, u32), document: &Document<'_>) -> Outcome {
+    let mut outcome = Outcome::of(document.enriched_findings.len() + document.correlations.len());
+    let findings: HashMap<&str, &Finding<'_>> = document.enriched_findings.iter().map(|f| (&*f.id, f)).collect();
+    let mut members = HashSet::new();
+    let mut tell = |pointer: String, message: String| outcome.tell(place, pointer, message);
+    for (c, correlation) in document.correlations.iter().enumerate() {
+        for (index, id) in correlation.related_finding_ids.iter().enumerate() {
+            let pointer = || format!("/correlations/{c}/related_finding_ids/{index}");
+            members.insert((&**id, &*correlation.id));
+            match findings.get(&**id) {
+                None => tell(pointer(), format!("there is no finding `{}`", &**id)),
+                Some(finding) if !finding.correlation_refs.contains(&correlation.id) => {
+                    tell(pointer(), format!("finding `{}` does not name it back", &**id));
+                }
+                Some(_) => {}
+            }
+        }
+    }
+    let clusters = &document.correlation_graph.clusters;
+    for (f, finding) in document.enriched_findings.iter().enumerate() {
+        for (index, id) in finding.correlation_refs.iter().enumerate() {
+            if !members.contains(&(&*finding.id, &**id)) {
+                let message = format!("no correlation `{}` names this finding", &**id);
+                tell(format!("/enriched_findings/{f}/correlation_refs/{index}"), message);
+            }
+        }
+        if let Some(cluster) = &finding.cluster_id
+            && !clusters.get(&**cluster).is_some_and(|ids| ids.contains(&finding.id))
+        {
+            let message = format!("the graph's cluster `{}` does not hold it", &**cluster);
+            tell(format!("/enriched_findings/{f}/cluster_id"), message);
+        }
+        if finding.graph_degree.is_some_and(|degree| (degree > 0) == finding.correlation_refs.is_empty()) {
+            let message = format!("{:?} with {} correlations", finding.graph_degree, finding.correlation_refs.len());
+            tell(format!("/enriched_findings/{f}/graph_degree"), message);
+        }
+    }
+    let mut named: Vec<(String, &str)> = Vec::new();
+    for (cluster, ids) in clusters {
+        let of = |(index, id)| (format!("/correlation_graph/clusters/{}/{index}", &**cluster), id);
+        named.extend(ids.iter().map(|id| &**id).enumerate().map(of));
+    }
+    for (a, action) in document.actions.iter().enumerate() {
+        let of = |(index, id)| (format!("/actions/{a}/finding_ids/{index}"), id);
+        named.extend(action.finding_ids.iter().map(|id| &**id).enumerate().map(of));
+    }
+    let top = document.reductions.top_findings.iter().enumerate();
+    named.extend(top.map(|(index, top)| (format!("/reductions/top_findings/{index}/id"), &*top.id)));
+    let risks = document.reductions.top_risks.ids.iter().enumerate();
+    named.extend(risks.map(|(index, id)| (format!("/reductions/top_risks/ids/{index}"), &**id)));
+    for (m, shared) in document.multi_host_correlation.iter().enumerate() {
+        let of = |(index, id)| (format!("/multi_host_correlation/{m}/related_finding_ids/{index}"), id);
+        named.extend(shared.related_finding_ids.iter().map(|id| &**id).enumerate().map(of));
+        if !shared.hosts.iter().any(|host| **host == *file.0) {
+            tell(format!("/multi_host_correlation/{m}/hosts"), format!("`{}` is not among them", file.0));
+        }
+        if !document.correlations.iter().any(|correlation| correlation.id == shared.id) {
+            tell(format!("/multi_host_correlation/{m}/id"), format!("there is no correlation `{}`", &*shared.id));
+        }
+    }
+    for (pointer, id) in named.into_iter().filter(|(_, id)| !findings.contains_key(id)) {
+        tell(pointer, format!("there is no finding `{id}`"));
+    }
+    for (a, action) in document.actions.iter().enumerate() {
+        for (index, id) in action.correlation_refs.iter().enumerate() {
+            if !document.correlations.iter().any(|correlation| correlation.id == *id) {
+                tell(format!("/actions/{a}/correlation_refs/{index}"), format!("there is no correlation `{}`", &**id));
+            }
+        }
+    }
+    let reference = &document.raw_reference;
+    if reference.host.as_ref().is_some_and(|host| **host != *file.0) {
+        tell("/raw_reference/host".to_owned(), format!("the document lies under `{}`", file.0));
+    }
+    if reference.scan.is_some_and(|scan| scan != file.1) {
+        tell("/raw_reference/scan".to_owned(), format!("the document is number {}", file.1));
+    }
+    let graph = &document.correlation_graph;
+    for (key, stated, is) in [
+        ("finding_count", graph.finding_count, document.enriched_findings.len()),
+        ("correlation_count", graph.correlation_count, document.correlations.len()),
+    ] {
+        if let Some(stated) = stated.filter(|stated| *stated != is as u64) {
+            tell(format!("/correlation_graph/{key}"), format!("{stated}, but there are {is}"));
+        }
+    }
+    outcome
+}
+
+/// Severity, scores, subscores and probability agree with each other.
+pub fn scores(place: &str, document: &Document<'_>) -> Outcome {
+    let mut outcome = Outcome::of(document.enriched_findings.len());
+    for (index, finding) in document.enriched_findings.iter().enumerate() {
+        let mut differs = |key: &str, message: String| {
+            outcome.tell(place, format!("/enriched_findings/{index}/{key}"), message);
+        };
+        let severity = if finding.operational_error { Some(Severity::Error) } else { finding.severity };
+        let base = finding.base_severity_score;
+        if let Some(severity) = severity.filter(|s| base != f64::from(s.score()) && base != 0.0) {
+            differs("base_severity_score", format!("{base}, but severity {severity} scores {}", severity.score()));
+        }
+        let parts = &finding.risk_subscores;
+        let raw = 50.0 * parts.impact + 9.0 * parts.exposure + 4.0 * parts.anomaly;
+        let risk = (raw / 63.0 * 100.0 * parts.confidence).clamp(0.0, 100.0);
+        if (finding.risk_score - risk).abs() > RISK_SLACK {
+            differs("risk_score", format!("{}, but {risk:.1} follows from the subscores", finding.risk_score));
+        }
+        let probability = 1.0 / (1.0 + libm::exp(3.0 - 0.15 * raw));
+        if (finding.probability_actionable - probability).abs() > PROBABILITY_SLACK {
+            let message =
+                format!("{}, but {probability:.4} follows from the subscores", finding.probability_actionable);
+            differs("probability_actionable", message);
+        }
+        if let Some(total) = finding.risk_total.filter(|total| !(finding.risk_score..=100.0).contains(total)) {
+            differs("risk_total", format!("{total} is not between the risk of {} and 100", finding.risk_score));
+        }
+    }
+    outcome
+}
+
+/// Values are possible.
+pub fn formats(place: &str, document: &Document<'_>) -> Outcome {
+    let mut outcome = Outcome::of(document.enriched_findings.len());
+    for (index, finding) in document.enriched_findings.iter().enumerate() {
+        let id = finding.id.split('#').next().unwrap_or_default();
+        values::problems(
+            &finding.scanner,
+            id,
+            |key| finding.metadata.get(key),
+            |pointer, message| {
+                outcome.tell(place, format!("/enriched_findings/{index}{pointer}"), message);
+            },
+        );
+    }
+    outcome
+}
+
+/// The digests are those of the arrays as they are written.
+pub fn integrity(place: &str, document: &Digested<'_>) -> Outcome {
+    let integrity = &document.integrity;
+    if integrity.algorithm != "blake3" {
+        return Outcome::default();
+    }
+    let mut outcome = Outcome::of(1);
+    for (key, part, stated) in [
+        ("enriched_findings", document.enriched_findings, &integrity.enriched_findings),
+        ("correlations", document.correlations, &integrity.correlations),
+    ] {
+        let digest = Digest::of(part.map_or("", |part| part.get()).as_bytes()).to_string();
+        if digest != *stated {
+            outcome.tell(place, format!("/integrity/{key}"), format!("{stated}, but the digest is {digest}"));
+        }
+    }
+    outcome
+}

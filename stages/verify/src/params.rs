@@ -1,0 +1,147 @@
+//! The params of `verify`: thresholds by check, and what a failure does.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::check::CheckName;
+
+/// Params of `verify`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct VerifyParams {
+    /// What each check lets pass. Of checks that count: violations per thing looked at that are only a warning.
+    pub thresholds: Thresholds,
+    /// The lowest quality score that passes.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub min_quality: f64,
+    /// Hosts whose reports fed the tables of `produce`; simulated findings are not compared with theirs.
+    pub fed_tables: Vec<String>,
+    /// What a failed check does to the pipeline.
+    pub on_failed: OnFailed,
+}
+
+impl Default for VerifyParams {
+    fn default() -> VerifyParams {
+        VerifyParams {
+            thresholds: Thresholds::default(),
+            min_quality: 0.8,
+            // The host of the report in pipelines/data/reports.
+            fed_tables: vec!["host-a".to_owned()],
+            on_failed: OnFailed::default(),
+        }
+    }
+}
+
+/// What a failed check does to the pipeline.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnFailed {
+    /// The stage fails, and what depends on it does not run.
+    #[default]
+    Stop,
+    /// The report says so, and the pipeline goes on.
+    Report,
+}
+
+/// What each check lets pass.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[expect(missing_docs, reason = "the names of the checks")]
+pub struct Thresholds {
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub schema: f64,
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub coverage: f64,
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub duplicates: f64,
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub references: f64,
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub correlations: f64,
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub scores: f64,
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub severity_rules: f64,
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub formats: f64,
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub times: f64,
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub history: f64,
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub integrity: f64,
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub profile: f64,
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub marginals: f64,
+    /// The highest area under the curve of any scanner. 1 only reports it: one real host is no fleet.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub realism: f64,
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub label_conflicts: f64,
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub truth: f64,
+    /// The upper 95 % bound of the area under the curve over all scanners.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub leakage: f64,
+    /// The share of the prompts of validation and test, of the task that has most, that nearly are prompts of training.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub near_duplicates: f64,
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub split_leakage: f64,
+}
+
+impl Default for Thresholds {
+    fn default() -> Thresholds {
+        Thresholds {
+            schema: 0.0,
+            coverage: 0.0,
+            duplicates: 0.0,
+            references: 0.0,
+            correlations: 0.0,
+            scores: 0.0,
+            severity_rules: 0.0,
+            formats: 0.0,
+            times: 0.0,
+            history: 0.0,
+            integrity: 0.0,
+            profile: 0.0,
+            marginals: 0.0,
+            realism: 1.0,
+            label_conflicts: 0.0,
+            truth: 0.0,
+            leakage: 0.6,
+            near_duplicates: 1.0,
+            split_leakage: 0.0,
+        }
+    }
+}
+
+impl VerifyParams {
+    /// The threshold of a check.
+    pub fn threshold(&self, check: CheckName) -> f64 {
+        let thresholds = &self.thresholds;
+        match check {
+            CheckName::Schema => thresholds.schema,
+            CheckName::Coverage => thresholds.coverage,
+            CheckName::Duplicates => thresholds.duplicates,
+            CheckName::References => thresholds.references,
+            CheckName::Correlations => thresholds.correlations,
+            CheckName::Scores => thresholds.scores,
+            CheckName::SeverityRules => thresholds.severity_rules,
+            CheckName::Formats => thresholds.formats,
+            CheckName::Times => thresholds.times,
+            CheckName::History => thresholds.history,
+            CheckName::Integrity => thresholds.integrity,
+            CheckName::Profile => thresholds.profile,
+            CheckName::Marginals => thresholds.marginals,
+            CheckName::Realism => thresholds.realism,
+            CheckName::LabelConflicts => thresholds.label_conflicts,
+            CheckName::Truth => thresholds.truth,
+            CheckName::Leakage => thresholds.leakage,
+            CheckName::NearDuplicates => thresholds.near_duplicates,
+            CheckName::SplitLeakage => thresholds.split_leakage,
+            CheckName::Quality => self.min_quality,
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! One number for everything: the mean score of the checks that could look.
+//!
+//! A check that failed scores 0. One that counts scores `1 - min(1, 20 * figure)`: nothing is left where one thing in twenty
+//! is wrong. One that measures an area under a curve scores 1 up to chance (0.5) and falls to 0 at 1. Near duplicates score
+//! `1 - figure / 2`: they cost, and a set may still be good. Checks that were not applicable or not measurable do not count.
+
+use crate::check::CheckName;
+use crate::report::{Bound, CheckReport, Status};
+
+/// How fast violations cost.
+const VIOLATION_COST: f64 = 20.0;
+
+/// The check `quality`, from all others.
+pub fn check(others: &[CheckReport], minimum: f64) -> CheckReport {
+    let scores: Vec<f64> = others.iter().filter_map(score).collect();
+    let mut report = CheckReport {
+        name: CheckName::Quality,
+        status: Status::NotApplicable,
+        reason: String::new(),
+        items: scores.len() as u64,
+        figure: None,
+        bound: Bound::AtLeast,
+        threshold: minimum,
+        measures: Vec::new(),
+        violation_count: 0,
+        violations: Vec::new(),
+    };
+    if scores.is_empty() {
+        report.reason = CheckName::Quality.needs().to_owned();
+        return report;
+    }
+    // Four digits: a threshold is not missed by the last bit of a mean.
+    let mean = scores.iter().sum::<f64>() / scores.len() as f64;
+    let quality = (mean * 10_000.0).round_ties_even() / 10_000.0;
+    report.figure = Some(quality);
+    report.status = if quality < minimum { Status::Failed } else { Status::Passed };
+    report
+}
+
+fn score(check: &CheckReport) -> Option<f64> {
+    if check.status == Status::Failed {
+        return Some(0.0);
+    }
+    let figure = check.figure?;
+    Some(match check.name {
+        CheckName::Leakage | CheckName::Realism => (1.0 - (figure - 0.5).max(0.0) / 0.5).max(0.0),
+        CheckName::NearDuplicates => 1.0 - figure / 2.0,
+        _ => 1.0 - (VIOLATION_COST * figure).min(1.0),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(name: CheckName, status: Status, figure: Option<f64>) -> CheckReport {
+        CheckReport { name, status, figure, ..check(&[], 0.0) }
+    }
+
+    #[test]
+    fn the_formula_by_hand() {
+        let checks = [
+            of(CheckName::Schema, Status::Passed, Some(0.0)),
+            of(CheckName::Formats, Status::Warning, Some(0.01)),
+            of(CheckName::Leakage, Status::Passed, Some(0.55)),
+            of(CheckName::NearDuplicates, Status::Passed, Some(0.5)),
+            of(CheckName::Scores, Status::Failed, Some(0.001)),
+            of(CheckName::Realism, Status::NotMeasurable, None),
+        ];
+        // 1, 0.8, 0.9, 0.75, 0
+        let quality = check(&checks, 0.69);
+        assert_eq!((quality.figure, quality.status, quality.items), (Some(0.69), Status::Passed, 5));
+        assert_eq!(check(&checks, 0.7).status, Status::Failed);
+    }
+}

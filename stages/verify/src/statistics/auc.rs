@@ -1,0 +1,170 @@
+//! The area under the ROC curve, in strata, with its error over hosts. Pairs are counted in integers.
+
+use super::random::Random;
+
+/// How often the hosts are drawn again.
+const RESAMPLES: usize = 200;
+
+/// A scored thing.
+#[derive(Clone, Copy, Debug)]
+pub struct Scored {
+    /// The higher, the likelier positive.
+    pub score: f64,
+    /// What it is.
+    pub positive: bool,
+    /// The place of its host in the list of hosts.
+    pub host: u32,
+}
+
+/// Things whose scores may be compared: of one model.
+pub struct Stratum {
+    /// Sorted by score.
+    scored: Vec<Scored>,
+}
+
+impl Stratum {
+    /// Sorts the things.
+    pub fn new(mut scored: Vec<Scored>) -> Stratum {
+        scored.sort_by(|a, b| a.score.total_cmp(&b.score));
+        Stratum { scored }
+    }
+
+    /// Twice the pairs in which the positive one scores higher (an equal score is half a pair), and all pairs.
+    fn pairs(&self, weight: impl Fn(u32) -> u64) -> (u128, u128) {
+        let (mut won, mut negatives, mut positives) = (0_u128, 0_u128, 0_u128);
+        for tied in self.scored.chunk_by(|a, b| a.score == b.score) {
+            let sum = |positive: bool| -> u128 {
+                tied.iter().filter(|s| s.positive == positive).map(|s| u128::from(weight(s.host))).sum()
+            };
+            let (tied_positives, tied_negatives) = (sum(true), sum(false));
+            won += tied_positives * (2 * negatives + tied_negatives);
+            negatives += tied_negatives;
+            positives += tied_positives;
+        }
+        (won, positives * negatives)
+    }
+
+    fn add_to_hosts(&self, of_host: &mut [(u128, u128)]) {
+        let positives = self.scored.iter().filter(|s| s.positive).count() as u128;
+        let negatives = self.scored.len() as u128 - positives;
+        let (mut lower_positives, mut lower_negatives) = (0, 0);
+        for tied in self.scored.chunk_by(|a, b| a.score == b.score) {
+            let tied_positives = tied.iter().filter(|s| s.positive).count() as u128;
+            let tied_negatives = tied.len() as u128 - tied_positives;
+            for thing in tied {
+                let (won, pairs) = &mut of_host[thing.host as usize];
+                if thing.positive {
+                    *won += 2 * lower_negatives + tied_negatives;
+                    *pairs += negatives;
+                } else {
+                    let higher = positives - lower_positives - tied_positives;
+                    *won += 2 * higher + tied_positives;
+                    *pairs += positives;
+                }
+            }
+            lower_positives += tied_positives;
+            lower_negatives += tied_negatives;
+        }
+    }
+}
+
+/// An area with its interval.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Area {
+    /// The area.
+    pub value: f64,
+    /// Lower end.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+}
+
+/// The area over all pairs that lie in one stratum, with an interval of `errors` standard errors; none where there is no pair.
+///
+/// The error is that of the infinitesimal jackknife over hosts: what a host adds to the pairs won, beyond its share of all
+/// pairs. For one stratum and one thing a host it is DeLong's, and it costs one pass.
+pub fn area(strata: &[&Stratum], hosts: usize, errors: f64) -> Option<Area> {
+    let (won, all) = strata.iter().map(|stratum| stratum.pairs(|_| 1)).fold((0, 0), |(w, a), (x, y)| (w + x, a + y));
+    if all == 0 {
+        return None;
+    }
+    let value = won as f64 / (2 * all) as f64;
+    // Twice the pairs that a host's things won or let win, and all their pairs.
+    let mut of_host = vec![(0_u128, 0_u128); hosts];
+    for stratum in strata {
+        stratum.add_to_hosts(&mut of_host);
+    }
+    let squares: f64 = of_host
+        .iter()
+        .map(|&(won, pairs)| (won as f64 / 2.0 - value * pairs as f64) / all as f64)
+        .map(|influence| influence * influence)
+        .sum();
+    let freedom = hosts as f64 / (hosts.max(2) - 1) as f64;
+    let margin = errors * (squares * freedom).sqrt();
+    Some(Area { value, low: (value - margin).max(0.0), high: (value + margin).min(1.0) })
+}
+
+/// The same area with a 95 % interval from a bootstrap over hosts, for samples that are small.
+pub fn bootstrapped(strata: &[&Stratum], hosts: usize) -> Option<Area> {
+    let over = |weight: &dyn Fn(u32) -> u64| {
+        let pairs = strata.iter().map(|stratum| stratum.pairs(weight));
+        let (won, all) = pairs.fold((0, 0), |(won, all), (w, a)| (won + w, all + a));
+        (all > 0).then(|| won as f64 / (2 * all) as f64)
+    };
+    let value = over(&|_| 1)?;
+    let mut random = Random::new(hosts as u64);
+    let mut drawn = Vec::with_capacity(RESAMPLES);
+    for _ in 0..RESAMPLES {
+        let mut weights = vec![0_u64; hosts];
+        for _ in 0..hosts {
+            weights[random.below(hosts)] += 1;
+        }
+        drawn.extend(over(&|host| weights[host as usize]));
+    }
+    drawn.sort_by(f64::total_cmp);
+    let quantile = |share: f64| drawn.get((drawn.len() as f64 * share) as usize).copied().unwrap_or(value);
+    Some(Area { value, low: quantile(0.025), high: quantile(0.975) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stratum(scores: &[(f64, bool)]) -> Stratum {
+        let scored = scores.iter().enumerate();
+        Stratum::new(scored.map(|(host, &(score, positive))| Scored { score, positive, host: host as u32 }).collect())
+    }
+
+    #[test]
+    fn areas_by_hand() {
+        let of = |scores: &[(f64, bool)]| area(&[&stratum(scores)], scores.len(), 2.0).map(|area| area.value);
+        assert_eq!(of(&[(0.1, false), (0.2, true), (0.3, true)]), Some(1.0));
+        assert_eq!(of(&[(0.1, true), (0.2, false)]), Some(0.0));
+        assert_eq!(of(&[(0.5, true), (0.5, false), (0.5, false)]), Some(0.5));
+        // Pairs: 2 > 1 won, 2 < 3 lost, 3 = 3 half, 3 > 1 won.
+        assert_eq!(of(&[(1.0, false), (2.0, true), (3.0, true), (3.0, false)]), Some(2.5 / 4.0));
+        assert_eq!(of(&[(1.0, true)]), None);
+    }
+
+    #[test]
+    fn only_pairs_within_a_stratum_count() {
+        let strata = [stratum(&[(9.0, true), (8.0, false)]), stratum(&[(1.0, true), (2.0, false), (3.0, false)])];
+        assert_eq!(area(&strata.each_ref(), 3, 2.0).unwrap().value, 1.0 / 3.0);
+    }
+
+    #[test]
+    fn both_intervals_agree_and_widen_where_hosts_hold_many_alike() {
+        let score = |n: u32| f64::from(n * 7 % 400);
+        let alone: Vec<(f64, bool)> = (0..400).map(|n| (score(n), n % 2 == 0)).collect();
+        let alone = stratum(&alone);
+        let width = |area: Area| area.high - area.low;
+        let jackknife = area(&[&alone], 400, 1.96).unwrap();
+        let drawn = bootstrapped(&[&alone], 400).unwrap();
+        assert!(jackknife.low < jackknife.value && jackknife.value < jackknife.high, "{jackknife:?}");
+        assert!((width(jackknife) / width(drawn) - 1.0).abs() < 0.25, "{jackknife:?} {drawn:?}");
+        // The same things ten times, each ten on one host: no more is known than before.
+        let scored = (0..4000).map(|n| Scored { score: score(n % 400), positive: n % 2 == 0, host: n % 400 });
+        let ten = area(&[&Stratum::new(scored.collect())], 400, 1.96).unwrap();
+        assert!((width(ten) / width(jackknife) - 1.0).abs() < 1e-9, "{ten:?} {jackknife:?}");
+    }
+}

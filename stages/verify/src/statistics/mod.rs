@@ -1,0 +1,146 @@
+//! What is measured over many scans: severity shares, leakage, and how real and simulated findings differ.
+//!
+//! A worker extracts what is needed from one scan; the extracts come together in the order of scans. Leakage and realism look at
+//! samples of hosts, drawn by a hash of their names before anything is read, so memory is bounded and the draw does not depend
+//! on threads.
+
+pub mod auc;
+mod leakage;
+mod linear;
+mod marginals;
+pub mod random;
+mod realism;
+
+use std::collections::{BTreeMap, HashSet};
+
+use scan::Report;
+use scan::truth::TruthLine;
+
+use crate::check::{CheckName, Outcome, guard};
+use crate::params::VerifyParams;
+use crate::scans::Listed;
+use crate::scans::truth::{ChainIds, Truth};
+use crate::tally::{Measured, Tally};
+use leakage::{Leakage, Trace};
+use marginals::{Marginals, SeverityRow};
+use realism::{Realism, Seen};
+
+/// Bytes of reports that the sample for leakage holds: about 200,000 findings.
+const LEAKAGE_BYTES: u64 = 60 << 20;
+
+/// Bytes of reports that each of the two samples for realism holds.
+const REALISM_BYTES: u64 = 10 << 20;
+
+/// All measurements on their way.
+pub struct Statistics {
+    leakage_hosts: HashSet<String>,
+    simulated_hosts: HashSet<String>,
+    real_hosts: HashSet<String>,
+    has_truth: bool,
+    realism_reason: Option<&'static str>,
+    marginals: Marginals,
+    leakage: Leakage,
+    realism: Realism,
+}
+
+/// What is taken from one scan.
+#[derive(Default)]
+pub struct Extract {
+    host: String,
+    rows: Vec<(String, SeverityRow)>,
+    traces: Vec<(String, Vec<Trace>)>,
+    seen: Vec<Seen>,
+    real: bool,
+}
+
+impl Statistics {
+    /// Draws the samples.
+    pub fn new(params: &VerifyParams, files: &BTreeMap<(String, u32), Listed>, truth: Option<&Truth>) -> Statistics {
+        let simulated = |listed: &&Listed| truth.is_some_and(|truth| truth.is_about(&listed.file.host));
+        let real = |listed: &&Listed| listed.real && !params.fed_tables.contains(&listed.file.host);
+        let real_hosts = sample(files.values().filter(real), REALISM_BYTES);
+        let realism_reason = match (truth, files.values().any(|listed| listed.real)) {
+            (None, _) | (_, false) => Some(CheckName::Realism.needs()),
+            _ => None,
+        };
+        // Without a real host to compare with, none of the simulated ones is looked at.
+        let simulated_hosts = if real_hosts.is_empty() {
+            HashSet::new()
+        } else {
+            sample(files.values().filter(simulated), REALISM_BYTES)
+        };
+        Statistics {
+            leakage_hosts: sample(files.values().filter(simulated), LEAKAGE_BYTES),
+            simulated_hosts,
+            real_hosts,
+            has_truth: truth.is_some(),
+            realism_reason,
+            marginals: Marginals::default(),
+            leakage: Leakage::default(),
+            realism: Realism::default(),
+        }
+    }
+
+    /// What is needed of a scan of a simulated host.
+    pub fn of_simulated(&self, host: &str, report: &Report, lines: &[TruthLine]) -> Extract {
+        let traces =
+            if self.leakage_hosts.contains(host) { leakage::traces(report, &ChainIds::of(lines)) } else { Vec::new() };
+        let seen = if self.simulated_hosts.contains(host) { realism::seen(report) } else { Vec::new() };
+        Extract { host: host.to_owned(), rows: marginals::rows(report), traces, seen, real: false }
+    }
+
+    /// What is needed of a scan of a real host.
+    pub fn of_real(&self, host: &str, report: &Report) -> Extract {
+        let seen = if self.real_hosts.contains(host) { realism::seen(report) } else { Vec::new() };
+        Extract { host: host.to_owned(), seen, real: true, ..Extract::default() }
+    }
+
+    /// Takes what came of one scan; scans of one host follow each other.
+    pub fn take(&mut self, extract: Extract) {
+        let Extract { host, rows, traces, seen, real } = extract;
+        if !rows.is_empty() {
+            self.marginals.take(&host, rows);
+        }
+        self.leakage.take(&host, traces);
+        self.realism.take(&host, real, seen);
+    }
+
+    /// Computes the figures.
+    pub fn finish(self, params: &VerifyParams, tally: &mut Tally) {
+        if self.has_truth {
+            measure(tally, CheckName::Marginals, || self.marginals.measure());
+            let threshold = params.threshold(CheckName::Leakage);
+            measure(tally, CheckName::Leakage, || self.leakage.measure(threshold));
+        }
+        if self.realism_reason.is_none() {
+            measure(tally, CheckName::Realism, || self.realism.measure());
+        }
+    }
+}
+
+/// Runs a measurement; one that panics has failed.
+pub fn measure(tally: &mut Tally, check: CheckName, part: impl FnOnce() -> (Outcome, Measured)) {
+    let (outcome, measured) = guard(check.name(), part).unwrap_or_else(|crash| (crash, Measured::default()));
+    tally.measured(check, outcome, measured);
+}
+
+/// Hosts in the order of a hash of their names, until their reports have so many bytes.
+fn sample<'f>(files: impl Iterator<Item = &'f Listed>, most: u64) -> HashSet<String> {
+    let mut hosts: BTreeMap<&str, u64> = BTreeMap::new();
+    for listed in files {
+        *hosts.entry(&listed.file.host).or_default() += listed.bytes;
+    }
+    let mut drawn: Vec<(u64, &str, u64)> =
+        hosts.into_iter().map(|(host, bytes)| (random::hash(host), host, bytes)).collect();
+    drawn.sort_unstable();
+    let mut sum = 0;
+    drawn
+        .into_iter()
+        .take_while(|(_, _, bytes)| {
+            let room = sum < most;
+            sum += bytes;
+            room
+        })
+        .map(|(_, host, _)| host.to_owned())
+        .collect()
+}

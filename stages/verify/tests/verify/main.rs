@@ -1,0 +1,9 @@
+//! The gate as a worker runs it: good input passes, each kind of damage trips one check and no other, and a failure stops.
+
+mod damage;
+mod golden;
+mod measured;
+mod negative;
+mod stops;
+mod wiring;
+mod workplace;

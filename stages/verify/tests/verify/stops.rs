@@ -1,0 +1,57 @@
+//! What a failure does, and what thresholds let pass.
+
+use verify::{CheckName, OnFailed, OverallStatus, Status};
+
+use crate::workplace::{AFTER, BEFORE, Workplace};
+
+fn damaged() -> Workplace {
+    let workplace = Workplace::new();
+    let one = |value: &serde_json::Value| value["host"] == "beta" && value["scanner"] == "mac";
+    workplace.edit_lines("findings", one, |value| value["risk_total"] = 99.into());
+    workplace
+}
+
+#[test]
+fn a_failure_stops_unless_told_to_report() {
+    let mut workplace = damaged();
+    let (stopped, _) = workplace.verify(&BEFORE);
+    let error = stopped.unwrap_err();
+    assert!(error.message.contains("/risk_total") && error.help.unwrap().contains("on_failed"), "{}", error.message);
+    workplace.params.on_failed = OnFailed::Report;
+    let (reported, report) = workplace.verify(&BEFORE);
+    reported.unwrap();
+    assert_eq!(report.overall_status, OverallStatus::Failed);
+}
+
+#[test]
+fn a_threshold_turns_a_failure_into_a_warning_up_to_it() {
+    // Two of thirty-six findings.
+    for (threshold, status) in [(0.056, Status::Warning), (0.055, Status::Failed)] {
+        let mut workplace = damaged();
+        workplace.params.thresholds.scores = threshold;
+        workplace.params.min_quality = 0.0;
+        let (result, report) = workplace.verify(&BEFORE);
+        assert_eq!(report.check(CheckName::Scores).unwrap().status, status);
+        assert_eq!(result.is_ok(), status == Status::Warning);
+    }
+}
+
+#[test]
+fn quality_below_its_minimum_fails_although_every_check_passes() {
+    let mut workplace = Workplace::new();
+    let (result, report) = workplace.verify(&AFTER);
+    result.unwrap();
+    assert!(report.quality < 1.0, "near duplicates cost: {}", report.quality);
+    workplace.params.min_quality = 1.0;
+    let report = workplace.expect_only(&AFTER, "quality");
+    assert_eq!(report.overall_status, OverallStatus::Failed);
+}
+
+#[test]
+fn near_duplicates_fail_beyond_a_threshold_that_is_chosen() {
+    let mut workplace = Workplace::new();
+    workplace.params.thresholds.near_duplicates = 0.01;
+    let report = workplace.expect_only(&AFTER, "near_duplicates");
+    let near = report.check(CheckName::NearDuplicates).unwrap();
+    assert!(near.figure.unwrap() > 0.01 && near.measures.iter().any(|measure| measure.part == "finding"));
+}
