@@ -58,6 +58,7 @@ fn another_seed_makes_other_scans_and_leaves_the_real_ones() {
     let first = project.run_json(&SMALL, 0);
     assert_eq!(json(&project.path("out/data/verified/verification.json"))["overall_status"], "passed");
     assert!(project.path("out/data/dataset/documents/host-a/0000.json").is_file());
+    assert_eq!(json(&project.path("out/data/gate/verification.json"))["overall_status"], "passed");
     assert!(outcomes(&project.run_json(&SMALL, 0)).iter().all(|(_, outcome)| outcome == "hit"));
     let other = project.run_json(&["-S", "hosts=6", "-S", "seed=43"], 0);
     for ((port, before), (_, after)) in digests(&first).iter().zip(digests(&other)) {
@@ -73,7 +74,7 @@ fn the_number_of_threads_changes_no_byte() {
     let one = project.run_json(&SMALL, 0);
     project.write("p.yaml", &threads(8));
     // Resources are not part of a key, so only a refresh runs it again.
-    let stages = ["scans", "real", "correlations", "verified", "dataset"];
+    let stages = ["scans", "real", "correlations", "verified", "dataset", "gate"];
     let refresh: Vec<&str> = stages.iter().flat_map(|stage| ["--refresh", stage]).collect();
     let many = project.run_json(&[&SMALL[..], &refresh[..]].concat(), 0);
     assert!(outcomes(&many).iter().all(|(_, outcome)| outcome == "ran"), "{many}");
@@ -100,11 +101,63 @@ stages:
     assert_eq!(document["enriched_findings"].as_array().unwrap().len(), 118);
 }
 
+/// What spoils a training set, and what the gate says of it.
+const SPOILED: [(&str, &str, &str); 2] = [
+    ("head -1 train.jsonl >> test.jsonl", "split_leakage", "test.jsonl:"),
+    (
+        r#"head -1 train.jsonl | sed 's/"assistant","content":"/&{}/' >> train.jsonl"#,
+        "label_conflicts",
+        "has another answer",
+    ),
+];
+
+#[test]
+fn a_spoiled_training_set_stops_at_the_gate() {
+    let with_spoiler = |spoil: &str, on_failed: &str| {
+        let mut pipeline = text().replace("dataset: dataset.dataset}", "dataset: spoiled}");
+        assert_ne!(pipeline, text());
+        pipeline.push_str(&format!(
+            r#"    with: {{on_failed: {on_failed}}}
+  spoiled:
+    uses: command
+    run: |
+      cp -r ${{in.dataset}} ${{out.dataset}} && chmod -R u+w ${{out.dataset}} && cd ${{out.dataset}} && {spoil}
+    in: {{dataset: dataset.dataset}}
+    out: {{dataset: {{path: out/spoiled, type: dataset}}}}
+  lesson:
+    uses: command
+    run: cat ${{in.dataset}}/train.jsonl > ${{out.learned}}
+    in: {{dataset: spoiled}}
+    out: {{learned: out/learned}}
+    when: "${{stages.gate.metrics.failed_checks == 0}}"
+"#
+        ));
+        pipeline
+    };
+    let project = project("");
+    for (spoil, check, told) in SPOILED {
+        project.write("p.yaml", &with_spoiler(spoil, "stop"));
+        let report = project.run_json(&SMALL, 1);
+        let ended = outcomes(&report);
+        assert_eq!((ended["gate"].as_str(), ended["lesson"].as_str()), ("failed", "blocked"), "{check}");
+        let message = report["stages"]["gate"]["failure"]["message"].as_str().unwrap();
+        assert!(message.contains(check) && message.contains(told), "{message}");
+
+        project.write("p.yaml", &with_spoiler(spoil, "report"));
+        let report = project.run_json(&SMALL, 0);
+        assert_eq!(report["stages"]["lesson"]["outcome"], "skipped", "{check}: {report}");
+        assert_eq!(json(&project.path("out/data/gate/verification.json"))["overall_status"], "failed");
+    }
+    project.write("p.yaml", &with_spoiler("true", "stop"));
+    let ended = outcomes(&project.run_json(&SMALL, 0));
+    assert_eq!(ended["lesson"], "ran");
+}
+
 #[test]
 fn stages_can_use_the_jobserver_of_their_launch() {
     let project = project(&text());
     project.run_json(&SMALL, 0);
-    for stage in ["real", "scans", "correlations", "verified", "dataset"] {
+    for stage in ["real", "scans", "correlations", "verified", "dataset", "gate"] {
         let log = project.pipe(&["logs", stage]).stdout;
         assert!(log.contains(" threads worked at once"), "{stage}: {log}");
         assert!(!log.contains("jobserver"), "{stage}: {log}");

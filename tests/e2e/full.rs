@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use crate::project::{Project, checkout, expected, outcomes, worker};
 
-const STAGES: [&str; 9] =
-    ["real", "scans", "correlations", "verified", "dataset", "tokens", "model", "quantized", "evaluation"];
+const STAGES: [&str; 10] =
+    ["real", "scans", "correlations", "verified", "dataset", "gate", "tokens", "model", "quantized", "evaluation"];
 
 /// The sizes that the reference checks use too.
 fn small() -> Vec<&'static str> {
