@@ -18,7 +18,7 @@ lock=$(echo "python $version" | cat - "$here/requirements.txt" "$here/stub_nvidi
 [ "$(cat "$dest/.lock" 2>/dev/null)" = "$lock" ] && exit 0
 rm -rf "$fresh"
 
-echo 'check: installing the Python readers (630 MB to download, 1.0 GB on disk, about a minute) ...' >&2
+echo 'check: installing the Python readers (700 MB to download, 1.2 GB on disk, about a minute) ...' >&2
 # A user's own pip configuration may ask for --user or a virtual environment, which exclude --target.
 export PIP_USER=0 PIP_REQUIRE_VIRTUALENV=0
 # Bytecode is left to the first import: most of these modules are never imported.

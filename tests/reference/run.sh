@@ -1,7 +1,8 @@
 #!/bin/sh
-# tests/reference/run.sh [OUTPUTS]: opens a quantized model with readers that are not ours (check_formats.py), in the Python
-# environment of environment.sh. OUTPUTS holds the outputs of a run of pipelines/full.yaml, as out/full does; without it a
-# small run is made under target/reference, a project of its own that leaves the user's store and outputs alone.
+# tests/reference/run.sh [OUTPUTS]: opens a quantized model and a dataset with readers that are not ours (check_formats.py,
+# check_dataset.py), in the Python environment of environment.sh. OUTPUTS holds the outputs of a run of pipelines/full.yaml, as
+# out/full does; without it a small run is made under target/reference, a project of its own that leaves the user's store and
+# outputs alone. The dataset is always that of dataset.yaml, made there too.
 # What passed is not read again: the digests of all that was read and of all that read it are kept.
 set -eu
 outputs=
@@ -10,24 +11,28 @@ cd "$(dirname "$0")/../.."
 here=tests/reference
 work=target/reference
 
-# Small sizes of pipelines/full.yaml: the formats are the same, the minutes are not.
+# small_run PIPELINE OPTIONS: in the project of these checks.
 small_run() {
   mkdir -p "$work/pipelines"
   : >>"$work/pipe.yaml"
   cp -Rp pipelines/. "$work/pipelines"
-  # shellcheck disable=SC2046 # a word each
-  if ! (cd "$work" && ../../pipe run pipelines/full.yaml $(sed 's/^/-S /' "../../$here/small.params")) >"$work/run.log" 2>&1; then
+  cp "$here/dataset.yaml" "$work/pipelines/"
+  if ! (cd "$work" && ../../pipe run "pipelines/$@") >"$work/run.log" 2>&1; then
     cat "$work/run.log" >&2
-    echo 'check: the small run failed' >&2
+    echo "check: the small run of $1 failed" >&2
     exit 1
   fi
 }
 
 tests/reference/environment.sh
 if [ -z "$outputs" ]; then
-  small_run
+  # Small sizes: the formats are the same, the minutes are not.
+  # shellcheck disable=SC2046 # a word each
+  small_run full.yaml $(sed 's/^/-S /' "$here/small.params")
   outputs=$work/out/full
 fi
+small_run dataset.yaml
+dataset=$work/out/dataset/dataset/dataset
 for gptq in "$outputs"/*/gptq; do gguf=${gptq%/gptq}/q4_0.gguf; done
 if ! [ -d "$gptq" ] || ! [ -f "$gguf" ]; then
   echo "check: no quantized model in $outputs: a directory with */gptq and */q4_0.gguf is wanted" >&2
@@ -35,7 +40,7 @@ if ! [ -d "$gptq" ] || ! [ -f "$gguf" ]; then
 fi
 
 passed=target/reference.passed
-now=$(find "$gptq" "$gguf" "$here" -type f ! -path '*__pycache__*' -exec sha256sum {} + | sort -k2)
+now=$(find "$gptq" "$gguf" "$dataset" "$here" -type f ! -path '*__pycache__*' -exec sha256sum {} + | sort -k2)
 if [ "$(cat "$passed" 2>/dev/null)" = "$now" ]; then
   echo 'ok   reference: as it passed before'
   exit 0
@@ -45,10 +50,9 @@ fi
 unset PYTHONDONTWRITEBYTECODE
 export PYTHONPATH=.deps/python PYTHONNOUSERSITE=1 PYTHONWARNINGS=ignore
 export GPTQMODEL_TORCH_EXTENSIONS_DIR="$PWD/.deps/python/extensions" HF_HUB_OFFLINE=1 HF_HOME="$PWD/$work/huggingface"
-log=$work/check_formats.log
-mkdir -p "$work"
+log=$work/check.log
 status=0
-python3 "$here/check_formats.py" "$gptq" "$gguf" >"$log" 2>&1 || status=$?
+{ python3 "$here/check_dataset.py" "$dataset" && python3 "$here/check_formats.py" "$gptq" "$gguf"; } >"$log" 2>&1 || status=$?
 if [ "$status" != 0 ] || grep -q '^skip' "$log"; then
   cat "$log" >&2
   echo "check: the reference checks failed" >&2

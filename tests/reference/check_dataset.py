@@ -1,0 +1,83 @@
+#!/usr/bin/env python3
+"""Checks what `transform` wrote with readers that are not ours.
+
+    check_dataset.py DATASET_DIRECTORY
+
+`datasets.load_dataset`, which finds the files through the data card, gives the splits, columns and counts of manifest.json and the
+rows of the JSON lines; the calibration set is a part of the training split.
+
+Needs datasets. Prints one line a check; exits 1 at the first that fails.
+"""
+
+import collections
+import json
+import os
+import pathlib
+import sys
+import tempfile
+
+# Before the import, which reads it: nothing may be asked of a network.
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+import datasets
+
+SPLITS = ("train", "validation", "test")
+COLUMNS = ["messages", "task", "host"]
+ROLES = ["system", "user", "assistant"]
+
+
+def main():
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    directory = pathlib.Path(sys.argv[1])
+    manifest = json.loads((directory / "manifest.json").read_text())
+    datasets.disable_progress_bars()
+    with tempfile.TemporaryDirectory() as cache:
+        check_loaded(directory, manifest, cache)
+
+
+def read_lines(path):
+    with open(path, encoding="utf-8") as file:
+        return [json.loads(line) for line in file]
+
+
+def check_loaded(directory, manifest, cache):
+    loaded = datasets.load_dataset(str(directory), cache_dir=cache)
+    expected = {name: split for name, split in manifest["splits"].items() if split["lines"]["examples"]}
+    assert set(loaded) == set(expected), f"splits {sorted(loaded)}, the manifest has {sorted(expected)}"
+    assert len(expected) == len(SPLITS), f"only {sorted(expected)} have examples: nothing is compared of the others"
+    hosts = {}
+    for name, split in expected.items():
+        rows = loaded[name]
+        check_rows(directory, name, rows, split["lines"])
+        for host in set(rows["host"]):
+            assert hosts.setdefault(host, name) == name, f"host {host} is in {hosts[host]} and in {name}"
+            assert host in split["hosts"], f"host {host} of {name} is not in the manifest"
+    calibration = datasets.load_dataset(str(directory), "calibration", cache_dir=cache)["train"]
+    check_rows(directory, "calibration", calibration, manifest["calibration"])
+    known = {json.dumps(row, sort_keys=True) for row in loaded["train"]}
+    assert all(json.dumps(row, sort_keys=True) in known for row in calibration), "calibration has a row that train has not"
+    counts = ", ".join(f"{loaded[name].num_rows} {name}" for name in SPLITS)
+    print(f"ok   datasets {datasets.__version__}: {counts}, {calibration.num_rows} calibration")
+
+
+def check_rows(directory, name, rows, figures):
+    assert rows.column_names == COLUMNS, f"{name} has the columns {rows.column_names}"
+    assert rows.num_rows == figures["examples"], f"{name} has {rows.num_rows} rows, the manifest {figures['examples']}"
+    path = directory / figures["file"]
+    assert path.stat().st_size == figures["bytes"], f"{path} has not the bytes of the manifest"
+    lines = read_lines(path)
+    assert list(rows) == lines, f"{name}: rows differ from the lines of {path.name}"
+    tasks = collections.Counter(line["task"] for line in lines)
+    assert tasks == {task: count for task, count in figures["tasks"].items() if count}, f"{name}: tasks {tasks}"
+    severities = collections.Counter()
+    for line in lines:
+        assert [message["role"] for message in line["messages"]] == ROLES, f"{name}: roles"
+        answer = json.loads(line["messages"][2]["content"])
+        if line["task"] == "finding":
+            severities[answer["severity"]] += 1
+    assert severities == figures["severities"], f"{name}: severities {severities}"
+
+
+if __name__ == "__main__":
+    main()
