@@ -2,17 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use crate::host::Host;
+use crate::host::{Host, ModuleMode};
 use crate::network::{self, Hop};
 use crate::params::ProduceParams;
 use crate::stream::{Draw, Purpose, Streams};
-use crate::tables::{Choices, Mac, MacChange, Place, TABLES, Template, Trace};
+use crate::tables::{Choices, Mac, MacChange, Place, Step, TABLES, Template, Trace};
 
 /// Positions of draws that belong to a whole template lie from here on, those of its steps below.
 const WHOLE: u32 = 1 << 16;
 
 /// Share of stories, per mille, that were there before anyone looked.
 const THERE: u32 = 600;
+
+/// A scan of so many unit files is one of all.
+const MANY_UNITS: u32 = 100;
 
 /// A template come true on a host.
 pub(crate) struct Story {
@@ -69,7 +72,7 @@ fn chain(host: &Host, attack_rate: f64) -> Option<Story> {
         return Some(Story::new(campaign.template, origin, host));
     }
     let alone = |template: &Template| template.hosts[1] == 1 && fits(template, host);
-    let chosen = draw.weighted(&TABLES.chains, |template| if alone(template) { template.weight } else { 0 });
+    let chosen = draw.weighted(&TABLES.chains, |template| if alone(template) { weight(template, host) } else { 0 });
     let begin = begin(host, &mut draw);
     let streams = host.streams(Purpose::Story);
     Some(Story::new(chosen?, Origin { chain_id: id(host.index), begin, slot, streams, hop: None }, host))
@@ -86,14 +89,28 @@ pub(crate) fn begun(at: u32, scans: u32) -> [u32; 2] {
     [if at == 0 { THERE * scans + new } else { new }, THERE * scans + new * (at + 1)]
 }
 
+/// How often a template is chosen on a host, beside others. As with processes, where lists are long there must be more to find:
+/// a list of all modules or units says little of each, while one of three anomalies would be an attack's every other time.
+fn weight(template: &Template, host: &Host) -> u32 {
+    let times = |step: &Step| match step.leaves {
+        Trace::Module(_) if host.module_mode == ModuleMode::List => Some(10),
+        Trace::Module(_) => Some(1),
+        Trace::Unit(_) if host.mode.units[1] >= MANY_UNITS => Some(60),
+        _ => None,
+    };
+    template.weight * template.steps.iter().find_map(times).unwrap_or(4)
+}
+
 /// Whether a host can show a template.
 pub(crate) fn fits(template: &Template, host: &Host) -> bool {
     let role = template.roles.is_empty() || template.roles.contains(&host.role.name);
     let service = template.needs.is_empty() || needed(template, host).is_some();
     let traces = template.steps.iter().all(|step| match &step.leaves {
+        // Left out where there is nothing to weaken.
+        Trace::Mac(_) if step.chance < 1000 => true,
         Trace::Mac(trace) => match trace.change {
-            MacChange::SelinuxPermissive => host.mac() == Some(Mac::Selinux),
-            MacChange::ApparmorOff => host.mac() == Some(Mac::Apparmor),
+            MacChange::SelinuxPermissive | MacChange::SelinuxOff => host.mac() == Some(Mac::Selinux),
+            MacChange::ApparmorOff | MacChange::ApparmorComplaining => host.mac() == Some(Mac::Apparmor),
             MacChange::Weakened => host.mac().is_some(),
         },
         Trace::Module(_) | Trace::Unit(_) => !host.container,

@@ -23,9 +23,9 @@ pub(super) fn emit(host: &Host, world: &World) -> Output {
     let present = state.selinux != Selinux::Absent;
     if !present && !state.apparmor {
         let description = "Neither SELinux nor AppArmor appears active";
-        // Nothing is in force because the last that was is off.
+        // Nothing is in force because what was is off.
         let finding = Finding::new("mac_none", "No MAC enforcement", mac::none(context), description);
-        output.push(finding, state.apparmor_mark);
+        output.push(finding, state.apparmor_mark.or(state.selinux_mark));
     } else if present && state.apparmor {
         let description = "Both SELinux and AppArmor appear present (double-check for conflicts)";
         output.push(Finding::new("mac_dual", "Dual MAC layers", DUAL, description), None);

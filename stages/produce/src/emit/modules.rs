@@ -34,7 +34,8 @@ pub(super) fn emit(host: &Host, world: &World) -> Output {
         }
         ModuleMode::Summary => {
             let odd = loaded.iter().filter(|module| module.mark.is_none_or(|mark| !mark.missed));
-            let mark: Option<Mark> = odd.clone().find_map(|module| module.mark);
+            // A host's attack is the last of its stories.
+            let mark: Option<Mark> = odd.clone().filter_map(|module| module.mark).max_by_key(|mark| mark.story);
             let seen: Vec<&KernelModule> = odd.copied().collect();
             output.push(summarized(host, world, &seen), mark);
         }

@@ -7,6 +7,23 @@ use serde::Deserialize;
 /// Where packages put unit files.
 const PACKAGES: &str = "/usr/lib/systemd/system";
 
+/// Programs with privileges that only some hosts have.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Programs {
+    pub setuid: Vec<Program>,
+    pub capabilities: Vec<Program>,
+}
+
+/// One of them.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Program {
+    pub path: String,
+    /// Share of hosts, per mille.
+    pub share: u32,
+}
+
 /// Unit files of services.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 pub(crate) use choices::Choices;
-pub(crate) use extra::{Binaries, Mismatches, Mode, Mount, Units};
+pub(crate) use extra::{Binaries, Mismatches, Mode, Mount, Program, Programs, Units};
 pub(crate) use host::{Distribution, Mac, Role};
 pub(crate) use service::{Account, Bind, Casual, Listener, Protocol, Service, Site, Where};
 pub(crate) use template::{Step, Template};
@@ -33,6 +33,7 @@ pub(crate) struct Tables {
     pub casual: Vec<Casual>,
     pub modules: Modules,
     pub networks: Networks,
+    pub programs: Programs,
     pub modes: Vec<Mode>,
     pub units: Units,
     pub mounts: Vec<Mount>,
@@ -49,14 +50,15 @@ pub(crate) struct Tables {
 pub(crate) struct Modules {
     pub base: Vec<String>,
     pub extra: Vec<String>,
-    pub out_of_tree: Vec<VendorModule>,
+    pub out_of_tree: Vec<Vendor>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct VendorModule {
-    pub name: String,
-    pub path: String,
+pub(crate) struct Vendor {
+    /// Below /lib/modules/<release>.
+    pub directory: String,
+    pub names: Vec<String>,
 }
 
 /// Addresses, ports and names.
@@ -82,6 +84,7 @@ pub(crate) static TABLES: LazyLock<Tables> = LazyLock::new(|| Tables {
     casual: read("casual", include_str!("../../data/casual.yaml")),
     modules: read("modules", include_str!("../../data/modules.yaml")),
     networks: read("networks", include_str!("../../data/networks.yaml")),
+    programs: read("programs", include_str!("../../data/programs.yaml")),
     modes: read("modes", include_str!("../../data/modes.yaml")),
     units: read("units", include_str!("../../data/units.yaml")),
     mounts: read("mounts", include_str!("../../data/mounts.yaml")),

@@ -237,8 +237,12 @@ pub(crate) struct UnitTrace {
 pub(crate) enum MacChange {
     /// SELinux warns only.
     SelinuxPermissive,
+    /// SELinux is off since the boot.
+    SelinuxOff,
     /// AppArmor is off.
     ApparmorOff,
-    /// Whichever of the two the host can have.
+    /// Profiles of AppArmor only complain.
+    ApparmorComplaining,
+    /// Whichever of them weakens what the host has; SELinux is not switched off, which takes a reboot.
     Weakened,
 }

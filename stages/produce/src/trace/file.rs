@@ -20,7 +20,7 @@ impl Scene<'_> {
     pub(super) fn unit(&mut self, name: &Choices, mut draws: Draws) {
         let name = self.story.settle(name, draws.what.word());
         if self.world.units.iter().all(|unit| unit.name != name) {
-            let directory = ["/etc/systemd/system", "/usr/lib/systemd/system"][usize::from(draws.what.chance(700))];
+            let directory = ["/etc/systemd/system", "/usr/lib/systemd/system"][usize::from(draws.what.chance(850))];
             self.world.units.push(Unit {
                 name,
                 directory: directory.to_owned(),

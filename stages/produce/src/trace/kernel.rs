@@ -4,7 +4,11 @@ use scan::rules::mac::Selinux;
 
 use crate::tables::{Anomaly, MacChange, ModuleTrace, ParamTrace, TABLES};
 use crate::trace::{Draws, Scene};
-use crate::world::{KernelModule, Mark};
+use crate::world::KernelModule;
+
+/// Share of those who weaken AppArmor, per mille, that switch it off; the others leave some profiles that only complain.
+const APPARMOR_OFF: u32 = 200;
+const MORE_COMPLAINING: [u32; 2] = [1, 6];
 
 impl Scene<'_> {
     pub(super) fn param(&mut self, trace: &ParamTrace, mut draws: Draws) {
@@ -20,46 +24,63 @@ impl Scene<'_> {
     }
 
     pub(super) fn module(&mut self, trace: &ModuleTrace, mut draws: Draws) {
-        let vendor = draws.what.pick(&TABLES.modules.out_of_tree);
-        let (name, path) = match &trace.name {
+        let ending = &self.host.distribution.modules;
+        let mut names = Vec::new();
+        match &trace.name {
             Some(choices) if !trace.vendor => {
                 let name = self.story.settle(choices, draws.what.word());
-                let path = format!("kernel/drivers/{name}{}", self.host.distribution.modules);
-                (name, path)
+                names.push((format!("kernel/drivers/{name}{ending}"), name));
             }
-            _ => (vendor.name.clone(), vendor.path.clone()),
-        };
+            // A vendor's modules come together.
+            _ => {
+                let vendor = draws.what.pick(&TABLES.modules.out_of_tree);
+                names.extend(
+                    vendor.names.iter().map(|name| (format!("{}/{name}{ending}", vendor.directory), name.clone())),
+                );
+            }
+        }
         let anomaly = *draws.what.pick(&trace.anomaly);
-        let path = if anomaly == Anomaly::HiddenSysfs { String::new() } else { path };
-        self.world.modules.loaded.push(KernelModule {
-            name,
-            path,
-            anomaly: Some(anomaly),
-            order: draws.what.word(),
-            mark: Some(draws.mark),
-        });
+        for (path, name) in names {
+            self.world.modules.loaded.push(KernelModule {
+                name,
+                path: if anomaly == Anomaly::HiddenSysfs { String::new() } else { path },
+                anomaly: Some(anomaly),
+                order: draws.what.word(),
+                mark: Some(draws.mark),
+            });
+        }
     }
 
-    pub(super) fn mac(&mut self, change: MacChange, mark: Mark) {
+    pub(super) fn mac(&mut self, change: MacChange, mut draws: Draws) {
+        let off = draws.what.chance(APPARMOR_OFF);
+        let complaining = draws.what.between(MORE_COMPLAINING);
+        let mark = draws.mark;
         let mac = &mut self.world.mac;
-        let permissive = change != MacChange::ApparmorOff && mac.selinux == Selinux::Enforcing;
-        let off = change != MacChange::SelinuxPermissive && mac.apparmor;
-        if mark.missed {
-            if permissive {
-                self.unseen("mac", "selinux", mark);
-            }
-            if off {
-                self.unseen("mac", "apparmor", mark);
-            }
+        let change = match change {
+            MacChange::Weakened if mac.apparmor && off => MacChange::ApparmorOff,
+            MacChange::Weakened if mac.apparmor => MacChange::ApparmorComplaining,
+            MacChange::Weakened => MacChange::SelinuxPermissive,
+            other => other,
+        };
+        let (scanned, applies) = match change {
+            MacChange::SelinuxPermissive => ("selinux", mac.selinux == Selinux::Enforcing),
+            MacChange::SelinuxOff => ("selinux", mac.selinux != Selinux::Absent),
+            _ => ("apparmor", mac.apparmor),
+        };
+        if !applies {
             return;
         }
-        if permissive {
-            mac.selinux = Selinux::Permissive;
-            mac.selinux_mark = Some(mark);
+        if mark.missed {
+            self.unseen("mac", scanned, mark);
+            return;
         }
-        if off {
-            mac.apparmor = false;
-            mac.apparmor_mark = Some(mark);
+        match change {
+            MacChange::SelinuxPermissive => mac.selinux = Selinux::Permissive,
+            MacChange::SelinuxOff => mac.selinux = Selinux::Absent,
+            MacChange::ApparmorOff => mac.apparmor = false,
+            MacChange::ApparmorComplaining | MacChange::Weakened => mac.complaining += complaining,
         }
+        let own = if scanned == "selinux" { &mut mac.selinux_mark } else { &mut mac.apparmor_mark };
+        *own = Some(mark);
     }
 }
