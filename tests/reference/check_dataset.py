@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Checks what `transform` wrote with readers that are not ours.
 
-    check_dataset.py DATASET_DIRECTORY
+    check_dataset.py DATASET_DIRECTORY TOKENIZER_JSON
 
-`datasets.load_dataset`, which finds the files through the data card, gives the splits, columns and counts of manifest.json and the
-rows of the JSON lines; the calibration set is a part of the training split.
+1. `datasets.load_dataset`, which finds the files through the data card, gives the splits, columns and counts of manifest.json and
+   the rows of the JSON lines; the calibration set is a part of the training split.
+2. The lengths in tokens that the manifest has are those that `tokenizers` finds with the tokenizer that `transform` was given.
 
-Needs datasets. Prints one line a check; exits 1 at the first that fails.
+Needs datasets and tokenizers. Prints one line a check; exits 1 at the first that fails.
 """
 
 import collections
@@ -20,6 +21,7 @@ import tempfile
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 import datasets
+import tokenizers
 
 SPLITS = ("train", "validation", "test")
 COLUMNS = ["messages", "task", "host"]
@@ -27,13 +29,14 @@ ROLES = ["system", "user", "assistant"]
 
 
 def main():
-    if len(sys.argv) != 2:
+    if len(sys.argv) != 3:
         sys.exit(__doc__)
     directory = pathlib.Path(sys.argv[1])
     manifest = json.loads((directory / "manifest.json").read_text())
     datasets.disable_progress_bars()
     with tempfile.TemporaryDirectory() as cache:
         check_loaded(directory, manifest, cache)
+    check_tokens(directory, manifest["tokens"], tokenizers.Tokenizer.from_file(sys.argv[2]))
 
 
 def read_lines(path):
@@ -77,6 +80,32 @@ def check_rows(directory, name, rows, figures):
         if line["task"] == "finding":
             severities[answer["severity"]] += 1
     assert severities == figures["severities"], f"{name}: severities {severities}"
+
+
+def check_tokens(directory, figures, tokenizer):
+    lengths = collections.defaultdict(list)
+    for line in (line for name in SPLITS for line in read_lines(directory / f"{name}.jsonl")):
+        lengths[line["task"]].append(len(tokenizer.encode(rendered(line["messages"]), add_special_tokens=False).ids))
+    assert figures["vocabulary"] == tokenizer.get_vocab_size()
+    assert max(map(len, lengths.values())) <= figures["sample"], "the dataset has more than a sample: lengths cannot be compared"
+    expected = {task: distribution(sorted(counts)) for task, counts in lengths.items()}
+    assert figures["tasks"] == expected, f"lengths {figures['tasks']}, tokenizers has {expected}"
+    print(f"ok   tokenizers {tokenizers.__version__}: lengths of {sum(map(len, lengths.values()))} examples")
+
+
+def rendered(messages):
+    """Llama 3's chat form."""
+    turn = "<|start_header_id|>{role}<|end_header_id|>\n\n{text}<|eot_id|>"
+    return "<|begin_of_text|>" + "".join(turn.format(role=m["role"], text=m["content"].strip()) for m in messages)
+
+
+def distribution(counts):
+    """Quantiles by nearest rank, of ascending counts."""
+    rank = lambda percent: counts[-(-len(counts) * percent // 100) - 1]
+    over = lambda limit: sum(count > limit for count in counts) / len(counts)
+    quantiles = {"median": rank(50), "p95": rank(95), "p99": rank(99)}
+    shares = {"share_over_512": over(512), "share_over_4096": over(4096)}
+    return {"examples": len(counts), "min": counts[0], "max": counts[-1], **quantiles, **shares}
 
 
 if __name__ == "__main__":

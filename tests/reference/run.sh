@@ -31,13 +31,15 @@ if [ -z "$outputs" ]; then
   small_run full.yaml $(sed 's/^/-S /' "$here/small.params")
   outputs=$work/out/full
 fi
-small_run dataset.yaml
-dataset=$work/out/dataset/dataset/dataset
 for gptq in "$outputs"/*/gptq; do gguf=${gptq%/gptq}/q4_0.gguf; done
 if ! [ -d "$gptq" ] || ! [ -f "$gguf" ]; then
   echo "check: no quantized model in $outputs: a directory with */gptq and */q4_0.gguf is wanted" >&2
   exit 2
 fi
+mkdir -p "$work/pipelines"
+cp -f "$gptq/tokenizer.json" "$work/pipelines/"
+small_run dataset.yaml
+dataset=$work/out/dataset/dataset/dataset
 
 passed=target/reference.passed
 now=$(find "$gptq" "$gguf" "$dataset" "$here" -type f ! -path '*__pycache__*' -exec sha256sum {} + | sort -k2)
@@ -52,7 +54,7 @@ export PYTHONPATH=.deps/python PYTHONNOUSERSITE=1 PYTHONWARNINGS=ignore
 export GPTQMODEL_TORCH_EXTENSIONS_DIR="$PWD/.deps/python/extensions" HF_HUB_OFFLINE=1 HF_HOME="$PWD/$work/huggingface"
 log=$work/check.log
 status=0
-{ python3 "$here/check_dataset.py" "$dataset" && python3 "$here/check_formats.py" "$gptq" "$gguf"; } >"$log" 2>&1 || status=$?
+{ python3 "$here/check_dataset.py" "$dataset" "$gptq/tokenizer.json" && python3 "$here/check_formats.py" "$gptq" "$gguf"; } >"$log" 2>&1 || status=$?
 if [ "$status" != 0 ] || grep -q '^skip' "$log"; then
   cat "$log" >&2
   echo "check: the reference checks failed" >&2

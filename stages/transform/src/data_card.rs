@@ -7,12 +7,20 @@ use std::fmt::Write;
 use crate::example::Task;
 use crate::license::License;
 use crate::manifest::{FileManifest, Manifest, VerificationStatus};
+use crate::measure::Lengths;
 use crate::split::Split;
 
 /// The card of the dataset that `manifest` describes.
 pub fn of(manifest: &Manifest) -> String {
     let mut text = String::new();
-    let parts = [front_matter(manifest), introduction(manifest), files(manifest), contents(manifest), making(manifest)];
+    let parts = [
+        front_matter(manifest),
+        introduction(manifest),
+        files(manifest),
+        contents(manifest),
+        lengths(manifest),
+        making(manifest),
+    ];
     for part in parts.into_iter().chain([LIMITS.to_owned()]) {
         text.push_str(&part);
     }
@@ -156,6 +164,32 @@ fn contents(manifest: &Manifest) -> String {
             let _ = write!(text, " {} |", of(lines));
         }
         text.push_str(" |\n");
+    }
+    text
+}
+
+fn lengths(manifest: &Manifest) -> String {
+    let Some(tokens) = &manifest.tokens else { return String::new() };
+    let mut text = format!(
+        "
+## Lengths
+
+Tokens of whole examples in Llama 3's chat form, by a tokenizer of {} tokens (BLAKE3 of its `tokenizer.json`
+`{}`), over {} examples of each task or all that there are.
+
+| task | examples | min | median | p95 | p99 | max | over 512 | over 4,096 |
+|---|---:|---:|---:|---:|---:|---:|---:|---:|
+",
+        tokens.vocabulary, tokens.tokenizer, tokens.sample
+    );
+    let percent = |share: f64| format!("{:.1} %", share * 100.0);
+    for (task, lengths) in &tokens.tasks {
+        let Lengths { examples, min, median, p95, p99, max, share_over_512, share_over_4096 } = lengths;
+        let [over_512, over_4096] = [share_over_512, share_over_4096].map(|share| percent(*share));
+        let _ = writeln!(
+            text,
+            "| `{task}` | {examples} | {min} | {median} | {p95} | {p99} | {max} | {over_512} | {over_4096} |"
+        );
     }
     text
 }

@@ -8,6 +8,7 @@
 //!   [`correlation`], [`advice`] (`actions`), [`briefing`] (`summary`), [`triage`], [`refine`] (whose answers are [`rule`]s).
 //! - [`spool`]: examples on disk. [`merge`]: one per prompt, conflicts. [`split`]: hosts to splits. [`balance`]: limits.
 //!   [`dataset`]: the files. [`manifest`], [`data_card`], [`license`]: what is said of them.
+//! - [`measure`]: how long examples are in tokens; [`token_counter`], [`words`]: how tokens are counted.
 //!
 //! Every sentence is computed from facts in the findings; nothing is drawn at random but the order, which the seed fixes.
 
@@ -23,6 +24,7 @@ pub mod example;
 pub mod license;
 pub mod listing;
 pub mod manifest;
+pub mod measure;
 pub mod merge;
 pub mod pass;
 pub mod reduction;
@@ -35,7 +37,10 @@ pub mod stage;
 pub mod subject;
 pub mod summary;
 mod tally;
+pub mod token_counter;
+mod token_file;
 pub mod triage;
 pub mod visible;
+pub mod words;
 
 pub use stage::{Transform, TransformParams};

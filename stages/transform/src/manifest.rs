@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::balance::{Balance, LeftOut};
 use crate::license::License;
+use crate::measure::TokenFigures;
 use crate::split::{Fractions, TieFigures};
 
 /// `manifest.json`.
@@ -43,6 +44,9 @@ pub struct Manifest {
     pub splits: BTreeMap<&'static str, SplitManifest>,
     /// Drawn from the training split.
     pub calibration: FileManifest,
+    /// Lengths in tokens, where a tokenizer was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<TokenFigures>,
 }
 
 /// How the verification ended.

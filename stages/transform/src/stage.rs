@@ -9,9 +9,11 @@ use crate::dataset::{Writer, spread};
 use crate::example::Task;
 use crate::license::License;
 use crate::manifest::{Manifest, VerificationStatus};
+use crate::measure::measure;
 use crate::merge::merge;
 use crate::pass::Pass;
 use crate::split::{self, Fractions, Split};
+use crate::token_counter::TokenCounter;
 
 /// Params of `transform`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -57,6 +59,11 @@ impl Stage for Transform {
             .input("findings", Type::Findings, "Enriched findings")
             .input("correlations", Type::Correlations, "Their correlations")
             .input("verification", Type::Metrics, "The report of `verify`; its status goes into the manifest")
+            .optional_input(
+                "tokenizer",
+                Type::File,
+                "A `tokenizer.json` with which a sample of the examples is measured",
+            )
             .output("documents", Type::Documents, "One document a host and scan")
             .output("dataset", Type::Dataset, "Splits, calibration set, manifest and data card")
             .resources(4, 512 << 20)
@@ -71,6 +78,7 @@ impl Stage for Transform {
         if verification == VerificationStatus::Failed {
             context.warn("the verification failed; the manifest says so");
         }
+        let counter = context.optional_input("tokenizer").map(TokenCounter::read).transpose()?;
         let Pass { spool, hosts, ties, figures } = Pass::over(&params, context.output_dir("documents")?, context)?;
         let offered = spool.offered;
         let (lines, partitions) = spool.finish()?;
@@ -83,6 +91,7 @@ impl Stage for Transform {
         let splits = writer.splits(&selections, &hosts, &of_hosts)?;
         let train = selections.get(&Split::Train).map_or(&[][..], |selection| &selection.kept);
         let calibration = writer.file("calibration", &spread(train, params.calibration as usize))?;
+        let tokens = counter.map(|counter| measure(&counter, &selections, &lines, context)).transpose()?;
         let manifest = Manifest {
             version: 3,
             seed: params.seed,
@@ -98,6 +107,7 @@ impl Stage for Transform {
             scans: figures.scans,
             splits,
             calibration,
+            tokens,
         };
         report(&manifest, hosts.len(), context);
         writer.describe(&manifest)

@@ -2,16 +2,88 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use transform::TransformParams;
 use transform::license::License;
 
-use crate::workplace::Workplace;
+use crate::workplace::{Workplace, content};
 
 fn card(workplace: &Workplace) -> (Value, String) {
     let text = std::fs::read_to_string(workplace.path("dataset/README.md")).unwrap();
     let (front, page) = text.strip_prefix("---\n").unwrap().split_once("---\n").unwrap();
     (serde_yaml::from_str(front).unwrap(), page.to_owned())
+}
+
+fn manifest(workplace: &Workplace) -> Value {
+    serde_json::from_slice(&std::fs::read(workplace.path("dataset/manifest.json")).unwrap()).unwrap()
+}
+
+/// A tokenizer of bytes: it merges nothing.
+fn bytes() -> Value {
+    let printable = |byte: &u32| matches!(byte, 0x21..=0x7e | 0xa1..=0xac | 0xae..=0xff);
+    let (own, others): (Vec<u32>, Vec<u32>) = (0..256).partition(printable);
+    let symbols = own.into_iter().chain(0x100..0x100 + others.len() as u32).map(|code| char::from_u32(code).unwrap());
+    let vocab: serde_json::Map<String, Value> = symbols.zip(0u32..).map(|(c, id)| (c.to_string(), id.into())).collect();
+    let specials = ["<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"];
+    let special = |(id, text): (u32, &str)| json!({"id": id, "content": text, "special": true});
+    json!({
+        "added_tokens": (256..).zip(specials).map(special).collect::<Vec<_>>(),
+        "pre_tokenizer": {"type": "Sequence", "pretokenizers": [
+            {"type": "Split", "pattern": {"Regex": transform::words::PATTERN}, "behavior": "Isolated", "invert": false},
+            {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false},
+        ]},
+        "model": {"type": "BPE", "vocab": vocab, "merges": []},
+    })
+}
+
+#[test]
+fn a_tokenizer_measures_each_task_and_the_card_says_so() {
+    let workplace = Workplace::with_real();
+    workplace.correlate();
+    std::fs::write(workplace.path("tokenizer"), bytes().to_string()).unwrap();
+    workplace.transform(2).unwrap();
+    let tokens = &manifest(&workplace)["tokens"];
+    assert_eq!((&tokens["vocabulary"], &tokens["sample"]), (&json!(260), &json!(2000)));
+    let mut lengths: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    for line in ["train", "validation", "test"].iter().flat_map(|split| workplace.lines(split)) {
+        let turn = |place: usize| {
+            let role = line["messages"][place]["role"].as_str().unwrap();
+            3 + role.len() + "\n\n".len() + content(&line, place).trim().len()
+        };
+        let length = 1 + (0..3).map(turn).sum::<usize>();
+        lengths.entry(line["task"].as_str().unwrap().to_owned()).or_default().push(length);
+    }
+    let (_, page) = card(&workplace);
+    assert_eq!(tokens["tasks"].as_object().unwrap().len(), lengths.len());
+    for (task, mut lengths) in lengths {
+        lengths.sort_unstable();
+        let count = lengths.len();
+        let [median, p95, p99] = [50, 95, 99].map(|percent| lengths[(count * percent).div_ceil(100) - 1]);
+        let over = |limit: usize| lengths.iter().filter(|length| **length > limit).count() as f64 / count as f64;
+        let (min, max) = (lengths[0], lengths[count - 1]);
+        let expected = json!({
+            "examples": count, "min": min, "median": median, "p95": p95, "p99": p99, "max": max,
+            "share_over_512": over(512), "share_over_4096": over(4096),
+        });
+        assert_eq!(tokens["tasks"][&task], expected, "{task}");
+        let row = format!("| `{task}` | {count} | {min} | {median} | {p95} | {p99} | {max} |");
+        assert!(page.contains(&row), "{row} in {page}");
+    }
+}
+
+#[test]
+fn a_tokenizer_that_cannot_be_counted_is_refused_and_none_is_no_figure() {
+    let workplace = Workplace::simulated();
+    workplace.correlate();
+    let mut other = bytes();
+    other["normalizer"] = json!({"type": "NFC"});
+    std::fs::write(workplace.path("tokenizer"), other.to_string()).unwrap();
+    let error = workplace.transform(1).unwrap_err();
+    assert!(error.message.contains("tokenizer: /normalizer is "), "{}", error.message);
+    std::fs::remove_file(workplace.path("tokenizer")).unwrap();
+    workplace.transform(1).unwrap();
+    assert!(manifest(&workplace).get("tokens").is_none());
+    assert!(!card(&workplace).1.contains("## Lengths"));
 }
 
 #[test]
@@ -20,8 +92,7 @@ fn the_data_card_names_the_files_with_their_counts_and_digests() {
     workplace.correlate();
     workplace.transform(2).unwrap();
     let (front, page) = card(&workplace);
-    let manifest: Value =
-        serde_json::from_slice(&std::fs::read(workplace.path("dataset/manifest.json")).unwrap()).unwrap();
+    let manifest = manifest(&workplace);
     assert_eq!((&front["license"], &manifest["license"]), (&"unknown".into(), &"unknown".into()));
     assert!(page.contains("Nobody has said under which license"), "{page}");
     let mut paths = BTreeMap::new();
