@@ -54,7 +54,7 @@ struct Setting<'s> {
 /// Checks all scans.
 pub fn verify(params: &VerifyParams, context: &Context, tally: &mut Tally) -> Result<ScanCounts, StageError> {
     let files = files(context)?;
-    let truth = context.optional_input("truth").map(Truth::open).transpose()?;
+    let truth = context.optional_input("truth").map(|path| Truth::open(path, context)).transpose()?;
     let mut statistics = Statistics::new(params, &files, truth.as_ref());
     let mut counts = ScanCounts { scans: files.len() as u64, ..ScanCounts::default() };
     let mut batches = Batches::open(context.input("findings")?, context.input("correlations")?)?;

@@ -3,17 +3,21 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use contract::StageError;
 use contract::stage::At;
+use contract::{Context, StageError};
 use scan::truth::{Role, TruthLine};
 use serde::Deserialize;
 
 use crate::check::Outcome;
 use crate::scans::view::ScanView;
+
+/// Bytes that a thread looks through at a time.
+const CHUNK: u64 = 4 << 20;
 
 /// The artifact `truth` with the place of each scan's lines.
 pub struct Truth {
@@ -30,6 +34,14 @@ struct Run {
     first_line: u64,
 }
 
+/// The lines that start in one chunk.
+struct Chunk {
+    runs: Vec<(String, u32, Run)>,
+    lines: u64,
+    /// A line that is none, by its number in the chunk.
+    broken: Option<(u64, serde_json::Error)>,
+}
+
 #[derive(Deserialize)]
 struct Head<'a> {
     #[serde(borrow)]
@@ -39,36 +51,25 @@ struct Head<'a> {
 
 impl Truth {
     /// Finds the scans in the artifact.
-    pub fn open(path: &Path) -> Result<Truth, StageError> {
+    pub fn open(path: &Path, context: &Context) -> Result<Truth, StageError> {
         let file = File::open(path).at(path)?;
+        let size = file.metadata().at(path)?.len();
         let mut truth = Truth { path: path.to_owned(), file, hosts: HashMap::new() };
-        let mut lines = BufReader::with_capacity(1 << 18, File::open(path).at(path)?);
-        let mut line = String::new();
-        // How lines of the scan before start; a line that starts otherwise is read.
-        let mut start = String::new();
-        let mut run = Run { offset: 0, bytes: 0, first_line: 1 };
-        let mut scan = (String::new(), 0);
-        let mut number = 0;
-        loop {
-            line.clear();
-            let bytes = lines.read_line(&mut line).at(path)? as u64;
-            number += 1;
-            if bytes > 0 && !start.is_empty() && line.starts_with(&start) {
-                run.bytes += bytes;
-                continue;
+        let starts: Vec<u64> = (0..size).step_by(CHUNK as usize).collect();
+        let chunks =
+            context.map(&starts, |start| chunk(&truth.file, *start..size.min(start + CHUNK), size).at(path))?;
+        let mut lines = 0;
+        for chunk in chunks {
+            if let Some((number, error)) = chunk.broken {
+                return Err(truth.error(lines + number, &error));
             }
-            if run.bytes > 0 {
-                truth.hosts.entry(scan.0).or_default().entry(scan.1).or_default().push(run);
+            for (host, scan, run) in chunk.runs {
+                let run = Run { first_line: lines + run.first_line, ..run };
+                truth.hosts.entry(host).or_default().entry(scan).or_default().push(run);
             }
-            if bytes == 0 {
-                return Ok(truth);
-            }
-            let head: Head<'_> = serde_json::from_str(&line).map_err(|error| truth.error(number, &error))?;
-            let host = serde_json::to_string(&head.host).expect("a string");
-            start = format!("{{\"host\":{host},\"scan\":{},", head.scan);
-            scan = (head.host.into_owned(), head.scan);
-            run = Run { offset: run.offset + run.bytes, bytes, first_line: number };
+            lines += chunk.lines;
         }
+        Ok(truth)
     }
 
     /// Whether it is about a host, which then is a simulated one.
@@ -112,6 +113,55 @@ impl Truth {
         StageError::invalid_input(format!("{}:{number}: {error}", self.path.display()))
             .help("the file must be as the stage `produce` writes it")
     }
+}
+
+/// Looks through the lines that start in a chunk; the last may end in the next one.
+fn chunk(file: &File, of: Range<u64>, size: u64) -> io::Result<Chunk> {
+    // One byte before it tells whether a line starts with the chunk.
+    let from = of.start.saturating_sub(1);
+    let mut bytes = vec![0; (of.end - from) as usize];
+    file.read_exact_at(&mut bytes, from)?;
+    let own = bytes.len();
+    while bytes.last() != Some(&b'\n') && from + (bytes.len() as u64) < size {
+        let held = bytes.len();
+        let more = (size - from - held as u64).min(1 << 16) as usize;
+        bytes.resize(held + more, 0);
+        file.read_exact_at(&mut bytes[held..], from + held as u64)?;
+        if let Some(end) = bytes[held..].iter().position(|byte| *byte == b'\n') {
+            bytes.truncate(held + end + 1);
+        }
+    }
+    let mut at = match of.start {
+        0 => 0,
+        _ => bytes.iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |end| end + 1),
+    };
+    let mut chunk = Chunk { runs: Vec::new(), lines: 0, broken: None };
+    // How lines of the scan before start; a line that starts otherwise is read.
+    let mut begins: Vec<u8> = Vec::new();
+    while at < own {
+        let end = bytes[at..].iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |end| at + end + 1);
+        let line = &bytes[at..end];
+        chunk.lines += 1;
+        if let Some((_, _, run)) = chunk.runs.last_mut()
+            && line.starts_with(&begins)
+        {
+            run.bytes += line.len() as u64;
+        } else {
+            let head: Head<'_> = match serde_json::from_slice(line) {
+                Ok(head) => head,
+                Err(error) => {
+                    chunk.broken = Some((chunk.lines, error));
+                    return Ok(chunk);
+                }
+            };
+            let host = serde_json::to_string(&head.host).expect("a string");
+            begins = format!("{{\"host\":{host},\"scan\":{},", head.scan).into_bytes();
+            let run = Run { offset: from + at as u64, bytes: line.len() as u64, first_line: chunk.lines };
+            chunk.runs.push((head.host.into_owned(), head.scan, run));
+        }
+        at = end;
+    }
+    Ok(chunk)
 }
 
 /// Checks that the truth names each finding of a scan as visible as often as the scan holds it, and no other. Whether a
@@ -166,5 +216,69 @@ impl<'t> ChainIds<'t> {
         }
         let key = (scanner, id);
         (!self.unclear.contains(&key)).then(|| self.chain.contains(&key))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Host, scan, offset, bytes, first line.
+    type Lines = (String, u32, u64, u64, u64);
+
+    /// The runs of all chunks of a length, those that a limit parted put together, and how many lines there are.
+    fn runs(file: &File, size: u64, length: u64) -> (Vec<Lines>, u64) {
+        let mut all: Vec<Lines> = Vec::new();
+        let mut lines = 0;
+        for start in (0..size).step_by(length as usize) {
+            let chunk = chunk(file, start..size.min(start + length), size).unwrap();
+            assert!(chunk.broken.is_none());
+            for (host, scan, run) in chunk.runs {
+                match all.last_mut() {
+                    Some(last) if (&last.0, last.1) == (&host, scan) && last.2 + last.3 == run.offset => {
+                        last.3 += run.bytes
+                    }
+                    _ => all.push((host, scan, run.offset, run.bytes, lines + run.first_line)),
+                }
+            }
+            lines += chunk.lines;
+        }
+        (all, lines)
+    }
+
+    #[test]
+    fn where_a_chunk_ends_moves_no_line() {
+        let mut text = String::new();
+        for (host, scan, times) in [("a", 0, 3), ("a", 1, 1), ("b\u{e9}", 0, 4), ("a", 1, 2), ("c", 7, 1)] {
+            for n in 0..times {
+                let id = "x".repeat(n * 7);
+                text += &format!("{{\"host\":\"{host}\",\"scan\":{scan},\"id\":\"{id}\"}}\n");
+            }
+        }
+        // The last line may lack its end.
+        for text in [text.as_str(), text.trim_end()] {
+            let directory = tempfile::tempdir().unwrap();
+            let path = directory.path().join("truth");
+            std::fs::write(&path, text).unwrap();
+            let file = File::open(&path).unwrap();
+            let size = text.len() as u64;
+            let whole = runs(&file, size, size);
+            assert_eq!((whole.0.len(), whole.1), (5, 11));
+            assert_eq!(whole.0[3].4, 9, "the line at which the second run of a/1 begins");
+            for length in 1..size {
+                assert_eq!(runs(&file, size, length), whole, "chunks of {length}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_broken_line_is_told_by_its_number() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("truth");
+        let text = "{\"host\":\"a\",\"scan\":0}\n{\"host\":\"a\",\"scan\":0}\n{\"host\":4}\n";
+        std::fs::write(&path, text).unwrap();
+        let file = File::open(&path).unwrap();
+        let chunk = chunk(&file, 0..text.len() as u64, text.len() as u64).unwrap();
+        assert_eq!(chunk.broken.map(|(line, _)| line), Some(3));
     }
 }
