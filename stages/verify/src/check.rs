@@ -149,6 +149,13 @@ impl Outcome {
     pub fn tell(&mut self, place: impl Into<String>, pointer: impl Into<String>, message: impl Into<String>) {
         self.violations.push(Violation { place: place.into(), pointer: pointer.into(), message: message.into() });
     }
+
+    /// Adds what came of a part that crashed at a place.
+    pub fn absorb(&mut self, crash: Outcome, place: impl Fn() -> String) {
+        self.items += crash.items;
+        self.crashed |= crash.crashed;
+        self.violations.extend(crash.violations.into_iter().map(|violation| Violation { place: place(), ..violation }));
+    }
 }
 
 /// Runs a check, or part of one, on what lies at `place`; a panic becomes the outcome of the check.

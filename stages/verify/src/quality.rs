@@ -5,14 +5,14 @@
 //! `1 - figure / 2`: they cost, and a set may still be good. Checks that were not applicable or not measurable do not count.
 
 use crate::check::CheckName;
-use crate::report::{Bound, CheckReport, Status};
+use crate::report::{Bound, CheckReport, Measure, Status, Violation};
 
 /// How fast violations cost.
 const VIOLATION_COST: f64 = 20.0;
 
 /// The check `quality`, from all others.
 pub fn check(others: &[CheckReport], minimum: f64) -> CheckReport {
-    let scores: Vec<f64> = others.iter().filter_map(score).collect();
+    let scores: Vec<(&CheckReport, f64)> = others.iter().filter_map(|check| Some((check, score(check)?))).collect();
     let mut report = CheckReport {
         name: CheckName::Quality,
         status: Status::NotApplicable,
@@ -30,10 +30,30 @@ pub fn check(others: &[CheckReport], minimum: f64) -> CheckReport {
         return report;
     }
     // Four digits: a threshold is not missed by the last bit of a mean.
-    let mean = scores.iter().sum::<f64>() / scores.len() as f64;
+    let mean = scores.iter().map(|(_, score)| score).sum::<f64>() / scores.len() as f64;
     let quality = (mean * 10_000.0).round_ties_even() / 10_000.0;
     report.figure = Some(quality);
+    let cost = scores.iter().filter(|(_, score)| *score < 1.0);
+    let measure = |(check, score): &(&CheckReport, f64)| Measure {
+        part: check.name.name().to_owned(),
+        items: check.items,
+        value: Some(*score),
+        low: None,
+        high: None,
+        note: "its score".to_owned(),
+    };
+    report.measures = cost.clone().map(measure).collect();
     report.status = if quality < minimum { Status::Failed } else { Status::Passed };
+    if report.status == Status::Failed {
+        report.violations = cost
+            .map(|(check, score)| Violation {
+                place: check.name.name().to_owned(),
+                pointer: String::new(),
+                message: format!("scores {score:.3}"),
+            })
+            .collect();
+        report.violation_count = report.violations.len() as u64;
+    }
     report
 }
 
@@ -70,6 +90,11 @@ mod tests {
         // 1, 0.8, 0.9, 0.75, 0
         let quality = check(&checks, 0.69);
         assert_eq!((quality.figure, quality.status, quality.items), (Some(0.69), Status::Passed, 5));
-        assert_eq!(check(&checks, 0.7).status, Status::Failed);
+        let failed = check(&checks, 0.7);
+        assert_eq!(failed.status, Status::Failed);
+        let told: Vec<String> = failed.violations.iter().map(|v| format!("{} {}", v.place, v.message)).collect();
+        let cost =
+            ["formats scores 0.800", "leakage scores 0.900", "near_duplicates scores 0.750", "scores scores 0.000"];
+        assert_eq!(told, cost);
     }
 }

@@ -18,7 +18,7 @@ impl Stage for Verify {
     type Params = VerifyParams;
 
     fn card() -> Card {
-        Card::new("verify", 2)
+        Card::new("verify", 3)
             .worker("pipe-data")
             .summary("Checks scans, findings and correlations, or documents and dataset, and stops the pipeline when they are wrong")
             .optional_input("scans", Type::Scans, "What was correlated; with findings and correlations")
@@ -73,7 +73,7 @@ fn verify(params: &VerifyParams, context: &Context) -> Result<VerificationReport
     let shared = seen.as_ref().map(|seen| &seen.shared);
     let examples = context
         .optional_input("dataset")
-        .map(|directory| dataset::verify(directory, shared, context, &mut tally))
+        .map(|directory| dataset::verify(params, directory, shared, context, &mut tally))
         .transpose()?;
     let checks = tally.finish(params);
     let quality = checks.last().and_then(|check| check.figure).unwrap_or(0.0);

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::check::Outcome;
 use crate::report::Measure;
+use crate::statistics::bootstrap;
 use crate::statistics::random::{hash, mix};
 use crate::tally::Measured;
 
@@ -38,8 +39,8 @@ struct Task {
     trained: u64,
     signatures: Vec<Signature>,
     bands: HashMap<u64, Vec<u32>>,
-    compared: u64,
-    near: u64,
+    /// Prompts that were compared, by host: those that are near, and all.
+    compared: BTreeMap<String, (u64, u64)>,
 }
 
 impl NearDuplicates {
@@ -62,9 +63,8 @@ impl NearDuplicates {
     }
 
     /// Compares a prompt of another split.
-    pub fn compare(&mut self, task: &str, prompt: &str) {
+    pub fn compare(&mut self, task: &str, host: &str, prompt: &str) {
         let task = self.task(task);
-        task.compared += 1;
         let values = values(prompt);
         let own = signature(&values);
         let near = |place: &u32| {
@@ -72,23 +72,35 @@ impl NearDuplicates {
             own.iter().zip(other).filter(|(a, b)| a == b).count() >= EQUAL
         };
         let found = bands(&values).any(|band| task.bands.get(&band).is_some_and(|held| held.iter().any(near)));
-        task.near += u64::from(found);
+        if !task.compared.contains_key(host) {
+            task.compared.insert(host.to_owned(), (0, 0));
+        }
+        let (near, all) = task.compared.get_mut(host).expect("it was put there");
+        *near += u64::from(found);
+        *all += 1;
     }
 
-    /// The figure: the highest share of a task.
-    pub fn measure(self) -> (Outcome, Measured) {
+    /// The figure: the highest share of a task. A task beyond the threshold is told.
+    pub fn measure(self, threshold: f64) -> (Outcome, Measured) {
         let mut outcome = Outcome::default();
         let mut measures = Vec::new();
         let mut highest: Option<f64> = None;
         for (name, task) in self.tasks {
-            outcome.items += task.compared;
-            let share = (task.compared > 0).then(|| task.near as f64 / task.compared as f64);
+            let hosts: Vec<(u64, u64)> = task.compared.into_values().collect();
+            let (near, compared) = hosts.iter().fold((0, 0), |(near, all), (n, a)| (near + n, all + a));
+            outcome.items += compared;
+            let share = (compared > 0).then(|| near as f64 / compared as f64);
+            if let Some(share) = share.filter(|share| *share > threshold) {
+                outcome.tell(&name, "", format!("{share:.3} of {compared} prompts are near one of training"));
+            }
+            let interval = bootstrap::share(&hosts);
             highest = match (highest, share) {
                 (Some(a), Some(b)) => Some(a.max(b)),
                 (a, b) => a.or(b),
             };
-            let note = format!("of validation and test, {} near one of {} of training", task.near, task.trained);
-            measures.push(Measure { part: name, items: task.compared, value: share, low: None, high: None, note });
+            let note = format!("of validation and test, {near} near one of {} of training", task.trained);
+            let (low, high) = interval.unzip();
+            measures.push(Measure { part: name, items: compared, value: share, low, high, note });
         }
         let reason = match highest {
             Some(_) => "highest share of any task".to_owned(),
@@ -179,8 +191,8 @@ mod tests {
     fn share(trained: &[&str], compared: &str) -> f64 {
         let mut near = NearDuplicates::default();
         trained.iter().for_each(|prompt| near.learn("finding", prompt));
-        near.compare("finding", compared);
-        near.measure().1.figure.unwrap()
+        near.compare("finding", "h", compared);
+        near.measure(1.0).1.figure.unwrap()
     }
 
     #[test]
@@ -203,10 +215,25 @@ mod tests {
     }
 
     #[test]
+    fn a_task_beyond_the_threshold_is_told_with_an_interval_over_hosts() {
+        let mut near = NearDuplicates::default();
+        near.learn("finding", "one two three four five six");
+        for host in 0..40 {
+            let prompt = if host % 4 == 0 { "one two three four five six" } else { "seven eight nine ten eleven" };
+            near.compare("finding", &format!("h{host}"), prompt);
+        }
+        let (outcome, measured) = near.measure(0.2);
+        let measure = &measured.measures[0];
+        assert_eq!((measured.figure, measure.items), (Some(0.25), 40));
+        assert!(measure.low.unwrap() < 0.2 && measure.high.unwrap() > 0.3, "{measure:?}");
+        assert_eq!(outcome.violations[0].message, "0.250 of 40 prompts are near one of training");
+    }
+
+    #[test]
     fn nothing_to_compare_is_not_measurable() {
         let mut near = NearDuplicates::default();
         near.learn("finding", "a");
-        let (_, measured) = near.measure();
+        let (_, measured) = near.measure(1.0);
         assert_eq!((measured.figure, measured.reason.as_str()), (None, "validation and test hold no example"));
     }
 }

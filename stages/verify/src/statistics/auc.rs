@@ -1,9 +1,6 @@
 //! The area under the ROC curve, in strata, with its error over hosts. Pairs are counted in integers.
 
-use super::random::Random;
-
-/// How often the hosts are drawn again.
-const RESAMPLES: usize = 200;
+use super::bootstrap;
 
 /// A scored thing.
 #[derive(Clone, Copy, Debug)]
@@ -104,26 +101,18 @@ pub fn area(strata: &[&Stratum], hosts: usize, errors: f64) -> Option<Area> {
     Some(Area { value, low: (value - margin).max(0.0), high: (value + margin).min(1.0) })
 }
 
-/// The same area with a 95 % interval from a bootstrap over hosts, for samples that are small.
-pub fn bootstrapped(strata: &[&Stratum], hosts: usize) -> Option<Area> {
+/// The same area with a 95 % interval from a bootstrap, for samples that are small: hosts are drawn again, those of each kind
+/// among themselves.
+pub fn bootstrapped(strata: &[&Stratum], kinds: &[Vec<usize>]) -> Option<Area> {
     let over = |weight: &dyn Fn(u32) -> u64| {
         let pairs = strata.iter().map(|stratum| stratum.pairs(weight));
         let (won, all) = pairs.fold((0, 0), |(won, all), (w, a)| (won + w, all + a));
         (all > 0).then(|| won as f64 / (2 * all) as f64)
     };
     let value = over(&|_| 1)?;
-    let mut random = Random::new(hosts as u64);
-    let mut drawn = Vec::with_capacity(RESAMPLES);
-    for _ in 0..RESAMPLES {
-        let mut weights = vec![0_u64; hosts];
-        for _ in 0..hosts {
-            weights[random.below(hosts)] += 1;
-        }
-        drawn.extend(over(&|host| weights[host as usize]));
-    }
-    drawn.sort_by(f64::total_cmp);
-    let quantile = |share: f64| drawn.get((drawn.len() as f64 * share) as usize).copied().unwrap_or(value);
-    Some(Area { value, low: quantile(0.025), high: quantile(0.975) })
+    let interval = bootstrap::interval(kinds, |weights| over(&|host| weights[host as usize]));
+    let (low, high) = interval.unwrap_or((value, value));
+    Some(Area { value, low, high })
 }
 
 #[cfg(test)]
@@ -159,7 +148,8 @@ mod tests {
         let alone = stratum(&alone);
         let width = |area: Area| area.high - area.low;
         let jackknife = area(&[&alone], 400, 1.96).unwrap();
-        let drawn = bootstrapped(&[&alone], 400).unwrap();
+        // Hosts drawn over both kinds, as the jackknife reckons.
+        let drawn = bootstrapped(&[&alone], &[(0..400).collect()]).unwrap();
         assert!(jackknife.low < jackknife.value && jackknife.value < jackknife.high, "{jackknife:?}");
         assert!((width(jackknife) / width(drawn) - 1.0).abs() < 0.25, "{jackknife:?} {drawn:?}");
         // The same things ten times, each ten on one host: no more is known than before.

@@ -5,6 +5,7 @@
 //! on threads.
 
 pub mod auc;
+pub mod bootstrap;
 mod leakage;
 mod linear;
 mod marginals;
@@ -36,6 +37,7 @@ pub struct Statistics {
     leakage_hosts: HashSet<String>,
     simulated_hosts: HashSet<String>,
     real_hosts: HashSet<String>,
+    fed_tables: HashSet<String>,
     has_truth: bool,
     realism_reason: Option<&'static str>,
     marginals: Marginals,
@@ -50,6 +52,7 @@ pub struct Extract {
     rows: Vec<(String, SeverityRow)>,
     traces: Vec<(String, Vec<Trace>)>,
     seen: Vec<Seen>,
+    fed: Vec<(String, u64)>,
     real: bool,
 }
 
@@ -73,6 +76,7 @@ impl Statistics {
             leakage_hosts: sample(files.values().filter(simulated), LEAKAGE_BYTES),
             simulated_hosts,
             real_hosts,
+            fed_tables: params.fed_tables.iter().cloned().collect(),
             has_truth: truth.is_some(),
             realism_reason,
             marginals: Marginals::default(),
@@ -86,23 +90,25 @@ impl Statistics {
         let traces =
             if self.leakage_hosts.contains(host) { leakage::traces(report, &ChainIds::of(lines)) } else { Vec::new() };
         let seen = if self.simulated_hosts.contains(host) { realism::seen(report) } else { Vec::new() };
-        Extract { host: host.to_owned(), rows: marginals::rows(report), traces, seen, real: false }
+        Extract { host: host.to_owned(), rows: marginals::rows(report), traces, seen, ..Extract::default() }
     }
 
     /// What is needed of a scan of a real host.
     pub fn of_real(&self, host: &str, report: &Report) -> Extract {
         let seen = if self.real_hosts.contains(host) { realism::seen(report) } else { Vec::new() };
-        Extract { host: host.to_owned(), seen, real: true, ..Extract::default() }
+        let fed = if self.fed_tables.contains(host) { realism::counts(report) } else { Vec::new() };
+        Extract { host: host.to_owned(), seen, fed, real: true, ..Extract::default() }
     }
 
     /// Takes what came of one scan; scans of one host follow each other.
     pub fn take(&mut self, extract: Extract) {
-        let Extract { host, rows, traces, seen, real } = extract;
+        let Extract { host, rows, traces, seen, fed, real } = extract;
         if !rows.is_empty() {
             self.marginals.take(&host, rows);
         }
         self.leakage.take(&host, traces);
         self.realism.take(&host, real, seen);
+        self.realism.take_fed(fed);
     }
 
     /// Computes the figures.
@@ -113,7 +119,8 @@ impl Statistics {
             measure(tally, CheckName::Leakage, || self.leakage.measure(threshold));
         }
         if self.realism_reason.is_none() {
-            measure(tally, CheckName::Realism, || self.realism.measure());
+            let threshold = params.threshold(CheckName::Realism);
+            measure(tally, CheckName::Realism, || self.realism.measure(threshold));
         }
     }
 }

@@ -1,8 +1,9 @@
 //! A classifier that is told to separate real findings from simulated ones, scanner by scanner.
 //!
 //! It sees keys with values, words of title and description, and severity, hashed; numbers are taken by their length, since two
-//! fleets never share pids. Two folds of hosts, each scored by the model of the other, so at least two real hosts are needed;
-//! an area near 0.5 means that it found no difference, and nothing beyond that.
+//! fleets never share pids. Two folds of hosts, each scored by the model of the other. Where one real host holds all findings of
+//! a scanner, these are parted one by one, and what is particular to that host counts as a difference. An area near 0.5 means
+//! that the classifier found no difference, and nothing beyond that.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -42,6 +43,12 @@ pub fn seen(report: &Report) -> Vec<Seen> {
     seen
 }
 
+/// Findings of a report by scanner.
+pub fn counts(report: &Report) -> Vec<(String, u64)> {
+    let held = report.results.iter().filter(|result| !result.findings.is_empty());
+    held.map(|result| (result.scanner.clone(), result.findings.len() as u64)).collect()
+}
+
 fn features(finding: &Finding) -> Vec<u32> {
     let mut found = BTreeSet::new();
     let mut add = |text: &str| {
@@ -69,6 +76,8 @@ fn masked(text: &str) -> String {
 pub struct Realism {
     hosts: Vec<(String, bool)>,
     scanners: BTreeMap<String, Vec<(u32, Vec<u32>)>>,
+    /// Findings of hosts whose reports fed the tables, by scanner.
+    fed: BTreeMap<String, u64>,
 }
 
 impl Realism {
@@ -86,79 +95,131 @@ impl Realism {
         }
     }
 
-    /// The figure: the highest area of any scanner.
-    pub fn measure(self) -> (Outcome, Measured) {
+    /// Takes the findings of one scan whose report fed the tables: they are counted and not compared.
+    pub fn take_fed(&mut self, fed: Vec<(String, u64)>) {
+        for (scanner, findings) in fed {
+            *self.fed.entry(scanner).or_default() += findings;
+        }
+    }
+
+    /// The figure: the highest area of any scanner. A scanner beyond the threshold is told.
+    pub fn measure(mut self, threshold: f64) -> (Outcome, Measured) {
         let mut outcome = Outcome::default();
         let mut measures = Vec::new();
         let mut highest: Option<f64> = None;
-        let folds = self.folds();
-        for (scanner, seen) in &self.scanners {
-            let real = seen.iter().filter(|(host, _)| self.hosts[*host as usize].1).count();
-            let real_hosts: BTreeSet<u32> =
-                seen.iter().map(|(host, _)| *host).filter(|host| self.hosts[*host as usize].1).collect();
-            let mut measure = Measure {
-                part: scanner.clone(),
-                items: real as u64,
-                value: None,
-                low: None,
-                high: None,
-                note: String::new(),
-            };
-            let split: BTreeSet<usize> = real_hosts.iter().map(|host| folds[*host as usize]).collect();
-            if real < FEWEST {
-                measure.note = format!("not measurable: {FEWEST} real findings are needed");
-            } else if split.len() < 2 {
-                measure.note = "not measurable: findings of two real hosts are needed".to_owned();
-            } else if real == seen.len() {
-                measure.note = "not measurable: no simulated finding".to_owned();
-            } else {
-                let strata = self.score(seen, &folds);
-                let area = auc::bootstrapped(&strata.each_ref(), self.hosts.len());
-                measure.note = format!("real, {} simulated", seen.len() - real);
-                if let Some(area) = area {
-                    (measure.value, measure.low, measure.high) = (Some(area.value), Some(area.low), Some(area.high));
-                    highest = Some(highest.map_or(area.value, |highest| highest.max(area.value)));
-                    outcome.items += seen.len() as u64;
+        let mut scanners = std::mem::take(&mut self.scanners);
+        for scanner in self.fed.keys() {
+            scanners.entry(scanner.clone()).or_default();
+        }
+        for (scanner, seen) in scanners {
+            let measure = self.of_scanner(&scanner, &seen);
+            if let Some(area) = measure.value {
+                highest = Some(highest.map_or(area, |highest| highest.max(area)));
+                outcome.items += seen.len() as u64;
+                if area > threshold {
+                    outcome.tell(scanner, "", format!("real findings are told with an area of {area:.3}"));
                 }
             }
             measures.push(measure);
         }
         let reason = match highest {
             Some(_) => "highest area under the curve of any scanner".to_owned(),
-            None => format!("no scanner has {FEWEST} real findings on two hosts whose reports did not feed the tables"),
+            None => format!("no scanner has {FEWEST} real findings of hosts whose reports did not feed the tables"),
         };
         (outcome, Measured { figure: highest, reason, measures })
     }
 
-    /// Hosts of each kind in the order of a hash, one to each fold in turn.
-    fn folds(&self) -> Vec<usize> {
-        let mut folds = vec![0; self.hosts.len()];
-        for kind in [true, false] {
-            let mut places: Vec<usize> = (0..self.hosts.len()).filter(|&place| self.hosts[place].1 == kind).collect();
-            places.sort_by_key(|&place| hash(&self.hosts[place].0));
-            for (turn, place) in places.into_iter().enumerate() {
-                folds[place] = turn % 2;
+    fn of_scanner(&self, scanner: &str, seen: &[(u32, Vec<u32>)]) -> Measure {
+        let comparison = Comparison::of(seen, &self.hosts);
+        let real = comparison.units.iter().filter(|unit| comparison.kinds[**unit as usize]).count();
+        let mut measure = Measure {
+            part: scanner.to_owned(),
+            items: real as u64,
+            value: None,
+            low: None,
+            high: None,
+            note: String::new(),
+        };
+        if real < FEWEST {
+            measure.note = format!("not measurable: {FEWEST} real findings are needed");
+            if let Some(fed) = self.fed.get(scanner) {
+                measure.note += &format!(", and {fed} are of hosts that fed the tables");
+            }
+        } else if real == seen.len() {
+            measure.note = "not measurable: no simulated finding".to_owned();
+        } else {
+            let area = auc::bootstrapped(&comparison.score(seen).each_ref(), &comparison.drawn);
+            (measure.value, measure.low, measure.high) =
+                (area.map(|area| area.value), area.map(|area| area.low), area.map(|area| area.high));
+            let of = if comparison.real_hosts > 1 { "" } else { " of one host, which is in both folds" };
+            measure.note = format!("real{of}, {} simulated", seen.len() - real);
+        }
+        measure
+    }
+}
+
+/// How the findings of one scanner are parted and drawn again.
+struct Comparison {
+    /// Of each finding, what is drawn as one: its host, or the finding itself.
+    units: Vec<u32>,
+    /// Whether a unit is real.
+    kinds: Vec<bool>,
+    /// The fold of each unit.
+    folds: Vec<usize>,
+    /// Real and simulated units.
+    drawn: [Vec<usize>; 2],
+    real_hosts: usize,
+}
+
+impl Comparison {
+    fn of(seen: &[(u32, Vec<u32>)], hosts: &[(String, bool)]) -> Comparison {
+        let is_real = |host: u32| hosts[host as usize].1;
+        let real: BTreeSet<u32> = seen.iter().map(|(host, _)| *host).filter(|host| is_real(*host)).collect();
+        let mut kinds: Vec<bool> = hosts.iter().map(|(_, real)| *real).collect();
+        let mut units: Vec<u32> = seen.iter().map(|(host, _)| *host).collect();
+        // The order in which folds are dealt, by a hash.
+        let mut dealt: Vec<(u64, u32)> = units
+            .iter()
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .map(|host| (hash(&hosts[*host as usize].0), *host))
+            .collect();
+        if let [only] = real.iter().copied().collect::<Vec<_>>()[..] {
+            dealt.retain(|(_, host)| *host != only);
+            for (place, unit) in units.iter_mut().enumerate().filter(|(_, unit)| **unit == only) {
+                *unit = kinds.len() as u32;
+                dealt.push((mix(place as u64), *unit));
+                kinds.push(true);
             }
         }
-        folds
+        dealt.sort_unstable();
+        let drawn = [true, false].map(|kind| -> Vec<usize> {
+            dealt.iter().map(|(_, unit)| *unit as usize).filter(|unit| kinds[*unit] == kind).collect()
+        });
+        let mut folds = vec![0; kinds.len()];
+        for of_kind in &drawn {
+            of_kind.iter().enumerate().for_each(|(turn, unit)| folds[*unit] = turn % 2);
+        }
+        Comparison { units, kinds, folds, drawn, real_hosts: real.len() }
     }
 
-    fn score(&self, seen: &[(u32, Vec<u32>)], folds: &[usize]) -> [Stratum; 2] {
+    /// Scores each fold by a model of the other.
+    fn score(&self, seen: &[(u32, Vec<u32>)]) -> [Stratum; 2] {
         let mut order: Vec<usize> = (0..seen.len()).collect();
         order.sort_by_key(|&place| mix(place as u64));
+        let unit = |place: usize| self.units[place] as usize;
         [0, 1].map(|fold| {
             let train: Vec<(&[u32], bool)> = order
                 .iter()
-                .map(|&place| &seen[place])
-                .filter(|(host, _)| folds[*host as usize] != fold)
-                .map(|(host, features)| (features.as_slice(), self.hosts[*host as usize].1))
+                .filter(|&&place| self.folds[unit(place)] != fold)
+                .map(|&place| (seen[place].1.as_slice(), self.kinds[unit(place)]))
                 .collect();
             let model = Linear::train(WIDTH as usize, train.iter().copied());
-            let tested = seen.iter().filter(|(host, _)| folds[*host as usize] == fold);
-            let scored = tested.map(|(host, features)| Scored {
-                score: model.score(features),
-                positive: self.hosts[*host as usize].1,
-                host: *host,
+            let tested = (0..seen.len()).filter(|&place| self.folds[unit(place)] == fold);
+            let scored = tested.map(|place| Scored {
+                score: model.score(&seen[place].1),
+                positive: self.kinds[unit(place)],
+                host: self.units[place],
             });
             Stratum::new(scored.collect())
         })
@@ -184,7 +245,7 @@ mod tests {
         };
         (0..real_hosts).for_each(|host| take(format!("r{host}"), true, real_exe));
         (0..10).for_each(|host| take(format!("s{host}"), false, "/usr/sbin/sshd"));
-        realism.measure().1
+        realism.measure(1.0).1
     }
 
     #[test]
@@ -195,10 +256,34 @@ mod tests {
     }
 
     #[test]
-    fn one_real_host_or_few_findings_are_not_measurable() {
-        let one = measure(1, "/opt/agent");
-        assert_eq!(one.figure, None);
-        assert!(one.measures[0].note.contains("40 real findings"), "{:?}", one.measures);
+    fn findings_of_one_real_host_are_parted_one_by_one_and_few_are_not_measurable() {
+        let few = measure(1, "/opt/agent");
+        assert_eq!(few.figure, None);
+        assert!(few.measures[0].note.contains("40 real findings"), "{:?}", few.measures);
         assert_eq!(measure(0, "").figure, None);
+
+        let mut realism = Realism::default();
+        let seen = |pids: u32, exe: &str| -> Vec<Seen> {
+            let seen = (0..pids).map(|pid| finding(100 + pid, if pid % 2 == 0 { exe } else { "/usr/bin/bash" }));
+            seen.map(|finding| Seen { scanner: "processes".to_owned(), features: features(&finding) }).collect()
+        };
+        realism.take("r", true, seen(60, "/opt/agent"));
+        (0..10).for_each(|host| realism.take(&format!("s{host}"), false, seen(30, "/usr/sbin/sshd")));
+        let (outcome, measured) = realism.measure(0.8);
+        let of = &measured.measures[0];
+        assert!((of.value.unwrap() - 0.875).abs() < 0.01 && of.low < of.value && of.value < of.high, "{of:?}");
+        assert_eq!(of.note, "real of one host, which is in both folds, 300 simulated");
+        assert!(outcome.violations[0].place == "processes", "{:?}", outcome.violations);
+    }
+
+    #[test]
+    fn findings_that_fed_the_tables_are_counted_and_not_compared() {
+        let mut realism = Realism::default();
+        realism.take_fed(vec![("systemd_units".to_owned(), 40)]);
+        let (_, measured) = realism.measure(1.0);
+        assert_eq!(measured.figure, None);
+        let of = &measured.measures[0];
+        assert_eq!((of.part.as_str(), of.items, of.value), ("systemd_units", 0, None));
+        assert!(of.note.ends_with("40 are of hosts that fed the tables"), "{}", of.note);
     }
 }

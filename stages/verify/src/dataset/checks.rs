@@ -1,0 +1,164 @@
+//! What is checked line by line, and what of a line stays: of a prompt its digest (about 60 bytes), and of a prompt of training
+//! its signature (about 150 more).
+
+use std::collections::HashMap;
+
+use crate::check::{Outcome, guard};
+use crate::documents::Shared;
+
+use super::line::Line;
+use super::manifest::Manifest;
+use super::near::NearDuplicates;
+use super::{FilePass, TRAIN};
+
+/// How much of a prompt a violation repeats.
+const QUOTED: usize = 200;
+
+/// The checks on their way.
+#[derive(Default)]
+pub struct Checks {
+    /// The split of each host, by the manifest.
+    hosts: HashMap<String, String>,
+    seen: HashMap<u128, Seen>,
+    /// Splits by number, as [`Seen`] names them.
+    splits: Vec<String>,
+    /// Prompts with two answers.
+    pub conflicts: Outcome,
+    /// Files that are not as the manifest says.
+    pub integrity: Outcome,
+    /// Splits that share something.
+    pub leaks: Outcome,
+    /// Prompts that are alike.
+    pub near: NearDuplicates,
+    /// Lines on which that comparison crashed.
+    pub near_crashed: Outcome,
+}
+
+/// A prompt that was seen.
+struct Seen {
+    answer: u64,
+    split: u8,
+    line: u32,
+}
+
+impl Checks {
+    /// Nothing seen yet.
+    pub fn of(manifest: &Manifest) -> Checks {
+        Checks { hosts: manifest.hosts(), ..Checks::default() }
+    }
+
+    /// Looks at a line. A check that crashes on it has failed, and the others look at it all the same.
+    pub fn line(&mut self, file: &FilePass<'_>, number: u32, line: &Line<'_>, place: impl Fn() -> String) {
+        self.conflicts.items += 1;
+        let Some(answer) = line.answer() else {
+            self.conflicts.tell(place(), "/messages", "the last message is not the assistant's answer");
+            return;
+        };
+        let split = self.split(file.split);
+        let first = guard("", || {
+            let answer = hash(answer);
+            let seen = self.seen.entry(key(line)).or_insert(Seen { answer, split, line: number });
+            (seen.split, seen.line, seen.answer == answer)
+        });
+        let first = first.map_err(|crash| self.conflicts.absorb(crash, &place)).ok();
+        if let Some((split, number, false)) = first {
+            let first = format!("{}:{number}", self.splits[usize::from(split)]);
+            self.conflicts.tell(place(), "", format!("{:?} has another answer than in {first}", quoted(line)));
+        }
+        if !file.own {
+            return;
+        }
+        if let Err(crash) =
+            guard("", || self.leaks(file, line, first.map(|(split, number, _)| (split, number)), &place))
+        {
+            self.leaks.absorb(crash, &place);
+        }
+        let near = guard("", || match file.split {
+            TRAIN => self.near.learn(&line.task, &line.question()),
+            _ => self.near.compare(&line.task, &line.host, &line.question()),
+        });
+        if let Err(crash) = near {
+            self.near_crashed.absorb(crash, &place);
+        }
+    }
+
+    /// The prompt is in no split before, and the host belongs to this one. `first` is where the prompt was first.
+    fn leaks(&mut self, file: &FilePass<'_>, line: &Line<'_>, first: Option<(u8, u32)>, place: &impl Fn() -> String) {
+        self.leaks.items += 1;
+        if let Some((split, number)) = first.filter(|(split, _)| self.splits[usize::from(*split)] != file.split) {
+            let first = format!("{}:{number}", self.splits[usize::from(split)]);
+            self.leaks.tell(place(), "", format!("{:?} is in {first} too", quoted(line)));
+        }
+        match self.hosts.get(&*line.host) {
+            Some(of) if *of == file.split => {}
+            Some(of) => {
+                let message = format!("host `{}` belongs to split `{of}`", &*line.host);
+                self.leaks.tell(place(), "/host", message);
+            }
+            None => self.leaks.tell(place(), "/host", format!("host `{}` is not in the manifest", &*line.host)),
+        }
+    }
+
+    fn split(&mut self, name: &str) -> u8 {
+        let place = self.splits.iter().position(|split| split == name).unwrap_or_else(|| {
+            self.splits.push(name.to_owned());
+            self.splits.len() - 1
+        });
+        place as u8
+    }
+
+    /// No host in two splits, and none tied to one of another split.
+    pub fn hosts_apart(&mut self, manifest: &Manifest, shared: Option<&Shared>) {
+        for (name, part) in &manifest.splits {
+            for host in &part.hosts {
+                self.leaks.items += 1;
+                if let Some(other) = self.hosts.get(host).filter(|other| *other != name) {
+                    self.leaks.tell(
+                        "manifest.json",
+                        format!("/splits/{name}/hosts"),
+                        format!("`{host}` is in `{other}` too"),
+                    );
+                }
+            }
+        }
+        for (id, hosts) in shared.into_iter().flatten().filter(|(_, hosts)| hosts.len() <= manifest.ties.limit) {
+            self.leaks.items += 1;
+            let mut splits: Vec<(&String, &String)> =
+                hosts.iter().filter_map(|host| Some((self.hosts.get(host)?, host))).collect();
+            splits.sort_unstable();
+            splits.dedup_by_key(|(split, _)| *split);
+            if let [(first, a), (second, b), ..] = splits[..] {
+                let message = format!("correlation `{id}` ties `{a}` of `{first}` to `{b}` of `{second}`");
+                self.leaks.tell("documents", "", message);
+            }
+        }
+    }
+}
+
+/// The digest of a prompt, roles included.
+fn key(line: &Line<'_>) -> u128 {
+    let mut hasher = blake3::Hasher::new();
+    for message in line.prompt() {
+        for text in [&*message.role, &*message.content] {
+            hasher.update(&(text.len() as u64).to_le_bytes());
+            hasher.update(text.as_bytes());
+        }
+    }
+    let (first, _) =
+        hasher.finalize().as_bytes().split_first_chunk::<16>().map(|(a, b)| (*a, b.len())).unwrap_or_default();
+    u128::from_le_bytes(first)
+}
+
+fn hash(text: &str) -> u64 {
+    let digest = blake3::hash(text.as_bytes());
+    let first = digest.as_bytes().first_chunk::<8>().copied().unwrap_or_default();
+    u64::from_le_bytes(first)
+}
+
+fn quoted(line: &Line<'_>) -> String {
+    let text = line.question();
+    if text.len() <= QUOTED {
+        return text.into_owned();
+    }
+    format!("{}...", &text[..text.floor_char_boundary(QUOTED)])
+}

@@ -1,0 +1,177 @@
+//! Damage to what the gate after `transform` reads.
+
+use serde_json::{Value, json};
+
+use super::{Damage, Table};
+use crate::workplace::{AFTER, Workplace, text};
+
+const DOCUMENT: &str = "documents/beta/0001.json";
+
+fn ioc(document: &mut Value) -> &mut Value {
+    let findings = document["enriched_findings"].as_array_mut().unwrap();
+    findings.iter_mut().find(|finding| finding["scanner"] == "ioc").unwrap()
+}
+
+/// Four small scans and what was made of them.
+pub const TABLE: Table = Table { inputs: &AFTER, good: Workplace::new, damages: DAMAGES };
+
+const DAMAGES: &[Damage] = &[
+    Damage {
+        check: "schema",
+        what: "a null where a string is",
+        break_it: |w| w.edit_document(DOCUMENT, |document| ioc(document)["rationale"] = Value::Null),
+        at: ("documents/beta/0001", "/enriched_findings/0/rationale"),
+    },
+    Damage {
+        check: "duplicates",
+        what: "a finding twice",
+        break_it: |w| {
+            w.edit_document(DOCUMENT, |document| {
+                let mut again = document["enriched_findings"][4].clone();
+                again["id"] = format!("{}#2", again["id"].as_str().unwrap()).into();
+                document["enriched_findings"].as_array_mut().unwrap().push(again);
+                document["correlation_graph"]["finding_count"] = 7.into();
+            });
+        },
+        at: ("documents/beta/0001", "/enriched_findings/6"),
+    },
+    Damage {
+        check: "references",
+        what: "an action about no finding",
+        break_it: |w| w.edit_document(DOCUMENT, |document| document["actions"][0]["finding_ids"] = json!(["/nowhere"])),
+        at: ("documents/beta/0001", "/actions/0/finding_ids/0"),
+    },
+    Damage {
+        check: "references",
+        what: "a reference to no correlation",
+        break_it: |w| {
+            w.edit_document(DOCUMENT, |document| {
+                ioc(document)["correlation_refs"].as_array_mut().unwrap().push("nothing".into());
+            });
+        },
+        at: ("documents/beta/0001", "/enriched_findings/0/correlation_refs/2"),
+    },
+    Damage {
+        check: "references",
+        what: "a correlation of no finding",
+        break_it: |w| {
+            w.edit_document(DOCUMENT, |document| {
+                document["correlations"][0]["related_finding_ids"].as_array_mut().unwrap().push("nothing".into());
+            });
+        },
+        at: ("documents/beta/0001", "/correlations/0/related_finding_ids/2"),
+    },
+    Damage {
+        check: "references",
+        what: "a cluster of no finding",
+        break_it: |w| {
+            w.edit_document(DOCUMENT, |document| document["correlation_graph"]["clusters"]["c9"] = json!(["nothing"]));
+        },
+        at: ("documents/beta/0001", "/correlation_graph/clusters/c9/0"),
+    },
+    Damage {
+        check: "references",
+        what: "another host's document",
+        break_it: |w| w.edit_document(DOCUMENT, |document| document["raw_reference"]["host"] = "alpha".into()),
+        at: ("documents/beta/0001", "/raw_reference/host"),
+    },
+    Damage {
+        check: "scores",
+        what: "a risk that does not follow from its parts",
+        break_it: |w| {
+            w.edit_document(DOCUMENT, |document| {
+                ioc(document)["risk_score"] = 1.into();
+                ioc(document)["risk_total"] = 100.into();
+            });
+        },
+        at: ("documents/beta/0001", "/enriched_findings/0/risk_score"),
+    },
+    Damage {
+        check: "formats",
+        what: "a pid that is none",
+        break_it: |w| w.edit_document(DOCUMENT, |document| ioc(document)["metadata"]["pid"] = "0".into()),
+        at: ("documents/beta/0001", "/enriched_findings/0/metadata/pid"),
+    },
+    Damage {
+        check: "integrity",
+        what: "a document that was edited",
+        break_it: |w| w.edit_file(DOCUMENT, |document| ioc(document)["description"] = "edited".into()),
+        at: ("documents/beta/0001", "/integrity/enriched_findings"),
+    },
+    Damage {
+        check: "integrity",
+        what: "a training set that was edited",
+        break_it: |w| {
+            let path = w.path("dataset/train.jsonl");
+            std::fs::write(&path, text(&path).replacen("expected", "ordinary", 1)).unwrap();
+        },
+        at: ("train.jsonl", ""),
+    },
+    Damage {
+        check: "label_conflicts",
+        what: "one prompt with two answers",
+        break_it: |w| {
+            w.edit_split("train", |all| {
+                let mut line: Value = serde_json::from_str(all.lines().next().unwrap()).unwrap();
+                line["messages"][2]["content"] = "another answer".into();
+                format!("{all}{line}\n")
+            });
+        },
+        at: ("train.jsonl:", ""),
+    },
+    Damage {
+        check: "split_leakage",
+        what: "a prompt in two splits",
+        break_it: |w| {
+            let host = host_of(w, "test");
+            let first = text(&w.path("dataset/train.jsonl")).lines().next().unwrap().to_owned();
+            let mut line: Value = serde_json::from_str(&first).unwrap();
+            line["host"] = host.into();
+            w.edit_split("test", |all| format!("{all}{line}\n"));
+        },
+        at: ("test.jsonl:", ""),
+    },
+    Damage {
+        check: "split_leakage",
+        what: "an example of another split's host",
+        break_it: |w| {
+            let host = host_of(w, "train");
+            w.edit_split("test", |all| {
+                let mut line: Value = serde_json::from_str(all.lines().next().unwrap()).unwrap();
+                line["host"] = host.clone().into();
+                line["messages"][1]["content"] = "of its own".into();
+                format!("{all}{line}\n")
+            });
+        },
+        at: ("test.jsonl:", "/host"),
+    },
+    Damage {
+        check: "split_leakage",
+        what: "a host in two splits",
+        break_it: |w| {
+            let host = host_of(w, "test");
+            w.edit_file("dataset/manifest.json", |manifest| {
+                manifest["splits"]["validation"]["hosts"].as_array_mut().unwrap().push(host.clone().into());
+            });
+        },
+        at: ("manifest.json", "/splits/validation/hosts"),
+    },
+    Damage {
+        check: "split_leakage",
+        what: "a chain over two splits",
+        break_it: |w| {
+            let other = host_of(w, "test");
+            w.edit_document("documents/alpha/0001.json", |document| {
+                let id = document["correlations"][0]["id"].clone();
+                document["multi_host_correlation"] =
+                    json!([{"id": id, "title": "t", "hosts": ["alpha", other], "related_finding_ids": []}]);
+            });
+        },
+        at: ("documents", ""),
+    },
+];
+
+fn host_of(w: &Workplace, split: &str) -> String {
+    let manifest: Value = serde_json::from_str(&text(&w.path("dataset/manifest.json"))).unwrap();
+    manifest["splits"][split]["hosts"][0].as_str().unwrap().to_owned()
+}
