@@ -42,7 +42,7 @@ impl Scene<'_> {
         self.world.sockets.push(socket);
     }
 
-    fn connection(&self, trace: &SocketTrace, pid: u32, draws: &mut Draws) -> Option<Socket> {
+    fn connection(&mut self, trace: &SocketTrace, pid: u32, draws: &mut Draws) -> Option<Socket> {
         let hop = self.story.hop;
         let (address, link) = match trace.remote {
             Remote::Previous => (hop?.previous?, Some(hop?.place)),
@@ -57,7 +57,7 @@ impl Scene<'_> {
         let ids = &self.world.ids;
         let since = Since::Scan(ids.scan_like_others(coins, draws.begin, self.world.scan, CONNECTION_CHURN));
         let mut numbers = self.numbers(since, draws.low);
-        let inode = ids.inode(since, &mut numbers);
+        let inode = self.world.ids.inode(since, &mut numbers);
         let socket = Socket::connection(self.host, (address, port), inode, pid, &mut numbers);
         let mut socket = Socket { protocol: protocol(trace, draws), ..socket };
         // Both hosts of a connection see the same two ports.

@@ -42,8 +42,9 @@ pub(crate) struct Ids {
     inode_reach: [u32; 2],
     /// Share of processes, per mille, that are as old as the boot.
     boot_processes: u32,
-    /// Membership only; never iterated.
+    /// Pids and inodes that are taken; never iterated.
     used: HashSet<u32>,
+    inodes: HashSet<u32>,
 }
 
 /// Since when something runs.
@@ -82,6 +83,7 @@ impl Ids {
             silent,
             boot_end: given.iter().flatten().copied().max().unwrap_or(first),
             used: given.iter().flatten().copied().collect(),
+            inodes: HashSet::new(),
             given,
             pid_reach,
             inode_reach: [draw.between([90_000, 400_000]), draw.between([60_000, 500_000])],
@@ -156,15 +158,17 @@ impl Ids {
         free.expect("a host runs fewer processes than there are numbers")
     }
 
-    /// The inode of a socket.
-    pub(crate) fn inode(&self, since: Since, draw: &mut Draw) -> u32 {
-        match since {
+    /// The inode of a socket, unlike any other's.
+    pub(crate) fn inode(&mut self, since: Since, draw: &mut Draw) -> u32 {
+        let inode = match since {
             Since::Boot => draw.between(BOOT_INODES),
             Since::Scan(scan) => {
                 let [first, step] = self.inode_reach;
                 draw.between([BOOT_INODES[1], first + scan.saturating_sub(self.boot) * step])
             }
-        }
+        };
+        let free = (inode..).find(|inode| self.inodes.insert(*inode));
+        free.expect("a host has fewer sockets than there are numbers")
     }
 }
 

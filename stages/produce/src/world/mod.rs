@@ -55,7 +55,7 @@ impl World {
         let mut ids = Ids::new(host, scan);
         let processes = process::benign(host, scan, &mut ids);
         let executions = executions::executions(host, scan, &processes, &mut ids);
-        let sockets = socket::benign(host, scan, &processes, &ids);
+        let sockets = socket::benign(host, scan, &processes, &mut ids);
         World {
             scan,
             ids,

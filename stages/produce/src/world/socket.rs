@@ -110,7 +110,7 @@ pub(crate) fn remote_address(remote: Remote, host: &Host, draw: &mut Draw) -> Ip
     draw.pick(pools).address(draw.word())
 }
 
-pub(super) fn benign(host: &Host, scan: u32, processes: &[Process], ids: &Ids) -> Vec<Socket> {
+pub(super) fn benign(host: &Host, scan: u32, processes: &[Process], ids: &mut Ids) -> Vec<Socket> {
     let mut sockets = Vec::with_capacity(64);
     listeners(host, processes, ids, &mut sockets);
     clients(host, scan, processes, ids, &mut sockets);
@@ -119,7 +119,7 @@ pub(super) fn benign(host: &Host, scan: u32, processes: &[Process], ids: &Ids) -
 }
 
 /// Containers have a network of their own: their listeners do not show on the host.
-fn listeners(host: &Host, processes: &[Process], ids: &Ids, sockets: &mut Vec<Socket>) {
+fn listeners(host: &Host, processes: &[Process], ids: &mut Ids, sockets: &mut Vec<Socket>) {
     let streams = host.streams(Purpose::Socket);
     for process in processes.iter().filter(|process| process.is_main && process.container.is_none()) {
         let Some(service) = process.running.map(|index| host.running[index].service) else { continue };
@@ -131,7 +131,7 @@ fn listeners(host: &Host, processes: &[Process], ids: &Ids, sockets: &mut Vec<So
     }
 }
 
-fn clients(host: &Host, scan: u32, processes: &[Process], ids: &Ids, sockets: &mut Vec<Socket>) {
+fn clients(host: &Host, scan: u32, processes: &[Process], ids: &mut Ids, sockets: &mut Vec<Socket>) {
     let served: Vec<Socket> = sockets
         .iter()
         .filter(|socket| socket.protocol != Protocol::Udp && !scan::rules::network::is_loopback(&socket.local_ip))
@@ -167,7 +167,7 @@ fn handler(listener: &Socket, processes: &[Process], draw: &mut Draw) -> Option<
     Some(*draw.pick(&family))
 }
 
-fn outbound(host: &Host, scan: u32, processes: &[Process], ids: &Ids, sockets: &mut Vec<Socket>) {
+fn outbound(host: &Host, scan: u32, processes: &[Process], ids: &mut Ids, sockets: &mut Vec<Socket>) {
     let streams = host.streams(Purpose::Socket);
     let slots = streams.at2(scan, OUTBOUND - 1).between(host.role.outbound);
     for slot in OUTBOUND..OUTBOUND + slots {

@@ -1,0 +1,81 @@
+//! In every scan sockets, processes and signs of compromise tell of the same things: pid, executable, container, inode.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use scan::{Finding, Report};
+use serde_json::json;
+
+use crate::run::Run;
+
+/// What reports of many hosts hold besides what the assertions say, so that these do not hold of nothing.
+#[derive(Default)]
+struct Seen {
+    owned: u32,
+    closed: u32,
+    datagrams: u32,
+    contained: u32,
+    signs: u32,
+}
+
+#[test]
+fn sockets_and_signs_agree_with_the_processes_of_every_scan() {
+    let mut seen = Seen::default();
+    for seed in [1, 2, 3] {
+        // Nothing is missed, so that what is not listed is not there.
+        let params =
+            json!({"seed": seed, "hosts": 70, "scans_per_host": 3, "attack_rate": 0.6, "noise": {"missed": 0.0}});
+        for (host, scan, report) in Run::new(params, 2).reports() {
+            check(&report, &format!("seed {seed}, {host}, scan {scan}"), &mut seen);
+        }
+    }
+    let Seen { owned, closed, datagrams, contained, signs } = seen;
+    let all = [owned, closed, datagrams, contained, signs];
+    assert!(all.iter().all(|count| *count > 50), "{all:?}");
+}
+
+fn check(report: &Report, place: &str, seen: &mut Seen) {
+    let mut processes = BTreeMap::<&str, &Finding>::new();
+    for process in report.of_scanner("processes") {
+        assert!(processes.insert(&process.id, process).is_none(), "{place}: pid {} occurs once", process.id);
+        seen.contained += u32::from(process.get("container_id").is_some());
+    }
+    let mut executables = BTreeMap::<&str, &str>::new();
+    let mut is_of = |pid: &'_ str, exe: &'_ str, what: &str| {
+        let process = processes.get_key_value(pid);
+        let (pid, _) = process.unwrap_or_else(|| panic!("{place}: {what} is of pid {pid}, which does not run"));
+        let exe = exe.to_owned().leak();
+        let earlier = executables.insert(pid, exe);
+        assert!(earlier.is_none_or(|earlier| earlier == exe), "{place}: {what}: pid {pid} runs {earlier:?} and {exe}");
+    };
+    let mut inodes = BTreeSet::new();
+    for socket in report.of_scanner("network") {
+        let id = &socket.id;
+        let value = |key: &str| socket.get(key);
+        let inode = value("inode").unwrap();
+        let parts: Vec<&str> = id.split(':').collect();
+        assert_eq!(parts[1..], [value("lport").unwrap(), inode], "{place} {id}");
+        assert_eq!(parts[0].trim_end_matches('6'), value("protocol").unwrap(), "{place} {id}");
+        let (pid, exe) = (value("pid"), value("exe"));
+        if parts[0] == "udp" {
+            assert_eq!((inode, pid, value("state")), ("0", None, None), "{place} {id}");
+            seen.datagrams += 1;
+        } else if value("state") == Some("TIME_WAIT") {
+            assert_eq!((inode, pid, exe), ("0", None, None), "{place} {id}");
+            seen.closed += 1;
+        } else {
+            assert!(inode != "0" && inodes.insert(inode), "{place} {id}: an inode is one socket's");
+            is_of(pid.unwrap(), exe.unwrap(), id);
+            let contained = |finding: &Finding| finding.get("container_id").map(str::to_owned);
+            assert_eq!(contained(socket), contained(processes[pid.unwrap()]), "{place} {id}");
+            seen.owned += 1;
+        }
+    }
+    for sign in report.of_scanner("ioc") {
+        let (exe, pid) = sign.id.rsplit_once(':').unwrap();
+        assert_eq!(sign.get("pid"), Some(pid), "{place} {}", sign.id);
+        is_of(pid, exe, &sign.id);
+        let command: String = processes[pid].description.chars().take(127).collect();
+        assert_eq!(sign.get("command"), Some(command.as_str()), "{place} {}", sign.id);
+        seen.signs += 1;
+    }
+}
