@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Checks what `transform` wrote with readers that are not ours.
 
-    check_dataset.py DATASET_DIRECTORY TOKENIZER_JSON
+    check_dataset.py DATASET_DIRECTORY TOKENIZER_JSON PARQUET_DIRECTORY
 
 1. `datasets.load_dataset`, which finds the files through the data card, gives the splits, columns and counts of manifest.json and
    the rows of the JSON lines; the calibration set is a part of the training split.
 2. The lengths in tokens that the manifest has are those that `tokenizers` finds with the tokenizer that `transform` was given.
+3. The same dataset with Parquet files loads with the same columns and rows, all tasks at once and each by its name.
 
 Needs datasets and tokenizers. Prints one line a check; exits 1 at the first that fails.
 """
@@ -21,6 +22,7 @@ import tempfile
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 import datasets
+import pyarrow
 import tokenizers
 
 SPLITS = ("train", "validation", "test")
@@ -29,14 +31,15 @@ ROLES = ["system", "user", "assistant"]
 
 
 def main():
-    if len(sys.argv) != 3:
+    if len(sys.argv) != 4:
         sys.exit(__doc__)
-    directory = pathlib.Path(sys.argv[1])
+    directory, tokenizer, parquet = pathlib.Path(sys.argv[1]), sys.argv[2], pathlib.Path(sys.argv[3])
     manifest = json.loads((directory / "manifest.json").read_text())
     datasets.disable_progress_bars()
     with tempfile.TemporaryDirectory() as cache:
         check_loaded(directory, manifest, cache)
-    check_tokens(directory, manifest["tokens"], tokenizers.Tokenizer.from_file(sys.argv[2]))
+        check_tokens(directory, manifest["tokens"], tokenizers.Tokenizer.from_file(tokenizer))
+        check_parquet(directory, parquet, cache)
 
 
 def read_lines(path):
@@ -106,6 +109,30 @@ def distribution(counts):
     quantiles = {"median": rank(50), "p95": rank(95), "p99": rank(99)}
     shares = {"share_over_512": over(512), "share_over_4096": over(4096)}
     return {"examples": len(counts), "min": counts[0], "max": counts[-1], **quantiles, **shares}
+
+
+def check_parquet(directory, parquet, cache):
+    columns = datasets.load_dataset(str(directory), cache_dir=cache)["train"].features
+    configs = json.loads((parquet / "manifest.json").read_text())["parquet"]
+    lines = {name: read_lines(directory / f"{name}.jsonl") for name in (*SPLITS, "calibration")}
+    everything = datasets.load_dataset(str(parquet), cache_dir=cache)
+    assert set(everything) == set(SPLITS), f"splits {sorted(everything)}"
+    for name in SPLITS:
+        assert everything[name].features == columns, f"{name} has {everything[name].features}"
+        assert sorted_rows(everything[name]) == sorted_rows(lines[name]), f"{name}: rows of Parquet differ"
+    for config, splits in configs.items():
+        loaded = datasets.load_dataset(str(parquet), config, cache_dir=cache)
+        assert set(loaded) == set(splits), f"{config} has the splits {sorted(loaded)}"
+        for name, file in splits.items():
+            of_task = [line for line in lines[name] if line["task"] == config]
+            expected = lines["calibration"] if config == "calibration" else of_task
+            assert list(loaded[name]) == expected, f"{config}, {name}: rows of Parquet differ"
+            assert len(expected) == file["examples"] and (parquet / file["file"]).stat().st_size == file["bytes"]
+    print(f"ok   pyarrow {pyarrow.__version__}: {sum(map(len, configs.values()))} Parquet files in {len(configs)} configs")
+
+
+def sorted_rows(rows):
+    return sorted(json.dumps(row, sort_keys=True) for row in rows)
 
 
 if __name__ == "__main__":

@@ -40,9 +40,10 @@ mkdir -p "$work/pipelines"
 cp -f "$gptq/tokenizer.json" "$work/pipelines/"
 small_run dataset.yaml
 dataset=$work/out/dataset/dataset/dataset
+parquet=$work/out/dataset/parquet/dataset
 
 passed=target/reference.passed
-now=$(find "$gptq" "$gguf" "$dataset" "$here" -type f ! -path '*__pycache__*' -exec sha256sum {} + | sort -k2)
+now=$(find "$gptq" "$gguf" "$dataset" "$parquet" "$here" -type f ! -path '*__pycache__*' -exec sha256sum {} + | sort -k2)
 if [ "$(cat "$passed" 2>/dev/null)" = "$now" ]; then
   echo 'ok   reference: as it passed before'
   exit 0
@@ -54,7 +55,10 @@ export PYTHONPATH=.deps/python PYTHONNOUSERSITE=1 PYTHONWARNINGS=ignore
 export GPTQMODEL_TORCH_EXTENSIONS_DIR="$PWD/.deps/python/extensions" HF_HUB_OFFLINE=1 HF_HOME="$PWD/$work/huggingface"
 log=$work/check.log
 status=0
-{ python3 "$here/check_dataset.py" "$dataset" "$gptq/tokenizer.json" && python3 "$here/check_formats.py" "$gptq" "$gguf"; } >"$log" 2>&1 || status=$?
+{
+  python3 "$here/check_dataset.py" "$dataset" "$gptq/tokenizer.json" "$parquet" &&
+    python3 "$here/check_formats.py" "$gptq" "$gguf"
+} >"$log" 2>&1 || status=$?
 if [ "$status" != 0 ] || grep -q '^skip' "$log"; then
   cat "$log" >&2
   echo "check: the reference checks failed" >&2

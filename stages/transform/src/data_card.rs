@@ -8,6 +8,7 @@ use crate::example::Task;
 use crate::license::License;
 use crate::manifest::{FileManifest, Manifest, VerificationStatus};
 use crate::measure::Lengths;
+use crate::parquet_files::{ParquetManifest, ParquetManifests};
 use crate::split::Split;
 
 /// The card of the dataset that `manifest` describes.
@@ -36,25 +37,39 @@ const LIMITS: &str = "\n## Limits\n
 - Classes are thinned to the limits in `manifest.json`, so their shares are not those of any fleet.
 ";
 
-/// A file as a config of the front matter names it.
-struct Named<'a> {
-    split: &'a str,
-    lines: &'a FileManifest,
+/// What can be loaded by name, and the files of each of its splits.
+type Configs<'a> = Vec<(&'a str, Vec<(&'a str, Vec<&'a str>)>)>;
+
+/// The configs: a file without lines is none, since it has no columns. The loader takes one format for all of them, so with Parquet
+/// they are of Parquet files only.
+fn configs(manifest: &Manifest) -> Configs<'_> {
+    let mut configs = manifest.parquet.as_ref().map_or_else(|| of_lines(manifest), of_parquet);
+    for (_, splits) in &mut configs {
+        splits.retain(|(_, paths)| !paths.is_empty());
+    }
+    configs.retain(|(_, splits)| !splits.is_empty());
+    configs
 }
 
-/// The configs: a file without lines is none, since it has no columns.
-fn configs(manifest: &Manifest) -> Vec<(&'static str, Vec<Named<'_>>)> {
-    let splits = Split::ALL.into_iter().filter_map(|split| {
-        let lines = &manifest.splits.get(split.name())?.lines;
-        Some(Named { split: split.name(), lines })
-    });
-    let calibration = [Named { split: "train", lines: &manifest.calibration }];
-    let all = [("default", splits.collect()), ("calibration", Vec::from(calibration))];
-    let filled = all.into_iter().map(|(config, mut files)| {
-        files.retain(|file| file.lines.examples > 0);
-        (config, files)
-    });
-    filled.filter(|(_, files)| !files.is_empty()).collect()
+fn of_lines(manifest: &Manifest) -> Configs<'_> {
+    fn paths(lines: &FileManifest) -> Vec<&str> {
+        let filled = lines.examples > 0;
+        filled.then_some(lines.file.as_str()).into_iter().collect()
+    }
+    let of_split = |split: Split| Some((split.name(), paths(&manifest.splits.get(split.name())?.lines)));
+    let splits = Split::ALL.into_iter().filter_map(of_split);
+    vec![("default", splits.collect()), ("calibration", vec![("train", paths(&manifest.calibration))])]
+}
+
+fn of_parquet(files: &ParquetManifests) -> Configs<'_> {
+    let path = |config: &str, split: Split| Some(files.get(config)?.get(split.name())?.file.as_str());
+    let splits = |configs: &[&str]| {
+        let paths = |split: Split| configs.iter().filter_map(|config| path(config, split)).collect();
+        Split::ALL.map(|split| (split.name(), paths(split))).to_vec()
+    };
+    let tasks = Task::ALL.map(Task::name);
+    let each = tasks.iter().chain(&["calibration"]).map(|config| (*config, splits(&[config])));
+    [("default", splits(&tasks))].into_iter().chain(each).collect()
 }
 
 fn front_matter(manifest: &Manifest) -> String {
@@ -68,14 +83,17 @@ fn front_matter(manifest: &Manifest) -> String {
     if !configs.is_empty() {
         text.push_str("configs:\n");
     }
-    for (config, files) in configs {
+    for (config, splits) in configs {
         let _ = writeln!(text, "- config_name: {config}");
         if config == "default" {
             text.push_str("  default: true\n");
         }
         text.push_str("  data_files:\n");
-        for Named { split, lines } in files {
-            let _ = writeln!(text, "  - split: {split}\n    path: {}", lines.file);
+        for (split, paths) in splits {
+            match paths[..] {
+                [path] => _ = writeln!(text, "  - split: {split}\n    path: {path}"),
+                _ => _ = writeln!(text, "  - split: {split}\n    path:\n    - {}", paths.join("\n    - ")),
+            }
         }
     }
     text + "---\n"
@@ -135,7 +153,21 @@ fn files(manifest: &Manifest) -> String {
         let FileManifest { file, examples, bytes, blake3, .. } = lines;
         let _ = writeln!(text, "| `{file}` | {examples} | {hosts} | {bytes} | `{blake3}` |");
     }
+    text.push_str(&parquet(manifest));
     text + "\n`calibration.jsonl` repeats examples of `train.jsonl`, spread evenly over it. `manifest.json` has all figures of this page.\n"
+}
+
+/// Rows of the table of files, and how to load one task.
+fn parquet(manifest: &Manifest) -> String {
+    let mut text = String::new();
+    let Some(configs) = &manifest.parquet else { return text };
+    for ParquetManifest { file, examples, bytes, blake3 } in configs.values().flat_map(|splits| splits.values()) {
+        let _ = writeln!(text, "| `{file}` | {examples} | | {bytes} | `{blake3}` |");
+    }
+    text + "
+The Parquet files hold the same examples in the same order, task by task: `load_dataset(path)` reads all tasks one after another,
+`load_dataset(path, \"finding\")` one.
+"
 }
 
 fn contents(manifest: &Manifest) -> String {

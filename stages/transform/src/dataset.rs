@@ -13,6 +13,7 @@ use crate::balance::Selection;
 use crate::data_card;
 use crate::example::Task;
 use crate::manifest::{FileManifest, Manifest, SplitManifest};
+use crate::parquet_files::{self, ParquetManifests};
 use crate::split::Split;
 use crate::spool::{Entry, Lines};
 
@@ -71,6 +72,15 @@ impl Writer<'_> {
         out.flush().at(&path)?;
         manifest.blake3 = hasher.finalize().into();
         Ok(manifest)
+    }
+
+    /// Writes everything as Parquet.
+    pub fn parquet(
+        &self,
+        splits: &BTreeMap<Split, Selection>,
+        calibration: &[Entry],
+    ) -> Result<ParquetManifests, StageError> {
+        parquet_files::write(self.directory, splits, calibration, self.lines, self.context)
     }
 
     /// Writes `manifest.json` and the data card.

@@ -7,7 +7,7 @@
 //!   [`example`]: chat-form examples and task `finding`. [`listing`]: many findings in a prompt. The tasks of whole scans:
 //!   [`correlation`], [`advice`] (`actions`), [`briefing`] (`summary`), [`triage`], [`refine`] (whose answers are [`rule`]s).
 //! - [`spool`]: examples on disk. [`merge`]: one per prompt, conflicts. [`split`]: hosts to splits. [`balance`]: limits.
-//!   [`dataset`]: the files. [`manifest`], [`data_card`], [`license`]: what is said of them.
+//!   [`dataset`], [`parquet_files`]: the files. [`manifest`], [`data_card`], [`license`]: what is said of them.
 //! - [`measure`]: how long examples are in tokens; [`token_counter`], [`words`]: how tokens are counted.
 //!
 //! Every sentence is computed from facts in the findings; nothing is drawn at random but the order, which the seed fixes.
@@ -16,6 +16,7 @@ pub mod action;
 pub mod advice;
 pub mod balance;
 pub mod briefing;
+mod conversation;
 pub mod correlation;
 pub mod data_card;
 pub mod dataset;
@@ -26,6 +27,7 @@ pub mod listing;
 pub mod manifest;
 pub mod measure;
 pub mod merge;
+pub mod parquet_files;
 pub mod pass;
 pub mod reduction;
 pub mod refine;

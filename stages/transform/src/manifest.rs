@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::balance::{Balance, LeftOut};
 use crate::license::License;
 use crate::measure::TokenFigures;
+use crate::parquet_files::ParquetManifests;
 use crate::split::{Fractions, TieFigures};
 
 /// `manifest.json`.
@@ -44,6 +45,9 @@ pub struct Manifest {
     pub splits: BTreeMap<&'static str, SplitManifest>,
     /// Drawn from the training split.
     pub calibration: FileManifest,
+    /// The same examples as Parquet, where it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parquet: Option<ParquetManifests>,
     /// Lengths in tokens, where a tokenizer was given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tokens: Option<TokenFigures>,

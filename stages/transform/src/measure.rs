@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use contract::{Context, Digest, StageError};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::balance::Selection;
+use crate::conversation::Conversation;
 use crate::example::Task;
 use crate::split::Split;
 use crate::spool::{Entry, Lines, mixed};
@@ -82,19 +83,9 @@ fn sample(mut entries: Vec<Entry>) -> Vec<Entry> {
 }
 
 fn count(counter: &TokenCounter, share: &[Entry], lines: &Lines) -> Result<Vec<usize>, StageError> {
-    #[derive(Deserialize)]
-    struct Line {
-        messages: Vec<Message>,
-    }
-    #[derive(Deserialize)]
-    struct Message {
-        role: String,
-        content: String,
-    }
     let count = |entry: &Entry| {
-        let line: Line = serde_json::from_str(&lines.get(entry)?)
-            .map_err(|e| StageError::bug(format!("an example on disk is damaged: {e}")))?;
-        Ok(counter.conversation(line.messages.iter().map(|message| (message.role.as_str(), message.content.as_str()))))
+        let Conversation { messages, .. } = Conversation::read(lines, entry)?;
+        Ok(counter.conversation(messages.iter().map(|message| (message.role.as_str(), message.content.as_str()))))
     };
     share.iter().map(count).collect()
 }

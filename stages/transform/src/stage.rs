@@ -31,6 +31,8 @@ pub struct TransformParams {
     pub calibration: u32,
     /// Of the examples, as the Hugging Face Hub names it (`apache-2.0`); for the data card. It is that of the reports that went in.
     pub license: License,
+    /// Whether to write the examples as Parquet too, a file for each task and split.
+    pub parquet: bool,
 }
 
 impl Default for TransformParams {
@@ -42,6 +44,7 @@ impl Default for TransformParams {
             balance: Balance::default(),
             calibration: 128,
             license: License::Unknown,
+            parquet: false,
         }
     }
 }
@@ -90,7 +93,8 @@ impl Stage for Transform {
         let writer = Writer { directory: context.output_dir("dataset")?, lines: &lines, context };
         let splits = writer.splits(&selections, &hosts, &of_hosts)?;
         let train = selections.get(&Split::Train).map_or(&[][..], |selection| &selection.kept);
-        let calibration = writer.file("calibration", &spread(train, params.calibration as usize))?;
+        let calibration = spread(train, params.calibration as usize);
+        let parquet = params.parquet.then(|| writer.parquet(&selections, &calibration)).transpose()?;
         let tokens = counter.map(|counter| measure(&counter, &selections, &lines, context)).transpose()?;
         let manifest = Manifest {
             version: 3,
@@ -106,7 +110,8 @@ impl Stage for Transform {
             findings: figures.findings,
             scans: figures.scans,
             splits,
-            calibration,
+            calibration: writer.file("calibration", &calibration)?,
+            parquet,
             tokens,
         };
         report(&manifest, hosts.len(), context);

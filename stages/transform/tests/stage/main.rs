@@ -12,6 +12,7 @@ use transform::triage::TriageAnswer;
 use workplace::{Workplace, content};
 
 mod describing;
+mod parquet;
 mod workplace;
 
 /// Manifest, training split, data card and all documents that version 4 gives for [`Workplace::simulated`].

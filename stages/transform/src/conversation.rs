@@ -1,0 +1,34 @@
+//! An example read back from the spool.
+
+use contract::StageError;
+use serde::Deserialize;
+
+use crate::spool::{Entry, Lines};
+
+/// What one line holds.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Conversation {
+    /// System, user and assistant.
+    pub(crate) messages: Vec<Message>,
+    /// What it teaches.
+    pub(crate) task: String,
+    /// Whose it is.
+    pub(crate) host: String,
+}
+
+/// One message.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Message {
+    /// Who speaks.
+    pub(crate) role: String,
+    /// What is said.
+    pub(crate) content: String,
+}
+
+impl Conversation {
+    /// The example of one entry.
+    pub(crate) fn read(lines: &Lines, entry: &Entry) -> Result<Conversation, StageError> {
+        serde_json::from_str(&lines.get(entry)?)
+            .map_err(|e| StageError::bug(format!("an example on disk is damaged: {e}")))
+    }
+}
