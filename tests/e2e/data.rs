@@ -204,4 +204,13 @@ fn documents_and_answers_of_every_scanner_are_valid() {
         }
     }
     assert_eq!(tasks.len(), 6, "a task has no example");
+
+    // Bytes, of which a byte-level BPE makes at most as many tokens; Llama 3's chat form adds fewer than 48.
+    let manifest = json(&project.path("out/data/dataset/dataset/manifest.json"));
+    for (task, tokens) in [("finding", 512), ("summary", 4096)] {
+        for (split, figures) in manifest["splits"].as_object().unwrap() {
+            let longest = figures["lines"]["longest"][task].as_u64().unwrap();
+            assert!(longest <= tokens - 48, "{split}: a `{task}` example has {longest} bytes");
+        }
+    }
 }

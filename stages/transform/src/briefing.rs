@@ -10,12 +10,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::action::Priority;
 use crate::document::Document;
-use crate::example::{Example, Task};
+use crate::example::{Example, SUMMARY_BYTES, Task};
 use crate::listing::{Listing, Seen, across};
 use crate::triage::{Joined, candidates, inventory, joined, label};
 use crate::visible::Visible;
 
-/// Findings that a prompt lists.
+/// Findings that a prompt lists at most.
 const LISTED: usize = 20;
 /// Findings that the answer names.
 const KEY: usize = 5;
@@ -49,14 +49,25 @@ pub struct RiskAssessment {
     pub trend: String,
 }
 
-/// The example of one scan.
+/// The example of one scan, which lists as many findings as fit.
 pub fn example(
     document: &Document<'_>,
     findings: &[EnrichedFinding],
     correlations: &[Correlation],
     visible: &[Visible],
 ) -> Option<Example> {
-    let top = candidates(findings, visible, LISTED);
+    let listing = |listed: usize| listing(document, findings, correlations, visible, listed);
+    (1..=LISTED).rev().filter_map(listing).find(|example| example.fits(SUMMARY_BYTES))
+}
+
+fn listing(
+    document: &Document<'_>,
+    findings: &[EnrichedFinding],
+    correlations: &[Correlation],
+    visible: &[Visible],
+    listed: usize,
+) -> Option<Example> {
+    let top = candidates(findings, visible, listed);
     let (first, shown) = top.first().copied()?;
     let class = top.iter().map(|(f, _)| f.severity).chain(correlations.iter().map(|c| c.severity)).max()?;
     let level = Priority::of(class);

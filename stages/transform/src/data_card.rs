@@ -243,7 +243,7 @@ By the stage `transform` of pipe, out of findings that its stage `correlate` enr
 (`produce`), read from scanner reports (`ingest`), or both. {verification}
 
 - Prompts leave out severities, scores, risk, pids and inodes. {undetermined} findings gave no example, since their answer depends on
-  what no report shows or their scanner failed.
+  what no report shows or what would not fit, or their scanner failed.
 - One prompt has one answer: {offered} examples had {distinct} distinct prompts, each of which is there once at most; two answers to
   one prompt would have failed the stage.
 - Splits are by host, never by row. Hosts that share a correlation across at most {} hosts count as one chain and stay together:

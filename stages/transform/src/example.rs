@@ -9,8 +9,16 @@ use crate::advice::ActionsAnswer;
 use crate::briefing::SummaryAnswer;
 use crate::correlation::CorrelationAnswer;
 use crate::refine::RefineAnswer;
+use crate::shorten::clipped_to_words;
 use crate::triage::TriageAnswer;
 use crate::visible::Visible;
+
+/// Tokens that Llama 3's chat form adds to three messages are fewer.
+const CHAT_TOKENS: usize = 48;
+/// Bytes of a `finding` example: 512 tokens for every byte-level BPE, which gives at most a token a byte.
+pub const FINDING_BYTES: usize = 512 - CHAT_TOKENS;
+/// Bytes of a `summary` example: 4,096 tokens.
+pub const SUMMARY_BYTES: usize = 4_096 - CHAT_TOKENS;
 
 /// What an example teaches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -114,20 +122,40 @@ struct Message<'a> {
 }
 
 impl Example {
-    /// The example of one finding; none where the answer does not follow from what can be seen.
+    /// The example of one finding; none where the answer does not follow from what can be seen, or it is too long.
     pub fn of_finding(finding: &EnrichedFinding, visible: &Visible) -> Option<Example> {
         if !visible.determined || finding.operational_error {
             return None;
         }
-        let answer =
-            FindingAnswer { risk: finding.risk_score, severity: finding.severity, rationale: visible.rationale() };
-        Some(Example {
+        let answer = |rationale: &str| {
+            let (risk, severity, rationale) = (finding.risk_score, finding.severity, rationale.to_owned());
+            serde_json::to_string(&FindingAnswer { risk, severity, rationale }).expect("plain data")
+        };
+        let rationale = visible.rationale();
+        let mut example = Example {
             task: Task::Finding,
             class: finding.severity,
             template: format!("{} {} {}", finding.scanner, finding.severity, finding.risk_score),
             prompt: visible.prompt(),
-            answer: serde_json::to_string(&answer).expect("plain data"),
-        })
+            answer: answer(&rationale),
+        };
+        if !example.fits(FINDING_BYTES) {
+            // Escapes make the answer longer than what it says, never shorter.
+            let excess = example.bytes() - FINDING_BYTES;
+            let left = clipped_to_words(&rationale, rationale.len().saturating_sub(excess));
+            example.answer = answer(left.trim_end_matches([';', ',', ' ']));
+        }
+        example.fits(FINDING_BYTES).then_some(example)
+    }
+
+    /// Bytes of its three messages.
+    pub fn bytes(&self) -> usize {
+        self.task.instruction().len() + self.prompt.len() + self.answer.len()
+    }
+
+    /// Whether its messages have at most `limit` bytes.
+    pub fn fits(&self, limit: usize) -> bool {
+        self.bytes() <= limit
     }
 
     /// The line of a dataset file, for an example of `host`.

@@ -3,7 +3,7 @@
 //! - [`stage`]: params, card and run. [`pass`]: the one pass over the scans.
 //! - [`reduction`]: what the agent reduces a scan to, out of [`subject`]s. [`action`], [`summary`]: what follows from it, in words.
 //!   [`document`]: all of that in the form of `schemas/ground_truth_schema.json`.
-//! - [`visible`]: what a model may see of a finding, and what follows from exactly that; `seen`: its form by scanner.
+//! - [`visible`]: what a model may see of a finding, and what follows from exactly that; `seen`, `address`, `shorten`: its form by scanner.
 //!   [`example`]: chat-form examples and task `finding`. [`listing`]: many findings in a prompt. The tasks of whole scans:
 //!   [`correlation`], [`advice`] (`actions`), [`briefing`] (`summary`), [`triage`], [`refine`] (whose answers are [`rule`]s).
 //! - [`spool`]: examples on disk. [`merge`]: one per prompt, conflicts. [`split`]: hosts to splits. [`balance`]: limits.
@@ -13,6 +13,7 @@
 //! Every sentence is computed from facts in the findings; nothing is drawn at random but the order, which the seed fixes.
 
 pub mod action;
+mod address;
 pub mod advice;
 pub mod balance;
 pub mod briefing;
@@ -33,6 +34,7 @@ pub mod reduction;
 pub mod refine;
 pub mod rule;
 mod seen;
+mod shorten;
 pub mod split;
 pub mod spool;
 pub mod stage;

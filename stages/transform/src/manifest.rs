@@ -35,7 +35,7 @@ pub struct Manifest {
     pub offered: u64,
     /// Distinct prompts.
     pub distinct: u64,
-    /// Findings without an example: the answer depends on what no report shows, or the scanner failed.
+    /// Findings without an example: the answer depends on what no report shows or what would not fit, or the scanner failed.
     pub undetermined: u64,
     /// Findings read.
     pub findings: u64,

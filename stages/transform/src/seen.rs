@@ -7,14 +7,18 @@ use correlate::{EnrichedFinding, tags};
 use scan::Finding;
 use scan::rules::modules::SUMMARY;
 
+use crate::address::{bound, reach};
+use crate::shorten::{clipped, elided};
 use crate::visible::Surroundings;
 
 /// Keys that only repeat others or are noise of one boot.
 pub(crate) const NOISE: [&str; 8] = ["pid", "inode", "uid", "gid", "path", "standard", "requirement", "sha256"];
 /// Where ports begin that a kernel gives to clients.
 const EPHEMERAL: u16 = 32_768;
-/// Bytes of text that a finding may take.
+/// Bytes of text that a finding may take, and of each fact.
 const TEXT_LIMIT: usize = 200;
+/// Bytes of a name in lists.
+const SUBJECT_LIMIT: usize = 120;
 
 /// What is seen of one finding.
 pub(crate) struct Seen {
@@ -24,13 +28,15 @@ pub(crate) struct Seen {
     pub text: String,
     /// What follows from the text.
     pub facts: Vec<String>,
+    /// Whether nothing was left out of them that the answer may depend on.
+    pub whole: bool,
 }
 
 impl Seen {
     /// Sees a finding.
     pub fn of(finding: &EnrichedFinding, surroundings: &Surroundings<'_>) -> Seen {
         let get = |key: &str| finding.metadata.get(key).map(String::as_str).filter(|text| !text.is_empty());
-        match finding.scanner.as_str() {
+        let seen = match finding.scanner.as_str() {
             "processes" => process(finding),
             "network" => socket(finding),
             "ioc" => ioc(finding),
@@ -45,7 +51,21 @@ impl Seen {
             "modules" if finding.id == SUMMARY => module_summary(finding),
             "mac" => mac(finding, surroundings),
             _ => other(finding),
+        };
+        seen.shortened()
+    }
+
+    /// Of what follows from a path or a value only short texts are whole: the middle may decide.
+    fn shortened(mut self) -> Seen {
+        let facts = self.facts.iter_mut().map(|fact| (fact, TEXT_LIMIT));
+        for (text, limit) in [(&mut self.subject, SUBJECT_LIMIT), (&mut self.text, TEXT_LIMIT)].into_iter().chain(facts)
+        {
+            if let Some(short) = elided(text, limit) {
+                *text = short;
+                self.whole = false;
+            }
         }
+        self
     }
 }
 
@@ -59,7 +79,7 @@ fn process(finding: &EnrichedFinding) -> Seen {
     };
     let novel = finding.tags.iter().any(|tag| tag == tags::PROCESS_NOVEL);
     let fact = if novel { "runs from where no package installs" } else { "ordinary process" };
-    Seen { text: format!("{program} as {user}"), subject: program, facts: vec![fact.to_owned()] }
+    Seen { text: format!("{program} as {user}"), subject: program, facts: vec![fact.to_owned()], whole: true }
 }
 
 fn socket(finding: &EnrichedFinding) -> Seen {
@@ -93,7 +113,7 @@ fn socket(finding: &EnrichedFinding) -> Seen {
     let listens = get("state").is_none_or(|state| state == "LISTEN");
     facts.extend(KNOWLEDGE.port(port).filter(|_| listens).map(|known| format!("usual service {}", known.service)));
     facts.extend(program.filter(|path| tags::temporary(path)).map(|_| "program in a temporary directory".to_owned()));
-    Seen { subject, text, facts }
+    Seen { subject, text, facts, whole: true }
 }
 
 fn ioc(finding: &EnrichedFinding) -> Seen {
@@ -111,9 +131,10 @@ fn ioc(finding: &EnrichedFinding) -> Seen {
     let command = finding.metadata.get("command").filter(|command| **command != executable && !command.is_empty());
     let command = command.map(|command| format!(" as {command}")).unwrap_or_default();
     Seen {
-        text: clipped(format!("{executable}{command}: {}", words.join(", "))),
+        text: format!("{executable}{command}: {}", words.join(", ")),
         subject: executable,
         facts: shown.first().map(|(.., fact)| (*fact).to_owned()).into_iter().collect(),
+        whole: true,
     }
 }
 
@@ -125,14 +146,20 @@ fn suid(finding: &EnrichedFinding) -> Seen {
         (false, false) => "SUID program that is not expected",
     };
     let mark = if expected { ", expected" } else { "" };
-    Seen { subject: finding.id.clone(), text: format!("{}{mark}", finding.id), facts: vec![fact.to_owned()] }
+    Seen {
+        subject: finding.id.clone(),
+        text: format!("{}{mark}", finding.id),
+        facts: vec![fact.to_owned()],
+        whole: true,
+    }
 }
 
 fn world_writable(finding: &EnrichedFinding) -> Seen {
     Seen {
         subject: finding.id.clone(),
-        text: clipped(format!("{} {}", finding.title, finding.id)),
+        text: format!("{} {}", finding.title, finding.id),
         facts: vec![lower_first(&finding.description)],
+        whole: true,
     }
 }
 
@@ -147,7 +174,7 @@ fn parameter(path: &str, value: Option<&str>, wanted: Option<&str>, description:
     } else {
         format!("{name} = {value}, wanted {wanted}: {description}")
     };
-    Seen { subject: last.to_owned(), text, facts: vec![fact] }
+    Seen { subject: last.to_owned(), text, facts: vec![fact], whole: true }
 }
 
 fn unit(finding: &EnrichedFinding) -> Seen {
@@ -159,8 +186,9 @@ fn unit(finding: &EnrichedFinding) -> Seen {
     let text = format!("{} {}={}, wanted {}", get("unit"), get("key"), get("value"), get("expected"));
     Seen {
         subject: format!("{} {}", get("unit"), get("key")),
-        text: clipped(text),
+        text,
         facts: vec![lower_first(&finding.description)],
+        whole: true,
     }
 }
 
@@ -175,7 +203,7 @@ fn module_summary(finding: &EnrichedFinding) -> Seen {
         .map(|(key, n)| format!("{n} {key}"))
         .collect();
     let fact = if shown.is_empty() { "every module is accounted for".to_owned() } else { shown.join(", ") };
-    Seen { subject: "modules".to_owned(), text: format!("all modules: {fact}"), facts: vec![fact] }
+    Seen { subject: "modules".to_owned(), text: format!("all modules: {fact}"), facts: vec![fact], whole: true }
 }
 
 /// Whether SELinux matters depends on AppArmor, which is another finding.
@@ -207,7 +235,7 @@ fn mac(finding: &EnrichedFinding, surroundings: &Surroundings<'_>) -> Seen {
         },
         _ => return other(finding),
     };
-    Seen { subject: finding.id.clone(), text, facts: vec![fact] }
+    Seen { subject: finding.id.clone(), text, facts: vec![fact], whole: true }
 }
 
 fn other(finding: &EnrichedFinding) -> Seen {
@@ -220,30 +248,11 @@ fn other(finding: &EnrichedFinding) -> Seen {
         text = format!("{text}, {key}={value}");
     }
     let fact = if finding.description.is_empty() { &finding.title } else { &finding.description };
-    Seen { subject: finding.title.clone(), text: clipped(text), facts: vec![clipped(lower_first(fact))] }
-}
-
-fn bound(address: &str) -> &'static str {
-    match address {
-        "" => "an unknown address",
-        "::1" => "loopback",
-        _ if address.starts_with("127.") => "loopback",
-        "0.0.0.0" | "::" | "0000:0000:0000:0000:0000:0000:0000:0000" => "all interfaces",
-        _ => "one address",
-    }
-}
-
-fn reach(address: &str) -> &'static str {
-    use std::net::IpAddr;
-    match address.parse::<IpAddr>() {
-        Err(_) => "an unknown address",
-        Ok(IpAddr::V4(v4)) if v4.is_loopback() => "loopback",
-        Ok(IpAddr::V4(v4)) if v4.is_private() || v4.is_link_local() => "the local network",
-        Ok(IpAddr::V6(v6)) if v6.is_loopback() => "loopback",
-        Ok(IpAddr::V6(v6)) if v6.is_unique_local() || v6.is_unicast_link_local() => "the local network",
-        Ok(address) if address.is_unspecified() => "nowhere",
-        Ok(_) => "an outside address",
-    }
+    // Title and description come first, and what follows from nothing else is whole without the rest.
+    let [subject, text, fact] =
+        [(&finding.title, SUBJECT_LIMIT), (&text, TEXT_LIMIT), (&lower_first(fact), TEXT_LIMIT)]
+            .map(|(text, limit)| clipped(text, limit).to_owned());
+    Seen { subject, text, facts: vec![fact], whole: true }
 }
 
 fn raw(finding: &EnrichedFinding) -> Finding {
@@ -267,12 +276,4 @@ pub(crate) fn lower_first(text: &str) -> String {
         Some(first) if !is_name => first.to_lowercase().chain(letters).collect(),
         _ => text.to_owned(),
     }
-}
-
-fn clipped(text: String) -> String {
-    if text.len() <= TEXT_LIMIT {
-        return text;
-    }
-    let end = (0..=TEXT_LIMIT).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
-    text[..end].to_owned()
 }

@@ -162,7 +162,6 @@ impl Entry {
         let head = example.task.name().len() as u64;
         let prompt = low(&[&head.to_le_bytes(), example.task.name().as_bytes(), example.prompt.as_bytes()]);
         let host = low(&[&seed.to_le_bytes(), host.as_bytes()]) as u64;
-        let content = example.task.instruction().len() + example.prompt.len() + example.answer.len();
         Entry {
             prompt,
             answer: low(&[example.answer.as_bytes()]) as u64,
@@ -171,7 +170,7 @@ impl Entry {
             offset: 0,
             host: 0,
             line: 0,
-            content: content as u32,
+            content: example.bytes() as u32,
             task: example.task,
             class: example.class,
         }

@@ -8,9 +8,13 @@ use std::collections::{BTreeSet, HashMap};
 use correlate::{Correlation, EnrichedFinding};
 
 use crate::seen::{Seen, lower_first};
+use crate::shorten::clipped;
 
 /// Correlations that a prompt names.
 const JOINED_LIMIT: usize = 2;
+
+/// Bytes of a scanner's name; reports of other scanners may have any.
+const SCANNER_LIMIT: usize = 40;
 
 /// A finding as a prompt shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,14 +68,14 @@ impl Visible {
         let titles = finding.correlation_refs.iter().filter_map(|id| surroundings.titles.get(id.as_str()));
         let joined: BTreeSet<&str> = titles.copied().collect();
         Visible {
-            scanner: finding.scanner.clone(),
+            scanner: clipped(&finding.scanner, SCANNER_LIMIT).to_owned(),
             subject: seen.subject,
             text: seen.text,
             facts: seen.facts,
             host: format!("{} {container}", finding.host_role),
             history: history(finding),
             joined: joined.into_iter().take(JOINED_LIMIT).map(str::to_owned).collect(),
-            determined: finding.scanner != "mac" || finding.container.is_some(),
+            determined: seen.whole && (finding.scanner != "mac" || finding.container.is_some()),
         }
     }
 

@@ -57,6 +57,31 @@ fn report(host: &str, number: u32, attacked: bool) -> Report {
     report
 }
 
+fn real() -> Report {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../pipelines/data/reports/debian12_scanner_v6.json");
+    Report::read(&path).unwrap()
+}
+
+/// Makes paths and prose of a finding long, and leaves numbers and words that decide something.
+fn lengthen(finding: &mut Finding) {
+    let prose = |text: &mut String| {
+        if text.contains(' ') {
+            text.push_str(&" größer <&\"\\> \t".repeat(400));
+        }
+    };
+    let path = |text: &mut String| {
+        if let Some(slash) = text.find('/') {
+            text.insert_str(slash, &"/日本-\u{1}\"".repeat(300));
+        } else {
+            prose(text);
+        }
+    };
+    path(&mut finding.id);
+    prose(&mut finding.title);
+    prose(&mut finding.description);
+    finding.metadata.values_mut().for_each(path);
+}
+
 pub struct Workplace {
     directory: tempfile::TempDir,
 }
@@ -77,10 +102,21 @@ impl Workplace {
     /// The same, and the real report.
     pub fn with_real() -> Workplace {
         let workplace = Workplace::simulated();
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../pipelines/data/reports/debian12_scanner_v6.json");
-        let report = Report::read(&path).unwrap();
+        let report = real();
         Scans::create(&workplace.path("scans")).unwrap().write(report.hostname(), 0, &report).unwrap();
         workplace
+    }
+
+    /// One attacked host and the real report, every text in them a hundred times as long as scanners write it.
+    pub fn long_winded() -> Workplace {
+        let long = Workplace { directory: tempfile::tempdir().unwrap() };
+        let writer = Scans::create(&long.path("scans")).unwrap();
+        for mut report in [report("host-00", 0, true), real()] {
+            report.results.iter_mut().flat_map(|result| &mut result.findings).for_each(lengthen);
+            report.recount();
+            writer.write(report.hostname(), 0, &report).unwrap();
+        }
+        long
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
