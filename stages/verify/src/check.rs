@@ -135,6 +135,8 @@ pub struct Outcome {
     pub items: u64,
     /// What is wrong.
     pub violations: Vec<Violation>,
+    /// How many of the violations only warn, whatever the threshold: what the scanner itself does on real hosts.
+    pub tolerated: u64,
     /// The check panicked.
     pub crashed: bool,
 }
@@ -148,6 +150,12 @@ impl Outcome {
     /// Adds a violation.
     pub fn tell(&mut self, place: impl Into<String>, pointer: impl Into<String>, message: impl Into<String>) {
         self.violations.push(Violation { place: place.into(), pointer: pointer.into(), message: message.into() });
+    }
+
+    /// Adds a violation that only warns.
+    pub fn tell_tolerated(&mut self, place: impl Into<String>, pointer: impl Into<String>, message: impl Into<String>) {
+        self.tell(place, pointer, message);
+        self.tolerated += 1;
     }
 
     /// Adds what came of a part that crashed at a place.

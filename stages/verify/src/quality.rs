@@ -23,6 +23,7 @@ pub fn check(others: &[CheckReport], minimum: f64) -> CheckReport {
         threshold: minimum,
         measures: Vec::new(),
         violation_count: 0,
+        tolerated_count: 0,
         violations: Vec::new(),
     };
     if scores.is_empty() {

@@ -102,8 +102,16 @@ pub struct CheckReport {
     pub measures: Vec<Measure>,
     /// All violations.
     pub violation_count: u64,
+    /// How many of them only warn, and are not in the figure: what the scanner itself does on real hosts.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub tolerated_count: u64,
     /// The first of them, at most 1,000.
     pub violations: Vec<Violation>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde calls")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// The artifact `verification`.

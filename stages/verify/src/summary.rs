@@ -66,8 +66,12 @@ impl fmt::Display for Head<'_> {
             Bound::AtLeast => "at least",
         };
         write!(f, "{figure:.4} ({bound} {}), {} looked at", check.threshold, check.items)?;
-        if check.violation_count > 0 {
-            write!(f, ", {} wrong", check.violation_count)?;
+        let wrong = check.violation_count - check.tolerated_count;
+        if wrong > 0 {
+            write!(f, ", {wrong} wrong")?;
+        }
+        if check.tolerated_count > 0 {
+            write!(f, ", {} tolerated", check.tolerated_count)?;
         }
         if check.reason.is_empty() { Ok(()) } else { write!(f, "; {}", check.reason) }
     }

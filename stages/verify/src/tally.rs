@@ -20,6 +20,7 @@ pub struct Tally {
 struct Entry {
     items: u64,
     total: u64,
+    tolerated: u64,
     crashed: bool,
     listed: Vec<Violation>,
     measured: Option<Measured>,
@@ -42,6 +43,7 @@ impl Tally {
         let entry = self.checks.entry(check).or_default();
         entry.items += outcome.items;
         entry.total += outcome.violations.len() as u64;
+        entry.tolerated += outcome.tolerated;
         entry.crashed |= outcome.crashed;
         let room = LISTED_VIOLATIONS - entry.listed.len();
         entry.listed.extend(outcome.violations.into_iter().take(room));
@@ -74,6 +76,7 @@ fn report(name: CheckName, threshold: f64, entry: Option<Entry>) -> CheckReport 
         threshold,
         measures: Vec::new(),
         violation_count: 0,
+        tolerated_count: 0,
         violations: Vec::new(),
     };
     let Some(entry) = entry else {
@@ -81,9 +84,10 @@ fn report(name: CheckName, threshold: f64, entry: Option<Entry>) -> CheckReport 
     };
     report.items = entry.items;
     report.violation_count = entry.total;
+    report.tolerated_count = entry.tolerated;
     report.violations = entry.listed;
     let Some(measured) = entry.measured else {
-        let figure = entry.total as f64 / entry.items.max(1) as f64;
+        let figure = (entry.total - entry.tolerated) as f64 / entry.items.max(1) as f64;
         report.figure = Some(figure);
         report.status = match entry.total {
             0 => Status::Passed,
@@ -146,6 +150,16 @@ mod tests {
         assert_eq!(status(outcome(100, 0), 0.0), Status::Passed);
         assert_eq!(status(outcome(100, 2), 0.02), Status::Warning);
         assert_eq!(status(outcome(100, 3), 0.02), Status::Failed);
+    }
+
+    #[test]
+    fn what_is_tolerated_warns_whatever_the_threshold_and_hides_nothing_else() {
+        let tolerated = |others: usize| {
+            let mut outcome = outcome(100, others);
+            outcome.tell_tolerated("p", "", "m");
+            status(outcome, 0.0)
+        };
+        assert_eq!((tolerated(0), tolerated(1)), (Status::Warning, Status::Failed));
     }
 
     #[test]

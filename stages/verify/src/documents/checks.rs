@@ -15,18 +15,28 @@ const PROBABILITY_SLACK: f64 = 2e-4;
 /// The same for a risk, which is rounded to a whole number.
 const RISK_SLACK: f64 = 0.505;
 
-/// No finding is there twice.
+/// No finding is there twice, except as the scanner itself lists some on real hosts: those that follow each other as `x`, `x#2`,
+/// `x#3` are told as tolerated.
 pub fn duplicates(place: &str, document: &Document<'_>) -> Outcome {
     let mut outcome = Outcome::of(document.enriched_findings.len());
     let mut ids = HashSet::with_capacity(document.enriched_findings.len());
     let mut seen = HashSet::with_capacity(document.enriched_findings.len());
+    let mut counts: HashMap<&str, u32> = HashMap::with_capacity(document.enriched_findings.len());
     for (index, finding) in document.enriched_findings.iter().enumerate() {
         // The second `x` of a document is `x#2`.
-        let raw =
-            finding.id.rsplit_once('#').filter(|(_, n)| n.parse::<u32>().is_ok()).map_or(&*finding.id, |(raw, _)| raw);
+        let numbered = finding.id.rsplit_once('#').and_then(|(raw, n)| Some((raw, n.parse::<u32>().ok()?)));
+        let (raw, number) = numbered.unwrap_or((&*finding.id, 1));
+        let count = counts.entry(raw).or_default();
+        *count += 1;
+        let follows = number > 1 && number == *count;
         let taken = !ids.insert(&*finding.id);
         if !seen.insert((&*finding.scanner, raw, &*finding.title, &finding.metadata)) {
-            outcome.tell(place, format!("/enriched_findings/{index}"), format!("`{}` is there twice", &*finding.id));
+            let (pointer, message) =
+                (format!("/enriched_findings/{index}"), format!("`{}` is there twice", &*finding.id));
+            match follows && !taken {
+                true => outcome.tell_tolerated(place, pointer, message),
+                false => outcome.tell(place, pointer, message),
+            }
         } else if taken {
             outcome.tell(place, format!("/enriched_findings/{index}/id"), format!("`{}` is taken", &*finding.id));
         }

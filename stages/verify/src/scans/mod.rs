@@ -150,11 +150,13 @@ fn check_scan(scan: &ScanLines, setting: &Setting<'_>) -> Result<Checked, StageE
         return Err(StageError::invalid_input(message).help("wire the same scans into `correlate` and `verify`"));
     };
     let read = ReadReport::of(listed)?;
-    let view = ScanView { findings: &findings, correlations: &correlations, ..read.view() };
+    let truth = setting.truth.filter(|truth| truth.is_about(&scan.host));
+    let simulated = truth.is_some();
+    let view = ScanView { findings: &findings, correlations: &correlations, simulated, ..read.view() };
     let mut outcomes: Vec<(CheckName, Outcome)> =
         checks::OF_EVERY_SCAN.into_iter().map(|(name, check)| (name, run(&view, check))).collect();
     let mut extract = Extract::default();
-    if let Some(truth) = setting.truth.filter(|truth| truth.is_about(&scan.host)) {
+    if let Some(truth) = truth {
         let lines = truth.of_scan(&scan.host, scan.scan)?;
         outcomes.push((CheckName::Truth, run(&view, |view| truth::check(&lines, view))));
         let (name, check) = checks::OF_SIMULATED;
@@ -229,6 +231,7 @@ impl ReadReport {
             findings: &[],
             correlations: &[],
             earlier: self.earlier,
+            simulated: false,
         }
     }
 }

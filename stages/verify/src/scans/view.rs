@@ -22,6 +22,8 @@ pub struct ScanView<'v> {
     pub correlations: &'v [Correlation],
     /// How many earlier scans of the host there are.
     pub earlier: u32,
+    /// Whether the hidden truth is about the host.
+    pub simulated: bool,
 }
 
 /// A check on one scan.
@@ -37,7 +39,12 @@ impl<'v> ScanView<'v> {
 
     /// Adds a violation by an enriched finding.
     pub fn tell(&self, outcome: &mut Outcome, finding: &EnrichedFinding, pointer: &str, message: String) {
-        outcome.tell(format!("{} {} {}", self.place, finding.scanner, finding.document_id), pointer, message);
+        outcome.tell(self.place_of(finding), pointer, message);
+    }
+
+    /// Where an enriched finding lies, for messages.
+    pub fn place_of(&self, finding: &EnrichedFinding) -> String {
+        format!("{} {} {}", self.place, finding.scanner, finding.document_id)
     }
 
     /// Adds a violation by a finding of the report.

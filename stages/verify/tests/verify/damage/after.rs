@@ -24,11 +24,11 @@ const DAMAGES: &[Damage] = &[
     },
     Damage {
         check: "duplicates",
-        what: "a finding twice",
+        what: "a finding twice, and not as a repetition in the report",
         break_it: |w| {
             w.edit_document(DOCUMENT, |document| {
                 let mut again = document["enriched_findings"][4].clone();
-                again["id"] = format!("{}#2", again["id"].as_str().unwrap()).into();
+                again["id"] = format!("{}#3", again["id"].as_str().unwrap()).into();
                 document["enriched_findings"].as_array_mut().unwrap().push(again);
                 document["correlation_graph"]["finding_count"] = 7.into();
             });

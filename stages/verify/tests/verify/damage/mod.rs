@@ -8,9 +8,9 @@ use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use contract::Type;
-use verify::{CheckName, Violation};
+use verify::{CheckName, OverallStatus, Status, Violation};
 
-use crate::workplace::{BEFORE, Workplace, text};
+use crate::workplace::{AFTER, BEFORE, Workplace, text};
 
 /// Good input, and what breaks it.
 pub struct Table {
@@ -122,6 +122,30 @@ fn impossible_values_are_told_where_nothing_says_that_hosts_are_simulated() {
         let report = workplace.expect_only(&BEFORE[..3], "formats");
         let formats = report.check(verify::CheckName::Formats).unwrap();
         assert_eq!(formats.violations[0].pointer, format!("/metadata/{key}"));
+    }
+}
+
+/// The scanner lists every unit twice where `/lib` is a link to `/usr/lib`.
+#[test]
+fn what_a_real_report_holds_twice_is_told_and_tolerated() {
+    let workplace = Workplace::new();
+    workplace.edit_report("beta/0001.json", |report| {
+        let again = report.results[3].findings[0].clone();
+        report.results[3].findings.push(again);
+    });
+    workplace.transform();
+    for (inputs, place, pointer) in [
+        (&BEFORE[..3], "beta/0001 suid_sgid /usr/bin/passwd#2", "/id"),
+        (&AFTER, "documents/beta/0001", "/enriched_findings/6"),
+    ] {
+        let (result, report) = workplace.verify(inputs);
+        result.unwrap();
+        assert_eq!(report.overall_status, OverallStatus::Warning);
+        let check = report.check(CheckName::Duplicates).unwrap();
+        assert_eq!((check.status, check.figure, check.tolerated_count), (Status::Warning, Some(0.0), 1));
+        assert_eq!((check.violations[0].place.as_str(), check.violations[0].pointer.as_str()), (place, pointer));
+        let summary = text(&workplace.path("summary"));
+        assert!(summary.contains("looked at, 1 tolerated\n"), "{summary}");
     }
 }
 
