@@ -153,6 +153,33 @@ fn a_spoiled_training_set_stops_at_the_gate() {
     assert_eq!(ended["lesson"], "ran");
 }
 
+/// A report that no table was filled from, with every unit twice: the whole way, and compared with simulated hosts.
+#[test]
+fn a_report_that_fed_no_table_is_compared_and_its_repetitions_are_tolerated() {
+    let project = project(&text());
+    let report = std::fs::read_to_string(checkout().join("stages/verify/held_out/debian12_container.json")).unwrap();
+    project.write("held_out/debian12_container.json", &report);
+    let args = ["-S", "hosts=20", "-S", "reports=held_out"];
+    assert!(project.outcomes(&args).iter().all(|(_, outcome)| outcome == "ran"));
+    let check = |gate: &str, name: &str| {
+        let report = json(&project.path(&format!("out/data/{gate}/verification.json")));
+        assert_eq!(report["overall_status"], "warning", "{gate}");
+        report["checks"].as_array().unwrap().iter().find(|check| check["name"] == name).unwrap().clone()
+    };
+    for gate in ["verified", "gate"] {
+        let duplicates = check(gate, "duplicates");
+        assert_eq!((&duplicates["status"], &duplicates["figure"]), (&"warning".into(), &0.0.into()), "{gate}");
+        assert_eq!(duplicates["tolerated_count"], 223, "{gate}");
+    }
+    let realism = check("verified", "realism");
+    let measured: Vec<&Value> =
+        realism["measures"].as_array().unwrap().iter().filter(|measure| measure["value"].is_number()).collect();
+    let [units] = measured[..] else { panic!("{realism}") };
+    assert_eq!((&units["part"], &units["items"]), (&"systemd_units".into(), &448.into()));
+    let figure = |key: &str| units[key].as_f64().unwrap();
+    assert!(figure("low") < figure("value") && figure("value") < figure("high"), "{units}");
+}
+
 #[test]
 fn stages_can_use_the_jobserver_of_their_launch() {
     let project = project(&text());
