@@ -17,6 +17,9 @@ pub struct Manifest {
     /// What ties hosts to each other.
     #[serde(default)]
     pub ties: Ties,
+    /// The same examples as Parquet, where there are such files: by task and split.
+    #[serde(default)]
+    pub parquet: BTreeMap<String, BTreeMap<String, FilePart>>,
 }
 
 /// One split.

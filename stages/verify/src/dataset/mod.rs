@@ -13,7 +13,7 @@ use std::path::Path;
 use contract::stage::At;
 use contract::{Context, StageError};
 
-use crate::check::{CheckName, guard};
+use crate::check::{CheckName, Outcome, guard};
 use crate::documents::Shared;
 use crate::params::VerifyParams;
 use crate::statistics::measure;
@@ -45,6 +45,9 @@ pub fn verify(
         let pass = FilePass { split, part, own };
         examples += pass.run(directory, &mut checks, context)?;
     }
+    for part in manifest.parquet.values().flat_map(|splits| splits.values()) {
+        tally.add(CheckName::Integrity, same_bytes(directory, part, context)?);
+    }
     if let Err(crash) = guard("manifest.json", || checks.hosts_apart(&manifest, shared)) {
         tally.add(CheckName::SplitLeakage, crash);
     }
@@ -57,6 +60,20 @@ pub fn verify(
         tally.add(CheckName::NearDuplicates, crash);
     }
     Ok(examples)
+}
+
+/// A file that holds the same examples in another form is the one of which the manifest has the digest.
+fn same_bytes(directory: &Path, part: &FilePart, context: &Context) -> Result<Outcome, StageError> {
+    let path = directory.join(&part.file);
+    context.check_cancelled()?;
+    let mut hasher = blake3::Hasher::new();
+    hasher.update_reader(File::open(&path).at(&path)?).at(&path)?;
+    let digest = hasher.finalize().to_hex();
+    let mut outcome = Outcome::of(1);
+    if *digest != *part.blake3 {
+        outcome.tell(&part.file, "", format!("its digest is {digest}, but the manifest says {}", part.blake3));
+    }
+    Ok(outcome)
 }
 
 /// One file of a dataset.

@@ -1,8 +1,9 @@
 //! What a failure does, and what thresholds let pass.
 
+use transform::TransformParams;
 use verify::{CheckName, OnFailed, OverallStatus, Status};
 
-use crate::workplace::{AFTER, BEFORE, Workplace};
+use crate::workplace::{AFTER, BEFORE, Workplace, text};
 
 fn damaged() -> Workplace {
     let workplace = Workplace::new();
@@ -34,6 +35,23 @@ fn a_threshold_turns_a_failure_into_a_warning_up_to_it() {
         assert_eq!(report.check(CheckName::Scores).unwrap().status, status);
         assert_eq!(result.is_ok(), status == Status::Warning);
     }
+}
+
+#[test]
+fn parquet_files_are_held_against_their_digests() {
+    let workplace = Workplace::new();
+    workplace.transform_with(&TransformParams { parquet: true, ..TransformParams::default() });
+    let (result, _) = workplace.verify(&AFTER);
+    result.unwrap();
+    let manifest: serde_json::Value = serde_json::from_str(&text(&workplace.path("dataset/manifest.json"))).unwrap();
+    let files = manifest["parquet"].as_object().unwrap().values().flat_map(|of| of.as_object().unwrap().values());
+    let file = files.map(|part| part["file"].as_str().unwrap()).next().unwrap();
+    let path = workplace.path("dataset").join(file);
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[10] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    let report = workplace.expect_only(&AFTER, "integrity");
+    assert_eq!(report.check(CheckName::Integrity).unwrap().violations[0].place, file);
 }
 
 #[test]

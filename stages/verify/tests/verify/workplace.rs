@@ -6,7 +6,7 @@ use contract::{Context, Digest, Job, JobInput, Kind, Limits, Stage, StageError, 
 use correlate::{Correlate, CorrelateParams};
 use scan::{Finding, Report, ScannerResult, Scans, Severity};
 use serde_json::{Value, json};
-use transform::Transform;
+use transform::{Transform, TransformParams};
 use verify::{Status, VerificationReport, Verify, VerifyParams};
 
 /// The gate before `transform`.
@@ -100,11 +100,15 @@ impl Workplace {
 
     /// Transforms what was correlated.
     pub fn transform(&self) {
+        self.transform_with(&TransformParams::default());
+    }
+
+    /// Transforms it with these params.
+    pub fn transform_with(&self, params: &TransformParams) {
         std::fs::write(self.path("verification"), r#"{"overall_status":"passed","checks":[]}"#).unwrap();
         let inputs =
             [("findings", Type::Findings), ("correlations", Type::Correlations), ("verification", Type::Metrics)];
-        let params = serde_json::to_value(transform::TransformParams::default()).unwrap();
-        self.run::<Transform>(params, &inputs, &["documents", "dataset"], 2).unwrap();
+        self.run::<Transform>(serde_json::to_value(params).unwrap(), &inputs, &["documents", "dataset"], 2).unwrap();
     }
 
     /// Writes the truth about the findings: `of_chain` says which are of a chain.
