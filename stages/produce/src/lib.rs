@@ -42,7 +42,7 @@ impl Stage for Produce {
     type Params = ProduceParams;
 
     fn card() -> Card {
-        Card::new("produce", 3)
+        Card::new("produce", 4)
             .worker("pipe-data")
             .summary("Simulates hosts, attacks and look-alikes, and writes their scans with the hidden truth")
             .output("scans", Type::Scans, "One valid report a host and scan")
@@ -95,6 +95,7 @@ fn simulate(params: &ProduceParams, index: u32, scans: &ScansWriter) -> Result<D
         for (story, number) in stories.iter().zip(0..) {
             trace::apply(&mut world, &host, story, number, params.noise.missed);
         }
+        world::part_datagrams(&mut world.sockets);
         let outputs = emit::outputs(&host, &world, &params.counts, is_chain);
         for output in &outputs {
             done.findings += output.found.len() as u64;

@@ -16,7 +16,7 @@ pub(crate) use files::{SuidFile, WritableFile};
 pub(crate) use ids::{Ids, Since};
 pub(crate) use kernel::{KernelModule, MacState, Modules, ParamValue, param_value};
 pub(crate) use process::{Process, user_uid};
-pub(crate) use socket::{CONNECTION_CHURN, EPHEMERAL, Socket, remote_address};
+pub(crate) use socket::{CONNECTION_CHURN, EPHEMERAL, Socket, part_datagrams, remote_address};
 pub(crate) use units::Unit;
 
 use crate::host::Host;

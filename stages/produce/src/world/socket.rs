@@ -1,5 +1,6 @@
 //! Sockets: listeners of daemons, connections to them, and connections that processes open.
 
+use std::collections::HashSet;
 use std::net::Ipv4Addr;
 
 use scan::rules::network::{LOOPBACK6, WILDCARD6};
@@ -190,9 +191,53 @@ fn outbound(host: &Host, scan: u32, processes: &[Process], ids: &mut Ids, socket
     }
 }
 
+/// The kernel gives a port of an address to one datagram socket that talks; the next one gets the next port. What is told of two on
+/// one port would be the same. Those of stories keep theirs, which another host may know.
+pub(crate) fn part_datagrams(sockets: &mut [Socket]) {
+    let mut taken: HashSet<(String, u16)> = HashSet::new();
+    for of_story in [true, false] {
+        let talks = |socket: &&mut Socket| socket.protocol == Protocol::Udp && socket.state != SocketState::Listen;
+        for socket in sockets.iter_mut().filter(talks).filter(|socket| socket.mark.is_some() == of_story) {
+            while !taken.insert((socket.local_ip.clone(), socket.local_port)) {
+                let next = u32::from(socket.local_port) + 1;
+                socket.local_port = if next > EPHEMERAL[1] { EPHEMERAL[0] } else { next } as u16;
+            }
+        }
+    }
+}
+
 fn came(since: Since, host: &Host, scan: u32) -> u32 {
     match since {
         Since::Boot => host.moments[scan as usize].boot,
         Since::Scan(at) => at,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn datagram(local_port: u16, mark: Option<Mark>) -> Socket {
+        Socket {
+            protocol: Protocol::Udp,
+            state: SocketState::Established,
+            local_ip: "10.0.0.1".to_owned(),
+            local_port,
+            remote_ip: "10.0.0.2".to_owned(),
+            remote_port: 53,
+            inode: 7,
+            pid: None,
+            order: 0,
+            mark,
+        }
+    }
+
+    #[test]
+    fn datagram_sockets_share_no_port_and_those_of_stories_keep_theirs() {
+        let mark = Some(Mark { story: 0, step: 0, missed: false });
+        let mut sockets =
+            [datagram(60_999, None), datagram(40_000, None), datagram(60_999, None), datagram(60_999, mark)];
+        part_datagrams(&mut sockets);
+        assert_eq!(sockets.map(|socket| socket.local_port), [32_768, 40_000, 32_769, 60_999]);
     }
 }
