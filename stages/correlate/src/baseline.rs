@@ -7,23 +7,40 @@ use std::collections::{HashMap, HashSet};
 
 use scan::Finding;
 
-use crate::facts::{Change, Terms};
+use crate::facts::Change;
+use crate::terms::Terms;
+
+/// Of one finding.
+#[derive(Clone, Copy)]
+struct Seen {
+    first: u32,
+    scans: u32,
+}
+
+/// What earlier scans hold of a finding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sightings {
+    /// How many hold it.
+    pub count: u32,
+    /// The first scan that does, which may be the current one.
+    pub first: u32,
+}
 
 /// Counts, per finding, the earlier scans that hold it.
 #[derive(Default)]
 pub struct Baseline {
-    seen: HashMap<String, u32>,
+    seen: HashMap<String, Seen>,
     current: HashSet<String>,
     scans: u32,
 }
 
 impl Baseline {
-    /// Notes a finding of the current scan and says how many earlier scans hold it.
-    pub fn observe(&mut self, scanner: &str, finding: &Finding, terms: &Terms<'_>) -> u32 {
+    /// Notes a finding of the current scan and says what earlier scans hold of it.
+    pub fn observe(&mut self, scanner: &str, finding: &Finding, terms: &Terms<'_>) -> Sightings {
         let key = key(scanner, finding, terms);
-        let sightings = self.seen.get(&key).copied().unwrap_or(0);
+        let seen = self.seen.get(&key).copied().unwrap_or(Seen { first: self.scans, scans: 0 });
         self.current.insert(key);
-        sightings
+        Sightings { count: seen.scans, first: seen.first }
     }
 
     /// How a finding with `sightings` relates to the earlier scans.
@@ -43,7 +60,7 @@ impl Baseline {
     /// Ends the current scan: what it held is history from now on.
     pub fn end_scan(&mut self) {
         for key in self.current.drain() {
-            *self.seen.entry(key).or_default() += 1;
+            self.seen.entry(key).or_insert(Seen { first: self.scans, scans: 0 }).scans += 1;
         }
         self.scans += 1;
     }
@@ -84,7 +101,7 @@ mod tests {
     use scan::Severity;
 
     fn observe(baseline: &mut Baseline, scanner: &str, finding: &Finding) -> u32 {
-        baseline.observe(scanner, finding, &Terms::of(scanner, finding))
+        baseline.observe(scanner, finding, &Terms::of(scanner, finding)).count
     }
 
     #[test]

@@ -1,14 +1,16 @@
-//! What a finding says, in terms that can be joined: the same pid, executable or port under whatever key a scanner puts it.
-//!
-//! Everything borrows from the finding; nothing is guessed. The scanner's forms are in FACTS and in `scan::rules`.
+//! One finding as rules see it, and the fields that they may ask for.
 
+use std::borrow::Cow;
 use std::str::FromStr;
 
 use scan::Finding;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// Marks an executable whose file is gone.
-const DELETED: &str = " (deleted)";
+use crate::fleet::Prevalence;
+use crate::knowledge::KNOWLEDGE;
+use crate::place::{self, base_name};
+use crate::terms::Terms;
 
 /// How a finding relates to the host's earlier scans.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,60 +34,6 @@ impl Change {
     }
 }
 
-/// The joinable terms of one finding.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Terms<'a> {
-    /// Process id.
-    pub pid: Option<&'a str>,
-    /// Path (or bare name) of the program, without the scanner's mark for a deleted file.
-    pub executable: Option<&'a str>,
-    /// Local port.
-    pub port: Option<&'a str>,
-    /// A file or directory.
-    pub path: Option<&'a str>,
-    /// A kernel module.
-    pub module: Option<&'a str>,
-    /// A kernel parameter's last name: `ip_forward`.
-    pub parameter: Option<&'a str>,
-    /// That parameter's value.
-    pub value: Option<&'a str>,
-    /// A systemd unit.
-    pub unit: Option<&'a str>,
-}
-
-impl<'a> Terms<'a> {
-    /// Reads the terms of a finding.
-    pub fn of(scanner: &str, finding: &'a Finding) -> Terms<'a> {
-        let id = finding.id.as_str();
-        let none = Terms::default();
-        match scanner {
-            "processes" => Terms { pid: Some(id), executable: process_executable(finding), ..none },
-            "ioc" => Terms { pid: finding.get("pid"), executable: Some(ioc_executable(id)), ..none },
-            "network" => Terms {
-                pid: finding.get("pid"),
-                executable: finding.get("exe").map(without_mark),
-                port: finding.get("lport").or_else(|| finding.get("port")),
-                ..none
-            },
-            "suid_sgid" => Terms { path: Some(id), ..none },
-            "world_writable" => Terms { path: Some(id.strip_suffix(":dangling_suid_link").unwrap_or(id)), ..none },
-            "suid" | "yara" => Terms { path: finding.get("path"), ..none },
-            "modules" => Terms { module: module_name(finding), ..none },
-            "kernel_params" => {
-                Terms { parameter: id.rsplit('/').next(), value: finding.get("current"), path: Some(id), ..none }
-            }
-            "kernel_hardening" => Terms {
-                parameter: finding.get("path").and_then(|path| path.rsplit('/').next()),
-                value: finding.get("value"),
-                path: finding.get("path"),
-                ..none
-            },
-            "systemd_units" => Terms { unit: finding.get("unit"), ..none },
-            _ => none,
-        }
-    }
-}
-
 /// One finding as rules see it.
 #[derive(Clone, Copy)]
 pub struct Facts<'a> {
@@ -97,38 +45,101 @@ pub struct Facts<'a> {
     pub terms: Terms<'a>,
     /// How it relates to earlier scans; unknown while hosts are compared.
     pub change: Option<Change>,
+    /// The first scan of the host that holds it; unknown while hosts are compared.
+    pub first_seen: Option<u32>,
+    /// On how many hosts what it names is; unknown where there are too few hosts to say, and while they are compared.
+    pub prevalence: Option<Prevalence>,
 }
 
 impl<'a> Facts<'a> {
+    /// A finding by itself, without history.
+    pub fn alone(scanner: &'a str, finding: &'a Finding) -> Facts<'a> {
+        Facts { scanner, finding, terms: Terms::of(scanner, finding), change: None, first_seen: None, prevalence: None }
+    }
+
     /// A field's value, where the finding has one.
-    pub fn get(&self, field: &Field) -> Option<&'a str> {
+    pub fn get(&self, field: &Field) -> Option<Cow<'a, str>> {
+        let terms = &self.terms;
         let value = match field {
             Field::Scanner => Some(self.scanner),
             Field::Id => Some(self.finding.id.as_str()),
             Field::Severity => Some(self.finding.severity.name()),
             Field::Change => self.change.map(Change::name),
-            Field::Pid => self.terms.pid,
-            Field::Executable => self.terms.executable,
-            Field::Port => self.terms.port,
+            Field::Pid => terms.pid,
+            Field::Executable => self.program(),
+            Field::Argv0 => terms.argv0,
+            Field::Program => self.program().map(base_name),
+            Field::Place => self.located().and_then(place::place),
+            Field::Hidden => self.located().map(|path| yes_or_no(place::hidden(path))),
+            Field::Disguised => terms.argv0.zip(self.program()).map(|(name, path)| yes_or_no(disguised(name, path))),
+            Field::Stem => self.name().and_then(place::stem),
+            Field::Account => self.finding.get("uid").and_then(account),
+            Field::Prevalence => self.prevalence.map(Prevalence::name),
+            Field::Known => terms.path.map(|path| yes_or_no(KNOWLEDGE.packaged_suid(path))),
+            Field::Port => terms.port,
+            Field::Inode => terms.inode,
             Field::LocalAddress => self.finding.get("lip"),
             Field::RemoteAddress => self.finding.get("rip"),
             Field::RemotePort => self.finding.get("rport"),
+            Field::Remote => self.finding.get("rip").and_then(place::reach),
+            Field::Local => self.finding.get("lip").and_then(place::reach),
             Field::State => self.finding.get("state"),
-            Field::Path => self.terms.path,
-            Field::Directory => self.terms.path.and_then(|path| path.rsplit_once('/')).map(|(directory, _)| directory),
-            Field::Module => self.terms.module,
-            Field::Parameter => self.terms.parameter,
-            Field::Value => self.terms.value,
-            Field::Unit => self.terms.unit,
+            Field::Path => terms.path,
+            Field::Directory => self.located().and_then(|path| path.rsplit_once('/')).map(|(directory, _)| directory),
+            Field::Module => terms.module,
+            Field::Parameter => terms.parameter,
+            Field::Value => terms.value,
+            Field::Unit => terms.unit,
             Field::Metadata(key) => self.finding.get(key),
+            Field::ConnectionOut => return self.connection(["lip", "rip", "rport"]).map(Cow::Owned),
+            Field::ConnectionIn => return self.connection(["rip", "lip", "lport"]).map(Cow::Owned),
         };
-        value.filter(|text| !text.is_empty())
+        value.filter(|text| !text.is_empty()).map(Cow::Borrowed)
+    }
+
+    /// What is counted over hosts: a module, a unit or a path.
+    pub fn name(&self) -> Option<&'a str> {
+        self.terms.module.or(self.terms.unit).or(self.located())
+    }
+
+    /// The file that a process runs, as well as the scan tells it.
+    fn program(&self) -> Option<&'a str> {
+        self.terms.program.or(self.terms.executable)
+    }
+
+    fn located(&self) -> Option<&'a str> {
+        self.program().or(self.terms.path)
+    }
+
+    /// `CLIENT>SERVER:PORT`, the same text from both ends of a connection.
+    fn connection(&self, [client, server, port]: [&str; 3]) -> Option<String> {
+        let get = |key| self.finding.get(key).filter(|text| !text.is_empty());
+        Some(format!("{}>{}:{}", get(client)?, get(server)?, get(port)?))
     }
 }
 
+/// Whose process it is: `root`, `system` (a service's account) or `user`, by the ranges of Debian and Fedora.
+fn account(uid: &str) -> Option<&'static str> {
+    match uid.parse::<u32>().ok()? {
+        0 => Some("root"),
+        1..1000 | 65_534 => Some("system"),
+        _ => Some("user"),
+    }
+}
+
+fn yes_or_no(holds: bool) -> &'static str {
+    if holds { "yes" } else { "no" }
+}
+
+/// A program of a file calls itself a kernel thread, whose names stand in brackets.
+fn disguised(argv0: &str, program: &str) -> bool {
+    program.starts_with('/') && argv0.starts_with('[')
+}
+
 /// What a rule may ask of a finding.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
+#[schemars(with = "String")]
 #[expect(missing_docs, reason = "the names are the documentation; rules/README.md lists them")]
 pub enum Field {
     Scanner,
@@ -137,10 +148,24 @@ pub enum Field {
     Change,
     Pid,
     Executable,
+    Argv0,
+    Program,
+    Place,
+    Hidden,
+    Disguised,
+    Stem,
+    Account,
+    Prevalence,
+    Known,
     Port,
+    Inode,
     LocalAddress,
     RemoteAddress,
     RemotePort,
+    Remote,
+    Local,
+    ConnectionOut,
+    ConnectionIn,
     State,
     Path,
     Directory,
@@ -151,33 +176,52 @@ pub enum Field {
     Metadata(String),
 }
 
+/// Every field but those of the metadata, by the name that rules use.
+pub const FIELDS: [(&str, Field); 31] = [
+    ("scanner", Field::Scanner),
+    ("id", Field::Id),
+    ("severity", Field::Severity),
+    ("change", Field::Change),
+    ("pid", Field::Pid),
+    ("executable", Field::Executable),
+    ("argv0", Field::Argv0),
+    ("program", Field::Program),
+    ("place", Field::Place),
+    ("hidden", Field::Hidden),
+    ("disguised", Field::Disguised),
+    ("stem", Field::Stem),
+    ("account", Field::Account),
+    ("prevalence", Field::Prevalence),
+    ("known", Field::Known),
+    ("port", Field::Port),
+    ("inode", Field::Inode),
+    ("local_address", Field::LocalAddress),
+    ("remote_address", Field::RemoteAddress),
+    ("remote_port", Field::RemotePort),
+    ("remote", Field::Remote),
+    ("local", Field::Local),
+    ("connection_out", Field::ConnectionOut),
+    ("connection_in", Field::ConnectionIn),
+    ("state", Field::State),
+    ("path", Field::Path),
+    ("directory", Field::Directory),
+    ("module", Field::Module),
+    ("parameter", Field::Parameter),
+    ("value", Field::Value),
+    ("unit", Field::Unit),
+];
+
 impl FromStr for Field {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Field, String> {
-        Ok(match text {
-            "scanner" => Field::Scanner,
-            "id" => Field::Id,
-            "severity" => Field::Severity,
-            "change" => Field::Change,
-            "pid" => Field::Pid,
-            "executable" => Field::Executable,
-            "port" => Field::Port,
-            "local_address" => Field::LocalAddress,
-            "remote_address" => Field::RemoteAddress,
-            "remote_port" => Field::RemotePort,
-            "state" => Field::State,
-            "path" => Field::Path,
-            "directory" => Field::Directory,
-            "module" => Field::Module,
-            "parameter" => Field::Parameter,
-            "value" => Field::Value,
-            "unit" => Field::Unit,
-            _ => match text.strip_prefix("metadata.") {
-                Some(key) if !key.is_empty() => Field::Metadata(key.to_owned()),
-                _ => return Err(format!("no field `{text}`; rules/README.md lists the fields")),
-            },
-        })
+        if let Some((_, field)) = FIELDS.iter().find(|(name, _)| *name == text) {
+            return Ok(field.clone());
+        }
+        match text.strip_prefix("metadata.") {
+            Some(key) if !key.is_empty() => Ok(Field::Metadata(key.to_owned())),
+            _ => Err(format!("no field `{text}`; rules/README.md lists the fields")),
+        }
     }
 }
 
@@ -189,67 +233,36 @@ impl TryFrom<String> for Field {
     }
 }
 
-/// The last part of a path: `sshd` of `/usr/sbin/sshd`.
-pub fn base_name(path: &str) -> &str {
-    path.rsplit('/').next().unwrap_or(path)
-}
-
-fn without_mark(path: &str) -> &str {
-    path.strip_suffix(DELETED).unwrap_or(path)
-}
-
-/// An ioc is named `<executable>:<pid>`.
-fn ioc_executable(id: &str) -> &str {
-    without_mark(id.rsplit_once(':').map_or(id, |(executable, _)| executable))
-}
-
-/// A kernel thread has no command line and no executable. A process that writes its state into argv[0] (`sshd: eve@pts/0`,
-/// `-bash`) is known by the program's name in it.
-fn process_executable(finding: &Finding) -> Option<&str> {
-    let path = finding.get("exe_path").unwrap_or(finding.description.as_str());
-    if path == "(no cmdline)" || path.is_empty() {
-        return None;
-    }
-    if path.starts_with('/') {
-        return Some(without_mark(path));
-    }
-    let name = path.split([':', ' ']).next().unwrap_or(path);
-    Some(name.strip_prefix('-').unwrap_or(name))
-}
-
-/// The summary is about all modules; the agent's own fixtures name the module in the metadata.
-fn module_name(finding: &Finding) -> Option<&str> {
-    finding.get("module").or_else(|| (finding.id != "module_summary").then_some(finding.id.as_str()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use scan::Severity;
 
     #[test]
-    fn an_ioc_and_its_process_have_the_same_terms() {
-        let ioc = Finding::new("/opt/app/server (deleted):1313", "t", Severity::Critical, "").with("pid", "1313");
-        let process = Finding::new("1313", "Process 1313", Severity::Info, "/opt/app/server");
-        let (ioc, process) = (Terms::of("ioc", &ioc), Terms::of("processes", &process));
-        assert_eq!((ioc.pid, ioc.executable), (Some("1313"), Some("/opt/app/server")));
-        assert_eq!((ioc.pid, ioc.executable), (process.pid, process.executable));
-    }
-
-    #[test]
-    fn kernel_threads_have_no_executable_and_summaries_no_module() {
-        let thread = Finding::new("2", "Process 2", Severity::Info, "(no cmdline)");
-        assert_eq!(Terms::of("processes", &thread).executable, None);
-        let session = Finding::new("9", "Process 9", Severity::Info, "sshd: eve@pts/0");
-        assert_eq!(Terms::of("processes", &session).executable, Some("sshd"));
-        let summary = Finding::new("module_summary", "Kernel Module Summary", Severity::Info, "");
-        assert_eq!(Terms::of("modules", &summary).module, None);
-    }
-
-    #[test]
     fn unknown_fields_are_refused() {
         assert!("inode_number".parse::<Field>().unwrap_err().contains("inode_number"));
         assert!("metadata.".parse::<Field>().is_err());
         assert_eq!("metadata.exe".parse(), Ok(Field::Metadata("exe".into())));
+    }
+
+    #[test]
+    fn both_ends_name_a_connection_alike() {
+        let end = |lip: &str, lport: &str, rip: &str, rport: &str| {
+            let socket = Finding::new("tcp:1:2", "t", Severity::Info, "");
+            socket.with("lip", lip).with("lport", lport).with("rip", rip).with("rport", rport)
+        };
+        let (client, server) = (end("10.0.0.1", "50000", "10.0.0.2", "22"), end("10.0.0.2", "22", "10.0.0.1", "50000"));
+        let value = |finding, field| Facts::alone("network", finding).get(&field).map(Cow::into_owned);
+        assert_eq!(value(&client, Field::ConnectionOut).as_deref(), Some("10.0.0.1>10.0.0.2:22"));
+        assert_eq!(value(&client, Field::ConnectionOut), value(&server, Field::ConnectionIn));
+    }
+
+    #[test]
+    fn a_file_that_calls_itself_a_kernel_thread_is_disguised() {
+        let ioc =
+            |command: &str| Finding::new("/tmp/x:4", "t", Severity::High, "").with("pid", "4").with("command", command);
+        let disguise = |finding: &Finding| Facts::alone("ioc", finding).get(&Field::Disguised).map(Cow::into_owned);
+        assert_eq!(disguise(&ioc("[kworker/0:1]")).as_deref(), Some("yes"));
+        assert_eq!(disguise(&ioc("./x")).as_deref(), Some("no"));
     }
 }

@@ -1,39 +1,110 @@
 //! Values that several hosts share: what the rules that compare hosts are answered from.
 //!
 //! Collected in a pass of its own, because a host's lines are written before the next host is read. Held in memory: only
-//! values that such a rule asks for.
+//! values that such a rule asks for, and after the pass only those that are shared; and how many hosts each name is on.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use scan::ScannerResult;
 
-use crate::facts::{Facts, Terms};
+use crate::facts::{Facts, Field};
 use crate::rule::{Join, Rule};
 
-/// Hosts by rule and shared value.
+/// Fewer hosts say nothing about what is rare.
+const FEWEST_HOSTS: usize = 20;
+/// A name on at most this share of the hosts is on few.
+const FEW: usize = 50;
+/// On so many, whatever the number of hosts.
+const ALWAYS_FEW: u32 = 2;
+
+/// What all hosts together say.
 #[derive(Default)]
 pub struct Fleet {
-    shared: HashMap<(usize, String), Vec<String>>,
+    shared: HashMap<usize, HashMap<String, Vec<String>>>,
+    hosts_with: HashMap<String, u32>,
+    hosts: usize,
 }
 
-/// The values of one host that a rule asks for: place of the rule, value.
-pub type Values = HashSet<(usize, String)>;
+/// On how many hosts a program, module, unit or file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Prevalence {
+    /// On no other host.
+    One,
+    /// On two, or on at most one host in fifty.
+    Few,
+    /// On more.
+    Many,
+}
 
-/// Whether a rule that compares hosts looks at the findings of `scanner`.
+impl Prevalence {
+    /// The name in rules.
+    pub fn name(self) -> &'static str {
+        match self {
+            Prevalence::One => "one",
+            Prevalence::Few => "few",
+            Prevalence::Many => "many",
+        }
+    }
+}
+
+/// All hosts so far.
+#[derive(Default)]
+pub struct Comparison {
+    holders: HashMap<(usize, String), BTreeSet<(Part, String)>>,
+    hosts_with: HashMap<String, u32>,
+    hosts: usize,
+}
+
+/// What one host adds.
+#[derive(Default)]
+pub struct Seen {
+    values: HashSet<(usize, Part, String)>,
+    names: HashSet<String>,
+}
+
+/// Which set of a rule a value is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Part {
+    /// The first.
+    Left,
+    /// The second.
+    Right,
+}
+
+/// Whether the findings of `scanner` have a part in what is compared.
 pub fn asks_for(rules: &[Rule], scanner: &str) -> bool {
-    rules.iter().any(|rule| matches!(rule.join, Join::Hosts { .. }) && rule.find.scanner == scanner)
+    let sides = |rule: &'_ Rule| -> Vec<String> {
+        let with = rule.join.with().into_iter().flat_map(|side| side.scanners());
+        rule.find.scanners().chain(with).map(str::to_owned).collect()
+    };
+    let comparing = |rule: &&Rule| rule.join.compares_hosts() || asks_prevalence(rule);
+    rules.iter().filter(comparing).any(|rule| sides(rule).iter().any(|name| name == scanner))
+}
+
+fn asks_prevalence(rule: &Rule) -> bool {
+    let sides = std::iter::once(&rule.find).chain(rule.join.with());
+    sides.flat_map(|side| side.fields()).any(|field| *field == Field::Prevalence)
 }
 
 /// Collects the values of one scan.
-pub fn collect(rules: &[Rule], results: &[ScannerResult], values: &mut Values) {
+pub fn collect(rules: &[Rule], results: &[ScannerResult], seen: &mut Seen) {
+    for result in results {
+        for name in result.findings.iter().filter_map(|finding| Facts::alone(&result.scanner, finding).name()) {
+            if !seen.names.contains(name) {
+                seen.names.insert(name.to_owned());
+            }
+        }
+    }
+    let findings = || results.iter().flat_map(|r| r.findings.iter().map(|finding| Facts::alone(&r.scanner, finding)));
     for (number, rule) in rules.iter().enumerate() {
-        let Join::Hosts { field, .. } = &rule.join else { continue };
-        let of_scanner = results.iter().filter(|result| result.scanner == rule.find.scanner);
-        for finding in of_scanner.flat_map(|result| &result.findings) {
-            let scanner = rule.find.scanner.as_str();
-            let facts = Facts { scanner, finding, terms: Terms::of(scanner, finding), change: None };
-            if let Some(value) = facts.get(field).filter(|_| rule.find.holds(&facts)) {
-                values.insert((number, value.to_owned()));
+        let sides = match &rule.join {
+            Join::Hosts { field, .. } => vec![(Part::Left, &rule.find, field)],
+            Join::Peers { field, with, to } => vec![(Part::Left, &rule.find, field), (Part::Right, with, to)],
+            _ => continue,
+        };
+        for (part, side, field) in sides {
+            for facts in findings().filter(|facts| side.holds(facts)) {
+                seen.values.extend(facts.get(field).map(|value| (number, part, value.into_owned())));
             }
         }
     }
@@ -41,32 +112,64 @@ pub fn collect(rules: &[Rule], results: &[ScannerResult], values: &mut Values) {
 
 /// Whether any rule compares hosts at all.
 pub fn needed(rules: &[Rule]) -> bool {
-    rules.iter().any(|rule| matches!(rule.join, Join::Hosts { .. }))
+    rules.iter().any(|rule| rule.join.compares_hosts() || asks_prevalence(rule))
+}
+
+impl Comparison {
+    /// Adds what one host has.
+    pub fn add(&mut self, host: &str, seen: Seen) {
+        self.hosts += 1;
+        for name in seen.names {
+            *self.hosts_with.entry(name).or_default() += 1;
+        }
+        for (rule, part, value) in seen.values {
+            self.holders.entry((rule, value)).or_default().insert((part, host.to_owned()));
+        }
+    }
+
+    /// What at least as many hosts share as each rule wants.
+    pub fn finish(self, rules: &[Rule]) -> Fleet {
+        let mut shared: HashMap<usize, HashMap<String, Vec<String>>> = HashMap::new();
+        for ((rule, value), holders) in self.holders {
+            if is_shared(&rules[rule], &holders) {
+                let hosts: BTreeSet<String> = holders.into_iter().map(|(_, host)| host).collect();
+                shared.entry(rule).or_default().insert(value, hosts.into_iter().collect());
+            }
+        }
+        Fleet { shared, hosts_with: self.hosts_with, hosts: self.hosts }
+    }
 }
 
 impl Fleet {
-    /// What at least as many hosts share as each rule wants.
-    pub fn new(rules: &[Rule], hosts: impl IntoIterator<Item = (String, Values)>) -> Fleet {
-        let mut all: HashMap<(usize, String), BTreeSet<String>> = HashMap::new();
-        for (host, values) in hosts {
-            for value in values {
-                all.entry(value).or_default().insert(host.clone());
-            }
+    /// On how many hosts `name` is, where there are enough hosts to say.
+    pub fn prevalence(&self, name: &str) -> Option<Prevalence> {
+        if self.hosts < FEWEST_HOSTS {
+            return None;
         }
-        let enough = |rule: usize| match rules[rule].join {
-            Join::Hosts { at_least, .. } => at_least,
-            _ => usize::MAX,
-        };
-        let shared = all
-            .into_iter()
-            .filter(|((rule, _), hosts)| hosts.len() >= enough(*rule))
-            .map(|(key, hosts)| (key, hosts.into_iter().collect()))
-            .collect();
-        Fleet { shared }
+        let hosts = self.hosts_with.get(name).copied().unwrap_or(1);
+        let few = ALWAYS_FEW.max((self.hosts / FEW) as u32);
+        Some(if hosts <= 1 {
+            Prevalence::One
+        } else if hosts <= few {
+            Prevalence::Few
+        } else {
+            Prevalence::Many
+        })
     }
 
     /// The hosts that share `value`, where there are enough of them.
     pub fn hosts(&self, rule: usize, value: &str) -> Option<&[String]> {
-        self.shared.get(&(rule, value.to_owned())).map(Vec::as_slice)
+        self.shared.get(&rule)?.get(value).map(Vec::as_slice)
+    }
+}
+
+fn is_shared(rule: &Rule, holders: &BTreeSet<(Part, String)>) -> bool {
+    match rule.join {
+        Join::Hosts { at_least, .. } => holders.len() >= at_least,
+        Join::Peers { .. } => {
+            let of = |part| holders.iter().filter(move |(own, _)| *own == part).map(|(_, host)| host);
+            of(Part::Left).any(|left| of(Part::Right).any(|right| left != right))
+        }
+        _ => false,
     }
 }

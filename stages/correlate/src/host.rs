@@ -7,27 +7,38 @@ use std::collections::{BTreeSet, HashMap};
 use contract::StageError;
 use scan::{Finding, ScanFile, Severity};
 
-use crate::baseline::Baseline;
+use crate::baseline::{Baseline, Sightings};
 use crate::category::Category;
-use crate::facts::{Facts, Terms};
+use crate::facts::Facts;
 use crate::fleet::Fleet;
-use crate::graph::Clusters;
+use crate::graph::Graph;
+use crate::history::History;
 use crate::join::{self, Match};
 use crate::knowledge::KNOWLEDGE;
 use crate::record::{BaselineStatus, Correlation, EnrichedFinding, Subscores};
 use crate::risk::{self, Exposure, Factors, Profile};
 use crate::role;
-use crate::rule::Rule;
+use crate::sides::Ruleset;
 use crate::tags::{self, NAME_PATTERN, PROCESS_NOVEL};
+use crate::terms::{self, Terms};
 
 /// What every host is computed with.
 pub struct Setting<'s> {
     /// The reading of the risk formula.
     pub profile: Profile,
     /// The rules.
-    pub rules: &'s [Rule],
+    pub rules: &'s Ruleset<'s>,
     /// What several hosts share.
     pub fleet: &'s Fleet,
+    /// The suspicion from which on a cluster is called an attack.
+    pub suspect_at: u8,
+}
+
+/// What a host's earlier scans left behind.
+#[derive(Default)]
+pub struct Past {
+    baseline: Baseline,
+    history: History,
 }
 
 /// The lines of one host.
@@ -41,17 +52,19 @@ pub struct HostLines {
     pub finding_count: u64,
     /// Correlations written.
     pub correlation_count: u64,
+    /// Scans with a cluster that is called an attack.
+    pub suspected_scans: u64,
 }
 
 /// Computes the lines of one host from its scans, given in the order of time.
 pub fn lines(setting: &Setting<'_>, scans: &[ScanFile]) -> Result<HostLines, StageError> {
     let mut lines = HostLines::default();
-    let mut baseline = Baseline::default();
+    let mut past = Past::default();
     for file in scans {
         let report = file.read()?;
         let results = report.results.into_iter();
         let findings = results.flat_map(|r| r.findings.into_iter().map(move |finding| (r.scanner.clone(), finding)));
-        let (enriched, correlations) = scan(setting, &file.host, file.scan, findings.collect(), &mut baseline);
+        let (enriched, correlations) = scan(setting, &file.host, file.scan, findings.collect(), &mut past);
         for finding in &enriched {
             write_line(&mut lines.findings, finding);
         }
@@ -60,6 +73,7 @@ pub fn lines(setting: &Setting<'_>, scans: &[ScanFile]) -> Result<HostLines, Sta
         }
         lines.finding_count += enriched.len() as u64;
         lines.correlation_count += correlations.len() as u64;
+        lines.suspected_scans += u64::from(enriched.iter().any(|finding| finding.suspected));
     }
     Ok(lines)
 }
@@ -70,42 +84,35 @@ pub fn scan(
     host: &str,
     number: u32,
     mut findings: Vec<(String, Finding)>,
-    baseline: &mut Baseline,
+    past: &mut Past,
 ) -> (Vec<EnrichedFinding>, Vec<Correlation>) {
     findings.sort_by(|(a, x), (b, y)| (a, &x.id).cmp(&(b, &y.id)));
-    let sightings: Vec<u32> = findings
+    let sightings: Vec<Sightings> = findings
         .iter()
-        .map(|(scanner, finding)| baseline.observe(scanner, finding, &Terms::of(scanner, finding)))
+        .map(|(scanner, finding)| past.baseline.observe(scanner, finding, &Terms::of(scanner, finding)))
         .collect();
-    let facts: Vec<Facts<'_>> = findings
-        .iter()
-        .zip(&sightings)
-        .map(|((scanner, finding), &seen)| Facts {
-            scanner,
-            finding,
-            terms: Terms::of(scanner, finding),
-            change: Some(baseline.change(seen)),
-        })
-        .collect();
-    let matches = join::matches(setting.rules, &facts, setting.fleet);
+    let facts = facts(&findings, &sightings, &past.baseline, setting.fleet);
+    let matches = join::matches(setting.rules, &facts, setting.fleet, &mut past.history);
+    let graph = Graph::of(findings.len(), setting.rules.rules, &matches);
     let document_ids = document_ids(&findings);
-    let correlations = matches.iter().map(|m| correlation(setting, host, number, m, &document_ids)).collect::<Vec<_>>();
-    let links = Links::of(findings.len(), &matches);
+    let named = |found: &Match<'_>| correlation(setting, host, number, found, &graph, &document_ids);
+    let correlations: Vec<Correlation> = matches.iter().map(named).collect();
     let container = role::container(&facts);
     let role = role::infer(&facts, container);
     let tags: Vec<BTreeSet<String>> =
-        facts.iter().zip(&sightings).map(|(facts, &seen)| tags::of(setting.profile, facts, seen)).collect();
+        facts.iter().zip(&sightings).map(|(facts, seen)| tags::of(setting.profile, facts, seen.count)).collect();
     drop(facts);
-    let earlier_scans = baseline.scans();
+    let earlier_scans = past.baseline.scans();
     let enriched = findings
         .into_iter()
         .zip(document_ids)
         .zip(sightings.into_iter().zip(tags))
         .enumerate()
         .map(|(index, (((scanner, finding), document_id), (sightings, tags)))| {
-            let joined: Vec<&Correlation> = links.of_finding[index].iter().map(|&m| &correlations[m]).collect();
-            let risk = assess(setting.profile, &scanner, &finding, &tags, sightings);
+            let joined: Vec<&Correlation> = graph.of_finding[index].iter().map(|&m| &correlations[m]).collect();
+            let risk = assess(setting.profile, &scanner, &finding, &tags, sightings.count);
             let added: u32 = joined.iter().map(|c| u32::from(c.risk_score_delta)).sum();
+            let suspicion = graph.cluster[index].map(|cluster| graph.suspicion(cluster));
             let operational_error = finding.severity == Severity::Error;
             EnrichedFinding {
                 host: host.to_owned(),
@@ -124,8 +131,8 @@ pub fn scan(
                 risk_total: (u32::from(risk.score) + added).min(100) as u8,
                 risk_subscores: subscores(&risk),
                 probability_actionable: risk.probability,
-                baseline_status: if sightings == 0 { BaselineStatus::New } else { BaselineStatus::Existing },
-                sightings,
+                baseline_status: if sightings.count == 0 { BaselineStatus::New } else { BaselineStatus::Existing },
+                sightings: sightings.count,
                 earlier_scans,
                 host_role: role.role.clone(),
                 host_role_rationale: role.rationale.clone(),
@@ -133,13 +140,15 @@ pub fn scan(
                 techniques: techniques(&tags, &joined),
                 correlation_refs: joined.iter().map(|c| c.id.clone()).collect::<BTreeSet<_>>().into_iter().collect(),
                 graph_degree: joined.len() as u32,
-                cluster_id: links.cluster[index].map(|number| format!("c{number}")),
+                cluster_id: graph.cluster[index].map(cluster_id),
+                cluster_suspicion: suspicion,
+                suspected: suspicion.is_some_and(|points| points >= setting.suspect_at),
                 tags: tags.into_iter().collect(),
                 scanner,
             }
         })
         .collect();
-    baseline.end_scan();
+    past.baseline.end_scan();
     (enriched, correlations)
 }
 
@@ -184,8 +193,40 @@ fn document_ids(findings: &[(String, Finding)]) -> Vec<String> {
     ids
 }
 
-fn correlation(setting: &Setting<'_>, host: &str, scan: u32, found: &Match<'_>, ids: &[String]) -> Correlation {
-    let rule = &setting.rules[found.rule];
+fn facts<'a>(
+    findings: &'a [(String, Finding)],
+    sightings: &[Sightings],
+    baseline: &Baseline,
+    fleet: &Fleet,
+) -> Vec<Facts<'a>> {
+    let own = |(scanner, finding): &'a (String, Finding)| (scanner.as_str(), Terms::of(scanner, finding));
+    let mut terms: Vec<(&str, Terms<'a>)> = findings.iter().map(own).collect();
+    terms::resolve(&mut terms);
+    let mut all = Vec::with_capacity(findings.len());
+    for (((scanner, finding), (_, terms)), seen) in findings.iter().zip(terms).zip(sightings) {
+        let (change, first_seen) = (Some(baseline.change(seen.count)), Some(seen.first));
+        let mut facts = Facts { scanner, finding, terms, change, first_seen, prevalence: None };
+        // Hosts where a process has no socket know it only by what it calls itself, so that counts as well.
+        let names = facts.name().into_iter().chain(facts.terms.executable);
+        facts.prevalence = names.filter_map(|name| fleet.prevalence(name)).max();
+        all.push(facts);
+    }
+    all
+}
+
+fn cluster_id(number: usize) -> String {
+    format!("c{number}")
+}
+
+fn correlation(
+    setting: &Setting<'_>,
+    host: &str,
+    scan: u32,
+    found: &Match<'_>,
+    graph: &Graph,
+    ids: &[String],
+) -> Correlation {
+    let rule = &setting.rules.rules[found.rule];
     Correlation {
         host: host.to_owned(),
         scan,
@@ -193,40 +234,15 @@ fn correlation(setting: &Setting<'_>, host: &str, scan: u32, found: &Match<'_>, 
         rule: rule.id.clone(),
         title: rule.title.clone(),
         rationale: found.rationale(rule),
-        related_finding_ids: found.members.iter().map(|&index| ids[index].clone()).collect(),
-        member_count: found.member_count as u32,
+        related_finding_ids: found.named().map(|index| ids[index].clone()).collect(),
+        member_count: found.all().count() as u32,
+        cluster_id: graph.cluster_of(setting.rules.rules, found).map(cluster_id),
         risk_score_delta: rule.delta,
         severity: rule.severity,
         tags: rule.tags.clone(),
         exposure_tags: rule.exposure_tags.clone(),
         techniques: rule.techniques.clone(),
         hosts: found.hosts.to_vec(),
-    }
-}
-
-/// Which correlations a finding is in, and which cluster.
-struct Links {
-    of_finding: Vec<Vec<usize>>,
-    cluster: Vec<Option<usize>>,
-}
-
-impl Links {
-    fn of(count: usize, matches: &[Match<'_>]) -> Links {
-        let mut of_finding = vec![Vec::new(); count];
-        let mut clusters = Clusters::new(count);
-        for (number, found) in matches.iter().enumerate() {
-            clusters.join(&found.members);
-            for &member in &found.members {
-                of_finding[member].push(number);
-            }
-        }
-        let mut names: HashMap<usize, usize> = HashMap::new();
-        let mut cluster = vec![None; count];
-        for index in (0..count).filter(|&index| !of_finding[index].is_empty()) {
-            let next = names.len() + 1;
-            cluster[index] = Some(*names.entry(clusters.root(index)).or_insert(next));
-        }
-        Links { of_finding, cluster }
     }
 }
 

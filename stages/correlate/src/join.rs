@@ -1,68 +1,81 @@
 //! Evaluates rules on one scan. What shares a value becomes one correlation, so there are at most as many as values, and
 //! the work is linear in the findings.
 
-use std::collections::{BTreeMap, HashMap};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use contract::Digest;
 
 use crate::facts::{Facts, Field};
 use crate::fleet::Fleet;
-use crate::rule::{Join, Rule, Side};
+use crate::history::History;
+use crate::rule::{Join, Rule};
+use crate::sides::{Members, Ruleset};
 
 /// Members that one correlation names; what lies beyond is only counted.
 pub const MEMBER_LIMIT: usize = 24;
 
-/// One match of one rule: indices into the scan's findings.
+/// One match of one rule: places among the scan's findings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Match<'r> {
     /// The rule's place in the set.
     pub rule: usize,
     /// The value that was shared; empty where the host itself is what is shared.
     pub key: String,
-    /// The first findings it joins, first set before second, at most [`MEMBER_LIMIT`].
-    pub members: Vec<usize>,
-    /// How many it joins in all.
-    pub member_count: usize,
     /// Of the first set.
-    pub left: usize,
-    /// Of the second set.
-    pub right: usize,
+    pub left: Vec<usize>,
+    /// Of the second set, without those of the first.
+    pub right: Vec<usize>,
     /// Where hosts were compared: all that share the value.
     pub hosts: &'r [String],
 }
 
-/// Every match of `rules` on a scan, by rule and then by value.
-pub fn matches<'r>(rules: &[Rule], findings: &[Facts<'_>], fleet: &'r Fleet) -> Vec<Match<'r>> {
-    let mut by_scanner: HashMap<&str, Vec<usize>> = HashMap::new();
-    for (index, facts) in findings.iter().enumerate() {
-        by_scanner.entry(facts.scanner).or_default().push(index);
-    }
-    let scan = Scan { findings, by_scanner };
+/// Every match of the rules on a scan, by rule and then by value. What later scans are compared with goes into `history`.
+pub fn matches<'r>(
+    rules: &Ruleset<'_>,
+    findings: &[Facts<'_>],
+    fleet: &'r Fleet,
+    history: &mut History,
+) -> Vec<Match<'r>> {
+    let members = rules.members(findings);
+    let mut scan = Scan { findings, members };
     let mut found = Vec::new();
-    for (number, rule) in rules.iter().enumerate() {
+    for (number, rule) in rules.rules.iter().enumerate() {
+        let before = found.len();
         match &rule.join {
-            Join::Key { field, with, to } => scan.join_key(number, &rule.find, field, with, to, &mut found),
-            Join::Host { with } => scan.join_host(number, &rule.find, with, &mut found),
-            Join::Hosts { field, .. } => scan.join_hosts(number, &rule.find, field, fleet, &mut found),
+            Join::Key { field, to, .. } => scan.join_key(number, field, to, &mut found),
+            Join::Host { .. } => scan.join_host(number, &mut found),
+            Join::Together { scanners } => scan.join_together(number, *scanners, &mut found),
+            Join::Window { scans, scanners } => scan.join_window(number, *scans, *scanners, &mut found),
+            Join::Earlier { field, to, scans, .. } => {
+                let rights = scan.by_value(&scan.members.right(number), to);
+                for (value, lefts) in scan.by_value(&scan.members.left(number), field) {
+                    if history.within(number, &value, *scans) {
+                        found.push(Match::new(number, value.into_owned(), lefts, Vec::new()));
+                    }
+                }
+                history.note(number, rights.into_keys());
+            }
+            Join::Hosts { field, .. } => scan.join_hosts(number, field, None, fleet, &mut found),
+            Join::Peers { field, to, .. } => scan.join_hosts(number, field, Some(to), fleet, &mut found),
         }
+        scan.members.note(number, &found[before..]);
     }
+    history.end_scan();
     found
 }
 
 struct Scan<'s, 'a> {
     findings: &'s [Facts<'a>],
-    by_scanner: HashMap<&'s str, Vec<usize>>,
+    members: Members<'s>,
 }
 
-impl<'a> Scan<'_, 'a> {
-    fn members<'x>(&'x self, side: &'x Side) -> impl Iterator<Item = usize> + 'x {
-        let all = self.by_scanner.get(side.scanner.as_str()).map_or(&[][..], Vec::as_slice);
-        all.iter().copied().filter(|&index| side.holds(&self.findings[index]))
-    }
+type Groups<'a> = BTreeMap<Cow<'a, str>, Vec<usize>>;
 
-    fn by_value(&self, side: &Side, field: &Field) -> BTreeMap<&'a str, Vec<usize>> {
-        let mut groups: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-        for index in self.members(side) {
+impl<'a> Scan<'_, 'a> {
+    fn by_value(&self, members: &[usize], field: &Field) -> Groups<'a> {
+        let mut groups = Groups::new();
+        for &index in members {
             if let Some(value) = self.findings[index].get(field) {
                 groups.entry(value).or_default().push(index);
             }
@@ -70,53 +83,96 @@ impl<'a> Scan<'_, 'a> {
         groups
     }
 
-    fn join_key(&self, rule: usize, left: &Side, field: &Field, with: &Side, to: &Field, found: &mut Vec<Match<'_>>) {
-        let lefts = self.by_value(left, field);
-        if lefts.is_empty() {
+    fn join_key(&self, rule: usize, field: &Field, to: &Field, found: &mut Vec<Match<'_>>) {
+        let (left, right) = (self.members.left(rule), self.members.right(rule));
+        if left.is_empty() || right.is_empty() {
             return;
         }
-        let rights = self.by_value(with, to);
-        for (value, lefts) in lefts {
-            if let Some(rights) = rights.get(value) {
-                found.push(Match::new(rule, value, &lefts, rights, &[]));
+        let mut rights = self.by_value(&right, to);
+        for (value, lefts) in self.by_value(&left, field) {
+            if let Some(rights) = rights.remove(&value) {
+                push_both(found, Match::new(rule, value.into_owned(), lefts, rights));
             }
         }
     }
 
-    fn join_host(&self, rule: usize, left: &Side, with: &Side, found: &mut Vec<Match<'_>>) {
-        let lefts: Vec<usize> = self.members(left).collect();
-        if lefts.is_empty() {
-            return;
-        }
-        let rights: Vec<usize> = self.members(with).collect();
-        if !rights.is_empty() {
-            found.push(Match::new(rule, "", &lefts, &rights, &[]));
+    fn join_host(&self, rule: usize, found: &mut Vec<Match<'_>>) {
+        let (left, right) = (self.members.left(rule), self.members.right(rule));
+        if !left.is_empty() && !right.is_empty() {
+            push_both(found, Match::new(rule, String::new(), left.into_owned(), right.into_owned()));
         }
     }
 
-    fn join_hosts<'r>(&self, rule: usize, side: &Side, field: &Field, fleet: &'r Fleet, found: &mut Vec<Match<'r>>) {
-        for (value, members) in self.by_value(side, field) {
-            if let Some(hosts) = fleet.hosts(rule, value) {
-                found.push(Match::new(rule, value, &members, &[], hosts));
+    fn join_together(&self, rule: usize, scanners: usize, found: &mut Vec<Match<'_>>) {
+        let members = self.members.left(rule);
+        if self.scanners(&members) >= scanners {
+            found.push(Match::new(rule, String::new(), members.into_owned(), Vec::new()));
+        }
+    }
+
+    /// What the host's first scan held began at an unknown time, so it has no part.
+    fn join_window(&self, rule: usize, scans: u32, scanners: usize, found: &mut Vec<Match<'_>>) {
+        let appeared =
+            |&index: &usize| self.findings[index].first_seen.filter(|scan| *scan > 0).map(|scan| (scan, index));
+        let mut members: Vec<(u32, usize)> = self.members.left(rule).iter().filter_map(appeared).collect();
+        members.sort_unstable();
+        for group in members.chunk_by(|(earlier, _), (later, _)| later - earlier <= scans) {
+            let indices: Vec<usize> = group.iter().map(|(_, index)| *index).collect();
+            if self.scanners(&indices) >= scanners {
+                found.push(Match::new(rule, group[0].0.to_string(), indices, Vec::new()));
             }
         }
+    }
+
+    fn join_hosts<'r>(
+        &self,
+        rule: usize,
+        field: &Field,
+        to: Option<&Field>,
+        fleet: &'r Fleet,
+        found: &mut Vec<Match<'r>>,
+    ) {
+        let mut rights = to.map(|to| self.by_value(&self.members.right(rule), to)).unwrap_or_default();
+        let mut lefts = self.by_value(&self.members.left(rule), field);
+        let values: BTreeSet<Cow<'_, str>> = lefts.keys().chain(rights.keys()).cloned().collect();
+        for value in values {
+            if let Some(hosts) = fleet.hosts(rule, &value) {
+                let (left, right) =
+                    (lefts.remove(&value).unwrap_or_default(), rights.remove(&value).unwrap_or_default());
+                found.push(Match { hosts, ..Match::new(rule, value.into_owned(), left, right) });
+            }
+        }
+    }
+
+    fn scanners(&self, members: &[usize]) -> usize {
+        members.iter().map(|&index| self.findings[index].scanner).collect::<HashSet<_>>().len()
+    }
+}
+
+/// A finding that is in both sets is not joined with itself.
+fn push_both(found: &mut Vec<Match<'_>>, one: Match<'_>) {
+    if !one.right.is_empty() {
+        found.push(Match { hosts: &[], ..one });
     }
 }
 
 impl<'r> Match<'r> {
-    fn new(rule: usize, key: &str, left: &[usize], right: &[usize], hosts: &'r [String]) -> Match<'r> {
-        // Both sides stay visible when one is long.
-        let from_left = left.len().min(MEMBER_LIMIT - right.len().min(MEMBER_LIMIT / 2));
-        let from_right = right.len().min(MEMBER_LIMIT - from_left);
-        Match {
-            rule,
-            key: key.to_owned(),
-            members: left[..from_left].iter().chain(&right[..from_right]).copied().collect(),
-            member_count: left.len() + right.len(),
-            left: left.len(),
-            right: right.len(),
-            hosts,
-        }
+    fn new(rule: usize, key: String, left: Vec<usize>, mut right: Vec<usize>) -> Match<'r> {
+        right.retain(|index| left.binary_search(index).is_err());
+        Match { rule, key, left, right, hosts: &[] }
+    }
+
+    /// All findings that it joins, first set before second.
+    pub fn all(&self) -> impl Iterator<Item = usize> {
+        self.left.iter().chain(&self.right).copied()
+    }
+
+    /// The findings that a correlation names: both sets stay visible when one is long.
+    pub fn named(&self) -> impl Iterator<Item = usize> {
+        let (left, right) = (self.left.len(), self.right.len());
+        let from_left = left.min(MEMBER_LIMIT - right.min(MEMBER_LIMIT / 2));
+        let from_right = right.min(MEMBER_LIMIT - from_left);
+        self.left[..from_left].iter().chain(&self.right[..from_right]).copied()
     }
 
     /// The correlation's id: the same for the same rule and value on one scan, and on all hosts where hosts were compared.
@@ -129,8 +185,8 @@ impl<'r> Match<'r> {
     /// The rule's rationale with its figures filled in.
     pub fn rationale(&self, rule: &Rule) -> String {
         rule.rationale
-            .replace("{left}", &self.left.to_string())
-            .replace("{right}", &self.right.to_string())
+            .replace("{left}", &self.left.len().to_string())
+            .replace("{right}", &self.right.len().to_string())
             .replace("{hosts}", &self.hosts.len().to_string())
             .replace("{key}", &self.key)
     }

@@ -1,11 +1,13 @@
 //! The tables beside this crate (`knowledge/*.yaml`), embedded and read once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::sync::LazyLock;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+
+use crate::place;
 
 /// Everything looked up about ports, modules, organisations and techniques.
 pub struct Knowledge {
@@ -14,6 +16,7 @@ pub struct Knowledge {
     networks: Vec<Network>,
     rarity: BTreeMap<String, f64>,
     techniques: BTreeMap<String, Vec<String>>,
+    packaged_suid: BTreeSet<String>,
 }
 
 /// The tables of this build.
@@ -95,6 +98,7 @@ impl Knowledge {
             networks: organisations.orgs.into_iter().flat_map(|(name, org)| networks(&name, &org)).collect(),
             rarity: rarity.modules.into_iter().map(|m| (m.module, m.rarity_score)).collect(),
             techniques,
+            packaged_suid: embedded(include_str!("../knowledge/suid_packaged.yaml")),
         }
     }
 
@@ -117,6 +121,11 @@ impl Knowledge {
     pub fn organisation(&self, address: &str) -> Option<&Network> {
         let address = u32::from(address.parse::<Ipv4Addr>().ok()?);
         self.networks.iter().find(|network| address & network.mask == network.base)
+    }
+
+    /// Whether a distribution installs the program at `path` with the SUID or SGID bit.
+    pub fn packaged_suid(&self, path: &str) -> bool {
+        place::place(path) == Some("packaged") && self.packaged_suid.contains(place::base_name(path))
     }
 
     /// The techniques that a tag stands for.
@@ -154,6 +163,7 @@ mod tests {
         assert!(KNOWLEDGE.organisation("203.0.113.80").is_none());
         assert_eq!(KNOWLEDGE.techniques("suid"), ["T1548"]);
         assert!(KNOWLEDGE.techniques("baseline:new").is_empty());
+        assert!(KNOWLEDGE.packaged_suid("/usr/bin/chage") && !KNOWLEDGE.packaged_suid("/usr/local/bin/chage"));
         assert_eq!(KNOWLEDGE.rarity("test_module"), Some(0.0));
     }
 }

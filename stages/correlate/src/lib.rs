@@ -1,10 +1,11 @@
 //! Stage `correlate`: enriches every finding and joins findings into correlations.
 //!
 //! - [`stage`]: params, card, and the passes over the hosts. [`host`]: one host's scans, in the order of time.
-//! - [`facts`]: what a finding says in terms that can be joined (pid, executable, port, ...). [`baseline`]: what the host's
-//!   earlier scans held. [`role`], [`tags`], [`category`], [`risk`]: what is added to a finding.
-//! - [`rule`]: correlation rules as data (`rules/README.md`). [`join`]: evaluates them. [`fleet`]: joins across hosts.
-//!   [`graph`]: clusters of joined findings.
+//! - [`terms`]: what a finding says in terms that can be joined (pid, executable, port, ...). [`facts`]: the fields that rules
+//!   may ask for, some of them told by [`place`]. [`baseline`]: what the host's earlier scans held. [`role`], [`tags`],
+//!   [`category`], [`risk`]: what is added to a finding.
+//! - [`rule`]: correlation rules as data (`rules/README.md`); [`soundness`]: what can be wrong with them. [`sides`], [`join`]:
+//!   evaluate them on a scan. [`history`]: joins with earlier scans. [`fleet`]: joins across hosts. [`graph`]: clusters.
 //! - [`record`]: the lines of the artifacts `findings` and `correlations`. [`lines`]: reads them back, a scan at a time.
 //!
 //! It knows nothing of truth, prompts or documents.
@@ -14,16 +15,21 @@ pub mod category;
 pub mod facts;
 pub mod fleet;
 pub mod graph;
+pub mod history;
 pub mod host;
 pub mod join;
 pub mod knowledge;
 pub mod lines;
+pub mod place;
 pub mod record;
 pub mod risk;
 pub mod role;
 pub mod rule;
+pub mod sides;
+pub mod soundness;
 pub mod stage;
 pub mod tags;
+pub mod terms;
 
 pub use category::Category;
 pub use lines::{Batches, ScanLines};

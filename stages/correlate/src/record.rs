@@ -72,6 +72,12 @@ pub struct EnrichedFinding {
     /// The cluster it is in, where it is in one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cluster_id: Option<String>,
+    /// How suspicious that cluster is, 0..=100: the points of every rule that speaks of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster_suspicion: Option<u8>,
+    /// The cluster is suspicious enough to be called an attack.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub suspected: bool,
 }
 
 /// The parts of a risk score, each as a share of its cap.
@@ -120,6 +126,9 @@ pub struct Correlation {
     pub related_finding_ids: Vec<String>,
     /// How many were joined, also beyond those named.
     pub member_count: u32,
+    /// The cluster that its members are in; those of a weak link may be in several or none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster_id: Option<String>,
     /// Points of risk that it adds to its members.
     pub risk_score_delta: u8,
     /// Its severity.

@@ -5,8 +5,9 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
-use crate::facts::{Facts, base_name};
+use crate::facts::Facts;
 use crate::knowledge::embedded;
+use crate::place::base_name;
 
 /// A role with its reasons.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -124,17 +125,10 @@ fn outside_listener(facts: &Facts<'_>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::facts::Terms;
     use scan::{Finding, Severity};
 
     fn facts<'a>(findings: &'a [(&'a str, Finding)]) -> Vec<Facts<'a>> {
-        let one = |(scanner, finding): &'a (&'a str, Finding)| Facts {
-            scanner,
-            finding,
-            terms: Terms::of(scanner, finding),
-            change: None,
-        };
-        findings.iter().map(one).collect()
+        findings.iter().map(|(scanner, finding)| Facts::alone(scanner, finding)).collect()
     }
 
     fn process(pid: &str, executable: &str) -> (&'static str, Finding) {

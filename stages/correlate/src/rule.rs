@@ -1,20 +1,25 @@
 //! Correlation rules as data: the form that `rules/README.md` documents, and the embedded set.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use scan::Severity;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::facts::{Facts, Field};
 use crate::knowledge::embedded;
+use crate::soundness::problems;
 
 /// The rules of this build, in the order of their files.
 pub static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     let files = [
         include_str!("../rules/process.yaml"),
+        include_str!("../rules/network.yaml"),
         include_str!("../rules/filesystem.yaml"),
         include_str!("../rules/kernel.yaml"),
+        include_str!("../rules/persistence.yaml"),
+        include_str!("../rules/time.yaml"),
         include_str!("../rules/fleet.yaml"),
     ];
     let rules: Vec<Rule> = files.into_iter().flat_map(embedded::<Vec<Rule>>).collect();
@@ -24,20 +29,24 @@ pub static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
 });
 
 /// One rule.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
-    /// Unique name.
+    /// Unique name, and the beginning of its correlations' ids.
     pub id: String,
     /// For people and the model.
     pub title: String,
-    /// Text with `{key}`, `{left}`, `{right}` and `{hosts}`.
+    /// Text with `{key}` (the shared value), `{left}` and `{right}` (how many findings of each set) and `{hosts}`.
     pub rationale: String,
     /// The findings it starts from.
     pub find: Side,
     /// What they are joined with.
     pub join: Join,
-    /// Points of risk it adds to its members.
+    /// Whether what it joins is of one cause.
+    #[serde(default)]
+    pub link: Link,
+    /// Points of risk it adds to its members, and of suspicion to their cluster.
+    #[schemars(range(max = 50))]
     pub delta: u8,
     /// Severity of the correlation.
     pub severity: Severity,
@@ -50,19 +59,48 @@ pub struct Rule {
     pub techniques: Vec<String>,
 }
 
-/// A set of findings.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Side {
-    /// Of this scanner.
-    pub scanner: String,
-    /// That meet all of these.
-    #[serde(default, rename = "where")]
-    pub conditions: Vec<Condition>,
+/// Whether the findings that a rule joins belong together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Link {
+    /// They do: they come into one cluster.
+    #[default]
+    Strong,
+    /// They only worsen each other, as all that one host shows may: clusters stay apart.
+    Weak,
 }
 
-/// How findings are brought together.
-#[derive(Clone, Debug, Deserialize)]
+/// A set of findings: those of one scanner that meet all conditions, or the union of several such sets.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Side {
+    /// Of this scanner. Not beside `any`.
+    #[serde(default)]
+    pub scanner: Option<String>,
+    /// That meet all of these, by field.
+    #[serde(default, rename = "where")]
+    pub conditions: BTreeMap<Field, Test>,
+    /// Or of any of these sets.
+    #[serde(default)]
+    pub any: Vec<Alternative>,
+    /// And that a rule further up has joined with something in the same scan.
+    #[serde(default)]
+    pub joined_by: Option<String>,
+}
+
+/// One of several sets.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Alternative {
+    /// Of this scanner.
+    pub scanner: String,
+    /// That meet all of these, by field.
+    #[serde(default, rename = "where")]
+    pub conditions: BTreeMap<Field, Test>,
+}
+
+/// How findings are brought together. Whatever shares a value becomes one correlation.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Join {
     /// The same value in two sets of one scan.
@@ -79,6 +117,29 @@ pub enum Join {
         /// The second set.
         with: Side,
     },
+    /// Everything of the first set in one scan, where it is of several scanners.
+    Together {
+        /// The fewest scanners.
+        scanners: usize,
+    },
+    /// What of the first set appeared after the host's first scan within a few scans, where it is of several scanners.
+    Window {
+        /// How many scans lie between one appearance and the next at most; 0 is the same scan.
+        scans: u32,
+        /// The fewest scanners.
+        scanners: usize,
+    },
+    /// The same value in an earlier scan of the host.
+    Earlier {
+        /// Field of the first set.
+        field: Field,
+        /// The set of the earlier scan.
+        with: Side,
+        /// Its field.
+        to: Field,
+        /// How many scans back at most; 1 is the one before.
+        scans: u32,
+    },
     /// The same value on several hosts.
     Hosts {
         /// The field.
@@ -86,87 +147,102 @@ pub enum Join {
         /// The fewest hosts.
         at_least: usize,
     },
+    /// A value of the first set on one host that the second set has on another.
+    Peers {
+        /// Field of the first set.
+        field: Field,
+        /// The set of the other host.
+        with: Side,
+        /// Its field.
+        to: Field,
+    },
 }
 
-/// One condition on one field.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Condition {
-    /// The field.
-    pub field: Field,
-    /// What must hold of its value.
-    pub test: Test,
-}
-
-/// What may be asked of a value. A field that a finding lacks fails every test.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Test {
+/// What must hold of a value: everything that is named. A field that a finding lacks fails every test but `present: false`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Test {
     /// Equal.
-    Is(String),
+    pub is: Option<String>,
     /// Different.
-    Not(String),
+    pub not: Option<String>,
     /// One of these.
-    In(Vec<String>),
+    #[serde(rename = "in")]
+    pub one_of: Option<Vec<String>>,
     /// None of these.
-    NotIn(Vec<String>),
+    #[serde(rename = "not_in")]
+    pub none_of: Option<Vec<String>>,
     /// Starts with one of these.
-    Under(Vec<String>),
+    pub under: Option<Vec<String>>,
     /// Starts with none of these.
-    NotUnder(Vec<String>),
+    pub not_under: Option<Vec<String>>,
+    /// Has one of these within.
+    pub contains: Option<Vec<String>>,
+    /// `false`: the finding has no such field; no other test may stand beside it.
+    pub present: Option<bool>,
 }
 
 impl Side {
-    /// Whether a finding belongs to the set.
+    /// Whether a finding belongs to the set, as far as it alone tells.
     pub fn holds(&self, facts: &Facts<'_>) -> bool {
-        self.scanner == facts.scanner && self.conditions.iter().all(|condition| condition.holds(facts))
+        match &self.scanner {
+            Some(scanner) => *scanner == facts.scanner && all_hold(&self.conditions, facts),
+            None => self.any.iter().any(|set| set.scanner == facts.scanner && all_hold(&set.conditions, facts)),
+        }
+    }
+
+    /// The scanners whose findings can belong to it.
+    pub fn scanners(&self) -> impl Iterator<Item = &str> {
+        self.scanner.as_deref().into_iter().chain(self.any.iter().map(|set| set.scanner.as_str()))
+    }
+
+    /// Every field that it asks for.
+    pub fn fields(&self) -> impl Iterator<Item = &Field> {
+        self.conditions.keys().chain(self.any.iter().flat_map(|set| set.conditions.keys()))
     }
 }
 
-impl Condition {
-    fn holds(&self, facts: &Facts<'_>) -> bool {
-        facts.get(&self.field).is_some_and(|value| self.test.holds(value))
+impl Join {
+    /// The second set, where there is one.
+    pub fn with(&self) -> Option<&Side> {
+        match self {
+            Join::Key { with, .. } | Join::Host { with } | Join::Earlier { with, .. } | Join::Peers { with, .. } => {
+                Some(with)
+            }
+            Join::Together { .. } | Join::Window { .. } | Join::Hosts { .. } => None,
+        }
     }
+
+    /// Whether hosts are compared.
+    pub fn compares_hosts(&self) -> bool {
+        matches!(self, Join::Hosts { .. } | Join::Peers { .. })
+    }
+}
+
+fn all_hold(conditions: &BTreeMap<Field, Test>, facts: &Facts<'_>) -> bool {
+    conditions.iter().all(|(field, test)| match facts.get(field) {
+        Some(value) => test.holds(&value),
+        None => test.present == Some(false),
+    })
 }
 
 impl Test {
     fn holds(&self, value: &str) -> bool {
-        match self {
-            Test::Is(text) => value == text,
-            Test::Not(text) => value != text,
-            Test::In(texts) => texts.iter().any(|text| value == text),
-            Test::NotIn(texts) => !texts.iter().any(|text| value == text),
-            Test::Under(prefixes) => prefixes.iter().any(|prefix| value.starts_with(prefix.as_str())),
-            Test::NotUnder(prefixes) => !prefixes.iter().any(|prefix| value.starts_with(prefix.as_str())),
-        }
+        let starts = |prefixes: &[String]| prefixes.iter().any(|prefix| value.starts_with(prefix.as_str()));
+        self.is.as_ref().is_none_or(|text| value == text)
+            && self.not.as_ref().is_none_or(|text| value != text)
+            && self.one_of.as_ref().is_none_or(|texts| texts.iter().any(|text| value == text))
+            && self.none_of.as_ref().is_none_or(|texts| !texts.iter().any(|text| value == text))
+            && self.under.as_ref().is_none_or(|prefixes| starts(prefixes))
+            && self.not_under.as_ref().is_none_or(|prefixes| !starts(prefixes))
+            && self.contains.as_ref().is_none_or(|parts| parts.iter().any(|part| value.contains(part.as_str())))
+            && self.present != Some(false)
     }
-}
 
-/// What is wrong with a set of rules beyond their form: every problem, each naming its rule.
-pub fn problems(rules: &[Rule]) -> Vec<String> {
-    let mut problems = Vec::new();
-    let mut names = BTreeSet::new();
-    for rule in rules {
-        let mut problem = |text: String| problems.push(format!("rule `{}`: {text}", rule.id));
-        if !names.insert(&rule.id) {
-            problem("the id is taken".to_owned());
-        }
-        if rule.delta > 50 {
-            problem(format!("delta {} is above 50", rule.delta));
-        }
-        if rule.techniques.is_empty() {
-            problem("no technique".to_owned());
-        }
-        let compares_hosts = matches!(rule.join, Join::Hosts { .. });
-        let reads_change = |side: &Side| side.conditions.iter().any(|c| c.field == Field::Change);
-        if compares_hosts && reads_change(&rule.find) {
-            problem("`change` is not known while hosts are compared".to_owned());
-        }
-        if let Join::Hosts { at_least: 0 | 1, .. } = rule.join {
-            problem("`at_least` must be 2 or more".to_owned());
-        }
+    /// Whether it tests nothing.
+    pub fn is_empty(&self) -> bool {
+        *self == Test::default()
     }
-    problems
 }
 
 #[cfg(test)]
@@ -175,20 +251,15 @@ mod tests {
 
     #[test]
     fn the_embedded_rules_are_sound() {
-        assert!(RULES.len() >= 10);
+        assert!(RULES.len() >= 25);
         assert!(problems(&RULES).is_empty());
     }
 
     #[test]
-    fn each_problem_names_its_rule() {
-        let text = r#"
-- {id: a, title: t, rationale: r, find: {scanner: ioc, where: [{field: change, test: {is: appeared}}]},
-   join: {hosts: {field: executable, at_least: 1}}, delta: 60, severity: low, tags: [], techniques: []}
-- {id: a, title: t, rationale: r, find: {scanner: ioc}, join: {host: {with: {scanner: mac}}}, delta: 1, severity: low,
-   tags: [], techniques: [T1]}
-"#;
-        let problems = problems(&embedded::<Vec<Rule>>(text));
-        assert_eq!(problems.len(), 5, "{problems:?}");
-        assert!(problems.iter().all(|problem| problem.starts_with("rule `a`")));
+    fn all_parts_of_a_test_must_hold() {
+        let test =
+            Test { under: Some(vec!["/usr/".into()]), not_under: Some(vec!["/usr/local/".into()]), ..Test::default() };
+        assert!(test.holds("/usr/bin/x") && !test.holds("/usr/local/bin/x") && !test.holds("/opt/x"));
+        assert!(Test::default().is_empty() && !test.is_empty());
     }
 }

@@ -11,20 +11,30 @@ use scan::{ScanFile, Scans};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::fleet::{self, Fleet, Values};
+use crate::fleet::{self, Comparison, Fleet, Seen};
 use crate::host::{self, HostLines, Setting};
 use crate::risk::Profile;
 use crate::rule::RULES;
+use crate::sides::Ruleset;
 
 /// Hosts in flight per thread: enough to keep threads busy, few enough to bound memory.
 const HOSTS_PER_THREAD: usize = 16;
 
 /// Params of `correlate`.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct CorrelateParams {
     /// Which reading of the risk formula: what the agent computes today, or what it means to.
     pub profile: Profile,
+    /// The suspicion from which on a cluster of findings is called an attack. Lower finds more, and more that is none.
+    #[schemars(range(min = 1, max = 100))]
+    pub suspect_at: u8,
+}
+
+impl Default for CorrelateParams {
+    fn default() -> Self {
+        CorrelateParams { profile: Profile::default(), suspect_at: 40 }
+    }
 }
 
 /// The stage.
@@ -34,7 +44,7 @@ impl Stage for Correlate {
     type Params = CorrelateParams;
 
     fn card() -> Card {
-        Card::new("correlate", 1)
+        Card::new("correlate", 2)
             .worker("pipe-data")
             .summary("Enriches findings with risk, history and roles, and joins them into correlations")
             .input("scans", Type::Scans, "Reports by host and scan")
@@ -48,10 +58,11 @@ impl Stage for Correlate {
         let files = files(context)?;
         let hosts: Vec<&[ScanFile]> = files.chunk_by(|a, b| a.host == b.host).collect();
         let fleet = fleet(context, &hosts)?;
-        let setting = Setting { profile: params.profile, rules: &RULES, fleet: &fleet };
+        let rules = Ruleset::new(&RULES);
+        let setting = Setting { profile: params.profile, rules: &rules, fleet: &fleet, suspect_at: params.suspect_at };
         let mut findings = Output::create(context.output("findings")?)?;
         let mut correlations = Output::create(context.output("correlations")?)?;
-        let (mut done, mut finding_count, mut correlation_count) = (0, 0, 0);
+        let (mut done, mut finding_count, mut correlation_count, mut suspected_scans) = (0, 0, 0, 0);
         for batch in hosts.chunks(context.threads() * HOSTS_PER_THREAD) {
             let lines: Vec<HostLines> = context.map(batch, |scans| host::lines(&setting, scans))?;
             for host in &lines {
@@ -59,6 +70,7 @@ impl Stage for Correlate {
                 correlations.write(&host.correlations)?;
                 finding_count += host.finding_count;
                 correlation_count += host.correlation_count;
+                suspected_scans += host.suspected_scans;
             }
             done += batch.len() as u64;
             context.progress(done, hosts.len() as u64, "hosts");
@@ -69,6 +81,7 @@ impl Stage for Correlate {
         context.metric("scans", files.len() as f64);
         context.metric("findings", finding_count as f64);
         context.metric("correlations", correlation_count as f64);
+        context.metric("suspected_scans", suspected_scans as f64);
         Ok(())
     }
 }
@@ -104,17 +117,21 @@ fn fleet(context: &Context, hosts: &[&[ScanFile]]) -> Result<Fleet, StageError> 
     let done = AtomicU64::new(0);
     let wanted = |scanner: &str| fleet::asks_for(&RULES, scanner);
     let collect = |scans: &&[ScanFile]| {
-        let mut values = Values::new();
+        let mut seen = Seen::default();
         for file in *scans {
             context.check_cancelled()?;
-            fleet::collect(&RULES, &file.read_results(&wanted)?, &mut values);
+            fleet::collect(&RULES, &file.read_results(&wanted)?, &mut seen);
         }
         let done = done.fetch_add(1, Ordering::Relaxed) + 1;
         context.progress(done, hosts.len() as u64, "hosts compared");
-        Ok((scans[0].host.clone(), values))
+        Ok(seen)
     };
-    let values: Vec<(String, Values)> = context.map(hosts, collect)?;
-    Ok(Fleet::new(&RULES, values))
+    let mut comparison = Comparison::default();
+    for batch in hosts.chunks(context.threads() * HOSTS_PER_THREAD) {
+        let seen: Vec<Seen> = context.map(batch, collect)?;
+        batch.iter().zip(seen).for_each(|(scans, seen)| comparison.add(&scans[0].host, seen));
+    }
+    Ok(comparison.finish(&RULES))
 }
 
 /// A file of lines.

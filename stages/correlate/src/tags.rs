@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::facts::{Change, Facts};
 use crate::knowledge::{KNOWLEDGE, Knowledge};
+use crate::place::temporary;
 use crate::risk::Profile;
 
 /// Set on an ioc that matched by name only; the risk formula halves its trust in those.
@@ -11,8 +12,6 @@ pub const NAME_PATTERN: &str = "name_pattern";
 /// Set on a process that runs from where no package installs.
 pub const PROCESS_NOVEL: &str = "process_novel";
 
-/// Directories that anyone may write, as the scanner names them.
-const TEMPORARY: [&str; 3] = ["/tmp/", "/var/tmp/", "/dev/shm/"];
 const NOT_INSTALLED: [&str; 4] = ["/tmp/", "/var/tmp/", "/dev/shm/", "/home/"];
 
 /// The tags of one finding, sorted.
@@ -47,11 +46,6 @@ pub fn of(profile: Profile, facts: &Facts<'_>, sightings: u32) -> BTreeSet<Strin
         add(sign);
     }
     tags
-}
-
-/// Whether a path lies where anyone may write.
-pub fn temporary(path: &str) -> bool {
-    TEMPORARY.iter().any(|directory| path.starts_with(directory))
 }
 
 fn suid(profile: Profile, facts: &Facts<'_>) -> bool {
@@ -111,12 +105,10 @@ fn signs<'a>(facts: &Facts<'a>) -> Vec<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::facts::Terms;
     use scan::{Finding, Severity};
 
     fn tags(profile: Profile, scanner: &str, finding: &Finding) -> BTreeSet<String> {
-        let facts = Facts { scanner, finding, terms: Terms::of(scanner, finding), change: Some(Change::First) };
-        of(profile, &facts, 0)
+        of(profile, &Facts { change: Some(Change::First), ..Facts::alone(scanner, finding) }, 0)
     }
 
     #[test]

@@ -146,6 +146,14 @@ mod tests {
             .filter(|rule| !rule.tags.iter().any(|tag| tags.contains(tag.as_str())))
             .map(|rule| rule.id.as_str())
             .collect();
-        assert_eq!(unanswered, ["flagged-process-in-inventory", "forwards-with-nat"]);
+        let context = [
+            "flagged-process-in-inventory",
+            "flagged-program-runs",
+            "pattern-of-process",
+            "forwards-with-nat",
+            "signs-appeared-together",
+            "ssh-session-process",
+        ];
+        assert_eq!(unanswered, context);
     }
 }

@@ -1,8 +1,9 @@
 //! The part of [`crate::visible::Visible`] that depends on the scanner: one function a scanner, and one for those without a
 //! form of their own.
 
-use correlate::facts::{Terms, base_name};
 use correlate::knowledge::KNOWLEDGE;
+use correlate::place::{base_name, temporary};
+use correlate::terms::Terms;
 use correlate::{EnrichedFinding, tags};
 use scan::Finding;
 use scan::rules::modules::SUMMARY;
@@ -112,7 +113,7 @@ fn socket(finding: &EnrichedFinding) -> Seen {
     };
     let listens = get("state").is_none_or(|state| state == "LISTEN");
     facts.extend(KNOWLEDGE.port(port).filter(|_| listens).map(|known| format!("usual service {}", known.service)));
-    facts.extend(program.filter(|path| tags::temporary(path)).map(|_| "program in a temporary directory".to_owned()));
+    facts.extend(program.filter(|path| temporary(path)).map(|_| "program in a temporary directory".to_owned()));
     Seen { subject, text, facts, whole: true }
 }
 

@@ -108,7 +108,7 @@ impl Ties {
             }
             figures.ties += 1;
             let members: Vec<usize> = shared.iter().filter_map(|host| hosts.binary_search(host).ok()).collect();
-            clusters.join(&members);
+            clusters.join(members.into_iter());
         }
         let mut groups: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         for place in 0..hosts.len() {

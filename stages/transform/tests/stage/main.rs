@@ -17,10 +17,10 @@ mod workplace;
 
 /// Manifest, training split, data card and all documents that version 4 gives for [`Workplace::simulated`].
 const GOLDEN: [&str; 4] = [
-    "003c1a43b0274556915409a60be6835c8fdf8dfed9e8a0f98f069867dc26bb6e",
-    "2291e14d8d538be516065a9442d30063db93013b6f184461322c7e457de0eb63",
-    "0b5cefe1156988e3816e457111696e6aae39fd591f268e214f79936d91cc525a",
-    "388f540d9ac06f54e32330e4b9de9fbf10079dbb04cdd1d36d77975f8eb664dd",
+    "fdee650f2c11a38b4c30ddc927e85c776f99d90a5bea31681fddf4e1dceee105",
+    "81ec8e345eea95ea6cc69da2ab27b749b14a1faf696e265fba37ad1b8094fd19",
+    "c8c81b76866e1ed0975513ac349d38c2a5917fef9a293049427ab9c6639d211c",
+    "6e54194278226d5b2cf6e32db54686c3bbaf4a9086f467e179c3ea48534f5748",
 ];
 
 #[test]

@@ -125,7 +125,13 @@ impl Workplace {
 
     pub fn correlate(&self) {
         let inputs = [("scans", Type::Scans)];
-        let job = self.job("correlate", json!({"profile": "intended"}), &inputs, &["findings", "correlations"], 2);
+        let job = self.job(
+            "correlate",
+            json!({"profile": "intended", "suspect_at": 40}),
+            &inputs,
+            &["findings", "correlations"],
+            2,
+        );
         (Kind::of::<Correlate>().run)(&job.params, &Context::new(job.clone(), Box::new(std::io::sink()))).unwrap();
     }
 

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
 use correlate::Correlation;
-use correlate::rule::{RULES, Rule};
+use correlate::rule::{Join, RULES, Rule};
 
 use crate::check::Outcome;
 use crate::scans::view::ScanView;
@@ -28,7 +28,7 @@ pub fn check(view: &ScanView<'_>) -> Outcome {
         for pointer in departures(correlation, rule) {
             outcome.tell(&place, pointer, format!("not as rule `{}` has it", rule.id));
         }
-        joins(correlation, &place, &mut outcome);
+        joins(correlation, rule, &place, &mut outcome);
     }
     outcome
 }
@@ -45,9 +45,11 @@ fn departures(correlation: &Correlation, rule: &Rule) -> impl Iterator<Item = &'
     same.into_iter().filter(|(_, same)| !same).map(|(pointer, _)| pointer)
 }
 
-fn joins(correlation: &Correlation, place: &str, outcome: &mut Outcome) {
+fn joins(correlation: &Correlation, rule: &Rule, place: &str, outcome: &mut Outcome) {
     let named = correlation.related_finding_ids.len();
-    if named < 2 && correlation.hosts.len() < 2 {
+    // What is joined with an earlier scan may be one finding of this one.
+    let across_scans = matches!(rule.join, Join::Earlier { .. });
+    if named < 2 && correlation.hosts.len() < 2 && !across_scans {
         outcome.tell(place, "/related_finding_ids", "joins fewer than two findings and fewer than two hosts");
     }
     let distinct: HashSet<&String> = correlation.related_finding_ids.iter().collect();

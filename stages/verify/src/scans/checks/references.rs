@@ -1,4 +1,4 @@
-//! Findings and correlations name each other, both ways; what is joined lies in one cluster.
+//! Findings and correlations name each other, both ways; what a correlation of a cluster names lies in it.
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,6 +11,7 @@ use crate::scans::view::ScanView;
 pub fn check(view: &ScanView<'_>) -> Outcome {
     let mut outcome = Outcome::of(view.findings.len() + view.correlations.len());
     let members = members(view, &mut outcome);
+    let clusters: HashSet<&String> = view.correlations.iter().filter_map(|c| c.cluster_id.as_ref()).collect();
     for finding in view.findings {
         for (place, id) in finding.correlation_refs.iter().enumerate() {
             if !members.contains(&(finding.document_id.as_str(), id.as_str())) {
@@ -18,12 +19,10 @@ pub fn check(view: &ScanView<'_>) -> Outcome {
                 view.tell(&mut outcome, finding, &format!("/correlation_refs/{place}"), message);
             }
         }
-        let joined = !finding.correlation_refs.is_empty();
-        if joined != finding.cluster_id.is_some() {
-            let message =
-                if joined { "in a correlation and in no cluster" } else { "in a cluster and in no correlation" };
-            view.tell(&mut outcome, finding, "/cluster_id", message.to_owned());
+        if finding.cluster_id.as_ref().is_some_and(|cluster| !clusters.contains(cluster)) {
+            view.tell(&mut outcome, finding, "/cluster_id", "in a cluster of no correlation".to_owned());
         }
+        let joined = !finding.correlation_refs.is_empty();
         if joined != (finding.graph_degree > 0) {
             let message = format!("{} with {} correlations", finding.graph_degree, finding.correlation_refs.len());
             view.tell(&mut outcome, finding, "/graph_degree", message);
@@ -45,7 +44,6 @@ fn members<'v>(view: &'v ScanView<'_>, outcome: &mut Outcome) -> HashSet<(&'v st
             let at = format!("{} {}", view.place, correlation.id);
             outcome.tell(at, format!("/related_finding_ids/{place}"), message);
         };
-        let mut cluster = None;
         for (place, id) in correlation.related_finding_ids.iter().enumerate() {
             members.insert((id.as_str(), correlation.id.as_str()));
             match findings.get(id.as_str()) {
@@ -53,11 +51,10 @@ fn members<'v>(view: &'v ScanView<'_>, outcome: &mut Outcome) -> HashSet<(&'v st
                 Some(finding) if !finding.correlation_refs.contains(&correlation.id) => {
                     tell(place, format!("finding `{id}` does not name it back"));
                 }
-                Some(finding) => {
-                    if *cluster.get_or_insert(&finding.cluster_id) != &finding.cluster_id {
-                        tell(place, format!("finding `{id}` is in another cluster than the first"));
-                    }
+                Some(finding) if correlation.cluster_id.is_some() && finding.cluster_id != correlation.cluster_id => {
+                    tell(place, format!("finding `{id}` is in another cluster than the correlation"));
                 }
+                Some(_) => {}
             }
         }
     }

@@ -49,7 +49,7 @@ const DAMAGES: &[Damage] = &[
                 ioc(document)["correlation_refs"].as_array_mut().unwrap().push("nothing".into());
             });
         },
-        at: ("documents/beta/0001", "/enriched_findings/0/correlation_refs/2"),
+        at: ("documents/beta/0001", "/enriched_findings/0/correlation_refs/6"),
     },
     Damage {
         check: "references",

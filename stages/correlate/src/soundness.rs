@@ -1,0 +1,135 @@
+//! What can be wrong with a set of rules beyond its form.
+
+use std::collections::BTreeSet;
+
+use crate::facts::Field;
+use crate::rule::{Join, Rule, Side};
+
+/// Points that one rule may add.
+const MOST_DELTA: u8 = 50;
+
+/// Every problem, each naming its rule.
+pub fn problems(rules: &[Rule]) -> Vec<String> {
+    let mut names = BTreeSet::new();
+    let mut problems = Vec::new();
+    for rule in rules {
+        let mut found = of_rule(rule);
+        for id in sides(rule).filter_map(|side| side.joined_by.as_ref()).filter(|id| !names.contains(id)) {
+            found.push(format!("`joined_by` names `{id}`, which is no rule further up"));
+        }
+        if !names.insert(&rule.id) {
+            found.push("the id is taken".to_owned());
+        }
+        problems.extend(found.into_iter().map(|problem| format!("rule `{}`: {problem}", rule.id)));
+    }
+    problems
+}
+
+fn of_rule(rule: &Rule) -> Vec<String> {
+    let mut problems = Vec::new();
+    if rule.delta > MOST_DELTA {
+        problems.push(format!("delta {} is above {MOST_DELTA}", rule.delta));
+    }
+    if rule.techniques.is_empty() {
+        problems.push("no technique".to_owned());
+    }
+    for (side, name) in [(Some(&rule.find), "find"), (rule.join.with(), "with")] {
+        problems.extend(side.into_iter().flat_map(of_side).map(|problem| format!("`{name}` {problem}")));
+    }
+    if rule.join.compares_hosts() && sides(rule).any(|side| side.fields().any(|field| *field == Field::Change)) {
+        problems.push("`change` is not known while hosts are compared".to_owned());
+    }
+    match rule.join {
+        Join::Hosts { at_least: 0 | 1, .. } => problems.push("`at_least` must be 2 or more".to_owned()),
+        Join::Together { scanners } | Join::Window { scanners, .. } if !possible(&rule.find, scanners) => {
+            problems.push(format!("`scanners` must be at least 1 and `find` name as many, not {scanners}"));
+        }
+        Join::Earlier { scans: 0, .. } => problems.push("`scans` must be 1 or more".to_owned()),
+        _ => {}
+    }
+    problems.extend(
+        placeholders(&rule.rationale)
+            .filter(|name| !known(rule, name))
+            .map(|name| format!("no `{{{name}}}` in this join")),
+    );
+    problems
+}
+
+fn sides(rule: &Rule) -> impl Iterator<Item = &Side> {
+    std::iter::once(&rule.find).chain(rule.join.with())
+}
+
+fn of_side(side: &Side) -> Vec<String> {
+    let mut problems = Vec::new();
+    match (&side.scanner, side.any.is_empty()) {
+        (Some(_), false) => problems.push("names a scanner and `any`".to_owned()),
+        (None, true) => problems.push("names neither a scanner nor `any`".to_owned()),
+        (None, false) if !side.conditions.is_empty() => problems.push("has `where` beside `any`".to_owned()),
+        _ => {}
+    }
+    let tests = side.conditions.iter().chain(side.any.iter().flat_map(|set| &set.conditions));
+    problems.extend(tests.filter(|(_, test)| test.is_empty()).map(|(field, _)| format!("tests nothing of {field:?}")));
+    problems
+}
+
+fn possible(side: &Side, scanners: usize) -> bool {
+    (1..=side.scanners().collect::<BTreeSet<_>>().len()).contains(&scanners)
+}
+
+/// The names in braces.
+fn placeholders(text: &str) -> impl Iterator<Item = &str> {
+    text.split('{').skip(1).filter_map(|part| part.split_once('}')).map(|(name, _)| name)
+}
+
+fn known(rule: &Rule, name: &str) -> bool {
+    let has_value = !matches!(rule.join, Join::Host { .. } | Join::Together { .. });
+    match name {
+        "left" => true,
+        "right" => rule.join.with().is_some() && !matches!(rule.join, Join::Earlier { .. }),
+        "key" => has_value,
+        "hosts" => rule.join.compares_hosts(),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::knowledge::embedded;
+
+    fn problems_of(text: &str) -> Vec<String> {
+        problems(&embedded::<Vec<Rule>>(text))
+    }
+
+    #[test]
+    fn each_problem_names_its_rule() {
+        let text = r#"
+- {id: a, title: t, rationale: "{colour}", find: {scanner: ioc, where: {change: {is: appeared}}},
+   join: {hosts: {field: executable, at_least: 1}}, delta: 60, severity: low, tags: [], techniques: []}
+- {id: a, title: t, rationale: r, find: {scanner: ioc}, join: {host: {with: {scanner: mac}}}, delta: 1, severity: low,
+   tags: [], techniques: [T1]}
+"#;
+        let problems = problems_of(text);
+        assert_eq!(problems.len(), 6, "{problems:?}");
+        assert!(problems.iter().all(|problem| problem.starts_with("rule `a`")));
+    }
+
+    #[test]
+    fn sets_that_cannot_be_are_named() {
+        let rule = |find: &str, join: &str| {
+            let text = format!(
+                "- {{id: a, title: t, rationale: r, find: {find}, join: {join}, delta: 1, severity: low, tags: [], techniques: [T1]}}"
+            );
+            problems_of(&text)
+        };
+        let host = "{host: {with: {scanner: mac}}}";
+        assert!(rule("{scanner: ioc}", host).is_empty());
+        assert!(rule("{}", host)[0].contains("neither a scanner nor `any`"));
+        assert!(rule("{scanner: ioc, any: [{scanner: mac}]}", host)[0].contains("a scanner and `any`"));
+        assert!(rule("{scanner: ioc, where: {pid: {}}}", host)[0].contains("tests nothing of Pid"));
+        assert!(rule("{scanner: ioc}", "{window: {scans: 0, scanners: 2}}")[0].contains("not 2"));
+        assert!(rule("{scanner: ioc, joined_by: b}", host)[0].contains("no rule further up"));
+        let earlier = "{earlier: {field: inode, with: {scanner: network}, to: inode, scans: 0}}";
+        assert!(rule("{scanner: network}", earlier)[0].contains("1 or more"));
+    }
+}
