@@ -1,0 +1,120 @@
+"""Compares the clusters of `correlate` with the truth of `produce`.
+
+The unit is a sighting: what one scan of one host shows of one chain. It is observable where at least two scanners show it.
+A sighting is recovered when one suspected cluster holds at least 60 % of its visible findings, at least half of that cluster is
+of the chain, and a technique of the chain's steps stands in a correlation of the cluster. A suspected cluster is true when at least
+half of its findings are of one chain. Precision is the share of suspected clusters that are true, recall that of observable
+sightings that are recovered.
+"""
+import json
+from collections import Counter, defaultdict
+
+HELD, PURE = 0.6, 0.5
+MIN_SCANNERS = 2
+
+
+class Clusters:
+    """Findings of one cluster by (scanner, id), with the techniques of its correlations."""
+
+    def __init__(self):
+        self.members = defaultdict(Counter)
+        self.techniques = defaultdict(set)
+
+    def add(self, cluster, finding, techniques=()):
+        self.members[cluster][finding] += 1
+        self.techniques[cluster].update(techniques)
+
+
+class Score:
+    """Sightings and clusters of some templates, counted."""
+
+    def __init__(self):
+        self.observable = self.recovered = self.unobservable = 0
+
+    def recall(self):
+        return self.recovered / self.observable if self.observable else float("nan")
+
+
+def lines(path, holding=""):
+    with open(path) as file:
+        for line in file:
+            if holding in line:
+                yield json.loads(line)
+
+
+def sightings(truth):
+    """Visible findings of each chain by (host, scan, chain): template, findings, techniques. And the hosts that have a chain."""
+    found, attacked = {}, set()
+    for line in lines(truth, '"role":"chain"'):
+        if line["role"] != "chain":
+            continue
+        attacked.add(line["host"])
+        if line["visible"]:
+            key = (line["host"], line["scan"], line["chain_id"])
+            template, findings, techniques = found.setdefault(key, (line["template"], Counter(), set()))
+            findings[line["scanner"], line["id"]] += 1
+            techniques.add(line["technique"])
+    return found, attacked
+
+
+def suspected(findings, correlations):
+    """The clusters that `correlate` calls attacks."""
+    clusters = Clusters()
+    for line in lines(findings, '"suspected":true'):
+        if line.get("suspected"):
+            clusters.add((line["host"], line["scan"], line["cluster_id"]), (line["scanner"], line["id"]), line["techniques"])
+    for line in lines(correlations):
+        key = (line["host"], line["scan"], line.get("cluster_id"))
+        if key in clusters.members:
+            clusters.techniques[key].update(line["techniques"])
+    return clusters
+
+
+def pid_joined(findings):
+    """The baseline: findings of one pid are one cluster, called an attack where an ioc is among them. Its techniques are
+    those of its findings."""
+    by_pid, alarming = Clusters(), set()
+    for line in lines(findings):
+        pid = line["id"] if line["scanner"] == "processes" else line["metadata"].get("pid")
+        if pid:
+            key = (line["host"], line["scan"], pid)
+            by_pid.add(key, (line["scanner"], line["id"]), line["techniques"])
+            if line["scanner"] == "ioc" and line["severity"] in ("high", "critical"):
+                alarming.add(key)
+    for key in [key for key in by_pid.members if key not in alarming]:
+        del by_pid.members[key]
+    return by_pid
+
+
+def compare(found, attacked, clusters):
+    """Scores by template, and counts of suspected clusters."""
+    by_scan = defaultdict(list)
+    for key in clusters.members:
+        by_scan[key[:2]].append(key)
+    scores, true = defaultdict(Score), set()
+    for (host, scan, _), (template, findings, techniques) in found.items():
+        recovered = False
+        for key in by_scan[host, scan]:
+            members = clusters.members[key]
+            held = (members & findings).total()
+            pure = held >= PURE * members.total()
+            if pure:
+                true.add(key)
+            recovered |= pure and held >= HELD * findings.total() and bool(techniques & clusters.techniques[key])
+        score = scores[template]
+        if len({scanner for scanner, _ in findings}) < MIN_SCANNERS:
+            score.unobservable += 1
+        else:
+            score.observable += 1
+            score.recovered += recovered
+    clean = sum(key[0] not in attacked for key in clusters.members)
+    return scores, {"suspected": len(clusters.members), "true": len(true), "on_clean_hosts": clean}
+
+
+def total(scores):
+    whole = Score()
+    for score in scores:
+        whole.observable += score.observable
+        whole.recovered += score.recovered
+        whole.unobservable += score.unobservable
+    return whole
