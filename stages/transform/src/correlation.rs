@@ -1,7 +1,9 @@
 //! Task `correlation`: the findings of one cluster among others of its scan, and what is joined.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
+use correlate::rule::{Join, RULES};
 use correlate::{Correlation, EnrichedFinding};
 use scan::Severity;
 use schemars::JsonSchema;
@@ -15,6 +17,19 @@ use crate::visible::Visible;
 const LISTED: usize = 20;
 /// Findings beside them that nothing joins.
 const OTHERS: usize = 4;
+
+/// Rules that no prompt can ask for: they depend on what only another host's scan shows.
+static ELSEWHERE: LazyLock<BTreeSet<&str>> = LazyLock::new(|| {
+    let mut hidden = BTreeSet::new();
+    for rule in RULES.iter() {
+        let builds_on =
+            [Some(&rule.find), rule.join.with()].into_iter().flatten().filter_map(|side| side.joined_by.as_deref());
+        if matches!(rule.join, Join::Peers { .. }) || builds_on.into_iter().any(|id| hidden.contains(id)) {
+            hidden.insert(rule.id.as_str());
+        }
+    }
+    hidden
+});
 
 /// The answer: what is joined, by title.
 pub type CorrelationAnswer = Vec<JoinedAnswer>;
@@ -44,23 +59,26 @@ pub fn examples(findings: &[EnrichedFinding], correlations: &[Correlation], visi
     }
     others.sort_by_key(|seen| (std::cmp::Reverse(seen.finding.risk_score), &seen.visible.text));
     others.dedup_by(|a, b| a.visible.text == b.visible.text);
-    let across = across(correlations);
+    let correlations: Vec<&Correlation> =
+        correlations.iter().filter(|c| !ELSEWHERE.contains(c.rule.as_str())).collect();
+    let across = across(correlations.iter().copied());
     if clusters.is_empty() {
         clusters.insert("", Vec::new());
     }
-    let example = |members: Vec<Seen<'_>>| example(members, &others, correlations, &across);
+    let example = |members: Vec<Seen<'_>>| example(members, &others, &correlations, &across);
     clusters.into_values().filter_map(example).collect()
 }
 
 fn example(
     members: Vec<Seen<'_>>,
     others: &[Seen<'_>],
-    correlations: &[Correlation],
+    correlations: &[&Correlation],
     across: &BTreeSet<&str>,
 ) -> Option<Example> {
     let ids: BTreeSet<&str> = members.iter().map(|seen| seen.finding.document_id.as_str()).collect();
     let joined: Vec<&Correlation> = correlations
         .iter()
+        .copied()
         .filter(|correlation| correlation.related_finding_ids.iter().any(|id| ids.contains(id.as_str())))
         .collect();
     let more = members.len().saturating_sub(LISTED);
@@ -68,19 +86,24 @@ fn example(
     let beside = if joined.is_empty() { 2 * OTHERS } else { OTHERS };
     let listing = Listing::new(listed.into_iter().chain(others.iter().take(beside).copied()), more, across);
     let host = &listing.items().first()?.visible.host;
+    // A weak link joins with what stands elsewhere on the host and is not listed; that others have it too is said in the list.
+    let follows = |correlation: &&Correlation| match correlation.hosts.is_empty() {
+        true => correlation.cluster_id.is_some() && listing.names(&correlation.related_finding_ids).len() >= 2,
+        false => !listing.names(&correlation.related_finding_ids).is_empty(),
+    };
+    let shown: Vec<&Correlation> = joined.into_iter().filter(follows).collect();
     let answer = |correlation: &&Correlation| JoinedAnswer {
         title: correlation.title.clone(),
         related_finding_ids: listing.names(&correlation.related_finding_ids),
         techniques: correlation.techniques.clone(),
     };
-    let mut answers: CorrelationAnswer = joined.iter().map(answer).collect();
-    answers.retain(|answer| !answer.related_finding_ids.is_empty());
+    let mut answers: CorrelationAnswer = shown.iter().map(answer).collect();
     answers.sort();
     answers.dedup();
     let titles: BTreeSet<&str> = answers.iter().map(|answer| answer.title.as_str()).collect();
     Some(Example {
         task: Task::Correlation,
-        class: joined.iter().map(|correlation| correlation.severity).max().unwrap_or(Severity::Info),
+        class: shown.iter().map(|correlation| correlation.severity).max().unwrap_or(Severity::Info),
         template: titles.into_iter().collect::<Vec<_>>().join("; "),
         prompt: format!("{host}\n{}", listing.text()),
         answer: serde_json::to_string(&answers).expect("plain data"),
@@ -108,4 +131,15 @@ fn representatives<'a>(members: Vec<Seen<'a>>, joined: &[&Correlation]) -> Vec<S
         }
     }
     listed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_another_host_alone_shows_is_asked_in_no_prompt() {
+        let hidden = ["odd-program-connects-to-peer", "odd-session-beside-odd-program", "session-from-odd-program"];
+        assert_eq!(ELSEWHERE.iter().copied().collect::<Vec<_>>(), hidden);
+    }
 }

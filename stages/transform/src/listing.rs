@@ -75,8 +75,8 @@ impl<'a> Listing<'a> {
 }
 
 /// The ids of findings that a correlation across hosts names.
-pub fn across(correlations: &[Correlation]) -> BTreeSet<&str> {
-    let shared = correlations.iter().filter(|correlation| !correlation.hosts.is_empty());
+pub fn across<'c>(correlations: impl IntoIterator<Item = &'c Correlation>) -> BTreeSet<&'c str> {
+    let shared = correlations.into_iter().filter(|correlation| !correlation.hosts.is_empty());
     shared.flat_map(|correlation| correlation.related_finding_ids.iter().map(String::as_str)).collect()
 }
 
