@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use scan::ScannerResult;
 
 use crate::facts::{Facts, Field};
-use crate::rule::{Join, Rule};
+use crate::rule::{Join, Rule, Side};
 
 /// Fewer hosts say nothing about what is rare.
 const FEWEST_HOSTS: usize = 20;
@@ -71,19 +71,14 @@ pub enum Part {
     Right,
 }
 
-/// Whether the findings of `scanner` have a part in what is compared.
-pub fn asks_for(rules: &[Rule], scanner: &str) -> bool {
-    let sides = |rule: &'_ Rule| -> Vec<String> {
-        let with = rule.join.with().into_iter().flat_map(|side| side.scanners());
-        rule.find.scanners().chain(with).map(str::to_owned).collect()
-    };
-    let comparing = |rule: &&Rule| rule.join.compares_hosts() || asks_prevalence(rule);
-    rules.iter().filter(comparing).any(|rule| sides(rule).iter().any(|name| name == scanner))
+/// The scanners whose findings have a part in what is compared; none where nothing is.
+pub fn scanners(rules: &[Rule]) -> HashSet<&str> {
+    let comparing = rules.iter().filter(|rule| rule.join.compares_hosts() || asks_prevalence(rule));
+    comparing.flat_map(Rule::sides).flat_map(Side::scanners).collect()
 }
 
 fn asks_prevalence(rule: &Rule) -> bool {
-    let sides = std::iter::once(&rule.find).chain(rule.join.with());
-    sides.flat_map(|side| side.fields()).any(|field| *field == Field::Prevalence)
+    rule.sides().flat_map(Side::fields).any(|field| *field == Field::Prevalence)
 }
 
 /// Collects the values of one scan.
@@ -95,7 +90,6 @@ pub fn collect(rules: &[Rule], results: &[ScannerResult], seen: &mut Seen) {
             }
         }
     }
-    let findings = || results.iter().flat_map(|r| r.findings.iter().map(|finding| Facts::alone(&r.scanner, finding)));
     for (number, rule) in rules.iter().enumerate() {
         let sides = match &rule.join {
             Join::Hosts { field, .. } => vec![(Part::Left, &rule.find, field)],
@@ -103,16 +97,13 @@ pub fn collect(rules: &[Rule], results: &[ScannerResult], seen: &mut Seen) {
             _ => continue,
         };
         for (part, side, field) in sides {
-            for facts in findings().filter(|facts| side.holds(facts)) {
+            let of_side = results.iter().filter(|result| side.scanners().any(|scanner| scanner == result.scanner));
+            let findings = of_side.flat_map(|r| r.findings.iter().map(|finding| Facts::alone(&r.scanner, finding)));
+            for facts in findings.filter(|facts| side.holds(facts)) {
                 seen.values.extend(facts.get(field).map(|value| (number, part, value.into_owned())));
             }
         }
     }
-}
-
-/// Whether any rule compares hosts at all.
-pub fn needed(rules: &[Rule]) -> bool {
-    rules.iter().any(|rule| rule.join.compares_hosts() || asks_prevalence(rule))
 }
 
 impl Comparison {

@@ -182,6 +182,13 @@ pub struct Test {
     pub present: Option<bool>,
 }
 
+impl Rule {
+    /// The first set, and the second where there is one.
+    pub fn sides(&self) -> impl Iterator<Item = &Side> {
+        std::iter::once(&self.find).chain(self.join.with())
+    }
+}
+
 impl Side {
     /// Whether a finding belongs to the set, as far as it alone tells.
     pub fn holds(&self, facts: &Facts<'_>) -> bool {

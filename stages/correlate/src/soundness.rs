@@ -14,7 +14,7 @@ pub fn problems(rules: &[Rule]) -> Vec<String> {
     let mut problems = Vec::new();
     for rule in rules {
         let mut found = of_rule(rule);
-        for id in sides(rule).filter_map(|side| side.joined_by.as_ref()).filter(|id| !names.contains(id)) {
+        for id in rule.sides().filter_map(|side| side.joined_by.as_ref()).filter(|id| !names.contains(id)) {
             found.push(format!("`joined_by` names `{id}`, which is no rule further up"));
         }
         if !names.insert(&rule.id) {
@@ -36,8 +36,13 @@ fn of_rule(rule: &Rule) -> Vec<String> {
     for (side, name) in [(Some(&rule.find), "find"), (rule.join.with(), "with")] {
         problems.extend(side.into_iter().flat_map(of_side).map(|problem| format!("`{name}` {problem}")));
     }
-    if rule.join.compares_hosts() && sides(rule).any(|side| side.fields().any(|field| *field == Field::Change)) {
-        problems.push("`change` is not known while hosts are compared".to_owned());
+    if rule.join.compares_hosts() && rule.sides().any(|side| side.joined_by.is_some()) {
+        problems.push("`joined_by` has no meaning while hosts are compared".to_owned());
+    }
+    for (name, unknown) in [("change", Field::Change), ("prevalence", Field::Prevalence)] {
+        if rule.join.compares_hosts() && rule.sides().flat_map(Side::fields).any(|field| *field == unknown) {
+            problems.push(format!("`{name}` is not known while hosts are compared"));
+        }
     }
     match rule.join {
         Join::Hosts { at_least: 0 | 1, .. } => problems.push("`at_least` must be 2 or more".to_owned()),
@@ -53,10 +58,6 @@ fn of_rule(rule: &Rule) -> Vec<String> {
             .map(|name| format!("no `{{{name}}}` in this join")),
     );
     problems
-}
-
-fn sides(rule: &Rule) -> impl Iterator<Item = &Side> {
-    std::iter::once(&rule.find).chain(rule.join.with())
 }
 
 fn of_side(side: &Side) -> Vec<String> {
@@ -129,6 +130,8 @@ mod tests {
         assert!(rule("{scanner: ioc, where: {pid: {}}}", host)[0].contains("tests nothing of Pid"));
         assert!(rule("{scanner: ioc}", "{window: {scans: 0, scanners: 2}}")[0].contains("not 2"));
         assert!(rule("{scanner: ioc, joined_by: b}", host)[0].contains("no rule further up"));
+        let hosts = "{hosts: {field: executable, at_least: 2}}";
+        assert!(rule("{scanner: ioc, where: {prevalence: {is: one}}}", hosts)[0].contains("`prevalence` is not known"));
         let earlier = "{earlier: {field: inode, with: {scanner: network}, to: inode, scans: 0}}";
         assert!(rule("{scanner: network}", earlier)[0].contains("1 or more"));
     }

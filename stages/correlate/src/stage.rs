@@ -111,11 +111,12 @@ fn files(context: &Context) -> Result<Vec<ScanFile>, StageError> {
 }
 
 fn fleet(context: &Context, hosts: &[&[ScanFile]]) -> Result<Fleet, StageError> {
-    if !fleet::needed(&RULES) || hosts.len() < 2 {
+    let scanners = fleet::scanners(&RULES);
+    if scanners.is_empty() || hosts.len() < 2 {
         return Ok(Fleet::default());
     }
     let done = AtomicU64::new(0);
-    let wanted = |scanner: &str| fleet::asks_for(&RULES, scanner);
+    let wanted = |scanner: &str| scanners.contains(scanner);
     let collect = |scans: &&[ScanFile]| {
         let mut seen = Seen::default();
         for file in *scans {
