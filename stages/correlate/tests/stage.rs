@@ -6,10 +6,10 @@ use contract::{Context, Digest, Job, JobInput, Kind, Limits, Type};
 use correlate::{Correlate, EnrichedFinding};
 use scan::{Finding, Report, ScannerResult, Scans, Severity};
 
-/// The digests that version 2 gives for [`fixture`].
+/// The digests that version 3 gives for [`fixture`].
 const GOLDEN: [&str; 2] = [
-    "fa7b0c81dcdede2f1bd10c815ceeba40bd327afd9a5d8c36ea45282f63a45381",
-    "225b5c987fa7428a7047886d633259563c7a2298f639c585303ef2fa821faa93",
+    "9ace632c47e735c0cbf66eb06227bef36eea58ad4c863a3e3e41de259b279cd7",
+    "0da29c2aaa9300527165d856fcd8bc14aedd5125176b6e8f33e2886107395e02",
 ];
 
 fn report(host: &str, findings: Vec<(&str, Finding)>) -> Report {
@@ -63,7 +63,7 @@ fn run(directory: &Path, scans: &Path, threads: u32) -> Result<[Vec<u8>; 2], con
         ["findings", "correlations"].map(|port| (port.to_owned(), directory.join(format!("{port}-{threads}"))));
     let job = Job {
         kind: "correlate".into(),
-        version: 2,
+        version: 3,
         params: serde_json::json!({"profile": "intended", "suspect_at": 40}),
         inputs: [("scans".to_owned(), vec![input])].into(),
         outputs: outputs.clone().into(),
@@ -99,9 +99,9 @@ fn findings_carry_history_links_and_risk() {
     let ioc = of("beta", 1, "ioc");
     assert!(ioc.tags.contains(&"appeared".to_owned()));
     // impact 4 * 2 = 8 and anomaly 2: 44 of 63.
-    assert_eq!((ioc.risk_score, ioc.risk_total, ioc.graph_degree), (70, 100, 5));
-    // In the inventory 3, again 2, hidden 40, two kinds at once 10; being on several hosts is weak, and adds 10.
-    assert_eq!((ioc.cluster_suspicion, ioc.suspected), (Some(65), true));
+    assert_eq!((ioc.risk_score, ioc.risk_total, ioc.graph_degree), (70, 100, 6));
+    // In the inventory 3, again 2, hidden 40, two kinds at once 10, no access control 10; being on several hosts is weak, and adds 10.
+    assert_eq!((ioc.cluster_suspicion, ioc.suspected), (Some(75), true));
     let process = findings.iter().find(|f| f.host == "beta" && f.id == "77").unwrap();
     assert_eq!(process.cluster_id, ioc.cluster_id);
     assert_eq!(ioc.container, Some(false));

@@ -46,6 +46,7 @@ fn unknown_suid_program_runs() {
     Case::of("unknown-suid-program-runs")
         .joins(vec![suid(UNKNOWN), process("40", UNKNOWN)], &[UNKNOWN, "40"])
         .joins(vec![suid("/opt/chage"), process("40", "/opt/chage")], &["/opt/chage", "40"])
+        .joins(vec![suid("/usr/bin/nc"), process("40", "/usr/bin/nc")], &["/usr/bin/nc", "40"])
         .ignores(vec![suid(KNOWN), process("40", KNOWN)])
         .ignores(vec![suid("/usr/bin/bash"), process("40", "/usr/bin/bash")])
         .ignores(vec![suid(UNKNOWN), process("40", "/usr/sbin/agentd")]);
@@ -110,6 +111,7 @@ fn interpreter_with_suid_beside_unknown_suid() {
     Case::of("interpreter-with-suid-beside-unknown-suid")
         .joins(vec![interpreter.clone(), suid(UNKNOWN)], &["/usr/bin/bash", UNKNOWN])
         .ignores(vec![interpreter.clone(), suid(KNOWN)])
+        .ignores(vec![interpreter.clone(), suid("/usr/bin/bash")])
         .ignores(vec![writable("/usr/bin/bash"), suid(UNKNOWN)])
         .ignores_last(vec![vec![vec![interpreter]], vec![vec![suid(UNKNOWN)]]]);
 }

@@ -17,10 +17,10 @@ mod workplace;
 
 /// Manifest, training split, data card and all documents that version 4 gives for [`Workplace::simulated`].
 const GOLDEN: [&str; 4] = [
-    "fdee650f2c11a38b4c30ddc927e85c776f99d90a5bea31681fddf4e1dceee105",
-    "81ec8e345eea95ea6cc69da2ab27b749b14a1faf696e265fba37ad1b8094fd19",
-    "c8c81b76866e1ed0975513ac349d38c2a5917fef9a293049427ab9c6639d211c",
-    "6e54194278226d5b2cf6e32db54686c3bbaf4a9086f467e179c3ea48534f5748",
+    "eee79ad196b01a43ca1ea3808f24bdbd1e402edd99218820e31315db1be91aa8",
+    "4ce711bef60f3dfb298fb5e212e99c99b2c0bc2e42ee61379d23515b37e4fc74",
+    "70422eaade6e4d4c3dbe0b202081e165e2ca29f1825ba1be0e92c2e149da4e38",
+    "d3fdf17f3ba21f8218ec0fa8156c314c2563bdffafb607ad62e645e7bf4f8e21",
 ];
 
 #[test]

@@ -46,10 +46,10 @@ const DAMAGES: &[Damage] = &[
         what: "a reference to no correlation",
         break_it: |w| {
             w.edit_document(DOCUMENT, |document| {
-                ioc(document)["correlation_refs"].as_array_mut().unwrap().push("nothing".into());
+                ioc(document)["correlation_refs"].as_array_mut().unwrap().insert(0, "nothing".into());
             });
         },
-        at: ("documents/beta/0001", "/enriched_findings/0/correlation_refs/6"),
+        at: ("documents/beta/0001", "/enriched_findings/0/correlation_refs/0"),
     },
     Damage {
         check: "references",
