@@ -2,9 +2,9 @@
 
 The unit is a sighting: what one scan of one host shows of one chain. It is observable where at least two scanners show it.
 A sighting is recovered when one suspected cluster holds at least 60 % of its visible findings, at least half of that cluster is
-of the chain, and a technique of the chain's steps stands in a correlation of the cluster. A suspected cluster is true when at least
-half of its findings are of one chain. Precision is the share of suspected clusters that are true, recall that of observable
-sightings that are recovered.
+of the chain, and the cluster bears a technique of the chain's steps, in its correlations or its findings. A suspected cluster is
+true when at least half of its findings are of one chain. Precision is the share of suspected clusters that are true, recall that of
+observable sightings that are recovered.
 """
 import json
 from collections import Counter, defaultdict
