@@ -150,9 +150,9 @@ impl<'a> Scan<'_, 'a> {
 }
 
 /// A finding that is in both sets is not joined with itself.
-fn push_both(found: &mut Vec<Match<'_>>, one: Match<'_>) {
+fn push_both<'r>(found: &mut Vec<Match<'r>>, one: Match<'r>) {
     if !one.right.is_empty() {
-        found.push(Match { hosts: &[], ..one });
+        found.push(one);
     }
 }
 
