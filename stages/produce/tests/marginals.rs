@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use contract::{Context, Job, Kind, Limits};
+use contract::{Context, Job, Kind, Limits, Stage};
 use produce::{Produce, ProduceParams};
 use scan::profile::{Profile, SeverityCounts};
 use scan::{Report, Scans};
@@ -21,7 +21,7 @@ fn reports_of(seed: u64, attack_rate: f64) -> Vec<(String, Report)> {
     let params = serde_json::to_value(params).unwrap();
     let job = Job {
         kind: "produce".into(),
-        version: 3,
+        version: Produce::card().version,
         params: params.clone(),
         inputs: BTreeMap::new(),
         outputs: ["scans", "truth"].map(|port| (port.to_owned(), directory.path().join(port))).into(),

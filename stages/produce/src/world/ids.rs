@@ -190,3 +190,20 @@ fn given_at_boot(host: &Host, boot: u32, first: u32) -> Vec<Vec<u32>> {
     });
     family.collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_that_are_drawn_twice_are_given_once() {
+        let host = Host::new(1, 0, 1);
+        let mut ids = Ids::new(&host, 0);
+        // So many that some are drawn twice: of the boot's inodes there are 31,001, of pids at most 40,000.
+        let mut draw = host.streams(Purpose::Socket).at(0);
+        let inodes: HashSet<u32> = (0..4000).map(|_| ids.inode(Since::Boot, &mut draw)).collect();
+        assert_eq!(inodes.len(), 4000);
+        let pids: HashSet<u32> = (0..4000).map(|_| ids.late_pid(0, &mut draw)).collect();
+        assert_eq!(pids.len(), 4000);
+    }
+}

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use contract::{Context, Digest, Job, Kind, Limits, StageError};
+use contract::{Context, Digest, Job, Kind, Limits, Stage, StageError};
 use produce::Produce;
 use scan::truth::TruthLine;
 use scan::{Report, Scans};
@@ -32,7 +32,7 @@ impl Run {
         }
         let job = Job {
             kind: "produce".into(),
-            version: 3,
+            version: Produce::card().version,
             params: full.clone(),
             inputs: BTreeMap::new(),
             outputs: ["scans", "truth"].map(|port| (port.to_owned(), directory.path().join(port))).into(),
