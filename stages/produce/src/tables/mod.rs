@@ -72,6 +72,8 @@ pub(crate) struct Networks {
     pub outbound_ports: Vec<u16>,
     /// Remote ports of datagrams.
     pub datagram_ports: Vec<u16>,
+    /// Programs that open no connections.
+    pub silent: Vec<String>,
     pub users: Vec<String>,
     pub words: Vec<String>,
 }

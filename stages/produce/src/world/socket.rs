@@ -171,12 +171,17 @@ fn handler(listener: &Socket, processes: &[Process], draw: &mut Draw) -> Option<
 fn outbound(host: &Host, scan: u32, processes: &[Process], ids: &mut Ids, sockets: &mut Vec<Socket>) {
     let streams = host.streams(Purpose::Socket);
     let slots = streams.at2(scan, OUTBOUND - 1).between(host.role.outbound);
+    // A shell or an editor that talks to the world is an attacker's.
+    let talking: Vec<&Process> = processes.iter().filter(|p| !TABLES.networks.silent.contains(&p.exe)).collect();
+    if talking.is_empty() {
+        return;
+    }
     for slot in OUTBOUND..OUTBOUND + slots {
         let since = came(ids.since(|at| streams.at2(at, COIN + slot), scan, CONNECTION_CHURN), host, scan);
         let mut draw = streams.at2(since, 2 * COIN + slot);
         let remote = if draw.chance(250) { Remote::Lan } else { Remote::Public };
         let inode = ids.inode(Since::Scan(since), &mut draw);
-        let owner = draw.pick(processes);
+        let owner = *draw.pick(&talking);
         if owner.container.is_some() {
             continue;
         }

@@ -33,6 +33,25 @@ fn sockets_and_signs_agree_with_the_processes_of_every_scan() {
     assert!(all.iter().all(|count| *count > 50), "{all:?}");
 }
 
+#[test]
+fn no_shell_or_editor_of_a_healthy_host_has_a_connection() {
+    let params = json!({"hosts": 120, "attack_rate": 0.0, "noise": {"lookalikes": 0.0}});
+    let mut talk = BTreeMap::<String, u32>::new();
+    let mut run = BTreeSet::new();
+    for (_, _, report) in Run::new(params, 2).reports() {
+        run.extend(report.of_scanner("ioc").chain(report.of_scanner("processes")).map(|p| p.description.clone()));
+        for socket in report.of_scanner("network").filter(|s| s.get("state") == Some("ESTABLISHED")) {
+            *talk.entry(socket.get("exe").unwrap().to_owned()).or_default() += 1;
+        }
+    }
+    assert!(run.contains("-bash") && run.contains("vim") && run.contains("/sbin/agetty"), "{run:?}");
+    let silent =
+        ["/usr/bin/bash", "/usr/bin/dash", "/usr/bin/vim.basic", "/usr/bin/less", "/usr/sbin/agetty", "/usr/sbin/cron"];
+    let talking: Vec<_> = silent.into_iter().filter(|exe| talk.contains_key(*exe)).collect();
+    assert_eq!(talking, Vec::<&str>::new());
+    assert!(talk.len() > 20 && talk.contains_key("/usr/bin/curl"), "{talk:?}");
+}
+
 fn check(report: &Report, place: &str, seen: &mut Seen) {
     let mut processes = BTreeMap::<&str, &Finding>::new();
     for process in report.of_scanner("processes") {
