@@ -18,14 +18,14 @@ impl Stage for Verify {
     type Params = VerifyParams;
 
     fn card() -> Card {
-        Card::new("verify", 5)
+        Card::new("verify", 6)
             .worker("pipe-data")
             .summary("Checks scans, findings and correlations, or documents and dataset, and stops the pipeline when they are wrong")
             .optional_input("scans", Type::Scans, "What was correlated; with findings and correlations")
             .optional_input("real", Type::Scans, "The hosts that were correlated beside them")
             .optional_input("findings", Type::Findings, "Enriched findings")
             .optional_input("correlations", Type::Correlations, "Their correlations")
-            .optional_input("truth", Type::Truth, "The hidden truth of the simulated hosts")
+            .optional_input("truth", Type::Truth, "The hidden truth of `scans`, which then are simulated hosts")
             .optional_input("documents", Type::Documents, "Ground-truth documents of `transform`")
             .optional_input("dataset", Type::Dataset, "The training set of `transform`")
             .output("verification", Type::Metrics, "Status, figures and violations by check")

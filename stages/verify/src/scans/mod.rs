@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use contract::stage::At;
 use contract::{Context, StageError};
-use correlate::{Batches, ScanLines};
+use correlate::{Batches, Correlation, EnrichedFinding, ScanLines};
 use scan::{Report, ScanFile, Scans};
 
 use crate::check::{self, CheckName, Outcome};
@@ -55,7 +55,7 @@ struct Setting<'s> {
 pub fn verify(params: &VerifyParams, context: &Context, tally: &mut Tally) -> Result<ScanCounts, StageError> {
     let files = files(context)?;
     let truth = context.optional_input("truth").map(|path| Truth::open(path, context)).transpose()?;
-    let mut statistics = Statistics::new(params, &files, truth.as_ref());
+    let mut statistics = Statistics::new(params, &files, truth.is_some());
     let mut counts = ScanCounts { scans: files.len() as u64, ..ScanCounts::default() };
     let mut batches = Batches::open(context.input("findings")?, context.input("correlations")?)?;
     let mut unmentioned: Vec<&(String, u32)> = Vec::new();
@@ -87,13 +87,16 @@ pub fn verify(params: &VerifyParams, context: &Context, tally: &mut Tally) -> Re
         context.progress(done, counts.scans, "scans");
     }
     unmentioned.extend(keys);
+    // A scan without a line: right only where its report has no finding and the truth names none.
     for key in unmentioned {
-        for (name, outcome) in check_unmentioned(&files[key], truth.as_ref())? {
+        let setting = Setting { files: &files, truth: truth.as_ref(), statistics: &statistics };
+        for (name, outcome) in check_listed(&files[key], &[], &[], &setting)?.outcomes {
             tally.add(name, outcome);
         }
     }
     if let Some(truth) = &truth {
-        tally.add(CheckName::Truth, truth.without_scan(|host, scan| files.contains_key(&(host.to_owned(), scan))));
+        let is_simulated = |host: &str, scan| files.get(&(host.to_owned(), scan)).is_some_and(|listed| !listed.real);
+        tally.add(CheckName::Truth, truth.without_scan(is_simulated));
     }
     statistics.finish(params, tally);
     Ok(counts)
@@ -149,42 +152,39 @@ fn check_scan(scan: &ScanLines, setting: &Setting<'_>) -> Result<Checked, StageE
         let message = format!("findings of host `{}` scan {}, of which there is no report", scan.host, scan.scan);
         return Err(StageError::invalid_input(message).help("wire the same scans into `correlate` and `verify`"));
     };
+    check_listed(listed, &findings, &correlations, setting)
+}
+
+fn check_listed(
+    listed: &Listed,
+    findings: &[EnrichedFinding],
+    correlations: &[Correlation],
+    setting: &Setting<'_>,
+) -> Result<Checked, StageError> {
+    let ScanFile { host, scan, .. } = &listed.file;
     let read = ReadReport::of(listed)?;
-    let truth = setting.truth.filter(|truth| truth.is_about(&scan.host));
-    let simulated = truth.is_some();
-    let view = ScanView { findings: &findings, correlations: &correlations, simulated, ..read.view() };
+    // What is simulated the port says: a host of which the truth says nothing must not pass for a real one.
+    let truth = setting.truth.filter(|_| !listed.real);
+    let view = ScanView { findings, correlations, simulated: truth.is_some(), ..read.view() };
     let mut outcomes: Vec<(CheckName, Outcome)> =
         checks::OF_EVERY_SCAN.into_iter().map(|(name, check)| (name, run(&view, check))).collect();
     let mut extract = Extract::default();
     if let Some(truth) = truth {
-        let lines = truth.of_scan(&scan.host, scan.scan)?;
+        let lines = truth.of_scan(host, *scan)?;
         outcomes.push((CheckName::Truth, run(&view, |view| truth::check(&lines, view))));
         let (name, check) = checks::OF_SIMULATED;
         outcomes.push((name, run(&view, check)));
         if let Ok((report, _)) = view.report {
-            extract = setting.statistics.of_simulated(&scan.host, report, &lines);
+            extract = setting.statistics.of_simulated(host, report, &lines);
         }
     } else if let Ok((report, _)) = view.report
         && listed.real
     {
-        extract = setting.statistics.of_real(&scan.host, report);
+        extract = setting.statistics.of_real(host, report);
     }
     let started_at = view.report.ok().and_then(|(report, _)| report.started_at()).map(str::to_owned);
     let (finding_count, correlation_count) = (findings.len() as u64, correlations.len() as u64);
     Ok(Checked { outcomes, extract, started_at, findings: finding_count, correlations: correlation_count })
-}
-
-/// A scan without a line: right only where its report has no finding and the truth names none.
-fn check_unmentioned(listed: &Listed, truth: Option<&Truth>) -> Result<Vec<(CheckName, Outcome)>, StageError> {
-    let read = ReadReport::of(listed)?;
-    let view = read.view();
-    let mut outcomes: Vec<(CheckName, Outcome)> =
-        checks::OF_EVERY_SCAN.into_iter().map(|(name, check)| (name, run(&view, check))).collect();
-    if let Some(truth) = truth {
-        let lines = truth.of_scan(&listed.file.host, listed.file.scan)?;
-        outcomes.push((CheckName::Truth, run(&view, |view| truth::check(&lines, view))));
-    }
-    Ok(outcomes)
 }
 
 fn run(view: &ScanView<'_>, check: impl FnOnce(&ScanView<'_>) -> Outcome) -> Outcome {

@@ -72,11 +72,6 @@ impl Truth {
         Ok(truth)
     }
 
-    /// Whether it is about a host, which then is a simulated one.
-    pub fn is_about(&self, host: &str) -> bool {
-        self.hosts.contains_key(host)
-    }
-
     /// The lines of one scan.
     pub fn of_scan(&self, host: &str, scan: u32) -> Result<Vec<TruthLine>, StageError> {
         let mut lines = Vec::new();
@@ -92,17 +87,17 @@ impl Truth {
         Ok(lines)
     }
 
-    /// Tells scans that it is about and that are not there.
-    pub fn without_scan(&self, is_there: impl Fn(&str, u32) -> bool) -> Outcome {
+    /// Tells scans that it is about and that are not simulated ones.
+    pub fn without_scan(&self, is_simulated: impl Fn(&str, u32) -> bool) -> Outcome {
         let mut outcome = Outcome::default();
         let mut hosts: Vec<_> = self.hosts.iter().collect();
         hosts.sort_unstable_by_key(|(host, _)| *host);
         for (host, scans) in hosts {
-            for scan in scans.keys().filter(|scan| !is_there(host, **scan)) {
+            for scan in scans.keys().filter(|scan| !is_simulated(host, **scan)) {
                 outcome.tell(
                     format!("{host}/{scan:04}"),
                     "",
-                    "the truth is about this scan, of which there is no report",
+                    "the truth is about this scan, of which `scans` holds no report",
                 );
             }
         }

@@ -20,7 +20,7 @@ use scan::truth::TruthLine;
 use crate::check::{CheckName, Outcome, guard};
 use crate::params::VerifyParams;
 use crate::scans::Listed;
-use crate::scans::truth::{ChainIds, Truth};
+use crate::scans::truth::ChainIds;
 use crate::tally::{Measured, Tally};
 use leakage::{Leakage, Trace};
 use marginals::{Marginals, SeverityRow};
@@ -39,7 +39,7 @@ pub struct Statistics {
     real_hosts: HashSet<String>,
     fed_tables: HashSet<String>,
     has_truth: bool,
-    realism_reason: Option<&'static str>,
+    has_real: bool,
     marginals: Marginals,
     leakage: Leakage,
     realism: Realism,
@@ -58,14 +58,10 @@ pub struct Extract {
 
 impl Statistics {
     /// Draws the samples.
-    pub fn new(params: &VerifyParams, files: &BTreeMap<(String, u32), Listed>, truth: Option<&Truth>) -> Statistics {
-        let simulated = |listed: &&Listed| truth.is_some_and(|truth| truth.is_about(&listed.file.host));
+    pub fn new(params: &VerifyParams, files: &BTreeMap<(String, u32), Listed>, has_truth: bool) -> Statistics {
+        let simulated = |listed: &&Listed| has_truth && !listed.real;
         let real = |listed: &&Listed| listed.real && !params.fed_tables.contains(&listed.file.host);
         let real_hosts = sample(files.values().filter(real), REALISM_BYTES);
-        let realism_reason = match (truth, files.values().any(|listed| listed.real)) {
-            (None, _) | (_, false) => Some(CheckName::Realism.needs()),
-            _ => None,
-        };
         // Without a real host to compare with, none of the simulated ones is looked at.
         let simulated_hosts = if real_hosts.is_empty() {
             HashSet::new()
@@ -77,8 +73,8 @@ impl Statistics {
             simulated_hosts,
             real_hosts,
             fed_tables: params.fed_tables.iter().cloned().collect(),
-            has_truth: truth.is_some(),
-            realism_reason,
+            has_truth,
+            has_real: files.values().any(|listed| listed.real),
             marginals: Marginals::default(),
             leakage: Leakage::default(),
             realism: Realism::default(),
@@ -118,7 +114,7 @@ impl Statistics {
             let threshold = params.threshold(CheckName::Leakage);
             measure(tally, CheckName::Leakage, || self.leakage.measure(threshold));
         }
-        if self.realism_reason.is_none() {
+        if self.has_truth && self.has_real {
             let threshold = params.threshold(CheckName::Realism);
             measure(tally, CheckName::Realism, || self.realism.measure(threshold));
         }

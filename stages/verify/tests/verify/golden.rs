@@ -8,7 +8,7 @@ use verify::{OnFailed, VerificationReport};
 
 use crate::workplace::{AFTER, BEFORE, Workplace, report};
 
-/// The digest of the report that version 5 gives for [`fixed`].
+/// The digest of the report that version 6 gives for [`fixed`].
 const GOLDEN: &str = "c72c1f47f744fd2dd2393364f7b4abb089e3eb1143acd7a12d3e2b342436c532";
 
 /// Input that neither the rules of `correlate` nor the wording of `transform` moves: scans in which nothing is joined, the

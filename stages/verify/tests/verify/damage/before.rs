@@ -196,6 +196,17 @@ const DAMAGES: &[Damage] = &[
     },
     Damage {
         check: "truth",
+        what: "a host of which the truth says nothing",
+        break_it: |w| {
+            let path = w.path("truth");
+            let others: String =
+                text(&path).lines().filter(|l| !l.contains("\"beta\"")).map(|l| format!("{l}\n")).collect();
+            std::fs::write(&path, others).unwrap();
+        },
+        at: ("beta/0000 mac mac_none", ""),
+    },
+    Damage {
+        check: "truth",
         what: "a truth about a scan that is not there",
         break_it: |w| {
             let path = w.path("truth");
