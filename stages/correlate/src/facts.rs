@@ -73,7 +73,7 @@ impl<'a> Facts<'a> {
             Field::Hidden => self.located().map(|path| yes_or_no(place::hidden(path))),
             Field::Disguised => terms.argv0.zip(self.program()).map(|(name, path)| yes_or_no(disguised(name, path))),
             Field::Stem => self.name().and_then(place::stem),
-            Field::Account => self.finding.get("uid").and_then(account),
+            Field::Account => self.finding.get("uid").and_then(|uid| uid.parse().ok()).map(account),
             Field::Prevalence => self.prevalence.map(Prevalence::name),
             Field::Known => terms.path.map(|path| yes_or_no(KNOWLEDGE.packaged_suid(path))),
             Field::Port => terms.port,
@@ -119,11 +119,11 @@ impl<'a> Facts<'a> {
 }
 
 /// Whose process it is: `root`, `system` (a service's account) or `user`, by the ranges of Debian and Fedora.
-fn account(uid: &str) -> Option<&'static str> {
-    match uid.parse::<u32>().ok()? {
-        0 => Some("root"),
-        1..1000 | 65_534 => Some("system"),
-        _ => Some("user"),
+pub fn account(uid: u32) -> &'static str {
+    match uid {
+        0 => "root",
+        1..1000 | 65_534 => "system",
+        _ => "user",
     }
 }
 

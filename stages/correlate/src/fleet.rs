@@ -6,6 +6,8 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use scan::ScannerResult;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::facts::{Facts, Field};
 use crate::rule::{Join, Rule, Side};
@@ -26,7 +28,8 @@ pub struct Fleet {
 }
 
 /// On how many hosts a program, module, unit or file is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum Prevalence {
     /// On no other host.
     One,

@@ -10,7 +10,7 @@ use scan::{Finding, ScanFile, Severity};
 use crate::baseline::{Baseline, Sightings};
 use crate::category::Category;
 use crate::facts::Facts;
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, Prevalence};
 use crate::graph::Graph;
 use crate::history::History;
 use crate::join::{self, Match};
@@ -101,6 +101,7 @@ pub fn scan(
     let role = role::infer(&facts, container);
     let tags: Vec<BTreeSet<String>> =
         facts.iter().zip(&sightings).map(|(facts, seen)| tags::of(setting.profile, facts, seen.count)).collect();
+    let prevalence: Vec<Option<Prevalence>> = facts.iter().map(|facts| facts.prevalence).collect();
     drop(facts);
     let earlier_scans = past.baseline.scans();
     let enriched = findings
@@ -134,6 +135,7 @@ pub fn scan(
                 baseline_status: if sightings.count == 0 { BaselineStatus::New } else { BaselineStatus::Existing },
                 sightings: sightings.count,
                 earlier_scans,
+                prevalence: prevalence[index],
                 host_role: role.role.clone(),
                 host_role_rationale: role.rationale.clone(),
                 container,

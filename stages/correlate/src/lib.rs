@@ -32,6 +32,7 @@ pub mod tags;
 pub mod terms;
 
 pub use category::Category;
+pub use fleet::Prevalence;
 pub use lines::{Batches, ScanLines};
 pub use record::{BaselineStatus, Correlation, EnrichedFinding, Subscores};
 pub use risk::Profile;

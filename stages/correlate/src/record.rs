@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::category::Category;
+use crate::fleet::Prevalence;
 use crate::risk::Profile;
 
 /// A finding with everything that was computed about it.
@@ -56,6 +57,9 @@ pub struct EnrichedFinding {
     pub sightings: u32,
     /// How many earlier scans there are.
     pub earlier_scans: u32,
+    /// On how many hosts what it names is, where there are enough hosts to say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prevalence: Option<Prevalence>,
     /// The host's role.
     pub host_role: String,
     /// Why.

@@ -3,14 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
+use correlate::facts::account;
 use correlate::rule::{Join, RULES};
-use correlate::{Correlation, EnrichedFinding};
+use correlate::{Correlation, EnrichedFinding, Prevalence};
 use scan::Severity;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::example::{Example, Task};
 use crate::listing::{Listing, Seen, across};
+use crate::seen::EPHEMERAL;
 use crate::visible::Visible;
 
 /// Members of a cluster that a prompt lists.
@@ -84,7 +86,8 @@ fn example(
     let more = members.len().saturating_sub(LISTED);
     let listed = representatives(members, &joined);
     let beside = if joined.is_empty() { 2 * OTHERS } else { OTHERS };
-    let listing = Listing::new(listed.into_iter().chain(others.iter().take(beside).copied()), more, across);
+    let listing =
+        Listing::with_notes(listed.into_iter().chain(others.iter().take(beside).copied()), more, across, note);
     let host = &listing.items().first()?.visible.host;
     // A weak link joins with what stands elsewhere on the host and is not listed; that others have it too is said in the list.
     let follows = |correlation: &&Correlation| match correlation.hosts.is_empty() {
@@ -108,6 +111,31 @@ fn example(
         prompt: format!("{host}\n{}", listing.text()),
         answer: serde_json::to_string(&answers).expect("plain data"),
     })
+}
+
+/// What rules ask of a finding that its line does not say.
+fn note(finding: &EnrichedFinding) -> String {
+    let get = |key: &str| finding.metadata.get(key).map(String::as_str).unwrap_or_default();
+    let number = |key: &str| get(key).parse::<u32>().ok();
+    let mut note = String::new();
+    if finding.scanner == "processes" && number("uid").is_some_and(|uid| account(uid) == "system") {
+        note.push_str("; a service's account");
+    }
+    if finding.scanner == "processes" && !get("container_id").is_empty() {
+        note.push_str("; in a container");
+    }
+    // A client's own port is arbitrary.
+    if let Some(port) = number("lport").filter(|port| *port < u32::from(EPHEMERAL))
+        && !matches!(get("state"), "" | "LISTEN")
+    {
+        note.push_str(&format!("; local port {port}"));
+    }
+    note.push_str(match finding.prevalence {
+        Some(Prevalence::One) => "; on no other host",
+        Some(Prevalence::Few) => "; on few hosts",
+        _ => "",
+    });
+    note
 }
 
 /// Members of a large cluster by turns: the first of each correlation, then the second, and so on.
@@ -141,5 +169,30 @@ mod tests {
     fn what_another_host_alone_shows_is_asked_in_no_prompt() {
         let hidden = ["odd-program-connects-to-peer", "odd-session-beside-odd-program", "session-from-odd-program"];
         assert_eq!(ELSEWHERE.iter().copied().collect::<Vec<_>>(), hidden);
+    }
+
+    fn finding(scanner: &str, prevalence: &str, metadata: serde_json::Value) -> EnrichedFinding {
+        let line = serde_json::json!({
+            "host": "a", "scan": 0, "scanner": scanner, "id": "1", "document_id": "1", "title": "t", "severity": "info",
+            "base_severity_score": 10, "description": "d", "metadata": metadata, "category": "process", "tags": [],
+            "risk_profile": "intended", "risk_score": 1, "risk_total": 1, "probability_actionable": 0.1,
+            "risk_subscores": {"impact": 0.1, "exposure": 0.0, "anomaly": 1.0, "confidence": 1.0},
+            "baseline_status": "new", "sightings": 0, "earlier_scans": 0, "prevalence": prevalence, "host_role": "web",
+            "host_role_rationale": "r", "techniques": [], "correlation_refs": [], "graph_degree": 0,
+        });
+        serde_json::from_value(line).unwrap()
+    }
+
+    #[test]
+    fn a_line_says_what_rules_ask_beside_its_text() {
+        let noted = |scanner, prevalence, metadata| note(&finding(scanner, prevalence, metadata));
+        let service = serde_json::json!({"uid": "33", "container_id": "0a1b"});
+        assert_eq!(noted("processes", "few", service), "; a service's account; in a container; on few hosts");
+        assert_eq!(noted("processes", "many", serde_json::json!({"uid": "0"})), "");
+        assert_eq!(noted("processes", "one", serde_json::json!({"uid": "1000"})), "; on no other host");
+        let socket = |state: &str, port: &str| serde_json::json!({"state": state, "lport": port});
+        assert_eq!(noted("network", "many", socket("ESTABLISHED", "5432")), "; local port 5432");
+        assert_eq!(noted("network", "many", socket("ESTABLISHED", "50000")), "");
+        assert_eq!(noted("network", "many", socket("LISTEN", "5432")), "", "its text has the port");
     }
 }

@@ -29,9 +29,20 @@ pub struct Listing<'a> {
 impl<'a> Listing<'a> {
     /// Lists `items`; `more` further ones are only counted. `across` holds the ids of findings that other hosts share.
     pub fn new(items: impl IntoIterator<Item = Seen<'a>>, more: usize, across: &BTreeSet<&str>) -> Listing<'a> {
+        Listing::with_notes(items, more, across, |_| String::new())
+    }
+
+    /// The same with a note at the end of each line, which begins with `; ` where there is one.
+    pub fn with_notes(
+        items: impl IntoIterator<Item = Seen<'a>>,
+        more: usize,
+        across: &BTreeSet<&str>,
+        note: impl Fn(&EnrichedFinding) -> String,
+    ) -> Listing<'a> {
         let text = |seen: Seen<'a>| {
             let several = if across.contains(seen.finding.document_id.as_str()) { "; on several hosts" } else { "" };
-            (format!("{}: {}; {}{several}", seen.visible.scanner, seen.visible.text, seen.visible.history), seen)
+            let Visible { scanner, text, history, .. } = seen.visible;
+            (format!("{scanner}: {text}; {history}{several}{}", note(seen.finding)), seen)
         };
         let mut items: Vec<(String, Seen<'a>)> = items.into_iter().map(text).collect();
         items.sort_by(|a, b| a.0.cmp(&b.0));

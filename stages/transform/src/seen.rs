@@ -15,7 +15,7 @@ use crate::visible::Surroundings;
 /// Keys that only repeat others or are noise of one boot.
 pub(crate) const NOISE: [&str; 8] = ["pid", "inode", "uid", "gid", "path", "standard", "requirement", "sha256"];
 /// Where ports begin that a kernel gives to clients.
-const EPHEMERAL: u16 = 32_768;
+pub(crate) const EPHEMERAL: u16 = 32_768;
 /// Bytes of text that a finding may take, and of each fact.
 const TEXT_LIMIT: usize = 200;
 /// Bytes of a name in lists.
