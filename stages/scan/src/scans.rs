@@ -39,11 +39,9 @@ impl ScanFile {
         }
         Ok(report)
     }
-}
 
-impl ScanFile {
-    /// Reads what the `wanted` scanners found, without times, and passes over the rest, unchecked: for a first look at reports that are read in
-    /// full later.
+    /// Reads what the `wanted` scanners found, without times, and passes over the rest, unchecked: for a first look at reports that
+    /// are read in full later.
     pub fn read_results(&self, wanted: &dyn Fn(&str) -> bool) -> Result<Vec<ScannerResult>, StageError> {
         let bytes = fs::read(&self.path).at(&self.path)?;
         let read = std::str::from_utf8(&bytes).ok().and_then(|text| partial::results(text, wanted).ok());

@@ -58,13 +58,14 @@ fn check(report: &Report, place: &str, seen: &mut Seen) {
         assert!(processes.insert(&process.id, process).is_none(), "{place}: pid {} occurs once", process.id);
         seen.contained += u32::from(process.get("container_id").is_some());
     }
-    let mut executables = BTreeMap::<&str, &str>::new();
-    let mut is_of = |pid: &'_ str, exe: &'_ str, what: &str| {
-        let process = processes.get_key_value(pid);
-        let (pid, _) = process.unwrap_or_else(|| panic!("{place}: {what} is of pid {pid}, which does not run"));
-        let exe = exe.to_owned().leak();
-        let earlier = executables.insert(pid, exe);
-        assert!(earlier.is_none_or(|earlier| earlier == exe), "{place}: {what}: pid {pid} runs {earlier:?} and {exe}");
+    let mut executables = BTreeMap::<String, String>::new();
+    let mut is_of = |pid: &str, exe: &str, what: &str| {
+        assert!(processes.contains_key(pid), "{place}: {what} is of pid {pid}, which does not run");
+        let earlier = executables.insert(pid.to_owned(), exe.to_owned());
+        assert!(
+            earlier.as_deref().is_none_or(|earlier| earlier == exe),
+            "{place}: {what}: pid {pid} runs {earlier:?} and {exe}"
+        );
     };
     let mut inodes = BTreeSet::new();
     for socket in report.of_scanner("network") {
