@@ -116,6 +116,7 @@ fn the_data_card_names_the_files_with_their_counts_and_digests() {
         let row = page.lines().find(|line| line.starts_with(&format!("| `{file}.jsonl` | {lines} |"))).unwrap();
         assert!(row.contains(figures["blake3"].as_str().unwrap()), "{row}");
     }
+    assert!(page.contains("in none of its answers") && page.contains("weak links"), "{page}");
     let hosts = manifest["splits"]["train"]["hosts"].as_array().unwrap().len();
     assert!(page.contains(&format!("| {} | {hosts} |", workplace.lines("train").len())), "{page}");
 }

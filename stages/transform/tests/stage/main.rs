@@ -15,11 +15,11 @@ mod describing;
 mod parquet;
 mod workplace;
 
-/// Manifest, training split, data card and all documents that version 4 gives for [`Workplace::simulated`].
+/// Manifest, training split, data card and all documents that the card's version gives for [`Workplace::simulated`].
 const GOLDEN: [&str; 4] = [
     "eee79ad196b01a43ca1ea3808f24bdbd1e402edd99218820e31315db1be91aa8",
     "4ce711bef60f3dfb298fb5e212e99c99b2c0bc2e42ee61379d23515b37e4fc74",
-    "70422eaade6e4d4c3dbe0b202081e165e2ca29f1825ba1be0e92c2e149da4e38",
+    "1bf95e90ff4e25454c76796b65272edcab7fb04792ef35d7b89faa81fcf25ae0",
     "d3fdf17f3ba21f8218ec0fa8156c314c2563bdffafb607ad62e645e7bf4f8e21",
 ];
 
