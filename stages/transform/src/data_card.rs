@@ -32,9 +32,10 @@ const LIMITS: &str = "\n## Limits\n
 - Answers are computed by rules: severities are the scanner's, risk is a formula over severity, category, exposure and baseline,
   texts are put together from facts of the findings. No person wrote or reviewed them. A model that learns them learns those rules.
 - Simulated hosts are synthetic: drawn from tables and a seed. Nothing is claimed about how results carry over to real hosts.
-- The task `correlation` asks for what its prompt shows. Two kinds of correlations are in the documents but in none of its answers:
-  those of one host with another's scan (the other end of a connection), which the prompt of one scan cannot show, and weak links,
-  which join findings with what else is on the host, whether it is listed or not. What several hosts share is marked in the list.
+- The task `correlation` asks for what its prompt shows. Some correlations are in the documents but in none of its answers: those that
+  need another scan (of another host, which has the other end of a connection, or an earlier one of this host), which is not in the
+  prompt, and weak links, which join findings with what else is on the host, whether it is listed or not. What several hosts share is
+  marked in the list. A prompt lists a correlation wholly or one finding of it at most, so of a large cluster it shows a part.
 - Lines do not say whether their host was simulated. Host names, paths and addresses of real reports are in the text as the
   reports have them.
 - Classes are thinned to the limits in `manifest.json`, so their shares are not those of any fleet.

@@ -5,7 +5,8 @@
 //!   [`document`]: all of that in the form of `schemas/ground_truth_schema.json`.
 //! - [`visible`]: what a model may see of a finding, and what follows from exactly that; `seen`, `address`, `shorten`: its form by scanner.
 //!   [`example`]: chat-form examples and task `finding`. [`listing`]: many findings in a prompt. The tasks of whole scans:
-//!   [`correlation`], [`advice`] (`actions`), [`briefing`] (`summary`), [`triage`], [`refine`] (whose answers are [`rule`]s).
+//!   [`correlation`] (`part`, `note`: what a prompt shows of a cluster), [`advice`] (`actions`), [`briefing`] (`summary`), [`triage`],
+//!   [`refine`] (whose answers are [`rule`]s).
 //! - [`spool`]: examples on disk. [`merge`]: one per prompt, conflicts. [`split`]: hosts to splits. [`balance`]: limits.
 //!   [`dataset`], [`parquet_files`]: the files. [`manifest`], [`data_card`], [`license`]: what is said of them.
 //! - [`measure`]: how long examples are in tokens; [`token_counter`], [`words`]: how tokens are counted.
@@ -28,7 +29,9 @@ pub mod listing;
 pub mod manifest;
 pub mod measure;
 pub mod merge;
+mod note;
 pub mod parquet_files;
+mod part;
 pub mod pass;
 pub mod reduction;
 pub mod refine;

@@ -256,7 +256,8 @@ fn other(finding: &EnrichedFinding) -> Seen {
     Seen { subject, text, facts: vec![fact], whole: true }
 }
 
-fn raw(finding: &EnrichedFinding) -> Finding {
+/// The finding as the scanner had it, as far as terms are read of it.
+pub(crate) fn raw(finding: &EnrichedFinding) -> Finding {
     Finding {
         id: finding.id.clone(),
         title: String::new(),

@@ -19,7 +19,7 @@ mod workplace;
 const GOLDEN: [&str; 4] = [
     "eee79ad196b01a43ca1ea3808f24bdbd1e402edd99218820e31315db1be91aa8",
     "4ce711bef60f3dfb298fb5e212e99c99b2c0bc2e42ee61379d23515b37e4fc74",
-    "1bf95e90ff4e25454c76796b65272edcab7fb04792ef35d7b89faa81fcf25ae0",
+    "bbd7154e17d4da4a4b516385ba60ef5df5dfc75c137029b7490922e99777fa19",
     "d3fdf17f3ba21f8218ec0fa8156c314c2563bdffafb607ad62e645e7bf4f8e21",
 ];
 
@@ -130,6 +130,33 @@ fn every_answer_validates_and_every_task_is_there() {
         *counts.entry(task.to_owned()).or_default() += 1;
     }
     assert_eq!(counts.len(), Task::ALL.len(), "{counts:?}");
+}
+
+#[test]
+fn a_correlation_is_asked_for_where_all_its_findings_are_listed() {
+    let workplace = Workplace::crowded();
+    workplace.correlate();
+    workplace.transform(2).unwrap();
+    let text = std::fs::read_to_string(workplace.path("correlations")).unwrap();
+    let correlations: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(correlations.iter().any(|correlation| correlation["member_count"].as_u64() > Some(24)));
+    let lines = workplace.lines("train");
+    let mut large = 0;
+    for line in lines.iter().filter(|line| line["task"] == "correlation") {
+        let (prompt, host) = (content(line, 1), &line["host"]);
+        let listed = prompt.lines().filter(|line| line.starts_with('f')).count();
+        assert!(listed <= 24, "{prompt}");
+        large += usize::from(prompt.contains("... and "));
+        let answer: Value = serde_json::from_str(content(line, 2)).unwrap();
+        assert!(!answer.as_array().unwrap().is_empty(), "{prompt}");
+        for joined in answer.as_array().unwrap() {
+            let names = joined["related_finding_ids"].as_array().unwrap().len();
+            let like = correlations.iter().filter(|c| c["title"] == joined["title"] && c["host"] == *host);
+            let sizes: BTreeSet<u64> = like.map(|c| c["member_count"].as_u64().unwrap()).collect();
+            assert!(sizes.contains(&(names as u64)), "{names} of {sizes:?}: {joined} in {prompt}");
+        }
+    }
+    assert!(large > 0, "no large cluster was listed in part");
 }
 
 #[test]

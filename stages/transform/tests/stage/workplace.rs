@@ -119,6 +119,39 @@ impl Workplace {
         long
     }
 
+    /// A host whose clusters are larger than what a prompt lists: fifteen flagged programs with their processes and listeners, and a
+    /// directory of PATH that anyone may write, from which more processes run than a correlation names.
+    pub fn crowded() -> Workplace {
+        let workplace = Workplace { directory: tempfile::tempdir().unwrap() };
+        let writer = Scans::create(&workplace.path("scans")).unwrap();
+        for number in 0..3 {
+            let mut crowded = report(&format!("host-{number:02}"), number, true);
+            for program in 0..15 {
+                let (pid, path) = (7000 + program, format!("/tmp/.x/run-{program:02}"));
+                let ioc =
+                    Finding::new(format!("{path}:{pid}"), "Process IOC Detected", Severity::High, "Process executable")
+                        .with("pid", pid.to_string())
+                        .with("world_writable_executable", "true");
+                let process =
+                    Finding::new(pid.to_string(), format!("Process {pid}"), Severity::Info, &path).with("uid", "33");
+                crowded.results.push(ScannerResult::new("ioc", vec![ioc]));
+                crowded.results.push(ScannerResult::new("processes", vec![process]));
+            }
+            let directory = Finding::new("/usr/local/bin", "World-writable PATH directory", Severity::High, "PATH")
+                .with("rule", "path_dir_world_writable");
+            crowded.results.push(ScannerResult::new("world_writable", vec![directory]));
+            for pid in 8000..8030 {
+                let program = format!("/usr/local/bin/job-{pid}");
+                let process =
+                    Finding::new(pid.to_string(), format!("Process {pid}"), Severity::Info, program).with("uid", "0");
+                crowded.results.push(ScannerResult::new("processes", vec![process]));
+            }
+            crowded.recount();
+            writer.write(crowded.hostname(), 0, &crowded).unwrap();
+        }
+        workplace
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
