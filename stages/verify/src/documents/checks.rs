@@ -17,25 +17,18 @@ const RISK_SLACK: f64 = 0.505;
 
 /// No finding is there twice, except as the scanner itself lists some on real hosts: those that follow each other as `x`, `x#2`,
 /// `x#3` are told as tolerated.
-pub fn duplicates(place: &str, document: &Document<'_>) -> Outcome {
+pub fn duplicates(place: &str, document: &Document<'_>, raw_ids: &[&str]) -> Outcome {
     let mut outcome = Outcome::of(document.enriched_findings.len());
     let mut ids = HashSet::with_capacity(document.enriched_findings.len());
     let mut seen = HashSet::with_capacity(document.enriched_findings.len());
-    let mut counts: HashMap<&str, u32> = HashMap::with_capacity(document.enriched_findings.len());
-    for (index, finding) in document.enriched_findings.iter().enumerate() {
-        // The second `x` of a document is `x#2`.
-        let numbered = finding.id.rsplit_once('#').and_then(|(raw, n)| Some((raw, n.parse::<u32>().ok()?)));
-        let (raw, number) = numbered.unwrap_or((&*finding.id, 1));
-        let count = counts.entry(raw).or_default();
-        *count += 1;
-        let follows = number > 1 && number == *count;
+    for (index, (finding, raw)) in document.enriched_findings.iter().zip(raw_ids).enumerate() {
         let taken = !ids.insert(&*finding.id);
         if !seen.insert((&*finding.scanner, raw, &*finding.title, &finding.metadata)) {
             let (pointer, message) =
                 (format!("/enriched_findings/{index}"), format!("`{}` is there twice", &*finding.id));
-            match follows && !taken {
-                true => outcome.tell_tolerated(place, pointer, message),
-                false => outcome.tell(place, pointer, message),
+            match taken {
+                true => outcome.tell(place, pointer, message),
+                false => outcome.tell_tolerated(place, pointer, message),
             }
         } else if taken {
             outcome.tell(place, format!("/enriched_findings/{index}/id"), format!("`{}` is taken", &*finding.id));
@@ -166,10 +159,9 @@ pub fn scores(place: &str, document: &Document<'_>) -> Outcome {
 }
 
 /// Values are possible.
-pub fn formats(place: &str, document: &Document<'_>) -> Outcome {
+pub fn formats(place: &str, document: &Document<'_>, raw_ids: &[&str]) -> Outcome {
     let mut outcome = Outcome::of(document.enriched_findings.len());
-    for (index, finding) in document.enriched_findings.iter().enumerate() {
-        let id = finding.id.split('#').next().unwrap_or_default();
+    for (index, (finding, id)) in document.enriched_findings.iter().zip(raw_ids).enumerate() {
         values::problems(
             &finding.scanner,
             id,

@@ -1,6 +1,7 @@
 //! The gate after `transform`: ground-truth documents against their schema and against themselves.
 
 mod checks;
+mod ids;
 pub mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -113,10 +114,11 @@ fn check(file: &DocumentFile) -> Result<Checked, StageError> {
     let mut run = |name, check: &dyn Fn() -> Outcome| {
         outcomes.push((name, guard(&place, check).unwrap_or_else(|crash| crash)));
     };
-    run(CheckName::Duplicates, &|| checks::duplicates(&place, &document));
+    let raw_ids = ids::raw(&document.enriched_findings);
+    run(CheckName::Duplicates, &|| checks::duplicates(&place, &document, &raw_ids));
     run(CheckName::References, &|| checks::references(&place, (&file.host, file.scan), &document));
     run(CheckName::Scores, &|| checks::scores(&place, &document));
-    run(CheckName::Formats, &|| checks::formats(&place, &document));
+    run(CheckName::Formats, &|| checks::formats(&place, &document, &raw_ids));
     run(CheckName::Integrity, &|| checks::integrity(&place, &digested));
     let hosts = |shared: &view::MultiHost<'_>| {
         (shared.id.to_string(), shared.hosts.iter().map(|host| host.to_string()).collect())

@@ -3,6 +3,7 @@
 mod damage;
 mod fleet;
 mod golden;
+mod ids;
 mod measured;
 mod negative;
 mod stops;

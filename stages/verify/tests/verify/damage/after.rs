@@ -27,8 +27,7 @@ const DAMAGES: &[Damage] = &[
         what: "a finding twice, and not as a repetition in the report",
         break_it: |w| {
             w.edit_document(DOCUMENT, |document| {
-                let mut again = document["enriched_findings"][4].clone();
-                again["id"] = format!("{}#3", again["id"].as_str().unwrap()).into();
+                let again = document["enriched_findings"][4].clone();
                 document["enriched_findings"].as_array_mut().unwrap().push(again);
                 document["correlation_graph"]["finding_count"] = 7.into();
             });
@@ -91,6 +90,18 @@ const DAMAGES: &[Damage] = &[
         what: "a pid that is none",
         break_it: |w| w.edit_document(DOCUMENT, |document| ioc(document)["metadata"]["pid"] = "0".into()),
         at: ("documents/beta/0001", "/enriched_findings/0/metadata/pid"),
+    },
+    Damage {
+        check: "formats",
+        what: "a pid with something behind it",
+        break_it: |w| {
+            w.edit_document(DOCUMENT, |document| {
+                let text = document.to_string().replace("\"77\"", "\"77#x\"");
+                *document = serde_json::from_str(&text).unwrap();
+                ioc(document)["metadata"]["pid"] = "77".into();
+            });
+        },
+        at: ("documents/beta/0001", "/enriched_findings/3/id"),
     },
     Damage {
         check: "integrity",
