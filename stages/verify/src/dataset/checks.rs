@@ -65,13 +65,14 @@ impl Checks {
             let first = format!("{}:{number}", self.splits[usize::from(split)]);
             self.conflicts.tell(place(), "", format!("{:?} has another answer than in {first}", quoted(line)));
         }
-        if !file.own {
-            return;
-        }
         if let Err(crash) =
             guard("", || self.leaks(file, line, first.map(|(split, number, _)| (split, number)), &place))
         {
             self.leaks.absorb(crash, &place);
+        }
+        // What is drawn from a split is as near to another one as that split is.
+        if !file.own {
+            return;
         }
         let near = guard("", || match file.split {
             TRAIN => self.near.learn(&line.task, &line.question()),

@@ -158,6 +158,31 @@ const DAMAGES: &[Damage] = &[
     },
     Damage {
         check: "split_leakage",
+        what: "a prompt of the test split for calibration",
+        break_it: |w| {
+            let host = host_of(w, "train");
+            let first = text(&w.path("dataset/test.jsonl")).lines().next().unwrap().to_owned();
+            let mut line: Value = serde_json::from_str(&first).unwrap();
+            line["host"] = host.into();
+            w.edit_split("calibration", |all| format!("{all}{line}\n"));
+        },
+        at: ("calibration.jsonl:", ""),
+    },
+    Damage {
+        check: "split_leakage",
+        what: "a host of the test split for calibration",
+        break_it: |w| {
+            let host = host_of(w, "test");
+            w.edit_split("calibration", |all| {
+                let mut line: Value = serde_json::from_str(all.lines().next().unwrap()).unwrap();
+                line["host"] = host.clone().into();
+                format!("{all}{line}\n")
+            });
+        },
+        at: ("calibration.jsonl:", "/host"),
+    },
+    Damage {
+        check: "split_leakage",
         what: "a host in two splits",
         break_it: |w| {
             let host = host_of(w, "test");
