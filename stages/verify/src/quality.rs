@@ -2,7 +2,8 @@
 //!
 //! A check that failed scores 0. One that counts scores `1 - min(1, 20 * figure)`: nothing is left where one thing in twenty
 //! is wrong. One that measures an area under a curve scores 1 up to chance (0.5) and falls to 0 at 1. Near duplicates score
-//! `1 - figure / 2`: they cost, and a set may still be good. Checks that were not applicable or not measurable do not count.
+//! `1 - figure / 2`: they cost, and a set may still be good. Checks that were not applicable or not measurable do not count; where
+//! no check counts, the quality has failed.
 
 use crate::check::CheckName;
 use crate::report::{Bound, CheckReport, Measure, Status, Violation};
@@ -28,6 +29,10 @@ pub fn check(others: &[CheckReport], minimum: f64) -> CheckReport {
     };
     if scores.is_empty() {
         report.reason = CheckName::Quality.needs().to_owned();
+        // A gate that saw nothing of what it was given must not open.
+        if others.iter().any(|check| check.status != Status::NotApplicable) {
+            report.status = Status::Failed;
+        }
         return report;
     }
     // Four digits: a threshold is not missed by the last bit of a mean.

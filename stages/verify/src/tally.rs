@@ -38,6 +38,11 @@ pub struct Measured {
 }
 
 impl Tally {
+    /// Notes that what checks look at is wired, whatever lies there.
+    pub fn wired(&mut self, checks: impl IntoIterator<Item = CheckName>) {
+        checks.into_iter().for_each(|check| self.add(check, Outcome::default()));
+    }
+
     /// Adds what a check found in one place. A check of which nothing is ever added is not applicable.
     pub fn add(&mut self, check: CheckName, outcome: Outcome) {
         let entry = self.checks.entry(check).or_default();
@@ -87,6 +92,11 @@ fn report(name: CheckName, threshold: f64, entry: Option<Entry>) -> CheckReport 
     report.tolerated_count = entry.tolerated;
     report.violations = entry.listed;
     let Some(measured) = entry.measured else {
+        if (entry.items, entry.total) == (0, 0) {
+            report.status = Status::NotMeasurable;
+            report.reason = "there is nothing that it can look at".to_owned();
+            return report;
+        }
         let figure = (entry.total - entry.tolerated) as f64 / entry.items.max(1) as f64;
         report.figure = Some(figure);
         report.status = match entry.total {
@@ -143,6 +153,12 @@ mod tests {
         tally.measured(CheckName::Leakage, crash, Measured::default());
         let checks = tally.finish(&VerifyParams::default());
         assert!(checks.iter().any(|check| check.name == CheckName::Leakage && check.status == Status::Failed));
+    }
+
+    #[test]
+    fn what_has_nothing_to_look_at_is_not_measurable_unless_something_is_missing() {
+        assert_eq!(status(outcome(0, 0), 0.0), Status::NotMeasurable);
+        assert_eq!(status(outcome(0, 1), 0.0), Status::Failed);
     }
 
     #[test]

@@ -18,6 +18,16 @@ use view::{Digested, Document};
 /// Documents that are read together; it bounds how many are held.
 const BATCH: usize = 64;
 
+/// The checks that look at documents.
+const CHECKS: [CheckName; 6] = [
+    CheckName::Schema,
+    CheckName::Duplicates,
+    CheckName::References,
+    CheckName::Scores,
+    CheckName::Formats,
+    CheckName::Integrity,
+];
+
 /// Hosts that share a correlation across hosts, by its id.
 pub type Shared = BTreeMap<String, BTreeSet<String>>;
 
@@ -39,6 +49,7 @@ struct DocumentFile {
 
 /// Checks all documents.
 pub fn verify(directory: &Path, context: &Context, tally: &mut Tally) -> Result<DocumentsSeen, StageError> {
+    tally.wired(CHECKS);
     let files = files(directory)?;
     let mut seen = DocumentsSeen { documents: files.len() as u64, ..DocumentsSeen::default() };
     let mut done = 0;

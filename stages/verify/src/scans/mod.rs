@@ -55,6 +55,10 @@ struct Setting<'s> {
 pub fn verify(params: &VerifyParams, context: &Context, tally: &mut Tally) -> Result<ScanCounts, StageError> {
     let files = files(context)?;
     let truth = context.optional_input("truth").map(|path| Truth::open(path, context)).transpose()?;
+    tally.wired(checks::OF_EVERY_SCAN.map(|(name, _)| name));
+    if truth.is_some() {
+        tally.wired([checks::OF_SIMULATED.0, CheckName::Truth]);
+    }
     let mut statistics = Statistics::new(params, &files, truth.is_some());
     let mut counts = ScanCounts { scans: files.len() as u64, ..ScanCounts::default() };
     let mut batches = Batches::open(context.input("findings")?, context.input("correlations")?)?;

@@ -66,6 +66,25 @@ fn quality_below_its_minimum_fails_although_every_check_passes() {
 }
 
 #[test]
+fn a_gate_that_is_given_nothing_to_look_at_fails() {
+    let workplace = Workplace::empty();
+    std::fs::create_dir(workplace.path("documents")).unwrap();
+    for name in ["scans", "findings", "correlations", "truth"] {
+        match name {
+            "scans" => std::fs::create_dir(workplace.path(name)).unwrap(),
+            _ => std::fs::write(workplace.path(name), "").unwrap(),
+        }
+    }
+    for inputs in [&AFTER[..1], &BEFORE] {
+        let report = workplace.expect_only(inputs, "quality");
+        assert_eq!(report.overall_status, OverallStatus::Failed);
+        let check = report.check(CheckName::Scores).unwrap();
+        assert_eq!((check.status, check.figure), (Status::NotMeasurable, None));
+    }
+    assert!(text(&workplace.path("summary")).contains("there is nothing that it can look at"));
+}
+
+#[test]
 fn near_duplicates_fail_beyond_a_threshold_that_is_chosen() {
     let mut workplace = Workplace::new();
     workplace.params.thresholds.near_duplicates = 0.01;
