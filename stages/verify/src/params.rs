@@ -1,5 +1,6 @@
 //! The params of `verify`: thresholds by check, and what a failure does.
 
+use correlate::CorrelateParams;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +17,12 @@ pub struct VerifyParams {
     pub min_quality: f64,
     /// Hosts whose reports fed the tables of `produce`; simulated findings are not compared with theirs.
     pub fed_tables: Vec<String>,
+    /// The `suspect_at` that `correlate` had: findings of clusters from this suspicion on are suspected, and no others.
+    #[schemars(range(min = 1, max = 100))]
+    pub suspect_at: u8,
+    /// So many hosts that share a correlation, or fewer, must be in one split; what more share ties nothing.
+    #[schemars(range(min = 1))]
+    pub tied_hosts: u32,
     /// What a failed check does to the pipeline.
     pub on_failed: OnFailed,
 }
@@ -27,6 +34,9 @@ impl Default for VerifyParams {
             min_quality: 0.8,
             // The host of the report in pipelines/data/reports.
             fed_tables: vec!["host-a".to_owned()],
+            suspect_at: CorrelateParams::default().suspect_at,
+            // That of `transform`.
+            tied_hosts: 8,
             on_failed: OnFailed::default(),
         }
     }

@@ -108,8 +108,16 @@ impl Checks {
         place as u8
     }
 
-    /// No host in two splits, and none tied to one of another split.
-    pub fn hosts_apart(&mut self, manifest: &Manifest, shared: Option<&Shared>) {
+    /// No host in two splits, and none tied to one of another split. What a training set says of itself may be stricter than
+    /// `tied_hosts`, and not more lenient.
+    pub fn hosts_apart(&mut self, manifest: &Manifest, shared: Option<&Shared>, tied_hosts: usize) {
+        self.leaks.items += 1;
+        let limit = manifest.ties.limit.max(tied_hosts);
+        if manifest.ties.limit < limit {
+            let message =
+                format!("{}, but {limit} hosts that share a correlation must be together", manifest.ties.limit);
+            self.leaks.tell("manifest.json", "/ties/limit", message);
+        }
         for (name, part) in &manifest.splits {
             for host in &part.hosts {
                 self.leaks.items += 1;
@@ -122,7 +130,7 @@ impl Checks {
                 }
             }
         }
-        for (id, hosts) in shared.into_iter().flatten().filter(|(_, hosts)| hosts.len() <= manifest.ties.limit) {
+        for (id, hosts) in shared.into_iter().flatten().filter(|(_, hosts)| hosts.len() <= limit) {
             self.leaks.items += 1;
             let mut splits: Vec<(&String, &String)> =
                 hosts.iter().filter_map(|host| Some((self.hosts.get(host)?, host))).collect();

@@ -48,7 +48,7 @@ pub fn verify(
     for part in manifest.parquet.values().flat_map(|splits| splits.values()) {
         tally.add(CheckName::Integrity, same_bytes(directory, part, context)?);
     }
-    if let Err(crash) = guard("manifest.json", || checks.hosts_apart(&manifest, shared)) {
+    if let Err(crash) = guard("manifest.json", || checks.hosts_apart(&manifest, shared, params.tied_hosts as usize)) {
         tally.add(CheckName::SplitLeakage, crash);
     }
     tally.add(CheckName::LabelConflicts, checks.conflicts);

@@ -42,11 +42,14 @@ pub fn references(place: &str, file: (&str, u32), document: &Document<'_>) -> Ou
     let mut outcome = Outcome::of(document.enriched_findings.len() + document.correlations.len());
     let findings: HashMap<&str, &Finding<'_>> = document.enriched_findings.iter().map(|f| (&*f.id, f)).collect();
     let mut members = HashSet::new();
+    let mut degrees: HashMap<&str, u64> = HashMap::new();
     let mut tell = |pointer: String, message: String| outcome.tell(place, pointer, message);
     for (c, correlation) in document.correlations.iter().enumerate() {
         for (index, id) in correlation.related_finding_ids.iter().enumerate() {
             let pointer = || format!("/correlations/{c}/related_finding_ids/{index}");
-            members.insert((&**id, &*correlation.id));
+            if members.insert((&**id, &*correlation.id)) {
+                *degrees.entry(id).or_default() += 1;
+            }
             match findings.get(&**id) {
                 None => tell(pointer(), format!("there is no finding `{}`", &**id)),
                 Some(finding) if !finding.correlation_refs.contains(&correlation.id) => {
@@ -57,6 +60,8 @@ pub fn references(place: &str, file: (&str, u32), document: &Document<'_>) -> Ou
         }
     }
     let clusters = &document.correlation_graph.clusters;
+    let clustered: HashSet<(&str, &str)> =
+        clusters.iter().flat_map(|(cluster, ids)| ids.iter().map(|id| (&**cluster, &**id))).collect();
     for (f, finding) in document.enriched_findings.iter().enumerate() {
         for (index, id) in finding.correlation_refs.iter().enumerate() {
             if !members.contains(&(&*finding.id, &**id)) {
@@ -65,20 +70,28 @@ pub fn references(place: &str, file: (&str, u32), document: &Document<'_>) -> Ou
             }
         }
         if let Some(cluster) = &finding.cluster_id
-            && !clusters.get(&**cluster).is_some_and(|ids| ids.contains(&finding.id))
+            && !clustered.contains(&(&**cluster, &*finding.id))
         {
             let message = format!("the graph's cluster `{}` does not hold it", &**cluster);
             tell(format!("/enriched_findings/{f}/cluster_id"), message);
         }
-        if finding.graph_degree.is_some_and(|degree| (degree > 0) == finding.correlation_refs.is_empty()) {
-            let message = format!("{:?} with {} correlations", finding.graph_degree, finding.correlation_refs.len());
+        let named = degrees.get(&*finding.id).copied().unwrap_or(0);
+        if let Some(degree) = finding.graph_degree.filter(|degree| *degree != named) {
+            let message = format!("{degree}, but {named} correlations name it");
             tell(format!("/enriched_findings/{f}/graph_degree"), message);
         }
     }
     let mut named: Vec<(String, &str)> = Vec::new();
     for (cluster, ids) in clusters {
-        let of = |(index, id)| (format!("/correlation_graph/clusters/{}/{index}", &**cluster), id);
-        named.extend(ids.iter().map(|id| &**id).enumerate().map(of));
+        for (index, id) in ids.iter().enumerate() {
+            let pointer = format!("/correlation_graph/clusters/{}/{index}", &**cluster);
+            match findings.get(&**id) {
+                Some(finding) if finding.cluster_id.as_ref() != Some(cluster) => {
+                    tell(pointer, format!("finding `{}` does not say that it is in this cluster", &**id));
+                }
+                _ => named.push((pointer, id)),
+            }
+        }
     }
     for (a, action) in document.actions.iter().enumerate() {
         let of = |(index, id)| (format!("/actions/{a}/finding_ids/{index}"), id);

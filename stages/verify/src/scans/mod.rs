@@ -49,6 +49,7 @@ struct Setting<'s> {
     files: &'s Files,
     truth: Option<&'s Truth>,
     statistics: &'s Statistics,
+    suspect_at: u8,
 }
 
 /// Checks all scans.
@@ -71,7 +72,8 @@ pub fn verify(params: &VerifyParams, context: &Context, tally: &mut Tally) -> Re
         if batch.is_empty() {
             break;
         }
-        let setting = Setting { files: &files, truth: truth.as_ref(), statistics: &statistics };
+        let setting =
+            Setting { files: &files, truth: truth.as_ref(), statistics: &statistics, suspect_at: params.suspect_at };
         let checked: Vec<Checked> = context.map(&batch, |scan| check_scan(scan, &setting))?;
         for (scan, checked) in batch.iter().zip(checked) {
             let key = (scan.host.clone(), scan.scan);
@@ -93,7 +95,8 @@ pub fn verify(params: &VerifyParams, context: &Context, tally: &mut Tally) -> Re
     unmentioned.extend(keys);
     // A scan without a line: right only where its report has no finding and the truth names none.
     for key in unmentioned {
-        let setting = Setting { files: &files, truth: truth.as_ref(), statistics: &statistics };
+        let setting =
+            Setting { files: &files, truth: truth.as_ref(), statistics: &statistics, suspect_at: params.suspect_at };
         for (name, outcome) in check_listed(&files[key], &[], &[], &setting)?.outcomes {
             tally.add(name, outcome);
         }
@@ -169,7 +172,8 @@ fn check_listed(
     let read = ReadReport::of(listed)?;
     // What is simulated the port says: a host of which the truth says nothing must not pass for a real one.
     let truth = setting.truth.filter(|_| !listed.real);
-    let view = ScanView { findings, correlations, simulated: truth.is_some(), ..read.view() };
+    let suspect_at = setting.suspect_at;
+    let view = ScanView { findings, correlations, simulated: truth.is_some(), suspect_at, ..read.view() };
     let mut outcomes: Vec<(CheckName, Outcome)> =
         checks::OF_EVERY_SCAN.into_iter().map(|(name, check)| (name, run(&view, check))).collect();
     let mut extract = Extract::default();
@@ -236,6 +240,7 @@ impl ReadReport {
             correlations: &[],
             earlier: self.earlier,
             simulated: false,
+            suspect_at: 0,
         }
     }
 }

@@ -22,6 +22,8 @@ pub struct ScanView<'v> {
     pub correlations: &'v [Correlation],
     /// How many earlier scans of the host there are.
     pub earlier: u32,
+    /// The suspicion from which on `correlate` calls a cluster an attack.
+    pub suspect_at: u8,
     /// Whether the hidden truth is about the host.
     pub simulated: bool,
 }

@@ -1,7 +1,9 @@
 //! What a failure does, and what thresholds let pass.
 
+use correlate::CorrelateParams;
 use transform::TransformParams;
-use verify::{CheckName, OnFailed, OverallStatus, Status};
+use transform::split::TIED_HOSTS;
+use verify::{CheckName, OnFailed, OverallStatus, Status, VerifyParams};
 
 use crate::workplace::{AFTER, BEFORE, Workplace, text};
 
@@ -35,6 +37,29 @@ fn a_threshold_turns_a_failure_into_a_warning_up_to_it() {
         assert_eq!(report.check(CheckName::Scores).unwrap().status, status);
         assert_eq!(result.is_ok(), status == Status::Warning);
     }
+}
+
+#[test]
+fn what_is_suspected_is_held_against_the_bound_that_correlate_had() {
+    let mut workplace = Workplace::new();
+    workplace.params.suspect_at = 1;
+    workplace.correlate_with(&CorrelateParams { suspect_at: 1, ..CorrelateParams::default() });
+    let (result, _) = workplace.verify(&BEFORE);
+    result.unwrap();
+    // As one that nothing reaches leaves it.
+    workplace.edit_lines(
+        "findings",
+        |finding| finding["suspected"] == true,
+        |finding| finding["suspected"] = false.into(),
+    );
+    let report = workplace.expect_only(&BEFORE, "scores");
+    let message = &report.check(CheckName::Scores).unwrap().violations[0].message;
+    assert!(message.contains("`suspect_at` is 1; it must be that of `correlate`"), "{message}");
+}
+
+#[test]
+fn hosts_are_tied_as_transform_ties_them() {
+    assert_eq!(VerifyParams::default().tied_hosts as usize, TIED_HOSTS);
 }
 
 #[test]

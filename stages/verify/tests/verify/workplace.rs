@@ -94,7 +94,12 @@ impl Workplace {
 
     /// Correlates the scans.
     pub fn correlate(&self) {
-        let params = serde_json::to_value(CorrelateParams::default()).unwrap();
+        self.correlate_with(&CorrelateParams::default());
+    }
+
+    /// Correlates them with these params.
+    pub fn correlate_with(&self, params: &CorrelateParams) {
+        let params = serde_json::to_value(params).unwrap();
         self.run::<Correlate>(params, &[("scans", Type::Scans)], &["findings", "correlations"], 2).unwrap();
     }
 

@@ -10,6 +10,7 @@ mod references;
 mod schema;
 mod scores;
 mod severity_rules;
+mod suspicion;
 pub mod times;
 
 use crate::check::CheckName;

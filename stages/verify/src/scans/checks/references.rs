@@ -11,6 +11,7 @@ use crate::scans::view::ScanView;
 pub fn check(view: &ScanView<'_>) -> Outcome {
     let mut outcome = Outcome::of(view.findings.len() + view.correlations.len());
     let members = members(view, &mut outcome);
+    let named = degrees(view);
     let clusters: HashSet<&String> = view.correlations.iter().filter_map(|c| c.cluster_id.as_ref()).collect();
     for finding in view.findings {
         for (place, id) in finding.correlation_refs.iter().enumerate() {
@@ -22,13 +23,27 @@ pub fn check(view: &ScanView<'_>) -> Outcome {
         if finding.cluster_id.as_ref().is_some_and(|cluster| !clusters.contains(cluster)) {
             view.tell(&mut outcome, finding, "/cluster_id", "in a cluster of no correlation".to_owned());
         }
-        let joined = !finding.correlation_refs.is_empty();
-        if joined != (finding.graph_degree > 0) {
-            let message = format!("{} with {} correlations", finding.graph_degree, finding.correlation_refs.len());
+        if finding.cluster_id.is_some() != finding.cluster_suspicion.is_some() {
+            let suspicion = if finding.cluster_id.is_some() { "none, in a" } else { "one, without a" };
+            view.tell(&mut outcome, finding, "/cluster_suspicion", format!("{suspicion} cluster"));
+        }
+        let degree = named.get(finding.document_id.as_str()).copied().unwrap_or(0);
+        if finding.graph_degree != degree {
+            let message = format!("{}, but {degree} correlations name it", finding.graph_degree);
             view.tell(&mut outcome, finding, "/graph_degree", message);
         }
     }
     outcome
+}
+
+/// How many correlations name each finding that one names.
+fn degrees<'v>(view: &'v ScanView<'_>) -> HashMap<&'v str, u32> {
+    let mut degrees = HashMap::new();
+    for correlation in view.correlations {
+        let distinct: HashSet<&str> = correlation.related_finding_ids.iter().map(String::as_str).collect();
+        distinct.into_iter().for_each(|id| *degrees.entry(id).or_default() += 1);
+    }
+    degrees
 }
 
 /// Checks what the correlations name, and gives it.

@@ -1,4 +1,4 @@
-//! Severity, base score, risk, subscores and probability agree: all of them are computed again from what they depend on.
+//! Severity, base score, risk, subscores, probability and suspicion agree: all of them are computed again from what they depend on.
 
 use std::collections::HashMap;
 
@@ -8,6 +8,7 @@ use correlate::risk::{self, Exposure, Factors, Risk};
 use correlate::tags::{NAME_PATTERN, PROCESS_NOVEL};
 use scan::Severity;
 
+use super::suspicion;
 use crate::check::Outcome;
 use crate::scans::view::ScanView;
 
@@ -42,6 +43,7 @@ pub fn check(view: &ScanView<'_>) -> Outcome {
             differs("/risk_total", format!("{}, computed again {total}", finding.risk_total));
         }
     }
+    suspicion::check(view, &mut outcome);
     outcome
 }
 

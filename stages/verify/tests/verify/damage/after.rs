@@ -70,6 +70,28 @@ const DAMAGES: &[Damage] = &[
     },
     Damage {
         check: "references",
+        what: "a cluster of which a finding does not know",
+        break_it: |w| {
+            w.edit_document(DOCUMENT, |document| {
+                let clusters = document["correlation_graph"]["clusters"].as_object_mut().unwrap();
+                clusters.values_mut().next().unwrap().as_array_mut().unwrap().insert(0, "/usr/bin/passwd".into());
+            });
+        },
+        at: ("documents/beta/0001", "/correlation_graph/clusters/c1/0"),
+    },
+    Damage {
+        check: "references",
+        what: "a degree that is not the number of correlations",
+        break_it: |w| {
+            w.edit_document(DOCUMENT, |document| {
+                let finding = ioc(document);
+                finding["graph_degree"] = (finding["graph_degree"].as_u64().unwrap() + 1).into();
+            });
+        },
+        at: ("documents/beta/0001", "/enriched_findings/0/graph_degree"),
+    },
+    Damage {
+        check: "references",
         what: "another host's document",
         break_it: |w| w.edit_document(DOCUMENT, |document| document["raw_reference"]["host"] = "alpha".into()),
         at: ("documents/beta/0001", "/raw_reference/host"),
@@ -204,6 +226,12 @@ const DAMAGES: &[Damage] = &[
             });
         },
         at: ("documents", ""),
+    },
+    Damage {
+        check: "split_leakage",
+        what: "a limit below which nothing would be a chain",
+        break_it: |w| w.edit_file("dataset/manifest.json", |manifest| manifest["ties"]["limit"] = 1.into()),
+        at: ("manifest.json", "/ties/limit"),
     },
 ];
 

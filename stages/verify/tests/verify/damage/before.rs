@@ -10,6 +10,10 @@ fn suid(value: &Value) -> bool {
     value["host"] == "beta" && value["scan"] == 1 && value["scanner"] == "suid_sgid"
 }
 
+fn is_clustered(value: &Value) -> bool {
+    value["host"] == "beta" && value["scanner"] == "ioc"
+}
+
 fn is_joined(value: &Value) -> bool {
     value["host"] == "beta" && value["rule"] == "flagged-process-in-inventory"
 }
@@ -100,6 +104,22 @@ const DAMAGES: &[Damage] = &[
         at: ("beta/0001 suid_sgid /usr/bin/passwd", "/cluster_id"),
     },
     Damage {
+        check: "references",
+        what: "a degree that is not the number of correlations",
+        break_it: |w| {
+            w.edit_lines("findings", is_clustered, |finding| {
+                finding["graph_degree"] = (finding["graph_degree"].as_u64().unwrap() + 1).into();
+            });
+        },
+        at: ("beta/0001 ioc /tmp/.x/a:77", "/graph_degree"),
+    },
+    Damage {
+        check: "references",
+        what: "a suspicion without a cluster",
+        break_it: |w| w.edit_lines("findings", suid, |finding| finding["cluster_suspicion"] = 10.into()),
+        at: ("beta/0001 suid_sgid /usr/bin/passwd", "/cluster_suspicion"),
+    },
+    Damage {
         check: "correlations",
         what: "techniques of another rule",
         break_it: |w| w.edit_lines("correlations", is_joined, |c| c["techniques"] = json!(["T9999"])),
@@ -122,6 +142,26 @@ const DAMAGES: &[Damage] = &[
         what: "a total that does not follow",
         break_it: |w| w.edit_lines("findings", suid, |finding| finding["risk_total"] = 99.into()),
         at: ("beta/0001 suid_sgid /usr/bin/passwd", "/risk_total"),
+    },
+    Damage {
+        check: "scores",
+        what: "a suspicion that does not follow from the correlations",
+        break_it: |w| {
+            w.edit_lines("findings", is_clustered, |finding| {
+                finding["cluster_suspicion"] = (finding["cluster_suspicion"].as_u64().unwrap() + 1).into();
+            });
+        },
+        at: ("beta/0001 ioc /tmp/.x/a:77", "/cluster_suspicion"),
+    },
+    Damage {
+        check: "scores",
+        what: "an attack that is called none, or none that is called one",
+        break_it: |w| {
+            w.edit_lines("findings", is_clustered, |finding| {
+                finding["suspected"] = (finding["suspected"] != true).into();
+            });
+        },
+        at: ("beta/0001 ioc /tmp/.x/a:77", "/suspected"),
     },
     Damage {
         check: "severity_rules",
