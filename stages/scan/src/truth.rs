@@ -1,6 +1,6 @@
 //! The artifact type `truth`: what each finding of simulated scans really is, one JSON object a line.
 //!
-//! It exists to score and to gate; no stage that trains or judges may read it.
+//! It exists to score, to gate and to keep the hosts of one chain in one split; no stage that trains or judges may read it.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

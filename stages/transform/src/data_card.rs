@@ -250,10 +250,12 @@ By the stage `transform` of pipe, out of findings that its stage `correlate` enr
   what no report shows or what would not fit, or their scanner failed.
 - One prompt has one answer: {offered} examples had {distinct} distinct prompts, each of which is there once at most; two answers to
   one prompt would have failed the stage.
-- Splits are by host, never by row. Hosts that share a correlation across at most {} hosts count as one chain and stay together:
-  {} correlations tied hosts into {} groups of more than one, the largest with {} hosts; {} wider correlations tied nothing.
+- Splits are by host, never by row. The hosts of one attack chain stay together, as far as the truth of simulated hosts was given
+  ({} chains of several hosts). Hosts that share a correlation across at most {} hosts count as one chain too: {} correlations tied
+  hosts. That made {} groups of more than one host, the largest with {} hosts; {} wider correlations tied nothing.
 - What a file holds is limited: {} examples a task, {} a template, a share of {} for one severity. The manifest counts what that left out.
 ",
+        ties.chains,
         ties.limit,
         ties.ties,
         ties.groups,

@@ -58,9 +58,11 @@ impl Default for Fractions {
     }
 }
 
-/// Which hosts are in one chain: those that share a correlation across hosts.
+/// Which hosts are in one chain: those that share a correlation across hosts, and those that truth says.
 #[derive(Debug, Default)]
 pub struct Ties {
+    /// The hosts of each attack chain of several, where truth is known.
+    pub chains: Vec<Vec<String>>,
     /// The hosts of a correlation, by its id, once.
     shared: BTreeMap<String, Vec<String>>,
 }
@@ -68,6 +70,8 @@ pub struct Ties {
 /// What the ties came to; part of the manifest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct TieFigures {
+    /// Attack chains that tied their hosts, as the truth of simulated hosts has them.
+    pub chains: u64,
     /// Correlations that tied their hosts.
     pub ties: u64,
     /// Correlations shared by more than [`TIED_HOSTS`] hosts, which tie nothing.
@@ -99,16 +103,21 @@ impl Ties {
 
     /// The groups of `hosts`, which are sorted, as places in it.
     fn groups(&self, hosts: &[String]) -> (Vec<Vec<usize>>, TieFigures) {
-        let mut figures = TieFigures { limit: TIED_HOSTS as u64, ..TieFigures::default() };
+        let chains = self.chains.len() as u64;
+        let mut figures = TieFigures { chains, limit: TIED_HOSTS as u64, ..TieFigures::default() };
         let mut clusters = Clusters::new(hosts.len());
+        let places =
+            |tied: &[String]| -> Vec<usize> { tied.iter().filter_map(|host| hosts.binary_search(host).ok()).collect() };
+        for chain in &self.chains {
+            clusters.join(places(chain).into_iter());
+        }
         for shared in self.shared.values() {
             if shared.len() > TIED_HOSTS {
                 figures.too_wide += 1;
                 continue;
             }
             figures.ties += 1;
-            let members: Vec<usize> = shared.iter().filter_map(|host| hosts.binary_search(host).ok()).collect();
-            clusters.join(members.into_iter());
+            clusters.join(places(shared).into_iter());
         }
         let mut groups: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         for place in 0..hosts.len() {
@@ -166,7 +175,7 @@ mod tests {
             .iter()
             .enumerate()
             .map(|(number, group)| (format!("c{number}"), group.iter().map(|place| format!("h{place:03}")).collect()));
-        Ties { shared: shared.collect() }
+        Ties { chains: Vec::new(), shared: shared.collect() }
     }
 
     #[test]
@@ -196,6 +205,17 @@ mod tests {
             assert_eq!((figures.groups, figures.largest, figures.ties), (40, 2, 40));
             let count = |split| splits.iter().filter(|s| **s == split).count();
             assert!((14..=15).contains(&count(Split::Test)) && (9..=10).contains(&count(Split::Validation)));
+        }
+    }
+
+    #[test]
+    fn the_hosts_of_an_attack_chain_share_a_split_whatever_the_scans_show() {
+        let chains: Vec<Vec<String>> = (0..30).map(|n| vec![format!("h{n:03}"), format!("h{:03}", 99 - n)]).collect();
+        let ties = Ties { chains, ..Ties::default() };
+        for seed in 0..20 {
+            let (splits, figures) = assign(seed, &hosts(100), &ties, Fractions::default());
+            assert!((0..30).all(|n| splits[n] == splits[99 - n]));
+            assert_eq!((figures.chains, figures.ties, figures.groups), (30, 0, 30));
         }
     }
 

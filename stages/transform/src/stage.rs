@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::balance::Balance;
+use crate::chains;
 use crate::dataset::{Writer, spread};
 use crate::example::Task;
 use crate::license::License;
@@ -56,7 +57,7 @@ impl Stage for Transform {
     type Params = TransformParams;
 
     fn card() -> Card {
-        Card::new("transform", 8)
+        Card::new("transform", 9)
             .worker("pipe-data")
             .summary("Writes ground-truth documents and chat-form training sets")
             .input("findings", Type::Findings, "Enriched findings")
@@ -66,6 +67,11 @@ impl Stage for Transform {
                 "tokenizer",
                 Type::File,
                 "A `tokenizer.json` with which a sample of the examples is measured",
+            )
+            .optional_input(
+                "truth",
+                Type::Truth,
+                "The hidden truth of simulated hosts, of which only chains are read: hosts of one chain stay in one split",
             )
             .output("documents", Type::Documents, "One document a host and scan")
             .output("dataset", Type::Dataset, "Splits, calibration set, manifest and data card")
@@ -82,9 +88,11 @@ impl Stage for Transform {
             context.warn("the verification failed; the manifest says so");
         }
         let counter = context.optional_input("tokenizer").map(TokenCounter::read).transpose()?;
-        let Pass { spool, hosts, ties, figures } = Pass::over(&params, context.output_dir("documents")?, context)?;
+        let chains = context.optional_input("truth").map(chains::read).transpose()?;
+        let Pass { spool, hosts, mut ties, figures } = Pass::over(&params, context.output_dir("documents")?, context)?;
         let offered = spool.offered;
         let (lines, partitions) = spool.finish()?;
+        ties.chains = chains.unwrap_or_default();
         let (of_hosts, ties) = split::assign(params.seed, &hosts, &ties, params.fractions);
         let merged = merge(&partitions, &of_hosts, params.balance, context)?;
         merged.refuse_conflicts(&lines)?;

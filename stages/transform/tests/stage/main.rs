@@ -17,9 +17,9 @@ mod workplace;
 
 /// Manifest, training split, data card and all documents that the card's version gives for [`Workplace::simulated`].
 const GOLDEN: [&str; 4] = [
-    "eee79ad196b01a43ca1ea3808f24bdbd1e402edd99218820e31315db1be91aa8",
+    "c81f62726b5c2ccf69cfdf6097f6b9bdad9c773c2e8f12596e7edf2c87fab3a2",
     "4ce711bef60f3dfb298fb5e212e99c99b2c0bc2e42ee61379d23515b37e4fc74",
-    "bbd7154e17d4da4a4b516385ba60ef5df5dfc75c137029b7490922e99777fa19",
+    "d81f1f9302a1706fc678b26d30a1c85360124a5968fddb60aed9b6c8090a2506",
     "d3fdf17f3ba21f8218ec0fa8156c314c2563bdffafb607ad62e645e7bf4f8e21",
 ];
 
@@ -198,6 +198,35 @@ fn the_same_bytes_at_any_thread_count_and_the_golden_digests() {
         assert_eq!(one, digests(threads), "{threads} threads");
     }
     assert_eq!(one, GOLDEN, "output moved: raise the card's version");
+}
+
+#[test]
+fn hosts_of_one_attack_chain_share_a_split_where_truth_is_wired() {
+    let workplace = Workplace::simulated();
+    workplace.correlate();
+    let line =
+        |host: &str, chain: Value| json!({"host": host, "scan": 0, "chain_id": chain, "role": "chain"}).to_string();
+    let chained = ["host-01", "host-02", "host-05", "host-07"];
+    let lines: Vec<String> =
+        chained.iter().map(|host| line(host, json!("c"))).chain([line("host-04", Value::Null)]).collect();
+    std::fs::write(workplace.path("truth"), lines.join("\n") + "\n").unwrap();
+    let fractions = transform::split::Fractions { validation: 0.4, test: 0.4 };
+    let mut splits = BTreeSet::new();
+    for seed in 0..6 {
+        workplace.transform_with(TransformParams { seed, fractions, ..TransformParams::default() }, 2).unwrap();
+        let manifest: Value =
+            serde_json::from_slice(&std::fs::read(workplace.path("dataset/manifest.json")).unwrap()).unwrap();
+        assert_eq!(manifest["ties"]["chains"], 1);
+        let has =
+            |split: &str, host: &&str| manifest["splits"][split]["hosts"].as_array().unwrap().contains(&json!(host));
+        let split = ["train", "validation", "test"].into_iter().find(|split| has(split, &chained[0])).unwrap();
+        assert!(chained.iter().all(|host| has(split, host)), "{}", manifest["splits"]);
+        splits.insert(split);
+    }
+    assert!(splits.len() > 1, "the chain was always in {splits:?}");
+    std::fs::write(workplace.path("truth"), format!("{}\n{{\"host\":1}}\n", lines[0])).unwrap();
+    let error = workplace.transform(1).unwrap_err();
+    assert!(error.message.contains("truth:2: "), "{}", error.message);
 }
 
 #[test]

@@ -195,8 +195,9 @@ impl Workplace {
         let params = serde_json::to_value(params).unwrap();
         let inputs =
             [("findings", Type::Findings), ("correlations", Type::Correlations), ("verification", Type::Metrics)];
-        let tokenizer = self.path("tokenizer").exists().then_some(("tokenizer", Type::File));
-        let inputs: Vec<(&str, Type)> = inputs.into_iter().chain(tokenizer).collect();
+        let optional = [("tokenizer", Type::File), ("truth", Type::Truth)];
+        let optional = optional.into_iter().filter(|(name, _)| self.path(name).exists());
+        let inputs: Vec<(&str, Type)> = inputs.into_iter().chain(optional).collect();
         let job = self.job("transform", params, &inputs, &["documents", "dataset"], threads);
         (Kind::of::<Transform>().run)(&job.params, &Context::new(job.clone(), Box::new(std::io::sink())))
     }
