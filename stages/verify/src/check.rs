@@ -135,7 +135,8 @@ pub struct Outcome {
     pub items: u64,
     /// What is wrong.
     pub violations: Vec<Violation>,
-    /// How many of the violations only warn, whatever the threshold: what the scanner itself does on real hosts.
+    /// How many of the violations only warn, whatever the threshold: what the scanner itself does on real hosts, figures beyond which
+    /// a check warns.
     pub tolerated: u64,
     /// The check panicked.
     pub crashed: bool,

@@ -22,6 +22,6 @@ pub mod tally;
 mod values;
 
 pub use check::CheckName;
-pub use params::{OnFailed, Thresholds, VerifyParams};
+pub use params::{OnFailed, Thresholds, VerifyParams, WarnBeyond};
 pub use report::{Bound, CheckReport, Measure, OverallStatus, Status, VerificationReport, Violation};
 pub use stage::Verify;

@@ -12,6 +12,8 @@ use crate::check::CheckName;
 pub struct VerifyParams {
     /// What each check lets pass. Of checks that count: violations per thing looked at that are only a warning.
     pub thresholds: Thresholds,
+    /// What some checks warn of and let pass.
+    pub warn_beyond: WarnBeyond,
     /// The lowest quality score that passes.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub min_quality: f64,
@@ -31,6 +33,7 @@ impl Default for VerifyParams {
     fn default() -> VerifyParams {
         VerifyParams {
             thresholds: Thresholds::default(),
+            warn_beyond: WarnBeyond::default(),
             min_quality: 0.8,
             // The host of the report in pipelines/data/reports.
             fed_tables: vec!["host-a".to_owned()],
@@ -127,7 +130,39 @@ impl Default for Thresholds {
     }
 }
 
+/// Figures of parts that only warn: of a scanner, of a task. Its whole 95 % interval must lie beyond, so that chance warns of nothing.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct WarnBeyond {
+    /// The area under the curve of a scanner. 1 warns of nothing.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub realism: f64,
+    /// The share of a task's prompts of validation and test that nearly are prompts of training. 1 warns of nothing.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub near_duplicates: f64,
+}
+
+impl Default for WarnBeyond {
+    fn default() -> WarnBeyond {
+        WarnBeyond {
+            // Four of five pairs of a real and a simulated finding told apart.
+            realism: 0.8,
+            // More is known from training than is new.
+            near_duplicates: 0.5,
+        }
+    }
+}
+
 impl VerifyParams {
+    /// The figure of a part beyond which a check warns, for those that have one.
+    pub fn warn_beyond(&self, check: CheckName) -> Option<f64> {
+        match check {
+            CheckName::Realism => Some(self.warn_beyond.realism),
+            CheckName::NearDuplicates => Some(self.warn_beyond.near_duplicates),
+            _ => None,
+        }
+    }
+
     /// The threshold of a check.
     pub fn threshold(&self, check: CheckName) -> f64 {
         let thresholds = &self.thresholds;

@@ -22,6 +22,7 @@ pub fn check(others: &[CheckReport], minimum: f64) -> CheckReport {
         figure: None,
         bound: Bound::AtLeast,
         threshold: minimum,
+        warn_beyond: None,
         measures: Vec::new(),
         violation_count: 0,
         tolerated_count: 0,

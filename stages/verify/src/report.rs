@@ -97,12 +97,15 @@ pub struct CheckReport {
     pub bound: Bound,
     /// The threshold, from the params.
     pub threshold: f64,
+    /// Beyond it the figure of a part warns, with its whole interval; from the params, and left out where nothing does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warn_beyond: Option<f64>,
     /// What the check measured on parts of the data.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub measures: Vec<Measure>,
     /// All violations.
     pub violation_count: u64,
-    /// How many of them only warn, and are not in the figure: what the scanner itself does on real hosts.
+    /// How many of them only warn, whatever the threshold: what the scanner itself does on real hosts, what lies beyond `warn_beyond`.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub tolerated_count: u64,
     /// The first of them, at most 1,000.

@@ -65,7 +65,11 @@ impl fmt::Display for Head<'_> {
             Bound::AtMost => "at most",
             Bound::AtLeast => "at least",
         };
-        write!(f, "{figure:.4} ({bound} {}), {} looked at", check.threshold, check.items)?;
+        write!(f, "{figure:.4} ({bound} {}", check.threshold)?;
+        if let Some(warn_beyond) = check.warn_beyond {
+            write!(f, ", warns beyond {warn_beyond}")?;
+        }
+        write!(f, "), {} looked at", check.items)?;
         let wrong = check.violation_count - check.tolerated_count;
         if wrong > 0 {
             write!(f, ", {wrong} wrong")?;

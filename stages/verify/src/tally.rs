@@ -63,14 +63,14 @@ impl Tally {
     /// The result of every check, in the order of [`CheckName::ALL`].
     pub fn finish(mut self, params: &VerifyParams) -> Vec<CheckReport> {
         let others = CheckName::ALL.into_iter().filter(|name| *name != CheckName::Quality);
-        let mut reports: Vec<_> =
-            others.map(|name| report(name, params.threshold(name), self.checks.remove(&name))).collect();
+        let mut reports: Vec<_> = others.map(|name| report(name, params, self.checks.remove(&name))).collect();
         reports.push(quality::check(&reports, params.threshold(CheckName::Quality)));
         reports
     }
 }
 
-fn report(name: CheckName, threshold: f64, entry: Option<Entry>) -> CheckReport {
+fn report(name: CheckName, params: &VerifyParams, entry: Option<Entry>) -> CheckReport {
+    let threshold = params.threshold(name);
     let mut report = CheckReport {
         name,
         status: Status::NotApplicable,
@@ -79,6 +79,7 @@ fn report(name: CheckName, threshold: f64, entry: Option<Entry>) -> CheckReport 
         figure: None,
         bound: Bound::AtMost,
         threshold,
+        warn_beyond: params.warn_beyond(name),
         measures: Vec::new(),
         violation_count: 0,
         tolerated_count: 0,

@@ -55,7 +55,8 @@ pub fn verify(
     tally.add(CheckName::Integrity, checks.integrity);
     tally.add(CheckName::SplitLeakage, checks.leaks);
     let (near, crash) = (checks.near, checks.near_crashed);
-    measure(tally, CheckName::NearDuplicates, || near.measure(params.threshold(CheckName::NearDuplicates)));
+    let (threshold, warn_beyond) = (params.threshold(CheckName::NearDuplicates), params.warn_beyond.near_duplicates);
+    measure(tally, CheckName::NearDuplicates, || near.measure(threshold, warn_beyond));
     if crash.crashed {
         tally.add(CheckName::NearDuplicates, crash);
     }

@@ -25,6 +25,9 @@ const MOST_KEPT: usize = 300_000;
 /// Prompts with the same band that a prompt is compared with.
 const MOST_COMPARED: usize = 64;
 
+/// The interval over fewer hosts is too narrow to warn by.
+const FEWEST_HOSTS: usize = 10;
+
 /// One byte of each MinHash value.
 type Signature = [u8; VALUES];
 
@@ -80,8 +83,8 @@ impl NearDuplicates {
         *all += 1;
     }
 
-    /// The figure: the highest share of a task. A task beyond the threshold is told.
-    pub fn measure(self, threshold: f64) -> (Outcome, Measured) {
+    /// The figure: the highest share of a task. A task beyond the threshold is told, and one that surely is beyond `warn_beyond`.
+    pub fn measure(self, threshold: f64, warn_beyond: f64) -> (Outcome, Measured) {
         let mut outcome = Outcome::default();
         let mut measures = Vec::new();
         let mut highest: Option<f64> = None;
@@ -90,10 +93,16 @@ impl NearDuplicates {
             let (near, compared) = hosts.iter().fold((0, 0), |(near, all), (n, a)| (near + n, all + a));
             outcome.items += compared;
             let share = (compared > 0).then(|| near as f64 / compared as f64);
-            if let Some(share) = share.filter(|share| *share > threshold) {
-                outcome.tell(&name, "", format!("{share:.3} of {compared} prompts are near one of training"));
-            }
             let interval = bootstrap::share(&hosts);
+            let sure = interval.filter(|(low, _)| hosts.len() >= FEWEST_HOSTS && *low > warn_beyond);
+            if let Some(share) = share {
+                let message = format!("{share:.3} of {compared} prompts are near one of training");
+                match sure {
+                    _ if share > threshold => outcome.tell(&name, "", message),
+                    Some((low, _)) => outcome.tell_tolerated(&name, "", format!("{message}, at least {low:.3}")),
+                    None => {}
+                }
+            }
             highest = match (highest, share) {
                 (Some(a), Some(b)) => Some(a.max(b)),
                 (a, b) => a.or(b),
@@ -192,7 +201,7 @@ mod tests {
         let mut near = NearDuplicates::default();
         trained.iter().for_each(|prompt| near.learn("finding", prompt));
         near.compare("finding", "h", compared);
-        near.measure(1.0).1.figure.unwrap()
+        near.measure(1.0, 1.0).1.figure.unwrap()
     }
 
     #[test]
@@ -222,7 +231,7 @@ mod tests {
             let prompt = if host % 4 == 0 { "one two three four five six" } else { "seven eight nine ten eleven" };
             near.compare("finding", &format!("h{host}"), prompt);
         }
-        let (outcome, measured) = near.measure(0.2);
+        let (outcome, measured) = near.measure(0.2, 1.0);
         let measure = &measured.measures[0];
         assert_eq!((measured.figure, measure.items), (Some(0.25), 40));
         assert!(measure.low.unwrap() < 0.2 && measure.high.unwrap() > 0.3, "{measure:?}");
@@ -230,10 +239,27 @@ mod tests {
     }
 
     #[test]
+    fn a_share_that_is_surely_beyond_what_warns_is_told_and_tolerated() {
+        let told = |hosts: u32, warn_beyond: f64| {
+            let mut near = NearDuplicates::default();
+            near.learn("finding", "one two three four five six");
+            for host in 0..hosts {
+                let prompt = if host % 4 > 0 { "one two three four five six" } else { "seven eight nine ten eleven" };
+                near.compare("finding", &format!("h{host}"), prompt);
+            }
+            let (outcome, _) = near.measure(1.0, warn_beyond);
+            (outcome.violations.len(), outcome.tolerated)
+        };
+        assert_eq!(told(40, 0.5), (1, 1));
+        // The interval begins below, or is one of too few hosts.
+        assert_eq!((told(40, 0.7), told(8, 0.1)), ((0, 0), (0, 0)));
+    }
+
+    #[test]
     fn nothing_to_compare_is_not_measurable() {
         let mut near = NearDuplicates::default();
         near.learn("finding", "a");
-        let (_, measured) = near.measure(1.0);
+        let (_, measured) = near.measure(1.0, 1.0);
         assert_eq!((measured.figure, measured.reason.as_str()), (None, "validation and test hold no example"));
     }
 }

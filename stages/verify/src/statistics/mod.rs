@@ -115,8 +115,8 @@ impl Statistics {
             measure(tally, CheckName::Leakage, || self.leakage.measure(threshold));
         }
         if self.has_truth && self.has_real {
-            let threshold = params.threshold(CheckName::Realism);
-            measure(tally, CheckName::Realism, || self.realism.measure(threshold));
+            let (threshold, warn_beyond) = (params.threshold(CheckName::Realism), params.warn_beyond.realism);
+            measure(tally, CheckName::Realism, || self.realism.measure(threshold, warn_beyond));
         }
     }
 }

@@ -102,8 +102,9 @@ impl Realism {
         }
     }
 
-    /// The figure: the highest area of any scanner. A scanner beyond the threshold is told.
-    pub fn measure(mut self, threshold: f64) -> (Outcome, Measured) {
+    /// The figure: the highest area of any scanner. A scanner beyond the threshold is told, and one that surely is beyond
+    /// `warn_beyond`.
+    pub fn measure(mut self, threshold: f64, warn_beyond: f64) -> (Outcome, Measured) {
         let mut outcome = Outcome::default();
         let mut measures = Vec::new();
         let mut highest: Option<f64> = None;
@@ -116,8 +117,11 @@ impl Realism {
             if let Some(area) = measure.value {
                 highest = Some(highest.map_or(area, |highest| highest.max(area)));
                 outcome.items += seen.len() as u64;
-                if area > threshold {
-                    outcome.tell(scanner, "", format!("real findings are told with an area of {area:.3}"));
+                let message = format!("real findings are told with an area of {area:.3}");
+                match measure.low.filter(|low| *low > warn_beyond) {
+                    _ if area > threshold => outcome.tell(scanner, "", message),
+                    Some(low) => outcome.tell_tolerated(scanner, "", format!("{message}, at least {low:.3}")),
+                    None => {}
                 }
             }
             measures.push(measure);
@@ -250,7 +254,7 @@ mod tests {
         };
         (0..real_hosts).for_each(|host| take(format!("r{host}"), true, real_exe));
         (0..10).for_each(|host| take(format!("s{host}"), false, "/usr/sbin/sshd"));
-        realism.measure(1.0).1
+        realism.measure(1.0, 1.0).1
     }
 
     #[test]
@@ -283,7 +287,7 @@ mod tests {
         (0..10).for_each(|host| {
             realism.take(&format!("s{host}"), false, seen(26, &|n| format!("/usr/sbin/{}", letter(n))))
         });
-        let (outcome, measured) = realism.measure(0.6);
+        let (outcome, measured) = realism.measure(0.6, 1.0);
         let of = &measured.measures[0];
         assert!((0.6..0.9).contains(&of.value.unwrap()) && of.low < of.value && of.value < of.high, "{of:?}");
         assert_eq!(of.note, "real of one host, which is in both folds, 260 simulated");
@@ -294,7 +298,7 @@ mod tests {
     fn findings_that_fed_the_tables_are_counted_and_not_compared() {
         let mut realism = Realism::default();
         realism.take_fed(vec![("systemd_units".to_owned(), 40)]);
-        let (_, measured) = realism.measure(1.0);
+        let (_, measured) = realism.measure(1.0, 1.0);
         assert_eq!(measured.figure, None);
         let of = &measured.measures[0];
         assert_eq!((of.part.as_str(), of.items, of.value), ("systemd_units", 0, None));

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use contract::Type;
-use verify::{CheckName, OverallStatus, Status, Violation};
+use verify::{CheckName, OverallStatus, Status, Thresholds, Violation};
 
 use crate::workplace::{AFTER, BEFORE, Workplace, text};
 
@@ -123,6 +123,25 @@ fn impossible_values_are_told_where_nothing_says_that_hosts_are_simulated() {
         let formats = report.check(verify::CheckName::Formats).unwrap();
         assert_eq!(formats.violations[0].pointer, format!("/metadata/{key}"));
     }
+}
+
+/// Nothing fails by default of what one real host at most can say.
+#[test]
+fn findings_unlike_those_of_real_hosts_warn_by_default() {
+    let Table { inputs, good, damages: [damage] } = &measured::REALISM else { panic!("one kind of damage") };
+    let mut workplace = good();
+    workplace.params.thresholds = Thresholds::default();
+    (damage.break_it)(&mut workplace);
+    let (result, report) = workplace.verify(inputs);
+    result.unwrap();
+    assert_eq!(report.overall_status, OverallStatus::Warning);
+    let realism = report.check(CheckName::Realism).unwrap();
+    assert_eq!((realism.status, realism.tolerated_count, realism.warn_beyond), (Status::Warning, 1, Some(0.8)));
+    assert_eq!(realism.violations[0].place, damage.at.0);
+    assert!(text(&workplace.path("summary")).contains("(at most 1, warns beyond 0.8)"));
+    workplace.params.warn_beyond.realism = 1.0;
+    let (_, report) = workplace.verify(inputs);
+    assert_eq!(report.overall_status, OverallStatus::Passed);
 }
 
 /// The scanner lists every unit twice where `/lib` is a link to `/usr/lib`.
