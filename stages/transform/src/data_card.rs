@@ -110,7 +110,9 @@ fn size(examples: u64) -> &'static str {
         1_000..10_000 => "1K<n<10K",
         10_000..100_000 => "10K<n<100K",
         100_000..1_000_000 => "100K<n<1M",
-        _ => "1M<n<10M",
+        1_000_000..10_000_000 => "1M<n<10M",
+        10_000_000..100_000_000 => "10M<n<100M",
+        _ => "100M<n<1B",
     }
 }
 
@@ -265,4 +267,17 @@ By the stage `transform` of pipe, out of findings that its stage `correlate` enr
         manifest.balance.max_per_template,
         manifest.balance.max_share,
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::size;
+
+    #[test]
+    fn sizes_are_the_classes_of_the_hub() {
+        let classes = [0, 999, 1_000, 99_999, 100_000, 1_000_000, 9_999_999, 10_000_000, 100_000_000].map(size);
+        let expected =
+            ["n<1K", "n<1K", "1K<n<10K", "10K<n<100K", "100K<n<1M", "1M<n<10M", "1M<n<10M", "10M<n<100M", "100M<n<1B"];
+        assert_eq!(classes, expected);
+    }
 }

@@ -2,7 +2,8 @@
 //!
 //! A suggestion is what the agent's gap miner would make of findings that a correlation joins: tokens of their titles and metadata
 //! they have in common. The refined rule is what really holds of them: the title as it is written (the agent compares with
-//! case, its miner suggests lower case), the directory they share, the tags and techniques of the correlation.
+//! case, its miner suggests lower case), the directory they share, the tags and techniques of the correlation. Addresses, a client's
+//! port and a container's name are of one host, and the examples do not show them: a refined rule asks for none.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +14,7 @@ use serde::Serialize;
 use crate::example::{Example, Task};
 use crate::listing::Seen;
 use crate::rule::{Condition, Logic, RefinedRule};
-use crate::seen::{NOISE, lower_first};
+use crate::seen::{EPHEMERAL, NOISE, lower_first};
 use crate::visible::Visible;
 
 /// Suggestions of one prompt.
@@ -132,18 +133,18 @@ impl<'a> Pattern<'a> {
         let titles = words.into_iter().take(2).map(|(word, _)| Condition::field("title", word));
         let rationale =
             format!("Suggested from findings of one pattern ({}): {}", self.joined.len(), self.correlation.title);
-        let conditions = titles.chain(self.common_metadata()).collect();
+        let conditions = titles.chain(self.common_metadata().into_iter().take(METADATA)).collect();
         Suggestion { id, rationale, conditions, logic: Logic::All, tags: ["auto_suggested", "gap_candidate"] }
     }
 
-    /// Metadata that all joined findings have, as the agent's miner takes them.
+    /// Metadata that all joined findings have, in the order in which the agent's miner takes them.
     fn common_metadata(&self) -> Vec<Condition> {
         let Some(first) = self.joined.first() else { return Vec::new() };
         let common = first.finding.metadata.iter().filter(|(key, value)| {
             let told = !NOISE.contains(&key.as_str()) && !value.is_empty() && value.len() < 64 && *value != "0";
             told && self.joined.iter().all(|seen| seen.finding.metadata.get(*key) == Some(value))
         });
-        common.take(METADATA).map(|(key, value)| Condition::metadata(key, value)).collect()
+        common.map(|(key, value)| Condition::metadata(key, value)).collect()
     }
 
     fn conditions(&self) -> Vec<Condition> {
@@ -154,7 +155,20 @@ impl<'a> Pattern<'a> {
         let title = (!title.is_empty()).then(|| Condition::field("title", title.to_owned()));
         let deep = directory.starts_with('/') && directory.len() > 1;
         let directory = deep.then(|| Condition::field("id", directory.to_owned()));
-        title.into_iter().chain(directory).chain(self.common_metadata()).collect()
+        let metadata = self.common_metadata().into_iter().filter(|condition| self.general(condition)).take(METADATA);
+        title.into_iter().chain(directory).chain(metadata).collect()
+    }
+
+    /// Whether a condition speaks of more than one host, and of what the examples show.
+    fn general(&self, condition: &Condition) -> bool {
+        let value = condition.metadata_contains.as_deref().unwrap_or_default();
+        let listens = |seen: &Seen<'_>| seen.finding.metadata.get("state").is_none_or(|state| state == "LISTEN");
+        match condition.metadata_key.as_deref() {
+            Some("container_id" | "lip" | "rip") => false,
+            Some("lport") => self.joined.iter().all(listens),
+            Some("rport") => value.parse().is_ok_and(|port: u16| port < EPHEMERAL),
+            _ => true,
+        }
     }
 
     fn refined(&self, id: String) -> RefinedRule {
@@ -201,7 +215,10 @@ fn common_prefix<'a>(mut texts: impl Iterator<Item = &'a str>, end: char) -> &'a
     let equal = |a: &str, b: &str| a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count();
     let length = texts.fold(first.len(), |length, text| length.min(equal(first, text)));
     let mut prefix = first.get(..length).unwrap_or("");
-    let numbered = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit());
+    let numbered = |word: &str| {
+        let word = word.trim_matches(|c: char| c.is_ascii_punctuation());
+        !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit())
+    };
     let whole = length == first.len() && end == ' ' && !prefix.rsplit(end).next().is_some_and(numbered);
     if !whole {
         prefix = prefix.rfind(end).map_or("", |at| &prefix[..=at]);
@@ -225,6 +242,7 @@ mod tests {
     fn common_prefixes_end_with_whole_words_and_hold_no_pid() {
         check(&["Process IOC Detected", "Process IOC Detected"], ' ', "Process IOC Detected");
         check(&["Process 4012"], ' ', "Process ");
+        check(&["Process execution detected: bash (PID: 4012)"], ' ', "Process execution detected: bash (PID: ");
         check(&["tcp LISTEN 4444", "tcp LISTEN 4445"], ' ', "tcp LISTEN ");
         check(&["/tmp/.x/a:12", "/tmp/.x/b:13"], '/', "/tmp/.x/");
         check(&["/tmp/.x/a:12", "/tmp/.y/b:13"], '/', "/tmp/");

@@ -9,11 +9,11 @@ use scan::Finding;
 use scan::rules::modules::SUMMARY;
 
 use crate::address::{bound, reach};
-use crate::shorten::{clipped, elided};
+use crate::shorten::{clipped, elided, without_pid};
 use crate::visible::Surroundings;
 
 /// Keys that only repeat others or are noise of one boot.
-pub(crate) const NOISE: [&str; 8] = ["pid", "inode", "uid", "gid", "path", "standard", "requirement", "sha256"];
+pub(crate) const NOISE: [&str; 9] = ["pid", "ppid", "inode", "uid", "gid", "path", "standard", "requirement", "sha256"];
 /// Where ports begin that a kernel gives to clients.
 pub(crate) const EPHEMERAL: u16 = 32_768;
 /// Bytes of text that a finding may take, and of each fact.
@@ -240,18 +240,19 @@ fn mac(finding: &EnrichedFinding, surroundings: &Surroundings<'_>) -> Seen {
 }
 
 fn other(finding: &EnrichedFinding) -> Seen {
-    let mut text = finding.title.clone();
+    let title = without_pid(&finding.title);
+    let mut text = title.clone();
     if finding.description != finding.title && !finding.description.is_empty() {
-        text = format!("{text}: {}", finding.description);
+        text = format!("{text}: {}", without_pid(&finding.description));
     }
     let named = |key: &str| !NOISE.contains(&key);
     for (key, value) in finding.metadata.iter().filter(|(key, value)| named(key) && *value != "0") {
         text = format!("{text}, {key}={value}");
     }
-    let fact = if finding.description.is_empty() { &finding.title } else { &finding.description };
+    let fact = if finding.description.is_empty() { &title } else { &finding.description };
     // Title and description come first, and what follows from nothing else is whole without the rest.
     let [subject, text, fact] =
-        [(&finding.title, SUBJECT_LIMIT), (&text, TEXT_LIMIT), (&lower_first(fact), TEXT_LIMIT)]
+        [(&title, SUBJECT_LIMIT), (&text, TEXT_LIMIT), (&lower_first(&without_pid(fact)), TEXT_LIMIT)]
             .map(|(text, limit)| clipped(text, limit).to_owned());
     Seen { subject, text, facts: vec![fact], whole: true }
 }

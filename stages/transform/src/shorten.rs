@@ -1,4 +1,4 @@
-//! Texts of reports have any length, examples do not.
+//! Texts of reports have any length and name processes by number; those of examples do neither.
 
 /// The beginning of a text, at most `limit` bytes of it.
 pub(crate) fn clipped(text: &str, limit: usize) -> &str {
@@ -25,6 +25,19 @@ pub(crate) fn elided(text: &str, limit: usize) -> Option<String> {
     Some(format!("{}{MIDDLE}{}", &text[..head], &text[tail..]))
 }
 
+/// A text without the process numbers that scanners put behind a name, as in `bash (PID: 4012)`.
+pub(crate) fn without_pid(text: &str) -> String {
+    let mut parts = text.split(" (PID: ");
+    let mut left = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        match part.split_once(')') {
+            Some((number, rest)) if number.bytes().all(|byte| byte.is_ascii_digit()) => left.push_str(rest),
+            _ => left.extend([" (PID: ", part]),
+        }
+    }
+    left
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -38,5 +51,14 @@ mod tests {
         assert_eq!(clipped_to_words("one two three", 9), "one two");
         assert_eq!(clipped_to_words("one two", 9), "one two");
         assert_eq!(clipped_to_words("onetwothree", 6), "onetwo");
+    }
+
+    #[test]
+    fn numbers_of_processes_are_left_out_of_titles() {
+        assert_eq!(without_pid("Process execution detected: bash (PID: 4012)"), "Process execution detected: bash");
+        assert_eq!(without_pid("a (PID: 1) b (PID: 22)."), "a b.");
+        for text in ["bash (PID: x)", "bash (PID: 1", "bash", ""] {
+            assert_eq!(without_pid(text), text);
+        }
     }
 }

@@ -57,7 +57,7 @@ impl Stage for Transform {
     type Params = TransformParams;
 
     fn card() -> Card {
-        Card::new("transform", 9)
+        Card::new("transform", 10)
             .worker("pipe-data")
             .summary("Writes ground-truth documents and chat-form training sets")
             .input("findings", Type::Findings, "Enriched findings")
@@ -131,8 +131,17 @@ impl Stage for Transform {
 fn report(manifest: &Manifest, hosts: usize, context: &Context) {
     for (name, split) in &manifest.splits {
         context.metric(&format!("{name}_examples"), split.lines.examples as f64);
-        if split.lines.examples == 0 {
-            context.warn(format!("split `{name}` is empty: {hosts} hosts are too few"));
+        let wanted = match *name {
+            "validation" => manifest.fractions.validation > 0.0,
+            "test" => manifest.fractions.test > 0.0,
+            _ => true,
+        };
+        match (wanted && split.lines.examples == 0, split.hosts.len()) {
+            (false, _) => {}
+            (true, 0) => {
+                context.warn(format!("split `{name}` is empty: {hosts} hosts are too few, or tied too widely"))
+            }
+            (true, of_split) => context.warn(format!("split `{name}` is empty: its {of_split} hosts gave no example")),
         }
     }
     context.metric("documents", manifest.scans as f64);

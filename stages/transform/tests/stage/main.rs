@@ -17,9 +17,9 @@ mod workplace;
 
 /// Manifest, training split, data card and all documents that the card's version gives for [`Workplace::simulated`].
 const GOLDEN: [&str; 4] = [
-    "c81f62726b5c2ccf69cfdf6097f6b9bdad9c773c2e8f12596e7edf2c87fab3a2",
-    "4ce711bef60f3dfb298fb5e212e99c99b2c0bc2e42ee61379d23515b37e4fc74",
-    "d81f1f9302a1706fc678b26d30a1c85360124a5968fddb60aed9b6c8090a2506",
+    "e846c104521721483208400462cb88956883df232e93c66f9887d33b2f7849ec",
+    "f07ed9add91e1104c1bcd8dfc9e743eee9bee664db28f560f113ec9fd451920a",
+    "3388d8d2d85bcfc8d7c53e36ae58a5ae5a092668a8d0894f38af13d3ce11a124",
     "d3fdf17f3ba21f8218ec0fa8156c314c2563bdffafb607ad62e645e7bf4f8e21",
 ];
 
@@ -252,4 +252,37 @@ fn only_the_tasks_asked_for_are_written_and_none_is_an_error() {
     with(vec![Task::Triage]).unwrap();
     let lines = workplace.lines("train");
     assert!(!lines.is_empty() && lines.iter().all(|line| line["task"] == "triage"));
+}
+
+#[test]
+fn no_prompt_or_answer_names_a_process_by_number_and_no_refined_rule_a_host_by_address() {
+    let workplace = Workplace::traced();
+    workplace.correlate();
+    workplace.transform(1).unwrap();
+    let lines = workplace.lines("train");
+    assert!(lines.iter().any(|line| content(line, 1).contains("Process execution detected: bash: New process")));
+    for line in &lines {
+        for text in [content(line, 1), content(line, 2)] {
+            assert!(!["31337", "31336", "4000"].iter().any(|pid| text.contains(pid)), "{text}");
+        }
+    }
+    let refined: Vec<&str> =
+        lines.iter().filter(|line| line["task"] == "refine").map(|line| content(line, 2)).collect();
+    assert!(refined.iter().any(|rules| rules.contains("/tmp/.x/")), "{refined:?}");
+    for rules in refined {
+        assert!(!["10.9.8.7", "203.0.113.9", "51111", "0a1b2c3d4e5f"].iter().any(|own| rules.contains(own)), "{rules}");
+    }
+}
+
+#[test]
+fn an_empty_split_is_warned_of_where_it_was_asked_for() {
+    let workplace = Workplace::traced();
+    workplace.correlate();
+    let empty = |validation: f64, test: f64| {
+        let fractions = transform::split::Fractions { validation, test };
+        workplace.transform_with(TransformParams { fractions, ..TransformParams::default() }, 1).unwrap();
+        workplace.warnings()
+    };
+    assert_eq!(empty(0.0, 0.0), Vec::<String>::new());
+    assert_eq!(empty(0.0, 0.2), ["split `test` is empty: 1 hosts are too few, or tied too widely"]);
 }

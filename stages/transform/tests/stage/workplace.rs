@@ -62,6 +62,35 @@ fn real() -> Report {
     Report::read(&path).unwrap()
 }
 
+/// A process that a tracer saw start, and what an attacked host's connections show of its address.
+fn traced(host: &str) -> Report {
+    let mut report = report(host, 0, true);
+    let title = "Process execution detected: bash (PID: 31337)";
+    let exec = Finding::new(
+        "proc.exec.detected",
+        title,
+        Severity::Info,
+        "New process execution detected via /proc monitoring",
+    )
+    .with("comm", "bash")
+    .with("pid", "31337")
+    .with("ppid", "31336");
+    let outside = Finding::new("tcp:51111:99", "tcp ESTABLISHED 51111", Severity::Info, "TCP socket")
+        .with("container_id", "0a1b2c3d4e5f")
+        .with("exe", "/tmp/.x/a")
+        .with("lip", "10.9.8.7")
+        .with("lport", "51111")
+        .with("pid", "4000")
+        .with("protocol", "tcp")
+        .with("rip", "203.0.113.9")
+        .with("rport", "443")
+        .with("state", "ESTABLISHED");
+    report.results.push(ScannerResult::new("ebpf_exec_trace", vec![exec]));
+    report.results.push(ScannerResult::new("network", vec![outside]));
+    report.recount();
+    report
+}
+
 /// Makes paths and prose of a finding long, and leaves numbers and words that decide something.
 fn lengthen(finding: &mut Finding) {
     let prose = |text: &mut String| {
@@ -117,6 +146,13 @@ impl Workplace {
             writer.write(report.hostname(), 0, &report).unwrap();
         }
         long
+    }
+
+    /// A host with processes and connections of which prompts may not say everything.
+    pub fn traced() -> Workplace {
+        let workplace = Workplace { directory: tempfile::tempdir().unwrap() };
+        Scans::create(&workplace.path("scans")).unwrap().write("host-00", 0, &traced("host-00")).unwrap();
+        workplace
     }
 
     /// A host whose clusters are larger than what a prompt lists: fifteen flagged programs with their processes and listeners, and a
@@ -199,7 +235,16 @@ impl Workplace {
         let optional = optional.into_iter().filter(|(name, _)| self.path(name).exists());
         let inputs: Vec<(&str, Type)> = inputs.into_iter().chain(optional).collect();
         let job = self.job("transform", params, &inputs, &["documents", "dataset"], threads);
-        (Kind::of::<Transform>().run)(&job.params, &Context::new(job.clone(), Box::new(std::io::sink())))
+        let events = std::fs::File::create(self.path("events")).unwrap();
+        (Kind::of::<Transform>().run)(&job.params, &Context::new(job.clone(), Box::new(events)))
+    }
+
+    /// What the last run of `transform` warned of.
+    pub fn warnings(&self) -> Vec<String> {
+        let text = std::fs::read_to_string(self.path("events")).unwrap();
+        let logs = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["log"].clone());
+        let warnings = logs.filter(|log| log["level"].as_str().is_some_and(|level| level.starts_with("warn")));
+        warnings.map(|log| log["message"].as_str().unwrap().to_owned()).collect()
     }
 
     pub fn lines(&self, split: &str) -> Vec<Value> {
