@@ -192,7 +192,7 @@ mod tests {
                 Trace::Param(param) => vec![&param.value],
                 Trace::Module(module) => module.name.iter().collect(),
                 Trace::Unit(unit) => vec![&unit.name],
-                Trace::Alter(_) | Trace::Socket(_) | Trace::Expose(_) | Trace::Mac(_) => vec![],
+                Trace::Alter(_) | Trace::Socket(_) | Trace::Expose(_) | Trace::Firmware(_) | Trace::Mac(_) => vec![],
             });
             steps.flat_map(|choices| &choices.0).collect()
         };

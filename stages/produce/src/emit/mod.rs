@@ -7,7 +7,7 @@ mod containers;
 mod ebpf_exec_trace;
 mod integrity;
 mod ioc;
-mod kernel_hardening;
+pub(crate) mod kernel_hardening;
 mod kernel_params;
 mod mac;
 mod modules;

@@ -111,7 +111,7 @@ fn summarized(host: &Host, world: &World, loaded: &[&KernelModule]) -> Finding {
         finding = finding.with("taint_flags", flags);
     }
     finding = finding.with("kallsyms_readable", "yes").with("kallsyms_sampled", "5000");
-    let hides_pointers = world.params.iter().any(|p| p.param.path.ends_with("kptr_restrict") && p.current == "2");
+    let hides_pointers = world.params.iter().any(|p| p.path.ends_with("kptr_restrict") && p.current == "2");
     if hides_pointers || host.container { finding.with("kallsyms_all_zero", "true") } else { finding }
 }
 

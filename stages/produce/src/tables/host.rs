@@ -53,10 +53,23 @@ pub(crate) struct Role {
     pub desktop: bool,
     #[serde(default)]
     pub developer: bool,
+    /// What administrators set on some of the hosts.
+    #[serde(default)]
+    pub tuned: Tuned,
     /// How many containers run on it.
     #[serde(default)]
     pub containers: [u32; 2],
     pub services: Vec<Wish>,
+}
+
+/// Kernel parameters that administrators set, on a share of the hosts of a role.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Tuned {
+    /// Per mille.
+    pub share: u32,
+    /// Values by the last part of their path, in place of the distribution's; one is drawn.
+    pub params: BTreeMap<String, Vec<String>>,
 }
 
 /// One of these services, on some of the hosts.

@@ -21,8 +21,8 @@ pub(crate) use host::{Distribution, Mac, Role};
 pub(crate) use service::{Account, Bind, Casual, Listener, Protocol, Service, Site, Where};
 pub(crate) use template::{Step, Template};
 pub(crate) use trace::{
-    AlterTrace, Anomaly, Direction, ExposeTrace, MacChange, ModuleTrace, Owner, ParamTrace, Place, ProcessTrace,
-    Remote, SocketState, SocketTrace, Trace, WritableCheck,
+    AlterTrace, Anomaly, Direction, ExposeTrace, FirmwareChange, MacChange, ModuleTrace, Owner, ParamTrace, Place,
+    ProcessTrace, Remote, SocketState, SocketTrace, Trace, WritableCheck,
 };
 
 /// Every table.

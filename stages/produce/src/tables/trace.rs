@@ -17,6 +17,7 @@ pub(crate) enum Trace {
     Writable(WritableTrace),
     Param(ParamTrace),
     Module(ModuleTrace),
+    Firmware(FirmwareTrace),
     Mac(MacTrace),
     Unit(UnitTrace),
 }
@@ -214,6 +215,23 @@ pub(crate) enum Anomaly {
     OutOfTree,
     MissingFile,
     HiddenSysfs,
+}
+
+/// What the kernel no longer says of the firmware. Nothing in a container, which does not see it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FirmwareTrace {
+    pub change: FirmwareChange,
+}
+
+/// Which change it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum FirmwareChange {
+    /// The kernel starts without Secure Boot, so that it does not lock itself down.
+    LockdownOff,
+    /// The TPM is switched off, or its driver is unloaded.
+    TpmHidden,
 }
 
 /// A change of mandatory access control.

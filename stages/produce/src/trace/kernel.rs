@@ -1,10 +1,12 @@
-//! Kernel parameters, kernel modules and mandatory access control that a story changes.
+//! Kernel parameters, firmware, kernel modules and mandatory access control that a story changes.
 
+use scan::rules::kernel_params::Param;
 use scan::rules::mac::Selinux;
 
-use crate::tables::{Anomaly, MacChange, ModuleTrace, ParamTrace, TABLES};
+use crate::emit::kernel_hardening;
+use crate::tables::{Anomaly, FirmwareChange, MacChange, ModuleTrace, ParamTrace, TABLES};
 use crate::trace::{Draws, Scene};
-use crate::world::KernelModule;
+use crate::world::{KernelModule, Mark};
 
 /// Share of those who weaken AppArmor, per mille, that switch it off; the others leave some profiles that only complain.
 const APPARMOR_OFF: u32 = 200;
@@ -13,13 +15,37 @@ const MORE_COMPLAINING: [u32; 2] = [1, 6];
 impl Scene<'_> {
     pub(super) fn param(&mut self, trace: &ParamTrace, mut draws: Draws) {
         let value = self.story.settle(&trace.value, draws.what.word());
-        let there = self.world.params.iter_mut().find(|param| param.param.path == trace.path);
+        let there = self.world.params.iter_mut().find(|param| param.path == trace.path);
         let Some(param) = there.filter(|param| param.current != value) else { return };
-        if draws.mark.missed {
-            self.unseen("kernel_params", &trace.path, draws.mark);
-        } else {
+        if !draws.mark.missed {
             param.current = value;
             param.mark = Some(draws.mark);
+            return;
+        }
+        if Param::at(&trace.path).is_some() {
+            self.unseen("kernel_params", &trace.path, draws.mark);
+        }
+        if let Some(id) = kernel_hardening::finding_of(self.host, &trace.path) {
+            self.unseen("kernel_hardening", &id, draws.mark);
+        }
+    }
+
+    pub(super) fn firmware(&mut self, change: FirmwareChange, mark: Mark) {
+        let firmware = &mut self.world.firmware;
+        let (shown, own, id) = match change {
+            FirmwareChange::LockdownOff => {
+                (&mut firmware.lockdown, &mut firmware.lockdown_mark, "kernel:lockdown:disabled")
+            }
+            FirmwareChange::TpmHidden => (&mut firmware.tpm, &mut firmware.tpm_mark, "kernel:tpm:absent"),
+        };
+        if !*shown {
+            return;
+        }
+        if !mark.missed {
+            *shown = false;
+            *own = Some(mark);
+        } else if self.host.mode.hardening {
+            self.unseen("kernel_hardening", id, mark);
         }
     }
 

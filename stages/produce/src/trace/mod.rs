@@ -97,6 +97,7 @@ impl<'a> Scene<'a> {
             Trace::Param(trace) => self.param(trace, draws),
             Trace::Module(trace) => self.module(trace, draws),
             Trace::Unit(trace) => self.unit(&trace.name, draws),
+            Trace::Firmware(trace) => self.firmware(trace.change, mark),
             Trace::Mac(trace) => self.mac(trace.change, draws),
         }
     }

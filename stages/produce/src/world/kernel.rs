@@ -1,6 +1,7 @@
 //! Kernel parameters, kernel modules and mandatory access control.
 
-use scan::rules::kernel_params::{PARAMS, Param};
+use scan::rules::kernel_hardening::SYSCTLS;
+use scan::rules::kernel_params::PARAMS;
 use scan::rules::mac::Selinux;
 
 use crate::host::Host;
@@ -10,7 +11,7 @@ use crate::world::Mark;
 
 /// A kernel parameter as it stands.
 pub(crate) struct ParamValue {
-    pub param: &'static Param,
+    pub path: &'static str,
     pub current: String,
     pub mark: Option<Mark>,
 }
@@ -46,23 +47,35 @@ pub(crate) struct MacState {
     pub apparmor_mark: Option<Mark>,
 }
 
+/// The last part of the path of the only parameter that a role decides alone.
+const FORWARD: &str = "ip_forward";
+
+/// Every parameter that `kernel_params` or `kernel_hardening` reads, each once.
+pub(crate) fn param_paths() -> impl Iterator<Item = &'static str> {
+    let own = PARAMS.iter().map(|param| param.path);
+    let further = SYSCTLS.iter().map(|sysctl| sysctl.path);
+    own.chain(further.filter(|path| PARAMS.iter().all(|param| param.path != *path)))
+}
+
 pub(super) fn params(host: &Host) -> Vec<ParamValue> {
-    let mut draw = host.streams(Purpose::Kernel).at(0);
-    let value = |param: &'static Param| {
-        let forwards = draw.chance(host.role.forwards);
-        let current = param_value(host, param.path).unwrap_or(if forwards { "1" } else { "0" });
-        ParamValue { param, current: current.to_owned(), mark: None }
+    let streams = host.streams(Purpose::Kernel);
+    let tuned = streams.at(0).chance(host.role.tuned.share);
+    let value = |(path, place): (&'static str, u64)| {
+        let mut draw = streams.at(1000 + place);
+        ParamValue { path, current: benign_value(host, path, tuned, &mut draw).to_owned(), mark: None }
     };
-    PARAMS.iter().map(value).collect()
+    param_paths().zip(0..).map(value).collect()
 }
 
 /// The value that the host's distribution, or its administrator, gives to a kernel parameter.
-pub(crate) fn param_value(host: &Host, path: &str) -> Option<&'static str> {
+fn benign_value(host: &Host, path: &str, tuned: bool, draw: &mut Draw) -> &'static str {
     let name = path.rsplit('/').next().unwrap_or(path);
-    let values = host.distribution.params.get(name)?;
-    let place = host.distribution.params.keys().position(|key| key == name)?;
-    let mut draw = host.streams(Purpose::Kernel).at(1000 + place as u64);
-    Some(draw.pick::<String>(values))
+    if name == FORWARD {
+        return if draw.chance(host.role.forwards) { "1" } else { "0" };
+    }
+    let own = host.role.tuned.params.get(name).filter(|_| tuned);
+    let values = own.or_else(|| host.distribution.params.get(name));
+    draw.pick::<String>(values.expect("every distribution has values of every parameter that is read"))
 }
 
 pub(super) fn modules(host: &Host, scan: u32) -> Modules {
@@ -107,5 +120,37 @@ pub(super) fn mac(host: &Host) -> MacState {
         kernel_threads: draw.between([90, 260]),
         selinux_mark: None,
         apparmor_mark: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use crate::tables::Trace;
+
+    use super::*;
+
+    #[test]
+    fn tables_hold_values_of_all_parameters_that_are_read_and_of_no_other() {
+        let names = param_paths().map(|path| path.rsplit('/').next().unwrap());
+        let read: BTreeSet<&str> = names.filter(|name| *name != FORWARD).collect();
+        assert_eq!(read.len(), 9);
+        for distribution in &TABLES.distributions {
+            let held: BTreeSet<&str> = distribution.params.keys().map(String::as_str).collect();
+            assert_eq!(held, read, "distributions.yaml: {} {}", distribution.id, distribution.version);
+            assert!(distribution.params.values().all(|values| !values.is_empty()), "{}", distribution.id);
+        }
+        for role in &TABLES.roles {
+            for (name, values) in &role.tuned.params {
+                assert!(read.contains(name.as_str()) && !values.is_empty(), "roles.yaml: {} {name}", role.name);
+            }
+        }
+        for template in TABLES.chains.iter().chain(&TABLES.lookalikes) {
+            for step in &template.steps {
+                let Trace::Param(trace) = &step.leaves else { continue };
+                assert!(param_paths().any(|path| path == trace.path), "{}: nobody reads {}", template.name, trace.path);
+            }
+        }
     }
 }

@@ -1,10 +1,11 @@
 //! The state of a host at one scan: what the scanners would find if they looked.
 //!
-//! First the benign state is built (`process`, `socket`, `files`, `kernel`, with pids and inodes from `ids`); then stories
+//! First the benign state is built (`process`, `socket`, `files`, `kernel`, `firmware`, with pids and inodes from `ids`); then stories
 //! change it. Findings come from the state alone, so a chain's process passes through the same code as any other.
 
 mod executions;
 mod files;
+mod firmware;
 mod ids;
 mod kernel;
 pub(crate) mod process;
@@ -13,15 +14,16 @@ mod units;
 
 pub(crate) use executions::Execution;
 pub(crate) use files::{SuidFile, WritableFile};
+pub(crate) use firmware::Firmware;
 pub(crate) use ids::{Ids, Since};
-pub(crate) use kernel::{KernelModule, MacState, Modules, ParamValue, param_value};
+pub(crate) use kernel::{KernelModule, MacState, Modules, ParamValue};
 pub(crate) use process::{Process, user_uid};
 pub(crate) use socket::{CONNECTION_CHURN, EPHEMERAL, Socket, part_datagrams, remote_address};
 pub(crate) use units::Unit;
 
 use crate::host::Host;
 
-/// Everything of a host that stories change or that comes and goes. What neither touches (mounts, firmware, audit rules) is drawn
+/// Everything of a host that stories change or that comes and goes. What neither touches (mounts, audit rules) is drawn
 /// where it is emitted.
 pub(crate) struct World {
     /// The number of the scan, from 0.
@@ -32,6 +34,7 @@ pub(crate) struct World {
     pub suid: Vec<SuidFile>,
     pub writable: Vec<WritableFile>,
     pub params: Vec<ParamValue>,
+    pub firmware: Firmware,
     pub modules: Modules,
     pub mac: MacState,
     pub units: Vec<Unit>,
@@ -64,6 +67,7 @@ impl World {
             suid: files::suid(host),
             writable: files::writable(host),
             params: kernel::params(host),
+            firmware: firmware::firmware(host),
             modules: kernel::modules(host, scan),
             mac: kernel::mac(host),
             units: units::units(host),

@@ -51,6 +51,7 @@ fn scanners(kind: &str) -> &[&str] {
         "suid" => &["suid_sgid"],
         "writable" => &["world_writable"],
         "param" => &["kernel_params", "kernel_hardening"],
+        "firmware" => &["kernel_hardening"],
         "module" => &["modules"],
         "mac" => &["mac"],
         "unit" => &["systemd_units"],

@@ -24,7 +24,7 @@ fn the_output_is_the_golden_one_on_one_two_and_eight_threads() {
     assert_eq!(one, Run::new(params.clone(), 2).digest());
     assert_eq!(one, Run::new(params, 8).digest());
     // When this moves, the same params give other bytes: raise the card's version.
-    assert_eq!(one, "d084323603");
+    assert_eq!(one, "195ddf8b5d");
 }
 
 #[test]
