@@ -1,7 +1,8 @@
 //! The scanner's vocabulary: what a report holds, how it lies on disk, and which severity the scanner gives to what.
 //!
 //! - [`severity`], [`finding`], [`report`]: the words. A [`Report`] in memory is always the valid form of `v2.json`.
-//! - [`read`]: how a report as the scanner writes it becomes that form, and the errors that name path and pointer.
+//! - [`read`]: how a report as the scanner writes it becomes that form, and the errors that name path and pointer; [`changes`]: what
+//!   that changed.
 //! - [`instant`]: the moment that a time in a report names.
 //! - [`scans`]: the artifact type `scans`, a directory of reports by host and scan. [`truth`]: the artifact type `truth`.
 //! - [`profile`]: what findings and severities look like in real reports, as data under `profile/`.
@@ -10,10 +11,12 @@
 //! It knows nothing of risk or correlation; those are `correlate`'s.
 
 mod canonical;
+pub mod changes;
 pub mod finding;
 pub mod instant;
 mod partial;
 pub mod profile;
+mod raw_finding;
 pub mod read;
 pub mod report;
 pub mod rules;
@@ -21,9 +24,10 @@ pub mod scans;
 pub mod severity;
 pub mod truth;
 
+pub use changes::Changes;
 pub use finding::{Finding, Metadata};
 pub use instant::Instant;
-pub use read::{Changes, ReadError};
+pub use read::ReadError;
 pub use report::{Report, ScannerError, ScannerResult, Warning};
 pub use scans::{ScanFile, Scans, ScansWriter};
 pub use severity::Severity;

@@ -6,6 +6,7 @@
 
 pub mod auc;
 pub mod bootstrap;
+mod comparison;
 mod leakage;
 mod linear;
 mod marginals;
