@@ -153,6 +153,20 @@ fn a_spoiled_training_set_stops_at_the_gate() {
     assert_eq!(ended["lesson"], "ran");
 }
 
+/// A gate that failed keeps no output, so its log is what tells everything.
+#[test]
+fn the_example_of_the_earlier_pipeline_is_refused_with_every_violation_in_the_log() {
+    let project = project("pipeline: old\nstages:\n  gate: {uses: verify, in: {documents: {path: documents}}}\n");
+    let example = "stages/verify/tests/fixtures/synthetic_ground_truth_example.json";
+    project.write("documents/old/0000.json", &std::fs::read_to_string(checkout().join(example)).unwrap());
+    let report = project.run_json(&[], 1);
+    let message = report["stages"]["gate"]["failure"]["message"].as_str().unwrap();
+    assert!(message.contains("84 wrong") && message.contains("and 79 more"), "{message}");
+    let log = project.pipe(&["logs", "gate"]).stdout;
+    let told = log.lines().filter(|line| line.contains("documents/old/0000 /")).count();
+    assert_eq!(told, 84, "{log}");
+}
+
 /// A report that no table was filled from, with every unit twice: the whole way, and compared with simulated hosts.
 #[test]
 fn a_report_that_fed_no_table_is_compared_and_its_repetitions_are_tolerated() {

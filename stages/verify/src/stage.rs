@@ -18,7 +18,7 @@ impl Stage for Verify {
     type Params = VerifyParams;
 
     fn card() -> Card {
-        Card::new("verify", 9)
+        Card::new("verify", 10)
             .worker("pipe-data")
             .summary("Checks scans, findings and correlations, or documents and dataset, and stops the pipeline when they are wrong")
             .optional_input("scans", Type::Scans, "What was correlated; with findings and correlations")
@@ -45,6 +45,7 @@ impl Stage for Verify {
         context.metric("quality", report.quality);
         match (report.overall_status, params.on_failed) {
             (OverallStatus::Failed, OnFailed::Stop) => {
+                summary::full_text(&report).lines().for_each(|line| context.info(line));
                 let message = format!("the verification failed:\n{}", summary::failures(&report));
                 Err(StageError::invalid_input(message.trim_end())
                     .help("mend the input; `on_failed: report` lets the pipeline go on, `thresholds` lets some pass"))

@@ -3,6 +3,7 @@
 use std::fmt::{self, Write};
 
 use crate::report::{Bound, CheckReport, Measure, Status, VerificationReport, Violation};
+use crate::tally::LISTED_VIOLATIONS;
 
 /// Violations that the summary shows per check.
 const SHOWN: usize = 100;
@@ -10,8 +11,17 @@ const SHOWN: usize = 100;
 /// Violations that the error which stops a pipeline shows per check.
 const SHOWN_IN_ERROR: usize = 5;
 
-/// The whole report.
+/// The output: the whole report, with the first violations of each check.
 pub fn text(report: &VerificationReport) -> String {
+    with_violations(report, SHOWN)
+}
+
+/// The whole report with every violation that it lists, for the log of a gate whose outputs are not kept because it failed.
+pub fn full_text(report: &VerificationReport) -> String {
+    with_violations(report, LISTED_VIOLATIONS)
+}
+
+fn with_violations(report: &VerificationReport, shown: usize) -> String {
     let mut text = format!("verification: {}, quality {:.3}\n", report.overall_status.name(), report.quality);
     let counts = [
         (report.scans, "scans"),
@@ -28,7 +38,7 @@ pub fn text(report: &VerificationReport) -> String {
         for measure in &check.measures {
             line(&mut text, format_args!("    {measure}"));
         }
-        violations(&mut text, check, SHOWN);
+        violations(&mut text, check, shown);
     }
     text
 }
