@@ -167,6 +167,19 @@ impl Outcome {
     }
 }
 
+/// Runs part of a check that gives no outcome of its own; of one that crashes nothing is given, and `crashed` gets its outcome.
+pub fn guard_part<T: Default>(
+    crashed: &mut Vec<(CheckName, Outcome)>,
+    check: CheckName,
+    place: &str,
+    part: impl FnOnce() -> T,
+) -> T {
+    guard(place, part).unwrap_or_else(|crash| {
+        crashed.push((check, crash));
+        T::default()
+    })
+}
+
 /// Runs a check, or part of one, on what lies at `place`; a panic becomes the outcome of the check.
 pub fn guard<T>(place: &str, part: impl FnOnce() -> T) -> Result<T, Outcome> {
     catch_unwind(AssertUnwindSafe(part)).map_err(|panic| {

@@ -123,7 +123,7 @@ fn report(name: CheckName, params: &VerifyParams, entry: Option<Entry>) -> Check
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::guard;
+    use crate::check::{guard, guard_part};
 
     fn status(outcome: Outcome, threshold: f64) -> Status {
         let mut tally = Tally::default();
@@ -145,6 +145,19 @@ mod tests {
         let crash = guard(place, || -> Outcome { panic!("cannot look at {place}") }).unwrap_err();
         assert!(crash.violations[0].message.contains("cannot look at h/0000"));
         assert_eq!(status(crash, 1.0), Status::Failed);
+    }
+
+    #[test]
+    fn what_is_measured_of_a_scan_on_which_that_crashed_has_failed() {
+        let mut crashed = Vec::new();
+        let rows: Vec<u8> = guard_part(&mut crashed, CheckName::Marginals, "h/0000", || panic!("no rows"));
+        assert!(rows.is_empty());
+        let mut tally = Tally::default();
+        crashed.into_iter().for_each(|(name, outcome)| tally.add(name, outcome));
+        tally.measured(CheckName::Marginals, Outcome::of(5), Measured { figure: Some(0.0), ..Measured::default() });
+        let checks = tally.finish(&VerifyParams::default());
+        let marginals = checks.iter().find(|check| check.name == CheckName::Marginals).unwrap();
+        assert_eq!((marginals.status, marginals.violations[0].place.as_str()), (Status::Failed, "h/0000"));
     }
 
     #[test]

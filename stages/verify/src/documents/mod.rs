@@ -66,7 +66,26 @@ pub fn verify(directory: &Path, context: &Context, tally: &mut Tally) -> Result<
         done += batch.len() as u64;
         context.progress(done, seen.documents, "documents");
     }
+    if let Err(crash) = guard("documents", || tally.add(CheckName::References, strangers(&seen.shared, &files))) {
+        tally.add(CheckName::References, crash);
+    }
     Ok(seen)
+}
+
+/// Tells hosts that a correlation across hosts names and of which there is no document.
+fn strangers(shared: &Shared, files: &[DocumentFile]) -> Outcome {
+    let mut outcome = Outcome::default();
+    let known: BTreeSet<&str> = files.iter().map(|file| file.host.as_str()).collect();
+    for (id, hosts) in shared {
+        for host in hosts.iter().filter(|host| !known.contains(host.as_str())) {
+            outcome.tell(
+                "documents",
+                "",
+                format!("correlation `{id}` names host `{host}`, of which there is no document"),
+            );
+        }
+    }
+    outcome
 }
 
 fn files(directory: &Path) -> Result<Vec<DocumentFile>, StageError> {

@@ -11,7 +11,7 @@ use contract::{Context, StageError};
 use correlate::{Batches, Correlation, EnrichedFinding, ScanLines};
 use scan::{Report, ScanFile, Scans};
 
-use crate::check::{self, CheckName, Outcome};
+use crate::check::{self, CheckName, Outcome, guard_part};
 use crate::params::VerifyParams;
 use crate::schema::{Mismatch, SCANNER_REPORT};
 use crate::statistics::{Extract, Statistics};
@@ -169,13 +169,17 @@ fn check_listed(
     setting: &Setting<'_>,
 ) -> Result<Checked, StageError> {
     let ScanFile { host, scan, .. } = &listed.file;
-    let read = ReadReport::of(listed)?;
+    let mut read = ReadReport::of(listed)?;
+    let crashed = std::mem::take(&mut read.crashed);
     // What is simulated the port says: a host of which the truth says nothing must not pass for a real one.
     let truth = setting.truth.filter(|_| !listed.real);
     let suspect_at = setting.suspect_at;
-    let view = ScanView { findings, correlations, simulated: truth.is_some(), suspect_at, ..read.view() };
+    let has_host = |host: &str| has_host(setting.files, host);
+    let simulated = truth.is_some();
+    let view = ScanView { findings, correlations, simulated, suspect_at, has_host: &has_host, ..read.view() };
     let mut outcomes: Vec<(CheckName, Outcome)> =
         checks::OF_EVERY_SCAN.into_iter().map(|(name, check)| (name, run(&view, check))).collect();
+    outcomes.extend(crashed);
     let mut extract = Extract::default();
     if let Some(truth) = truth {
         let lines = truth.of_scan(host, *scan)?;
@@ -183,16 +187,21 @@ fn check_listed(
         let (name, check) = checks::OF_SIMULATED;
         outcomes.push((name, run(&view, check)));
         if let Ok((report, _)) = view.report {
-            extract = setting.statistics.of_simulated(host, report, &lines);
+            extract = setting.statistics.of_simulated(host, view.place, report, &lines);
         }
     } else if let Ok((report, _)) = view.report
         && listed.real
     {
-        extract = setting.statistics.of_real(host, report);
+        extract = setting.statistics.of_real(host, view.place, report);
     }
+    outcomes.append(&mut extract.crashed);
     let started_at = view.report.ok().and_then(|(report, _)| report.started_at()).map(str::to_owned);
     let (finding_count, correlation_count) = (findings.len() as u64, correlations.len() as u64);
     Ok(Checked { outcomes, extract, started_at, findings: finding_count, correlations: correlation_count })
+}
+
+fn has_host(files: &Files, host: &str) -> bool {
+    files.range((host.to_owned(), 0)..).next().is_some_and(|((first, _), _)| first == host)
 }
 
 fn run(view: &ScanView<'_>, check: impl FnOnce(&ScanView<'_>) -> Outcome) -> Outcome {
@@ -205,14 +214,17 @@ struct ReadReport {
     earlier: u32,
     mismatches: Vec<Mismatch>,
     report: Result<(Report, scan::Changes), String>,
+    crashed: Vec<(CheckName, Outcome)>,
 }
 
 impl ReadReport {
     fn of(listed: &Listed) -> Result<ReadReport, StageError> {
         let ScanFile { host, scan, path } = &listed.file;
         let bytes = std::fs::read(path).at(path)?;
+        let place = format!("{host}/{scan:04}");
+        let mut crashed = Vec::new();
         let mut mismatches = match std::str::from_utf8(&bytes) {
-            Ok(text) => SCANNER_REPORT.mismatches(text),
+            Ok(text) => guard_part(&mut crashed, CheckName::Schema, &place, || SCANNER_REPORT.mismatches(text)),
             Err(error) => vec![Mismatch { pointer: String::new(), message: format!("no text: {error}") }],
         };
         let report = Report::parse(&bytes).map_err(|error| error.to_string());
@@ -222,7 +234,7 @@ impl ReadReport {
             let message = format!("{:?} in the directory of {host:?}", report.hostname());
             mismatches.push(Mismatch { pointer: "/meta/hostname".to_owned(), message });
         }
-        Ok(ReadReport { place: format!("{host}/{scan:04}"), earlier: listed.earlier, mismatches, report })
+        Ok(ReadReport { place, earlier: listed.earlier, mismatches, report, crashed })
     }
 
     /// The view of it, without lines.
@@ -240,6 +252,7 @@ impl ReadReport {
             correlations: &[],
             earlier: self.earlier,
             simulated: false,
+            has_host: &|_| false,
             suspect_at: 0,
         }
     }

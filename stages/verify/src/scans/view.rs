@@ -20,6 +20,8 @@ pub struct ScanView<'v> {
     pub findings: &'v [EnrichedFinding],
     /// Its correlations.
     pub correlations: &'v [Correlation],
+    /// Whether there are scans of a host.
+    pub has_host: &'v (dyn Fn(&str) -> bool + Sync),
     /// How many earlier scans of the host there are.
     pub earlier: u32,
     /// The suspicion from which on `correlate` calls a cluster an attack.

@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, HashSet};
 use scan::Report;
 use scan::truth::TruthLine;
 
-use crate::check::{CheckName, Outcome, guard};
+use crate::check::{CheckName, Outcome, guard, guard_part};
 use crate::params::VerifyParams;
 use crate::scans::Listed;
 use crate::scans::truth::ChainIds;
@@ -55,6 +55,8 @@ pub struct Extract {
     seen: Vec<Seen>,
     fed: Vec<(String, u64)>,
     real: bool,
+    /// What crashed while something was taken.
+    pub crashed: Vec<(CheckName, Outcome)>,
 }
 
 impl Statistics {
@@ -83,23 +85,36 @@ impl Statistics {
     }
 
     /// What is needed of a scan of a simulated host.
-    pub fn of_simulated(&self, host: &str, report: &Report, lines: &[TruthLine]) -> Extract {
-        let traces =
-            if self.leakage_hosts.contains(host) { leakage::traces(report, &ChainIds::of(lines)) } else { Vec::new() };
-        let seen = if self.simulated_hosts.contains(host) { realism::seen(report) } else { Vec::new() };
-        Extract { host: host.to_owned(), rows: marginals::rows(report), traces, seen, ..Extract::default() }
+    pub fn of_simulated(&self, host: &str, place: &str, report: &Report, lines: &[TruthLine]) -> Extract {
+        let mut extract = Extract { host: host.to_owned(), ..Extract::default() };
+        let crashed = &mut extract.crashed;
+        extract.rows = guard_part(crashed, CheckName::Marginals, place, || marginals::rows(report));
+        if self.leakage_hosts.contains(host) {
+            let traces = || leakage::traces(report, &ChainIds::of(lines));
+            extract.traces = guard_part(crashed, CheckName::Leakage, place, traces);
+        }
+        if self.simulated_hosts.contains(host) {
+            extract.seen = guard_part(crashed, CheckName::Realism, place, || realism::seen(report));
+        }
+        extract
     }
 
     /// What is needed of a scan of a real host.
-    pub fn of_real(&self, host: &str, report: &Report) -> Extract {
-        let seen = if self.real_hosts.contains(host) { realism::seen(report) } else { Vec::new() };
-        let fed = if self.fed_tables.contains(host) { realism::counts(report) } else { Vec::new() };
-        Extract { host: host.to_owned(), seen, fed, real: true, ..Extract::default() }
+    pub fn of_real(&self, host: &str, place: &str, report: &Report) -> Extract {
+        let mut extract = Extract { host: host.to_owned(), real: true, ..Extract::default() };
+        let crashed = &mut extract.crashed;
+        if self.real_hosts.contains(host) {
+            extract.seen = guard_part(crashed, CheckName::Realism, place, || realism::seen(report));
+        }
+        if self.fed_tables.contains(host) {
+            extract.fed = guard_part(crashed, CheckName::Realism, place, || realism::counts(report));
+        }
+        extract
     }
 
     /// Takes what came of one scan; scans of one host follow each other.
     pub fn take(&mut self, extract: Extract) {
-        let Extract { host, rows, traces, seen, fed, real } = extract;
+        let Extract { host, rows, traces, seen, fed, real, crashed: _ } = extract;
         if !rows.is_empty() {
             self.marginals.take(&host, rows);
         }

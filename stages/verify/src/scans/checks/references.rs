@@ -55,9 +55,12 @@ fn members<'v>(view: &'v ScanView<'_>, outcome: &mut Outcome) -> HashSet<(&'v st
     let findings: HashMap<&str, &EnrichedFinding> =
         view.findings.iter().map(|finding| (finding.document_id.as_str(), finding)).collect();
     for correlation in view.correlations {
+        let at = format!("{} {}", view.place, correlation.id);
+        for (place, host) in correlation.hosts.iter().enumerate().filter(|(_, host)| !(view.has_host)(host)) {
+            outcome.tell(&*at, format!("/hosts/{place}"), format!("there is no scan of host `{host}`"));
+        }
         let mut tell = |place: usize, message: String| {
-            let at = format!("{} {}", view.place, correlation.id);
-            outcome.tell(at, format!("/related_finding_ids/{place}"), message);
+            outcome.tell(&*at, format!("/related_finding_ids/{place}"), message);
         };
         for (place, id) in correlation.related_finding_ids.iter().enumerate() {
             members.insert((id.as_str(), correlation.id.as_str()));

@@ -92,6 +92,18 @@ const DAMAGES: &[Damage] = &[
     },
     Damage {
         check: "references",
+        what: "a host of which there is no document",
+        break_it: |w| {
+            w.edit_document(DOCUMENT, |document| {
+                let id = document["correlations"][0]["id"].clone();
+                document["multi_host_correlation"] =
+                    json!([{"id": id, "title": "t", "hosts": ["beta", "nowhere"], "related_finding_ids": []}]);
+            });
+        },
+        at: ("documents", ""),
+    },
+    Damage {
+        check: "references",
         what: "another host's document",
         break_it: |w| w.edit_document(DOCUMENT, |document| document["raw_reference"]["host"] = "alpha".into()),
         at: ("documents/beta/0001", "/raw_reference/host"),

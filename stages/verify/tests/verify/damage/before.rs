@@ -115,6 +115,12 @@ const DAMAGES: &[Damage] = &[
     },
     Damage {
         check: "references",
+        what: "a host of which there is no scan",
+        break_it: |w| w.edit_lines("correlations", is_joined, |c| c["hosts"] = json!(["beta", "nowhere"])),
+        at: ("beta/0001 flagged-process-in-inventory:", "/hosts/1"),
+    },
+    Damage {
+        check: "references",
         what: "a suspicion without a cluster",
         break_it: |w| w.edit_lines("findings", suid, |finding| finding["cluster_suspicion"] = 10.into()),
         at: ("beta/0001 suid_sgid /usr/bin/passwd", "/cluster_suspicion"),
