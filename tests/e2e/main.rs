@@ -23,6 +23,7 @@ mod interrupts;
 mod kinds;
 mod pressure;
 mod project;
+mod risk;
 mod sandbox;
 mod schemas;
 mod snapshots;
