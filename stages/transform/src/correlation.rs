@@ -36,46 +36,76 @@ pub struct JoinedAnswer {
 
 /// An example for each cluster of which a part can be shown; one with an empty answer where nothing is joined.
 pub fn examples(findings: &[EnrichedFinding], correlations: &[Correlation], visible: &[Visible]) -> Vec<Example> {
-    let mut clusters: BTreeMap<&str, Vec<Seen<'_>>> = BTreeMap::new();
-    let mut others: Vec<Seen<'_>> = Vec::new();
-    let mut pids = BTreeSet::new();
-    for (finding, visible) in findings.iter().zip(visible) {
-        match &finding.cluster_id {
-            Some(cluster) => clusters.entry(cluster).or_default().push(Seen { finding, visible }),
-            None if visible.determined && finding.correlation_refs.is_empty() => others.push(Seen { finding, visible }),
-            None => continue,
-        }
-        if finding.scanner == "processes" {
-            pids.insert(finding.id.as_str());
-        }
-    }
-    others.sort_by_key(|seen| (std::cmp::Reverse(seen.finding.risk_score), &seen.visible.text));
-    others.dedup_by(|a, b| a.visible.text == b.visible.text);
-    let new: BTreeSet<&str> =
-        findings.iter().filter(|finding| part::is_new(finding)).map(|finding| finding.document_id.as_str()).collect();
-    let asked: Vec<&Correlation> = correlations.iter().filter(|c| part::follows(c, |id| new.contains(id))).collect();
-    let scan = Scan { others, across: across(asked.iter().copied()), asked, notes: Notes::new(findings, &pids) };
-    if clusters.is_empty() {
-        clusters.insert("", Vec::new());
-    }
+    let (scan, clusters) = Scan::of(findings, correlations, visible);
     clusters.into_iter().filter_map(|(cluster, members)| scan.example(cluster, members)).collect()
 }
 
+/// Findings by cluster.
+pub(crate) type Clusters<'a> = BTreeMap<&'a str, Vec<Seen<'a>>>;
+
 /// What the examples of one scan share.
-struct Scan<'a> {
+pub(crate) struct Scan<'a> {
     /// Findings that nothing joins, those of most risk first.
     others: Vec<Seen<'a>>,
     /// Findings that other hosts share.
     across: BTreeSet<&'a str>,
     /// Correlations that can be asked for.
     asked: Vec<&'a Correlation>,
-    notes: Notes<'a>,
+    /// What rules ask of findings beside their lines.
+    pub(crate) notes: Notes<'a>,
 }
 
 impl<'a> Scan<'a> {
+    /// A scan and its clusters; an empty one where there are none.
+    pub(crate) fn of(
+        findings: &'a [EnrichedFinding],
+        correlations: &'a [Correlation],
+        visible: &'a [Visible],
+    ) -> (Scan<'a>, Clusters<'a>) {
+        let mut clusters = Clusters::new();
+        let mut others: Vec<Seen<'_>> = Vec::new();
+        let mut pids = BTreeSet::new();
+        for (finding, visible) in findings.iter().zip(visible) {
+            match &finding.cluster_id {
+                Some(cluster) => clusters.entry(cluster).or_default().push(Seen { finding, visible }),
+                None if visible.determined && finding.correlation_refs.is_empty() => {
+                    others.push(Seen { finding, visible });
+                }
+                None => continue,
+            }
+            if finding.scanner == "processes" {
+                pids.insert(finding.id.as_str());
+            }
+        }
+        others.sort_by_key(|seen| (std::cmp::Reverse(seen.finding.risk_score), &seen.visible.text));
+        others.dedup_by(|a, b| a.visible.text == b.visible.text);
+        let new = findings.iter().filter(|finding| part::is_new(finding));
+        let new: BTreeSet<&str> = new.map(|finding| finding.document_id.as_str()).collect();
+        let asked: Vec<&Correlation> =
+            correlations.iter().filter(|c| part::follows(c, |id| new.contains(id))).collect();
+        if clusters.is_empty() {
+            clusters.insert("", Vec::new());
+        }
+        let across = across(asked.iter().copied());
+        (Scan { others, across, asked, notes: Notes::new(findings, &pids) }, clusters)
+    }
+
     fn example(&self, cluster: &str, members: Vec<Seen<'a>>) -> Option<Example> {
         let listing = self.listing(cluster, members)?;
         let host = &listing.items().first()?.visible.host;
+        let (answers, class) = self.answers(&listing);
+        let titles: BTreeSet<&str> = answers.iter().map(|answer| answer.title.as_str()).collect();
+        Some(Example {
+            task: Task::Correlation,
+            class,
+            template: titles.into_iter().collect::<Vec<_>>().join("; "),
+            prompt: format!("{host}\n{}", listing.text()),
+            answer: serde_json::to_string(&answers).expect("plain data"),
+        })
+    }
+
+    /// What is joined of a list, and how grave the gravest of it is.
+    pub(crate) fn answers(&self, listing: &Listing<'_>) -> (CorrelationAnswer, Severity) {
         // All of one host are listed or at most one is; what hosts share is marked at each finding.
         let asked = |correlation: &&Correlation| {
             let shown = listing.names(&correlation.related_finding_ids).len();
@@ -90,18 +120,11 @@ impl<'a> Scan<'a> {
         let mut answers: CorrelationAnswer = shown.iter().map(answer).collect();
         answers.sort();
         answers.dedup();
-        let titles: BTreeSet<&str> = answers.iter().map(|answer| answer.title.as_str()).collect();
-        Some(Example {
-            task: Task::Correlation,
-            class: shown.iter().map(|correlation| correlation.severity).max().unwrap_or(Severity::Info),
-            template: titles.into_iter().collect::<Vec<_>>().join("; "),
-            prompt: format!("{host}\n{}", listing.text()),
-            answer: serde_json::to_string(&answers).expect("plain data"),
-        })
+        (answers, shown.iter().map(|correlation| correlation.severity).max().unwrap_or(Severity::Info))
     }
 
     /// What is listed of a cluster, with others that nothing joins; none where no part of it can be shown.
-    fn listing(&self, cluster: &str, members: Vec<Seen<'a>>) -> Option<Listing<'a>> {
+    pub(crate) fn listing(&self, cluster: &str, members: Vec<Seen<'a>>) -> Option<Listing<'a>> {
         let id = |seen: &Seen<'a>| seen.finding.document_id.as_str();
         let told = |seen: &Seen<'a>| seen.visible.determined && self.notes.of(seen.finding).is_some();
         let by_id = members.iter().map(|seen| (id(seen), told(seen))).collect();

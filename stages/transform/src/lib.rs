@@ -34,6 +34,8 @@ mod note;
 pub mod parquet_files;
 mod part;
 pub mod pass;
+#[cfg(test)]
+mod rederived;
 pub mod reduction;
 pub mod refine;
 pub mod rule;

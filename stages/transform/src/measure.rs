@@ -120,6 +120,37 @@ impl Lengths {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use scan::Severity;
+
+    #[test]
+    fn a_sample_is_drawn_by_the_seed_in_no_order_of_arrival_and_apart_from_what_limits_keep() {
+        let entry = |number: u64, seed: u64| Entry {
+            prompt: number.into(),
+            answer: 0,
+            rank: mixed(number ^ mixed(seed)),
+            template: 0,
+            offset: 0,
+            host: 0,
+            line: 0,
+            content: 0,
+            task: Task::Finding,
+            class: Severity::Low,
+        };
+        let all = |seed: u64| -> Vec<Entry> { (0..5_000).map(|number| entry(number, seed)).collect() };
+        let drawn = sample(all(1));
+        assert_eq!(drawn.len(), SAMPLE);
+        assert_eq!(drawn, sample(all(1).into_iter().rev().collect()));
+        let numbers =
+            |entries: &[Entry]| entries.iter().map(|entry| entry.prompt).collect::<std::collections::BTreeSet<_>>();
+        assert_ne!(numbers(&drawn), numbers(&sample(all(2))));
+        let mut lowest = all(1);
+        lowest.sort_unstable_by_key(|entry| entry.rank);
+        lowest.truncate(SAMPLE);
+        // By chance two in five are in both.
+        let both = numbers(&drawn).intersection(&numbers(&lowest)).count();
+        assert!((700..900).contains(&both), "{both}");
+        assert_eq!(sample(all(1)[..3].to_vec()).len(), 3);
+    }
 
     #[test]
     fn quantiles_by_nearest_rank_and_shares() {

@@ -36,13 +36,18 @@ impl<'a> Notes<'a> {
         Notes { programs }
     }
 
+    /// The file that a process runs, where another finding tells it.
+    pub(crate) fn program(&self, finding: &EnrichedFinding) -> Option<&str> {
+        self.programs.get(finding.id.as_str()).filter(|_| finding.scanner == "processes").map(String::as_str)
+    }
+
     /// The note on one finding, beginning with `; ` where there is one; none at all where it would not fit.
     pub(crate) fn of(&self, finding: &EnrichedFinding) -> Option<String> {
         let get = |key: &str| finding.metadata.get(key).map(String::as_str).unwrap_or_default();
         let number = |key: &str| get(key).parse::<u32>().ok();
         let mut note = String::new();
         if finding.scanner == "processes" {
-            if let Some(program) = self.programs.get(finding.id.as_str()).filter(|path| !calls_itself(finding, path)) {
+            if let Some(program) = self.program(finding).filter(|path| !calls_itself(finding, path)) {
                 if program.len() > PROGRAM_LIMIT {
                     return None;
                 }

@@ -39,6 +39,11 @@ fn bases(rule: &Rule) -> impl Iterator<Item = &str> {
     rule.sides().filter_map(|side: &Side| side.joined_by.as_deref())
 }
 
+/// Whether no prompt asks for what a rule joins, whatever it lists.
+pub(crate) fn elsewhere(rule: &str) -> bool {
+    ELSEWHERE.contains(rule)
+}
+
 /// Whether a prompt that lists all that it joins can ask for it. `new` holds the findings that no earlier scan has: of others no
 /// line says when they appeared.
 pub(crate) fn follows(correlation: &Correlation, new: impl Fn(&str) -> bool) -> bool {
@@ -46,7 +51,7 @@ pub(crate) fn follows(correlation: &Correlation, new: impl Fn(&str) -> bool) -> 
     // A weak link joins with what stands elsewhere on the host and is not listed; that others have it too is said in the list.
     let told = correlation.cluster_id.is_some() || !correlation.hosts.is_empty();
     let dated = || correlation.related_finding_ids.iter().all(|id| new(id));
-    told && !ELSEWHERE.contains(rule) && (!WINDOWS.contains(rule) || dated())
+    told && !elsewhere(rule) && (!WINDOWS.contains(rule) || dated())
 }
 
 /// The members of a cluster that a prompt lists; none where no part of it can be shown. `members` says of each whether its line has
