@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+use contract::StageError;
+use serde::{Serialize, Serializer};
 
 /// What stands in the data card.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,9 +15,20 @@ pub enum License {
     Named(String),
 }
 
-const UNKNOWN: &str = "unknown";
+/// The name of none.
+pub const UNKNOWN: &str = "unknown";
 
 impl License {
+    /// The license that a param names.
+    pub fn of_param(text: &str) -> Result<License, StageError> {
+        License::parse(text).ok_or_else(|| {
+            StageError::invalid_input(format!(
+                "param `license`: `{text}` is no license as the Hugging Face Hub names it"
+            ))
+            .help("such names are of lower case, as apache-2.0, mit or cc-by-4.0; leave it out where nobody has said")
+        })
+    }
+
     fn parse(text: &str) -> Option<License> {
         let letter = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
         let named = text.starts_with(letter) && text.chars().all(|c| letter(c) || c == '.' || c == '-');
@@ -37,25 +48,6 @@ impl fmt::Display for License {
 impl Serialize for License {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for License {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<License, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        License::parse(&text).ok_or_else(|| {
-            D::Error::custom(format!("`{text}` is no license as the Hugging Face Hub names it, such as apache-2.0"))
-        })
-    }
-}
-
-impl JsonSchema for License {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "License".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"type": "string"})
     }
 }
 

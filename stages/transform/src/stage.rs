@@ -8,7 +8,7 @@ use crate::balance::Balance;
 use crate::chains;
 use crate::dataset::{Writer, spread};
 use crate::example::Task;
-use crate::license::License;
+use crate::license::{self, License};
 use crate::manifest::{Manifest, VerificationStatus};
 use crate::measure::measure;
 use crate::merge::merge;
@@ -31,7 +31,7 @@ pub struct TransformParams {
     /// Examples of the calibration set, drawn from the training split.
     pub calibration: u32,
     /// Of the examples, as the Hugging Face Hub names it (`apache-2.0`); for the data card. It is that of the reports that went in.
-    pub license: License,
+    pub license: String,
     /// Whether to write the examples as Parquet too, a file for each task and split.
     pub parquet: bool,
 }
@@ -44,7 +44,7 @@ impl Default for TransformParams {
             fractions: Fractions::default(),
             balance: Balance::default(),
             calibration: 128,
-            license: License::Unknown,
+            license: license::UNKNOWN.to_owned(),
             parquet: false,
         }
     }
@@ -83,6 +83,7 @@ impl Stage for Transform {
             return Err(StageError::invalid_input("param `tasks` names no task, so there is nothing to write")
                 .help("leave it out for all tasks"));
         }
+        let license = License::of_param(&params.license)?;
         let verification = VerificationStatus::read(context.input("verification")?)?;
         if verification == VerificationStatus::Failed {
             context.warn("the verification failed; the manifest says so");
@@ -107,7 +108,7 @@ impl Stage for Transform {
         let manifest = Manifest {
             version: 3,
             seed: params.seed,
-            license: params.license,
+            license,
             verification,
             fractions: params.fractions,
             ties,

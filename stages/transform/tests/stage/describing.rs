@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use transform::TransformParams;
-use transform::license::License;
 
 use crate::workplace::{Workplace, content};
 
@@ -125,7 +124,7 @@ fn the_data_card_names_the_files_with_their_counts_and_digests() {
 fn the_license_is_the_one_that_was_named_and_empty_files_are_no_config() {
     let workplace = Workplace::simulated();
     workplace.correlate();
-    let license = License::Named("apache-2.0".to_owned());
+    let license = "apache-2.0".to_owned();
     let fractions = transform::split::Fractions { validation: 0.0, test: 0.2 };
     let params = TransformParams { license, fractions, calibration: 0, ..TransformParams::default() };
     workplace.transform_with(params, 1).unwrap();
@@ -137,4 +136,32 @@ fn the_license_is_the_one_that_was_named_and_empty_files_are_no_config() {
     let splits: Vec<&str> =
         configs[0]["data_files"].as_array().unwrap().iter().map(|f| f["split"].as_str().unwrap()).collect();
     assert_eq!(splits, ["train", "test"]);
+}
+
+#[test]
+fn a_name_that_is_no_license_is_refused_with_what_to_write() {
+    let workplace = Workplace::traced();
+    workplace.correlate();
+    let params = TransformParams { license: "MIT License".to_owned(), ..TransformParams::default() };
+    let error = workplace.transform_with(params, 1).unwrap_err();
+    assert!(error.message.contains("param `license`: `MIT License`"), "{}", error.message);
+    assert!(error.help.unwrap().contains("apache-2.0"));
+}
+
+#[test]
+fn a_failed_verification_is_told_in_log_manifest_and_card() {
+    let workplace = Workplace::traced();
+    workplace.correlate();
+    let verified = |status: &str| {
+        let report = json!({"overall_status": status, "checks": []}).to_string();
+        std::fs::write(workplace.path("verification"), report).unwrap();
+        workplace.transform(1)
+    };
+    verified("failed").unwrap();
+    assert!(workplace.warnings()[0].contains("the verification failed"), "{:?}", workplace.warnings());
+    assert_eq!(manifest(&workplace)["verification"], "failed");
+    assert!(card(&workplace).1.contains("**The verification of the findings failed**"));
+    let error = verified("great").unwrap_err();
+    assert!(error.message.contains("verification: unknown variant `great`"), "{}", error.message);
+    assert!(error.help.unwrap().contains("a stage `verify`"));
 }
