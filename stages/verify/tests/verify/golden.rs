@@ -8,7 +8,7 @@ use verify::{OnFailed, VerificationReport};
 
 use crate::workplace::{AFTER, BEFORE, Workplace, report};
 
-/// The digest of the report that version 10 gives for [`fixed`].
+/// The digest of the report that version 11 gives for [`fixed`].
 const GOLDEN: &str = "323ff99694f3a393fc9e3f9c21330878412d50786402f17d8966762caaf18afa";
 
 /// Input that neither the rules of `correlate` nor the wording of `transform` moves: scans in which nothing is joined, the

@@ -113,15 +113,21 @@ fn what_costs_quality_and_fails_nothing_trips_only_quality() {
 
 #[test]
 fn impossible_values_are_told_where_nothing_says_that_hosts_are_simulated() {
-    let cases = [("uid", "root"), ("uid", "-1"), ("gid", "4294967296")];
-    for (key, value) in cases {
+    let cases = [
+        ("processes", "uid", "root", "/metadata/uid"),
+        ("processes", "uid", "-1", "/metadata/uid"),
+        ("processes", "gid", "4294967296", "/metadata/gid"),
+        ("ioc", "pid", "78", "/id"),
+    ];
+    for (scanner, key, value, pointer) in cases {
         let workplace = Workplace::new();
-        workplace.edit_report("beta/0000.json", |report| {
-            report.results[0].findings[0].metadata.insert(key.to_owned(), value.to_owned());
+        workplace.edit_report("beta/0001.json", |report| {
+            let result = report.results.iter_mut().find(|result| result.scanner == scanner).unwrap();
+            result.findings[0].metadata.insert(key.to_owned(), value.to_owned());
         });
         let report = workplace.expect_only(&BEFORE[..3], "formats");
         let formats = report.check(verify::CheckName::Formats).unwrap();
-        assert_eq!(formats.violations[0].pointer, format!("/metadata/{key}"));
+        assert_eq!(formats.violations[0].pointer, pointer);
     }
 }
 
