@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use contract::{Context, Digest, Job, JobInput, Kind, Limits, Type};
+use contract::{Context, Digest, Job, JobInput, Kind, Limits, Stage, Type};
 use correlate::{Correlate, EnrichedFinding};
 use scan::{Finding, Report, ScannerResult, Scans, Severity};
 
-/// The digests that version 4 gives for [`fixture`].
+/// The digests that version 5 gives for [`fixture`].
 const GOLDEN: [&str; 2] = [
     "9ace632c47e735c0cbf66eb06227bef36eea58ad4c863a3e3e41de259b279cd7",
     "0da29c2aaa9300527165d856fcd8bc14aedd5125176b6e8f33e2886107395e02",
@@ -63,7 +63,7 @@ fn run(directory: &Path, scans: &Path, threads: u32) -> Result<[Vec<u8>; 2], con
         ["findings", "correlations"].map(|port| (port.to_owned(), directory.join(format!("{port}-{threads}"))));
     let job = Job {
         kind: "correlate".into(),
-        version: 4,
+        version: Correlate::card().version,
         params: serde_json::json!({"profile": "intended", "suspect_at": 40}),
         inputs: [("scans".to_owned(), vec![input])].into(),
         outputs: outputs.clone().into(),
