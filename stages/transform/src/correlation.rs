@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::example::{Example, Task};
 use crate::listing::{Listing, Seen, across};
 use crate::note::Notes;
-use crate::part;
+use crate::part::{self, Asked};
 use crate::visible::Visible;
 
 /// Findings beside those of a cluster that nothing joins.
@@ -37,7 +37,7 @@ pub struct JoinedAnswer {
 /// An example for each cluster of which a part can be shown; one with an empty answer where nothing is joined.
 pub fn examples(findings: &[EnrichedFinding], correlations: &[Correlation], visible: &[Visible]) -> Vec<Example> {
     let (scan, clusters) = Scan::of(findings, correlations, visible);
-    clusters.into_iter().filter_map(|(cluster, members)| scan.example(cluster, members)).collect()
+    clusters.into_values().filter_map(|members| scan.example(members)).collect()
 }
 
 /// Findings by cluster.
@@ -50,7 +50,7 @@ pub(crate) struct Scan<'a> {
     /// Findings that other hosts share.
     across: BTreeSet<&'a str>,
     /// Correlations that can be asked for.
-    asked: Vec<&'a Correlation>,
+    asked: Asked<'a>,
     /// What rules ask of findings beside their lines.
     pub(crate) notes: Notes<'a>,
 }
@@ -86,12 +86,13 @@ impl<'a> Scan<'a> {
         if clusters.is_empty() {
             clusters.insert("", Vec::new());
         }
-        let across = across(asked.iter().copied());
+        let asked = Asked::new(asked);
+        let across = across(asked.all());
         (Scan { others, across, asked, notes: Notes::new(findings, &pids) }, clusters)
     }
 
-    fn example(&self, cluster: &str, members: Vec<Seen<'a>>) -> Option<Example> {
-        let listing = self.listing(cluster, members)?;
+    fn example(&self, members: Vec<Seen<'a>>) -> Option<Example> {
+        let listing = self.listing(members)?;
         let host = &listing.items().first()?.visible.host;
         let (answers, class) = self.answers(&listing);
         let titles: BTreeSet<&str> = answers.iter().map(|answer| answer.title.as_str()).collect();
@@ -111,7 +112,8 @@ impl<'a> Scan<'a> {
             let shown = listing.names(&correlation.related_finding_ids).len();
             shown >= if correlation.hosts.is_empty() { 2 } else { 1 }
         };
-        let shown: Vec<&Correlation> = self.asked.iter().copied().filter(asked).collect();
+        let ids = listing.items().iter().map(|seen| seen.finding.document_id.as_str());
+        let shown: Vec<&Correlation> = self.asked.of(ids).into_iter().filter(asked).collect();
         let answer = |correlation: &&Correlation| JoinedAnswer {
             title: correlation.title.clone(),
             related_finding_ids: listing.names(&correlation.related_finding_ids),
@@ -124,13 +126,11 @@ impl<'a> Scan<'a> {
     }
 
     /// What is listed of a cluster, with others that nothing joins; none where no part of it can be shown.
-    pub(crate) fn listing(&self, cluster: &str, members: Vec<Seen<'a>>) -> Option<Listing<'a>> {
+    pub(crate) fn listing(&self, members: Vec<Seen<'a>>) -> Option<Listing<'a>> {
         let id = |seen: &Seen<'a>| seen.finding.document_id.as_str();
         let told = |seen: &Seen<'a>| seen.visible.determined && self.notes.of(seen.finding).is_some();
         let by_id = members.iter().map(|seen| (id(seen), told(seen))).collect();
-        let of_cluster = |correlation: &&&Correlation| correlation.cluster_id.as_deref() == Some(cluster);
-        let correlations: Vec<&Correlation> = self.asked.iter().filter(of_cluster).copied().collect();
-        let listed = part::listed(&by_id, &correlations)?;
+        let listed = self.asked.listed(&by_id)?;
         let more = members.len() - listed.len();
         let beside = if listed.is_empty() { 2 * OTHERS } else { OTHERS };
         let others = self.others.iter().filter(|seen| self.notes.of(seen.finding).is_some()).take(beside);

@@ -3,7 +3,8 @@
 //! A correlation that a prompt shows in part can neither be asked for nor be told from one that is not there. So of every
 //! correlation that could be asked for, a prompt lists all members or at most one.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::LazyLock;
 
 use correlate::rule::{Join, RULES, Rule, Side};
@@ -54,52 +55,76 @@ pub(crate) fn follows(correlation: &Correlation, new: impl Fn(&str) -> bool) -> 
     told && !elsewhere(rule) && (!WINDOWS.contains(rule) || dated())
 }
 
-/// The members of a cluster that a prompt lists; none where no part of it can be shown. `members` says of each whether its line has
-/// everything that rules ask, `correlations` are those of the cluster that can be asked for.
-pub(crate) fn listed<'a>(
-    members: &BTreeMap<&'a str, bool>,
-    correlations: &[&'a Correlation],
-) -> Option<BTreeSet<&'a str>> {
-    let all: BTreeSet<&str> = members.iter().filter(|(_, told)| **told).map(|(id, _)| *id).collect();
-    let whole = |correlation: &Correlation| {
-        let named = &correlation.related_finding_ids;
-        correlation.member_count as usize == named.len() && named.iter().all(|id| all.contains(id.as_str()))
-    };
-    if let Some(all) = grown(all.clone(), correlations, whole) {
-        return Some(all);
-    }
-    let mut order = correlations.to_vec();
-    order.sort_by_key(|correlation| (std::cmp::Reverse(correlation.severity), correlation.related_finding_ids.len()));
-    let mut listed = BTreeSet::new();
-    for correlation in order.into_iter().take(TRIED).filter(|correlation| whole(correlation)) {
-        let more = correlation.related_finding_ids.iter().map(String::as_str);
-        listed = grown(more.chain(listed.iter().copied()).collect(), correlations, whole).unwrap_or(listed);
-    }
-    (!listed.is_empty()).then_some(listed)
+/// The correlations of one scan that can be asked for, by finding: a report of thousands has thousands.
+pub(crate) struct Asked<'a> {
+    correlations: Vec<&'a Correlation>,
+    of_finding: HashMap<&'a str, Vec<usize>>,
 }
 
-/// The list with all members of every correlation that it would show a part of; none where they are too many or not known.
-fn grown<'a>(
-    mut list: BTreeSet<&'a str>,
-    correlations: &[&'a Correlation],
-    whole: impl Fn(&Correlation) -> bool,
-) -> Option<BTreeSet<&'a str>> {
-    loop {
-        let before = list.len();
-        for correlation in correlations {
-            let ids = || correlation.related_finding_ids.iter().map(String::as_str);
-            let shown = ids().filter(|id| list.contains(id)).count();
-            let needed = if BASES.contains(correlation.rule.as_str()) { 1 } else { 2 };
-            if shown >= needed {
-                list.extend(whole(correlation).then(ids)?);
+impl<'a> Asked<'a> {
+    /// Of these, in the order of the scan.
+    pub(crate) fn new(correlations: Vec<&'a Correlation>) -> Asked<'a> {
+        let mut of_finding: HashMap<&str, Vec<usize>> = HashMap::new();
+        for (place, correlation) in correlations.iter().enumerate() {
+            for id in &correlation.related_finding_ids {
+                of_finding.entry(id).or_default().push(place);
             }
         }
-        if list.len() > LISTED {
-            return None;
+        Asked { correlations, of_finding }
+    }
+
+    /// All of them.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &'a Correlation> {
+        self.correlations.iter().copied()
+    }
+
+    /// Those that name one of some findings, each once and in the order of the scan.
+    pub(crate) fn of<'f>(&self, ids: impl IntoIterator<Item = &'f str>) -> Vec<&'a Correlation> {
+        let places = ids.into_iter().filter_map(|id| self.of_finding.get(id)).flatten();
+        let places: BTreeSet<usize> = places.copied().collect();
+        places.into_iter().map(|place| self.correlations[place]).collect()
+    }
+
+    /// The members of a cluster that a prompt lists; none where no part of it can be shown. `members` says of each whether its line has
+    /// everything that rules ask.
+    pub(crate) fn listed(&self, members: &BTreeMap<&'a str, bool>) -> Option<BTreeSet<&'a str>> {
+        let all: BTreeSet<&str> = members.iter().filter(|(_, told)| **told).map(|(id, _)| *id).collect();
+        let whole = |correlation: &Correlation| {
+            let named = &correlation.related_finding_ids;
+            correlation.member_count as usize == named.len() && named.iter().all(|id| all.contains(id.as_str()))
+        };
+        if let Some(all) = self.grown(all.clone(), whole) {
+            return Some(all);
         }
-        if list.len() == before {
-            return Some(list);
+        let mut order = self.of(members.keys().copied());
+        order.retain(|correlation| correlation.cluster_id.is_some());
+        order.sort_by_key(|correlation| (Reverse(correlation.severity), correlation.related_finding_ids.len()));
+        let mut listed = BTreeSet::new();
+        for correlation in order.into_iter().take(TRIED).filter(|correlation| whole(correlation)) {
+            let more = correlation.related_finding_ids.iter().map(String::as_str);
+            listed = self.grown(more.chain(listed.iter().copied()).collect(), whole).unwrap_or(listed);
         }
+        (!listed.is_empty()).then_some(listed)
+    }
+
+    /// The list with all members of every correlation that it would show a part of; none where they are too many or not known.
+    fn grown(&self, mut list: BTreeSet<&'a str>, whole: impl Fn(&Correlation) -> bool) -> Option<BTreeSet<&'a str>> {
+        let mut before = 0;
+        while list.len() > before {
+            if list.len() > LISTED {
+                return None;
+            }
+            before = list.len();
+            for correlation in self.of(list.iter().copied()).into_iter().filter(|c| c.cluster_id.is_some()) {
+                let ids = || correlation.related_finding_ids.iter().map(String::as_str);
+                let shown = ids().filter(|id| list.contains(id)).count();
+                let needed = if BASES.contains(correlation.rule.as_str()) { 1 } else { 2 };
+                if shown >= needed {
+                    list.extend(whole(correlation).then(ids)?);
+                }
+            }
+        }
+        Some(list)
     }
 }
 
@@ -143,7 +168,7 @@ mod tests {
         let of_each = |c: &Correlation| c.related_finding_ids.clone();
         let ids: BTreeSet<String> = correlations.iter().flat_map(of_each).collect();
         let members = ids.iter().map(|id| (id.as_str(), !hidden.contains(&id.as_str()))).collect();
-        let listed = listed(&members, &correlations.iter().collect::<Vec<_>>())?;
+        let listed = Asked::new(correlations.iter().collect()).listed(&members)?;
         for correlation in correlations {
             let shown = correlation.related_finding_ids.iter().filter(|id| listed.contains(id.as_str())).count();
             let whole = shown == correlation.member_count as usize;

@@ -68,8 +68,8 @@ fn rederive(findings: &Path, correlations: &Path) -> [usize; 2] {
             let surroundings = Surroundings::of(&findings, &correlations);
             let visible: Vec<Visible> = findings.iter().map(|finding| Visible::of(finding, &surroundings)).collect();
             let (scan, clusters) = Scan::of(&findings, &correlations, &visible);
-            for (cluster, members) in clusters {
-                let Some(listing) = scan.listing(cluster, members) else { continue };
+            for members in clusters.into_values() {
+                let Some(listing) = scan.listing(members) else { continue };
                 let (answers, _) = scan.answers(&listing);
                 let across: BTreeSet<&str> = titles_across(&correlations);
                 let answers = answers.into_iter().filter(|answer| !across.contains(answer.title.as_str()));
