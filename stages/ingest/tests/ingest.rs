@@ -149,6 +149,30 @@ fn bad_files_are_all_named_with_path_and_pointer() {
     assert!(error.help.unwrap().contains("on_bad: skip"));
 }
 
+/// A list of the values of an object in their order is no object.
+#[test]
+fn a_list_in_place_of_an_object_is_refused_where_it_stands() {
+    let bench = Bench::new();
+    let report = real();
+    let keys = ["meta", "summary", "results", "collection_warnings", "scanner_errors", "summary_extension"];
+    let mut whole: Vec<Value> = keys.iter().map(|key| report[key].clone()).collect();
+    whole.extend([report["compliance_summary"].clone(), json!([])]);
+    fs::write(bench.reports().join("whole.json"), json!(whole).to_string()).unwrap();
+    bench.report("result.json", |d| d["results"][1] = json!(["ioc", 0, [], null, null, null]));
+    bench.report("warning.json", |d| d["collection_warnings"] = json!([["ioc", "late", null, null]]));
+    bench.report("scanner.json", |d| d["scanner_errors"] = json!([["ioc", "gone"]]));
+    let message = bench.run("fail").unwrap_err().message;
+    for expected in [
+        "4 of the reports",
+        "whole.json: at the document: invalid type: sequence, expected an object",
+        "result.json: at /results/1: invalid type: sequence, expected an object",
+        "warning.json: at /collection_warnings/0: invalid type: sequence, expected an object",
+        "scanner.json: at /scanner_errors/0: invalid type: sequence, expected an object",
+    ] {
+        assert!(message.contains(expected), "{message}");
+    }
+}
+
 #[test]
 fn skipping_counts_and_lists_them() {
     let bench = Bench::new();

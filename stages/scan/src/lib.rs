@@ -14,6 +14,7 @@ mod canonical;
 pub mod changes;
 pub mod finding;
 pub mod instant;
+mod object;
 mod partial;
 pub mod profile;
 mod raw_finding;

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::changes::Changes;
+use crate::object::Object;
 use crate::raw_finding::RawFinding;
 use crate::report::{Report, ScannerError, ScannerResult, Warning};
 
@@ -85,16 +86,17 @@ impl Report {
     pub fn parse(bytes: &[u8]) -> Result<(Report, Changes), ReadErrorKind> {
         // Text is checked as a whole, which is faster than string by string; what is none gets an error with its place.
         let raw = match std::str::from_utf8(bytes) {
-            Ok(text) => serde_json::from_str::<RawReport>(text),
+            Ok(text) => serde_json::from_str::<Object<RawReport>>(text),
             Err(_) => serde_json::from_slice(bytes),
         };
-        raw.map_err(|error| explain(bytes, &error))?.normalize()
+        raw.map_err(|error| explain(bytes, &error))?.0.normalize()
     }
 }
 
 /// Reads again, slower, to learn the place of an error.
 fn explain(bytes: &[u8], error: &serde_json::Error) -> ReadErrorKind {
-    let located = serde_path_to_error::deserialize::<_, RawReport>(&mut serde_json::Deserializer::from_slice(bytes));
+    let located =
+        serde_path_to_error::deserialize::<_, Object<RawReport>>(&mut serde_json::Deserializer::from_slice(bytes));
     match located {
         Err(located) => invalid(pointer(located.path()), located.inner().to_string()),
         Ok(_) => invalid(String::new(), error.to_string()),
@@ -135,13 +137,13 @@ fn pointer(path: &serde_path_to_error::Path) -> String {
 struct RawReport {
     meta: Map<String, Value>,
     summary: Map<String, Value>,
-    results: Vec<RawResult>,
-    collection_warnings: Vec<RawWarning>,
-    scanner_errors: Vec<ScannerError>,
+    results: Vec<Object<RawResult>>,
+    collection_warnings: Vec<Object<RawWarning>>,
+    scanner_errors: Vec<Object<ScannerError>>,
     summary_extension: Map<String, Value>,
     compliance_summary: Option<Map<String, Value>>,
     #[serde(default)]
-    partial_warnings: Vec<RawWarning>,
+    partial_warnings: Vec<Object<RawWarning>>,
 }
 
 #[derive(Deserialize)]
@@ -198,13 +200,13 @@ impl RawReport {
         changes.warnings_joined = self.partial_warnings.len() as u64;
         let mut collection_warnings = warnings(self.collection_warnings, "collection_warnings")?;
         collection_warnings.extend(warnings(self.partial_warnings, "partial_warnings")?);
-        let results = self.results.into_iter().map(|result| result.normalize(&mut changes)).collect();
+        let results = self.results.into_iter().map(|result| result.0.normalize(&mut changes)).collect();
         let mut report = Report {
             meta: self.meta,
             summary: self.summary,
             results,
             collection_warnings,
-            scanner_errors: self.scanner_errors,
+            scanner_errors: self.scanner_errors.into_iter().map(|error| error.0).collect(),
             summary_extension,
         };
         changes.counts_corrected = report.recount();
@@ -236,9 +238,9 @@ impl RawResult {
     }
 }
 
-fn warnings(raw: Vec<RawWarning>, key: &str) -> Result<Vec<Warning>, ReadErrorKind> {
-    let one = |(index, warning): (usize, RawWarning)| {
-        let RawWarning { scanner, code, detail, message } = warning;
+fn warnings(raw: Vec<Object<RawWarning>>, key: &str) -> Result<Vec<Warning>, ReadErrorKind> {
+    let one = |(index, warning): (usize, Object<RawWarning>)| {
+        let RawWarning { scanner, code, detail, message } = warning.0;
         match (code, detail, message) {
             (Some(code), detail, None) => Ok(Warning::Code { scanner, code, detail }),
             (None, None, Some(message)) => Ok(Warning::Message { scanner, message }),
