@@ -2,13 +2,14 @@
 //!
 //! A host is the unit of parallel work. Its lines are held until they are written in the order of hosts.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use contract::StageError;
 use scan::{Finding, ScanFile, Severity};
 
 use crate::baseline::{Baseline, Sightings};
 use crate::category::Category;
+use crate::document_id;
 use crate::facts::Facts;
 use crate::fleet::{Fleet, Prevalence};
 use crate::graph::Graph;
@@ -94,7 +95,7 @@ pub fn scan(
     let facts = facts(&findings, &sightings, &past.baseline, setting.fleet);
     let matches = join::matches(setting.rules, &facts, setting.fleet, &mut past.history);
     let graph = Graph::of(findings.len(), setting.rules.rules, &matches);
-    let document_ids = document_ids(&findings);
+    let document_ids = document_id::unique(findings.iter().map(|(_, finding)| finding.id.as_str()));
     let named = |found: &Match<'_>| correlation(setting, host, number, found, &graph, &document_ids);
     let correlations: Vec<Correlation> = matches.iter().map(named).collect();
     let container = role::container(&facts);
@@ -181,18 +182,6 @@ pub fn subscores(risk: &risk::Risk) -> Subscores {
         anomaly: risk::rounded(risk.anomaly / 2.0, 10_000.0),
         confidence: risk.confidence,
     }
-}
-
-/// Raw ids made unique within one document: the second use of `x` becomes `x#2`.
-fn document_ids(findings: &[(String, Finding)]) -> Vec<String> {
-    let mut uses: HashMap<&str, u32> = HashMap::with_capacity(findings.len());
-    let mut ids = Vec::with_capacity(findings.len());
-    for (_, finding) in findings {
-        let count = uses.entry(finding.id.as_str()).or_default();
-        *count += 1;
-        ids.push(if *count == 1 { finding.id.clone() } else { format!("{}#{count}", finding.id) });
-    }
-    ids
 }
 
 fn facts<'a>(

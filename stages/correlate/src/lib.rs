@@ -3,7 +3,7 @@
 //! - [`stage`]: params, card, and the passes over the hosts. [`host`]: one host's scans, in the order of time.
 //! - [`terms`]: what a finding says in terms that can be joined (pid, executable, port, ...). [`facts`]: the fields that rules
 //!   may ask for, some of them told by [`place`]. [`baseline`]: what the host's earlier scans held. [`role`], [`tags`],
-//!   [`category`], [`risk`]: what is added to a finding.
+//!   [`category`], [`risk`], [`document_id`]: what is added to a finding.
 //! - [`rule`]: correlation rules as data (`rules/README.md`); [`soundness`]: what can be wrong with them. [`sides`], [`join`]:
 //!   evaluate them on a scan. [`history`]: joins with earlier scans. [`fleet`]: joins across hosts. [`graph`]: clusters.
 //! - [`record`]: the lines of the artifacts `findings` and `correlations`. [`lines`]: reads them back, a scan at a time.
@@ -12,6 +12,7 @@
 
 pub mod baseline;
 pub mod category;
+pub mod document_id;
 pub mod facts;
 pub mod fleet;
 pub mod graph;

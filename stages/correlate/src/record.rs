@@ -22,7 +22,7 @@ pub struct EnrichedFinding {
     pub scanner: String,
     /// As the scanner wrote it.
     pub id: String,
-    /// Unique within host and scan: `id`, or `id#2` for its second use.
+    /// Unique within host and scan: `id`, or `id#2` for its second use; `x#2#1` where the scanner wrote `x#2` beside an `x`.
     pub document_id: String,
     /// As the scanner wrote it.
     pub title: String,

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use correlate::{Correlation, EnrichedFinding};
+use correlate::{Correlation, EnrichedFinding, document_id};
 use scan::Severity;
 use serde::Serialize;
 
@@ -126,7 +126,7 @@ fn analyst(findings: &[EnrichedFinding], correlations: &[Correlation], reduction
 }
 
 fn consistency(findings: &[EnrichedFinding]) -> String {
-    let repeated = findings.iter().filter(|f| f.id != f.document_id).count();
+    let repeated = findings.iter().filter(|finding| document_id::is_repeated(finding)).count();
     let errors = findings.iter().filter(|f| f.operational_error).count();
     let unscored = findings.iter().filter(|f| f.base_severity_score == 0).count();
     if repeated + errors + unscored == 0 {

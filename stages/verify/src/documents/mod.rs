@@ -1,7 +1,6 @@
 //! The gate after `transform`: ground-truth documents against their schema and against themselves.
 
 mod checks;
-mod ids;
 pub mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use contract::stage::At;
 use contract::{Context, StageError};
+use correlate::document_id;
 
 use crate::check::{CheckName, Outcome, guard};
 use crate::schema::GROUND_TRUTH;
@@ -144,7 +144,8 @@ fn check(file: &DocumentFile) -> Result<Checked, StageError> {
     let mut run = |name, check: &dyn Fn() -> Outcome| {
         outcomes.push((name, guard(&place, check).unwrap_or_else(|crash| crash)));
     };
-    let raw_ids = ids::raw(&document.enriched_findings);
+    let ids: Vec<&str> = document.enriched_findings.iter().map(|finding| &*finding.id).collect();
+    let raw_ids = document_id::raw(&ids);
     run(CheckName::Duplicates, &|| checks::duplicates(&place, &document, &raw_ids));
     run(CheckName::References, &|| checks::references(&place, (&file.host, file.scan), &document));
     run(CheckName::Scores, &|| checks::scores(&place, &document));
