@@ -4,13 +4,15 @@
 //! - [`read`]: how a report as the scanner writes it becomes that form, and the errors that name path and pointer; [`changes`]: what
 //!   that changed.
 //! - [`instant`]: the moment that a time in a report names.
-//! - [`scans`]: the artifact type `scans`, a directory of reports by host and scan. [`truth`]: the artifact type `truth`.
+//! - [`scans`]: the artifact type `scans`, a directory of reports by host and scan. [`truth`]: the artifact type `truth`;
+//!   [`chains`]: which hosts its attack chains reached.
 //! - [`profile`]: what findings and severities look like in real reports, as data under `profile/`.
 //! - [`rules`]: the scanner's severity rules, one file a scanner, as pure functions.
 //!
 //! It knows nothing of risk or correlation; those are `correlate`'s.
 
 mod canonical;
+pub mod chains;
 pub mod changes;
 pub mod finding;
 pub mod instant;

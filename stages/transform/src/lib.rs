@@ -7,7 +7,7 @@
 //!   [`example`]: chat-form examples and task `finding`. [`listing`]: many findings in a prompt. The tasks of whole scans:
 //!   [`correlation`] (`part`, `note`: what a prompt shows of a cluster), [`advice`] (`actions`), [`briefing`] (`summary`), [`triage`],
 //!   [`refine`] (whose answers are [`rule`]s).
-//! - [`spool`]: examples on disk. [`merge`]: one per prompt, conflicts. [`split`], [`chains`]: hosts to splits. [`balance`]: limits.
+//! - [`spool`]: examples on disk. [`merge`]: one per prompt, conflicts. [`split`]: hosts to splits. [`balance`]: limits.
 //!   [`dataset`], [`parquet_files`]: the files. [`manifest`], [`data_card`], [`license`]: what is said of them.
 //! - [`measure`]: how long examples are in tokens; [`token_counter`], [`words`]: how tokens are counted.
 //!
@@ -18,7 +18,6 @@ mod address;
 pub mod advice;
 pub mod balance;
 pub mod briefing;
-pub mod chains;
 mod conversation;
 pub mod correlation;
 pub mod data_card;

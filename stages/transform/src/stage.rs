@@ -1,11 +1,11 @@
 //! Params, card and run: the scans become documents and examples, the examples splits.
 
 use contract::{Card, Context, Stage, StageError, Type};
+use scan::chains;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::balance::Balance;
-use crate::chains;
 use crate::dataset::{Writer, spread};
 use crate::example::Task;
 use crate::license::{self, License};
@@ -89,11 +89,11 @@ impl Stage for Transform {
             context.warn("the verification failed; the manifest says so");
         }
         let counter = context.optional_input("tokenizer").map(TokenCounter::read).transpose()?;
-        let chains = context.optional_input("truth").map(chains::read).transpose()?;
+        let chains = context.optional_input("truth").map(chains::of_several_hosts).transpose()?;
         let Pass { spool, hosts, mut ties, figures } = Pass::over(&params, context.output_dir("documents")?, context)?;
         let offered = spool.offered;
         let (lines, partitions) = spool.finish()?;
-        ties.chains = chains.unwrap_or_default();
+        ties.chains = chains.into_iter().flatten().map(|(_, hosts)| hosts.into_iter().collect()).collect();
         let (of_hosts, ties) = split::assign(params.seed, &hosts, &ties, params.fractions);
         let merged = merge(&partitions, &of_hosts, params.balance, context)?;
         merged.refuse_conflicts(&lines)?;

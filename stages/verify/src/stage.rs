@@ -18,14 +18,18 @@ impl Stage for Verify {
     type Params = VerifyParams;
 
     fn card() -> Card {
-        Card::new("verify", 12)
+        Card::new("verify", 13)
             .worker("pipe-data")
             .summary("Checks scans, findings and correlations, or documents and dataset, and stops the pipeline when they are wrong")
             .optional_input("scans", Type::Scans, "What was correlated; with findings and correlations")
             .optional_input("real", Type::Scans, "The hosts that were correlated beside them")
             .optional_input("findings", Type::Findings, "Enriched findings")
             .optional_input("correlations", Type::Correlations, "Their correlations")
-            .optional_input("truth", Type::Truth, "The hidden truth of `scans`, which then are simulated hosts")
+            .optional_input(
+                "truth",
+                Type::Truth,
+                "The hidden truth of `scans`, which then are simulated hosts; whose chains no two splits of `dataset` may share",
+            )
             .optional_input("documents", Type::Documents, "Ground-truth documents of `transform`")
             .optional_input("dataset", Type::Dataset, "The training set of `transform`")
             .output("verification", Type::Metrics, "Status, figures and violations by check")
@@ -93,12 +97,18 @@ fn verify(params: &VerifyParams, context: &Context) -> Result<VerificationReport
 /// Inputs that do not make a check possible are an error, not a check that passes.
 fn refuse_wiring(wired: &dyn Fn(&str) -> bool) -> Result<(), StageError> {
     let missing: Vec<&str> = BEFORE.into_iter().filter(|port| !wired(port)).collect();
-    let beside: Vec<&str> =
-        ["scans", "findings", "correlations", "real", "truth"].into_iter().filter(|port| wired(port)).collect();
+    // Beside a training set the truth says which hosts belong together.
+    let goes_alone = |port: &str| port == "truth" && wired("dataset");
+    let beside: Vec<&str> = ["scans", "findings", "correlations", "real", "truth"]
+        .into_iter()
+        .filter(|port| wired(port) && !goes_alone(port))
+        .collect();
     if !missing.is_empty() && !beside.is_empty() {
         let message = format!("`{}` wired without `{}`", beside.join("`, `"), missing.join("`, `"));
-        return Err(StageError::invalid_input(message)
-            .help("the checks before `transform` need `scans`, `findings` and `correlations` of one run together"));
+        return Err(StageError::invalid_input(message).help(
+            "the checks before `transform` need `scans`, `findings` and `correlations` of one run together; \
+                   `truth` can be wired beside `dataset` too",
+        ));
     }
     if !missing.is_empty() && !wired("documents") && !wired("dataset") {
         return Err(StageError::invalid_input("nothing to verify is wired")

@@ -1,7 +1,7 @@
 //! What is checked line by line, and what of a line stays: of a prompt its digest (about 60 bytes), and of a prompt of training
 //! its signature (about 150 more).
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use crate::check::{Outcome, guard};
 use crate::documents::Shared;
@@ -132,15 +132,31 @@ impl Checks {
         }
         for (id, hosts) in shared.into_iter().flatten().filter(|(_, hosts)| hosts.len() <= limit) {
             self.leaks.items += 1;
-            let mut splits: Vec<(&String, &String)> =
-                hosts.iter().filter_map(|host| Some((self.hosts.get(host)?, host))).collect();
-            splits.sort_unstable();
-            splits.dedup_by_key(|(split, _)| *split);
-            if let [(first, a), (second, b), ..] = splits[..] {
-                let message = format!("correlation `{id}` ties `{a}` of `{first}` to `{b}` of `{second}`");
-                self.leaks.tell("documents", "", message);
+            if let Some(tie) = self.tie_of_splits(hosts) {
+                self.leaks.tell("documents", "", format!("correlation `{id}` ties {tie}"));
             }
         }
+    }
+
+    /// No attack chain reached hosts of two splits, whether their scans show that or not, and however many they are.
+    pub fn chains_whole<'c>(&mut self, chains: impl Iterator<Item = (&'c String, &'c BTreeSet<String>)>) {
+        for (id, hosts) in chains {
+            let held = hosts.iter().filter(|host| self.hosts.contains_key(*host)).count();
+            self.leaks.items += u64::from(held > 1);
+            if let Some(tie) = self.tie_of_splits(hosts) {
+                self.leaks.tell("truth", "", format!("attack chain `{id}` ties {tie}"));
+            }
+        }
+    }
+
+    /// Two of the hosts that are in two splits, in words.
+    fn tie_of_splits(&self, hosts: &BTreeSet<String>) -> Option<String> {
+        let mut splits: Vec<(&String, &String)> =
+            hosts.iter().filter_map(|host| Some((self.hosts.get(host)?, host))).collect();
+        splits.sort_unstable();
+        splits.dedup_by_key(|(split, _)| *split);
+        let [(first, a), (second, b), ..] = splits[..] else { return None };
+        Some(format!("`{a}` of `{first}` to `{b}` of `{second}`"))
     }
 }
 

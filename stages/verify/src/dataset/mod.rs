@@ -12,6 +12,7 @@ use std::path::Path;
 
 use contract::stage::At;
 use contract::{Context, StageError};
+use scan::chains;
 
 use crate::check::{CheckName, Outcome, guard};
 use crate::documents::Shared;
@@ -34,6 +35,7 @@ pub fn verify(
     tally: &mut Tally,
 ) -> Result<u64, StageError> {
     let manifest = Manifest::read(directory)?;
+    let chains = context.optional_input("truth").map(chains::of_several_hosts).transpose()?;
     let mut checks = Checks::of(&manifest);
     let mut examples = 0;
     // Training first: what follows is compared with it.
@@ -48,7 +50,11 @@ pub fn verify(
     for part in manifest.parquet.values().flat_map(|splits| splits.values()) {
         tally.add(CheckName::Integrity, same_bytes(directory, part, context)?);
     }
-    if let Err(crash) = guard("manifest.json", || checks.hosts_apart(&manifest, shared, params.tied_hosts as usize)) {
+    let apart = guard("manifest.json", || {
+        checks.hosts_apart(&manifest, shared, params.tied_hosts as usize);
+        checks.chains_whole(chains.iter().flatten());
+    });
+    if let Err(crash) = apart {
         tally.add(CheckName::SplitLeakage, crash);
     }
     tally.add(CheckName::LabelConflicts, checks.conflicts);

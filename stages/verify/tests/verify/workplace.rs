@@ -20,6 +20,9 @@ pub const BEFORE: [(&str, Type); 4] = [
 /// The gate after it.
 pub const AFTER: [(&str, Type); 2] = [("documents", Type::Documents), ("dataset", Type::Dataset)];
 
+/// The same with the truth that `transform` had.
+pub const AFTER_WITH_TRUTH: [(&str, Type); 3] = [AFTER[0], AFTER[1], BEFORE[3]];
+
 /// A report of a host that may be attacked.
 pub fn report(host: &str, pid: &str, attacked: bool) -> Report {
     let process = |pid: &str, exe: &str| {
@@ -129,6 +132,19 @@ impl Workplace {
             ));
         }
         std::fs::write(self.path("truth"), truth).unwrap();
+    }
+
+    /// Says in the truth that an attack chain reached these hosts.
+    pub fn tell_chain(&self, hosts: &[String]) {
+        let reached = |line: &Value| hosts.iter().any(|host| line["host"] == **host);
+        self.edit_lines("truth", reached, |line| line["chain_id"] = "chain-1".into());
+    }
+
+    /// The hosts of a split.
+    pub fn hosts(&self, split: &str) -> Vec<String> {
+        let manifest = std::fs::read(self.path("dataset/manifest.json")).unwrap();
+        let manifest: Value = serde_json::from_slice(&manifest).unwrap();
+        serde_json::from_value(manifest["splits"][split]["hosts"].clone()).unwrap()
     }
 
     /// A path in the directory.

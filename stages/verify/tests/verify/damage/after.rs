@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Damage, Table};
-use crate::workplace::{AFTER, Workplace, text};
+use crate::workplace::{AFTER, AFTER_WITH_TRUTH, Workplace, text};
 
 const DOCUMENT: &str = "documents/beta/0001.json";
 
@@ -247,7 +247,27 @@ const DAMAGES: &[Damage] = &[
     },
 ];
 
+/// The same with a truth that knows of a chain over two hosts of one split.
+pub const WITH_TRUTH: Table = Table {
+    inputs: &AFTER_WITH_TRUTH,
+    good: || {
+        let workplace = Workplace::new();
+        let train = workplace.hosts("train");
+        assert_eq!(train.len(), 2);
+        workplace.tell_chain(&train);
+        workplace
+    },
+    damages: &[Damage {
+        check: "split_leakage",
+        what: "an attack chain over two splits, which no scan shows",
+        break_it: |w| {
+            w.tell_truth(|_| false);
+            w.tell_chain(&[host_of(w, "train"), host_of(w, "test")]);
+        },
+        at: ("truth", ""),
+    }],
+};
+
 fn host_of(w: &Workplace, split: &str) -> String {
-    let manifest: Value = serde_json::from_str(&text(&w.path("dataset/manifest.json"))).unwrap();
-    manifest["splits"][split]["hosts"][0].as_str().unwrap().to_owned()
+    w.hosts(split).swap_remove(0)
 }

@@ -28,9 +28,10 @@ pub struct Damage {
     at: (&'static str, &'static str),
 }
 
-const TABLES: [&Table; 7] = [
+const TABLES: [&Table; 8] = [
     &before::TABLE,
     &after::TABLE,
+    &after::WITH_TRUTH,
     &measured::MARGINALS,
     &measured::LEAKAGE,
     &measured::REALISM,
@@ -84,6 +85,11 @@ fn damage_before_transform_trips_one_check() {
 #[test]
 fn damage_after_transform_trips_one_check() {
     after::TABLE.check();
+}
+
+#[test]
+fn an_attack_chain_over_two_splits_trips_only_split_leakage() {
+    after::WITH_TRUTH.check();
 }
 
 #[test]
