@@ -1,12 +1,10 @@
-//! One finding as rules see it, and the fields that they may ask for.
+//! One finding as rules see it: the value of each field that they may ask for.
 
 use std::borrow::Cow;
-use std::str::FromStr;
 
 use scan::Finding;
-use schemars::JsonSchema;
-use serde::Deserialize;
 
+use crate::field::Field;
 use crate::fleet::Prevalence;
 use crate::knowledge::KNOWLEDGE;
 use crate::place::{self, base_name};
@@ -75,6 +73,7 @@ impl<'a> Facts<'a> {
             Field::Stem => self.name().and_then(place::stem),
             Field::Account => self.finding.get("uid").and_then(|uid| uid.parse().ok()).map(account),
             Field::Prevalence => self.prevalence.map(Prevalence::name),
+            Field::Kind => return self.located().map(|path| place::kind(path, self.is_rare())).map(Cow::Owned),
             Field::Known => terms.path.map(|path| yes_or_no(KNOWLEDGE.packaged_suid(path))),
             Field::Port => terms.port,
             Field::Inode => terms.inode,
@@ -84,6 +83,8 @@ impl<'a> Facts<'a> {
             Field::Remote => self.finding.get("rip").and_then(place::reach),
             Field::Local => self.finding.get("lip").and_then(place::reach),
             Field::State => self.finding.get("state"),
+            Field::Direction => self.direction(),
+            Field::Service => self.service(),
             Field::Path => terms.path,
             Field::Directory => self.located().and_then(|path| path.rsplit_once('/')).map(|(directory, _)| directory),
             Field::Module => terms.module,
@@ -103,12 +104,46 @@ impl<'a> Facts<'a> {
     }
 
     /// The file that a process runs, as well as the scan tells it.
-    fn program(&self) -> Option<&'a str> {
+    pub fn program(&self) -> Option<&'a str> {
         self.terms.program.or(self.terms.executable)
     }
 
     fn located(&self) -> Option<&'a str> {
         self.program().or(self.terms.path)
+    }
+
+    /// On one host or few.
+    pub fn is_rare(&self) -> bool {
+        matches!(self.prevalence, Some(Prevalence::One | Prevalence::Few))
+    }
+
+    /// Rare, or of a program that no package installs.
+    pub fn is_odd(&self) -> bool {
+        self.is_rare() || self.program().and_then(place::place).is_some_and(|place| place != "packaged")
+    }
+
+    /// Of a program that packages install, many hosts have and that runs no text of others, as shells and interpreters do.
+    pub fn is_of_daemon(&self) -> bool {
+        let kind = || self.get(&Field::Kind);
+        !self.is_odd() && !kind().is_some_and(|kind| matches!(&*kind, "shell" | "interpreter"))
+    }
+
+    /// Who began a connection, told by which end has a port that Linux gives to clients; or that the socket listens.
+    fn direction(&self) -> Option<&'static str> {
+        match self.finding.get("state")? {
+            "LISTEN" => Some("listens"),
+            "ESTABLISHED" => {
+                let (near, far) = (self.terms.port?, self.finding.get("rport")?);
+                Some(if place::client_port(near) && !place::client_port(far) { "out" } else { "in" })
+            }
+            _ => None,
+        }
+    }
+
+    /// What the server's end of a socket serves.
+    fn service(&self) -> Option<&'static str> {
+        let port = if self.direction()? == "out" { self.finding.get("rport") } else { self.terms.port };
+        port.map(place::service)
     }
 
     /// `CLIENT>SERVER:PORT`, the same text from both ends of a connection.
@@ -136,114 +171,10 @@ fn disguised(argv0: &str, program: &str) -> bool {
     program.starts_with('/') && argv0.starts_with('[')
 }
 
-/// What a rule may ask of a finding.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, JsonSchema)]
-#[serde(try_from = "String")]
-#[schemars(with = "String")]
-#[expect(missing_docs, reason = "the names are the documentation; rules/README.md lists them")]
-pub enum Field {
-    Scanner,
-    Id,
-    Severity,
-    Change,
-    Pid,
-    Executable,
-    Argv0,
-    Program,
-    Place,
-    Hidden,
-    Disguised,
-    Stem,
-    Account,
-    Prevalence,
-    Known,
-    Port,
-    Inode,
-    LocalAddress,
-    RemoteAddress,
-    RemotePort,
-    Remote,
-    Local,
-    ConnectionOut,
-    ConnectionIn,
-    State,
-    Path,
-    Directory,
-    Module,
-    Parameter,
-    Value,
-    Unit,
-    Metadata(String),
-}
-
-/// Every field but those of the metadata, by the name that rules use.
-pub const FIELDS: [(&str, Field); 31] = [
-    ("scanner", Field::Scanner),
-    ("id", Field::Id),
-    ("severity", Field::Severity),
-    ("change", Field::Change),
-    ("pid", Field::Pid),
-    ("executable", Field::Executable),
-    ("argv0", Field::Argv0),
-    ("program", Field::Program),
-    ("place", Field::Place),
-    ("hidden", Field::Hidden),
-    ("disguised", Field::Disguised),
-    ("stem", Field::Stem),
-    ("account", Field::Account),
-    ("prevalence", Field::Prevalence),
-    ("known", Field::Known),
-    ("port", Field::Port),
-    ("inode", Field::Inode),
-    ("local_address", Field::LocalAddress),
-    ("remote_address", Field::RemoteAddress),
-    ("remote_port", Field::RemotePort),
-    ("remote", Field::Remote),
-    ("local", Field::Local),
-    ("connection_out", Field::ConnectionOut),
-    ("connection_in", Field::ConnectionIn),
-    ("state", Field::State),
-    ("path", Field::Path),
-    ("directory", Field::Directory),
-    ("module", Field::Module),
-    ("parameter", Field::Parameter),
-    ("value", Field::Value),
-    ("unit", Field::Unit),
-];
-
-impl FromStr for Field {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Field, String> {
-        if let Some((_, field)) = FIELDS.iter().find(|(name, _)| *name == text) {
-            return Ok(field.clone());
-        }
-        match text.strip_prefix("metadata.") {
-            Some(key) if !key.is_empty() => Ok(Field::Metadata(key.to_owned())),
-            _ => Err(format!("no field `{text}`; rules/README.md lists the fields")),
-        }
-    }
-}
-
-impl TryFrom<String> for Field {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Field, String> {
-        text.parse()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use scan::Severity;
-
-    #[test]
-    fn unknown_fields_are_refused() {
-        assert!("inode_number".parse::<Field>().unwrap_err().contains("inode_number"));
-        assert!("metadata.".parse::<Field>().is_err());
-        assert_eq!("metadata.exe".parse(), Ok(Field::Metadata("exe".into())));
-    }
 
     #[test]
     fn both_ends_name_a_connection_alike() {

@@ -9,7 +9,9 @@ use scan::ScannerResult;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::facts::{Facts, Field};
+use crate::facts::Facts;
+use crate::field::Field;
+use crate::place;
 use crate::rule::{Join, Rule, Side};
 
 /// Fewer hosts say nothing about what is rare.
@@ -81,13 +83,19 @@ pub fn scanners(rules: &[Rule]) -> HashSet<&str> {
 }
 
 fn asks_prevalence(rule: &Rule) -> bool {
-    rule.sides().flat_map(Side::fields).any(|field| *field == Field::Prevalence)
+    let unusual = matches!(rule.join, Join::Unusual { .. });
+    unusual || rule.sides().flat_map(Side::fields).any(|field| matches!(field, Field::Prevalence | Field::Kind))
 }
 
 /// Collects the values of one scan.
 pub fn collect(rules: &[Rule], results: &[ScannerResult], seen: &mut Seen) {
     for result in results {
-        for name in result.findings.iter().filter_map(|finding| Facts::alone(&result.scanner, finding).name()) {
+        for name in result
+            .findings
+            .iter()
+            .filter_map(|finding| Facts::alone(&result.scanner, finding).name())
+            .map(place::merged)
+        {
             if !seen.names.contains(name) {
                 seen.names.insert(name.to_owned());
             }
@@ -140,7 +148,7 @@ impl Fleet {
         if self.hosts < FEWEST_HOSTS {
             return None;
         }
-        let hosts = self.hosts_with.get(name).copied().unwrap_or(1);
+        let hosts = self.hosts_with.get(place::merged(name)).copied().unwrap_or(1);
         let few = ALWAYS_FEW.max((self.hosts / FEW) as u32);
         Some(if hosts <= 1 {
             Prevalence::One

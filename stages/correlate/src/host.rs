@@ -22,6 +22,7 @@ use crate::role;
 use crate::sides::Ruleset;
 use crate::tags::{self, NAME_PATTERN, PROCESS_NOVEL};
 use crate::terms::{self, Terms};
+use crate::traces::TRACES;
 
 /// What every host is computed with.
 pub struct Setting<'s> {
@@ -102,6 +103,7 @@ pub fn scan(
     let role = role::infer(&facts, container);
     let tags: Vec<BTreeSet<String>> =
         facts.iter().zip(&sightings).map(|(facts, seen)| tags::of(setting.profile, facts, seen.count)).collect();
+    let traces: Vec<BTreeSet<&str>> = facts.iter().map(|facts| TRACES.techniques(facts)).collect();
     let prevalence: Vec<Option<Prevalence>> = facts.iter().map(|facts| facts.prevalence).collect();
     drop(facts);
     let earlier_scans = past.baseline.scans();
@@ -140,7 +142,7 @@ pub fn scan(
                 host_role: role.role.clone(),
                 host_role_rationale: role.rationale.clone(),
                 container,
-                techniques: techniques(&tags, &joined),
+                techniques: techniques(&tags, &traces[index], &joined),
                 correlation_refs: joined.iter().map(|c| c.id.clone()).collect::<BTreeSet<_>>().into_iter().collect(),
                 graph_degree: joined.len() as u32,
                 cluster_id: graph.cluster[index].map(cluster_id),
@@ -184,7 +186,8 @@ pub fn subscores(risk: &risk::Risk) -> Subscores {
     }
 }
 
-fn facts<'a>(
+/// The findings of one scan as rules see them.
+pub fn facts<'a>(
     findings: &'a [(String, Finding)],
     sightings: &[Sightings],
     baseline: &Baseline,
@@ -237,10 +240,16 @@ fn correlation(
     }
 }
 
-fn techniques(tags: &BTreeSet<String>, correlations: &[&Correlation]) -> Vec<String> {
-    let of_tags = tags.iter().flat_map(|tag| KNOWLEDGE.techniques(tag));
-    let of_correlations = correlations.iter().flat_map(|correlation| &correlation.techniques);
-    of_tags.chain(of_correlations).cloned().collect::<BTreeSet<_>>().into_iter().collect()
+fn techniques(tags: &BTreeSet<String>, traces: &BTreeSet<&str>, correlations: &[&Correlation]) -> Vec<String> {
+    let of_tags = tags.iter().flat_map(|tag| KNOWLEDGE.techniques(tag)).map(String::as_str);
+    let of_correlations = correlations.iter().flat_map(|correlation| &correlation.techniques).map(String::as_str);
+    of_tags
+        .chain(traces.iter().copied())
+        .chain(of_correlations)
+        .map(str::to_owned)
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .collect()
 }
 
 fn write_line(out: &mut Vec<u8>, line: &impl serde::Serialize) {

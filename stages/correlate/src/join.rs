@@ -6,11 +6,14 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use contract::Digest;
 
-use crate::facts::{Facts, Field};
+use crate::facts::Facts;
+use crate::field::Field;
 use crate::fleet::Fleet;
 use crate::history::History;
 use crate::rule::{Join, Rule};
 use crate::sides::{Members, Ruleset};
+use crate::subject::{self, subjects};
+use crate::usual::{SIGNS, USUAL};
 
 /// Members that one correlation names; what lies beyond is only counted.
 pub const MEMBER_LIMIT: usize = 24;
@@ -46,6 +49,7 @@ pub fn matches<'r>(
             Join::Key { field, to, .. } => scan.join_key(number, field, to, &mut found),
             Join::Host { .. } => scan.join_host(number, &mut found),
             Join::Together { scanners } => scan.join_together(number, *scanners, &mut found),
+            Join::Unusual { in_10000 } => scan.join_unusual(number, *in_10000, &mut found),
             Join::Window { scans, scanners } => scan.join_window(number, *scans, *scanners, &mut found),
             Join::Earlier { field, to, scans, .. } => {
                 let rights = scan.by_value(&scan.members.right(number), to);
@@ -107,6 +111,24 @@ impl<'a> Scan<'_, 'a> {
         let members = self.members.left(rule);
         if self.scanners(&members) >= scanners {
             found.push(Match::new(rule, String::new(), members.into_owned(), Vec::new()));
+        }
+    }
+
+    /// A single finding is no correlation.
+    fn join_unusual(&self, rule: usize, in_10000: u32, found: &mut Vec<Match<'_>>) {
+        for mut subject in subjects(self.findings, &self.members.left(rule)) {
+            let rarest = (subject.len() > 1).then(|| USUAL.rarest(&SIGNS.of_all(self.findings, &subject), in_10000));
+            let Some(signs) = rarest.flatten() else { continue };
+            // Of a daemon that many hosts have, all but what stands out is its daily work.
+            if subject.iter().all(|&index| self.findings[index].is_of_daemon()) {
+                subject.retain(|&index| {
+                    SIGNS.of(&self.findings[index]).any(|own| signs.split(" + ").any(|sign| sign == own))
+                });
+            }
+            if subject.len() > 1 {
+                let key = format!("{}: {signs}", subject::name(self.findings, &subject));
+                found.push(Match::new(rule, key, subject, Vec::new()));
+            }
         }
     }
 

@@ -1,11 +1,12 @@
 //! Stage `correlate`: enriches every finding and joins findings into correlations.
 //!
 //! - [`stage`]: params, card, and the passes over the hosts. [`host`]: one host's scans, in the order of time.
-//! - [`terms`]: what a finding says in terms that can be joined (pid, executable, port, ...). [`facts`]: the fields that rules
-//!   may ask for, some of them told by [`place`]. [`baseline`]: what the host's earlier scans held. [`role`], [`tags`],
+//! - [`terms`]: what a finding says in terms that can be joined (pid, executable, port, ...). [`facts`]: the fields ([`field`])
+//!   that rules may ask for, some of them told by [`place`]. [`baseline`]: what the host's earlier scans held. [`role`], [`tags`],
 //!   [`category`], [`risk`], [`document_id`]: what is added to a finding.
 //! - [`rule`]: correlation rules as data (`rules/README.md`); [`soundness`]: what can be wrong with them. [`sides`], [`join`]:
 //!   evaluate them on a scan. [`history`]: joins with earlier scans. [`fleet`]: joins across hosts. [`graph`]: clusters.
+//!   [`subject`], [`usual`]: what clean hosts never show of one program. [`traces`]: techniques of single findings.
 //! - [`record`]: the lines of the artifacts `findings` and `correlations`. [`lines`]: reads them back, a scan at a time.
 //!
 //! It knows nothing of truth, prompts or documents.
@@ -14,6 +15,7 @@ pub mod baseline;
 pub mod category;
 pub mod document_id;
 pub mod facts;
+pub mod field;
 pub mod fleet;
 pub mod graph;
 pub mod history;
@@ -29,8 +31,11 @@ pub mod rule;
 pub mod sides;
 pub mod soundness;
 pub mod stage;
+pub mod subject;
 pub mod tags;
 pub mod terms;
+pub mod traces;
+pub mod usual;
 
 pub use category::Category;
 pub use fleet::Prevalence;

@@ -10,6 +10,15 @@ const LOCAL: [&str; 3] = ["/usr/local/", "/opt/", "/srv/"];
 const PACKAGED: [&str; 6] = ["/usr/", "/bin/", "/sbin/", "/lib/", "/lib64/", "/snap/"];
 /// Endings that a stem is without.
 const ENDINGS: [&str; 8] = [".service", ".timer", ".socket", ".conf", ".lock", ".so", ".sh", ".ko"];
+const SHELLS: [&str; 7] = ["sh", "bash", "dash", "zsh", "ksh", "ash", "busybox"];
+const INTERPRETERS: [&str; 6] = ["python", "perl", "ruby", "node", "php", "java"];
+const DATABASES: [&str; 6] = ["postgres", "mysqld", "mariadbd", "mongod", "redis-server", "memcached"];
+const DATABASE_PORTS: [&str; 6] = ["3306", "5432", "6379", "9200", "11211", "27017"];
+const INSTALLERS: [&str; 3] = ["setup", "install", "installer"];
+/// The first port that Linux gives to clients (net.ipv4.ip_local_port_range).
+const FIRST_CLIENT_PORT: u16 = 32_768;
+/// Ports below this need a privilege to be served.
+const PRIVILEGED: u16 = 1024;
 /// Shorter stems are shared by chance.
 const SHORTEST_STEM: usize = 3;
 
@@ -26,6 +35,54 @@ pub fn place(path: &str) -> Option<&'static str> {
     let places: [(&str, &[&str]); 4] =
         [("temporary", &TEMPORARY), ("home", &HOME), ("local", &LOCAL), ("packaged", &PACKAGED)];
     Some(places.iter().find(|(_, prefixes)| starts(path, prefixes)).map_or("other", |(name, _)| name))
+}
+
+/// What a file is to somebody who looks for odd programs: of what a package installs and many hosts have, what it does
+/// (`shell`, `interpreter`, `database`, `ssh_server`, else `packaged`); of all else where it lies, with `rare`, `hidden` and
+/// `installer` where they hold.
+pub fn kind(path: &str, rare: bool) -> String {
+    let (place, name) = (place(path).unwrap_or("unplaced"), base_name(path));
+    if matches!(place, "packaged" | "unplaced") && !rare {
+        let plain = name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
+        let kind = match name {
+            "sshd" => "ssh_server",
+            _ if SHELLS.contains(&name) => "shell",
+            _ if INTERPRETERS.contains(&plain) => "interpreter",
+            _ if DATABASES.contains(&name) => "database",
+            _ => place,
+        };
+        return kind.to_owned();
+    }
+    let place = match place {
+        "local" if path.starts_with("/usr/local/") => "site",
+        "packaged" if starts(path, &["/usr/lib", "/lib"]) => "library",
+        place => place,
+    };
+    let marks = [(rare, "rare "), (hidden(path), "hidden "), (INSTALLERS.contains(&name), "installer ")];
+    marks.iter().filter(|(holds, _)| *holds).map(|(_, mark)| *mark).chain([place]).collect()
+}
+
+/// A path without the `/usr` of directories that have a link to them in the root, so that `/bin/x` and `/usr/bin/x` are one file.
+pub fn merged(path: &str) -> &str {
+    path.strip_prefix("/usr").filter(|rest| starts(rest, &["/bin/", "/sbin/", "/lib/", "/lib64/"])).unwrap_or(path)
+}
+
+/// Whether Linux gives the port to clients.
+pub fn client_port(port: &str) -> bool {
+    port.parse().is_ok_and(|port: u16| port >= FIRST_CLIENT_PORT)
+}
+
+/// What is usually served on a port, as far as it matters here: `database`, one of the ports that nearly every host uses,
+/// `privileged` or `other`.
+pub fn service(port: &str) -> &'static str {
+    match port {
+        "22" => "ssh",
+        "53" => "dns",
+        "80" | "443" => "web",
+        _ if DATABASE_PORTS.contains(&port) => "database",
+        _ if port.parse().is_ok_and(|port: u16| port < PRIVILEGED) => "privileged",
+        _ => "other",
+    }
 }
 
 /// Whether a part of the path begins with a dot. In home directories that is usual and says nothing.
@@ -87,6 +144,29 @@ mod tests {
         assert_eq!(stem("watchd.service"), stem("/opt/watchd/watchd"));
         assert_eq!(stem("/tmp/.kitty"), Some("kitty"));
         assert_eq!(stem("/usr/bin/ls"), None);
+    }
+
+    #[test]
+    fn programs_are_told_by_what_they_do_or_where_they_lie() {
+        let kinds = ["/usr/sbin/sshd", "/bin/dash", "/usr/bin/python3.11", "/usr/sbin/mysqld", "/usr/sbin/nginx", "sh"];
+        let common = ["ssh_server", "shell", "interpreter", "database", "packaged", "shell"];
+        assert_eq!(kinds.map(|path| kind(path, false)), common);
+        let odd = ["/usr/bin/sshd", "/usr/lib/x/y", "/usr/local/bin/x", "/opt/x", "/dev/shm/.x", "/tmp/a/setup"];
+        let rare = ["packaged", "library", "site", "local", "hidden temporary", "installer temporary"];
+        assert_eq!(odd.map(|path| kind(path, true)), rare.map(|kind| format!("rare {kind}")));
+    }
+
+    #[test]
+    fn ports_are_told_by_what_is_served_there() {
+        let services = ["22", "53", "443", "5432", "111", "8443", ""].map(service);
+        assert_eq!(services, ["ssh", "dns", "web", "database", "privileged", "other", "other"]);
+        assert!(client_port("32768") && !client_port("32767"));
+    }
+
+    #[test]
+    fn a_file_has_one_path_where_directories_are_merged() {
+        assert_eq!(merged("/usr/bin/dash"), merged("/bin/dash"));
+        assert_eq!(merged("/usr/local/bin/dash"), "/usr/local/bin/dash");
     }
 
     #[test]

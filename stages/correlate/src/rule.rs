@@ -7,7 +7,8 @@ use scan::Severity;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::facts::{Facts, Field};
+use crate::facts::Facts;
+use crate::field::Field;
 use crate::knowledge::embedded;
 use crate::soundness::problems;
 
@@ -21,6 +22,7 @@ pub static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         include_str!("../rules/persistence.yaml"),
         include_str!("../rules/time.yaml"),
         include_str!("../rules/fleet.yaml"),
+        include_str!("../rules/subject.yaml"),
     ];
     let rules: Vec<Rule> = files.into_iter().flat_map(embedded::<Vec<Rule>>).collect();
     let problems = problems(&rules);
@@ -122,6 +124,12 @@ pub enum Join {
         /// The fewest scanners.
         scanners: usize,
     },
+    /// What of the first set speaks of one process, program, file, unit or module, where clean hosts hardly ever show the same
+    /// signs of one together (`knowledge/usual.yaml`).
+    Unusual {
+        /// Of ten thousand scans of clean hosts at most so many show it.
+        in_10000: u32,
+    },
     /// What of the first set appeared after the host's first scan within a few scans, where it is of several scanners.
     Window {
         /// How many scans lie between one appearance and the next at most; 0 is the same scan.
@@ -216,7 +224,7 @@ impl Join {
             Join::Key { with, .. } | Join::Host { with } | Join::Earlier { with, .. } | Join::Peers { with, .. } => {
                 Some(with)
             }
-            Join::Together { .. } | Join::Window { .. } | Join::Hosts { .. } => None,
+            Join::Together { .. } | Join::Window { .. } | Join::Unusual { .. } | Join::Hosts { .. } => None,
         }
     }
 
@@ -226,7 +234,8 @@ impl Join {
     }
 }
 
-fn all_hold(conditions: &BTreeMap<Field, Test>, facts: &Facts<'_>) -> bool {
+/// Whether every test holds of a finding.
+pub fn all_hold(conditions: &BTreeMap<Field, Test>, facts: &Facts<'_>) -> bool {
     conditions.iter().all(|(field, test)| match facts.get(field) {
         Some(value) => test.holds(&value),
         None => test.present == Some(false),

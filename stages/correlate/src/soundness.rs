@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::facts::Field;
+use crate::field::Field;
 use crate::rule::{Join, Rule, Side};
 
 /// Points that one rule may add.
@@ -39,7 +39,7 @@ fn of_rule(rule: &Rule) -> Vec<String> {
     if rule.join.compares_hosts() && rule.sides().any(|side| side.joined_by.is_some()) {
         problems.push("`joined_by` has no meaning while hosts are compared".to_owned());
     }
-    for (name, unknown) in [("change", Field::Change), ("prevalence", Field::Prevalence)] {
+    for (name, unknown) in [("change", Field::Change), ("prevalence", Field::Prevalence), ("kind", Field::Kind)] {
         if rule.join.compares_hosts() && rule.sides().flat_map(Side::fields).any(|field| *field == unknown) {
             problems.push(format!("`{name}` is not known while hosts are compared"));
         }
@@ -48,6 +48,9 @@ fn of_rule(rule: &Rule) -> Vec<String> {
         Join::Hosts { at_least: 0 | 1, .. } => problems.push("`at_least` must be 2 or more".to_owned()),
         Join::Together { scanners } | Join::Window { scanners, .. } if !possible(&rule.find, scanners) => {
             problems.push(format!("`scanners` must be at least 1 and `find` name as many, not {scanners}"));
+        }
+        Join::Unusual { in_10000: 1_000.. } => {
+            problems.push("`in_10000` must be below 1000: what is so common is usual".to_owned())
         }
         Join::Earlier { scans: 0, .. } => problems.push("`scans` must be 1 or more".to_owned()),
         _ => {}
@@ -132,6 +135,7 @@ mod tests {
         assert!(rule("{scanner: ioc, joined_by: b}", host)[0].contains("no rule further up"));
         let hosts = "{hosts: {field: executable, at_least: 2}}";
         assert!(rule("{scanner: ioc, where: {prevalence: {is: one}}}", hosts)[0].contains("`prevalence` is not known"));
+        assert!(rule("{scanner: ioc}", "{unusual: {in_10000: 1000}}")[0].contains("below 1000"));
         let earlier = "{earlier: {field: inode, with: {scanner: network}, to: inode, scans: 0}}";
         assert!(rule("{scanner: network}", earlier)[0].contains("1 or more"));
     }

@@ -33,7 +33,7 @@ pub struct CorrelateParams {
 
 impl Default for CorrelateParams {
     fn default() -> Self {
-        CorrelateParams { profile: Profile::default(), suspect_at: 40 }
+        CorrelateParams { profile: Profile::default(), suspect_at: 50 }
     }
 }
 
@@ -44,7 +44,7 @@ impl Stage for Correlate {
     type Params = CorrelateParams;
 
     fn card() -> Card {
-        Card::new("correlate", 5)
+        Card::new("correlate", 6)
             .worker("pipe-data")
             .summary("Enriches findings with risk, history and roles, and joins them into correlations")
             .input("scans", Type::Scans, "Reports by host and scan")

@@ -19,7 +19,7 @@ fn sample() -> ProduceParams {
 const SCANS: &str = "edc520dfc0";
 
 /// Of findings and correlations. Where they move and the scans did not, the same input gives other bytes: raise the card's version.
-const GOLDEN: [&str; 2] = ["8a0e343aeb", "55dcc99608"];
+const GOLDEN: [&str; 2] = ["b7255bde7f", "555e24e349"];
 
 fn run<S: Stage>(
     directory: &Path,

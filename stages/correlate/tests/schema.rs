@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use correlate::facts::FIELDS;
+use correlate::field::FIELDS;
 use correlate::rule::Rule;
 use serde_json::Value;
 
@@ -34,7 +34,7 @@ fn every_file_of_rules_follows_it_and_a_typo_does_not() {
             files += 1;
         }
     }
-    assert_eq!(files, 7);
+    assert_eq!(files, 8);
     let typo = serde_json::json!([{"id": "a", "titel": "b"}]);
     assert!(!validator.is_valid(&typo));
 }

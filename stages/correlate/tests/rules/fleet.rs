@@ -25,22 +25,24 @@ fn flagged_executable_on_several_hosts() {
     let host = |path: &str, severity| vec![ioc(path, "40", severity)];
     Case::of("flagged-executable-on-several-hosts")
         .joins_last(pair(host(BAD, High), vec![ioc(BAD, "91", High)]), &["/tmp/x/agent:40"])
-        .joins_last(pair(host("/home/eve/x", High), host("/home/eve/x", High)), &["/home/eve/x:40"])
         .joins_last(pair(host(BAD, High), host(BAD, Critical)), &["/tmp/x/agent:40"])
         .ignores(host(BAD, High))
         .ignores_last(vec![vec![host(BAD, High), host(BAD, High)]])
         .ignores_last(pair(host(BAD, High), host("/tmp/x/other", High)))
         .ignores_last(pair(host(BAD, High), host(BAD, Medium)))
+        .ignores_last(pair(host("/home/eve/x", High), host("/home/eve/x", High)))
         .ignores_last(pair(host("/opt/x", High), host("/opt/x", High)));
 }
 
 #[test]
 fn temporary_listener_on_several_hosts() {
     let host = |port: &str, path: &str| vec![listener(port, "40", path)];
+    let local = |port: &str| vec![with(listener(port, "40", BAD), "lip", "127.0.0.1")];
     Case::of("temporary-listener-on-several-hosts")
         .joins_last(pair(host("4444", BAD), host("4444", "/dev/shm/k")), &["tcp:4444:94444"])
         .joins_last(pair(host("4444", BAD), host("4444", "/home/eve/x")), &["tcp:4444:94444"])
         .ignores(host("4444", BAD))
+        .ignores_last(pair(local("4444"), local("4444")))
         .ignores_last(pair(host("4444", BAD), host("4445", BAD)))
         .ignores_last(pair(host("4444", BAD), host("4444", "/opt/k")))
         .ignores_last(pair(host("4444", BAD), vec![client("4444", "40", BAD)]));

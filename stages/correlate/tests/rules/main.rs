@@ -8,6 +8,7 @@ mod kernel;
 mod network;
 mod persistence;
 mod process;
+mod subject;
 mod time;
 
 use correlate::rule::RULES;
@@ -22,6 +23,7 @@ fn every_rule_has_a_test() {
         include_str!("network/listens.rs"),
         include_str!("persistence.rs"),
         include_str!("process.rs"),
+        include_str!("subject.rs"),
         include_str!("time.rs"),
     ];
     for rule in RULES.iter() {

@@ -17,10 +17,10 @@ mod workplace;
 
 /// Manifest, training split, data card and all documents that the card's version gives for [`Workplace::simulated`].
 const GOLDEN: [&str; 4] = [
-    "e846c104521721483208400462cb88956883df232e93c66f9887d33b2f7849ec",
-    "f07ed9add91e1104c1bcd8dfc9e743eee9bee664db28f560f113ec9fd451920a",
-    "3388d8d2d85bcfc8d7c53e36ae58a5ae5a092668a8d0894f38af13d3ce11a124",
-    "d3fdf17f3ba21f8218ec0fa8156c314c2563bdffafb607ad62e645e7bf4f8e21",
+    "870c478a43622f330fa177d000a944b1e06de8a3925497c2b90d21eab67ca711",
+    "d10bf0a522990ef4385f3ebcf9ee9528ab0609c2c6d5d0c9e24a421eaa6d4286",
+    "7b480e3809855f110adfa5f173837ab26e8848abf6ca1bac5b2c8ed9f4c4bb5d",
+    "2a37d5c7580f9f6d3a582b102b3bdfaf9f87c89c1792ca3e81e8909a839dc376",
 ];
 
 #[test]

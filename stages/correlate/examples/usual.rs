@@ -1,0 +1,66 @@
+//! Prints `knowledge/usual.yaml`: which signs of one subject the scans of clean hosts show together.
+//!
+//!     cargo run --release -p correlate --example usual -- SCANS...
+//!
+//! Each SCANS is a directory of scans of one fleet, in which there must be no attack: `produce` with `attack_rate: 0`.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "it is a program")]
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use contract::StageError;
+use correlate::baseline::{Baseline, Sightings};
+use correlate::fleet::{self, Comparison, Seen};
+use correlate::host;
+use correlate::rule::RULES;
+use correlate::terms::Terms;
+use correlate::usual::Count;
+use scan::{Finding, ScanFile, Scans};
+
+fn main() -> ExitCode {
+    let fleets: Vec<String> = std::env::args().skip(1).collect();
+    if fleets.is_empty() {
+        eprintln!("usual: name at least one directory of scans of clean hosts");
+        return ExitCode::from(2);
+    }
+    let mut count = Count::default();
+    match fleets.iter().try_for_each(|fleet| add(Path::new(fleet), &mut count)) {
+        Ok(()) => {
+            print!("{}", count.table());
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("usual: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn add(fleet: &Path, count: &mut Count) -> Result<(), StageError> {
+    let files: Vec<ScanFile> = Scans::open(fleet)?.iter().cloned().collect();
+    let hosts = || files.chunk_by(|a, b| a.host == b.host);
+    let mut comparison = Comparison::default();
+    for scans in hosts() {
+        let mut seen = Seen::default();
+        for file in scans {
+            fleet::collect(&RULES, &file.read()?.results, &mut seen);
+        }
+        comparison.add(&scans[0].host, seen);
+    }
+    let fleet = comparison.finish(&RULES);
+    for scans in hosts() {
+        for file in scans {
+            let results = file.read()?.results.into_iter();
+            let findings: Vec<(String, Finding)> =
+                results.flat_map(|r| r.findings.into_iter().map(move |finding| (r.scanner.clone(), finding))).collect();
+            let mut baseline = Baseline::default();
+            let sightings: Vec<Sightings> = findings
+                .iter()
+                .map(|(scanner, finding)| baseline.observe(scanner, finding, &Terms::of(scanner, finding)))
+                .collect();
+            count.add(&host::facts(&findings, &sightings, &baseline, &fleet));
+        }
+    }
+    Ok(())
+}

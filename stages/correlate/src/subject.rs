@@ -1,0 +1,106 @@
+//! What findings speak of: a process, a program, a file, a unit, a module. Findings of one subject share a pid, a path or, where
+//! the name is no common one, its stem.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use crate::facts::Facts;
+use crate::field::Field;
+use crate::graph::Clusters;
+use crate::place;
+
+/// What makes two findings speak of one thing.
+#[derive(PartialEq, Eq, Hash)]
+enum Name<'a> {
+    Pid(&'a str),
+    Path(&'a str),
+    Stem(Cow<'a, str>),
+}
+
+/// Groups `members` (places among `findings`) by what they speak of; each group and the groups are in the order of findings.
+/// A member that speaks of nothing is left out.
+pub fn subjects<'a>(findings: &[Facts<'a>], members: &[usize]) -> Vec<Vec<usize>> {
+    let mut clusters = Clusters::new(members.len());
+    let mut first: HashMap<Name<'a>, usize> = HashMap::new();
+    let mut named = vec![false; members.len()];
+    for (place, &index) in members.iter().enumerate() {
+        for name in names(&findings[index]).into_iter().flatten() {
+            named[place] = true;
+            let known = *first.entry(name).or_insert(place);
+            clusters.join([known, place].into_iter());
+        }
+    }
+    let mut group_of_root: HashMap<usize, usize> = HashMap::new();
+    let mut groups: Vec<Vec<usize>> = Vec::new();
+    for place in (0..members.len()).filter(|&place| named[place]) {
+        let group = *group_of_root.entry(clusters.root(place)).or_insert(groups.len());
+        if group == groups.len() {
+            groups.push(Vec::new());
+        }
+        groups[group].push(members[place]);
+    }
+    groups
+}
+
+/// What a subject is called: by its path, else its unit or module, else its pid. No other subject of the scan is called so.
+pub fn name<'a>(findings: &[Facts<'a>], subject: &[usize]) -> &'a str {
+    let first = |of: fn(&Facts<'a>) -> Option<&'a str>| subject.iter().find_map(|&index| of(&findings[index]));
+    first(path)
+        .or_else(|| first(|facts| facts.terms.unit.or(facts.terms.module)))
+        .or_else(|| first(|facts| facts.terms.pid))
+        .unwrap_or_default()
+}
+
+/// The file that a finding is about; one in a directory with a link from the root has one path.
+fn path<'a>(facts: &Facts<'a>) -> Option<&'a str> {
+    facts.program().or(facts.terms.path).filter(|path| path.starts_with('/')).map(place::merged)
+}
+
+/// The names under which a finding can meet others.
+fn names<'a>(facts: &Facts<'a>) -> [Option<Name<'a>>; 3] {
+    let stem = telling(facts).then(|| facts.get(&Field::Stem)).flatten();
+    [facts.terms.pid.map(Name::Pid), path(facts).map(Name::Path), stem.map(Name::Stem)]
+}
+
+/// Whether a name is so uncommon that two findings that bear it hardly do so by chance.
+fn telling(facts: &Facts<'_>) -> bool {
+    facts.is_odd() || (facts.terms.module.is_some() && facts.finding.severity > scan::Severity::Low)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fleet::Prevalence;
+    use scan::{Finding, Severity};
+
+    fn of(findings: &[(&str, Finding)]) -> Vec<Vec<usize>> {
+        let facts = |(scanner, finding)| Facts { prevalence: Some(Prevalence::One), ..Facts::alone(scanner, finding) };
+        let findings: Vec<Facts<'_>> = findings.iter().map(|(scanner, finding)| facts((*scanner, finding))).collect();
+        subjects(&findings, &(0..findings.len()).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn a_subject_is_followed_from_pid_to_path_to_stem() {
+        let plain = |id: &str, description: &str| Finding::new(id, "t", Severity::Info, description);
+        let socket = plain("tcp:1:2", "").with("pid", "7").with("exe", "/opt/w/watchd (deleted)");
+        let found = [
+            ("network", socket),
+            ("processes", plain("7", "[kworker/0:1]")),
+            ("processes", plain("8", "/opt/w/watchd")),
+            ("suid_sgid", plain("/usr/bin/watchd", "")),
+            ("world_writable", plain("/bin/watchd", "")),
+            ("systemd_units", plain("u", "").with("unit", "watchd.service")),
+            ("processes", plain("9", "/usr/bin/other")),
+            ("mac", plain("apparmor", "")),
+        ];
+        assert_eq!(of(&found), [vec![0, 1, 2, 3, 4, 5], vec![6]]);
+    }
+
+    #[test]
+    fn common_names_tell_nothing() {
+        let finding = Finding::new("/usr/bin/passwd", "t", Severity::Medium, "");
+        let other = Finding::new("/usr/sbin/passwd", "t", Severity::Medium, "");
+        let both = [Facts::alone("suid_sgid", &finding), Facts::alone("world_writable", &other)];
+        assert_eq!(subjects(&both, &[0, 1]), [vec![0], vec![1]]);
+    }
+}
