@@ -29,6 +29,8 @@ def main():
                         default=[100, 101, 102, 103, 104, 105])
     parser.add_argument("--worker", default=os.path.join(TARGET, "release", "pipe-data"))
     options = parser.parse_args()
+    if not os.path.isfile(options.worker):
+        parser.error(f"no worker at {options.worker}: cargo build --release -p pipe-data, or name one with --worker")
     worker = Worker(options.worker)
     with tempfile.TemporaryDirectory(prefix="bench-usual-") as room:
         fleets = []

@@ -22,6 +22,12 @@ pub static USUAL: LazyLock<Usual> = LazyLock::new(|| embedded(include_str!("../k
 /// How often a pair must be seen to be worth a line of the table.
 const LEAST: u32 = 2;
 
+/// What the table says of itself.
+const HEAD: &str = "\
+# Made by benches/recovery/usual.py: how many of so many scans of clean simulated hosts show a sign, and two signs of one subject.
+# What fewer than two show is left out.
+";
+
 /// One entry of `knowledge/signs.yaml`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -143,7 +149,7 @@ impl Count {
 
     /// The table, as YAML.
     pub fn table(&self) -> String {
-        let mut text = format!("scans: {}\n", self.scans);
+        let mut text = format!("{HEAD}scans: {}\n", self.scans);
         for (name, counts) in [("signs", &self.signs), ("together", &self.together)] {
             writeln!(text, "{name}:").expect("text grows");
             for (key, count) in counts.iter().filter(|(_, count)| **count >= LEAST) {
@@ -171,6 +177,14 @@ mod tests {
         assert_eq!(rarest(&["b", "a"], 3).as_deref(), Some("a + b"));
         assert_eq!(rarest(&["a", "b", "c"], 9).as_deref(), Some("b + c"));
         assert_eq!(rarest(&["never seen"], 0).as_deref(), Some("never seen"));
+    }
+
+    #[test]
+    fn a_new_table_reads_as_the_one_that_is_here() {
+        let count =
+            Count { scans: 3, signs: [("ioc a".into(), 2), ("ioc b".into(), 1)].into(), together: BTreeMap::new() };
+        assert_eq!(count.table(), format!("{HEAD}scans: 3\nsigns:\n  ioc a: 2\ntogether:\n"));
+        assert!(include_str!("../knowledge/usual.yaml").starts_with(HEAD));
     }
 
     #[test]
