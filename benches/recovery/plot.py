@@ -1,11 +1,10 @@
-"""Draws recall and precision against noise, as SVG by hand: no library for six lines."""
+"""Draws recall and precision against noise, as SVG by hand: no library for seven lines."""
 
 WIDTH, HEIGHT, LEFT, TOP, RIGHT, BOTTOM = 640, 360, 60, 30, 190, 50
-LINES = [("correlate", "recall", "recall", "#1f6feb", ""), ("correlate", "precision", "precision", "#2da44e", ""),
-         ("correlate", "frozen_recall", "recall, frozen chains", "#bf3989", ""),
-         ("pid", "recall", "recall, by pid alone", "#1f6feb", "5 4"),
-         ("pid", "precision", "precision, by pid alone", "#2da44e", "5 4"),
-         ("pid", "frozen_recall", "frozen, by pid alone", "#bf3989", "5 4")]
+LINES = [("correlate", "chains", "recall of chains", "#1f6feb", ""), ("correlate", "sightings", "recall of sightings", "#8250df", ""),
+         ("correlate", "precision", "precision", "#2da44e", ""), ("correlate", "frozen_chains", "recall, frozen chains", "#bf3989", ""),
+         ("pid", "chains", "chains, by pid alone", "#1f6feb", "5 4"), ("pid", "precision", "precision, by pid alone", "#2da44e", "5 4"),
+         ("pid", "frozen_chains", "frozen, by pid alone", "#bf3989", "5 4")]
 
 
 def plot(results, path):
@@ -19,10 +18,11 @@ def plot(results, path):
                      f'<text x="{LEFT - 8}" y="{y(share) + 4:.1f}" text-anchor="end">{share:.2f}</text>')
     for result in results:
         parts.append(f'<text x="{x(result["noise"]):.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">{result["noise"]:.2f}</text>')
+    share = lambda row, key: row[key] if key == "precision" else row[key]["recall"]  # noqa: E731
     middle = (LEFT + WIDTH - RIGHT) / 2
     parts.append(f'<text x="{middle}" y="{HEIGHT - 12}" text-anchor="middle">share of traces that a scan misses</text>')
     for place, (method, key, label, colour, dash) in enumerate(LINES):
-        points = " ".join(f"{x(r['noise']):.1f},{y(r['methods'][method][key]):.1f}" for r in results)
+        points = " ".join(f"{x(r['noise']):.1f},{y(share(r['methods'][method], key)):.1f}" for r in results)
         style = f'fill="none" stroke="{colour}" stroke-width="2" stroke-dasharray="{dash}"'
         at = TOP + 10 + 20 * place
         parts.append(f'<polyline points="{points}" {style}/>')

@@ -1,10 +1,11 @@
 """Compares the clusters of `correlate` with the truth of `produce`.
 
-The unit is a sighting: what one scan of one host shows of one chain. It is observable where at least two scanners show it.
-A sighting is recovered when one suspected cluster holds at least 60 % of its visible findings, at least half of that cluster is
-of the chain, and the cluster bears a technique of the chain's steps, in its correlations or its findings. A suspected cluster is
-true when at least half of its findings are of one chain. Precision is the share of suspected clusters that are true, recall that of
-observable sightings that are recovered.
+A cluster is of one scan of one host, so a chain is compared scan by scan: a sighting is what one scan of one host shows of it. A
+sighting is observable where at least two scanners show it. It is recovered when one suspected cluster holds at least 60 % of its
+visible findings, at least half of that cluster is of the chain, and the cluster bears a technique of the chain's steps, in its
+correlations or its findings. A chain is observable on a host where one of its sightings there is, and recovered where one of these
+is recovered. A suspected cluster is true when at least half of its findings are of one chain. Precision is the share of suspected
+clusters that are true, recall that of observable chains (or sightings) that are recovered.
 """
 import json
 from collections import Counter, defaultdict
@@ -26,13 +27,22 @@ class Clusters:
 
 
 class Score:
-    """Sightings and clusters of some templates, counted."""
+    """Chains, or sightings, of some templates."""
 
     def __init__(self):
-        self.observable = self.recovered = self.unobservable = 0
+        # Of each whether it is recovered, where it is observable.
+        self.recovered = {}
+        self.unobservable = set()
 
-    def recall(self):
-        return self.recovered / self.observable if self.observable else float("nan")
+    def note(self, unit, observable, recovered):
+        if observable:
+            self.recovered[unit] = self.recovered.get(unit, False) or recovered
+        else:
+            self.unobservable.add(unit)
+
+    def counts(self):
+        """Observable, recovered, unobservable."""
+        return len(self.recovered), sum(self.recovered.values()), len(self.unobservable - self.recovered.keys())
 
 
 def lines(path, holding=""):
@@ -87,12 +97,12 @@ def pid_joined(findings):
 
 
 def compare(found, attacked, clusters):
-    """Scores by template, and counts of suspected clusters."""
+    """Scores of chains and of sightings by template, and counts of suspected clusters."""
     by_scan = defaultdict(list)
     for key in clusters.members:
         by_scan[key[:2]].append(key)
-    scores, true = defaultdict(Score), set()
-    for (host, scan, _), (template, findings, techniques) in found.items():
+    chains, scans, true = defaultdict(Score), defaultdict(Score), set()
+    for (host, scan, chain), (template, findings, techniques) in found.items():
         recovered = False
         for key in by_scan[host, scan]:
             members = clusters.members[key]
@@ -101,20 +111,8 @@ def compare(found, attacked, clusters):
             if pure:
                 true.add(key)
             recovered |= pure and held >= HELD * findings.total() and bool(techniques & clusters.techniques[key])
-        score = scores[template]
-        if len({scanner for scanner, _ in findings}) < MIN_SCANNERS:
-            score.unobservable += 1
-        else:
-            score.observable += 1
-            score.recovered += recovered
+        observable = len({scanner for scanner, _ in findings}) >= MIN_SCANNERS
+        chains[template].note((host, chain), observable, recovered)
+        scans[template].note((host, scan, chain), observable, recovered)
     clean = sum(key[0] not in attacked for key in clusters.members)
-    return scores, {"suspected": len(clusters.members), "true": len(true), "on_clean_hosts": clean}
-
-
-def total(scores):
-    whole = Score()
-    for score in scores:
-        whole.observable += score.observable
-        whole.recovered += score.recovered
-        whole.unobservable += score.unobservable
-    return whole
+    return chains, scans, {"suspected": len(clusters.members), "true": len(true), "on_clean_hosts": clean}
