@@ -92,8 +92,8 @@ impl<'a> Facts<'a> {
             Field::Value => terms.value,
             Field::Unit => terms.unit,
             Field::Metadata(key) => self.finding.get(key),
-            Field::ConnectionOut => return self.connection(["lip", "rip", "rport"]).map(Cow::Owned),
-            Field::ConnectionIn => return self.connection(["rip", "lip", "lport"]).map(Cow::Owned),
+            Field::ConnectionOut => return self.connection(["lip", "lport", "rip", "rport"]).map(Cow::Owned),
+            Field::ConnectionIn => return self.connection(["rip", "rport", "lip", "lport"]).map(Cow::Owned),
         };
         value.filter(|text| !text.is_empty()).map(Cow::Borrowed)
     }
@@ -146,10 +146,11 @@ impl<'a> Facts<'a> {
         port.map(place::service)
     }
 
-    /// `CLIENT>SERVER:PORT`, the same text from both ends of a connection.
-    fn connection(&self, [client, server, port]: [&str; 3]) -> Option<String> {
+    /// `CLIENT:PORT>SERVER:PORT`, the same text from both ends of a connection and from those of no other.
+    fn connection(&self, ends: [&str; 4]) -> Option<String> {
         let get = |key| self.finding.get(key).filter(|text| !text.is_empty());
-        Some(format!("{}>{}:{}", get(client)?, get(server)?, get(port)?))
+        let [client, from, server, to] = ends.map(get);
+        Some(format!("{}:{}>{}:{}", client?, from?, server?, to?))
     }
 }
 
@@ -184,7 +185,7 @@ mod tests {
         };
         let (client, server) = (end("10.0.0.1", "50000", "10.0.0.2", "22"), end("10.0.0.2", "22", "10.0.0.1", "50000"));
         let value = |finding, field| Facts::alone("network", finding).get(&field).map(Cow::into_owned);
-        assert_eq!(value(&client, Field::ConnectionOut).as_deref(), Some("10.0.0.1>10.0.0.2:22"));
+        assert_eq!(value(&client, Field::ConnectionOut).as_deref(), Some("10.0.0.1:50000>10.0.0.2:22"));
         assert_eq!(value(&client, Field::ConnectionOut), value(&server, Field::ConnectionIn));
     }
 

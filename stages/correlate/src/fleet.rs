@@ -83,7 +83,7 @@ pub fn scanners(rules: &[Rule]) -> HashSet<&str> {
 }
 
 fn asks_prevalence(rule: &Rule) -> bool {
-    let unusual = matches!(rule.join, Join::Unusual { .. });
+    let unusual = matches!(rule.join, Join::Unusual { .. } | Join::Beside(_));
     unusual || rule.sides().flat_map(Side::fields).any(|field| matches!(field, Field::Prevalence | Field::Kind))
 }
 

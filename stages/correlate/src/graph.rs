@@ -45,6 +45,17 @@ impl Graph {
         self.suspicion[cluster - 1]
     }
 
+    /// The cluster with the most points, where one has as many as `points`; of several the first.
+    pub fn most_suspicious(&self, points: u8) -> Option<usize> {
+        let most = self.suspicion.iter().copied().max().filter(|most| *most >= points)?;
+        self.suspicion.iter().position(|points| *points == most).map(|index| index + 1)
+    }
+
+    /// The findings of a cluster, in order.
+    pub fn members(&self, cluster: usize) -> Vec<usize> {
+        (0..self.cluster.len()).filter(|&index| self.cluster[index] == Some(cluster)).collect()
+    }
+
     /// The cluster of a strong match; its members share one.
     pub fn cluster_of(&self, rules: &[Rule], found: &Match<'_>) -> Option<usize> {
         found.all().next().filter(|_| rules[found.rule].link == Link::Strong).and_then(|member| self.cluster[member])

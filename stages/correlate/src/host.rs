@@ -94,8 +94,7 @@ pub fn scan(
         .map(|(scanner, finding)| past.baseline.observe(scanner, finding, &Terms::of(scanner, finding)))
         .collect();
     let facts = facts(&findings, &sightings, &past.baseline, setting.fleet);
-    let matches = join::matches(setting.rules, &facts, setting.fleet, &mut past.history);
-    let graph = Graph::of(findings.len(), setting.rules.rules, &matches);
+    let (matches, graph) = join::matches(setting.rules, &facts, setting.fleet, &mut past.history);
     let document_ids = document_id::unique(findings.iter().map(|(_, finding)| finding.id.as_str()));
     let named = |found: &Match<'_>| correlation(setting, host, number, found, &graph, &document_ids);
     let correlations: Vec<Correlation> = matches.iter().map(named).collect();

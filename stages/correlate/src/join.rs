@@ -2,18 +2,19 @@
 //! the work is linear in the findings.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use contract::Digest;
 
 use crate::facts::Facts;
 use crate::field::Field;
 use crate::fleet::Fleet;
+use crate::graph::Graph;
 use crate::history::History;
+use crate::late;
 use crate::rule::{Join, Rule};
 use crate::sides::{Members, Ruleset};
-use crate::subject::{self, subjects};
-use crate::usual::{SIGNS, USUAL};
+use crate::usual::Oddity;
 
 /// Members that one correlation names; what lies beyond is only counted.
 pub const MEMBER_LIMIT: usize = 24;
@@ -33,15 +34,16 @@ pub struct Match<'r> {
     pub hosts: &'r [String],
 }
 
-/// Every match of the rules on a scan, by rule and then by value. What later scans are compared with goes into `history`.
+/// Every match of the rules on a scan, by rule and then by value, and what they make of its findings. What later scans are compared
+/// with goes into `history`.
 pub fn matches<'r>(
     rules: &Ruleset<'_>,
     findings: &[Facts<'_>],
     fleet: &'r Fleet,
     history: &mut History,
-) -> Vec<Match<'r>> {
+) -> (Vec<Match<'r>>, Graph) {
     let members = rules.members(findings);
-    let mut scan = Scan { findings, members };
+    let mut scan = Scan { findings, members, oddities: HashMap::new() };
     let mut found = Vec::new();
     for (number, rule) in rules.rules.iter().enumerate() {
         let before = found.len();
@@ -50,6 +52,7 @@ pub fn matches<'r>(
             Join::Host { .. } => scan.join_host(number, &mut found),
             Join::Together { scanners } => scan.join_together(number, *scanners, &mut found),
             Join::Unusual { in_10000 } => scan.join_unusual(number, *in_10000, &mut found),
+            Join::Clusters { .. } | Join::Beside(_) => {}
             Join::Window { scans, scanners } => scan.join_window(number, *scans, *scanners, &mut found),
             Join::Earlier { field, to, scans, .. } => {
                 let rights = scan.by_value(&scan.members.right(number), to);
@@ -66,12 +69,15 @@ pub fn matches<'r>(
         scan.members.note(number, &found[before..]);
     }
     history.end_scan();
-    found
+    let graph = late::add(rules.rules, findings, &scan.members, &mut found);
+    (found, graph)
 }
 
 struct Scan<'s, 'a> {
     findings: &'s [Facts<'a>],
     members: Members<'s>,
+    /// Per set that is asked for them; rules ask with several thresholds.
+    oddities: HashMap<usize, Vec<Oddity>>,
 }
 
 type Groups<'a> = BTreeMap<Cow<'a, str>, Vec<usize>>;
@@ -114,20 +120,12 @@ impl<'a> Scan<'_, 'a> {
         }
     }
 
-    /// A single finding is no correlation.
-    fn join_unusual(&self, rule: usize, in_10000: u32, found: &mut Vec<Match<'_>>) {
-        for mut subject in subjects(self.findings, &self.members.left(rule)) {
-            let rarest = (subject.len() > 1).then(|| USUAL.rarest(&SIGNS.of_all(self.findings, &subject), in_10000));
-            let Some(signs) = rarest.flatten() else { continue };
-            // Of a daemon that many hosts have, all but what stands out is its daily work.
-            if subject.iter().all(|&index| self.findings[index].is_of_daemon()) {
-                subject.retain(|&index| {
-                    SIGNS.of(&self.findings[index]).any(|own| signs.split(" + ").any(|sign| sign == own))
-                });
-            }
-            if subject.len() > 1 {
-                let key = format!("{}: {signs}", subject::name(self.findings, &subject));
-                found.push(Match::new(rule, key, subject, Vec::new()));
+    fn join_unusual(&mut self, rule: usize, in_10000: u32, found: &mut Vec<Match<'_>>) {
+        let (findings, members) = (self.findings, &self.members);
+        let oddities = self.oddities.entry(members.left_side(rule));
+        for odd in oddities.or_insert_with(|| Oddity::all(findings, &members.left(rule))) {
+            if odd.is_rare(in_10000) {
+                found.push(Match::new(rule, odd.key.clone(), odd.members.clone(), Vec::new()));
             }
         }
     }
@@ -171,15 +169,16 @@ impl<'a> Scan<'_, 'a> {
     }
 }
 
-/// A finding that is in both sets is not joined with itself.
+/// A finding that is in both sets is not joined with itself, but two such are with each other.
 fn push_both<'r>(found: &mut Vec<Match<'r>>, one: Match<'r>) {
-    if !one.right.is_empty() {
+    if one.left.len() + one.right.len() > 1 {
         found.push(one);
     }
 }
 
 impl<'r> Match<'r> {
-    fn new(rule: usize, key: String, left: Vec<usize>, mut right: Vec<usize>) -> Match<'r> {
+    /// Without what is in both sets in the second.
+    pub fn new(rule: usize, key: String, left: Vec<usize>, mut right: Vec<usize>) -> Match<'r> {
         right.retain(|index| left.binary_search(index).is_err());
         Match { rule, key, left, right, hosts: &[] }
     }

@@ -5,8 +5,9 @@
 //!   that rules may ask for, some of them told by [`place`]. [`baseline`]: what the host's earlier scans held. [`role`], [`tags`],
 //!   [`category`], [`risk`], [`document_id`]: what is added to a finding.
 //! - [`rule`]: correlation rules as data (`rules/README.md`); [`soundness`]: what can be wrong with them. [`sides`], [`join`]:
-//!   evaluate them on a scan. [`history`]: joins with earlier scans. [`fleet`]: joins across hosts. [`graph`]: clusters.
-//!   [`subject`], [`usual`]: what clean hosts never show of one program. [`traces`]: techniques of single findings.
+//!   evaluate them on a scan. [`history`]: joins with earlier scans. [`fleet`]: joins across hosts. [`graph`]: clusters, and
+//!   [`late`]: the joins that ask for them.
+//! - [`subject`], [`usual`]: what clean hosts never show of one program. [`traces`]: techniques of single findings.
 //! - [`record`]: the lines of the artifacts `findings` and `correlations`. [`lines`]: reads them back, a scan at a time.
 //!
 //! It knows nothing of truth, prompts or documents.
@@ -22,6 +23,7 @@ pub mod history;
 pub mod host;
 pub mod join;
 pub mod knowledge;
+pub mod late;
 pub mod lines;
 pub mod place;
 pub mod record;

@@ -21,6 +21,8 @@ const FIRST_CLIENT_PORT: u16 = 32_768;
 const PRIVILEGED: u16 = 1024;
 /// Shorter stems are shared by chance.
 const SHORTEST_STEM: usize = 3;
+/// Fewer digits are a version or a word.
+const SHORTEST_HASH: usize = 6;
 
 /// Whether a path lies where anyone may write.
 pub fn temporary(path: &str) -> bool {
@@ -90,12 +92,18 @@ pub fn hidden(path: &str) -> bool {
     path.starts_with('/') && !starts(path, &HOME) && path.contains("/.")
 }
 
-/// A name without its directory and ending: `watchd` of `/etc/watchd.conf` and of `watchd.service`.
+/// A name without its directory, ending and hash: `watchd` of `/etc/watchd.conf`, of `watchd.service` and of `watchd-0f3a9c`.
 pub fn stem(name: &str) -> Option<&str> {
     let name = base_name(name);
     let name = ENDINGS.iter().find_map(|ending| name.strip_suffix(ending)).unwrap_or(name);
-    let name = name.trim_start_matches('.');
+    let name = without_hash(name.trim_start_matches('.'));
     (name.len() >= SHORTEST_STEM).then_some(name)
+}
+
+/// A name without the hexadecimal digits that make it one of a kind.
+fn without_hash(name: &str) -> &str {
+    let hash = |digits: &str| digits.len() >= SHORTEST_HASH && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    name.rsplit_once('-').filter(|(_, digits)| hash(digits)).map_or(name, |(name, _)| name)
 }
 
 /// The last part of a path: `sshd` of `/usr/sbin/sshd`.
@@ -143,6 +151,8 @@ mod tests {
         assert_eq!(stem("/etc/watchd.conf"), Some("watchd"));
         assert_eq!(stem("watchd.service"), stem("/opt/watchd/watchd"));
         assert_eq!(stem("/tmp/.kitty"), Some("kitty"));
+        assert_eq!(stem("/usr/bin/watchd-0f3a9c"), Some("watchd"));
+        assert_eq!(stem("/usr/bin/cloud-init"), Some("cloud-init"));
         assert_eq!(stem("/usr/bin/ls"), None);
     }
 

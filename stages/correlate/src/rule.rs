@@ -23,6 +23,7 @@ pub static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         include_str!("../rules/time.yaml"),
         include_str!("../rules/fleet.yaml"),
         include_str!("../rules/subject.yaml"),
+        include_str!("../rules/beside.yaml"),
     ];
     let rules: Vec<Rule> = files.into_iter().flat_map(embedded::<Vec<Rule>>).collect();
     let problems = problems(&rules);
@@ -130,6 +131,15 @@ pub enum Join {
         /// Of ten thousand scans of clean hosts at most so many show it.
         in_10000: u32,
     },
+    /// The clusters of a scan that have members in the first set and so many points each, where there are several. Looked for when
+    /// the rules before are done.
+    Clusters {
+        /// The fewest points of each.
+        points: u8,
+    },
+    /// What of the first set few clean hosts show, beside the scan's most suspicious cluster. Looked for when all other rules are
+    /// done; a host with an attack has hardly a second one.
+    Beside(Beside),
     /// What of the first set appeared after the host's first scan within a few scans, where it is of several scanners.
     Window {
         /// How many scans lie between one appearance and the next at most; 0 is the same scan.
@@ -164,6 +174,20 @@ pub enum Join {
         /// Its field.
         to: Field,
     },
+}
+
+/// The terms of the join `beside`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Beside {
+    /// The fewest points of the cluster.
+    pub points: u8,
+    /// Of ten thousand scans of clean hosts at most so many show what the finding says; without it, however many.
+    #[serde(default)]
+    pub in_10000: Option<u32>,
+    /// What the cluster must hold one of.
+    #[serde(default)]
+    pub with: Option<Side>,
 }
 
 /// What must hold of a value: everything that is named. A field that a finding lacks fails every test but `present: false`.
@@ -224,8 +248,18 @@ impl Join {
             Join::Key { with, .. } | Join::Host { with } | Join::Earlier { with, .. } | Join::Peers { with, .. } => {
                 Some(with)
             }
-            Join::Together { .. } | Join::Window { .. } | Join::Unusual { .. } | Join::Hosts { .. } => None,
+            Join::Together { .. }
+            | Join::Window { .. }
+            | Join::Unusual { .. }
+            | Join::Clusters { .. }
+            | Join::Hosts { .. } => None,
+            Join::Beside(beside) => beside.with.as_ref(),
         }
+    }
+
+    /// Whether it asks what the other rules make of the scan, and so comes after them.
+    pub fn is_late(&self) -> bool {
+        matches!(self, Join::Clusters { .. } | Join::Beside(_))
     }
 
     /// Whether hosts are compared.

@@ -68,6 +68,11 @@ pub struct Members<'s> {
 }
 
 impl Members<'_> {
+    /// Which set is a rule's first; rules that ask for the same one share it.
+    pub fn left_side(&self, rule: usize) -> usize {
+        self.of_rule[rule].0
+    }
+
     /// Those of a rule's first set.
     pub fn left(&self, rule: usize) -> Cow<'_, [usize]> {
         self.joined(self.of_rule[rule].0)

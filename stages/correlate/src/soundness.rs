@@ -3,22 +3,26 @@
 use std::collections::BTreeSet;
 
 use crate::field::Field;
-use crate::rule::{Join, Rule, Side};
+use crate::rule::{Beside, Join, Rule, Side};
 
 /// Points that one rule may add.
 const MOST_DELTA: u8 = 50;
 
 /// Every problem, each naming its rule.
 pub fn problems(rules: &[Rule]) -> Vec<String> {
-    let mut names = BTreeSet::new();
+    let (mut names, mut joins) = (BTreeSet::new(), BTreeSet::new());
     let mut problems = Vec::new();
     for rule in rules {
         let mut found = of_rule(rule);
-        for id in rule.sides().filter_map(|side| side.joined_by.as_ref()).filter(|id| !names.contains(id)) {
-            found.push(format!("`joined_by` names `{id}`, which is no rule further up"));
+        for id in rule.sides().filter_map(|side| side.joined_by.as_ref()).filter(|id| !joins.contains(id)) {
+            found.push(format!("`joined_by` names `{id}`, which is no rule further up that others can build on"));
         }
         if !names.insert(&rule.id) {
             found.push("the id is taken".to_owned());
+        }
+        // That one is asked when all others are done.
+        if !rule.join.is_late() {
+            joins.insert(&rule.id);
         }
         problems.extend(found.into_iter().map(|problem| format!("rule `{}`: {problem}", rule.id)));
     }
@@ -49,7 +53,7 @@ fn of_rule(rule: &Rule) -> Vec<String> {
         Join::Together { scanners } | Join::Window { scanners, .. } if !possible(&rule.find, scanners) => {
             problems.push(format!("`scanners` must be at least 1 and `find` name as many, not {scanners}"));
         }
-        Join::Unusual { in_10000: 1_000.. } => {
+        Join::Unusual { in_10000: 1_000.. } | Join::Beside(Beside { in_10000: Some(1_000..), .. }) => {
             problems.push("`in_10000` must be below 1000: what is so common is usual".to_owned())
         }
         Join::Earlier { scans: 0, .. } => problems.push("`scans` must be 1 or more".to_owned()),
@@ -86,9 +90,10 @@ fn placeholders(text: &str) -> impl Iterator<Item = &str> {
 }
 
 fn known(rule: &Rule, name: &str) -> bool {
-    let has_value = !matches!(rule.join, Join::Host { .. } | Join::Together { .. });
+    let has_value = !rule.join.is_late() && !matches!(rule.join, Join::Host { .. } | Join::Together { .. });
     match name {
         "left" => true,
+        "right" if matches!(rule.join, Join::Beside(_)) => true,
         "right" => rule.join.with().is_some() && !matches!(rule.join, Join::Earlier { .. }),
         "key" => has_value,
         "hosts" => rule.join.compares_hosts(),
@@ -119,6 +124,20 @@ mod tests {
     }
 
     #[test]
+    fn nothing_builds_on_a_rule_that_comes_last() {
+        let text = r#"
+- {id: a, title: t, rationale: "{left} {right}", find: {scanner: ioc}, join: {beside: {points: 50}}, delta: 0, severity: low,
+   tags: [], techniques: [T1]}
+- {id: b, title: t, rationale: r, find: {scanner: ioc, joined_by: a}, join: {clusters: {points: 50}}, delta: 0, severity: low,
+   tags: [], techniques: [T1]}
+"#;
+        assert_eq!(
+            problems_of(text),
+            ["rule `b`: `joined_by` names `a`, which is no rule further up that others can build on"]
+        );
+    }
+
+    #[test]
     fn sets_that_cannot_be_are_named() {
         let rule = |find: &str, join: &str| {
             let text = format!(
@@ -136,6 +155,7 @@ mod tests {
         let hosts = "{hosts: {field: executable, at_least: 2}}";
         assert!(rule("{scanner: ioc, where: {prevalence: {is: one}}}", hosts)[0].contains("`prevalence` is not known"));
         assert!(rule("{scanner: ioc}", "{unusual: {in_10000: 1000}}")[0].contains("below 1000"));
+        assert!(rule("{scanner: ioc}", "{beside: {points: 50, in_10000: 1000}}")[0].contains("below 1000"));
         let earlier = "{earlier: {field: inode, with: {scanner: network}, to: inode, scans: 0}}";
         assert!(rule("{scanner: network}", earlier)[0].contains("1 or more"));
     }

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 
 use crate::facts::Facts;
 use crate::field::Field;
+use crate::fleet::Prevalence;
 use crate::graph::Clusters;
 use crate::place;
 
@@ -64,13 +65,13 @@ fn names<'a>(facts: &Facts<'a>) -> [Option<Name<'a>>; 3] {
 
 /// Whether a name is so uncommon that two findings that bear it hardly do so by chance.
 fn telling(facts: &Facts<'_>) -> bool {
-    facts.is_odd() || (facts.terms.module.is_some() && facts.finding.severity > scan::Severity::Low)
+    (facts.is_odd() && facts.prevalence != Some(Prevalence::Many))
+        || (facts.terms.module.is_some() && facts.finding.severity > scan::Severity::Low)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fleet::Prevalence;
     use scan::{Finding, Severity};
 
     fn of(findings: &[(&str, Finding)]) -> Vec<Vec<usize>> {

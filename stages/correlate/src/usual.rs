@@ -11,7 +11,7 @@ use crate::facts::Facts;
 use crate::field::Field;
 use crate::knowledge::embedded;
 use crate::rule::{Test, all_hold};
-use crate::subject::subjects;
+use crate::subject::{self, subjects};
 
 /// The signs of this build.
 pub static SIGNS: LazyLock<Signs> = LazyLock::new(|| Signs::new(embedded(include_str!("../knowledge/signs.yaml"))));
@@ -95,26 +95,65 @@ impl Entry {
 }
 
 impl Usual {
-    /// Of the signs of one subject the one, or the two, that the fewest clean scans show, where at most `in_10000` of ten thousand
-    /// do.
-    pub fn rarest(&self, signs: &BTreeSet<String>, in_10000: u32) -> Option<String> {
+    /// Whether at most `in_10000` of ten thousand clean scans show one of the signs of a finding.
+    pub fn is_rare(&self, facts: &Facts<'_>, in_10000: u32) -> bool {
+        let known = |sign: String| self.signs.get(&sign).copied().unwrap_or(0);
+        SIGNS.of(facts).map(known).any(|count| self.seldom(count, in_10000))
+    }
+
+    fn seldom(&self, count: u32, in_10000: u32) -> bool {
+        u64::from(count) * 10_000 <= u64::from(in_10000) * u64::from(self.scans)
+    }
+
+    /// Of the signs of one subject the one, or the two, that the fewest clean scans show, and how many do.
+    pub fn rarest(&self, signs: &BTreeSet<String>) -> Option<(u32, String)> {
         let signs: Vec<&String> = signs.iter().collect();
         let mut rarest: Option<(u32, String)> = None;
         let mut offer = |count: u32, text: &str| {
-            let rare = u64::from(count) * 10_000 <= u64::from(in_10000) * u64::from(self.scans);
-            if rare && rarest.as_ref().is_none_or(|(least, _)| count < *least) {
+            if rarest.as_ref().is_none_or(|(least, _)| count < *least) {
                 rarest = Some((count, text.to_owned()));
             }
         };
         for (place, sign) in signs.iter().enumerate() {
-            let known = self.signs.get(*sign).copied().unwrap_or(0);
-            offer(known, sign);
+            offer(self.signs.get(*sign).copied().unwrap_or(0), sign);
             for other in &signs[place + 1..] {
                 let both = together(sign, other);
                 offer(self.together.get(&both).copied().unwrap_or(0), &both);
             }
         }
-        rarest.map(|(_, text)| text)
+        rarest
+    }
+}
+
+/// Findings of one subject with the signs of theirs that clean hosts show least.
+pub struct Oddity {
+    /// Two or more places among the findings, in order.
+    pub members: Vec<usize>,
+    /// What it is and which signs these are; no other of the scan has this key.
+    pub key: String,
+    scans: u32,
+}
+
+impl Oddity {
+    /// What `members` (places among `findings`) show together of one subject. A single finding is no oddity.
+    pub fn all(findings: &[Facts<'_>], members: &[usize]) -> Vec<Oddity> {
+        let of = |subject: Vec<usize>| Oddity::of(findings, subject);
+        subjects(findings, members).into_iter().filter(|subject| subject.len() > 1).filter_map(of).collect()
+    }
+
+    fn of(findings: &[Facts<'_>], mut members: Vec<usize>) -> Option<Oddity> {
+        let (scans, signs) = USUAL.rarest(&SIGNS.of_all(findings, &members))?;
+        // Of a daemon that many hosts have, all but what stands out is its daily work.
+        if members.iter().all(|&index| findings[index].is_of_daemon()) {
+            members.retain(|&index| SIGNS.of(&findings[index]).any(|own| signs.split(" + ").any(|sign| sign == own)));
+        }
+        let key = format!("{}: {signs}", subject::name(findings, &members));
+        (members.len() > 1).then_some(Oddity { members, key, scans })
+    }
+
+    /// Whether at most `in_10000` of ten thousand clean scans show it.
+    pub fn is_rare(&self, in_10000: u32) -> bool {
+        USUAL.seldom(self.scans, in_10000)
     }
 }
 
@@ -141,8 +180,8 @@ impl Count {
             for (place, sign) in signs.iter().enumerate() {
                 pairs.extend(signs[place + 1..].iter().map(|other| together(sign, other)));
             }
-            alone.extend(signs);
         }
+        alone.extend(SIGNS.of_all(findings, &members));
         alone.into_iter().for_each(|sign| *self.signs.entry(sign).or_default() += 1);
         pairs.into_iter().for_each(|pair| *self.together.entry(pair).or_default() += 1);
     }
@@ -165,18 +204,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_rarest_of_a_subject_is_named_where_it_is_rare_enough() {
+    fn the_rarest_of_a_subject_is_named_with_how_rare_it_is() {
         let usual = Usual {
             scans: 10_000,
             signs: [("a".into(), 500), ("b".into(), 400), ("c".into(), 9)].into(),
             together: [("a + b".into(), 3), ("a + c".into(), 9)].into(),
         };
-        let rarest = |signs: &[&str], most| usual.rarest(&signs.iter().map(|sign| (*sign).to_owned()).collect(), most);
-        assert_eq!(rarest(&["a"], 3), None);
-        assert_eq!(rarest(&["a", "b"], 2), None);
-        assert_eq!(rarest(&["b", "a"], 3).as_deref(), Some("a + b"));
-        assert_eq!(rarest(&["a", "b", "c"], 9).as_deref(), Some("b + c"));
-        assert_eq!(rarest(&["never seen"], 0).as_deref(), Some("never seen"));
+        let rarest = |signs: &[&str]| usual.rarest(&signs.iter().map(|sign| (*sign).to_owned()).collect());
+        let some = |count: u32, text: &str| Some((count, text.to_owned()));
+        assert_eq!(rarest(&[]), None);
+        assert_eq!(rarest(&["a"]), some(500, "a"));
+        assert_eq!(rarest(&["b", "a"]), some(3, "a + b"));
+        assert_eq!(rarest(&["a", "b", "c"]), some(0, "b + c"));
+        assert_eq!(rarest(&["never seen"]), some(0, "never seen"));
+        assert!(usual.seldom(3, 3) && !usual.seldom(4, 3));
     }
 
     #[test]

@@ -16,10 +16,10 @@ fn sample() -> ProduceParams {
 }
 
 /// The digest of the scans. Where it moves, those of [`GOLDEN`] do so too, and `correlate` need not have changed.
-const SCANS: &str = "edc520dfc0";
+const SCANS: &str = "eed8d2f358";
 
 /// Of findings and correlations. Where they move and the scans did not, the same input gives other bytes: raise the card's version.
-const GOLDEN: [&str; 2] = ["b7255bde7f", "555e24e349"];
+const GOLDEN: [&str; 2] = ["2e797e7c85", "d6a2972ae2"];
 
 fn run<S: Stage>(
     directory: &Path,

@@ -34,7 +34,7 @@ fn every_file_of_rules_follows_it_and_a_typo_does_not() {
             files += 1;
         }
     }
-    assert_eq!(files, 8);
+    assert_eq!(files, 9);
     let typo = serde_json::json!([{"id": "a", "titel": "b"}]);
     assert!(!validator.is_valid(&typo));
 }

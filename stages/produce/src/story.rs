@@ -1,12 +1,14 @@
 //! Stories: the attack chains and benign look-alikes that a host has, with every name in them settled.
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 
 use crate::host::{Host, ModuleMode};
 use crate::network::{self, Hop};
 use crate::params::ProduceParams;
 use crate::stream::{Draw, Purpose, Streams};
-use crate::tables::{Choices, Mac, MacChange, Place, Step, TABLES, Template, Trace};
+use crate::tables::{Choices, Mac, MacChange, Place, Remote, Step, TABLES, Template, Trace};
+use crate::world::remote_address;
 
 /// Positions of draws that belong to a whole template lie from here on, those of its steps below.
 const WHOLE: u32 = 1 << 16;
@@ -34,6 +36,8 @@ pub(crate) struct Story {
     pub streams: Streams,
     /// The host's place in what spans several.
     pub hop: Option<Hop>,
+    /// Where in the world its connections go to or come from.
+    pub server: Ipv4Addr,
     names: BTreeMap<String, String>,
 }
 
@@ -148,7 +152,9 @@ impl Story {
         }
         let contained: Vec<usize> = (0..host.running.len()).filter(|i| host.running[*i].container.is_some()).collect();
         let container = (!contained.is_empty()).then(|| *draw.pick(&contained));
-        Story { template, chain_id, begin, service: needed(template, host), container, slot, streams, hop, names }
+        let server = remote_address(Remote::Public, host, &mut streams.at2(slot, WHOLE + 2));
+        let service = needed(template, host);
+        Story { template, chain_id, begin, service, container, slot, streams, hop, server, names }
     }
 
     /// One of the choices, with its names filled in; the same at every scan.

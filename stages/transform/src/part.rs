@@ -15,11 +15,12 @@ pub(crate) const LISTED: usize = 20;
 /// Correlations of a large cluster that are tried.
 const TRIED: usize = 64;
 
-/// Rules of which no prompt asks: what they join lies on another host or in an earlier scan, or they build on such a rule.
+/// Rules of which no prompt asks: what they join lies on another host or in an earlier scan, or follows from points that no line
+/// tells, or they build on such a rule.
 static ELSEWHERE: LazyLock<BTreeSet<&str>> = LazyLock::new(|| {
     let mut hidden = BTreeSet::new();
     for rule in RULES.iter() {
-        let outside = matches!(rule.join, Join::Peers { .. } | Join::Earlier { .. });
+        let outside = matches!(rule.join, Join::Peers { .. } | Join::Earlier { .. }) || rule.join.is_late();
         if outside || bases(rule).any(|id| hidden.contains(id)) {
             hidden.insert(rule.id.as_str());
         }
@@ -145,7 +146,10 @@ mod tests {
             "odd-session-beside-odd-program",
             "session-from-odd-program",
         ];
-        assert_eq!(ELSEWHERE.iter().copied().collect::<Vec<_>>(), hidden);
+        let late = |id: &&&str| RULES.iter().any(|rule| rule.id == ***id && rule.join.is_late());
+        let (late, others): (Vec<&&str>, Vec<&&str>) = ELSEWHERE.iter().partition(late);
+        assert_eq!(others, hidden.iter().collect::<Vec<_>>());
+        assert!(late.contains(&&"suspected-clusters-together"), "{late:?}");
         assert!(BASES.contains("pattern-of-process"), "{:?}", *BASES);
     }
 

@@ -97,7 +97,8 @@ fn joined(listed: &[Seen<'_>], notes: &Notes<'_>) -> Joined {
     let facts: Vec<Facts<'_>> = listed.iter().zip(&raws).map(facts).collect();
     let (ruleset, fleet) = (Ruleset::new(&RULES), Comparison::default().finish(&RULES));
     let mut joined = Joined::new();
-    for found in matches(&ruleset, &facts, &fleet, &mut History::default()) {
+    let (found, _) = matches(&ruleset, &facts, &fleet, &mut History::default());
+    for found in found {
         let rule = &RULES[found.rule];
         if rule.link == Link::Strong && !part::elsewhere(&rule.id) {
             let places: BTreeSet<usize> = found.all().collect();

@@ -3,7 +3,8 @@
 use scan::Severity::{Critical, High, Info, Low, Medium};
 
 use crate::harness::{
-    BAD, Case, Found, anomaly, ioc, mac, module, pointers, process, randomization, suid, sysctl, writable,
+    BAD, Case, Found, anomaly, ioc, mac, module, outside, pointers, process, process_of, randomization, suid, sysctl,
+    writable,
 };
 
 const RARE: &str = "/usr/local/bin/agentd";
@@ -155,4 +156,22 @@ fn mac_off_beside_odd_program() {
     for found in usual() {
         case = case.ignores(vec![mac("mac_none", High), found]);
     }
+}
+
+#[test]
+fn mac_off_beside_rare_connected_program() {
+    let rare = |executable: &str| vec![process("40", executable), outside("40", executable, "443")];
+    let beside = |found: Found, scan: Vec<Found>| [vec![found], scan].concat();
+    let (none, agent) = (mac("mac_none", High), "/usr/bin/agentd");
+    Case::of("mac-off-beside-rare-connected-program")
+        .common(vec![process("9", COMMON)])
+        .joins(beside(none.clone(), rare(agent)), &["mac_none", "40"])
+        .joins(beside(mac("selinux", Medium), rare("/opt/agent/agentd")), &["selinux", "40"])
+        .ignores(beside(none.clone(), vec![process("40", agent)]))
+        .ignores(beside(none.clone(), vec![process_of("998", "40", agent), outside("40", agent, "443")]))
+        .ignores(beside(none.clone(), rare(COMMON)))
+        .ignores(beside(none, rare("/home/eve/agentd")))
+        .ignores(beside(mac("mac_none", Low), rare(agent)))
+        .ignores(beside(mac("selinux", High), rare(agent)))
+        .ignores(rare(agent));
 }

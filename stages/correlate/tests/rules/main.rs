@@ -1,5 +1,6 @@
 //! Every embedded rule: scans on which it fires, and the nearest ones on which it must not. One module a file of rules.
 
+mod beside;
 mod bounds;
 mod filesystem;
 mod fleet;
@@ -16,6 +17,7 @@ use correlate::rule::RULES;
 #[test]
 fn every_rule_has_a_test() {
     let tests = [
+        include_str!("beside.rs"),
         include_str!("filesystem.rs"),
         include_str!("fleet.rs"),
         include_str!("kernel.rs"),

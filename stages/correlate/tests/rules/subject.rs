@@ -1,6 +1,6 @@
 use scan::Severity::High;
 
-use crate::harness::{Case, Scan, client, inside, listener, mac, process_of, suid, unit, writable};
+use crate::harness::{Case, Scan, client, listener, mac, outside, process_of, suid, unit, with, writable};
 
 const SHELL: &str = "/usr/bin/bash";
 const POSTGRES: &str = "/usr/lib/postgresql/15/bin/postgres";
@@ -33,15 +33,21 @@ fn signs_unseen_together() {
     let one = vec![process, suid("/usr/bin/watchd"), unit("watchd.service"), file];
     let members = ["50", "/usr/bin/watchd", "systemd:NoNewPrivileges:watchd.service", "/etc/watchd.conf"];
     // Of a daemon only what stands out: not what it does on every host.
-    let daily = || vec![inside("60", POSTGRES, "443"), process_of("105", "60", POSTGRES)];
-    let open = || vec![listener("5432", "60", POSTGRES), client("5432", "60", POSTGRES)];
+    let colleague = || with(client("5432", "60", POSTGRES), "rip", "10.0.0.9");
+    let daily = || vec![colleague(), process_of("105", "60", POSTGRES)];
+    let odd = || vec![listener("4444", "60", POSTGRES), outside("60", POSTGRES, "22")];
     checked(Case::of("signs-unseen-together").joins_rare(one, &members))
-        .common([daily(), open()].concat())
-        .joins([daily(), open()].concat(), &["tcp:5432:95432", "tcp:5432:95432#2"])
+        .common([daily(), odd()].concat())
+        .joins([daily(), odd()].concat(), &["tcp:4444:94444", "tcp:50000:950000"])
         .ignores(daily());
 }
 
 #[test]
 fn signs_seldom_together() {
     checked(Case::of("signs-seldom-together"));
+}
+
+#[test]
+fn signs_uncommon_together() {
+    checked(Case::of("signs-uncommon-together"));
 }

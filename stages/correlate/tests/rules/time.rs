@@ -29,11 +29,10 @@ fn signs_appeared_together() {
         process("51", "/opt/x/run"),
         process_of("33", "52", "bash"),
         suid("/usr/local/bin/su"),
-        unit("x.service"),
-        writable("/etc/motd"),
+        writable("/usr/bin/tool"),
     ];
     let members: Vec<&str> = signs.iter().map(|(_, finding)| finding.id.as_str()).collect();
-    let writable = writable("/etc/motd");
+    let (motd, writable) = (writable("/etc/motd"), writable("/usr/bin/tool"));
     let case = Case::of("signs-appeared-together")
         .joins_last(appeared(signs.clone()), &members)
         .joins_last(vec![vec![Vec::new(), signs.clone(), signs.clone()]], &members)
@@ -58,15 +57,13 @@ fn signs_appeared_together() {
         process_of("33", "52", "perl"),
         listener("4444", "53", "/tmp/x/setup"),
         listener("81", "54", "/home/eve/x/run"),
+        process_of("998", "51", "/opt/x/run"),
+        unit("x.service"),
+        motd,
     ];
     let miss = |case: Case, near: Found| case.ignores_last(appeared(vec![other_sign(), near]));
     let case = near_misses.into_iter().fold(case, miss);
-    let common = [
-        deleted("/usr/bin/old", "41"),
-        listener("81", "54", "/opt/x/run"),
-        process("51", "/opt/x/run"),
-        unit("x.service"),
-    ];
+    let common = [deleted("/usr/bin/old", "41"), listener("81", "54", "/opt/x/run"), process("51", "/opt/x/run")];
     common.clone().into_iter().fold(case.common(common.to_vec()), miss);
 }
 

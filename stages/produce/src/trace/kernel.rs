@@ -9,7 +9,7 @@ use crate::trace::{Draws, Scene};
 use crate::world::{KernelModule, Mark};
 
 /// Share of those who weaken AppArmor, per mille, that switch it off; the others leave some profiles that only complain.
-const APPARMOR_OFF: u32 = 200;
+const APPARMOR_OFF: u32 = 400;
 const MORE_COMPLAINING: [u32; 2] = [1, 6];
 
 impl Scene<'_> {

@@ -8,6 +8,12 @@ use crate::world::{CONNECTION_CHURN, EPHEMERAL, Mark, Since, Socket, remote_addr
 
 /// Share of connections, per mille.
 const CLOSED: u32 = 160;
+/// Share of those to the world, per mille, after which there is another one to the same server.
+const REOPENED: u32 = 600;
+/// Share of datagram sockets, per mille, that are open at the moment of the scan: an exchange is over in no time.
+const SEEN: u32 = 350;
+/// Share of a story's connections to the world, per mille, that go to another server than most (ATT&CK T1008).
+const OTHER_SERVERS: u32 = 150;
 
 fn protocol(trace: &SocketTrace, draws: &mut Draws) -> Protocol {
     match trace.protocol[..] {
@@ -35,11 +41,28 @@ impl Scene<'_> {
         };
         let Some(socket) = socket else { return };
         let mut socket = Socket { state: trace.state, mark: Some(mark), ..socket };
+        let talks = socket.state != SocketState::Listen;
+        if talks && socket.protocol == Protocol::Udp && !draws.moment.chance(SEEN) {
+            return;
+        }
         // As with anyone's connections, some are closed at the moment of the scan.
-        if socket.state != SocketState::Listen && socket.protocol != Protocol::Udp && draws.moment.chance(CLOSED) {
+        if talks && socket.protocol != Protocol::Udp && draws.moment.chance(CLOSED) {
+            let open = (trace.direction == Direction::Out && trace.remote == Remote::Public).then(|| socket.clone());
             socket.close();
+            let next = open.and_then(|open| self.next_connection(open, &mut draws));
+            self.world.sockets.extend(next);
         }
         self.world.sockets.push(socket);
+    }
+
+    /// Who closes a connection to a server has often opened the next one already.
+    fn next_connection(&mut self, last: Socket, draws: &mut Draws) -> Option<Socket> {
+        if !draws.moment.chance(REOPENED) {
+            return None;
+        }
+        let inode = self.world.ids.inode(Since::Scan(self.world.scan), &mut draws.moment);
+        let local_port = draws.moment.between(EPHEMERAL) as u16;
+        Some(Socket { local_port, inode, order: draws.moment.word(), ..last })
     }
 
     fn connection(&mut self, trace: &SocketTrace, pid: u32, draws: &mut Draws) -> Option<Socket> {
@@ -47,6 +70,8 @@ impl Scene<'_> {
         let (address, link) = match trace.remote {
             Remote::Previous => (hop?.previous?, Some(hop?.place)),
             Remote::Next => (hop?.next?, Some(hop?.place + 1)),
+            // Most of what one story does goes through one server.
+            Remote::Public if !draws.what.chance(OTHER_SERVERS) => (self.story.server, None),
             Remote::Public | Remote::Lan | Remote::Neighbour => {
                 (remote_address(trace.remote, self.host, &mut draws.what), None)
             }

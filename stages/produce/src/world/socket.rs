@@ -23,7 +23,11 @@ const OUTBOUND_CLOSED: u32 = 130;
 /// Share of the connections in private networks, per mille, that are with a neighbour.
 const NEIGHBOURS: u32 = 400;
 /// Share of the connections to others, per mille, that are of datagrams.
-const DATAGRAMS: u32 = 40;
+const DATAGRAMS: u32 = 15;
+/// Servers that a process talks to.
+const SERVERS: u32 = 4;
+const SERVER: u32 = 1 << 16;
+const CLIENTS: u32 = u32::MAX;
 const COIN: u32 = 1 << 24;
 const OUTBOUND: u32 = 1 << 20;
 
@@ -141,17 +145,22 @@ fn clients(host: &Host, scan: u32, processes: &[Process], ids: &mut Ids, sockets
     if served.is_empty() {
         return;
     }
+    let own = host.address.to_string();
     let streams = host.streams(Purpose::Socket);
     let slots = streams.at2(scan, COIN - 1).between(host.role.clients);
     for slot in 0..slots {
         let since = came(ids.since(|at| streams.at2(at, COIN + slot), scan, CONNECTION_CHURN), host, scan);
         let mut draw = streams.at2(since, 2 * COIN + slot);
         let listener = draw.pick(&served);
-        let remote = if draw.chance(450) { Remote::Lan } else { Remote::Public };
+        // A client may have several connections, and come back.
+        let mut client = streams.at2(CLIENTS, draw.below(slots));
+        // What waits on the private network is not reached from elsewhere.
+        let inside = client.chance(450) || listener.local_ip == own;
+        let remote = if inside { Remote::Lan } else { Remote::Public };
         let closed = draw.chance(CLIENTS_CLOSED);
         let inode = ids.inode(Since::Scan(since), &mut draw);
         let pid = handler(listener, processes, &mut draw);
-        let peer = (remote_address(remote, host, &mut draw), draw.between(EPHEMERAL) as u16);
+        let peer = (remote_address(remote, host, &mut client), draw.between(EPHEMERAL) as u16);
         let socket = Socket::connection(host, peer, inode, 0, &mut draw);
         let mut socket = Socket { local_port: listener.local_port, pid, ..socket };
         if closed {
@@ -164,8 +173,9 @@ fn clients(host: &Host, scan: u32, processes: &[Process], ids: &mut Ids, sockets
 /// The process that answers on a listener: a worker of its daemon, where there are any.
 fn handler(listener: &Socket, processes: &[Process], draw: &mut Draw) -> Option<u32> {
     let main = processes.iter().find(|process| Some(process.pid) == listener.pid)?;
-    let family: Vec<u32> = processes.iter().filter(|p| p.running == main.running).map(|p| p.pid).collect();
-    Some(*draw.pick(&family))
+    let workers = processes.iter().filter(|p| p.running == main.running && p.pid != main.pid);
+    let workers: Vec<u32> = workers.map(|process| process.pid).collect();
+    Some(if workers.is_empty() { main.pid } else { *draw.pick(&workers) })
 }
 
 fn outbound(host: &Host, scan: u32, processes: &[Process], ids: &mut Ids, sockets: &mut Vec<Socket>) {
@@ -179,13 +189,14 @@ fn outbound(host: &Host, scan: u32, processes: &[Process], ids: &mut Ids, socket
     for slot in OUTBOUND..OUTBOUND + slots {
         let since = came(ids.since(|at| streams.at2(at, COIN + slot), scan, CONNECTION_CHURN), host, scan);
         let mut draw = streams.at2(since, 2 * COIN + slot);
-        let remote = if draw.chance(250) { Remote::Lan } else { Remote::Public };
         let inode = ids.inode(Since::Scan(since), &mut draw);
         let owner = *draw.pick(&talking);
         if owner.container.is_some() {
             continue;
         }
-        let peer = (remote_address(remote, host, &mut draw), *draw.pick(&TABLES.networks.outbound_ports));
+        let mut server = streams.at2(owner.pid, SERVER + draw.below(SERVERS));
+        let remote = if server.chance(250) { Remote::Lan } else { Remote::Public };
+        let peer = (remote_address(remote, host, &mut server), *draw.pick(&TABLES.networks.outbound_ports));
         let mut socket = Socket::connection(host, peer, inode, owner.pid, &mut draw);
         if draw.chance(DATAGRAMS) {
             (socket.protocol, socket.remote_port) = (Protocol::Udp, *draw.pick(&TABLES.networks.datagram_ports));

@@ -52,6 +52,50 @@ fn no_shell_or_editor_of_a_healthy_host_has_a_connection() {
     assert!(talk.len() > 20 && talk.contains_key("/usr/bin/curl"), "{talk:?}");
 }
 
+#[test]
+fn an_attack_goes_through_one_server_mostly_and_nobody_outside_reaches_a_private_listener() {
+    let params = json!({"hosts": 300, "attack_rate": 0.6, "noise": {"missed": 0.0, "lookalikes": 0.0}});
+    let run = Run::new(params, 2);
+    // One of several connections may have the id of a benign one, if both are closed.
+    let ours: BTreeMap<_, _> = run
+        .truth()
+        .into_iter()
+        .filter(|line| line.chain_id.is_some())
+        .map(|line| ((line.host, line.scan, line.scanner, line.id), line.chain_id))
+        .collect();
+    let mut servers = BTreeMap::<String, BTreeMap<String, u32>>::new();
+    let (mut inside, mut outside) = (0, 0);
+    for (host, scan, report) in run.reports() {
+        let private = |address: &str| {
+            let address: std::net::IpAddr = address.parse().unwrap();
+            matches!(address, std::net::IpAddr::V4(v4) if v4.is_private())
+        };
+        let listens: BTreeSet<(&str, &str)> = report
+            .of_scanner("network")
+            .filter(|s| s.get("state") == Some("LISTEN") && private(s.get("lip").unwrap()))
+            .map(|s| (s.get("lip").unwrap(), s.get("lport").unwrap()))
+            .collect();
+        for socket in report.of_scanner("network").filter(|s| s.get("state") == Some("ESTABLISHED")) {
+            let (remote, key) =
+                (socket.get("rip").unwrap(), (host.clone(), scan, "network".to_owned(), socket.id.clone()));
+            match ours.get(&key) {
+                Some(Some(chain)) if !private(remote) => {
+                    *servers.entry(chain.clone()).or_default().entry(remote.to_owned()).or_default() += 1;
+                }
+                None if listens.contains(&(socket.get("lip").unwrap(), socket.get("lport").unwrap())) => {
+                    *(if private(remote) { &mut inside } else { &mut outside }) += 1;
+                }
+                _ => {}
+            }
+        }
+    }
+    let counts = servers.values().filter(|of| of.values().sum::<u32>() > 1);
+    let (most, all) =
+        counts.fold((0, 0), |(most, all), of| (most + of.values().max().unwrap(), all + of.values().sum::<u32>()));
+    assert!(all > 100 && most * 10 > all * 8 && most < all, "{most} of {all}");
+    assert!(inside > 100 && outside == 0, "{inside} from the private network, {outside} from elsewhere");
+}
+
 fn check(report: &Report, place: &str, seen: &mut Seen) {
     let mut processes = BTreeMap::<&str, &Finding>::new();
     for process in report.of_scanner("processes") {

@@ -17,10 +17,10 @@ mod workplace;
 
 /// Manifest, training split, data card and all documents that the card's version gives for [`Workplace::simulated`].
 const GOLDEN: [&str; 4] = [
-    "870c478a43622f330fa177d000a944b1e06de8a3925497c2b90d21eab67ca711",
-    "d10bf0a522990ef4385f3ebcf9ee9528ab0609c2c6d5d0c9e24a421eaa6d4286",
-    "7b480e3809855f110adfa5f173837ab26e8848abf6ca1bac5b2c8ed9f4c4bb5d",
-    "2a37d5c7580f9f6d3a582b102b3bdfaf9f87c89c1792ca3e81e8909a839dc376",
+    "70246229c77e5412efc98212899ac657ca46e04166c000f7557d7123f03fcb49",
+    "e1c8794315aa3793374fc8b566754cd97cca6f3131600d10555c6a1134b48de1",
+    "88ddfd069aedb77a38b5887b4e15cd08bad801fde280f4e9c2e5ad1f1de97e2a",
+    "f7d3468b535693556ef8addf5015ade61e2d3668bc0df262a345599f530cae13",
 ];
 
 #[test]

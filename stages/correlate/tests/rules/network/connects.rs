@@ -2,7 +2,7 @@
 
 use scan::Severity::{Critical, High, Low, Medium};
 
-use crate::harness::{BAD, Case, Found, inside, ioc, outside, process, process_of, with};
+use crate::harness::{BAD, Case, Found, inside, ioc, outside, process, process_of, socket, with};
 use crate::network::{COMMON, CONNECTION, RARE, connected, only_outside, waiting};
 
 #[test]
@@ -132,4 +132,19 @@ fn odd_program_speaks_ssh() {
         .ignores(vec![process("40", BAD), inside("40", BAD, "2222")])
         .ignores(vec![process("40", BAD), waiting(inside("40", BAD, "22"))])
         .ignores(vec![process("41", BAD), inside("40", BAD, "22")]);
+}
+
+#[test]
+fn closed_connection_to_same_address() {
+    let closed = || with(waiting(socket("50001", "ESTABLISHED", "41", "", "203.0.113.9", "443")), "pid", "");
+    let joined = &["tcp:50001:950001", CONNECTION];
+    let elsewhere = with(closed(), "rip", "203.0.113.10");
+    Case::of("closed-connection-to-same-address")
+        .common(vec![process("9", "/usr/bin/curl"), process("8", "/usr/bin/bash")])
+        .joins(vec![closed(), outside("40", BAD, "443")], joined)
+        .joins(vec![closed(), outside("40", RARE, "443")], joined)
+        .joins(vec![closed(), outside("40", "/usr/bin/bash", "443")], joined)
+        .ignores(vec![closed(), outside("40", "/usr/bin/curl", "443")])
+        .ignores(vec![elsewhere, outside("40", BAD, "443")])
+        .ignores(vec![closed(), waiting(outside("40", BAD, "443"))]);
 }

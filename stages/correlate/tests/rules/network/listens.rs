@@ -49,7 +49,8 @@ fn database_serves_outside_client() {
         .joins(vec![listens.clone(), client("5432", "41", POSTGRES)], &["tcp:5432:95432", "tcp:5432:95432#2"])
         .ignores(vec![on_loopback(listens.clone()), client("5432", "41", POSTGRES)])
         .ignores(vec![listens.clone(), private_client("5432", "41", POSTGRES)])
-        .ignores(vec![listens.clone(), waiting(client("5432", "41", POSTGRES))])
+        .joins(vec![listens.clone(), waiting(client("5432", "41", POSTGRES))], &["tcp:5432:95432", "tcp:5432:95432#2"])
+        .ignores(vec![listens.clone(), waiting(private_client("5432", "41", POSTGRES))])
         .ignores(vec![listens, client("5433", "41", POSTGRES)])
         .ignores(vec![listener("5433", "40", POSTGRES), client("5433", "41", POSTGRES)]);
 }
@@ -135,4 +136,19 @@ fn open_database_beside_temporary_program() {
     for database in closed.into_iter().chain(unserved) {
         case = case.ignores(scan(database, "33", flagged.clone()));
     }
+}
+
+#[test]
+fn closed_connection_to_odd_listener() {
+    let closed = waiting(client("8081", "41", "/usr/bin/x"));
+    let joined = &["tcp:8081:98081", "tcp:8081:98081#2"];
+    let common = listener("8081", "40", "/usr/sbin/nginx");
+    Case::of("closed-connection-to-odd-listener")
+        .common(vec![common.clone()])
+        .joins(vec![closed.clone(), listener("8081", "40", "/opt/x/run")], joined)
+        .joins(vec![closed.clone(), listener("8081", "40", "/usr/bin/watchd")], joined)
+        .ignores(vec![closed.clone(), common])
+        .ignores(vec![closed.clone(), on_loopback(listener("8081", "40", "/opt/x/run"))])
+        .ignores(vec![closed, listener("8082", "40", "/opt/x/run")])
+        .ignores(vec![client("8081", "41", "/usr/bin/x"), listener("8081", "40", "/opt/x/run")]);
 }

@@ -1,0 +1,74 @@
+//! Joins that ask what all others make of a scan: of clusters with each other, and of findings with what is suspected.
+//!
+//! A host that is attacked is hardly attacked twice. So what is suspicious in two places of one scan is of one attack, and what
+//! would be no reason to look elsewhere is one beside it.
+
+use std::collections::BTreeSet;
+
+use crate::facts::Facts;
+use crate::graph::Graph;
+use crate::join::Match;
+use crate::rule::{Beside, Join, Rule};
+use crate::sides::Members;
+use crate::usual::USUAL;
+
+/// Adds the matches of the late rules, in order, and makes the graph of all. Each rule sees what those before it joined.
+pub fn add(rules: &[Rule], findings: &[Facts<'_>], members: &Members<'_>, found: &mut Vec<Match<'_>>) -> Graph {
+    let mut graph = Graph::of(findings.len(), rules, found);
+    for (number, rule) in rules.iter().enumerate().filter(|(_, rule)| rule.join.is_late()) {
+        let scan = Scan { findings, members, graph: &graph };
+        let one = match &rule.join {
+            Join::Clusters { points } => scan.clusters(number, *points),
+            Join::Beside(beside) => scan.beside(number, beside),
+            _ => None,
+        };
+        if let Some(one) = one {
+            found.push(one);
+            graph = Graph::of(findings.len(), rules, found);
+        }
+    }
+    graph
+}
+
+struct Scan<'s, 'a> {
+    findings: &'s [Facts<'a>],
+    members: &'s Members<'s>,
+    graph: &'s Graph,
+}
+
+impl Scan<'_, '_> {
+    fn clusters<'r>(&self, rule: usize, points: u8) -> Option<Match<'r>> {
+        let graph = self.graph;
+        let of = |index: &usize| graph.cluster[*index].filter(|cluster| graph.suspicion(*cluster) >= points);
+        let clusters: BTreeSet<usize> = self.members.left(rule).iter().filter_map(of).collect();
+        if clusters.len() < 2 {
+            return None;
+        }
+        let all = (0..self.findings.len()).filter(|index| of(index).is_some_and(|own| clusters.contains(&own)));
+        Some(Match::new(rule, String::new(), all.collect(), Vec::new()))
+    }
+
+    fn beside<'r>(&self, rule: usize, beside: &Beside) -> Option<Match<'r>> {
+        let cluster = self.graph.most_suspicious(beside.points)?;
+        let right = self.graph.members(cluster);
+        if beside.with.is_some() && !self.members.right(rule).iter().any(|index| right.binary_search(index).is_ok()) {
+            return None;
+        }
+        let mut left = self.members.left(rule).into_owned();
+        left.retain(|&index| self.is_free(index, cluster, beside));
+        // What is only rare must not become most of what is suspected.
+        let outweighs = beside.in_10000.is_some() && left.len() * 2 > right.len();
+        (!left.is_empty() && !outweighs).then(|| Match::new(rule, String::new(), left, right))
+    }
+
+    /// What is rare counts where nothing else joins it. What is asked for by name brings along what it is joined with, unless that
+    /// is suspected by itself.
+    fn is_free(&self, index: usize, cluster: usize, beside: &Beside) -> bool {
+        match (self.graph.cluster[index], beside.in_10000) {
+            (None, Some(most)) => USUAL.is_rare(&self.findings[index], most),
+            (None, None) => true,
+            (Some(own), None) => own != cluster && self.graph.suspicion(own) < beside.points,
+            (Some(_), Some(_)) => false,
+        }
+    }
+}
