@@ -16,10 +16,10 @@ fn sample() -> ProduceParams {
 }
 
 /// The digest of the scans. Where it moves, those of [`GOLDEN`] do so too, and `correlate` need not have changed.
-const SCANS: &str = "eed8d2f358";
+const SCANS: &str = "b8d58907f2";
 
 /// Of findings and correlations. Where they move and the scans did not, the same input gives other bytes: raise the card's version.
-const GOLDEN: [&str; 2] = ["2e797e7c85", "d6a2972ae2"];
+const GOLDEN: [&str; 2] = ["2706708dd1", "637350741b"];
 
 fn run<S: Stage>(
     directory: &Path,

@@ -66,6 +66,9 @@ impl Scene<'_> {
             }
         }
         let anomaly = *draws.what.pick(&trace.anomaly);
+        // The kernel takes no second module of one name.
+        let loaded = &self.world.modules.loaded;
+        names.retain(|(_, name)| loaded.iter().all(|module| module.name != *name));
         for (path, name) in names {
             self.world.modules.loaded.push(KernelModule {
                 name,

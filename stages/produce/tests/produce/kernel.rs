@@ -70,3 +70,16 @@ fn attacks_touch_whatever_there_is_to_weaken_and_give_values_that_harmless_hosts
     let alone: Vec<_> = by_role[&Role::Chain].difference(&by_role[&Role::Lookalike]).collect();
     assert!(alone.is_empty(), "only attacks set {alone:?}");
 }
+
+#[test]
+fn no_module_unit_or_program_is_there_twice() {
+    let run = Run::new(json!({"hosts": 300, "attack_rate": 1.0, "noise": {"lookalikes": 3.0}}), 2);
+    for (host, scan, report) in run.reports() {
+        for scanner in ["modules", "systemd_units", "suid_sgid"] {
+            let mut ids = BTreeSet::new();
+            for finding in report.of_scanner(scanner) {
+                assert!(ids.insert(&finding.id), "{host}, scan {scan}: {scanner} lists {} twice", finding.id);
+            }
+        }
+    }
+}
