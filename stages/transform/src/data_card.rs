@@ -34,8 +34,10 @@ const LIMITS: &str = "\n## Limits\n
 - Simulated hosts are synthetic: drawn from tables and a seed. Nothing is claimed about how results carry over to real hosts.
 - The task `correlation` asks for what its prompt shows. Some correlations are in the documents but in none of its answers: those that
   need another scan (of another host, which has the other end of a connection, or an earlier one of this host), which is not in the
-  prompt, and weak links, which join findings with what else is on the host, whether it is listed or not. What several hosts share is
-  marked in the list. A prompt lists a correlation wholly or one finding of it at most, so of a large cluster it shows a part.
+  prompt; weak links, which join findings with what else is on the host, whether it is listed or not; and what stands beside a
+  suspected cluster, which follows from points that no line tells. What several hosts share is marked in the list. A prompt lists a
+  correlation wholly or one finding of it at most, so of a large cluster it shows a part. That clean hosts hardly ever show two signs
+  of one program together is an answer too, and which signs these are stands in no prompt: a model learns it from the examples.
 - Lines do not say whether their host was simulated. Host names, paths and addresses of real reports are in the text as the
   reports have them.
 - Classes are thinned to the limits in `manifest.json`, so their shares are not those of any fleet.
