@@ -14,8 +14,8 @@ use correlate::baseline::{Baseline, Sightings};
 use correlate::fleet::{self, Comparison, Seen};
 use correlate::host;
 use correlate::rule::RULES;
+use correlate::tally::Count;
 use correlate::terms::Terms;
-use correlate::usual::Count;
 use scan::{Finding, ScanFile, Scans};
 
 fn main() -> ExitCode {

@@ -22,7 +22,7 @@ use crate::role;
 use crate::sides::Ruleset;
 use crate::tags::{self, NAME_PATTERN, PROCESS_NOVEL};
 use crate::terms::{self, Terms};
-use crate::traces::TRACES;
+use crate::traces::{SUSPECTED, TRACES};
 
 /// What every host is computed with.
 pub struct Setting<'s> {
@@ -102,7 +102,16 @@ pub fn scan(
     let role = role::infer(&facts, container);
     let tags: Vec<BTreeSet<String>> =
         facts.iter().zip(&sightings).map(|(facts, seen)| tags::of(setting.profile, facts, seen.count)).collect();
-    let traces: Vec<BTreeSet<&str>> = facts.iter().map(|facts| TRACES.techniques(facts)).collect();
+    let suspected =
+        |index: usize| graph.cluster[index].is_some_and(|cluster| graph.suspicion(cluster) >= setting.suspect_at);
+    let traces = |(index, facts): (usize, &Facts<'_>)| {
+        let mut techniques = TRACES.techniques(facts);
+        if suspected(index) {
+            techniques.extend(SUSPECTED.techniques(facts));
+        }
+        techniques
+    };
+    let traces: Vec<BTreeSet<&str>> = facts.iter().enumerate().map(traces).collect();
     let prevalence: Vec<Option<Prevalence>> = facts.iter().map(|facts| facts.prevalence).collect();
     drop(facts);
     let earlier_scans = past.baseline.scans();
@@ -146,7 +155,7 @@ pub fn scan(
                 graph_degree: joined.len() as u32,
                 cluster_id: graph.cluster[index].map(cluster_id),
                 cluster_suspicion: suspicion,
-                suspected: suspicion.is_some_and(|points| points >= setting.suspect_at),
+                suspected: suspected(index),
                 tags: tags.into_iter().collect(),
                 scanner,
             }

@@ -7,7 +7,8 @@
 //! - [`rule`]: correlation rules as data (`rules/README.md`); [`soundness`]: what can be wrong with them. [`sides`], [`join`]:
 //!   evaluate them on a scan. [`history`]: joins with earlier scans. [`fleet`]: joins across hosts. [`graph`]: clusters, and
 //!   [`late`]: the joins that ask for them.
-//! - [`subject`], [`usual`]: what clean hosts never show of one program. [`traces`]: techniques of single findings.
+//! - [`subject`], [`sign`], [`usual`]: what clean hosts never show of one program; [`tally`] counts it. [`traces`]: techniques of single
+//!   findings.
 //! - [`record`]: the lines of the artifacts `findings` and `correlations`. [`lines`]: reads them back, a scan at a time.
 //!
 //! It knows nothing of truth, prompts or documents.
@@ -31,10 +32,12 @@ pub mod risk;
 pub mod role;
 pub mod rule;
 pub mod sides;
+pub mod sign;
 pub mod soundness;
 pub mod stage;
 pub mod subject;
 pub mod tags;
+pub mod tally;
 pub mod terms;
 pub mod traces;
 pub mod usual;

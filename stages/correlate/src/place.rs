@@ -10,6 +10,9 @@ const LOCAL: [&str; 3] = ["/usr/local/", "/opt/", "/srv/"];
 const PACKAGED: [&str; 6] = ["/usr/", "/bin/", "/sbin/", "/lib/", "/lib64/", "/snap/"];
 /// Endings that a stem is without.
 const ENDINGS: [&str; 8] = [".service", ".timer", ".socket", ".conf", ".lock", ".so", ".sh", ".ko"];
+/// Directories whose files have nothing else in common, beside those of packages and the homes of users.
+const SHARED: [&str; 10] =
+    ["/tmp", "/var/tmp", "/dev/shm", "/etc", "/var", "/root", "/opt", "/srv", "/usr/local/bin", "/usr/local/sbin"];
 const SHELLS: [&str; 7] = ["sh", "bash", "dash", "zsh", "ksh", "ash", "busybox"];
 const INTERPRETERS: [&str; 6] = ["python", "perl", "ruby", "node", "php", "java"];
 const DATABASES: [&str; 6] = ["postgres", "mysqld", "mariadbd", "mongod", "redis-server", "memcached"];
@@ -62,6 +65,12 @@ pub fn kind(path: &str, rare: bool) -> String {
     };
     let marks = [(rare, "rare "), (hidden(path), "hidden "), (INSTALLERS.contains(&name), "installer ")];
     marks.iter().filter(|(holds, _)| *holds).map(|(_, mark)| *mark).chain([place]).collect()
+}
+
+/// Whether files of all kinds lie in a directory.
+pub fn shared(directory: &str) -> bool {
+    let home = directory.strip_prefix("/home/").is_some_and(|user| !user.contains('/'));
+    home || SHARED.contains(&directory)
 }
 
 /// A path without the `/usr` of directories that have a link to them in the root, so that `/bin/x` and `/usr/bin/x` are one file.
@@ -177,6 +186,12 @@ mod tests {
     fn a_file_has_one_path_where_directories_are_merged() {
         assert_eq!(merged("/usr/bin/dash"), merged("/bin/dash"));
         assert_eq!(merged("/usr/local/bin/dash"), "/usr/local/bin/dash");
+    }
+
+    #[test]
+    fn directories_are_of_one_program_or_of_all() {
+        assert!(["/tmp", "/home/eve", "/usr/local/bin", "/opt"].into_iter().all(shared));
+        assert!(!["/opt/watchd", "/home/eve/bin", "/var/tmp/.x", "/usr/local/lib/x"].into_iter().any(shared));
     }
 
     #[test]

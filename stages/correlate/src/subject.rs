@@ -1,8 +1,8 @@
-//! What findings speak of: a process, a program, a file, a unit, a module. Findings of one subject share a pid, a path or, where
-//! the name is no common one, its stem.
+//! What findings speak of: a process, a program, a file, a unit, a module. Findings of one subject share a pid, a path, a directory
+//! of their own or one that anyone may write, or, where the name is no common one, its stem.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::facts::Facts;
 use crate::field::Field;
@@ -10,12 +10,16 @@ use crate::fleet::Prevalence;
 use crate::graph::Clusters;
 use crate::place;
 
+/// What the scanner calls a directory of PATH that anyone may write.
+const OPEN_DIRECTORY: &str = "path_dir_world_writable";
+
 /// What makes two findings speak of one thing.
 #[derive(PartialEq, Eq, Hash)]
 enum Name<'a> {
     Pid(&'a str),
     Path(&'a str),
     Stem(Cow<'a, str>),
+    Directory(&'a str),
 }
 
 /// Groups `members` (places among `findings`) by what they speak of; each group and the groups are in the order of findings.
@@ -24,8 +28,9 @@ pub fn subjects<'a>(findings: &[Facts<'a>], members: &[usize]) -> Vec<Vec<usize>
     let mut clusters = Clusters::new(members.len());
     let mut first: HashMap<Name<'a>, usize> = HashMap::new();
     let mut named = vec![false; members.len()];
+    let open: HashSet<&str> = members.iter().filter_map(|&index| open_directory(&findings[index])).collect();
     for (place, &index) in members.iter().enumerate() {
-        for name in names(&findings[index]).into_iter().flatten() {
+        for name in names(&findings[index], &open).into_iter().flatten() {
             named[place] = true;
             let known = *first.entry(name).or_insert(place);
             clusters.join([known, place].into_iter());
@@ -58,9 +63,29 @@ fn path<'a>(facts: &Facts<'a>) -> Option<&'a str> {
 }
 
 /// The names under which a finding can meet others.
-fn names<'a>(facts: &Facts<'a>) -> [Option<Name<'a>>; 3] {
+fn names<'a>(facts: &Facts<'a>, open: &HashSet<&str>) -> [Option<Name<'a>>; 4] {
     let stem = telling(facts).then(|| facts.get(&Field::Stem)).flatten();
-    [facts.terms.pid.map(Name::Pid), path(facts).map(Name::Path), stem.map(Name::Stem)]
+    [
+        facts.terms.pid.map(Name::Pid),
+        path(facts).map(Name::Path),
+        stem.map(Name::Stem),
+        directory(facts, open).map(Name::Directory),
+    ]
+}
+
+/// The directory that brings a file together with others: one of its own, or one of `open`. What packages install lies beside much
+/// that has nothing to do with it.
+fn directory<'a>(facts: &Facts<'a>, open: &HashSet<&str>) -> Option<&'a str> {
+    open_directory(facts).or_else(|| {
+        let path = path(facts).filter(|path| place::place(path) != Some("packaged"))?;
+        let (directory, _) = path.rsplit_once('/')?;
+        (open.contains(directory) || telling(facts) && !place::shared(directory)).then_some(directory)
+    })
+}
+
+/// A directory of PATH that anyone may write.
+fn open_directory<'a>(facts: &Facts<'a>) -> Option<&'a str> {
+    (facts.finding.get("rule") == Some(OPEN_DIRECTORY)).then(|| path(facts)).flatten()
 }
 
 /// Whether a name is so uncommon that two findings that bear it hardly do so by chance.
@@ -95,6 +120,21 @@ mod tests {
             ("mac", plain("apparmor", "")),
         ];
         assert_eq!(of(&found), [vec![0, 1, 2, 3, 4, 5], vec![6]]);
+    }
+
+    #[test]
+    fn a_directory_of_its_own_or_an_open_one_brings_files_together() {
+        let plain = |id: &str, description: &str| Finding::new(id, "t", Severity::Info, description);
+        let found = [
+            ("processes", plain("7", "/opt/tool/bin/run")),
+            ("world_writable", plain("/opt/tool/bin/other", "")),
+            ("processes", plain("8", "/tmp/run-a")),
+            ("processes", plain("9", "/tmp/go-b")),
+            ("world_writable", plain("/usr/local/bin", "").with("rule", "path_dir_world_writable")),
+            ("processes", plain("10", "/usr/local/bin/ls")),
+            ("suid_sgid", plain("/usr/local/sbin/mount", "")),
+        ];
+        assert_eq!(of(&found), [vec![0, 1], vec![2], vec![3], vec![4, 5], vec![6]]);
     }
 
     #[test]

@@ -10,10 +10,14 @@ use crate::field::Field;
 use crate::knowledge::embedded;
 use crate::rule::{Test, all_hold};
 
-/// The table of this build.
+/// What findings say by themselves.
 pub static TRACES: LazyLock<Traces> = LazyLock::new(|| Traces::new(embedded(include_str!("../knowledge/traces.yaml"))));
 
-/// `knowledge/traces.yaml`, by scanner.
+/// What findings of a suspected cluster say beyond that.
+pub static SUSPECTED: LazyLock<Traces> =
+    LazyLock::new(|| Traces::new(embedded(include_str!("../knowledge/suspected.yaml"))));
+
+/// A table of traces, by scanner.
 pub struct Traces {
     by_scanner: HashMap<String, Vec<Trace>>,
 }
@@ -56,9 +60,14 @@ mod tests {
                 TRACES.techniques(&Facts::alone(scanner, finding)).into_iter().map(Into::into).collect();
             own.join(" ")
         };
+        let in_suspected = |scanner: &str, finding: &Finding| -> Vec<String> {
+            SUSPECTED.techniques(&Facts::alone(scanner, finding)).into_iter().map(Into::into).collect()
+        };
         let process = |argv0: &str| Finding::new("7", "t", Severity::Info, argv0).with("uid", "33");
         assert_eq!(techniques("processes", &process("/tmp/.x")), "T1059.004 T1105 T1190 T1564.001");
-        assert_eq!(techniques("processes", &process("/usr/sbin/nginx")), "");
+        let nginx = process("/usr/sbin/nginx");
+        assert_eq!(techniques("processes", &nginx), "");
+        assert!(in_suspected("processes", &nginx).contains(&"T1505.003".to_owned()));
         let socket = |port: &str, far: &str| {
             let socket = Finding::new("t", "t", Severity::Info, "").with("state", "ESTABLISHED").with("lport", port);
             socket.with("rport", far).with("rip", "203.0.113.9").with("exe", "/usr/bin/psql")
@@ -70,7 +79,8 @@ mod tests {
 
     #[test]
     fn every_technique_is_one_of_attack() {
-        let all = TRACES.by_scanner.values().flatten().flat_map(|trace| &trace.techniques);
+        let both = [&TRACES, &SUSPECTED].into_iter().flat_map(|table| table.by_scanner.values().flatten());
+        let all: Vec<&String> = both.flat_map(|trace| &trace.techniques).collect();
         let form = |id: &str| id.len() == 5 || (id.len() == 9 && &id[5..6] == ".");
         assert!(all.into_iter().all(|id| id.starts_with('T') && form(id)));
     }

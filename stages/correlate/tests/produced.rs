@@ -19,7 +19,7 @@ fn sample() -> ProduceParams {
 const SCANS: &str = "b8d58907f2";
 
 /// Of findings and correlations. Where they move and the scans did not, the same input gives other bytes: raise the card's version.
-const GOLDEN: [&str; 2] = ["2706708dd1", "637350741b"];
+const GOLDEN: [&str; 2] = ["b6558e5d0d", "7f3c3a22a9"];
 
 fn run<S: Stage>(
     directory: &Path,

@@ -188,8 +188,13 @@ fn writable_program_beside_connection() {
     let attack = || vec![outside("40", rare, "443"), process("40", rare), suid(rare)];
     let file = writable("/usr/bin/keeper");
     let database = "/usr/sbin/mysqld";
-    let open =
-        vec![listener("3306", "41", database), client("3306", "41", database), process_of("106", "41", database)];
+    let open = vec![
+        listener("3306", "41", database),
+        client("3306", "41", database),
+        process_of("106", "41", database),
+        ioc("/tmp/x/dump", "42", High),
+        process_of("106", "42", "/tmp/x/dump"),
+    ];
     joins_beside(
         Case::of("writable-program-beside-connection"),
         std::slice::from_ref(&file),
@@ -201,7 +206,7 @@ fn writable_program_beside_connection() {
     .ignores(beside(&writable("/etc/keeper.conf"), attack()))
     .ignores(beside(&checked("/usr/bin/keeper", "file_capability"), attack()))
     .common(vec![process_of("106", "41", database)])
-    .joins(beside(&file, open), &["/usr/bin/keeper", "tcp:3306:93306", "tcp:3306:93306#2"])
+    .joins(beside(&file, open), &["/usr/bin/keeper", "/tmp/x/dump:42", "tcp:3306:93306", "tcp:3306:93306#2", "42"])
     .common(vec![file.clone()])
     .ignores(beside(&file, attack()));
 }

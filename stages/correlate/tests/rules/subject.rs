@@ -3,6 +3,7 @@ use scan::Severity::High;
 use crate::harness::{Case, Scan, client, listener, mac, outside, process_of, suid, unit, with, writable};
 
 const SHELL: &str = "/usr/bin/bash";
+const CRON: &str = "/usr/sbin/cron";
 const POSTGRES: &str = "/usr/lib/postgresql/15/bin/postgres";
 
 /// A shell of a service that listens: no clean host has that.
@@ -39,7 +40,13 @@ fn signs_unseen_together() {
     checked(Case::of("signs-unseen-together").joins_rare(one, &members))
         .common([daily(), odd()].concat())
         .joins([daily(), odd()].concat(), &["tcp:4444:94444", "tcp:50000:950000"])
-        .ignores(daily());
+        .ignores(daily())
+        // What other daemons do every day and cron never does.
+        .common(vec![process_of("0", "70", CRON)])
+        .joins(
+            vec![listener("80", "70", CRON), outside("70", CRON, "443"), process_of("0", "70", CRON)],
+            &["tcp:50000:950000", "tcp:80:980"],
+        );
 }
 
 #[test]
