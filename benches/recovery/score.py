@@ -20,6 +20,13 @@ class Clusters:
     def __init__(self):
         self.members = defaultdict(Counter)
         self.techniques = defaultdict(set)
+        self.by_scan = defaultdict(list)
+
+    def of_scan(self, host, scan):
+        if not self.by_scan:
+            for key in self.members:
+                self.by_scan[key[:2]].append(key)
+        return self.by_scan.get((host, scan), ())
 
     def add(self, cluster, finding, techniques=()):
         self.members[cluster][finding] += 1
@@ -96,15 +103,28 @@ def pid_joined(findings):
     return by_pid
 
 
+def techniques(found, clusters):
+    """How many techniques each cluster bears that is mostly of one chain, and whether one of them would be of a chain of another
+    template as well: what naming many is worth by chance."""
+    sizes, hits = [], []
+    ordered = sorted(found.items())
+    for place, ((host, scan, _), (template, findings, _)) in enumerate(ordered):
+        later = (own for _, (name, _, own) in ordered[place:] + ordered[:place] if name != template)
+        other = next(later, set())
+        for key in clusters.of_scan(host, scan):
+            members = clusters.members[key]
+            if (members & findings).total() >= PURE * members.total():
+                sizes.append(len(clusters.techniques[key]))
+                hits.append(bool(other & clusters.techniques[key]))
+    return sizes, hits
+
+
 def compare(found, attacked, clusters):
     """Scores of chains and of sightings by template, and counts of suspected clusters."""
-    by_scan = defaultdict(list)
-    for key in clusters.members:
-        by_scan[key[:2]].append(key)
     chains, scans, true = defaultdict(Score), defaultdict(Score), set()
     for (host, scan, chain), (template, findings, techniques) in found.items():
         recovered = False
-        for key in by_scan[host, scan]:
+        for key in clusters.of_scan(host, scan):
             members = clusters.members[key]
             held = (members & findings).total()
             pure = held >= PURE * members.total()
