@@ -33,7 +33,7 @@ pub struct CorrelateParams {
 
 impl Default for CorrelateParams {
     fn default() -> Self {
-        CorrelateParams { profile: Profile::default(), suspect_at: 50 }
+        CorrelateParams { profile: Profile::default(), suspect_at: 45 }
     }
 }
 

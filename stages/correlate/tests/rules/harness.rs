@@ -188,7 +188,7 @@ pub fn last(hosts: &[Vec<Scan>]) -> (Vec<EnrichedFinding>, Vec<Correlation>) {
     }
     let fleet = comparison.finish(&RULES);
     let rules = Ruleset::new(&RULES);
-    let setting = Setting { profile: Profile::Intended, rules: &rules, fleet: &fleet, suspect_at: 50 };
+    let setting = Setting { profile: Profile::Intended, rules: &rules, fleet: &fleet, suspect_at: 45 };
     let (mut past, mut last) = (Past::default(), Default::default());
     for (number, scan) in hosts[0].iter().enumerate() {
         let findings = scan.iter().map(|(scanner, finding)| ((*scanner).to_owned(), finding.clone())).collect();
