@@ -97,8 +97,6 @@ def table(results):
             print(f"| {result['noise']:.2f} | {method} | {recalls} | {row['precision']:.3f} | {row['suspected']} "
                   f"| {row['on_clean_hosts']} | {known['observable']} + {held_out['observable']} "
                   f"| {known['unobservable']} + {held_out['unobservable']} |")
-
-
     for result in results:
         named = result["methods"]["correlate"]["techniques"]
         print(f"\nNoise {result['noise']:.2f}: a suspected cluster bears {named['mean']:.1f} techniques ({named['most']} at most), and "
