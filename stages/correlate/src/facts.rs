@@ -9,6 +9,7 @@ use crate::fleet::Prevalence;
 use crate::knowledge::KNOWLEDGE;
 use crate::place::{self, base_name};
 use crate::terms::Terms;
+use crate::tools::TOOLS;
 
 /// How a finding relates to the host's earlier scans.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,12 +48,15 @@ pub struct Facts<'a> {
     pub first_seen: Option<u32>,
     /// On how many hosts what it names is; unknown where there are too few hosts to say, and while they are compared.
     pub prevalence: Option<Prevalence>,
+    /// What the host is for, as its scan tells; unknown while hosts are compared.
+    pub host_role: Option<&'a str>,
 }
 
 impl<'a> Facts<'a> {
     /// A finding by itself, without history.
     pub fn alone(scanner: &'a str, finding: &'a Finding) -> Facts<'a> {
-        Facts { scanner, finding, terms: Terms::of(scanner, finding), change: None, first_seen: None, prevalence: None }
+        let terms = Terms::of(scanner, finding);
+        Facts { scanner, finding, terms, change: None, first_seen: None, prevalence: None, host_role: None }
     }
 
     /// A field's value, where the finding has one.
@@ -70,6 +74,7 @@ impl<'a> Facts<'a> {
             Field::Place => self.located().and_then(place::place),
             Field::Hidden => self.located().map(|path| yes_or_no(place::hidden(path))),
             Field::Disguised => terms.argv0.zip(self.program()).map(|(name, path)| yes_or_no(disguised(name, path))),
+            Field::Renamed => terms.argv0.zip(terms.program).map(|(name, path)| yes_or_no(renamed(name, path))),
             Field::Stem => self.name().and_then(place::stem),
             Field::Account => self.finding.get("uid").and_then(|uid| uid.parse().ok()).map(account),
             Field::Prevalence => self.prevalence.map(Prevalence::name),
@@ -84,7 +89,10 @@ impl<'a> Facts<'a> {
             Field::Local => self.finding.get("lip").and_then(place::reach),
             Field::State => self.finding.get("state"),
             Field::Direction => self.direction(),
+            Field::Offensive => TOOLS.offensive(self).then_some("yes"),
             Field::Service => self.service(),
+            Field::ServerPort => self.server_port(),
+            Field::HostRole => self.host_role,
             Field::Path => terms.path,
             Field::Directory => self.located().and_then(|path| path.rsplit_once('/')).map(|(directory, _)| directory),
             Field::Module => terms.module,
@@ -146,6 +154,17 @@ impl<'a> Facts<'a> {
         port.map(place::service)
     }
 
+    /// The port of the end that serves; none where neither end or either may.
+    fn server_port(&self) -> Option<&'a str> {
+        let near = self.terms.port?;
+        let far = self.finding.get("rport").filter(|_| self.finding.get("state") != Some("LISTEN"));
+        match (place::client_port(near), far.filter(|port| !place::client_port(port))) {
+            (true, Some(far)) => Some(far),
+            (false, None) => Some(near),
+            _ => None,
+        }
+    }
+
     /// `CLIENT:PORT>SERVER:PORT`, the same text from both ends of a connection and from those of no other.
     fn connection(&self, ends: [&str; 4]) -> Option<String> {
         let get = |key| self.finding.get(key).filter(|text| !text.is_empty());
@@ -172,6 +191,14 @@ fn disguised(argv0: &str, program: &str) -> bool {
     program.starts_with('/') && argv0.starts_with('[')
 }
 
+/// A program calls itself by another name than that of its file. Login shells begin with a dash, daemons may end theirs with a colon, files
+/// with a version (`python3`, `python3.11`); shells are one program under many names.
+fn renamed(argv0: &str, program: &str) -> bool {
+    let word = argv0.split_whitespace().next().unwrap_or_default().trim_start_matches('-').trim_end_matches(':');
+    let (own, file) = (base_name(word), base_name(program));
+    !(own.starts_with(file) || file.starts_with(own) || place::shell(own) && place::shell(file))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -187,6 +214,38 @@ mod tests {
         let value = |finding, field| Facts::alone("network", finding).get(&field).map(Cow::into_owned);
         assert_eq!(value(&client, Field::ConnectionOut).as_deref(), Some("10.0.0.1:50000>10.0.0.2:22"));
         assert_eq!(value(&client, Field::ConnectionOut), value(&server, Field::ConnectionIn));
+    }
+
+    #[test]
+    fn a_name_that_is_not_the_files_is_told() {
+        let renamed = |argv0: &str, path: &str| super::renamed(argv0, path);
+        assert!(
+            renamed("ps -ef", "/usr/bin/x")
+                && renamed("[kworker/0:1]", "/tmp/x")
+                && renamed("/usr/sbin/nginx", "/tmp/y")
+        );
+        for (argv0, path) in [
+            ("sshd: eve@pts/0", "/usr/sbin/sshd"),
+            ("-bash", "/usr/bin/bash"),
+            ("sh", "/usr/bin/dash"),
+            ("python3 app.py", "/usr/bin/python3.11"),
+            ("./x", "/tmp/x"),
+        ] {
+            assert!(!renamed(argv0, path), "{argv0} of {path}");
+        }
+    }
+
+    #[test]
+    fn the_port_that_serves_is_told_where_one_end_is_a_clients() {
+        let port = |state: &str, near: &str, far: &str| {
+            let socket = Finding::new("tcp:1:2", "t", Severity::Info, "");
+            let socket = socket.with("state", state).with("lport", near).with("rport", far);
+            Facts::alone("network", &socket).get(&Field::ServerPort).map(Cow::into_owned)
+        };
+        assert_eq!(port("ESTABLISHED", "50000", "443").as_deref(), Some("443"));
+        assert_eq!(port("TIME_WAIT", "22", "50000").as_deref(), Some("22"));
+        assert_eq!(port("LISTEN", "22", "0").as_deref(), Some("22"));
+        assert_eq!((port("ESTABLISHED", "50000", "50001"), port("TIME_WAIT", "80", "443")), (None, None));
     }
 
     #[test]

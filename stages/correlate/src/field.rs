@@ -22,6 +22,8 @@ pub enum Field {
     Place,
     Hidden,
     Disguised,
+    Renamed,
+    Offensive,
     Stem,
     Account,
     Prevalence,
@@ -39,6 +41,8 @@ pub enum Field {
     State,
     Direction,
     Service,
+    ServerPort,
+    HostRole,
     Path,
     Directory,
     Module,
@@ -49,7 +53,7 @@ pub enum Field {
 }
 
 /// Every field but those of the metadata, by the name that rules use.
-pub const FIELDS: [(&str, Field); 34] = [
+pub const FIELDS: [(&str, Field); 38] = [
     ("scanner", Field::Scanner),
     ("id", Field::Id),
     ("severity", Field::Severity),
@@ -61,6 +65,8 @@ pub const FIELDS: [(&str, Field); 34] = [
     ("place", Field::Place),
     ("hidden", Field::Hidden),
     ("disguised", Field::Disguised),
+    ("renamed", Field::Renamed),
+    ("offensive", Field::Offensive),
     ("stem", Field::Stem),
     ("account", Field::Account),
     ("prevalence", Field::Prevalence),
@@ -78,6 +84,8 @@ pub const FIELDS: [(&str, Field); 34] = [
     ("state", Field::State),
     ("direction", Field::Direction),
     ("service", Field::Service),
+    ("server_port", Field::ServerPort),
+    ("host_role", Field::HostRole),
     ("path", Field::Path),
     ("directory", Field::Directory),
     ("module", Field::Module),

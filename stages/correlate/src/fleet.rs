@@ -1,7 +1,8 @@
 //! Values that several hosts share: what the rules that compare hosts are answered from.
 //!
 //! Collected in a pass of its own, because a host's lines are written before the next host is read. Held in memory: only
-//! values that such a rule asks for, and after the pass only those that are shared; and how many hosts each name is on.
+//! values that such a rule asks for, and after the pass only those that are shared; and how many hosts each name is on, and each
+//! scanner says anything of.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -16,7 +17,7 @@ use crate::rule::{Join, Rule, Side};
 
 /// Fewer hosts say nothing about what is rare.
 const FEWEST_HOSTS: usize = 20;
-/// A name on at most this share of the hosts is on few.
+/// A name on at most this share of the hosts that a scanner says anything of is on few.
 const FEW: usize = 50;
 /// On so many, whatever the number of hosts.
 const ALWAYS_FEW: u32 = 2;
@@ -26,7 +27,7 @@ const ALWAYS_FEW: u32 = 2;
 pub struct Fleet {
     shared: HashMap<usize, HashMap<String, Vec<String>>>,
     hosts_with: HashMap<String, u32>,
-    hosts: usize,
+    hosts_of: HashMap<String, usize>,
 }
 
 /// On how many hosts a program, module, unit or file is.
@@ -35,7 +36,7 @@ pub struct Fleet {
 pub enum Prevalence {
     /// On no other host.
     One,
-    /// On two, or on at most one host in fifty.
+    /// On two, or on at most one in fifty of the hosts that the scanner says anything of.
     Few,
     /// On more.
     Many,
@@ -57,7 +58,7 @@ impl Prevalence {
 pub struct Comparison {
     holders: HashMap<(usize, String), BTreeSet<(Part, String)>>,
     hosts_with: HashMap<String, u32>,
-    hosts: usize,
+    hosts_of: HashMap<String, usize>,
 }
 
 /// What one host adds.
@@ -65,6 +66,7 @@ pub struct Comparison {
 pub struct Seen {
     values: HashSet<(usize, Part, String)>,
     names: HashSet<String>,
+    scanners: HashSet<String>,
 }
 
 /// Which set of a rule a value is of.
@@ -83,13 +85,16 @@ pub fn scanners(rules: &[Rule]) -> HashSet<&str> {
 }
 
 fn asks_prevalence(rule: &Rule) -> bool {
-    let unusual = matches!(rule.join, Join::Unusual { .. } | Join::Beside(_));
+    let unusual = matches!(rule.join, Join::Unusual { .. } | Join::Rare(_) | Join::Beside(_));
     unusual || rule.sides().flat_map(Side::fields).any(|field| matches!(field, Field::Prevalence | Field::Kind))
 }
 
 /// Collects the values of one scan.
 pub fn collect(rules: &[Rule], results: &[ScannerResult], seen: &mut Seen) {
-    for result in results {
+    for result in results.iter().filter(|result| !result.findings.is_empty()) {
+        if !seen.scanners.contains(&result.scanner) {
+            seen.scanners.insert(result.scanner.clone());
+        }
         for name in result
             .findings
             .iter()
@@ -120,9 +125,11 @@ pub fn collect(rules: &[Rule], results: &[ScannerResult], seen: &mut Seen) {
 impl Comparison {
     /// Adds what one host has.
     pub fn add(&mut self, host: &str, seen: Seen) {
-        self.hosts += 1;
         for name in seen.names {
             *self.hosts_with.entry(name).or_default() += 1;
+        }
+        for scanner in seen.scanners {
+            *self.hosts_of.entry(scanner).or_default() += 1;
         }
         for (rule, part, value) in seen.values {
             self.holders.entry((rule, value)).or_default().insert((part, host.to_owned()));
@@ -138,18 +145,16 @@ impl Comparison {
                 shared.entry(rule).or_default().insert(value, hosts.into_iter().collect());
             }
         }
-        Fleet { shared, hosts_with: self.hosts_with, hosts: self.hosts }
+        Fleet { shared, hosts_with: self.hosts_with, hosts_of: self.hosts_of }
     }
 }
 
 impl Fleet {
-    /// On how many hosts `name` is, where there are enough hosts to say.
-    pub fn prevalence(&self, name: &str) -> Option<Prevalence> {
-        if self.hosts < FEWEST_HOSTS {
-            return None;
-        }
+    /// On how many hosts `name` is, of which `scanner` speaks, where it says anything of enough hosts to tell.
+    pub fn prevalence(&self, scanner: &str, name: &str) -> Option<Prevalence> {
+        let of = self.hosts_of.get(scanner).copied().filter(|hosts| *hosts >= FEWEST_HOSTS)?;
         let hosts = self.hosts_with.get(place::merged(name)).copied().unwrap_or(1);
-        let few = ALWAYS_FEW.max((self.hosts / FEW) as u32);
+        let few = ALWAYS_FEW.max((of / FEW) as u32);
         Some(if hosts <= 1 {
             Prevalence::One
         } else if hosts <= few {

@@ -18,10 +18,11 @@ use crate::join::{self, Match};
 use crate::knowledge::KNOWLEDGE;
 use crate::record::{BaselineStatus, Correlation, EnrichedFinding, Subscores};
 use crate::risk::{self, Exposure, Factors, Profile};
-use crate::role;
+use crate::role::{self, HostRole};
 use crate::sides::Ruleset;
 use crate::tags::{self, NAME_PATTERN, PROCESS_NOVEL};
 use crate::terms::{self, Terms};
+use crate::tools::TOOLS;
 use crate::traces::{SUSPECTED, TRACES};
 
 /// What every host is computed with.
@@ -93,13 +94,11 @@ pub fn scan(
         .iter()
         .map(|(scanner, finding)| past.baseline.observe(scanner, finding, &Terms::of(scanner, finding)))
         .collect();
-    let facts = facts(&findings, &sightings, &past.baseline, setting.fleet);
+    let (facts, role, container) = facts(&findings, &sightings, &past.baseline, setting.fleet);
     let (matches, graph) = join::matches(setting.rules, &facts, setting.fleet, &mut past.history);
     let document_ids = document_id::unique(findings.iter().map(|(_, finding)| finding.id.as_str()));
     let named = |found: &Match<'_>| correlation(setting, host, number, found, &graph, &document_ids);
     let correlations: Vec<Correlation> = matches.iter().map(named).collect();
-    let container = role::container(&facts);
-    let role = role::infer(&facts, container);
     let tags: Vec<BTreeSet<String>> =
         facts.iter().zip(&sightings).map(|(facts, seen)| tags::of(setting.profile, facts, seen.count)).collect();
     let suspected =
@@ -108,6 +107,7 @@ pub fn scan(
         let mut techniques = TRACES.techniques(facts);
         if suspected(index) {
             techniques.extend(SUSPECTED.techniques(facts));
+            techniques.extend(TOOLS.techniques(facts));
         }
         techniques
     };
@@ -147,7 +147,7 @@ pub fn scan(
                 sightings: sightings.count,
                 earlier_scans,
                 prevalence: prevalence[index],
-                host_role: role.role.clone(),
+                host_role: role.role.to_owned(),
                 host_role_rationale: role.rationale.clone(),
                 container,
                 techniques: techniques(&tags, &traces[index], &joined),
@@ -194,26 +194,29 @@ pub fn subscores(risk: &risk::Risk) -> Subscores {
     }
 }
 
-/// The findings of one scan as rules see them.
+/// The findings of one scan as rules see them, what the host is for and whether it is a container.
 pub fn facts<'a>(
     findings: &'a [(String, Finding)],
     sightings: &[Sightings],
     baseline: &Baseline,
     fleet: &Fleet,
-) -> Vec<Facts<'a>> {
+) -> (Vec<Facts<'a>>, HostRole, Option<bool>) {
     let own = |(scanner, finding): &'a (String, Finding)| (scanner.as_str(), Terms::of(scanner, finding));
     let mut terms: Vec<(&str, Terms<'a>)> = findings.iter().map(own).collect();
     terms::resolve(&mut terms);
     let mut all = Vec::with_capacity(findings.len());
     for (((scanner, finding), (_, terms)), seen) in findings.iter().zip(terms).zip(sightings) {
         let (change, first_seen) = (Some(baseline.change(seen.count)), Some(seen.first));
-        let mut facts = Facts { scanner, finding, terms, change, first_seen, prevalence: None };
+        let mut facts = Facts { scanner, finding, terms, change, first_seen, prevalence: None, host_role: None };
         // Hosts where a process has no socket know it only by what it calls itself, so that counts as well.
         let names = facts.name().into_iter().chain(facts.terms.executable);
-        facts.prevalence = names.filter_map(|name| fleet.prevalence(name)).max();
+        facts.prevalence = names.filter_map(|name| fleet.prevalence(scanner, name)).max();
         all.push(facts);
     }
-    all
+    let container = role::container(&all);
+    let role = role::infer(&all, container);
+    all.iter_mut().for_each(|facts| facts.host_role = Some(role.role));
+    (all, role, container)
 }
 
 fn cluster_id(number: usize) -> String {

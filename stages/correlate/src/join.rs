@@ -52,7 +52,7 @@ pub fn matches<'r>(
             Join::Host { .. } => scan.join_host(number, &mut found),
             Join::Together { scanners } => scan.join_together(number, *scanners, &mut found),
             Join::Unusual { in_10000 } => scan.join_unusual(number, *in_10000, &mut found),
-            Join::Clusters { .. } | Join::Beside(_) => {}
+            Join::Rare(_) | Join::Clusters { .. } | Join::Beside(_) => {}
             Join::Window { scans, scanners } => scan.join_window(number, *scans, *scanners, &mut found),
             Join::Earlier { field, to, scans, .. } => {
                 let rights = scan.by_value(&scan.members.right(number), to);

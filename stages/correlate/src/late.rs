@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use crate::facts::Facts;
 use crate::graph::Graph;
 use crate::join::Match;
-use crate::rule::{Beside, Join, Rule};
+use crate::rule::{Beside, Join, Rare, Rule};
 use crate::sides::Members;
 use crate::usual::USUAL;
 
@@ -18,6 +18,7 @@ pub fn add(rules: &[Rule], findings: &[Facts<'_>], members: &Members<'_>, found:
     for (number, rule) in rules.iter().enumerate().filter(|(_, rule)| rule.join.is_late()) {
         let scan = Scan { findings, members, graph: &graph };
         let one = match &rule.join {
+            Join::Rare(rare) => scan.rare(number, rare),
             Join::Clusters { points } => scan.clusters(number, *points),
             Join::Beside(beside) => scan.beside(number, beside),
             _ => None,
@@ -37,6 +38,14 @@ struct Scan<'s, 'a> {
 }
 
 impl Scan<'_, '_> {
+    fn rare<'r>(&self, rule: usize, rare: &Rare) -> Option<Match<'r>> {
+        let mut left = self.members.left(rule).into_owned();
+        left.retain(|&index| {
+            self.is_free(index, rare.points) && USUAL.rarest_of(&self.findings[index], rare.in_10000).is_some()
+        });
+        (!left.is_empty()).then(|| Match::new(rule, String::new(), left, Vec::new()))
+    }
+
     fn clusters<'r>(&self, rule: usize, points: u8) -> Option<Match<'r>> {
         let graph = self.graph;
         let of = |index: &usize| graph.cluster[*index].filter(|cluster| graph.suspicion(*cluster) >= points);
@@ -55,20 +64,37 @@ impl Scan<'_, '_> {
             return None;
         }
         let mut left = self.members.left(rule).into_owned();
-        left.retain(|&index| self.is_free(index, cluster, beside));
-        // What is only rare must not become most of what is suspected.
-        let outweighs = beside.in_10000.is_some() && left.len() * 2 > right.len();
-        (!left.is_empty() && !outweighs).then(|| Match::new(rule, String::new(), left, right))
+        left.retain(|&index| self.is_free(index, beside.points));
+        if let Some(most) = beside.in_10000 {
+            left = self.rarest(left, most, right.len() / 2);
+        }
+        (!left.is_empty()).then(|| Match::new(rule, String::new(), left, right))
     }
 
-    /// What is rare counts where nothing else joins it. What is asked for by name brings along what it is joined with, unless that
-    /// is suspected by itself.
-    fn is_free(&self, index: usize, cluster: usize, beside: &Beside) -> bool {
-        match (self.graph.cluster[index], beside.in_10000) {
-            (None, Some(most)) => USUAL.is_rare(&self.findings[index], most),
-            (None, None) => true,
-            (Some(own), None) => own != cluster && self.graph.suspicion(own) < beside.points,
-            (Some(_), Some(_)) => false,
+    /// Whether no cluster of so many points has a finding. It brings along what it is joined with.
+    fn is_free(&self, index: usize, points: u8) -> bool {
+        self.graph.cluster[index].is_none_or(|own| self.graph.suspicion(own) < points)
+    }
+
+    /// Of some findings those that the fewest clean scans show, with what they bring along no more than `room`: what is only rare must not
+    /// become most of what is suspected.
+    fn rarest(&self, findings: Vec<usize>, in_10000: u32, room: usize) -> Vec<usize> {
+        let rarity = |index: usize| Some((USUAL.rarest_of(&self.findings[index], in_10000)?.0, index));
+        let mut ranked: Vec<(u32, usize)> = findings.into_iter().filter_map(rarity).collect();
+        ranked.sort_unstable();
+        let (mut taken, mut brought, mut size) = (Vec::new(), BTreeSet::new(), 0);
+        for (_, index) in ranked {
+            size += match self.graph.cluster[index] {
+                Some(own) if brought.insert(own) => self.graph.members(own).len(),
+                Some(_) => 0,
+                None => 1,
+            };
+            if size > room {
+                break;
+            }
+            taken.push(index);
         }
+        taken.sort_unstable();
+        taken
     }
 }

@@ -39,6 +39,7 @@ pub mod subject;
 pub mod tags;
 pub mod tally;
 pub mod terms;
+pub mod tools;
 pub mod traces;
 pub mod usual;
 

@@ -51,7 +51,7 @@ pub fn kind(path: &str, rare: bool) -> String {
         let plain = name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
         let kind = match name {
             "sshd" => "ssh_server",
-            _ if SHELLS.contains(&name) => "shell",
+            _ if shell(name) => "shell",
             _ if INTERPRETERS.contains(&plain) => "interpreter",
             _ if DATABASES.contains(&name) => "database",
             _ => place,
@@ -76,6 +76,11 @@ pub fn shared(directory: &str) -> bool {
 /// A path without the `/usr` of directories that have a link to them in the root, so that `/bin/x` and `/usr/bin/x` are one file.
 pub fn merged(path: &str) -> &str {
     path.strip_prefix("/usr").filter(|rest| starts(rest, &["/bin/", "/sbin/", "/lib/", "/lib64/"])).unwrap_or(path)
+}
+
+/// Whether a program of that name is a shell.
+pub fn shell(name: &str) -> bool {
+    SHELLS.contains(&name)
 }
 
 /// Whether Linux gives the port to clients.

@@ -13,7 +13,7 @@ use crate::place::base_name;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostRole {
     /// The name: `web`.
-    pub role: String,
+    pub role: &'static str,
     /// The signals it was inferred from.
     pub rationale: String,
 }
@@ -58,7 +58,7 @@ pub fn infer(findings: &[Facts<'_>], container: Option<bool>) -> HostRole {
     if container == Some(true) {
         signals.module.clear();
     }
-    let mut best: Option<(&RoleSignals, Vec<String>)> = None;
+    let mut best: Option<(&'static RoleSignals, Vec<String>)> = None;
     for role in ROLES.iter() {
         let shown = role.shown(&signals);
         if shown.len() > best.as_ref().map_or(0, |(_, shown)| shown.len()) {
@@ -68,9 +68,9 @@ pub fn infer(findings: &[Facts<'_>], container: Option<bool>) -> HostRole {
     match best {
         Some((role, mut shown)) => {
             shown.truncate(NAMED_SIGNALS);
-            HostRole { role: role.role.clone(), rationale: shown.join(", ") }
+            HostRole { role: &role.role, rationale: shown.join(", ") }
         }
-        None => HostRole { role: FALLBACK.to_owned(), rationale: "no signal of another role".to_owned() },
+        None => HostRole { role: FALLBACK, rationale: "no signal of another role".to_owned() },
     }
 }
 
@@ -144,7 +144,7 @@ mod tests {
         let host =
             [process("1", "/sbin/init"), process("9", "/usr/lib/postgresql/15/bin/postgres"), ("network", socket)];
         let role = infer(&facts(&host), Some(false));
-        assert_eq!((role.role.as_str(), role.rationale.as_str()), ("database", "runs postgres, listens on 5432"));
+        assert_eq!((role.role, role.rationale.as_str()), ("database", "runs postgres, listens on 5432"));
         assert_eq!(infer(&[], None).role, "workstation");
     }
 

@@ -131,6 +131,8 @@ pub enum Join {
         /// Of ten thousand scans of clean hosts at most so many show it.
         in_10000: u32,
     },
+    /// What of the first set few clean hosts show and is not suspected, all of a scan together. Looked for when the rules before are done.
+    Rare(Rare),
     /// The clusters of a scan that have members in the first set and so many points each, where there are several. Looked for when
     /// the rules before are done.
     Clusters {
@@ -174,6 +176,16 @@ pub enum Join {
         /// Its field.
         to: Field,
     },
+}
+
+/// The terms of the join `rare`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Rare {
+    /// Of ten thousand scans of clean hosts at most so many show what the finding says.
+    pub in_10000: u32,
+    /// Findings of a cluster with so many points are left out.
+    pub points: u8,
 }
 
 /// The terms of the join `beside`.
@@ -251,6 +263,7 @@ impl Join {
             Join::Together { .. }
             | Join::Window { .. }
             | Join::Unusual { .. }
+            | Join::Rare(_)
             | Join::Clusters { .. }
             | Join::Hosts { .. } => None,
             Join::Beside(beside) => beside.with.as_ref(),
@@ -259,7 +272,7 @@ impl Join {
 
     /// Whether it asks what the other rules make of the scan, and so comes after them.
     pub fn is_late(&self) -> bool {
-        matches!(self, Join::Clusters { .. } | Join::Beside(_))
+        matches!(self, Join::Rare(_) | Join::Clusters { .. } | Join::Beside(_))
     }
 
     /// Whether hosts are compared.

@@ -23,8 +23,17 @@ struct Entry {
     #[serde(default, rename = "where")]
     conditions: BTreeMap<Field, Test>,
     say: Vec<Field>,
-    #[serde(default)]
-    of_program: bool,
+    of: Option<Of>,
+}
+
+/// With what a sign is compared, where that is not all scans.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Of {
+    /// The scans that show the same program.
+    Program,
+    /// Those of hosts with the same role.
+    Role,
 }
 
 /// How findings are told as signs.
@@ -32,13 +41,13 @@ pub struct Signs {
     by_scanner: HashMap<String, Vec<Entry>>,
 }
 
-/// What a finding says of its subject, or of one program that packages install.
+/// What a finding says of its subject, of one program that packages install, or of a host of its role.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Sign {
     /// The scanner and the values that tell it.
     pub text: String,
-    /// Of which program of packages, where it is compared with what that does elsewhere.
-    pub program: Option<String>,
+    /// Of which program of packages, or host, where it is compared with what that does elsewhere: `cron`, `a web host`.
+    pub of: Option<String>,
 }
 
 impl Signs {
@@ -69,8 +78,12 @@ impl Signs {
 
 impl Entry {
     fn sign(&self, facts: &Facts<'_>) -> Option<Sign> {
-        let program = if self.of_program { Some(program(facts)?.to_owned()) } else { None };
-        Some(Sign { text: self.text(facts), program })
+        let of = match self.of {
+            Some(Of::Program) => Some(program(facts)?.to_owned()),
+            Some(Of::Role) => Some(role(facts)?),
+            None => None,
+        };
+        Some(Sign { text: self.text(facts), of })
     }
 
     fn text(&self, facts: &Facts<'_>) -> String {
@@ -80,6 +93,8 @@ impl Entry {
                 (_, None) => {}
                 (Field::Metadata(name), Some("true")) => write!(text, " {name}").expect("text grows"),
                 (Field::Disguised, Some(_)) => text.push_str(" disguised"),
+                (Field::Renamed, Some(_)) => text.push_str(" renamed"),
+                (Field::Offensive, Some(_)) => text.push_str(" offensive"),
                 (Field::Known, Some(_)) => text.push_str(" of no package"),
                 (_, Some(value)) => write!(text, " {value}").expect("text grows"),
             }
@@ -94,11 +109,16 @@ pub fn program<'a>(facts: &Facts<'a>) -> Option<&'a str> {
     Some(name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.')).filter(|name| !name.is_empty())
 }
 
+/// The finding's host by its role.
+pub fn role(facts: &Facts<'_>) -> Option<String> {
+    facts.host_role.map(|role| format!("a {role} host"))
+}
+
 impl Sign {
     /// For people.
     pub fn shown(&self) -> String {
-        match &self.program {
-            Some(program) => format!("{} of {program}", self.text),
+        match &self.of {
+            Some(of) => format!("{} of {of}", self.text),
             None => self.text.clone(),
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::field::Field;
-use crate::rule::{Beside, Join, Rule, Side};
+use crate::rule::{Beside, Join, Rare, Rule, Side};
 
 /// Points that one rule may add.
 const MOST_DELTA: u8 = 50;
@@ -43,7 +43,13 @@ fn of_rule(rule: &Rule) -> Vec<String> {
     if rule.join.compares_hosts() && rule.sides().any(|side| side.joined_by.is_some()) {
         problems.push("`joined_by` has no meaning while hosts are compared".to_owned());
     }
-    for (name, unknown) in [("change", Field::Change), ("prevalence", Field::Prevalence), ("kind", Field::Kind)] {
+    let of_a_scan = [
+        ("change", Field::Change),
+        ("prevalence", Field::Prevalence),
+        ("kind", Field::Kind),
+        ("host_role", Field::HostRole),
+    ];
+    for (name, unknown) in of_a_scan {
         if rule.join.compares_hosts() && rule.sides().flat_map(Side::fields).any(|field| *field == unknown) {
             problems.push(format!("`{name}` is not known while hosts are compared"));
         }
@@ -53,7 +59,9 @@ fn of_rule(rule: &Rule) -> Vec<String> {
         Join::Together { scanners } | Join::Window { scanners, .. } if !possible(&rule.find, scanners) => {
             problems.push(format!("`scanners` must be at least 1 and `find` name as many, not {scanners}"));
         }
-        Join::Unusual { in_10000: 1_000.. } | Join::Beside(Beside { in_10000: Some(1_000..), .. }) => {
+        Join::Unusual { in_10000: 1_000.. }
+        | Join::Rare(Rare { in_10000: 1_000.., .. })
+        | Join::Beside(Beside { in_10000: Some(1_000..), .. }) => {
             problems.push("`in_10000` must be below 1000: what is so common is usual".to_owned())
         }
         Join::Earlier { scans: 0, .. } => problems.push("`scans` must be 1 or more".to_owned()),

@@ -4,19 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use crate::facts::Facts;
-use crate::sign::{SIGNS, program};
+use crate::sign::{SIGNS, program, role};
 use crate::subject::subjects;
 use crate::usual::together;
 
 /// How often a pair must be seen to be worth a line of the table.
 const LEAST: u32 = 2;
-/// How many scans must show a program before what it does not do says anything.
+/// How many scans must show a program or role before what it does not do says anything.
 const LEAST_SCANS: u32 = 100;
 
 /// What the table says of itself.
 const HEAD: &str = "\
 # Made by benches/recovery/usual.py: how many of so many scans of clean simulated hosts show a sign, and two signs of one subject;
-# and of each program how many scans show it, and how many of these a sign of it. What fewer than two show is left out.
+# and of each program and role how many scans show it, and how many of these a sign of it. What fewer than two show is left out.
 ";
 
 /// Counts what is usual, for the table.
@@ -25,10 +25,10 @@ pub struct Count {
     scans: u32,
     signs: BTreeMap<String, u32>,
     together: BTreeMap<String, u32>,
-    programs: BTreeMap<String, BTreeMap<String, u32>>,
+    of: BTreeMap<String, BTreeMap<String, u32>>,
 }
 
-/// The scans that show a program, among its signs.
+/// The scans that show a program or role, among its signs.
 const SCANS: &str = "scans";
 
 impl Count {
@@ -39,20 +39,21 @@ impl Count {
         let mut pairs = BTreeSet::new();
         for subject in subjects(findings, &members) {
             let signs = SIGNS.of_all(findings, &subject);
-            let plain: Vec<&String> =
-                signs.iter().filter(|sign| sign.program.is_none()).map(|sign| &sign.text).collect();
+            let plain: Vec<&String> = signs.iter().filter(|sign| sign.of.is_none()).map(|sign| &sign.text).collect();
             for (place, sign) in plain.iter().enumerate() {
                 pairs.extend(plain[place + 1..].iter().map(|other| together(sign, other)));
             }
         }
         pairs.into_iter().for_each(|pair| *self.together.entry(pair).or_default() += 1);
-        let present: BTreeSet<&str> = members.iter().filter_map(|&i| program(&findings[i])).collect();
+        let mut present: BTreeSet<String> =
+            members.iter().filter_map(|&i| program(&findings[i])).map(Into::into).collect();
+        present.extend(findings.first().and_then(role));
         for name in present {
-            *self.programs.entry(name.to_owned()).or_default().entry(SCANS.to_owned()).or_default() += 1;
+            *self.of.entry(name).or_default().entry(SCANS.to_owned()).or_default() += 1;
         }
         for sign in SIGNS.of_all(findings, &members) {
-            let signs = match sign.program {
-                Some(name) => self.programs.entry(name).or_default(),
+            let signs = match sign.of {
+                Some(name) => self.of.entry(name).or_default(),
                 None => &mut self.signs,
             };
             *signs.entry(sign.text).or_default() += 1;
@@ -68,11 +69,11 @@ impl Count {
                 writeln!(text, "  {key}: {count}").expect("text grows");
             }
         }
-        text.push_str("programs:\n");
+        text.push_str("of:\n");
         let known = |counts: &BTreeMap<String, u32>| {
             counts.len() > 1 && counts.get(SCANS).is_some_and(|scans| *scans >= LEAST_SCANS)
         };
-        for (name, counts) in self.programs.iter().filter(|(_, counts)| known(counts)) {
+        for (name, counts) in self.of.iter().filter(|(_, counts)| known(counts)) {
             writeln!(text, "  {name}:").expect("text grows");
             for (key, count) in counts.iter().filter(|(_, count)| **count >= LEAST) {
                 writeln!(text, "    {key}: {count}").expect("text grows");
@@ -93,11 +94,11 @@ mod tests {
         let count = Count {
             scans: 3,
             signs: [("ioc a".into(), 2), ("ioc b".into(), 1)].into(),
-            programs: [("cron".into(), cron), ("caddy".into(), seldom)].into(),
+            of: [("cron".into(), cron), ("caddy".into(), seldom)].into(),
             ..Count::default()
         };
-        let programs = format!("programs:\n  cron:\n    {SCANS}: {LEAST_SCANS}\n    x: 2\n");
-        assert_eq!(count.table(), format!("{HEAD}scans: 3\nsigns:\n  ioc a: 2\ntogether:\n{programs}"));
+        let of = format!("of:\n  cron:\n    {SCANS}: {LEAST_SCANS}\n    x: 2\n");
+        assert_eq!(count.table(), format!("{HEAD}scans: 3\nsigns:\n  ioc a: 2\ntogether:\n{of}"));
         assert!(include_str!("../knowledge/usual.yaml").starts_with(HEAD));
     }
 }

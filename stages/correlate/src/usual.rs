@@ -24,36 +24,37 @@ pub struct Usual {
     scans: u32,
     signs: BTreeMap<String, u32>,
     together: BTreeMap<String, u32>,
-    programs: BTreeMap<String, Program>,
+    of: BTreeMap<String, Group>,
 }
 
-/// What one program does.
+/// What the scans that show one program, or those of the hosts of one role, show.
 #[derive(Deserialize)]
-struct Program {
+struct Group {
     scans: u32,
     #[serde(flatten)]
     signs: BTreeMap<String, u32>,
 }
 
 impl Usual {
-    /// Whether at most `in_10000` of ten thousand clean scans show one of the signs of a finding.
-    pub fn is_rare(&self, facts: &Facts<'_>, in_10000: u32) -> bool {
-        SIGNS.of(facts).filter_map(|sign| self.count(&sign)).any(|count| self.seldom(count, in_10000))
+    /// The sign of a finding that the fewest clean scans show, after how many do, where that is at most `in_10000` of ten thousand.
+    pub fn rarest_of(&self, facts: &Facts<'_>, in_10000: u32) -> Option<(u32, Sign)> {
+        let counted = SIGNS.of(facts).filter_map(|sign| Some((self.count(&sign)?, sign)));
+        counted.min().filter(|(count, _)| self.seldom(*count, in_10000))
     }
 
     fn seldom(&self, count: u32, in_10000: u32) -> bool {
         u64::from(count) * 10_000 <= u64::from(in_10000) * u64::from(self.scans)
     }
 
-    /// How many scans show a sign; of a program's how many would, were it on all of them. Nothing is known of a program that the table
-    /// lacks.
+    /// How many scans show a sign; of a program's or role's how many would, were it that of all of them. Nothing is known of one that the
+    /// table lacks.
     fn count(&self, sign: &Sign) -> Option<u32> {
-        let Some(name) = &sign.program else {
+        let Some(name) = &sign.of else {
             return Some(self.signs.get(&sign.text).copied().unwrap_or(0));
         };
-        let program = self.programs.get(name)?;
-        let count = u64::from(program.signs.get(&sign.text).copied().unwrap_or(0));
-        u32::try_from((count * u64::from(self.scans)).div_ceil(u64::from(program.scans.max(1)))).ok()
+        let group = self.of.get(name)?;
+        let count = u64::from(group.signs.get(&sign.text).copied().unwrap_or(0));
+        u32::try_from((count * u64::from(self.scans)).div_ceil(u64::from(group.scans.max(1)))).ok()
     }
 
     /// Of the signs of one subject the one, or the two, that the fewest clean scans show, and how many do.
@@ -69,7 +70,7 @@ impl Usual {
             if let Some(count) = self.count(sign) {
                 offer(count, &[sign]);
             }
-            for other in signs[place + 1..].iter().filter(|other| sign.program.is_none() && other.program.is_none()) {
+            for other in signs[place + 1..].iter().filter(|other| sign.of.is_none() && other.of.is_none()) {
                 let both = together(&sign.text, &other.text);
                 offer(self.together.get(&both).copied().unwrap_or(0), &[sign, other]);
             }
@@ -100,7 +101,7 @@ impl Oddity {
         if members.iter().all(|&index| findings[index].is_of_daemon()) {
             let stands_out = |own: &Sign| {
                 signs.contains(own)
-                    || own.program.is_some() && USUAL.count(own).is_some_and(|count| USUAL.seldom(count, OUTSTANDING))
+                    || own.of.is_some() && USUAL.count(own).is_some_and(|count| USUAL.seldom(count, OUTSTANDING))
             };
             members.retain(|&index| SIGNS.of(&findings[index]).any(|own| stands_out(&own)));
         }
@@ -129,14 +130,14 @@ mod tests {
             scans: 10_000,
             signs: [("a".into(), 500), ("b".into(), 400), ("c".into(), 9)].into(),
             together: [("a + b".into(), 3), ("a + c".into(), 9)].into(),
-            programs: [("cron".into(), Program { scans: 1_000, signs: [("x".into(), 1)].into() })].into(),
+            of: [("cron".into(), Group { scans: 1_000, signs: [("x".into(), 1)].into() })].into(),
         }
     }
 
     fn signs(texts: &[&str]) -> BTreeSet<Sign> {
         let sign = |text: &&str| match text.split_once(" of ") {
-            Some((text, program)) => Sign { text: text.to_owned(), program: Some(program.to_owned()) },
-            None => Sign { text: (*text).to_owned(), program: None },
+            Some((text, program)) => Sign { text: text.to_owned(), of: Some(program.to_owned()) },
+            None => Sign { text: (*text).to_owned(), of: None },
         };
         texts.iter().map(sign).collect()
     }
@@ -166,12 +167,11 @@ mod tests {
 
     #[test]
     fn every_sign_of_the_table_can_be() {
-        assert!(USUAL.scans >= 10_000 && !USUAL.programs.is_empty());
+        assert!(USUAL.scans >= 10_000 && !USUAL.of.is_empty());
         let one = |sign: &String| SIGNS.speak_of(sign.split(' ').next().unwrap_or_default());
         assert!(USUAL.signs.keys().all(one));
         assert!(USUAL.together.keys().all(|pair| pair.split(" + ").all(|sign| USUAL.signs.contains_key(sign))));
-        let sound =
-            |program: &Program| program.signs.keys().all(one) && program.signs.values().all(|n| *n <= program.scans);
-        assert!(USUAL.programs.values().all(sound));
+        let sound = |group: &Group| group.signs.keys().all(one) && group.signs.values().all(|n| *n <= group.scans);
+        assert!(USUAL.of.values().all(sound));
     }
 }

@@ -123,5 +123,6 @@ fn facts<'a>(seen: &'a Seen<'_>, raw: &'a Finding, notes: &'a Notes<'_>) -> Fact
         change: Some(change),
         first_seen: Some(u32::from(new)),
         prevalence: finding.prevalence,
+        host_role: Some(&finding.host_role),
     }
 }

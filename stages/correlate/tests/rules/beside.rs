@@ -3,8 +3,8 @@
 use scan::Severity::{High, Info, Medium};
 
 use crate::harness::{
-    BAD, Case, Found, Scan, checked, client, injected, inside, ioc, listener, mac, outside, pointers, process,
-    process_of, rated, socket, suid, unit, with, writable,
+    BAD, Case, Found, Scan, checked, client, injected, inside, ioc, listener, mac, module, outside, pointers, process,
+    process_of, rated, socket, suid, sysctl, unit, with, writable,
 };
 
 /// A program of root in a temporary directory with a connection: suspected.
@@ -85,8 +85,78 @@ fn rare_weakness_beside_suspected() {
     for one in &usual {
         case = case.ignores(beside(one, larger()));
     }
+    // The two rarest of three.
     let three = [rare[0].clone(), rare[1].clone(), mac("selinux", Medium)].to_vec();
-    case.ignores([three, larger()].concat());
+    let all: Vec<&str> = rare.iter().map(|one| one.1.id.as_str()).chain(members).collect();
+    case.joins([three, larger()].concat(), &all);
+}
+
+#[test]
+fn seen_on_no_clean_host() {
+    let tool = process_of("1000", "50", "/usr/bin/hydra");
+    let usual = vec![process_of("1000", "52", "/usr/bin/python3"), process("53", "/bin/sh")];
+    Case::of("seen-on-no-clean-host")
+        .common([vec![tool.clone()], usual.clone()].concat())
+        .joins([vec![tool.clone(), process_of("1000", "51", "./hydra")], usual.clone()].concat(), &["50", "51"])
+        .ignores(usual)
+        // What is suspected already needs no other reason.
+        .ignores([vec![process("54", "/usr/bin/python3")], suspected()].concat());
+}
+
+#[test]
+fn rare_finding_beside_suspected() {
+    let [one, other] = ["keeper", "warden"].map(module);
+    let all = ["keeper", "/tmp/x/agent:40", "tcp:50000:950000", "40"];
+    let case = Case::of("rare-finding-beside-suspected").joins(beside(&one, suspected()), &all);
+    // Up to half of what is suspected.
+    let larger = || [suspected(), vec![listener("4444", "40", BAD)]].concat();
+    let more = ["keeper", "warden", "/tmp/x/agent:40", "tcp:4444:94444", "tcp:50000:950000", "40"];
+    case.joins([vec![one.clone(), other.clone()], larger()].concat(), &more)
+        .joins([vec![one.clone(), other], suspected()].concat(), &all)
+        .ignores(vec![one.clone()])
+        .ignores(beside(&unit("keeper.service"), suspected()))
+        .common(vec![one.clone()])
+        .ignores(beside(&one, suspected()));
+}
+
+#[test]
+fn forwarding_beside_rare_root_program() {
+    let forwards = |value: &str| sysctl("/proc/sys/net/ipv4/ip_forward", value, "0");
+    let server = |port: &str, path: &str| vec![process("70", path), listener(port, "70", path)];
+    let web = || server("443", "/usr/sbin/nginx");
+    let program = |uid: &str| {
+        let path = "/usr/bin/keeper";
+        vec![outside("40", path, "4444"), process_of(uid, "40", path), suid(path)]
+    };
+    let members = ["/proc/sys/net/ipv4/ip_forward", "tcp:50000:950000", "40", "/usr/bin/keeper"];
+    Case::of("forwarding-beside-rare-root-program")
+        .common(web())
+        .joins([vec![forwards("1")], program("0"), web()].concat(), &members)
+        .ignores([vec![forwards("0")], program("0"), web()].concat())
+        .ignores([vec![forwards("1")], program("1000"), web()].concat())
+        .ignores([vec![forwards("1")], web()].concat())
+        // A router.
+        .ignores([vec![forwards("1")], program("0")].concat());
+}
+
+#[test]
+fn service_interpreter_beside_shell() {
+    let shell = |uid: &str| {
+        let path = "/usr/bin/bash";
+        vec![outside("40", path, "4444"), process_of(uid, "40", path)]
+    };
+    let python = |uid: &str, argv0: &str| process_of(uid, "50", argv0);
+    Case::of("service-interpreter-beside-shell")
+        .common(vec![
+            python("33", "python3"),
+            python("33", "/usr/bin/python3"),
+            process_of("33", "40", "/usr/bin/bash"),
+        ])
+        .joins(beside(&python("33", "python3"), shell("33")), &["50", "tcp:50000:950000", "40"])
+        .ignores(beside(&python("33", "/usr/bin/python3"), shell("33")))
+        .ignores(beside(&python("1000", "python3"), shell("33")))
+        .ignores(beside(&python("33", "python3"), suspected()))
+        .ignores(vec![python("33", "python3")]);
 }
 
 #[test]
@@ -95,6 +165,7 @@ fn root_session_beside_suspected() {
     let case = |scan: Scan| vec![vec![scan], vec![vec![process("9", BAD)]]];
     let members: Vec<&str> = ["60"].into_iter().chain(SUSPECTED).collect();
     Case::of("root-session-beside-suspected")
+        .common(vec![session.clone()])
         .joins_last(case(beside(&session, suspected())), &members)
         .ignores_last(case(beside(&process("60", "sshd: eve@pts/2"), suspected())))
         .ignores_last(case(vec![session.clone()]))

@@ -140,7 +140,8 @@ impl Case {
         Case { rule, common: Vec::new() }
     }
 
-    /// What thirty other hosts have, so that it is not rare. Without it they have nothing, and all that a host has is rare.
+    /// What thirty other hosts have, so that it is not rare. Without it they have nothing of what a test speaks of, and all that a host
+    /// has is rare.
     pub fn common(self, common: Scan) -> Case {
         Case { common, ..self }
     }
@@ -173,9 +174,24 @@ impl Case {
 
     fn found(&self, hosts: &[Vec<Scan>]) -> Vec<Correlation> {
         let mut all = hosts.to_vec();
-        all.extend(std::iter::repeat_n(vec![self.common.clone()], 30));
+        let other = [something(), self.common.clone()].concat();
+        all.extend(std::iter::repeat_n(vec![other], 30));
         last(&all).1.into_iter().filter(|correlation| correlation.rule == self.rule).collect()
     }
+}
+
+/// One finding of each scanner that says what is rare.
+pub fn something() -> Scan {
+    let path = "/usr/bin/something";
+    vec![
+        process("2", path),
+        listener("9999", "2", path),
+        ioc(path, "2", Severity::Low),
+        suid(path),
+        writable(path),
+        module("something"),
+        unit("something.service"),
+    ]
 }
 
 /// The last scan of the first host.

@@ -40,7 +40,7 @@ pub(crate) struct Tables {
     pub mismatches: Mismatches,
     pub binaries: Binaries,
     pub lookalikes: Vec<Template>,
-    /// Those of chains.yaml, then those of chains_frozen.yaml.
+    /// Those of chains.yaml, of chains_field.yaml and of chains_frozen.yaml.
     pub chains: Vec<Template>,
 }
 
@@ -95,6 +95,7 @@ pub(crate) static TABLES: LazyLock<Tables> = LazyLock::new(|| Tables {
     lookalikes: read("lookalikes", include_str!("../../data/lookalikes.yaml")),
     chains: {
         let mut chains: Vec<Template> = read("chains", include_str!("../../data/chains.yaml"));
+        chains.extend(read::<Vec<Template>>("chains_field", include_str!("../../data/chains_field.yaml")));
         chains.extend(read::<Vec<Template>>("chains_frozen", include_str!("../../data/chains_frozen.yaml")));
         chains
     },

@@ -47,10 +47,14 @@ impl Scene<'_> {
         }
         // As with anyone's connections, some are closed at the moment of the scan.
         if talks && socket.protocol != Protocol::Udp && draws.moment.chance(CLOSED) {
-            let open = (trace.direction == Direction::Out && trace.remote == Remote::Public).then(|| socket.clone());
+            let opens = trace.direction == Direction::Out && trace.remote == Remote::Public;
+            let open = (opens && trace.state == SocketState::Established).then(|| socket.clone());
             socket.close();
             let next = open.and_then(|open| self.next_connection(open, &mut draws));
             self.world.sockets.extend(next);
+        }
+        if socket.state == SocketState::TimeWait {
+            socket.close();
         }
         self.world.sockets.push(socket);
     }

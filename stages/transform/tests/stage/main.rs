@@ -17,10 +17,10 @@ mod workplace;
 
 /// Manifest, training split, data card and all documents that the card's version gives for [`Workplace::simulated`].
 const GOLDEN: [&str; 4] = [
-    "70246229c77e5412efc98212899ac657ca46e04166c000f7557d7123f03fcb49",
-    "e1c8794315aa3793374fc8b566754cd97cca6f3131600d10555c6a1134b48de1",
-    "12abb4c8650f69de3ad354b05ca60dfb13d2d6287799457a51c0663cfc483740",
-    "9c6b678a13623d70d55ff0bf28f8d8460cfd4285c58c96c39fde8746a4f45f74",
+    "110b3657a1a219de00c6437e7d1d7414e6e535dc8965adfa561180c5d4366f00",
+    "0b1de7add56f17c52def90e092469d079f33de5891447a014396603e5a037936",
+    "5d2a5cffb4805f7b565f7f39d359112441e4acc1f6a19913d6c41cdcf41b9f23",
+    "c1e74a6694c5fffccbfdf80f963eee5e58074bf5e452c9ff81b28f51a5cb7b90",
 ];
 
 #[test]

@@ -2,7 +2,7 @@
 
 use scan::Severity::{Critical, High, Low, Medium};
 
-use crate::harness::{BAD, Case, Found, inside, ioc, outside, process, process_of, socket, with};
+use crate::harness::{BAD, Case, Found, inside, ioc, listener, outside, process, process_of, socket, with};
 use crate::network::{COMMON, CONNECTION, RARE, connected, only_outside, waiting};
 
 #[test]
@@ -92,6 +92,20 @@ fn deleted_program_connects_out() {
         .ignores(scan("/opt/x/agent"))
         .ignores(scan("/usr/bin/x (deleted)"));
     only_outside(case, ioc(gone, "40", Critical), gone);
+}
+
+#[test]
+fn odd_program_relays() {
+    let scan = |executable: &str| vec![listener("1080", "40", executable), outside("40", executable, "443")];
+    let both = ["tcp:1080:91080", CONNECTION];
+    Case::of("odd-program-relays")
+        .common(vec![process("9", COMMON)])
+        .joins(scan(BAD), &both)
+        .joins_rare(scan(RARE), &both)
+        .ignores(scan(COMMON))
+        .ignores(vec![listener("1080", "40", BAD), inside("40", BAD, "443")])
+        .ignores(vec![listener("1080", "41", BAD), outside("40", BAD, "443")])
+        .ignores(connected(BAD));
 }
 
 #[test]

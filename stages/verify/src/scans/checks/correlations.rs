@@ -47,9 +47,9 @@ fn departures(correlation: &Correlation, rule: &Rule) -> impl Iterator<Item = &'
 
 fn joins(correlation: &Correlation, rule: &Rule, place: &str, outcome: &mut Outcome) {
     let named = correlation.related_finding_ids.len();
-    // What is joined with an earlier scan may be one finding of this one.
-    let across_scans = matches!(rule.join, Join::Earlier { .. });
-    if named < 2 && correlation.hosts.len() < 2 && !across_scans {
+    // What is joined with an earlier scan, or held against clean hosts, may be one finding.
+    let with_others = matches!(rule.join, Join::Earlier { .. } | Join::Rare(_));
+    if named < 2 && correlation.hosts.len() < 2 && !with_others {
         outcome.tell(place, "/related_finding_ids", "joins fewer than two findings and fewer than two hosts");
     }
     let distinct: HashSet<&String> = correlation.related_finding_ids.iter().collect();

@@ -1,0 +1,134 @@
+//! What programs and ports that attackers misuse may be a sign of, where they are suspected already.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+
+use crate::facts::Facts;
+use crate::field::Field;
+use crate::knowledge::embedded;
+use crate::place::base_name;
+
+/// The tools of this build.
+pub static TOOLS: LazyLock<Tools> = LazyLock::new(|| Tools::new(embedded(include_str!("../knowledge/tools.yaml"))));
+
+/// Techniques by name of a program, and by the server's port.
+pub struct Tools {
+    programs: HashMap<String, Program>,
+    remote: HashMap<u16, Vec<String>>,
+    local: HashMap<u16, Vec<String>>,
+}
+
+struct Program {
+    techniques: Vec<String>,
+    offensive: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Table {
+    programs: Vec<Programs>,
+    ports: Vec<Ports>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Programs {
+    names: Vec<String>,
+    #[serde(default)]
+    offensive: bool,
+    techniques: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Ports {
+    #[serde(default)]
+    remote: Vec<u16>,
+    #[serde(default)]
+    local: Vec<u16>,
+    techniques: Vec<String>,
+}
+
+impl Tools {
+    fn new(table: Table) -> Tools {
+        let mut tools = Tools { programs: HashMap::new(), remote: HashMap::new(), local: HashMap::new() };
+        for Programs { names, offensive, techniques } in table.programs {
+            let own = |name| (name, Program { techniques: techniques.clone(), offensive });
+            tools.programs.extend(names.into_iter().map(own));
+        }
+        for Ports { remote, local, techniques } in table.ports {
+            tools.remote.extend(remote.into_iter().map(|port| (port, techniques.clone())));
+            tools.local.extend(local.into_iter().map(|port| (port, techniques.clone())));
+        }
+        tools
+    }
+
+    /// What a finding may be a sign of by the program that it names, also by what that calls itself, by its module and by the server's port.
+    pub fn techniques<'t>(&'t self, facts: &Facts<'_>) -> impl Iterator<Item = &'t str> {
+        let of_programs = self.named(facts).map(|program| &program.techniques);
+        of_programs.chain(self.of_port(facts)).flatten().map(String::as_str)
+    }
+
+    /// Whether a finding names a tool that is there for attacks.
+    pub fn offensive(&self, facts: &Facts<'_>) -> bool {
+        self.named(facts).any(|program| program.offensive)
+    }
+
+    fn named(&self, facts: &Facts<'_>) -> impl Iterator<Item = &Program> {
+        let called = facts.terms.argv0.and_then(|text| text.split_whitespace().next());
+        let names =
+            [facts.program().or(facts.terms.path), called, facts.terms.module].into_iter().flatten().map(base_name);
+        names.filter_map(|name| self.programs.get(name))
+    }
+
+    fn of_port(&self, facts: &Facts<'_>) -> Option<&Vec<String>> {
+        let port = facts.get(&Field::ServerPort)?;
+        let side = if facts.terms.port == Some(&*port) { &self.local } else { &self.remote };
+        side.get(&port.parse().ok()?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use scan::{Finding, Severity};
+
+    fn of(scanner: &str, finding: &Finding) -> Vec<String> {
+        TOOLS.techniques(&Facts::alone(scanner, finding)).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn a_program_is_known_by_its_file_and_by_what_it_calls_itself() {
+        let named = |command: &str| of("processes", &Finding::new("7", "t", Severity::Info, command));
+        assert_eq!(named("/opt/x/tcpdump"), ["T1040", "T1040"]);
+        assert_eq!(named("/opt/x/unheard-of"), Vec::<String>::new());
+        let offensive = |command: &str| {
+            TOOLS.offensive(&Facts::alone("processes", &Finding::new("7", "t", Severity::Info, command)))
+        };
+        assert!(offensive("./hydra -l root") && !offensive("/usr/bin/tcpdump") && !offensive("/usr/bin/unheard-of"));
+        let hidden = Finding::new("/tmp/rclone:4", "t", Severity::High, "").with("pid", "4").with("command", "sh");
+        assert!(of("ioc", &hidden).contains(&"T1567.002".to_owned()));
+    }
+
+    #[test]
+    fn a_port_counts_at_the_end_that_serves() {
+        let socket = |state: &str, near: &str, far: &str| {
+            let socket = Finding::new("tcp:1:2", "t", Severity::Info, "");
+            of("network", &socket.with("state", state).with("lport", near).with("rport", far))
+        };
+        assert!(socket("ESTABLISHED", "50000", "25").contains(&"T1071.003".to_owned()));
+        assert!(socket("LISTEN", "2375", "0").contains(&"T1133".to_owned()));
+        assert_eq!(socket("ESTABLISHED", "50000", "64321"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn no_name_and_no_port_stands_twice() {
+        let table: Table = embedded(include_str!("../knowledge/tools.yaml"));
+        let listed = |of: fn(&Ports) -> usize| table.ports.iter().map(of).sum::<usize>();
+        assert_eq!(TOOLS.programs.len(), table.programs.iter().map(|entry| entry.names.len()).sum::<usize>());
+        assert_eq!(TOOLS.remote.len(), listed(|ports| ports.remote.len()));
+        assert_eq!(TOOLS.local.len(), listed(|ports| ports.local.len()));
+    }
+}
