@@ -20,7 +20,7 @@ from scipy.optimize import minimize
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
-sys.path.insert(0, os.path.join(ROOT, "benches", "data"))
+sys.path.append(os.path.join(ROOT, "benches", "data"))
 
 from bench import TARGET, frozen  # noqa: E402
 from score import PURE, lines  # noqa: E402
