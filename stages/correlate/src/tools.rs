@@ -108,6 +108,10 @@ mod tests {
             TOOLS.offensive(&Facts::alone("processes", &Finding::new("7", "t", Severity::Info, command)))
         };
         assert!(offensive("./hydra -l root") && !offensive("/usr/bin/tcpdump") && !offensive("/usr/bin/unheard-of"));
+        assert!(
+            !offensive("/usr/bin/loki") && !offensive("/usr/local/bin/cdk"),
+            "harmless things bear these names too"
+        );
         let hidden = Finding::new("/tmp/rclone:4", "t", Severity::High, "").with("pid", "4").with("command", "sh");
         assert!(of("ioc", &hidden).contains(&"T1567.002".to_owned()));
     }
