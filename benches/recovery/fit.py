@@ -38,6 +38,8 @@ def main():
     parser.add_argument("--penalty", type=float, default=2.0)
     parser.add_argument("--worker", default=os.path.join(TARGET, "release", "pipe-data"))
     options = parser.parse_args()
+    if not os.path.isfile(options.worker):
+        parser.error(f"no worker at {options.worker}: cargo build --release -p pipe-data, or name one with --worker")
     worker = Worker(options.worker)
     rules = [name for name, late in fields().items() if not late]
     clusters = [cluster for seed in options.seeds for cluster in measure(worker, options.hosts, seed)]

@@ -181,7 +181,7 @@ impl Case {
 }
 
 /// One finding of each scanner that says what is rare.
-pub fn something() -> Scan {
+fn something() -> Scan {
     let path = "/usr/bin/something";
     vec![
         process("2", path),
