@@ -16,10 +16,10 @@ fn sample() -> ProduceParams {
 }
 
 /// The digest of the scans. Where it moves, those of [`GOLDEN`] do so too, and `correlate` need not have changed.
-const SCANS: &str = "6ba4876ad5";
+const SCANS: &str = "208cbe0db5";
 
 /// Of findings and correlations. Where they move and the scans did not, the same input gives other bytes: raise the card's version.
-const GOLDEN: [&str; 2] = ["3cea86e2a6", "7e7d4f85f7"];
+const GOLDEN: [&str; 2] = ["56789c81a6", "d5b9c1f25b"];
 
 fn run<S: Stage>(
     directory: &Path,

@@ -42,7 +42,7 @@ impl Stage for Produce {
     type Params = ProduceParams;
 
     fn card() -> Card {
-        Card::new("produce", 9)
+        Card::new("produce", 10)
             .worker("pipe-data")
             .summary("Simulates hosts, attacks and look-alikes, and writes their scans with the hidden truth")
             .output("scans", Type::Scans, "One valid report a host and scan")

@@ -94,10 +94,14 @@ pub(crate) static TABLES: LazyLock<Tables> = LazyLock::new(|| Tables {
     binaries: read("binaries", include_str!("../../data/binaries.yaml")),
     lookalikes: read("lookalikes", include_str!("../../data/lookalikes.yaml")),
     chains: {
-        let mut chains: Vec<Template> = read("chains", include_str!("../../data/chains.yaml"));
-        chains.extend(read::<Vec<Template>>("chains_field", include_str!("../../data/chains_field.yaml")));
-        chains.extend(read::<Vec<Template>>("chains_frozen", include_str!("../../data/chains_frozen.yaml")));
-        chains
+        let files = [
+            ("chains", include_str!("../../data/chains.yaml")),
+            ("chains_field", include_str!("../../data/chains_field.yaml")),
+            ("chains_field_2", include_str!("../../data/chains_field_2.yaml")),
+            ("chains_field_3", include_str!("../../data/chains_field_3.yaml")),
+            ("chains_frozen", include_str!("../../data/chains_frozen.yaml")),
+        ];
+        files.into_iter().flat_map(|(name, text)| read::<Vec<Template>>(name, text)).collect()
     },
 });
 

@@ -12,7 +12,7 @@ type Said = BTreeMap<String, [Option<String>; 2]>;
 
 #[test]
 fn both_scanners_read_the_same_value_and_the_truth_marks_it_in_both() {
-    let run = Run::new(json!({"hosts": 200, "attack_rate": 1.0, "noise": {"missed": 0.3}}), 2);
+    let run = Run::new(json!({"hosts": 600, "attack_rate": 1.0, "noise": {"missed": 0.3}}), 2);
     let mut both = 0;
     for (host, scan, report) in run.reports() {
         let mut said = Said::new();
