@@ -27,7 +27,7 @@ from score import PURE, lines  # noqa: E402
 from workers import Worker  # noqa: E402
 
 RULES = os.path.join(ROOT, "stages", "correlate", "rules")
-EVEN_ODDS, MOST, RIDGE = 67, 50, 0.05
+EVEN_ODDS, MOST, RIDGE = 64, 50, 0.05
 LATE = re.compile(r"join: ?\{?\s*(clusters|beside):")
 
 

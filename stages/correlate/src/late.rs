@@ -65,6 +65,10 @@ impl Scan<'_, '_> {
         }
         let mut left = self.members.left(rule).into_owned();
         left.retain(|&index| self.is_free(index, beside.points));
+        if let Some(field) = &beside.same {
+            let values: BTreeSet<_> = right.iter().filter_map(|&index| self.findings[index].get(field)).collect();
+            left.retain(|&index| self.findings[index].get(field).is_some_and(|value| values.contains(&value)));
+        }
         if let Some(most) = beside.in_10000 {
             left = self.rarest(left, most, right.len() / 2);
         }

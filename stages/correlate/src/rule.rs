@@ -200,6 +200,9 @@ pub struct Beside {
     /// What the cluster must hold one of.
     #[serde(default)]
     pub with: Option<Side>,
+    /// A field of which the finding has the value that one of the cluster has.
+    #[serde(default)]
+    pub same: Option<Field>,
 }
 
 /// What must hold of a value: everything that is named. A field that a finding lacks fails every test but `present: false`.

@@ -19,7 +19,7 @@ fn sample() -> ProduceParams {
 const SCANS: &str = "208cbe0db5";
 
 /// Of findings and correlations. Where they move and the scans did not, the same input gives other bytes: raise the card's version.
-const GOLDEN: [&str; 2] = ["56789c81a6", "d5b9c1f25b"];
+const GOLDEN: [&str; 2] = ["e4a0bcf275", "9af4080701"];
 
 fn run<S: Stage>(
     directory: &Path,

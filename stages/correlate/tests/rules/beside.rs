@@ -1,10 +1,10 @@
 //! Rules that ask what the others make of a scan: what stands beside a cluster that is suspected already.
 
-use scan::Severity::{High, Info, Medium};
+use scan::Severity::{High, Info, Low, Medium};
 
 use crate::harness::{
-    BAD, Case, Found, Scan, checked, client, injected, inside, ioc, listener, mac, module, outside, pointers, process,
-    process_of, rated, socket, suid, sysctl, unit, with, writable,
+    BAD, Case, Found, Scan, checked, ioc, listener, mac, module, outside, pointers, process, process_of, rated, socket,
+    suid, sysctl, unit, with,
 };
 
 /// A program of root in a temporary directory with a connection: suspected.
@@ -62,6 +62,35 @@ fn suspected_clusters_together() {
 }
 
 #[test]
+fn new_rare_program_or_module() {
+    let new = |one: Found| vec![vec![Vec::new(), vec![one]]];
+    let program = process("50", "/usr/bin/keeper");
+    Case::of("new-rare-program-or-module")
+        .joins_last(new(program.clone()), &["50"])
+        .joins_last(new(module("keeper")), &["keeper"])
+        .ignores_last(new(process_of("1000", "50", "/usr/bin/keeper")))
+        .ignores_last(new(process("50", "/opt/keeper")))
+        // It may have been there always.
+        .ignores(vec![program.clone()])
+        .ignores_last(vec![vec![vec![program.clone()], vec![program.clone()]]])
+        .common(vec![program.clone()])
+        .ignores_last(new(program));
+}
+
+#[test]
+fn client_at_suspected_address() {
+    let session = |remote: &str| socket("22", "ESTABLISHED", "60", "/usr/sbin/sshd", remote, "50001");
+    let members: Vec<&str> = ["tcp:22:922"].into_iter().chain(SUSPECTED).collect();
+    Case::of("client-at-suspected-address")
+        .common(vec![session("203.0.113.9")])
+        .joins(beside(&session("203.0.113.9"), suspected()), &members)
+        .ignores(beside(&session("203.0.113.8"), suspected()))
+        .ignores(vec![session("203.0.113.9")])
+        // Another program that calls there.
+        .ignores(beside(&socket("50002", "ESTABLISHED", "61", "/usr/bin/curl", "203.0.113.9", "443"), suspected()));
+}
+
+#[test]
 fn rare_weakness_beside_suspected() {
     let rare = [
         hardening("accept_source_route", "/proc/sys/net/ipv4/conf/all/accept_source_route", "1"),
@@ -104,22 +133,6 @@ fn seen_on_no_clean_host() {
 }
 
 #[test]
-fn rare_finding_beside_suspected() {
-    let [one, other] = ["keeper", "warden"].map(module);
-    let all = ["keeper", "/tmp/x/agent:40", "tcp:50000:950000", "40"];
-    let case = Case::of("rare-finding-beside-suspected").joins(beside(&one, suspected()), &all);
-    // Up to half of what is suspected.
-    let larger = || [suspected(), vec![listener("4444", "40", BAD)]].concat();
-    let more = ["keeper", "warden", "/tmp/x/agent:40", "tcp:4444:94444", "tcp:50000:950000", "40"];
-    case.joins([vec![one.clone(), other.clone()], larger()].concat(), &more)
-        .joins([vec![one.clone(), other], suspected()].concat(), &all)
-        .ignores(vec![one.clone()])
-        .ignores(beside(&unit("keeper.service"), suspected()))
-        .common(vec![one.clone()])
-        .ignores(beside(&one, suspected()));
-}
-
-#[test]
 fn forwarding_beside_rare_root_program() {
     let forwards = |value: &str| sysctl("/proc/sys/net/ipv4/ip_forward", value, "0");
     let server = |port: &str, path: &str| vec![process("70", path), listener(port, "70", path)];
@@ -137,26 +150,6 @@ fn forwarding_beside_rare_root_program() {
         .ignores([vec![forwards("1")], web()].concat())
         // A router.
         .ignores([vec![forwards("1")], program("0")].concat());
-}
-
-#[test]
-fn service_interpreter_beside_shell() {
-    let shell = |uid: &str| {
-        let path = "/usr/bin/bash";
-        vec![outside("40", path, "4444"), process_of(uid, "40", path)]
-    };
-    let python = |uid: &str, argv0: &str| process_of(uid, "50", argv0);
-    Case::of("service-interpreter-beside-shell")
-        .common(vec![
-            python("33", "python3"),
-            python("33", "/usr/bin/python3"),
-            process_of("33", "40", "/usr/bin/bash"),
-        ])
-        .joins(beside(&python("33", "python3"), shell("33")), &["50", "tcp:50000:950000", "40"])
-        .ignores(beside(&python("33", "/usr/bin/python3"), shell("33")))
-        .ignores(beside(&python("1000", "python3"), shell("33")))
-        .ignores(beside(&python("33", "python3"), suspected()))
-        .ignores(vec![python("33", "python3")]);
 }
 
 #[test]
@@ -197,94 +190,91 @@ fn sysrq_beside_persistence() {
 }
 
 #[test]
-fn rare_root_program_beside_session() {
-    // The session comes from another host's program in a temporary directory.
-    let session = || {
-        vec![
-            socket("22", "ESTABLISHED", "60", "/usr/sbin/sshd", "10.0.0.2", "50000"),
-            process("60", "sshd: root@notty"),
-        ]
-    };
-    let client = with(with(socket("50000", "ESTABLISHED", "7", BAD, "10.0.0.1", "22"), "lip", "10.0.0.2"), "x", "y");
-    let hosts = |scan: Scan| vec![vec![scan], vec![vec![client.clone(), process("9", "/opt/t/tool")]]];
-    let tool = process("70", "/opt/t/tool");
-    Case::of("rare-root-program-beside-session")
-        .joins_last(hosts(beside(&tool, session())), &["70", "tcp:22:922", "60"])
-        .ignores_last(hosts(session()))
-        .ignores_last(hosts(vec![tool.clone()]))
-        .ignores_last(hosts(beside(&process_of("1000", "70", "/opt/t/tool"), session())))
-        .ignores_last(hosts(beside(&process("70", "/opt/t/other"), session())))
-        .ignores(beside(&tool, suspected()));
-}
-
-#[test]
-fn rare_root_program_beside_escalation() {
-    let shell = process("70", "/usr/bin/keeper");
-    joins_beside(
-        Case::of("rare-root-program-beside-escalation"),
-        std::slice::from_ref(&shell),
-        escalation,
-        &["/tmp/x/agent:40", "tcp:50000:950000", "40"],
-    )
-    .ignores(beside(&shell, suspected()))
-    .ignores(beside(&process_of("1000", "70", "/usr/bin/keeper"), escalation()))
-    .ignores(beside(&process("70", "/opt/keeper"), escalation()))
-    .common(vec![shell.clone()])
-    .ignores(beside(&shell, escalation()));
-}
-
-#[test]
-fn injected_library_beside_suspected() {
-    let list = writable("/etc/ld.so.preload");
-    joins_beside(Case::of("injected-library-beside-suspected"), &[list], suspected, &SUSPECTED)
-        .ignores(beside(&writable("/etc/motd"), suspected()));
-}
-
-#[test]
-fn writable_file_beside_injection() {
-    let attack = || [suspected(), vec![injected(BAD, "40")]].concat();
-    let found = [writable("/usr/local/bin/libkeeper.so"), writable("/usr/bin/keeper")];
-    let members = ["/tmp/x/agent:40", "/tmp/x/agent:40#2", "tcp:50000:950000", "40"];
-    joins_beside(Case::of("writable-file-beside-injection"), &found, attack, &members)
-        .ignores(beside(&found[0], suspected()))
-        .ignores(beside(&writable("/usr/local/bin/keeper"), attack()))
-        .ignores(beside(&checked("/usr/bin/keeper", "file_capability"), attack()))
-        .common(vec![found[1].clone()])
-        .ignores(beside(&found[1], attack()));
-}
-
-#[test]
-fn writable_program_beside_connection() {
-    let rare = "/usr/bin/beacon";
-    let attack = || vec![outside("40", rare, "443"), process("40", rare), suid(rare)];
-    let file = writable("/usr/bin/keeper");
-    let database = "/usr/sbin/mysqld";
-    let open = vec![
-        listener("3306", "41", database),
-        client("3306", "41", database),
-        process_of("106", "41", database),
-        ioc("/tmp/x/dump", "42", High),
-        process_of("106", "42", "/tmp/x/dump"),
-    ];
-    joins_beside(
-        Case::of("writable-program-beside-connection"),
-        std::slice::from_ref(&file),
-        attack,
-        &["tcp:50000:950000", "40", rare],
-    )
-    .ignores(beside(&file, suspected()))
-    .ignores(beside(&file, vec![inside("40", rare, "443"), process("40", rare), suid(rare)]))
-    .ignores(beside(&writable("/etc/keeper.conf"), attack()))
-    .ignores(beside(&checked("/usr/bin/keeper", "file_capability"), attack()))
-    .common(vec![process_of("106", "41", database)])
-    .joins(beside(&file, open), &["/usr/bin/keeper", "/tmp/x/dump:42", "tcp:3306:93306", "tcp:3306:93306#2", "42"])
-    .common(vec![file.clone()])
-    .ignores(beside(&file, attack()));
-}
-
-#[test]
 fn setuid_interpreter_beside_suspected() {
     let shell = checked("/usr/bin/dash", "setuid_interpreter");
     joins_beside(Case::of("setuid-interpreter-beside-suspected"), &[shell], suspected, &SUSPECTED)
         .ignores(beside(&checked("/usr/bin/dash", "file_capability"), suspected()));
+}
+
+#[test]
+fn new_unit_beside_suspected() {
+    let new = |before: Scan, scan: Scan| vec![vec![before, scan]];
+    let keeper = || unit("keeper.service");
+    let members: Vec<&str> = ["systemd:NoNewPrivileges:keeper.service"].into_iter().chain(SUSPECTED).collect();
+    Case::of("new-unit-beside-suspected")
+        .joins_last(new(suspected(), beside(&keeper(), suspected())), &members)
+        .ignores_last(new(vec![keeper()], beside(&keeper(), suspected())))
+        .ignores_last(new(suspected(), vec![keeper()]))
+        .ignores(beside(&keeper(), suspected()))
+        .common(vec![keeper()])
+        .ignores_last(new(suspected(), beside(&keeper(), suspected())));
+}
+
+#[test]
+fn unit_named_like_the_systems_beside_suspected() {
+    let found = ["dbus-refresh.service", "systemd-keeper.service", "keeper-modules.service"].map(unit);
+    let mut case = Case::of("unit-named-like-the-systems-beside-suspected");
+    for one in &found {
+        let members: Vec<&str> = std::iter::once(one.1.id.as_str()).chain(SUSPECTED).collect();
+        case = case.joins(beside(one, suspected()), &members).ignores(vec![one.clone()]);
+    }
+    case.ignores(beside(&unit("keeper.service"), suspected()))
+        .common(found.to_vec())
+        .ignores(beside(&found[0], suspected()));
+}
+
+#[test]
+fn pattern_of_user_beside_suspected() {
+    let python = "/usr/bin/python3";
+    let odd = |uid: &str| vec![with(ioc(python, "50", Low), "pattern_match", "true"), process_of(uid, "50", python)];
+    let members: Vec<&str> = ["50"].into_iter().chain(SUSPECTED).collect();
+    Case::of("pattern-of-user-beside-suspected")
+        .common(odd("1000"))
+        .joins([odd("1000"), escalation()].concat(), &members)
+        .ignores([odd("0"), escalation()].concat())
+        .ignores([odd("1000"), suspected()].concat())
+        .ignores([vec![process_of("1000", "50", python)], escalation()].concat())
+        .ignores(odd("1000"));
+}
+
+#[test]
+fn rare_root_program_beside_suspected() {
+    let program = |uid: &str, path: &str| process_of(uid, "50", path);
+    let members: Vec<&str> = ["50"].into_iter().chain(SUSPECTED).collect();
+    let mut case = Case::of("rare-root-program-beside-suspected");
+    for path in ["/usr/bin/keeper", "/usr/sbin/keeper", "/opt/keeper"] {
+        let one = program("0", path);
+        case = case.joins(beside(&one, escalation()), &members).ignores(vec![one]);
+    }
+    case.ignores(beside(&program("1000", "/usr/bin/keeper"), escalation()))
+        .common(vec![program("0", "/usr/bin/keeper")])
+        .ignores(beside(&program("0", "/usr/bin/keeper"), escalation()));
+}
+
+#[test]
+fn rare_module_beside_suspected() {
+    let one = module("keeper");
+    let members: Vec<&str> = ["keeper"].into_iter().chain(SUSPECTED).collect();
+    Case::of("rare-module-beside-suspected")
+        .joins(beside(&one, suspected()), &members)
+        .ignores(vec![one.clone()])
+        // On a second host.
+        .ignores_last(vec![vec![beside(&one, suspected())], vec![vec![one]]]);
+}
+
+#[test]
+fn new_weakness_beside_suspected() {
+    let new = |before: Scan, scan: Scan| vec![vec![before, scan]];
+    let kept = hardening("kptr_restrict", "/proc/sys/kernel/kptr_restrict", "2");
+    let mut case = Case::of("new-weakness-beside-suspected");
+    for one in [sysctl("/proc/sys/net/ipv4/ip_forward", "1", "0"), kept.clone()] {
+        let members: Vec<&str> = std::iter::once(one.1.id.as_str()).chain(SUSPECTED).collect();
+        case = case
+            .joins_last(new(Vec::new(), beside(&one, suspected())), &members)
+            .ignores_last(new(vec![one.clone()], beside(&one, suspected())))
+            .ignores_last(new(Vec::new(), vec![one.clone()]))
+            .ignores(beside(&one, suspected()));
+    }
+    case.ignores_last(new(Vec::new(), beside(&pointers("1"), suspected())))
+        .ignores_last(new(Vec::new(), beside(&rated(kept, Info), suspected())));
 }

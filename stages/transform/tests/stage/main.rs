@@ -17,10 +17,10 @@ mod workplace;
 
 /// Manifest, training split, data card and all documents that the card's version gives for [`Workplace::simulated`].
 const GOLDEN: [&str; 4] = [
-    "110b3657a1a219de00c6437e7d1d7414e6e535dc8965adfa561180c5d4366f00",
-    "0b1de7add56f17c52def90e092469d079f33de5891447a014396603e5a037936",
-    "5d2a5cffb4805f7b565f7f39d359112441e4acc1f6a19913d6c41cdcf41b9f23",
-    "c1e74a6694c5fffccbfdf80f963eee5e58074bf5e452c9ff81b28f51a5cb7b90",
+    "80263fd1078c996de2db57ba52930e3a86a204049cc343b1a5eaf1c890dbeca0",
+    "244e479ad17d5a1c5bce0abc0000aa753bd048737140ff3efdabe93839012b36",
+    "7b05f487f54e806999ac0a41578c106969e3e5383fc02d299c0ed25c4778500c",
+    "a1b684f87588aff7b997f372d142d8ad50d91697e372f98e0e051cc02f1864a9",
 ];
 
 #[test]

@@ -2,7 +2,9 @@
 
 use scan::Severity::{Critical, High, Low, Medium};
 
-use crate::harness::{BAD, Case, Found, inside, ioc, listener, outside, process, process_of, socket, with};
+use crate::harness::{
+    BAD, Case, Found, client, injected, inside, ioc, listener, outside, process, process_of, socket, with,
+};
 use crate::network::{COMMON, CONNECTION, RARE, connected, only_outside, waiting};
 
 #[test]
@@ -12,6 +14,12 @@ fn flagged_process_connects_out() {
     for severity in [Medium, High, Critical] {
         case = case.joins(scan(severity), &["/tmp/x/agent:40", CONNECTION]);
     }
+    // A daemon of packages has clients anyway; what it opens itself is another matter.
+    let daemon = "/usr/sbin/sshd";
+    case = case
+        .common(vec![process("40", daemon)])
+        .joins(vec![injected(daemon, "40"), outside("40", daemon, "443")], &["/usr/sbin/sshd:40", CONNECTION])
+        .ignores(vec![injected(daemon, "40"), client("22", "40", daemon)]);
     only_outside(case, ioc(BAD, "40", Medium), BAD);
 }
 

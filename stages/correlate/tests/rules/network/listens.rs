@@ -2,7 +2,7 @@
 
 use scan::Severity::{Critical, High, Low, Medium};
 
-use crate::harness::{BAD, Case, Found, client, ioc, listener, process, process_of, with};
+use crate::harness::{BAD, Case, Found, client, injected, ioc, listener, process, process_of, with};
 use crate::network::{COMMON, LISTENER, RARE, listening, on_loopback, only_open, private_client, waiting};
 
 const POSTGRES: &str = "/usr/lib/postgresql/15/bin/postgres";
@@ -15,7 +15,14 @@ fn flagged_executable_listens() {
         case = case.joins(scan(severity), &["/tmp/x/agent (deleted):40", LISTENER]);
     }
     case.ignores(vec![ioc(BAD, "40", High), listener("8080", "40", "/tmp/x/other")])
-        .ignores(vec![ioc(BAD, "40", High), client("8080", "41", BAD)]);
+        .ignores(vec![ioc(BAD, "40", High), client("8080", "41", BAD)])
+        // A daemon of packages listens anyway, but not on any port.
+        .common(vec![process("40", "/usr/sbin/sshd")])
+        .joins(
+            vec![injected("/usr/sbin/sshd", "40"), listener("8080", "40", "/usr/sbin/sshd")],
+            &["/usr/sbin/sshd:40", LISTENER],
+        )
+        .ignores(vec![injected("/usr/sbin/sshd", "40"), listener("22", "40", "/usr/sbin/sshd")]);
 }
 
 #[test]
