@@ -84,21 +84,22 @@ struct RareModule {
 
 impl Knowledge {
     fn load() -> Knowledge {
-        let ports: Ports = embedded(include_str!("../knowledge/ports.yaml"));
-        let modules: Modules = embedded(include_str!("../knowledge/modules.yaml"));
-        let organisations: Organisations = embedded(include_str!("../knowledge/orgs.yaml"));
-        let rarity: Rarity = embedded(include_str!("../knowledge/rarity.yaml"));
-        let mut techniques: BTreeMap<String, Vec<String>> = embedded(include_str!("../knowledge/attack_mapping.yaml"));
+        let ports: Ports = table!("ports");
+        let modules: Modules = table!("modules");
+        let organisations: Organisations = table!("orgs");
+        let rarity: Rarity = table!("rarity");
+        let mut techniques: BTreeMap<String, Vec<String>> = table!("attack_mapping");
         // A finding that is merely new is no sign of valid accounts; the agent's table would give T1078 to every one.
         techniques.remove("baseline:new");
-        techniques.extend(embedded::<BTreeMap<String, Vec<String>>>(include_str!("../knowledge/techniques.yaml")));
+        let further: BTreeMap<String, Vec<String>> = table!("techniques");
+        techniques.extend(further);
         Knowledge {
             ports: ports.ports,
             modules: modules.modules,
             networks: organisations.orgs.into_iter().flat_map(|(name, org)| networks(&name, &org)).collect(),
             rarity: rarity.modules.into_iter().map(|m| (m.module, m.rarity_score)).collect(),
             techniques,
-            packaged_suid: embedded(include_str!("../knowledge/suid_packaged.yaml")),
+            packaged_suid: table!("suid_packaged"),
         }
     }
 
@@ -145,10 +146,24 @@ fn networks(name: &str, organisation: &Organisation) -> Vec<Network> {
     organisation.cidrs.iter().map(network).collect()
 }
 
-/// Reads an embedded table. Through JSON, because YAML spells enum variants with `!tags` otherwise.
+/// Reads a table of `rules/` or `knowledge/`, which `build.rs` has turned into JSON.
+macro_rules! table {
+    ($name:literal) => {
+        $crate::knowledge::read(include_str!(concat!(env!("OUT_DIR"), "/", $name, ".json")))
+    };
+}
+pub(crate) use table;
+
+/// What [`table!`] calls.
+pub(crate) fn read<T: DeserializeOwned>(json: &str) -> T {
+    serde_json::from_str(json).expect("an embedded table has its documented form")
+}
+
+/// Reads a table that a test spells out.
+#[cfg(test)]
 pub(crate) fn embedded<T: DeserializeOwned>(text: &str) -> T {
-    let value: serde_json::Value = serde_yaml::from_str(text).expect("an embedded table is YAML");
-    serde_json::from_value(value).expect("an embedded table has its documented form")
+    let value: serde_json::Value = serde_yaml::from_str(text).expect("a table is YAML");
+    serde_json::from_value(value).expect("a table has its documented form")
 }
 
 #[cfg(test)]

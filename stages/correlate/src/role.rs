@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 
 use crate::facts::Facts;
-use crate::knowledge::embedded;
+use crate::knowledge::table;
 use crate::place::base_name;
 
 /// A role with its reasons.
@@ -18,7 +18,7 @@ pub struct HostRole {
     pub rationale: String,
 }
 
-static ROLES: LazyLock<Vec<RoleSignals>> = LazyLock::new(|| embedded(include_str!("../knowledge/roles.yaml")));
+static ROLES: LazyLock<Vec<RoleSignals>> = LazyLock::new(|| table!("roles"));
 
 const FALLBACK: &str = "workstation";
 /// Signals named in a rationale; the rest would only repeat the point.

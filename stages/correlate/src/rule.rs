@@ -9,23 +9,23 @@ use serde::Deserialize;
 
 use crate::facts::Facts;
 use crate::field::Field;
-use crate::knowledge::embedded;
+use crate::knowledge::table;
 use crate::soundness::problems;
 
 /// The rules of this build, in the order of their files.
 pub static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
-    let files = [
-        include_str!("../rules/process.yaml"),
-        include_str!("../rules/network.yaml"),
-        include_str!("../rules/filesystem.yaml"),
-        include_str!("../rules/kernel.yaml"),
-        include_str!("../rules/persistence.yaml"),
-        include_str!("../rules/time.yaml"),
-        include_str!("../rules/fleet.yaml"),
-        include_str!("../rules/subject.yaml"),
-        include_str!("../rules/beside.yaml"),
+    let files: [Vec<Rule>; 9] = [
+        table!("process"),
+        table!("network"),
+        table!("filesystem"),
+        table!("kernel"),
+        table!("persistence"),
+        table!("time"),
+        table!("fleet"),
+        table!("subject"),
+        table!("beside"),
     ];
-    let rules: Vec<Rule> = files.into_iter().flat_map(embedded::<Vec<Rule>>).collect();
+    let rules = files.concat();
     let problems = problems(&rules);
     assert!(problems.is_empty(), "embedded rules: {}", problems.join("; "));
     rules

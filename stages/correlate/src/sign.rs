@@ -8,12 +8,12 @@ use serde::Deserialize;
 
 use crate::facts::Facts;
 use crate::field::Field;
-use crate::knowledge::embedded;
+use crate::knowledge::table;
 use crate::place;
 use crate::rule::{Test, all_hold};
 
 /// The signs of this build.
-pub static SIGNS: LazyLock<Signs> = LazyLock::new(|| Signs::new(embedded(include_str!("../knowledge/signs.yaml"))));
+pub static SIGNS: LazyLock<Signs> = LazyLock::new(|| Signs::new(table!("signs")));
 
 /// One entry of `knowledge/signs.yaml`.
 #[derive(Deserialize)]

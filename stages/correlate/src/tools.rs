@@ -7,11 +7,11 @@ use serde::Deserialize;
 
 use crate::facts::Facts;
 use crate::field::Field;
-use crate::knowledge::embedded;
+use crate::knowledge::table;
 use crate::place::base_name;
 
 /// The tools of this build.
-pub static TOOLS: LazyLock<Tools> = LazyLock::new(|| Tools::new(embedded(include_str!("../knowledge/tools.yaml"))));
+pub static TOOLS: LazyLock<Tools> = LazyLock::new(|| Tools::new(table!("tools")));
 
 /// Techniques by name of a program, and by the server's port.
 pub struct Tools {
@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn no_name_and_no_port_stands_twice() {
-        let table: Table = embedded(include_str!("../knowledge/tools.yaml"));
+        let table: Table = table!("tools");
         let listed = |of: fn(&Ports) -> usize| table.ports.iter().map(of).sum::<usize>();
         assert_eq!(TOOLS.programs.len(), table.programs.iter().map(|entry| entry.names.len()).sum::<usize>());
         assert_eq!(TOOLS.remote.len(), listed(|ports| ports.remote.len()));

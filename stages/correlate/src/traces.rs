@@ -7,15 +7,14 @@ use serde::Deserialize;
 
 use crate::facts::Facts;
 use crate::field::Field;
-use crate::knowledge::embedded;
+use crate::knowledge::table;
 use crate::rule::{Test, all_hold};
 
 /// What findings say by themselves.
-pub static TRACES: LazyLock<Traces> = LazyLock::new(|| Traces::new(embedded(include_str!("../knowledge/traces.yaml"))));
+pub static TRACES: LazyLock<Traces> = LazyLock::new(|| Traces::new(table!("traces")));
 
 /// What findings of a suspected cluster say beyond that.
-pub static SUSPECTED: LazyLock<Traces> =
-    LazyLock::new(|| Traces::new(embedded(include_str!("../knowledge/suspected.yaml"))));
+pub static SUSPECTED: LazyLock<Traces> = LazyLock::new(|| Traces::new(table!("suspected")));
 
 /// A table of traces, by scanner.
 pub struct Traces {

@@ -7,12 +7,12 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 
 use crate::facts::Facts;
-use crate::knowledge::embedded;
+use crate::knowledge::table;
 use crate::sign::{SIGNS, Sign};
 use crate::subject::{self, subjects};
 
 /// What is usual, as measured for this build.
-pub static USUAL: LazyLock<Usual> = LazyLock::new(|| embedded(include_str!("../knowledge/usual.yaml")));
+pub static USUAL: LazyLock<Usual> = LazyLock::new(|| table!("usual"));
 
 /// What at most so many of ten thousand scans show of a program stands out from its daily work.
 const OUTSTANDING: u32 = 40;

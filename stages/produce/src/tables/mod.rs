@@ -78,35 +78,42 @@ pub(crate) struct Networks {
     pub words: Vec<String>,
 }
 
+/// A table of `data/`, which the build script has turned into JSON.
+macro_rules! table {
+    ($name:literal) => {
+        read($name, include_str!(concat!(env!("OUT_DIR"), "/", $name, ".json")))
+    };
+}
+
 /// The tables of this build.
 pub(crate) static TABLES: LazyLock<Tables> = LazyLock::new(|| Tables {
-    distributions: read("distributions", include_str!("../../data/distributions.yaml")),
-    roles: read("roles", include_str!("../../data/roles.yaml")),
-    services: read("services", include_str!("../../data/services.yaml")),
-    casual: read("casual", include_str!("../../data/casual.yaml")),
-    modules: read("modules", include_str!("../../data/modules.yaml")),
-    networks: read("networks", include_str!("../../data/networks.yaml")),
-    programs: read("programs", include_str!("../../data/programs.yaml")),
-    modes: read("modes", include_str!("../../data/modes.yaml")),
-    units: read("units", include_str!("../../data/units.yaml")),
-    mounts: read("mounts", include_str!("../../data/mounts.yaml")),
-    mismatches: read("integrity", include_str!("../../data/integrity.yaml")),
-    binaries: read("binaries", include_str!("../../data/binaries.yaml")),
-    lookalikes: read("lookalikes", include_str!("../../data/lookalikes.yaml")),
+    distributions: table!("distributions"),
+    roles: table!("roles"),
+    services: table!("services"),
+    casual: table!("casual"),
+    modules: table!("modules"),
+    networks: table!("networks"),
+    programs: table!("programs"),
+    modes: table!("modes"),
+    units: table!("units"),
+    mounts: table!("mounts"),
+    mismatches: table!("integrity"),
+    binaries: table!("binaries"),
+    lookalikes: table!("lookalikes"),
     chains: {
-        let files = [
-            ("chains", include_str!("../../data/chains.yaml")),
-            ("chains_field", include_str!("../../data/chains_field.yaml")),
-            ("chains_field_2", include_str!("../../data/chains_field_2.yaml")),
-            ("chains_field_3", include_str!("../../data/chains_field_3.yaml")),
-            ("chains_frozen", include_str!("../../data/chains_frozen.yaml")),
+        let files: [Vec<Template>; 5] = [
+            table!("chains"),
+            table!("chains_field"),
+            table!("chains_field_2"),
+            table!("chains_field_3"),
+            table!("chains_frozen"),
         ];
-        files.into_iter().flat_map(|(name, text)| read::<Vec<Template>>(name, text)).collect()
+        files.into_iter().flatten().collect()
     },
 });
 
-fn read<T: DeserializeOwned>(name: &str, text: &str) -> T {
-    serde_yaml::from_str(text).unwrap_or_else(|error| panic!("the embedded table {name}.yaml reads: {error}"))
+fn read<T: DeserializeOwned>(name: &str, json: &str) -> T {
+    serde_json::from_str(json).unwrap_or_else(|error| panic!("the embedded table {name}.yaml reads: {error}"))
 }
 
 impl Tables {
@@ -168,7 +175,7 @@ mod tests {
 
     #[test]
     fn three_chains_are_frozen_and_lie_apart() {
-        let apart: Vec<Template> = read("chains_frozen", include_str!("../../data/chains_frozen.yaml"));
+        let apart: Vec<Template> = table!("chains_frozen");
         assert!(apart.len() == 3 && apart.iter().all(|chain| chain.frozen));
         assert_eq!(TABLES.chains.iter().filter(|chain| chain.frozen).count(), 3);
         let names: BTreeSet<&str> = TABLES.chains.iter().map(|chain| chain.name.as_str()).collect();

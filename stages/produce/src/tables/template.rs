@@ -61,7 +61,6 @@ pub(crate) struct Step {
     pub reboot: Reboot,
     #[serde(default)]
     pub on: On,
-    #[serde(with = "serde_yaml::with::singleton_map")]
     pub leaves: Trace,
 }
 

@@ -1,0 +1,7 @@
+//! Tables as JSON.
+
+use std::error::Error;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    embed::tables("data")
+}
