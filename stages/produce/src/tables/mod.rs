@@ -40,7 +40,7 @@ pub(crate) struct Tables {
     pub mismatches: Mismatches,
     pub binaries: Binaries,
     pub lookalikes: Vec<Template>,
-    /// Those of chains.yaml, of chains_field.yaml and of chains_frozen.yaml.
+    /// Those of the files chains*.yaml, the frozen ones last.
     pub chains: Vec<Template>,
 }
 

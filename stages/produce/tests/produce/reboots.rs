@@ -122,7 +122,13 @@ fn over_reboots(tables: &BTreeMap<Trace, bool>, lookalikes: f64, attack_rate: f6
 
 #[test]
 fn attacks_outlive_a_reboot_where_they_persist_and_only_there() {
-    let tables = tables(&["chains.yaml", "chains_field.yaml", "chains_frozen.yaml"]);
+    let tables = tables(&[
+        "chains.yaml",
+        "chains_field.yaml",
+        "chains_field_2.yaml",
+        "chains_field_3.yaml",
+        "chains_frozen.yaml",
+    ]);
     let [stays, gone] = over_reboots(&tables, 0.0, 0.9);
     assert!(stays.0 > 50 && stays.0 == stays.1, "{stays:?} that persist before and after reboots");
     assert!(gone.0 > 50 && gone.1 == 0, "{gone:?} that do not persist before and after reboots");
