@@ -8,6 +8,22 @@ use std::time::Duration;
 /// The variable that names the run. The guardian ends whatever carries it.
 pub const RUN_ID: &str = "PIPE_RUN_ID";
 
+/// The variable that names the runs around the run, the innermost first, by their ids. Only there where a stage called `pipe`.
+pub const OUTER_RUNS: &str = "PIPE_OUTER_RUNS";
+
+/// The runs of whose stages this process is a part, the innermost first.
+pub fn runs_around() -> Vec<String> {
+    let of = |name| std::env::var(name).unwrap_or_default();
+    let runs = format!("{} {}", of(RUN_ID), of(OUTER_RUNS));
+    runs.split_whitespace().map(str::to_owned).collect()
+}
+
+/// What tells a program that this process starts of the runs around it, where there are any.
+pub fn outer_runs() -> Option<(&'static str, String)> {
+    let runs = runs_around();
+    (!runs.is_empty()).then(|| (OUTER_RUNS, runs.join(" ")))
+}
+
 /// The variable that names run and stage: the text of [`Trace`].
 pub const STAGE_ID: &str = "PIPE_STAGE_ID";
 

@@ -27,7 +27,7 @@ use super::census::{self, Mark};
 use super::confine::Spawner;
 use super::error::BackendError;
 use super::exit::Exit;
-use super::launch::{Launch, RUN_ID, STAGE_ID, Sight};
+use super::launch::{Launch, RUN_ID, STAGE_ID, Sight, outer_runs};
 use super::outcome::Refusal;
 use super::program;
 use super::tokens::{Tokens, jobserver};
@@ -109,7 +109,7 @@ fn launch_file(launch: &Launch, file: &Path, spawner: Option<&Spawner>) -> io::R
     let stage = launch.trace.to_string();
     command.env(contract::event::EVENTS_FD, events_end.as_raw_fd().to_string());
     command.env("MAKEFLAGS", ends_of_tokens.make_flags());
-    command.env(RUN_ID, &launch.trace.run).env(STAGE_ID, &stage);
+    command.env(RUN_ID, &launch.trace.run).env(STAGE_ID, &stage).envs(outer_runs());
     command.stdin(Stdio::null()).stdout(output_end.try_clone()?).stderr(output_end);
     let started = Instant::now();
     let child = alone(|| {

@@ -9,6 +9,7 @@ use crate::report::style::Color;
 
 pub fn run(arguments: &CheckArguments) -> Result<Exit, Failure> {
     let project = Project::find()?;
+    project.recognize_store()?;
     let mut exit = Exit::Success;
     let mut documents = Vec::new();
     for file in &arguments.files {

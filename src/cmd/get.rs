@@ -12,7 +12,7 @@ use super::project::Project;
 use super::{Exit, output};
 use crate::report::units;
 use crate::spec::suggest;
-use crate::store::{Artifact, Store};
+use crate::store::{Artifact, Store, remove_tree};
 
 /// `pipe get`.
 #[derive(Debug, Args)]
@@ -124,7 +124,7 @@ fn copy(store: &Store, made: &Made, wanted: &Wanted, target: &Path) -> Result<()
     let (fresh, old) = (named("new"), named("old"));
     if let Err(error) = store.copy_out(wanted.artifact, &fresh) {
         // The copy is of no use; what went wrong with it is what the user should read.
-        let _ = remove(&fresh);
+        let _ = remove_tree(&fresh);
         let again = format!("pipe run {} {}", made.report.file.display(), made.name);
         return Err(Failure::Broken(anyhow::Error::new(error).context(format!(
             "output `{}` of stage `{}` cannot be copied (if the store lost it, `{again}` makes it again)",
@@ -138,11 +138,7 @@ fn copy(store: &Store, made: &Made, wanted: &Wanted, target: &Path) -> Result<()
     };
     fs::rename(&fresh, target).map_err(|e| broken("write", target, e))?;
     if replaced {
-        remove(&old).map_err(|e| broken("remove", &old, e))?;
+        remove_tree(&old)?;
     }
     Ok(())
-}
-
-fn remove(path: &Path) -> std::io::Result<()> {
-    if fs::symlink_metadata(path)?.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }
 }

@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::failure::Failure;
+use super::project::Project;
 use super::{Exit, output};
 use crate::plan::interpolate::shell_word;
 use crate::plan::request::CONFIG;
@@ -57,6 +58,7 @@ pub fn run(arguments: &InitArguments) -> Result<Exit, Failure> {
         let message = format!("{} is not a directory", root.display());
         return Err(Failure::usage(message, "name a directory, or one that can be made".to_owned()));
     }
+    refuse_foreign_store(root)?;
     let mut files = Vec::new();
     for (name, text) in FILES {
         files.push((*name, at(&root.join(name), |path| write_new(path, text))?));
@@ -79,6 +81,14 @@ pub fn run(arguments: &InitArguments) -> Result<Exit, Failure> {
         output::text(&format!("next: {next}\n"));
     }
     Ok(Exit::Success)
+}
+
+/// A directory of the user's where the store would go is said now: git would be told to pass it over, and the first run would refuse
+/// it.
+fn refuse_foreign_store(root: &Path) -> Result<(), Failure> {
+    let here = std::env::current_dir().unwrap_or_default();
+    // What is wrong with a `pipe.yaml` that is kept, the first run says.
+    Project::at(here.join(root), &here).map_or(Ok(()), |project| project.recognize_store())
 }
 
 /// The command to go on with.

@@ -49,6 +49,9 @@ pub fn run(arguments: &LogsArguments) -> Result<Exit, Failure> {
     let open = open_run(&project, &history, &place)?;
     if let Some(run) = &open {
         let log = log_path(&store, run, &arguments.stage);
+        if arguments.follow {
+            refuse_within(run, &arguments.stage)?;
+        }
         if arguments.follow && follow(&store, run, &arguments.stage, &log)? {
             return Ok(Exit::Success);
         }
@@ -93,6 +96,15 @@ fn print(arguments: &LogsArguments, run: &str, log: &Path) -> Result<Exit, Failu
         output::bytes(&bytes);
     }
     Ok(Exit::Success)
+}
+
+/// What a stage prints goes to its log, and the log has no end before the stage.
+fn refuse_within(run: &str, stage: &str) -> Result<(), Failure> {
+    if std::env::var(crate::backend::STAGE_ID).is_ok_and(|id| id == format!("{run}/{stage}")) {
+        let message = format!("this command is part of stage `{stage}` of run {run}: it would follow itself without end");
+        return Err(Failure::usage(message, "leave out --follow".to_owned()));
+    }
+    Ok(())
 }
 
 /// Prints the log as it grows until the stage or its run ends; `false` when the stage never wrote one.

@@ -17,6 +17,7 @@ mod output;
 mod plan;
 mod project;
 mod run;
+mod run_dir;
 mod runs;
 mod schema;
 mod shell;

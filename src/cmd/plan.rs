@@ -16,6 +16,7 @@ pub fn run(arguments: &PlanArguments) -> Result<Exit, Failure> {
     let project = Project::find()?;
     let plan = project.plan(&arguments.pipeline)?;
     if arguments.needs {
+        project.recognize_store()?;
         output::text(&needs(&plan));
         return Ok(Exit::Success);
     }

@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use super::failure::Failure;
-use crate::config::{self, Config, Flags, Verify};
+use crate::config::{self, Config, Flags, Origin, Setting, Verify};
 use crate::engine::history::History;
 use crate::plan::request::find_root;
 use crate::plan::{self, Cards, Plan, Request, snapshot};
 use crate::spec::StageName;
-use crate::store::{Store, Trust};
+use crate::store::{Store, StoreError, StoreErrorKind, Trust};
 
 use super::arguments::{ParamArguments, PipelineArguments};
 
@@ -36,9 +36,13 @@ impl Project {
     pub fn find() -> Result<Project, Failure> {
         let here = std::env::current_dir()
             .map_err(|e| Failure::Broken(anyhow::Error::new(e).context("no working directory")))?;
-        let root = find_root(&here).to_owned();
+        Project::at(find_root(&here).to_owned(), &here)
+    }
+
+    /// The project at `root`, whether or not it holds `pipe.yaml`, as seen from the directory `here`.
+    pub fn at(root: PathBuf, here: &Path) -> Result<Project, Failure> {
         let flags = FLAGS.get().cloned().unwrap_or_default();
-        let config = config::load(&root, &here, &|name| std::env::var_os(name), &flags)?;
+        let config = config::load(&root, here, &|name| std::env::var_os(name), &flags)?;
         Ok(Project { root, config })
     }
 
@@ -48,7 +52,38 @@ impl Project {
             Verify::Seal => Trust::Seal,
             Verify::Always => Trust::Nothing,
         };
-        Ok(Store::open(&self.config.store.value)?.trusting(trust))
+        Ok(Store::open(&self.config.store.value).map_err(|error| self.refused(error))?.trusting(trust))
+    }
+
+    /// Refuses a directory that is no store and may not become one: for verbs that need none.
+    pub fn recognize_store(&self) -> Result<(), Failure> {
+        match Store::recognize(&self.config.store.value) {
+            Err(error) if error.is_no_store() => Err(self.refused(error)),
+            // Whoever needs the store meets what else is wrong with it.
+            _ => Ok(()),
+        }
+    }
+
+    /// Why there is no store, as the fault of the setting where it is one.
+    fn refused(&self, error: StoreError) -> Failure {
+        if !error.is_no_store() {
+            return error.into();
+        }
+        let Setting { origin, .. } = &self.config.store;
+        let named = match origin {
+            Origin::Default => "set `store` in pipe.yaml, PIPE_STORE or --store to a directory".to_owned(),
+            Origin::File(_) => "name a directory there".to_owned(),
+            Origin::Environment(_) | Origin::Flag(_) => "let it name a directory".to_owned(),
+        };
+        let help = match error.kind {
+            StoreErrorKind::NewerStore { .. } => "use the newer version, or another store (--store DIR)".to_owned(),
+            _ => format!("{named} that is empty or not there yet: pipe removes things from its store"),
+        };
+        let place = match origin {
+            Origin::Default => "the store's default place".to_owned(),
+            set => set.to_string(),
+        };
+        Failure::usage(format!("{place}: {error}"), help)
     }
 
     /// The kinds: those that ship with `pipe`, and those of the directories that the settings name.

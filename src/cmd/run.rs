@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::arguments::RunArguments;
 use super::failure::Failure;
 use super::project::Project;
-use super::{Exit, output, why};
+use super::{Exit, output, run_dir, why};
 use crate::config::{GovernorConfig, Throttle};
 use crate::engine::{self, FailedWork, Finished, Observer, OnFailure, Options, RunOutcome, history, traces};
 use crate::governor::Limits;
@@ -29,13 +29,14 @@ pub fn run(arguments: &RunArguments) -> Result<Exit, Failure> {
     let plan = project.plan_to_run(&arguments.pipeline, &store)?;
     let options = Options {
         run: run_id(),
+        around: crate::backend::runs_around(),
         jobs: project.config.governor.jobs.value.map(usize::from),
         limits: limits(&project.config.governor),
         on_failure: if arguments.fail_fast { OnFailure::Stop } else { OnFailure::KeepGoing },
         failed_work: if arguments.keep_work { FailedWork::Keep } else { FailedWork::Remove },
         refresh: refreshed(&plan, &arguments.refresh)?,
     };
-    let run_dir = run_dir(&store, &options.run, &project.root);
+    let run_dir = run_dir::choose(&store, &options.run, &project.root);
     let mut observer = Fanout(vec![Box::new(Journal::keep(&run_dir)), screen(arguments, run_dir.join("logs"))]);
     let (displaced, aside) = (Displaced::default(), store.displaced_dir(&options.run));
     observer.0.push(Box::new(displaced.clone()));
@@ -139,15 +140,6 @@ fn keep(run_dir: &Path, report: &engine::RunReport) {
     if let Err(error) = history::write_report(run_dir, report) {
         output::errors(&format!("warning: the run's report could not be kept: {error}\n"));
     }
-}
-
-/// Where the run leaves events and report: in the store, unless that cannot be written; then where temporary files go. Hits are
-/// served also from a read-only store, and what else is wrong with it the run will meet and tell.
-fn run_dir(store: &Store, run: &str, root: &Path) -> PathBuf {
-    let Err(error) = store.note_workspace(run, root) else { return store.run_dir(run) };
-    let directory = std::env::temp_dir().join("pipe").join(run);
-    output::errors(&format!("note: {error}\n  events and report of this run are kept in {}\n", directory.display()));
-    directory
 }
 
 /// Old runs make way. A run that did its work is not failed because they could not.

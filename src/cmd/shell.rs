@@ -58,6 +58,7 @@ pub fn run(arguments: ShellArguments) -> Result<Exit, Failure> {
     let stage = why::find(&plan, &arguments.stage)?;
     let options = Options {
         run: run::run_id(),
+        around: crate::backend::runs_around(),
         jobs: None,
         limits: Default::default(),
         on_failure: OnFailure::KeepGoing,

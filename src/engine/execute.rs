@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use contract::types::Form;
-use contract::{Event, FailureClass, Level};
+use contract::{Digest, Event, FailureClass, Level};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 
@@ -17,12 +17,14 @@ use super::outcome::FailureReport;
 use super::resolve::Resolved;
 use super::tally::unix_seconds;
 use super::workspace::{self, Prepared};
-use super::{EngineError, FailedWork, Shared};
+use super::{EngineError, FailedWork, Options, Shared};
 use super::{history, hits, resolve, secrets, undeclared};
 use crate::backend::{Backend, Cancel, Control, Launch, Outcome, Trace};
 use crate::failpoint::{self, Failpoint};
 use crate::plan::{PlannedOutput, StageId, code};
-use crate::store::{Artifact, Durability, Lookup, RECORD_FORMAT, Record, StoreError, StoreErrorKind, Usage};
+use crate::store::{
+    ActionLock, Artifact, Durability, Lookup, RECORD_FORMAT, Record, StoreError, StoreErrorKind, Usage, remove_tree,
+};
 
 /// A stage that ran for this long is made durable before its record is written; losing a shorter one costs little.
 const SYNC_FROM_SECONDS: f64 = 1.0;
@@ -78,11 +80,15 @@ impl Execution {
     pub async fn run(&self) -> Result<Ending, EngineError> {
         let Execution { shared, resolved, .. } = self;
         let (stage, key) = (self.stage, resolved.key);
-        let lock = blocking(shared, move |shared| shared.store.lock_action(&key).map_err(EngineError::store));
+        let lock = blocking(shared, move |shared| lock(shared, &key));
         // Whoever stops this run does not wait for another one. The thread that does takes the lock when it can and drops it.
         let lock = tokio::select! {
             lock = lock => lock?,
             () = cancelled(self.control.clone()) => return Ok(Ending::Interrupted),
+        };
+        let lock = match lock {
+            Ok(lock) => lock,
+            Err(failure) => return Ok(Ending::failed(failure, Usage::default())),
         };
         if !shared.refreshes(stage) {
             let found = blocking(shared, move |shared| hits::record(&shared.store, &shared.plan, stage, &key)).await?;
@@ -107,8 +113,12 @@ impl Execution {
             failed.directory = Some(directory);
             return ending;
         }
-        // What an execution left behind is of no use to the next one; failing to remove it now leaves it to the next clean-up.
-        let _ = tokio::task::spawn_blocking(move || std::fs::remove_dir_all(directory)).await;
+        // What an execution left behind is of no use to the next one. What stays all the same is named, and tried again at every
+        // clean-up.
+        let removed = tokio::task::spawn_blocking(move || remove_tree(&directory)).await;
+        if let Ok(Err(error)) = removed {
+            self.warn(format!("something that it left cannot be removed: {error}"));
+        }
         drop(lock);
         ending
     }
@@ -231,11 +241,14 @@ impl Execution {
             if unmoved {
                 shared.store.put_record(&record, durability).map_err(EngineError::store)?;
             }
-            shared.store.drop_checkpoints(&resolved.key).map_err(EngineError::store)?;
-            Ok(Ok((record, differing, unmoved)))
+            let left = shared.store.drop_checkpoints(&resolved.key).err();
+            Ok(Ok((record, differing, unmoved, left)))
         });
         Ok(match record.await? {
-            Ok((record, differing, unmoved)) => {
+            Ok((record, differing, unmoved, left)) => {
+                if let Some(error) = left {
+                    self.warn(format!("checkpoints that nobody needs any more cannot be removed: {error}"));
+                }
                 if !unmoved {
                     self.warn("an input changed while it ran: its result is used now and not recorded".to_owned());
                 }
@@ -243,6 +256,22 @@ impl Execution {
             }
             Err(failure) => Ending::failed(failure, usage),
         })
+    }
+}
+
+/// The right to execute the action `key`. That a run around this one has it is the stage's failure: it would wait for ever.
+fn lock(shared: &Shared, key: &Digest) -> Result<Result<ActionLock, FailureReport>, EngineError> {
+    let Options { run, around, .. } = &shared.options;
+    match shared.store.lock_action(key, run, around) {
+        Ok(lock) => Ok(Ok(lock)),
+        Err(StoreError { kind: StoreErrorKind::HeldAround { run }, .. }) => Ok(Err(FailureReport {
+            class: FailureClass::InvalidInput,
+            message: format!("run {run} executes it just now and waits for this command, which is part of it"),
+            help: Some(
+                "take the call of `pipe` out of the stage, or give it a store of its own (--store DIR)".to_owned(),
+            ),
+        })),
+        Err(error) => Err(EngineError::store(error)),
     }
 }
 

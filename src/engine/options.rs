@@ -10,6 +10,8 @@ use crate::spec::StageName;
 pub struct Options {
     /// The run's id: a path component, unique in the store.
     pub run: String,
+    /// The runs of whose stages this run is a part, the innermost first.
+    pub around: Vec<String>,
     /// Workers at once; `None` leaves it to the governor's conservative default.
     pub jobs: Option<usize>,
     /// The shares of the machine from which on the governor holds back.

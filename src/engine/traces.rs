@@ -13,7 +13,7 @@ use indexmap::IndexMap;
 use serde::Deserialize;
 
 use super::history::{JOURNAL, REPORT};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, is_run};
 
 /// What a run left behind.
 #[derive(Debug)]
@@ -103,7 +103,9 @@ pub fn culprit(
 /// workspace, from which it is known what may not be collected. A tenth more are let stand, so that this is not done every time.
 pub fn prune(store: &Store, keep: u32) -> Result<u64, StoreError> {
     let keep = keep as usize;
-    let ids = runs(store);
+    let mut ids = runs(store);
+    // A directory of another name is not ours to remove.
+    ids.retain(|run| is_run(run));
     if ids.len() <= keep + keep / 10 {
         return Ok(0);
     }

@@ -12,7 +12,7 @@ use super::workspace::{self, Prepared};
 use super::{EngineError, FailureReport, Options, Shared, hits, secrets};
 use crate::backend::{Program, Trace};
 use crate::plan::{Plan, Sandbox, StageId, Work};
-use crate::store::{Lookup, Store};
+use crate::store::{Lookup, Store, remove_tree};
 
 /// A stage's directory with everything in place. It is removed with this value.
 pub struct Workbench {
@@ -63,14 +63,15 @@ impl Workbench {
         program.environment.extend(secrets.into_iter().map(|(name, value)| (name.into(), value.into())));
         program.environment.push((crate::backend::RUN_ID.into(), trace.run.clone().into()));
         program.environment.push((crate::backend::STAGE_ID.into(), trace.to_string().into()));
+        program.environment.extend(crate::backend::outer_runs().map(|(name, runs)| (name.into(), runs.into())));
         Ok(Ok(Workbench { program, secret, directory }))
     }
 }
 
 impl Drop for Workbench {
     fn drop(&mut self) {
-        // What a person made unremovable there is removed with the work directory of this process, or by the next one.
-        let _ = fs::remove_dir_all(&self.directory);
+        // What stays, because it is somebody else's, is removed with the work directory of this process, or by the next one.
+        let _ = remove_tree(&self.directory);
     }
 }
 

@@ -9,6 +9,7 @@ use rustix::fs::{FileType, Mode, OFlags};
 use super::check::Content;
 use super::error::{At, StoreErrorKind};
 use super::model::Artifact;
+use super::removal::remove_tree;
 use super::stamp::{Stamp, in_words};
 use super::tree::describe;
 use super::walk::walk;
@@ -27,8 +28,7 @@ impl Store {
         match adopted {
             Err(StoreError { kind: StoreErrorKind::CrossDevice, .. }) => {
                 let artifact = self.ingest(path, form)?;
-                let removed = if form == Form::File { fs::remove_file(path) } else { fs::remove_dir_all(path) };
-                removed.at(path)?;
+                remove_tree(path)?;
                 Ok(artifact)
             }
             result => result,

@@ -111,8 +111,8 @@ impl Store {
     /// Moves `object` into quarantine because of what was found at `path`.
     pub(super) fn quarantine(&self, object: &Path, path: PathBuf) -> Presence {
         // On a read-only store it stays where it is, and is found again by whoever looks.
-        let quarantined =
-            aside::numbered(object, &self.layout.quarantine().join(object.file_name().unwrap_or_default())).ok();
+        let place = self.layout.quarantine().join(object.file_name().unwrap_or_default());
+        let quarantined = self.claim().ok().and_then(|()| aside::numbered(object, &place).ok());
         if let (Some(quarantined), Ok(inner)) = (&quarantined, path.strip_prefix(object)) {
             let damaged = if inner.as_os_str().is_empty() { quarantined.clone() } else { quarantined.join(inner) };
             break_seal(&damaged);

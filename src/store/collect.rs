@@ -5,14 +5,19 @@
 //! in the middle leaves garbage for the next time and never a record without its outputs.
 
 use std::collections::{HashMap, HashSet};
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use contract::Digest;
+use rustix::io::Errno;
 
 use super::error::At;
 use super::inventory::{Object, ObjectName, StoredRecord, entries};
+use super::layout::{is_digest, is_run};
+use super::measure::{RoomSize, measure};
+use super::removal::{move_away, remove_tree};
 use super::stamp::Stamp;
 use super::{Hold, Store, StoreError, scratch};
 
@@ -70,7 +75,7 @@ pub struct Doomed {
 }
 
 /// What goes and what stays.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub struct Collected {
     /// Records that go.
     pub records: Doomed,
@@ -80,6 +85,8 @@ pub struct Collected {
     pub leftovers: Doomed,
     /// Objects that stay.
     pub kept: Doomed,
+    /// What should have gone and cannot be removed, with the reasons.
+    pub stuck: Vec<StoreError>,
 }
 
 impl Doomed {
@@ -111,6 +118,7 @@ impl Store {
         if let Mode::Look = mode {
             return Ok(collected);
         }
+        self.claim()?;
         let total = collected.records.count + collected.objects.count + collected.leftovers.count;
         let paths = doomed.records.iter().map(|&record| records[record].path.clone());
         let names = doomed.objects.iter().map(|&object| objects[object].name);
@@ -118,25 +126,37 @@ impl Store {
             self.remove(&path)?;
             progress((done as u64 + 1).min(total), total);
         }
-        leftovers.iter().try_for_each(|(path, _)| self.remove(path))?;
+        for (path, _) in leftovers {
+            collected.stuck.extend(self.remove(&path).err());
+        }
         for parent in [self.layout.temporary(), self.layout.work()] {
             if parent.is_dir() {
-                scratch::sweep(&parent)?;
+                collected.stuck.extend(scratch::sweep(&parent)?);
             }
         }
         Ok(collected)
     }
 
-    /// What a room of the user's takes, and its removal when `mode` says so.
-    pub fn clear(&self, room: UserRoom, mode: &Mode) -> Result<Doomed, StoreError> {
-        let path = match room {
-            UserRoom::Displaced => self.root().join("displaced"),
-            UserRoom::Quarantine => self.layout.quarantine(),
-            UserRoom::KeptWork => self.layout.work().join("kept"),
+    /// What a room of the user's takes, and its removal when `mode` says so. Only what the engine put there counts. What cannot
+    /// be removed is added to `stuck`.
+    pub fn clear(&self, room: UserRoom, mode: &Mode, stuck: &mut Vec<StoreError>) -> Result<Doomed, StoreError> {
+        let quarantined = |path: &Path| is_digest(path, &["", ".x", ".manifest", ".json"], true);
+        let of_a_run = |path: &Path| path.file_name().and_then(OsStr::to_str).is_some_and(is_run);
+        let (directory, is_ours): (_, &dyn Fn(&Path) -> bool) = match room {
+            UserRoom::Displaced => (self.root().join("displaced"), &of_a_run),
+            UserRoom::Quarantine => (self.layout.quarantine(), &quarantined),
+            UserRoom::KeptWork => (self.layout.work().join("kept"), &of_a_run),
         };
-        let size = self.size_below(&path)?;
-        if let (Mode::Remove(_), true) = (mode, path.exists()) {
-            self.remove(&path)?;
+        let ours: Vec<_> = entries(&directory)?.into_iter().filter(|path| is_ours(path)).collect();
+        let mut size = RoomSize::default();
+        ours.iter().for_each(|path| size.add(measure(path)));
+        if let Mode::Remove(_) = mode {
+            self.claim()?;
+            for path in &ours {
+                stuck.extend(self.remove(path).err());
+            }
+            // With something of others in it, or of ours that stays, it stays too.
+            let _ = fs::remove_dir(&directory);
         }
         Ok(Doomed { count: size.files, bytes: size.bytes })
     }
@@ -145,10 +165,10 @@ impl Store {
     fn leftovers(&self, limits: &Limits) -> Result<Vec<(PathBuf, u64)>, StoreError> {
         let mut old = Vec::new();
         for room in ["checkpoints", "plans"] {
-            for path in entries(&self.root().join(room))? {
+            for path in entries(&self.root().join(room))?.into_iter().filter(|path| is_digest(path, &[""], false)) {
                 let Some(stamp) = Stamp::of(&path).at(&path)? else { continue };
                 if is_old(stamp.mtime.max(stamp.ctime), limits) {
-                    let bytes = if stamp.is_dir() { self.size_below(&path)?.bytes } else { stamp.size };
+                    let bytes = if stamp.is_dir() { measure(&path).bytes } else { stamp.size };
                     old.push((path, bytes));
                 }
             }
@@ -170,8 +190,12 @@ impl Store {
             None => Ok(()),
             Some(stamp) if stamp.is_dir() => {
                 let aside = self.fresh()?;
-                fs::rename(path, &aside).at(path)?;
-                fs::remove_dir_all(&aside).at(&aside)
+                match move_away(path, &aside) {
+                    Ok(()) => remove_tree(&aside),
+                    // Somebody else's, which stays under its name.
+                    Err(Errno::ACCESS | Errno::PERM) => remove_tree(path),
+                    Err(error) => Err(StoreError::io(path, error)),
+                }
             }
             Some(_) => fs::remove_file(path).at(path),
         }

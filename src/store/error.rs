@@ -26,6 +26,38 @@ pub enum StoreErrorKind {
         "the filesystem is read-only; stages that are in the store can be used, anything else needs a writable store"
     )]
     ReadOnly,
+    /// The store cannot be written.
+    #[error(
+        "this store cannot be written ({why} at {}); stages that are in it can be used, anything else needs a store that you may write (--store DIR)", at.display()
+    )]
+    Unwritable {
+        /// In a few words.
+        why: &'static str,
+        /// Where that showed.
+        at: PathBuf,
+    },
+    /// The directory is no store.
+    #[error("this is no store: it holds {} and no marker `pipe-store`", listed(holds, *more))]
+    NotAStore {
+        /// Some of what lies there and is not a store's.
+        holds: Vec<String>,
+        /// How much more of that there is.
+        more: usize,
+    },
+    /// A later version made the store.
+    #[error("this store has format {found}, and this version of pipe knows formats up to {known}")]
+    NewerStore {
+        /// Its format.
+        found: u32,
+        /// The newest format that is known here.
+        known: u32,
+    },
+    /// A run waits for what it holds itself, by way of a stage that called `pipe`.
+    #[error("run {run} holds it, and this command is part of that run: it would wait for itself")]
+    HeldAround {
+        /// The run.
+        run: String,
+    },
     /// The user may not.
     #[error("permission denied; give yourself access to it (ls -ld shows its owner and mode)")]
     Permission,
@@ -99,10 +131,21 @@ impl StoreError {
         StoreError::new(path, StoreErrorKind::from(error.into()))
     }
 
+    /// Whether the directory is not a store that this version may use.
+    pub fn is_no_store(&self) -> bool {
+        use StoreErrorKind::{NewerStore, NotAStore, NotDirectory};
+        matches!(self.kind, NotAStore { .. } | NewerStore { .. } | NotDirectory { .. })
+    }
+
     /// Whether the store (or the workspace) cannot be written at all, so that only hits can be served.
     pub fn is_read_only(&self) -> bool {
-        matches!(self.kind, StoreErrorKind::ReadOnly | StoreErrorKind::Permission)
+        matches!(self.kind, StoreErrorKind::ReadOnly | StoreErrorKind::Permission | StoreErrorKind::Unwritable { .. })
     }
+}
+
+fn listed(names: &[String], more: usize) -> String {
+    let named = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    if more == 0 { named } else { format!("{named} and {more} more") }
 }
 
 impl From<io::Error> for StoreErrorKind {

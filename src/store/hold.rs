@@ -23,7 +23,7 @@ impl Store {
         let path = self.layout.lock("use");
         let file = match File::open(&path) {
             Ok(file) => file,
-            Err(error) if error.kind() == ErrorKind::NotFound => match lock::open(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => match self.claim().and_then(|()| lock::open(&path)) {
                 Err(error) if error.is_read_only() => return Ok(Hold { _file: None }),
                 file => file?,
             },
@@ -36,7 +36,8 @@ impl Store {
     /// Waits until nobody uses the store, and keeps everybody from it until it is dropped. `waiting` is called when it has to wait.
     pub fn hold_alone(&self, waiting: impl FnOnce()) -> Result<Hold, StoreError> {
         let path = self.layout.lock("use");
-        let file = lock::open(&path)?;
+        self.claim()?;
+        let file = lock::open(&path).map_err(|error| self.unwritable(error))?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {

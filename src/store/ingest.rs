@@ -13,6 +13,7 @@ use super::adopt::require_form;
 use super::check::Content;
 use super::error::{At, StoreErrorKind};
 use super::model::Artifact;
+use super::removal::remove_tree;
 use super::stamp::Stamp;
 use super::tree::describe;
 use super::walk::{Found, walk};
@@ -31,7 +32,11 @@ impl Store {
             Form::File => self.known(&stamp).map(Artifact::from),
             Form::Dir => self.known_dir(path, &walk(path)?)?,
         };
-        known.map_or_else(|| self.ingest(path, form), Ok)
+        match known.map_or_else(|| self.ingest(path, form), Ok) {
+            // What it is can be told all the same; whoever needs it in the store hears that then.
+            Err(StoreError { kind: StoreErrorKind::Unwritable { .. }, .. }) => self.described(path, form),
+            result => result,
+        }
     }
 
     /// Copies the file or directory at `path` into the store. A symbolic link at `path` itself is followed.
@@ -78,7 +83,7 @@ impl Store {
         let result = self.copy_dir(path, &found, &copy);
         if result.is_err() {
             // A full disk is the likely reason, so the space is given back at once; the error is what counts.
-            let _ = fs::remove_dir_all(&copy);
+            let _ = remove_tree(&copy);
         }
         result
     }

@@ -9,6 +9,7 @@ use super::check::Content;
 use super::error::{At, StoreErrorKind};
 use super::manifest::Manifest;
 use super::model::Artifact;
+use super::removal::remove_tree;
 use super::{Presence, Store, StoreError, aside};
 
 impl Store {
@@ -35,7 +36,7 @@ impl Store {
         let path = self.layout.tree(&artifact.digest);
         loop {
             if movable(self.check(&artifact)?)? == Presence::Present {
-                fs::remove_dir_all(from).at(from)?;
+                remove_tree(from)?;
                 return Ok(artifact);
             }
             // The manifest first: a tree without one would never be found, one without a tree is no harm.

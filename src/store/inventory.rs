@@ -5,13 +5,12 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use contract::Digest;
-use rustix::fs::FileType;
 
 use super::error::At;
 use super::manifest::Manifest;
+use super::measure::{RoomSize, measure};
 use super::record;
 use super::stamp::Stamp;
-use super::walk::walk;
 use super::{Artifact, Record, Shape, Store, StoreError};
 
 /// The name under which an object lies.
@@ -66,15 +65,6 @@ pub const ROOMS: [Room; 10] = [
     Room { name: "quarantine", holds: "what was found damaged" },
 ];
 
-/// How much a room takes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct RoomSize {
-    /// Files in it.
-    pub files: u64,
-    /// Their bytes.
-    pub bytes: u64,
-}
-
 impl ObjectName {
     /// The name of an output.
     pub fn of(artifact: &Artifact) -> ObjectName {
@@ -99,29 +89,13 @@ impl ObjectName {
 
 impl Store {
     /// How much `room` takes.
-    pub fn room_size(&self, room: Room) -> Result<RoomSize, StoreError> {
-        self.size_below(&self.root().join(room.name))
+    pub fn room_size(&self, room: Room) -> RoomSize {
+        measure(&self.root().join(room.name))
     }
 
     /// Every readable record.
     pub fn records(&self) -> Result<Vec<Record>, StoreError> {
         Ok(self.stored_records()?.into_iter().filter_map(|stored| stored.record).collect())
-    }
-
-    pub(super) fn size_below(&self, directory: &Path) -> Result<RoomSize, StoreError> {
-        if !directory.exists() {
-            return Ok(RoomSize::default());
-        }
-        let mut size = RoomSize::default();
-        for found in walk(directory)?.iter().filter(|found| found.file_type == FileType::RegularFile) {
-            let path = directory.join(found.path());
-            // What a living run removes in the meantime takes no space.
-            if let Some(stamp) = Stamp::of(&path).at(&path)? {
-                size.files += 1;
-                size.bytes += stamp.size;
-            }
-        }
-        Ok(size)
     }
 
     pub(super) fn objects(&self) -> Result<Vec<Object>, StoreError> {
@@ -138,7 +112,7 @@ impl Store {
             let manifest = fs::read(self.layout.manifest(&digest)).ok().and_then(|bytes| Manifest::decode(&bytes));
             let size = match manifest {
                 Some(manifest) => manifest.artifact().0.size,
-                None => self.size_below(&path)?.bytes,
+                None => measure(&path).bytes,
             };
             objects.push(Object { name: ObjectName::Tree { digest }, size, touched: stamp.ctime });
         }

@@ -53,6 +53,7 @@ impl Store {
             if known.added.is_empty() {
                 continue;
             }
+            self.claim()?;
             let _turn = lock::take(&self.layout.lock("last"))?;
             let path = self.layout.last(pipeline);
             let mut stages = read(&path);

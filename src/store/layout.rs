@@ -1,5 +1,6 @@
 //! Where things lie below the store's directory. Everything is on one filesystem, so that a rename moves any of it.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use contract::Digest;
@@ -109,6 +110,40 @@ pub(super) fn component(name: &str) -> String {
     text
 }
 
+/// Whether this is a name that the engine gives a run: `20261123-140506-123-1a2b`.
+pub fn is_run(name: &str) -> bool {
+    let parts: Vec<&str> = name.split('-').collect();
+    let [day, time, thousandths, process] = parts.as_slice() else { return false };
+    let digits = |text: &str, count: usize| text.len() == count && text.bytes().all(|byte| byte.is_ascii_digit());
+    digits(day, 8) && digits(time, 6) && digits(thousandths, 3) && is_hex(process)
+}
+
+/// Whether this is a name that a process gives its directory under `tmp/` or `work/`: `4711-18f3a2b-0`.
+pub(super) fn is_scratch(name: &str) -> bool {
+    let parts: Vec<&str> = name.split('-').collect();
+    let [process, moment, attempt] = parts.as_slice() else { return false };
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    digits(process) && is_hex(moment) && digits(attempt)
+}
+
+/// Whether the name of `path` is a digest with one of these suffixes and, where it was `numbered`, a number behind that.
+pub(super) fn is_digest(path: &Path, suffixes: &[&str], numbered: bool) -> bool {
+    let Some((hex, rest)) = path.file_name().and_then(OsStr::to_str).and_then(|name| name.split_at_checked(64)) else {
+        return false;
+    };
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let fits = |suffix: &&str| match rest.strip_prefix(suffix) {
+        Some("") => true,
+        Some(more) => numbered && more.strip_prefix('.').is_some_and(is_number),
+        None => false,
+    };
+    is_hex(hex) && suffixes.iter().any(fits)
+}
+
+fn is_hex(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -122,5 +157,23 @@ mod tests {
         let (one, two) = ("x".repeat(500), "x".repeat(501));
         assert_ne!(component(&one), component(&two));
         assert!(component(&one).len() < 220);
+    }
+
+    #[test]
+    fn names_of_the_engine_are_told_from_all_others() {
+        assert!(is_run("20261123-140506-123-1a2b"));
+        for other in ["exp1", "20261123", "20261123-140506", "20261123-140506-123-", "20261123-140506-123-xyz", "a-b-c-d"] {
+            assert!(!is_run(other), "{other}");
+        }
+        assert!(is_scratch("4711-18f3a2b-0"));
+        for other in ["thesis", "flake", "1-2", "1-2-3-4", "a-1-1", "1--1", "kept", "1-zz-1"] {
+            assert!(!is_scratch(other), "{other}");
+        }
+        let digest = "0123456789abcdef".repeat(4);
+        let is = |name: String, suffixes: &[&str]| is_digest(Path::new(&name), suffixes, true);
+        assert!(is(digest.clone(), &[""]) && is(format!("{digest}.manifest.12"), &["", ".manifest"]));
+        assert!(is(format!("{digest}.3"), &["", ".x"]) && !is(format!("{digest}.x3"), &["", ".x"]));
+        assert!(!is(format!("{digest}.json"), &[""]) && !is(digest[1..].to_owned(), &[""]) && !is("mine".into(), &[""]));
+        assert!(!is_digest(Path::new(&format!("{digest}.3")), &[""], false));
     }
 }

@@ -1,11 +1,12 @@
 //! Locks: flock only. The kernel drops them however the holder ends, so there is no stale lock and no unlock command.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use contract::Digest;
 
-use super::error::At;
+use super::error::{At, StoreErrorKind};
 use super::stamp::Stamp;
 use super::{Store, StoreError};
 
@@ -25,10 +26,22 @@ impl Drop for ActionLock {
 }
 
 impl Store {
-    /// Waits for the right to execute the action `key`. Take it before looking for its record a last time.
-    pub fn lock_action(&self, key: &Digest) -> Result<ActionLock, StoreError> {
+    /// Waits for the right of `run` to execute the action `key`. Take it before looking for its record a last time. Where one of
+    /// the runs `around` has it, of whose stages this run is a part, that is an error: they would wait for each other.
+    pub fn lock_action(&self, key: &Digest, run: &str, around: &[String]) -> Result<ActionLock, StoreError> {
+        self.claim()?;
         let path = self.layout.lock(&key.to_string());
-        Ok(ActionLock { _file: take(&path)?, path })
+        if !around.is_empty() && try_take(&path)?.is_none() {
+            // Its first line is the run that has it. Gone by now: that run has given it back.
+            let holder = fs::read_to_string(&path).unwrap_or_default();
+            if let Some(run) = holder.lines().next().filter(|holder| around.iter().any(|run| run == holder)) {
+                return Err(StoreError::new(&path, StoreErrorKind::HeldAround { run: run.to_owned() }));
+            }
+        }
+        let file = take(&path).map_err(|error| self.unwritable(error))?;
+        // Only runs within runs read it, and one that finds nothing waits.
+        let _ = file.write_all_at(format!("{run}\n").as_bytes(), 0);
+        Ok(ActionLock { _file: file, path })
     }
 
     /// The right to execute the action `key`, unless somebody has it.

@@ -3,7 +3,8 @@
 //! A file that is damaged, short or of another version is taken for empty. Two processes that save at the same time take
 //! turns under a lock, and each merges into what it finds.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -38,6 +39,7 @@ impl Store {
         if !memo.has_news() {
             return Ok(());
         }
+        self.claim()?;
         let _turn = lock::take(&self.layout.lock("memo"))?;
         let path = self.layout.memo();
         let rows = merge(&read(&path), &memo);
@@ -53,6 +55,13 @@ impl Store {
         *memo = Memo::new(rows, today());
         Ok(())
     }
+}
+
+/// Whether a memo lies at `path`.
+pub(super) fn is_one(path: &Path) -> bool {
+    let mut magic = [0; MAGIC.len()];
+    let is_file = fs::symlink_metadata(path).is_ok_and(|it| it.is_file());
+    is_file && File::open(path).and_then(|mut file| file.read_exact(&mut magic)).is_ok() && magic == *MAGIC
 }
 
 /// Finds a row among sorted ones.

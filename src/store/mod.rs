@@ -6,6 +6,7 @@
 //!   to anywhere else, for keeps.
 //! - Looked after by [`scrub`], which reads it all, [`collect`], which removes what nobody needs ([`pins`] say what somebody does),
 //!   and [`recover`], which takes back from the workspace what was lost. [`inventory`]: what there is. [`hold`]: who uses it.
+//! - [`marker`]: what makes a directory a store; no other is touched. [`removal`]: how what programs leave goes.
 //! - [`seal`] and [`memo`]: why that needs no reading. [`lock`]: one execution an action. [`rooms`]: directories for a run.
 //!
 //! Everything is blocking and may be called from any thread. Objects are written before the record that names them, by one
@@ -26,7 +27,9 @@ mod last;
 mod layout;
 mod lock;
 mod manifest;
+mod marker;
 mod materialize;
+mod measure;
 mod memo;
 mod memo_file;
 mod model;
@@ -36,6 +39,7 @@ mod plans;
 mod publish;
 mod record;
 mod recover;
+mod removal;
 mod rooms;
 mod scratch;
 mod scrub;
@@ -48,18 +52,22 @@ mod walk;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use check::Presence;
 pub use collect::{Collected, Doomed, Keep, Limits, Mode, UserRoom};
 pub use error::{StoreError, StoreErrorKind};
 pub use hold::Hold;
-pub use inventory::{ROOMS, Room, RoomSize};
+pub use inventory::{ROOMS, Room};
+pub use layout::is_run;
 pub use lock::ActionLock;
+pub use measure::RoomSize;
 pub use model::{Artifact, RECORD_FORMAT, Record, Shape, Usage};
 pub use pins::Pin;
 pub use publish::Published;
 pub use record::{Durability, Lookup, MissReason};
+pub use removal::remove_tree;
 pub use scrub::{Damage, DamagedThing, Sample, Scrubbed};
 
 use error::At;
@@ -82,6 +90,8 @@ pub struct Store {
     work: Mutex<Option<Arc<Scratch>>>,
     placer: Placer,
     trust: Trust,
+    /// Whether the directory bears the marker. It gets it before anything else is written there.
+    marked: AtomicBool,
 }
 
 /// What shows that an object is untouched.
@@ -95,15 +105,10 @@ pub enum Trust {
 }
 
 impl Store {
-    /// The store in `directory`, which need not exist yet. Nothing is written before there is something to keep.
+    /// The store in `directory`, which need not exist yet. Nothing is written before there is something to keep, and a directory
+    /// that is neither a store nor may become one is refused.
     pub fn open(directory: &Path) -> Result<Store, StoreError> {
-        let root = match fs::canonicalize(directory) {
-            Ok(root) => root,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                std::path::absolute(directory).at(directory)?
-            }
-            Err(error) => return Err(StoreError::io(directory, error)),
-        };
+        let (root, marked) = recognized(directory)?;
         let layout = Layout::new(root);
         Ok(Store {
             memo: Mutex::new(memo_file::load(&layout.memo())),
@@ -113,8 +118,14 @@ impl Store {
             work: Mutex::default(),
             placer: Placer::new(),
             trust: Trust::default(),
+            marked: marked.into(),
             layout,
         })
+    }
+
+    /// Refuses a `directory` that [`Store::open`] refuses, and reads no more than that takes.
+    pub fn recognize(directory: &Path) -> Result<(), StoreError> {
+        recognized(directory).map(|_| ())
     }
 
     /// This store, believing no more than `trust` allows.
@@ -131,24 +142,61 @@ impl Store {
         self.memo.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Marks the directory as a store unless it is. Whatever writes to it, or removes from it, comes here first.
+    fn claim(&self) -> Result<(), StoreError> {
+        if !self.marked.load(Ordering::Relaxed) {
+            marker::mark(self.root()).map_err(|error| self.unwritable(error))?;
+            self.marked.store(true, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
     /// A temporary path on the store's filesystem.
     fn fresh(&self) -> Result<PathBuf, StoreError> {
-        Ok(own(&self.scratch, self.layout.temporary())?.fresh())
+        Ok(self.own(&self.scratch, self.layout.temporary())?.fresh())
     }
 
     /// This process's directory under `work/`.
     fn work(&self) -> Result<Arc<Scratch>, StoreError> {
-        own(&self.work, self.layout.work())
+        self.own(&self.work, self.layout.work())
+    }
+
+    /// This process's directory under `parent`, made when first asked for.
+    fn own(&self, slot: &Mutex<Option<Arc<Scratch>>>, parent: PathBuf) -> Result<Arc<Scratch>, StoreError> {
+        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(own) = &*slot {
+            return Ok(Arc::clone(own));
+        }
+        self.claim()?;
+        let own = Scratch::new(&parent).map_err(|error| self.unwritable(error))?;
+        Ok(Arc::clone(slot.insert(Arc::new(own))))
+    }
+
+    /// An error about a place in the store. That nothing can be written there is said of the store.
+    fn unwritable(&self, error: StoreError) -> StoreError {
+        match error.kind {
+            StoreErrorKind::ReadOnly | StoreErrorKind::Permission => {
+                let why = if matches!(error.kind, StoreErrorKind::ReadOnly) {
+                    "the filesystem is read-only"
+                } else {
+                    "permission denied"
+                };
+                StoreError::new(self.root(), StoreErrorKind::Unwritable { why, at: error.path })
+            }
+            _ => error,
+        }
     }
 }
 
-/// This process's directory under `parent`, made when first asked for.
-fn own(slot: &Mutex<Option<Arc<Scratch>>>, parent: PathBuf) -> Result<Arc<Scratch>, StoreError> {
-    let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(own) = &*slot {
-        return Ok(Arc::clone(own));
-    }
-    Ok(Arc::clone(slot.insert(Arc::new(Scratch::new(&parent)?))))
+/// The directory's own path, and whether it bears the marker of a store.
+fn recognized(directory: &Path) -> Result<(PathBuf, bool), StoreError> {
+    let root = match fs::canonicalize(directory) {
+        Ok(root) => root,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => std::path::absolute(directory).at(directory)?,
+        Err(error) => return Err(StoreError::io(directory, error)),
+    };
+    let marked = marker::recognize(&root)?;
+    Ok((root, marked))
 }
 
 #[cfg(test)]

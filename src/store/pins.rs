@@ -38,8 +38,8 @@ impl Store {
     /// Keeps `pin`, in place of one of the same name.
     pub fn pin(&self, pin: &Pin) -> Result<(), StoreError> {
         let (parent, path) = (self.layout.pins(), self.pin_path(&pin.name));
-        fs::create_dir_all(&parent).at(&parent)?;
         let temporary = self.fresh()?;
+        fs::create_dir_all(&parent).at(&parent)?;
         let text = serde_json::to_vec_pretty(pin).map_err(|error| StoreError::io(&path, error))?;
         fs::write(&temporary, text).at(&temporary)?;
         fs::rename(&temporary, &path).at(&path)
@@ -48,6 +48,7 @@ impl Store {
     /// Removes the pin of this name; `false` when there is none.
     pub fn unpin(&self, name: &str) -> Result<bool, StoreError> {
         let path = self.pin_path(name);
+        self.claim()?;
         match fs::remove_file(&path) {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),

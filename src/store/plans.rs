@@ -19,8 +19,8 @@ impl Store {
     pub fn save_plan(&self, name: &Digest, bytes: &[u8]) -> Result<(), StoreError> {
         let path = self.plan_path(name);
         let parent = path.parent().unwrap_or(&path);
-        fs::create_dir_all(parent).at(parent)?;
         let temporary = self.fresh()?;
+        fs::create_dir_all(parent).at(parent)?;
         fs::write(&temporary, bytes).at(&temporary)?;
         fs::rename(&temporary, &path).at(&path)
     }

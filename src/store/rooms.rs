@@ -2,7 +2,6 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::io::ErrorKind;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
@@ -10,6 +9,7 @@ use contract::Digest;
 
 use super::error::At;
 use super::layout::component;
+use super::removal::{move_away, remove_tree};
 use super::{Store, StoreError};
 
 /// The file in a run's directory that holds the path of its workspace.
@@ -19,11 +19,13 @@ impl Store {
     /// An empty private directory for one stage, on the store's filesystem so that outputs move by rename. It ends with the
     /// store's process: what a killed one leaves is removed by the next.
     pub fn work_dir(&self, stage: &str) -> Result<PathBuf, StoreError> {
-        let path = self.work()?.named(&component(stage));
-        match fs::remove_dir_all(&path) {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(StoreError::io(&path, error)),
-            _ => fs::create_dir_all(&path).at(&path)?,
+        let work = self.work()?;
+        let path = work.named(&component(stage));
+        if remove_tree(&path).is_err() {
+            // An earlier attempt left what cannot be removed, and said so. It goes, or is named again, with the process.
+            move_away(&path, &work.fresh()).at(&path)?;
         }
+        fs::create_dir_all(&path).at(&path)?;
         Ok(path)
     }
 
@@ -33,12 +35,13 @@ impl Store {
         let parent = self.layout.work().join("kept").join(component(run));
         fs::create_dir_all(&parent).at(&parent)?;
         let kept = parent.join(component(stage));
-        fs::rename(directory, &kept).at(directory)?;
+        move_away(directory, &kept).at(directory)?;
         Ok(kept)
     }
 
     /// Where the private directories of every process lie; made when it is not there.
     pub fn work_rooms(&self) -> Result<PathBuf, StoreError> {
+        self.claim()?;
         let path = self.layout.work();
         fs::create_dir_all(&path).at(&path)?;
         Ok(path)
@@ -57,10 +60,11 @@ impl Store {
     /// Notes that `run` works in the workspace at `root`: what it published there is looked for when something is damaged, and
     /// what its pipelines came to last is not collected while that directory exists.
     pub fn note_workspace(&self, run: &str, root: &Path) -> Result<(), StoreError> {
+        self.claim()?;
         let directory = self.run_dir(run);
-        fs::create_dir_all(&directory).at(&directory)?;
         let path = directory.join(WORKSPACE);
-        fs::write(&path, root.as_os_str().as_bytes()).at(&path)
+        let noted = fs::create_dir_all(&directory).at(&directory);
+        noted.and_then(|()| fs::write(&path, root.as_os_str().as_bytes()).at(&path)).map_err(|e| self.unwritable(e))
     }
 
     /// The workspace of `run`; `None` when it was not noted.
@@ -72,12 +76,8 @@ impl Store {
 
     /// Removes what a run left: events, logs, report.
     pub fn remove_run(&self, run: &str) -> Result<(), StoreError> {
-        let path = self.run_dir(run);
-        match fs::remove_dir_all(&path) {
-            // Two runs that end at the same time tidy up the same directories.
-            Err(error) if error.kind() != ErrorKind::NotFound => Err(StoreError::io(&path, error)),
-            _ => Ok(()),
-        }
+        // Two runs that end at the same time tidy up the same directories.
+        self.claim().and_then(|()| remove_tree(&self.run_dir(run)))
     }
 
     /// Where a run moves files of the user's that stand where outputs go. Made when needed.
@@ -87,6 +87,7 @@ impl Store {
 
     /// Where attempts at the action `key` leave checkpoints for the next one.
     pub fn checkpoint_dir(&self, key: &Digest) -> Result<PathBuf, StoreError> {
+        self.claim()?;
         let path = self.layout.checkpoints(key);
         fs::create_dir_all(&path).at(&path)?;
         Ok(path)
@@ -94,10 +95,6 @@ impl Store {
 
     /// Removes the checkpoints of the action `key`, which has a record now.
     pub fn drop_checkpoints(&self, key: &Digest) -> Result<(), StoreError> {
-        let path = self.layout.checkpoints(key);
-        match fs::remove_dir_all(&path) {
-            Err(error) if error.kind() != ErrorKind::NotFound => Err(StoreError::io(&path, error)),
-            _ => Ok(()),
-        }
+        remove_tree(&self.layout.checkpoints(key))
     }
 }

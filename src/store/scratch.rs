@@ -4,6 +4,7 @@
 //! `<name>.lock` is held with flock for as long as `<name>/` beside it is in use. The kernel drops it however the process ends,
 //! so whoever can take the lock may remove the directory: no pids, no ages.
 
+use std::ffi::OsStr;
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,9 +12,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::io::Errno;
 
-use super::StoreError;
 use super::error::At;
-use super::lock;
+use super::layout::is_scratch;
+use super::removal::remove_tree;
+use super::{StoreError, lock};
 
 /// A process's own directory.
 #[derive(Debug)]
@@ -58,32 +60,34 @@ impl Scratch {
 impl Drop for Scratch {
     fn drop(&mut self) {
         // What cannot be removed now is removed by the next process that finds the lock free.
-        if fs::remove_dir_all(&self.directory).is_ok() {
+        if remove_tree(&self.directory).is_ok() {
             let _ = fs::remove_file(&self.lock_path);
         }
     }
 }
 
-pub(super) fn sweep(parent: &Path) -> Result<(), StoreError> {
+/// Removes what processes left under `parent` that are gone. What stays all the same is returned, with the reasons.
+pub(super) fn sweep(parent: &Path) -> Result<Vec<StoreError>, StoreError> {
+    let mut stuck = Vec::new();
     for entry in fs::read_dir(parent).at(parent)? {
         let path = entry.at(parent)?.path();
-        if path.extension().is_none_or(|extension| extension != "lock") {
+        let is_lock = path.extension().is_some_and(|extension| extension == "lock");
+        // Only names that a process gave: whatever else lies there is not ours.
+        if !is_lock || !path.file_stem().and_then(OsStr::to_str).is_some_and(is_scratch) {
             continue;
         }
         // Another sweeper may be faster with any of these.
         let Ok(lock) = File::open(&path) else { continue };
         match lock.try_lock() {
-            Ok(()) => {
-                let directory = path.with_extension("");
-                if fs::remove_dir_all(&directory).is_ok() || !directory.exists() {
-                    let _ = fs::remove_file(&path);
-                }
-            }
+            Ok(()) => match remove_tree(&path.with_extension("")) {
+                Ok(()) => drop(fs::remove_file(&path)),
+                Err(error) => stuck.push(error),
+            },
             Err(TryLockError::WouldBlock) => {}
             Err(TryLockError::Error(error)) => return Err(StoreError::io(&path, error)),
         }
     }
-    Ok(())
+    Ok(stuck)
 }
 
 #[cfg(test)]
@@ -103,6 +107,16 @@ mod tests {
         assert!(!parent.path().join("7-dead-0").exists());
         assert!(!parent.path().join("7-dead-0.lock").exists());
         assert_eq!(fs::read_dir(&living.directory).unwrap().count(), 1);
+        // Names that no process gives.
+        for name in ["thesis", "flake-1", "7-dead-x"] {
+            fs::create_dir(parent.path().join(name)).unwrap();
+            fs::write(parent.path().join(format!("{name}.lock")), "").unwrap();
+        }
+        assert!(sweep(parent.path()).unwrap().is_empty());
+        for name in ["thesis", "flake-1", "7-dead-x"] {
+            fs::remove_dir(parent.path().join(name)).unwrap();
+            fs::remove_file(parent.path().join(format!("{name}.lock"))).unwrap();
+        }
         drop((living, second));
         assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 0);
     }

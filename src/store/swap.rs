@@ -11,6 +11,7 @@ use rustix::io::Errno;
 use super::error::At;
 use super::model::{Artifact, Shape};
 use super::place::Spot;
+use super::removal::remove_all;
 use super::stamp::Stamp;
 use super::{Published, Store, StoreError, aside};
 
@@ -88,10 +89,11 @@ impl Store {
     }
 }
 
-/// Moves what is at `path` to `to`, numbered where that is taken, or beside itself where that is on another filesystem.
+/// Moves what is at `path` to `to`, numbered where that is taken, or beside itself where that is on another filesystem, cannot be
+/// written or, for a read-only directory, cannot be moved to.
 pub(super) fn set_aside(path: &Path, to: &Path) -> Result<PathBuf, StoreError> {
     match aside::numbered(path, to) {
-        Err(Errno::XDEV | Errno::ROFS) => {
+        Err(Errno::XDEV | Errno::ROFS | Errno::ACCESS | Errno::PERM) => {
             let mut name = OsString::from(path);
             name.push(".displaced");
             aside::numbered(path, Path::new(&name)).at(path)
@@ -119,7 +121,7 @@ fn swap(new: &Path, destination: &Path) -> rustix::io::Result<()> {
 pub(super) fn remove(path: &Path) -> std::io::Result<()> {
     match Stamp::of(path)? {
         None => Ok(()),
-        Some(stamp) if stamp.is_dir() => fs::remove_dir_all(path),
+        Some(stamp) if stamp.is_dir() => remove_all(path).map_err(|(_, error)| error.into()),
         Some(_) => fs::remove_file(path),
     }
 }

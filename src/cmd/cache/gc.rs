@@ -6,12 +6,14 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 use super::needs;
+use crate::backend;
 use crate::cmd::failure::Failure;
 use crate::cmd::project::Project;
 use crate::cmd::{Exit, output};
+use crate::engine::history::{History, OpenRun};
 use crate::report::units;
 use crate::spec::{conduct, quantity};
-use crate::store::{Doomed, Mode, UserRoom};
+use crate::store::{Doomed, Mode, Store, StoreError, UserRoom};
 
 /// `pipe cache gc`.
 #[derive(Debug, Args)]
@@ -59,12 +61,13 @@ pub fn run(arguments: &GcArguments) -> Result<Exit, Failure> {
     let mode = if arguments.dry_run {
         Mode::Look
     } else {
+        refuse_within(&store)?;
         let waiting = || output::errors("waiting for a run that uses the store to end\n");
         Mode::Remove(store.hold_alone(waiting)?)
     };
     let limits = needs::limits(arguments.grace, arguments.max_size);
     let bar = super::bar("removing {bar:30} {pos} of {len}");
-    let collected = store.collect(&needs::needs(&store)?, &limits, &mode, &|done, total| {
+    let mut collected = store.collect(&needs::needs(&store)?, &limits, &mode, &|done, total| {
         bar.set_length(total);
         bar.set_position(done);
     })?;
@@ -76,7 +79,7 @@ pub fn run(arguments: &GcArguments) -> Result<Exit, Failure> {
     ];
     for also in &arguments.also {
         let (name, room) = also.room();
-        rows.push((name, store.clear(room, &mode)?));
+        rows.push((name, store.clear(room, &mode, &mut collected.stuck)?));
     }
     let over = arguments.max_size.is_some_and(|max| collected.kept.bytes > max);
     if arguments.json {
@@ -87,6 +90,7 @@ pub fn run(arguments: &GcArguments) -> Result<Exit, Failure> {
             "removed": removed,
             "kept": document(&collected.kept),
             "over_size": over,
+            "stuck": collected.stuck.iter().map(stuck).collect::<Vec<_>>(),
         }));
         return Ok(Exit::Success);
     }
@@ -98,10 +102,27 @@ pub fn run(arguments: &GcArguments) -> Result<Exit, Failure> {
         output::text("nothing to remove\n");
     }
     output::text(&format!("{} objects stay, {}\n", collected.kept.count, units::bytes(collected.kept.bytes)));
+    for error in &collected.stuck {
+        output::errors(&format!("warning: cannot remove {error}\n"));
+    }
     if over {
         output::errors("warning: what is pinned takes more than --max-size (pipe cache pin lists it)\n");
     }
     Ok(Exit::Success)
+}
+
+/// A run that uses the store goes on until its stages are done. In one of them, waiting for that run is waiting for oneself.
+fn refuse_within(store: &Store) -> Result<(), Failure> {
+    let history = History::open(store);
+    let around = backend::runs_around();
+    let Some(run) = around.iter().find(|run| history.state(run) == OpenRun::Running) else { return Ok(()) };
+    Err(Failure::usage(
+        format!(
+            "run {run} uses the store {}, and this command is part of that run: it would wait for itself",
+            store.root().display()
+        ),
+        "take it out of the stage and call it when the run is over; --dry-run waits for nobody".to_owned(),
+    ))
 }
 
 impl Also {
@@ -112,6 +133,10 @@ impl Also {
             Also::KeptWork => ("kept files of failed stages", UserRoom::KeptWork),
         }
     }
+}
+
+fn stuck(error: &StoreError) -> Value {
+    json!({"path": error.path, "message": error.kind.to_string()})
 }
 
 fn document(row: &Doomed) -> Value {

@@ -1,6 +1,7 @@
 //! `pipe cache status`.
 
 use std::fmt::Write;
+use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::json;
@@ -29,7 +30,7 @@ pub struct StatusArguments {
 
 pub fn run(arguments: &StatusArguments) -> Result<Exit, Failure> {
     let store = Project::find()?.store()?;
-    let rooms = ROOMS.iter().map(|room| Ok((*room, store.room_size(*room)?))).collect::<Result<Vec<_>, Failure>>()?;
+    let rooms: Vec<_> = ROOMS.iter().map(|room| (*room, store.room_size(*room))).collect();
     let runs = std::fs::read_dir(store.runs_dir()).map_or(0, Iterator::count);
     let pins = store.pins()?.len();
     let limits = needs::limits(needs::GRACE, None);
@@ -37,9 +38,10 @@ pub fn run(arguments: &StatusArguments) -> Result<Exit, Failure> {
     if arguments.json {
         output::document(&json!({
             "store": store.root(),
-            "rooms": rooms.iter().map(|(room, size)| (room.name.to_owned(), size_json(*size))).collect::<serde_json::Map<_, _>>(),
+            "rooms": rooms.iter().map(|(room, size)| (room.name.to_owned(), size_json(size))).collect::<serde_json::Map<_, _>>(),
+            "unreadable": unreadable(&rooms).collect::<Vec<_>>(),
             "objects": would.kept.count + would.objects.count,
-            "records": size_of(&rooms, "records").files,
+            "records": records(&rooms),
             "runs": runs,
             "pins": pins,
             "reclaimable": {
@@ -73,7 +75,7 @@ fn text(store: &Store, rooms: &[(Room, RoomSize)], would: &Collected, (runs, pin
         text,
         "{} in all: {objects} objects, {} records, {runs} runs, {pins} pins",
         units::bytes(total),
-        size_of(rooms, "records").files
+        records(rooms)
     );
     let _ = writeln!(
         text,
@@ -82,17 +84,24 @@ fn text(store: &Store, rooms: &[(Room, RoomSize)], would: &Collected, (runs, pin
         would.records.count,
         would.objects.count
     );
+    for directory in unreadable(rooms) {
+        let _ = writeln!(text, "unreadable, and not counted: {}", directory.display());
+    }
     text
+}
+
+fn unreadable(rooms: &[(Room, RoomSize)]) -> impl Iterator<Item = &PathBuf> {
+    rooms.iter().flat_map(|(_, size)| &size.unreadable)
 }
 
 fn reclaimable(would: &Collected) -> u64 {
     would.records.bytes + would.objects.bytes + would.leftovers.bytes
 }
 
-fn size_of(rooms: &[(Room, RoomSize)], name: &str) -> RoomSize {
-    rooms.iter().find(|(room, _)| room.name == name).map_or(RoomSize::default(), |(_, size)| *size)
+fn records(rooms: &[(Room, RoomSize)]) -> u64 {
+    rooms.iter().filter(|(room, _)| room.name == "records").map(|(_, size)| size.files).sum()
 }
 
-fn size_json(size: RoomSize) -> serde_json::Value {
-    json!({"files": size.files, "bytes": size.bytes})
+fn size_json(size: &RoomSize) -> serde_json::Value {
+    json!({"files": size.files, "bytes": size.bytes, "unreadable": size.unreadable.len()})
 }

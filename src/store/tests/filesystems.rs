@@ -151,7 +151,7 @@ fn a_read_only_store_gives_what_it_has_and_says_so_otherwise() {
     for error in [
         store.ingest(&new, Form::File).unwrap_err(),
         store.put_record(&record(key, &artifact), Durability::Relaxed).unwrap_err(),
-        store.lock_action(&key).unwrap_err(),
+        store.lock_action(&key, "run", &[]).unwrap_err(),
         store.work_dir("stage").unwrap_err(),
     ] {
         assert!(error.is_read_only() && error.to_string().contains("read-only"), "{error}");
