@@ -34,9 +34,7 @@ pub use confine::Confinement;
 pub use error::BackendError;
 pub use exit::Exit;
 pub use guardian::Guardian;
-pub use launch::{
-    Cancel, Control, Launch, Program, Protocol, RUN_ID, STAGE_ID, Sight, Trace, outer_runs, runs_around,
-};
+pub use launch::{Cancel, Control, Launch, Program, Protocol, RUN_ID, STAGE_ID, Sight, Trace, outer_runs, runs_around};
 pub use local::Local;
 pub use outcome::{Failure, Outcome};
 

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 pub enum Exit {
     /// 0: done.
     Success,
-    /// 1: a stage failed, or `cache verify` found something damaged.
+    /// 1: a stage failed, `cache verify` found something damaged, or `cache gc` could not read what is needed and removed nothing.
     StageFailed,
     /// 2: the pipeline, a flag or a name is wrong. (clap uses 2 as well.)
     InvalidInput,

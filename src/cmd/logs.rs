@@ -1,7 +1,6 @@
 //! `pipe logs`: what a stage said. A stage that was served from the store said it in the run that made its record.
 
-use std::fs::File;
-use std::io::{ErrorKind, Read, Seek, SeekFrom};
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,7 +12,7 @@ use super::made::{self, Where, WhereArguments};
 use super::project::Project;
 use super::{Exit, output};
 use crate::engine::history::{Entry, History, JOURNAL, OpenRun, log_path};
-use crate::store::Store;
+use crate::store::{Store, open_file, read_kept};
 
 /// How often a log that is being written is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -88,7 +87,7 @@ fn open_run(project: &Project, history: &History, place: &Where) -> Result<Optio
 }
 
 fn print(arguments: &LogsArguments, run: &str, log: &Path) -> Result<Exit, Failure> {
-    let bytes = std::fs::read(log).map_err(|e| broken(log, e))?;
+    let bytes = read_kept(log).map_err(|e| broken(log, e))?.unwrap_or_default();
     if arguments.json {
         let text = String::from_utf8_lossy(&bytes);
         output::document(&serde_json::json!({"stage": arguments.stage, "run": run, "path": log, "text": text}));
@@ -101,7 +100,8 @@ fn print(arguments: &LogsArguments, run: &str, log: &Path) -> Result<Exit, Failu
 /// What a stage prints goes to its log, and the log has no end before the stage.
 fn refuse_within(run: &str, stage: &str) -> Result<(), Failure> {
     if std::env::var(crate::backend::STAGE_ID).is_ok_and(|id| id == format!("{run}/{stage}")) {
-        let message = format!("this command is part of stage `{stage}` of run {run}: it would follow itself without end");
+        let message =
+            format!("this command is part of stage `{stage}` of run {run}: it would follow itself without end");
         return Err(Failure::usage(message, "leave out --follow".to_owned()));
     }
     Ok(())
@@ -149,10 +149,7 @@ impl Tail {
 
     /// What came since the last call.
     fn read(&mut self) -> std::io::Result<Vec<u8>> {
-        let mut file = match File::open(&self.path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-            file => file?,
-        };
+        let Some(mut file) = open_file(&self.path) else { return Ok(Vec::new()) };
         if file.metadata()?.len() < self.read {
             self.read = 0;
         }

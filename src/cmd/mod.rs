@@ -58,5 +58,14 @@ pub fn main() -> ExitCode {
         Verb::Completions(arguments) => completions::run(&arguments),
         Verb::Guardian => return crate::backend::guardian::main(),
     };
-    result.unwrap_or_else(|failure: Failure| failure.report(json)).into()
+    let exit = result.unwrap_or_else(|failure: Failure| failure.report(json));
+    repairs();
+    exit.into()
+}
+
+/// Says what of the store was put right on the way, whatever came of the command.
+fn repairs() {
+    for line in crate::store::repairs() {
+        output::errors(&format!("note: {line}\n"));
+    }
 }

@@ -37,7 +37,8 @@ pub fn run(arguments: &RunArguments) -> Result<Exit, Failure> {
         refresh: refreshed(&plan, &arguments.refresh)?,
     };
     let run_dir = run_dir::choose(&store, &options.run, &project.root);
-    let mut observer = Fanout(vec![Box::new(Journal::keep(&run_dir)), screen(arguments, run_dir.join("logs"))]);
+    let mut observer =
+        Fanout(vec![Box::new(Journal::keep(&run_dir, &options.run)), screen(arguments, run_dir.join("logs"))]);
     let (displaced, aside) = (Displaced::default(), store.displaced_dir(&options.run));
     observer.0.push(Box::new(displaced.clone()));
     let stream = events(arguments)?;

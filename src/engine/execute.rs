@@ -286,7 +286,10 @@ fn unfit<T>(output: &PlannedOutput, path: &Path, error: StoreError) -> Result<Re
     let found = match &error.kind {
         StoreErrorKind::NotFound => "nothing lies there".to_owned(),
         StoreErrorKind::NotFile { found } | StoreErrorKind::NotDirectory { found } => format!("{found} lies there"),
-        StoreErrorKind::SpecialFile { .. } | StoreErrorKind::EscapingLink { .. } | StoreErrorKind::Changing => {
+        StoreErrorKind::SpecialFile { .. }
+        | StoreErrorKind::EscapingLink { .. }
+        | StoreErrorKind::Changing
+        | StoreErrorKind::TooDeep => {
             let inside = error.path.strip_prefix(path).unwrap_or(&error.path);
             format!("of `{}` in it: {}", inside.display(), error.kind)
         }

@@ -1,8 +1,9 @@
 //! Earlier runs, read from their directories: which there were, which one is meant, where the log of a stage lies.
 //!
-//! Whatever cannot be read is passed over: a directory explains a run, and one that does not must not hide the others.
+//! Whatever cannot be read is passed over: a directory explains a run, and one that does not must not hide the others. What carries a
+//! checksum that differs cannot be read; [`super::intact`] finds it.
 
-use std::fs::{File, TryLockError};
+use std::fs::TryLockError;
 use std::io::BufRead;
 use std::path::{Path, PathBuf};
 
@@ -10,7 +11,7 @@ use indexmap::IndexMap;
 use serde::Deserialize;
 
 use super::outcome::{RunOutcome, RunReport, StageOutcome};
-use crate::store::Store;
+use crate::store::{Chain, Kept, Store, open_document, open_file, read_kept, seal_document};
 
 /// The runs of a store, newest first.
 pub struct History<'a> {
@@ -115,13 +116,13 @@ impl<'a> History<'a> {
 
     fn entry(&self, run: &str) -> Option<Entry> {
         let directory = self.store.run_dir(run);
-        if let Some(headline) = read(&directory) {
+        if let Some(headline) = read(&directory, run) {
             return Some(Entry::Ended(Box::new(headline)));
         }
         let journal = directory.join(JOURNAL);
         journal.is_file().then(|| Entry::Open {
             run: run.to_owned(),
-            pipeline: pipeline_of(&journal),
+            pipeline: pipeline_of(&journal, run),
             state: open_state(&journal),
         })
     }
@@ -133,7 +134,7 @@ impl<'a> History<'a> {
 
     /// The report of this run.
     pub fn report(&self, run: &str) -> Option<RunReport> {
-        read(&self.store.run_dir(run))
+        read(&self.store.run_dir(run), run)
     }
 
     /// The run that `words` mean: `last`, `last~2`, an id or the beginning of one. `last` counts runs that ended.
@@ -169,16 +170,18 @@ impl<'a> History<'a> {
 }
 
 /// The name in the event with which a run begins, among the first lines of its journal.
-fn pipeline_of(journal: &Path) -> Option<String> {
-    let lines = std::io::BufReader::new(File::open(journal).ok()?).lines().take(2).map_while(Result::ok);
-    let events = lines.filter_map(|line| serde_json::from_str::<serde_json::Value>(&line).ok());
+fn pipeline_of(journal: &Path, run: &str) -> Option<String> {
+    let lines = std::io::BufReader::new(open_file(journal)?).lines().take(2).map_while(Result::ok);
+    let mut chain = Chain::new(&journal_name(run));
+    let sound = lines.take_while(|line| !matches!(chain.open(line.as_bytes()), Kept::Damaged)).collect::<Vec<_>>();
+    let events = sound.iter().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
     events.filter_map(|line| Some(line.pointer("/event/run_started/pipeline")?.as_str()?.to_owned())).next()
 }
 
 /// The journal is locked for as long as its run goes on; the kernel drops the lock however the run ends.
-fn open_state(journal: &Path) -> OpenRun {
-    match File::open(journal).map(|file| file.try_lock_shared()) {
-        Ok(Err(TryLockError::WouldBlock)) => OpenRun::Running,
+pub(super) fn open_state(journal: &Path) -> OpenRun {
+    match open_file(journal).map(|file| file.try_lock_shared()) {
+        Some(Err(TryLockError::WouldBlock)) => OpenRun::Running,
         _ => OpenRun::Ended,
     }
 }
@@ -192,11 +195,28 @@ pub fn log_path(store: &Store, run: &str, stage: &str) -> PathBuf {
 pub fn write_report(directory: &Path, report: &RunReport) -> std::io::Result<()> {
     std::fs::create_dir_all(directory)?;
     let text = serde_json::to_vec(report).map_err(std::io::Error::from)?;
-    std::fs::write(directory.join(REPORT), text)
+    // By a rename: half of a report would keep everything from being collected.
+    let unfinished = directory.join(format!("{REPORT}.new"));
+    std::fs::write(&unfinished, seal_document(&report_name(&report.run), text))?;
+    std::fs::rename(unfinished, directory.join(REPORT))
 }
 
-fn read<T: for<'de> Deserialize<'de>>(run: &Path) -> Option<T> {
-    serde_json::from_slice(&std::fs::read(run.join(REPORT)).ok()?).ok()
+/// The report in the directory of `run`, if it is what was written.
+pub(super) fn read<T: for<'de> Deserialize<'de>>(directory: &Path, run: &str) -> Option<T> {
+    match open_document(&report_name(run), &read_kept(&directory.join(REPORT)).ok()??) {
+        Kept::Sound(bytes) | Kept::Unsealed(bytes) => serde_json::from_slice(bytes).ok(),
+        Kept::Damaged => None,
+    }
+}
+
+/// Under which name the journal of `run` carries checksums.
+pub fn journal_name(run: &str) -> String {
+    format!("runs/{run}/{JOURNAL}")
+}
+
+/// As [`journal_name`], of its report.
+pub(super) fn report_name(run: &str) -> String {
+    format!("runs/{run}/{REPORT}")
 }
 
 pub(super) const REPORT: &str = "report.json";

@@ -13,7 +13,7 @@
 //! - [`learned`]: what earlier executions teach about time and memory.
 //! - [`wanted`]: whether a stage is to run at all: `when:`.
 //! - [`execute`]: one stage from private directory to record. [`outcome`], [`event`]: what is reported.
-//! - [`history`]: earlier runs. [`traces`]: what they tell about artifacts. [`forecast`]: what a run would do, without doing it;
+//! - [`history`]: earlier runs. [`intact`]: whether what they left is what they wrote. [`traces`]: what they tell about artifacts. [`forecast`]: what a run would do, without doing it;
 //!   behind `plan` and `why`. [`workbench`]: a stage's private directory, for a person.
 
 mod attempts;
@@ -24,6 +24,7 @@ pub mod forecast;
 mod gpus;
 pub mod history;
 mod hits;
+pub mod intact;
 mod interrupt;
 pub mod learned;
 pub mod options;

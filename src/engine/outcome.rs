@@ -146,6 +146,9 @@ pub struct RunReport {
     /// By name, in declaration order.
     #[schemars(with = "BTreeMap<String, StageReport>")]
     pub stages: IndexMap<StageName, StageReport>,
+    /// In the report of a run that is kept: a checksum over its id and the rest of the report.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check: Option<String>,
 }
 
 impl RunReport {

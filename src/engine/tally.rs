@@ -124,6 +124,7 @@ impl Tally {
             seconds,
             peak_memory: self.executed_peak,
             stages: named.zip(self.stages).collect::<IndexMap<_, _>>(),
+            check: None,
         }
     }
 

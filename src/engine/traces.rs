@@ -4,7 +4,6 @@
 //! cannot be read tells nothing.
 
 use std::collections::{BTreeMap, HashSet};
-use std::fs::{File, TryLockError};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -12,7 +11,8 @@ use contract::Digest;
 use indexmap::IndexMap;
 use serde::Deserialize;
 
-use super::history::{JOURNAL, REPORT};
+use super::history::{self, JOURNAL, OpenRun};
+use super::intact;
 use crate::store::{Store, StoreError, is_run};
 
 /// What a run left behind.
@@ -58,9 +58,8 @@ pub struct TracedOutput {
 /// What every finished run left, newest first.
 pub fn traces(store: &Store) -> Vec<Trace> {
     let trace = |run: String| {
-        let report = std::fs::read(store.run_dir(&run).join(REPORT)).ok()?;
-        let report = serde_json::from_slice(&report).ok()?;
-        Some(Trace { workspace: store.workspace_of(&run), report, run })
+        let report = history::read(&store.run_dir(&run), &run)?;
+        Some(Trace { workspace: store.workspace_of(&run).ok().flatten(), report, run })
     };
     runs(store).into_iter().rev().filter_map(trace).collect()
 }
@@ -113,7 +112,8 @@ pub fn prune(store: &Store, keep: u32) -> Result<u64, StoreError> {
     let needed: HashSet<&str> = newest(&traces).map(|trace| trace.run.as_str()).collect();
     let mut removed = 0;
     for run in &ids[..ids.len() - keep] {
-        if !needed.contains(run.as_str()) && !goes_on(store, run) {
+        // Of one that is damaged nobody knows whether it is the newest of a pipeline.
+        if !needed.contains(run.as_str()) && !goes_on(store, run) && intact::roots(store, run)?.is_empty() {
             store.remove_run(run)?;
             removed += 1;
         }
@@ -122,7 +122,7 @@ pub fn prune(store: &Store, keep: u32) -> Result<u64, StoreError> {
 }
 
 /// Run ids, oldest first: they begin with the time.
-fn runs(store: &Store) -> Vec<String> {
+pub(super) fn runs(store: &Store) -> Vec<String> {
     let entries = std::fs::read_dir(store.runs_dir()).into_iter().flatten().flatten();
     let mut runs: Vec<_> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
     runs.sort_unstable();
@@ -130,6 +130,5 @@ fn runs(store: &Store) -> Vec<String> {
 }
 
 fn goes_on(store: &Store, run: &str) -> bool {
-    let journal = File::open(store.run_dir(run).join(JOURNAL));
-    matches!(journal.map(|file| file.try_lock_shared()), Ok(Err(TryLockError::WouldBlock)))
+    history::open_state(&store.run_dir(run).join(JOURNAL)) == OpenRun::Running
 }

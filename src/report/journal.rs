@@ -1,6 +1,7 @@
 //! The events of a run as lines of JSON: kept as `runs/<id>/events.ndjson`, and streamed to where `run --events` says.
 //!
-//! The first line names the schema that the others follow; each of those is an event with the seconds since the run began.
+//! The first line names the schema that the others follow; each of those is an event with the seconds since the run began. In the
+//! journal that is kept each line ends with a checksum over all of them so far.
 
 use std::cell::RefCell;
 use std::fs::File;
@@ -13,8 +14,9 @@ use schemars::{JsonSchema, SchemaGenerator};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::engine::history::JOURNAL;
+use crate::engine::history::{self, JOURNAL};
 use crate::engine::{Observer, RunEvent, StageOutcome};
+use crate::store::Chain;
 
 /// What the lines follow. The number is raised when something that a reader may know changes its meaning or goes; events and
 /// fields that are added are passed over by readers that do not know them.
@@ -30,6 +32,9 @@ pub struct Header {
     pub version: String,
     /// When the run began, in Unix seconds.
     pub started_at: u64,
+    /// In the journal of a run: a checksum over its id and this line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub check: Option<String>,
 }
 
 /// Every other line.
@@ -39,6 +44,9 @@ pub struct Line<'a> {
     pub at: f64,
     /// What happened.
     pub event: &'a RunEvent,
+    /// In the journal of a run: a checksum over its id and every line until and with this one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub check: Option<String>,
 }
 
 /// The JSON Schema of a line.
@@ -69,6 +77,8 @@ pub struct Journal {
     delay: Delay,
     begun: Instant,
     trouble: Trouble,
+    /// Of a journal that is kept.
+    chain: Option<Chain>,
 }
 
 /// What became of a stream, for whoever asked for it.
@@ -85,7 +95,7 @@ impl Trouble {
 impl Journal {
     /// The journal in the directory of a run. It is locked until the run ends, so that others can tell a run that goes on from
     /// one that was killed.
-    pub fn keep(run_dir: &Path) -> Journal {
+    pub fn keep(run_dir: &Path, run: &str) -> Journal {
         let open = || {
             std::fs::create_dir_all(run_dir)?;
             let file = File::create(run_dir.join(JOURNAL))?;
@@ -95,23 +105,24 @@ impl Journal {
         };
         // The journal explains a run afterwards; not having it must not cost the run itself.
         let to: std::io::Result<_> = open();
-        Journal::new(to.ok(), Delay::UntilItMatters)
+        Journal::new(to.ok(), Delay::UntilItMatters, Some(Chain::new(&history::journal_name(run))))
     }
 
     /// A stream to `to`; what goes wrong with it is found in the second value after the run.
     pub fn stream(to: Box<dyn Write>) -> (Journal, Trouble) {
-        let journal = Journal::new(Some(to), Delay::None);
+        let journal = Journal::new(Some(to), Delay::None, None);
         let trouble = journal.trouble.clone();
         (journal, trouble)
     }
 
-    fn new(to: Option<Box<dyn Write>>, delay: Delay) -> Journal {
+    fn new(to: Option<Box<dyn Write>>, delay: Delay, chain: Option<Chain>) -> Journal {
         let to = to.map(BufWriter::new);
-        let mut journal = Journal { to, delay, begun: Instant::now(), trouble: Trouble::default() };
+        let mut journal = Journal { to, delay, begun: Instant::now(), trouble: Trouble::default(), chain };
         let header = Header {
             schema: SCHEMA.to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             started_at: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs()),
+            check: None,
         };
         journal.write(&header, true);
         journal
@@ -120,8 +131,12 @@ impl Journal {
     fn write(&mut self, line: &impl Serialize, flush: bool) {
         let Some(to) = &mut self.to else { return };
         let mut write = || {
-            serde_json::to_writer(&mut *to, line)?;
-            to.write_all(b"\n")?;
+            let mut text = serde_json::to_vec(line)?;
+            if let Some(chain) = &mut self.chain {
+                text = chain.seal(text);
+            }
+            text.push(b'\n');
+            to.write_all(&text)?;
             if flush { to.flush() } else { Ok(()) }
         };
         if let Err(error) = write() {
@@ -143,7 +158,7 @@ impl Observer for Journal {
                 | RunEvent::StageEnded { outcome: StageOutcome::Hit, .. }
         );
         let at = (self.begun.elapsed().as_secs_f64() * 1e3).round() / 1e3;
-        self.write(&Line { at, event }, matters || self.delay == Delay::None);
+        self.write(&Line { at, event, check: None }, matters || self.delay == Delay::None);
     }
 }
 

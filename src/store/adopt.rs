@@ -11,7 +11,7 @@ use super::error::{At, StoreErrorKind};
 use super::model::Artifact;
 use super::removal::remove_tree;
 use super::stamp::{Stamp, in_words};
-use super::tree::describe;
+use super::tree::{describe, require_depth};
 use super::walk::walk;
 use super::{Store, StoreError, hash, seal};
 
@@ -37,6 +37,7 @@ impl Store {
 
     fn adopt_dir(&self, path: &Path) -> Result<Artifact, StoreError> {
         let found = walk(path)?;
+        require_depth(path, &found, self.root())?;
         let inner =
             found.iter().filter(|found| found.file_type == FileType::Directory).map(|found| path.join(found.path()));
         for directory in inner.chain([path.to_owned()]) {

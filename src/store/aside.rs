@@ -42,7 +42,11 @@ pub(super) fn install(from: &Path, to: &Path) -> Result<()> {
     match rename_new(from, to) {
         Err(Errno::NOENT) => {
             let parent = to.parent().unwrap_or(to);
-            fs::create_dir_all(parent).map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
+            fs::create_dir_all(parent).map_err(|error| match Errno::from_io_error(&error) {
+                // A link that leads nowhere lies on the way. The name itself is not taken, as callers would take it.
+                Some(Errno::EXIST) => Errno::NOTDIR,
+                other => other.unwrap_or(Errno::IO),
+            })?;
             rename_new(from, to)
         }
         result => result,

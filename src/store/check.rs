@@ -5,12 +5,14 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use contract::Digest;
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::FileType;
+use rustix::io::Errno;
 
 use super::error::At;
 use super::model::{Artifact, Shape};
+use super::open::{self, Opened};
 use super::stamp::Stamp;
-use super::{Store, StoreError, Trust, aside, hash, seal};
+use super::{Store, StoreError, Trust, hash, mend, seal, walk};
 
 /// What the store has of an artifact.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,7 +65,7 @@ impl Store {
 
     pub(super) fn check_blob(&self, content: &Content) -> Result<Presence, StoreError> {
         let path = self.layout.blob(&content.digest, content.executable);
-        match Stamp::of(&path).at(&path)? {
+        match Stamp::stored(&path).at(&path)? {
             None => Ok(Presence::Missing),
             Some(stamp) if self.is_intact(&stamp, || path.clone(), content)? => Ok(Presence::Present),
             Some(_) => Ok(self.quarantine(&path, path.clone())),
@@ -88,7 +90,7 @@ impl Store {
             return Ok(true);
         }
         let path = path();
-        let file = File::open(&path).at(&path)?;
+        let Opened::File((file, _)) = open::file(&path).at(&path)? else { return Ok(false) };
         if !untouched && hash::in_place(&file, &path, *size).at(&path)? != *digest {
             return Ok(false);
         }
@@ -110,12 +112,15 @@ impl Store {
 
     /// Moves `object` into quarantine because of what was found at `path`.
     pub(super) fn quarantine(&self, object: &Path, path: PathBuf) -> Presence {
-        // On a read-only store it stays where it is, and is found again by whoever looks.
-        let place = self.layout.quarantine().join(object.file_name().unwrap_or_default());
-        let quarantined = self.claim().ok().and_then(|()| aside::numbered(object, &place).ok());
-        if let (Some(quarantined), Ok(inner)) = (&quarantined, path.strip_prefix(object)) {
-            let damaged = if inner.as_os_str().is_empty() { quarantined.clone() } else { quarantined.join(inner) };
-            break_seal(&damaged);
+        let quarantined =
+            match self.claim().map_err(|_| Errno::ROFS).and_then(|()| mend::into_quarantine(self.root(), object)) {
+                // Collected or put aside by somebody else meanwhile.
+                Err(Errno::NOENT) => return Presence::Missing,
+                // On a read-only store it stays where it is, and is found again by whoever looks.
+                quarantined => quarantined.ok(),
+            };
+        if let Some(quarantined) = &quarantined {
+            break_seals(quarantined);
         }
         Presence::Damaged { path, quarantined }
     }
@@ -139,17 +144,25 @@ impl Store {
     }
 }
 
-/// Neither follows a link nor waits at a pipe that lies where a file should.
-const OPEN: OFlags = OFlags::RDONLY.union(OFlags::NOFOLLOW).union(OFlags::NONBLOCK).union(OFlags::CLOEXEC);
-
-/// Moves the mtime of a damaged file to the present. The workspace may have a link to it that looks as it was published: where the
-/// damage left the seal whole, that would stay for ever.
-fn break_seal(path: &Path) {
+/// Moves the mtime of a damaged file to the present, and of a directory that of every file in it: that one is damaged says nothing
+/// about the others. The workspace may have a link to it that looks as it was published: where the damage left the seal whole, that
+/// would stay for ever.
+fn break_seals(path: &Path) {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_nanos() as i64);
     // What is not a file has no seal, and one of somebody else's stays as it is.
-    if let (Ok(Some(stamp)), Ok(file)) = (Stamp::of(path), rustix::fs::open(path, OPEN, Mode::empty()))
-        && stamp.is_file()
-    {
-        let _ = seal::set_mtime(&File::from(file), now);
+    let break_seal = |path: &Path| {
+        if let Ok(Opened::File((file, _))) = open::file(path) {
+            let _ = seal::set_mtime(&file, now);
+        }
+    };
+    if Stamp::stored(path).is_ok_and(|stamp| stamp.is_some_and(|stamp| stamp.is_dir())) {
+        // What cannot be listed was no use to anybody either.
+        let found = walk::present(path).unwrap_or_default();
+        found
+            .iter()
+            .filter(|found| found.file_type == FileType::RegularFile)
+            .for_each(|found| break_seal(&path.join(found.path())));
+    } else {
+        break_seal(path);
     }
 }

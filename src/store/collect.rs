@@ -7,6 +7,7 @@
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use rustix::io::Errno;
 use super::error::At;
 use super::inventory::{Object, ObjectName, StoredRecord, entries};
 use super::layout::{is_digest, is_run};
+use super::marker;
 use super::measure::{RoomSize, measure};
 use super::removal::{move_away, remove_tree};
 use super::stamp::Stamp;
@@ -140,7 +142,7 @@ impl Store {
     /// What a room of the user's takes, and its removal when `mode` says so. Only what the engine put there counts. What cannot
     /// be removed is added to `stuck`.
     pub fn clear(&self, room: UserRoom, mode: &Mode, stuck: &mut Vec<StoreError>) -> Result<Doomed, StoreError> {
-        let quarantined = |path: &Path| is_digest(path, &["", ".x", ".manifest", ".json"], true);
+        let quarantined = |path: &Path| marker::is_from_a_store(path);
         let of_a_run = |path: &Path| path.file_name().and_then(OsStr::to_str).is_some_and(is_run);
         let (directory, is_ours): (_, &dyn Fn(&Path) -> bool) = match room {
             UserRoom::Displaced => (self.root().join("displaced"), &of_a_run),
@@ -166,7 +168,7 @@ impl Store {
         let mut old = Vec::new();
         for room in ["checkpoints", "plans"] {
             for path in entries(&self.root().join(room))?.into_iter().filter(|path| is_digest(path, &[""], false)) {
-                let Some(stamp) = Stamp::of(&path).at(&path)? else { continue };
+                let Some(stamp) = Stamp::stored(&path).at(&path)? else { continue };
                 if is_old(stamp.mtime.max(stamp.ctime), limits) {
                     let bytes = if stamp.is_dir() { measure(&path).bytes } else { stamp.size };
                     old.push((path, bytes));
@@ -186,7 +188,7 @@ impl Store {
 
     /// Removes a file, or a directory by way of `tmp/`: half of one is never under its name.
     fn remove(&self, path: &Path) -> Result<(), StoreError> {
-        match Stamp::of(path).at(path)? {
+        match Stamp::stored(path).at(path)? {
             None => Ok(()),
             Some(stamp) if stamp.is_dir() => {
                 let aside = self.fresh()?;
@@ -197,7 +199,11 @@ impl Store {
                     Err(error) => Err(StoreError::io(path, error)),
                 }
             }
-            Some(_) => fs::remove_file(path).at(path),
+            Some(_) => match fs::remove_file(path) {
+                // Put aside by somebody else.
+                Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+                removed => removed.at(path),
+            },
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Copies artifacts to where the user wants them: writable files of their own, never links, every byte hashed on the way.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -9,6 +9,7 @@ use contract::Digest;
 use super::error::{At, StoreErrorKind};
 use super::manifest::Node;
 use super::model::{Artifact, Shape};
+use super::open::{self, Opened};
 use super::stamp::Stamp;
 use super::{Store, StoreError, hash};
 
@@ -49,8 +50,9 @@ impl Store {
         digest: &Digest,
         executable: bool,
     ) -> Result<(), StoreError> {
-        let source = File::open(from).at(from)?;
-        let size = Stamp::open(&source).at(from)?.size;
+        let Opened::File((source, Stamp { size, .. })) = open::file(from).at(from)? else {
+            return Err(StoreError::new(from, StoreErrorKind::Damaged));
+        };
         // As any new file of the user's: what the umask leaves of it.
         let mode = if executable { 0o777 } else { 0o666 };
         let target = OpenOptions::new().write(true).create_new(true).mode(mode).open(to).at(to)?;

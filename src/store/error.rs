@@ -91,6 +91,9 @@ pub enum StoreErrorKind {
         /// Where it points.
         target: PathBuf,
     },
+    /// Its path is longer than Linux takes.
+    #[error("it lies too deep: with all the directories above it its path is longer than Linux takes (4,096 bytes)")]
+    TooDeep,
     /// The file changed while it was read.
     #[error("it changed while it was read; wait for whatever writes it to finish and run again")]
     Changing,
@@ -157,6 +160,7 @@ impl From<io::Error> for StoreErrorKind {
             Some(Errno::XDEV) => StoreErrorKind::CrossDevice,
             Some(Errno::NOENT) => StoreErrorKind::NotFound,
             Some(Errno::EXIST | Errno::NOTEMPTY) => StoreErrorKind::Occupied,
+            Some(Errno::NAMETOOLONG) => StoreErrorKind::TooDeep,
             Some(Errno::NOTDIR) => StoreErrorKind::NotDirectory { found: "a file" },
             _ => StoreErrorKind::Io(error),
         }

@@ -5,9 +5,9 @@
 //! removing is quick.
 
 use std::fs::{File, TryLockError};
-use std::io::ErrorKind;
 
 use super::error::At;
+use super::open::{self, Opened};
 use super::{Store, StoreError, lock};
 
 /// The right to use the store, or to remove from it; given back on drop.
@@ -21,13 +21,12 @@ impl Store {
     /// Keeps objects from being collected until it is dropped. Waits while somebody collects.
     pub fn hold(&self) -> Result<Hold, StoreError> {
         let path = self.layout.lock("use");
-        let file = match File::open(&path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == ErrorKind::NotFound => match self.claim().and_then(|()| lock::open(&path)) {
+        let file = match open::file(&path).at(&path)? {
+            Opened::File((file, _)) => file,
+            Opened::Nothing | Opened::Other(_) => match self.claim().and_then(|()| lock::open(&path)) {
                 Err(error) if error.is_read_only() => return Ok(Hold { _file: None }),
                 file => file?,
             },
-            Err(error) => return Err(StoreError::io(&path, error)),
         };
         file.lock_shared().at(&path)?;
         Ok(Hold { _file: Some(file) })

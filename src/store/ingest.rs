@@ -15,7 +15,7 @@ use super::error::{At, StoreErrorKind};
 use super::model::Artifact;
 use super::removal::remove_tree;
 use super::stamp::Stamp;
-use super::tree::describe;
+use super::tree::{describe, require_depth};
 use super::walk::{Found, walk};
 use super::{Presence, Store, StoreError, hash, seal};
 
@@ -30,7 +30,11 @@ impl Store {
         require_form(path, &stamp, form)?;
         let known = match form {
             Form::File => self.known(&stamp).map(Artifact::from),
-            Form::Dir => self.known_dir(path, &walk(path)?)?,
+            Form::Dir => {
+                let found = walk(path)?;
+                require_depth(path, &found, self.root())?;
+                self.known_dir(path, &found)?
+            }
         };
         match known.map_or_else(|| self.ingest(path, form), Ok) {
             // What it is can be told all the same; whoever needs it in the store hears that then.
@@ -45,7 +49,16 @@ impl Store {
         require_form(path, &stamp, form)?;
         match form {
             Form::File => self.ingest_file(path, &stamp),
-            Form::Dir => self.ingest_dir(path),
+            Form::Dir => {
+                for _ in 1..ATTEMPTS {
+                    match self.ingest_dir(path) {
+                        // Something in it vanished since it was listed.
+                        Err(error) if matches!(error.kind, StoreErrorKind::NotFound) && error.path != path => {}
+                        result => return result,
+                    }
+                }
+                self.ingest_dir(path)
+            }
         }
     }
 
@@ -71,6 +84,7 @@ impl Store {
             return Err(StoreError::new(path, StoreErrorKind::ContainsStore { store }));
         }
         let found = walk(path)?;
+        require_depth(path, &found, self.root())?;
         if let Some(artifact) = self.known_dir(path, &found)?
             && self.check(&artifact)? == Presence::Present
         {

@@ -16,6 +16,7 @@ impl Store {
     /// Moves the sealed file at `from` to its name; it is gone from `from` afterwards in any case.
     pub(super) fn install_blob(&self, from: &Path, content: Content) -> Result<Artifact, StoreError> {
         let path = self.layout.blob(&content.digest, content.executable);
+        self.make_dir(path.parent().unwrap_or(&path))?;
         loop {
             if movable(self.check_blob(&content)?)? == Presence::Present {
                 fs::remove_file(from).at(from)?;
@@ -34,6 +35,7 @@ impl Store {
     pub(super) fn install_tree(&self, from: &Path, manifest: &Manifest) -> Result<Artifact, StoreError> {
         let (artifact, bytes) = manifest.artifact();
         let path = self.layout.tree(&artifact.digest);
+        self.make_dir(path.parent().unwrap_or(&path))?;
         loop {
             if movable(self.check(&artifact)?)? == Presence::Present {
                 remove_tree(from)?;

@@ -1,17 +1,18 @@
 //! What lies in the store: objects and records one by one, and how much each room takes.
 
 use std::fs;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use contract::Digest;
+use rustix::io::Errno;
 
 use super::error::At;
 use super::manifest::Manifest;
 use super::measure::{RoomSize, measure};
+use super::open::{self, Opened};
 use super::record;
-use super::stamp::Stamp;
-use super::{Artifact, Record, Shape, Store, StoreError};
+use super::stamp::{Stamp, in_words};
+use super::{Artifact, Damage, DamagedThing, Record, Shape, Store, StoreError};
 
 /// The name under which an object lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -98,18 +99,34 @@ impl Store {
         Ok(self.stored_records()?.into_iter().filter_map(|stored| stored.record).collect())
     }
 
+    /// The rooms among `names` that are there and are no directories, in which things may have lain that are not seen now.
+    pub fn no_rooms(&self, names: &[&str]) -> Result<Vec<Damage>, StoreError> {
+        let mut damage = Vec::new();
+        for path in names.iter().map(|name| self.root().join(name)) {
+            if let Some(stamp) = Stamp::stored(&path).at(&path)?
+                && !path.is_dir()
+            {
+                let why = format!("{} lies there", in_words(stamp.file_type()));
+                damage.push(Damage { what: DamagedThing::Room, path, why, quarantined: None });
+            }
+        }
+        Ok(damage)
+    }
     pub(super) fn objects(&self) -> Result<Vec<Object>, StoreError> {
         let mut objects = Vec::new();
         for path in self.family("blobs")? {
             let Some((digest, suffix)) = parse(&path) else { continue };
-            let Some(stamp) = Stamp::of(&path).at(&path)? else { continue };
+            let Some(stamp) = Stamp::stored(&path).at(&path)? else { continue };
             let name = ObjectName::Blob { digest, executable: suffix == ".x" };
             objects.push(Object { name, size: stamp.size, touched: stamp.ctime });
         }
         for path in self.family("trees")? {
             let Some((digest, "")) = parse(&path) else { continue };
-            let Some(stamp) = Stamp::of(&path).at(&path)? else { continue };
-            let manifest = fs::read(self.layout.manifest(&digest)).ok().and_then(|bytes| Manifest::decode(&bytes));
+            let Some(stamp) = Stamp::stored(&path).at(&path)? else { continue };
+            let manifest = match open::read(&self.layout.manifest(&digest)) {
+                Ok(Opened::File(bytes)) => Manifest::decode(&bytes),
+                _ => None,
+            };
             let size = match manifest {
                 Some(manifest) => manifest.artifact().0.size,
                 None => measure(&path).bytes,
@@ -123,8 +140,11 @@ impl Store {
         let mut records = Vec::new();
         for path in self.family("records")? {
             let Some((key, ".json")) = parse(&path) else { continue };
-            let Some(stamp) = Stamp::of(&path).at(&path)? else { continue };
-            let record = fs::read(&path).ok().and_then(|bytes| record::parse(&bytes, &key).ok());
+            let Some(stamp) = Stamp::stored(&path).at(&path)? else { continue };
+            let record = match open::read(&path) {
+                Ok(Opened::File(bytes)) => record::parse(&bytes, &key).ok(),
+                _ => None,
+            };
             records.push(StoredRecord { key, size: stamp.size, written: stamp.mtime, record, path });
         }
         Ok(records)
@@ -134,7 +154,10 @@ impl Store {
     pub(super) fn family(&self, name: &str) -> Result<Vec<PathBuf>, StoreError> {
         let mut paths = Vec::new();
         for directory in entries(&self.root().join(name))? {
-            paths.extend(entries(&directory)?);
+            // A link is none of ours, wherever it leads.
+            if Stamp::stored(&directory).at(&directory)?.is_some_and(|stamp| stamp.is_dir()) {
+                paths.extend(entries(&directory)?);
+            }
         }
         paths.sort_unstable();
         Ok(paths)
@@ -145,10 +168,23 @@ impl Store {
 pub(super) fn entries(directory: &Path) -> Result<Vec<PathBuf>, StoreError> {
     let listed = match fs::read_dir(directory) {
         Ok(listed) => listed,
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(Vec::new()),
+        Err(error) if is_none(&error) => return Ok(Vec::new()),
         Err(error) => return Err(StoreError::io(directory, error)),
     };
-    listed.map(|entry| Ok(entry.at(directory)?.path())).collect()
+    let mut paths = Vec::new();
+    for entry in listed {
+        match entry {
+            Ok(entry) => paths.push(entry.path()),
+            // It was removed while it was read.
+            Err(error) if is_none(&error) => break,
+            Err(error) => return Err(StoreError::io(directory, error)),
+        }
+    }
+    Ok(paths)
+}
+
+fn is_none(error: &std::io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::NOENT | Errno::NOTDIR | Errno::LOOP))
 }
 
 /// The digest in an object's file name, and what follows it.

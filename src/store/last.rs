@@ -1,5 +1,5 @@
 //! Which action each stage of a pipeline came to last: what `why` compares with. One small file a pipeline, read when first
-//! asked for and written with the memo.
+//! asked for and written with the memo. It carries a checksum ([`super::kept`]); without one it is of an older version.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
@@ -9,7 +9,10 @@ use std::sync::{MutexGuard, PoisonError};
 use contract::Digest;
 
 use super::error::At;
-use super::{Store, StoreError, lock};
+use super::kept::{self, Kept};
+use super::open::{self, Opened};
+use super::stamp::in_words;
+use super::{Damage, DamagedThing, Store, StoreError, lock, mend};
 
 type Stages = BTreeMap<String, Digest>;
 
@@ -42,10 +45,16 @@ impl Store {
         }
     }
 
-    /// Every action that a stage of any pipeline came to last.
-    pub fn last_keys(&self) -> Result<Vec<Digest>, StoreError> {
-        let files = super::inventory::entries(&self.root().join("last"))?;
-        Ok(files.iter().flat_map(|path| read(path).into_values()).collect())
+    /// Every action that a stage of any pipeline came to last, and the files that do not say it any more.
+    pub fn last_keys(&self) -> Result<(Vec<Digest>, Vec<Damage>), StoreError> {
+        let (mut keys, mut damage) = (Vec::new(), Vec::new());
+        for path in super::inventory::entries(&self.root().join("last"))? {
+            match read(&path).at(&path)? {
+                Ok(stages) => keys.extend(stages.into_values()),
+                Err(why) => damage.push(Damage { what: DamagedThing::Last, path, why, quarantined: None }),
+            }
+        }
+        Ok((keys, damage))
     }
 
     pub(super) fn save_last(&self) -> Result<(), StoreError> {
@@ -56,14 +65,13 @@ impl Store {
             self.claim()?;
             let _turn = lock::take(&self.layout.lock("last"))?;
             let path = self.layout.last(pipeline);
-            let mut stages = read(&path);
+            let mut stages = self.sound_last(&path);
             stages.append(&mut known.added);
-            let parent = path.parent().unwrap_or(&path);
-            fs::create_dir_all(parent).at(parent)?;
+            self.make_dir(path.parent().unwrap_or(&path))?;
             let temporary = self.fresh()?;
-            let text = serde_json::to_vec_pretty(&stages).map_err(|error| StoreError::io(&path, error))?;
-            fs::write(&temporary, text).at(&temporary)?;
-            fs::rename(&temporary, &path).at(&path)?;
+            let text = serde_json::to_vec(&stages).map_err(|error| StoreError::io(&path, error))?;
+            fs::write(&temporary, kept::seal(&name_of(&path), &text)).at(&temporary)?;
+            self.put(&temporary, &path)?;
         }
         Ok(())
     }
@@ -74,16 +82,46 @@ impl Store {
 
     fn last_of<'a>(&self, last: &'a mut LastActions, pipeline: &str) -> &'a mut Known {
         if !last.pipelines.contains_key(pipeline) {
-            let known = Known { stages: read(&self.layout.last(pipeline)), added: Stages::new() };
+            let known = Known { stages: self.sound_last(&self.layout.last(pipeline)), added: Stages::new() };
             last.pipelines.insert(pipeline.to_owned(), known);
         }
         last.pipelines.get_mut(pipeline).expect("inserted above when it was absent")
     }
+
+    /// What the file says. One that is damaged is put aside: only explanations hang on it, and the run that asks writes it anew.
+    fn sound_last(&self, path: &Path) -> Stages {
+        match read(path) {
+            Ok(Ok(stages)) => stages,
+            // What cannot be read for another reason is met again by whoever writes it.
+            Err(_) => Stages::new(),
+            Ok(Err(why)) => {
+                if let Ok(to) = mend::into_quarantine(self.root(), path) {
+                    let (path, to) = (path.display(), to.display());
+                    mend::tell(format!("{path} was damaged: {why}; what stages came to last is lost (moved to {to})"));
+                }
+                Stages::new()
+            }
+        }
+    }
 }
 
-fn read(path: &Path) -> Stages {
-    // Only explanations hang on it: absent or damaged, there is nothing to compare with.
-    fs::read(path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
+/// What the file says, or why it is damaged.
+fn read(path: &Path) -> std::io::Result<Result<Stages, String>> {
+    let bytes = match open::read(path)? {
+        Opened::Nothing => return Ok(Ok(Stages::new())),
+        Opened::Other(kind) => return Ok(Err(format!("{} lies there", in_words(kind)))),
+        Opened::File(bytes) => bytes,
+    };
+    Ok(match kept::open(&name_of(path), &bytes) {
+        Kept::Sound(text) | Kept::Unsealed(text) => {
+            serde_json::from_slice(text).map_err(|_| "its checksum differs".to_owned())
+        }
+        Kept::Damaged => Err("its checksum differs".to_owned()),
+    })
+}
+
+fn name_of(path: &Path) -> String {
+    format!("last/{}", path.file_name().unwrap_or_default().to_string_lossy())
 }
 
 #[cfg(test)]

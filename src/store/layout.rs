@@ -162,7 +162,9 @@ mod tests {
     #[test]
     fn names_of_the_engine_are_told_from_all_others() {
         assert!(is_run("20261123-140506-123-1a2b"));
-        for other in ["exp1", "20261123", "20261123-140506", "20261123-140506-123-", "20261123-140506-123-xyz", "a-b-c-d"] {
+        for other in
+            ["exp1", "20261123", "20261123-140506", "20261123-140506-123-", "20261123-140506-123-xyz", "a-b-c-d"]
+        {
             assert!(!is_run(other), "{other}");
         }
         assert!(is_scratch("4711-18f3a2b-0"));
@@ -173,7 +175,9 @@ mod tests {
         let is = |name: String, suffixes: &[&str]| is_digest(Path::new(&name), suffixes, true);
         assert!(is(digest.clone(), &[""]) && is(format!("{digest}.manifest.12"), &["", ".manifest"]));
         assert!(is(format!("{digest}.3"), &["", ".x"]) && !is(format!("{digest}.x3"), &["", ".x"]));
-        assert!(!is(format!("{digest}.json"), &[""]) && !is(digest[1..].to_owned(), &[""]) && !is("mine".into(), &[""]));
+        assert!(
+            !is(format!("{digest}.json"), &[""]) && !is(digest[1..].to_owned(), &[""]) && !is("mine".into(), &[""])
+        );
         assert!(!is_digest(Path::new(&format!("{digest}.3")), &[""], false));
     }
 }

@@ -1,14 +1,15 @@
 //! Locks: flock only. The kernel drops them however the holder ends, so there is no stale lock and no unlock command.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use contract::Digest;
 
 use super::error::{At, StoreErrorKind};
+use super::open::{self, Opened};
 use super::stamp::Stamp;
-use super::{Store, StoreError};
+use super::{Store, StoreError, mend};
 
 /// The right to execute one action; given back on drop.
 #[derive(Debug)]
@@ -75,20 +76,32 @@ pub(super) fn try_take(path: &Path) -> Result<Option<File>, StoreError> {
     }
 }
 
+/// Opens the file of a lock, which lies in a room of the store, and makes it where it is not there. Whatever else lies there is moved
+/// aside: a directory cannot be locked so that others see it, and a pipe would make everybody wait.
 pub(super) fn open(path: &Path) -> Result<File, StoreError> {
-    let open = || OpenOptions::new().create(true).truncate(false).write(true).open(path);
-    match open() {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let parent = path.parent().unwrap_or(path);
-            fs::create_dir_all(parent).at(parent)?;
-            open().at(path)
+    let room = path.parent().unwrap_or(path);
+    let root = room.parent().unwrap_or(room);
+    for _ in 0..ATTEMPTS {
+        match open::lock_file(path).at(path)? {
+            Opened::File((file, _)) => return Ok(file),
+            Opened::Nothing => mend::directory(root, room)?,
+            Opened::Other(_) => {
+                if let Some(stamp) = Stamp::stored(path).at(path)?
+                    && !stamp.is_file()
+                {
+                    mend::set_aside(root, path, &stamp)?;
+                }
+            }
         }
-        result => result.at(path),
     }
+    Err(StoreError::new(path, StoreErrorKind::Occupied))
 }
+
+/// How often a place is put right that others meddle with at the same time.
+const ATTEMPTS: u32 = 10;
 
 /// The last holder removes the file, so a lock counts only while its file still has the name.
 fn is_current(file: &File, path: &Path) -> Result<bool, StoreError> {
     let held = Stamp::open(file).at(path)?;
-    Ok(Stamp::of(path).at(path)?.is_some_and(|named| named.same_file(&held)))
+    Ok(Stamp::stored(path).at(path)?.is_some_and(|named| named.same_file(&held)))
 }

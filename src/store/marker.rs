@@ -3,6 +3,7 @@
 //! The marker is the first thing that is written, whole by one rename, so that two first runs recognize each other's beginnings.
 //! Before there were markers a store had none: one that looks like a store through and through gets its marker at the first write.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Write};
 use std::path::Path;
@@ -13,13 +14,14 @@ use rustix::io::Errno;
 
 use super::error::{At, StoreErrorKind};
 use super::inventory::ROOMS;
-use super::layout::is_run;
+use super::layout::{is_digest, is_run, is_scratch};
 use super::{StoreError, memo_file};
 
 /// The marker's name in the store.
 const MARKER: &str = "pipe-store";
 const FIRST_WORDS: &str = "pipe store ";
-const EXPLANATION: &str = "This directory belongs to pipe, which adds to it and removes from it; keep nothing of your own here.\n";
+const EXPLANATION: &str =
+    "This directory belongs to pipe, which adds to it and removes from it; keep nothing of your own here.\n";
 
 /// The format of stores that this version reads and writes. It rises with a change that an older version must not meet.
 const FORMAT: u32 = 1;
@@ -98,7 +100,9 @@ fn is_marked(root: &Path) -> Result<bool, StoreError> {
     }
     let format = text.lines().next().and_then(|line| line.strip_prefix(FIRST_WORDS)).and_then(|it| it.parse().ok());
     match format {
-        Some(found) if found > FORMAT => Err(StoreError::new(root, StoreErrorKind::NewerStore { found, known: FORMAT })),
+        Some(found) if found > FORMAT => {
+            Err(StoreError::new(root, StoreErrorKind::NewerStore { found, known: FORMAT }))
+        }
         Some(1..) => Ok(true),
         _ => Ok(false),
     }
@@ -123,6 +127,18 @@ fn is_harmless(name: &str) -> bool {
 
 fn is_of_a_store(name: &str) -> bool {
     OTHERS.contains(&name) || ROOMS.iter().any(|room| room.name == name)
+}
+
+/// Whether the name of `path` is one that something of a store has: an object, a record, a room, a run, a lock, a pin. Where it
+/// was taken, a number follows it.
+pub(super) fn is_from_a_store(path: &Path) -> bool {
+    let Some(name) = path.file_name().and_then(OsStr::to_str) else { return false };
+    let number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let name = name.rsplit_once('.').filter(|(_, end)| number(end)).map_or(name, |(name, _)| name);
+    let family = name.len() == 2 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let kept = name.ends_with(".json") || ["use", "kept"].contains(&name) || is_run(name);
+    let own = name.strip_suffix(".lock").unwrap_or(name);
+    family || kept || is_of_a_store(name) || is_scratch(own) || is_digest(path, &["", ".x", ".manifest", ".json"], true)
 }
 
 /// Whether there is what no user makes: a memo, or the lock of runs beside what runs leave.

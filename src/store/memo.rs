@@ -45,12 +45,24 @@ pub(super) struct Memo {
     loaded: Vec<u8>,
     learned: HashMap<(u64, u64), Row>,
     today: u32,
+    /// Whether the file held something else, and is to be written anew whatever is learned.
+    spoilt: bool,
 }
 
 impl Memo {
     /// Over rows in the form of the file.
     pub fn new(loaded: Vec<u8>, today: u32) -> Memo {
-        Memo { loaded, learned: HashMap::new(), today }
+        Memo { loaded, today, ..Memo::default() }
+    }
+
+    /// Of a file that held something else.
+    pub fn spoilt(today: u32) -> Memo {
+        Memo { today, spoilt: true, ..Memo::default() }
+    }
+
+    /// The rows that were loaded.
+    pub fn into_loaded(self) -> Vec<u8> {
+        self.loaded
     }
 
     /// The digest of a file with this stamp, if it is known and nothing moved.
@@ -96,7 +108,7 @@ impl Memo {
 
     /// Whether there is anything to save.
     pub fn has_news(&self) -> bool {
-        !self.learned.is_empty()
+        self.spoilt || !self.learned.is_empty()
     }
 
     /// The rows loaded and the rows learned. The caller merges the latter into the newest file and starts again from that.

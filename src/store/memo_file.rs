@@ -12,7 +12,9 @@ use contract::Digest;
 
 use super::error::At;
 use super::memo::{KEEP_DAYS, Memo, Row, RowKind};
-use super::{Store, StoreError, lock};
+use super::open::{self, Opened};
+use super::stamp::in_words;
+use super::{Damage, DamagedThing, Store, StoreError, lock, mend};
 
 const MAGIC: &[u8; 8] = b"pipememo";
 const VERSION: u32 = 1;
@@ -21,7 +23,20 @@ const ROW: usize = 80;
 
 /// The memo as it was last saved.
 pub(super) fn load(path: &Path) -> Memo {
-    Memo::new(read(path), today())
+    match open::read(path) {
+        Ok(Opened::File(bytes)) => match sound(&bytes) {
+            Soundness::Sound => Memo::new(rows_of(bytes), today()),
+            Soundness::OtherVersion => Memo::new(Vec::new(), today()),
+            Soundness::Damaged => {
+                mend::tell(format!("{} was damaged; what it knew is read anew", path.display()));
+                Memo::spoilt(today())
+            }
+        },
+        // It is moved aside when it is saved.
+        Ok(Opened::Other(_)) => Memo::spoilt(today()),
+        // Absent or unreadable: nothing is known.
+        Ok(Opened::Nothing) | Err(_) => Memo::new(Vec::new(), today()),
+    }
 }
 
 impl Store {
@@ -34,6 +49,20 @@ impl Store {
         }
     }
 
+    /// Reads the memo's file; damaged, it is put aside.
+    pub(super) fn scrub_memo(&self) -> Result<Option<Damage>, StoreError> {
+        let path = self.layout.memo();
+        let why = match open::read(&path).at(&path)? {
+            Opened::Nothing => return Ok(None),
+            Opened::Other(kind) => format!("{} lies there", in_words(kind)),
+            Opened::File(bytes) => match sound(&bytes) {
+                Soundness::Sound | Soundness::OtherVersion => return Ok(None),
+                Soundness::Damaged => "its checksum differs".to_owned(),
+            },
+        };
+        Ok(self.damaged(DamagedThing::Memo, &path, path.clone(), why))
+    }
+
     fn save_rows(&self) -> Result<(), StoreError> {
         let mut memo = self.memo();
         if !memo.has_news() {
@@ -42,16 +71,19 @@ impl Store {
         self.claim()?;
         let _turn = lock::take(&self.layout.lock("memo"))?;
         let path = self.layout.memo();
-        let rows = merge(&read(&path), &memo);
+        let rows = merge(&load(&path).into_loaded(), &memo);
         let mut bytes = Vec::with_capacity(HEADER + rows.len());
         bytes.extend_from_slice(MAGIC);
         bytes.extend_from_slice(&VERSION.to_le_bytes());
         bytes.extend_from_slice(&0_u32.to_le_bytes());
         bytes.extend_from_slice(Digest::of(&rows).as_bytes());
         bytes.extend_from_slice(&rows);
+        if let Opened::Other(_) = open::file(&path).at(&path)? {
+            self.displace(&path);
+        }
         let temporary = self.fresh()?;
         fs::write(&temporary, bytes).at(&temporary)?;
-        fs::rename(&temporary, &path).at(&path)?;
+        self.put(&temporary, &path)?;
         *memo = Memo::new(rows, today());
         Ok(())
     }
@@ -79,21 +111,26 @@ pub(super) fn search(rows: &[u8], key: (u64, u64)) -> Option<Row> {
     None
 }
 
-fn read(path: &Path) -> Vec<u8> {
-    // Unreadable, absent or damaged: nothing is known, and the next save writes a sound one.
-    fs::read(path).ok().and_then(rows_of).unwrap_or_default()
+enum Soundness {
+    Sound,
+    OtherVersion,
+    Damaged,
 }
 
-fn rows_of(mut bytes: Vec<u8>) -> Option<Vec<u8>> {
-    let header = bytes.get(..HEADER)?;
-    let sound = &header[..8] == MAGIC
-        && header[8..12] == VERSION.to_le_bytes()
-        && (bytes.len() - HEADER).is_multiple_of(ROW)
-        && header[16..] == *Digest::of(&bytes[HEADER..]).as_bytes();
-    sound.then(|| {
-        bytes.drain(..HEADER);
-        bytes
-    })
+fn sound(bytes: &[u8]) -> Soundness {
+    let Some((header, rows)) = bytes.split_at_checked(HEADER) else { return Soundness::Damaged };
+    let checked = header[16..] == *Digest::of(rows).as_bytes();
+    match () {
+        () if &header[..8] != MAGIC => Soundness::Damaged,
+        () if header[8..12] != VERSION.to_le_bytes() => Soundness::OtherVersion,
+        () if checked && rows.len().is_multiple_of(ROW) => Soundness::Sound,
+        () => Soundness::Damaged,
+    }
+}
+
+fn rows_of(mut bytes: Vec<u8>) -> Vec<u8> {
+    bytes.drain(..HEADER);
+    bytes
 }
 
 /// The rows on disk with what was learned put over them, without those that nobody used for long.

@@ -7,6 +7,7 @@
 //! - Looked after by [`scrub`], which reads it all, [`collect`], which removes what nobody needs ([`pins`] say what somebody does),
 //!   and [`recover`], which takes back from the workspace what was lost. [`inventory`]: what there is. [`hold`]: who uses it.
 //! - [`marker`]: what makes a directory a store; no other is touched. [`removal`]: how what programs leave goes.
+//! - [`open`] and [`mend`]: what lies where something else belongs. [`kept`]: the checksums of small files.
 //! - [`seal`] and [`memo`]: why that needs no reading. [`lock`]: one execution an action. [`rooms`]: directories for a run.
 //!
 //! Everything is blocking and may be called from any thread. Objects are written before the record that names them, by one
@@ -23,6 +24,7 @@ mod hold;
 mod ingest;
 mod install;
 mod inventory;
+mod kept;
 mod last;
 mod layout;
 mod lock;
@@ -32,7 +34,9 @@ mod materialize;
 mod measure;
 mod memo;
 mod memo_file;
+mod mend;
 mod model;
+mod open;
 mod pins;
 mod place;
 mod plans;
@@ -60,15 +64,18 @@ pub use collect::{Collected, Doomed, Keep, Limits, Mode, UserRoom};
 pub use error::{StoreError, StoreErrorKind};
 pub use hold::Hold;
 pub use inventory::{ROOMS, Room};
+pub use kept::{Chain, Kept, open_document, seal_document};
 pub use layout::is_run;
 pub use lock::ActionLock;
 pub use measure::RoomSize;
+pub use mend::repairs;
 pub use model::{Artifact, RECORD_FORMAT, Record, Shape, Usage};
+pub use open::{open_file, read_kept};
 pub use pins::Pin;
 pub use publish::Published;
 pub use record::{Durability, Lookup, MissReason};
 pub use removal::remove_tree;
-pub use scrub::{Damage, DamagedThing, Sample, Scrubbed};
+pub use scrub::{Damage, DamagedThing, ROOTS, Sample, Scrubbed};
 
 use error::At;
 use last::LastActions;

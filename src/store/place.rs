@@ -36,7 +36,7 @@ impl<'a> Spot<'a> {
         rustix::fs::openat(
             self.directory,
             self.name,
-            flags | OFlags::CLOEXEC | OFlags::NOFOLLOW,
+            flags | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK,
             Mode::RUSR | Mode::WUSR,
         )
         .map(File::from)

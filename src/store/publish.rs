@@ -16,7 +16,7 @@ use super::stamp::Stamp;
 use super::swap::set_aside;
 use super::tree::{Tree, links_to};
 use super::walk::walk;
-use super::{Store, StoreError, hash, seal};
+use super::{Store, StoreError, Trust, hash, seal};
 
 /// How often a place is looked at that others fill in the meantime.
 const ATTEMPTS: u32 = 3;
@@ -44,7 +44,8 @@ impl Store {
         for _ in 1..ATTEMPTS {
             match self.publish_once(artifact, destination, displaced) {
                 // Another run published there after the look: what stands there now is to be looked at.
-                Err(error) if matches!(error.kind, StoreErrorKind::Occupied) => {}
+                // Or it vanished since.
+                Err(error) if matches!(error.kind, StoreErrorKind::Occupied | StoreErrorKind::NotFound) => {}
                 result => return result,
             }
         }
@@ -64,6 +65,7 @@ impl Store {
             Standing::Same => Ok(Published::Unchanged),
             Standing::Ours => self.exchange(artifact, destination, &there, displaced),
             Standing::Theirs => {
+                self.clear_way(displaced);
                 let to = set_aside(destination, &displaced.join(destination.file_name().unwrap_or_default()))?;
                 self.place_new(artifact, destination)?;
                 Ok(Published::Displaced { to })
@@ -80,7 +82,8 @@ impl Store {
     ) -> Result<Standing, StoreError> {
         // The memo knows the inode that was published here: itself, when nobody wrote to it since. One `stat` less a hit.
         let may_be_same = there.is_file() && there.size == artifact.size && there.executable() == executable;
-        if may_be_same && self.memo().ours(there) == Some(artifact.digest) {
+        let trusted = self.trust == Trust::Seal;
+        if may_be_same && trusted && self.memo().ours(there) == Some(artifact.digest) {
             return Ok(Standing::Same);
         }
         let object = self.object(artifact);
@@ -93,15 +96,14 @@ impl Store {
         }
         let (known, ours) = {
             let mut memo = self.memo();
-            (memo.file(there), memo.ours(there).is_some())
+            (memo.file(there), memo.ours(there))
         };
         let may_be_ours = there.mode & 0o222 == 0;
         let digest = match known {
-            Some(digest) => digest,
-            None if may_be_same || may_be_ours => {
-                let file = File::open(destination).at(destination)?;
-                hash::by_reading(&file).at(destination)?
-            }
+            Some(digest) if trusted => digest,
+            // Read also where the memo knows it: a bit may have flipped behind size and time.
+            Some(_) => self.read_digest(destination)?,
+            None if may_be_same || may_be_ours => self.read_digest(destination)?,
             None => return Ok(Standing::Theirs),
         };
         Ok(match () {
@@ -112,9 +114,14 @@ impl Store {
                 Standing::Same
             }
             // A seal over its own content: we made it, whatever the memo has forgotten.
-            () if ours || (may_be_ours && seal::holds(there, &digest)) => Standing::Ours,
+            () if ours == Some(digest) || (may_be_ours && seal::holds(there, &digest)) => Standing::Ours,
             () => Standing::Theirs,
         })
+    }
+
+    fn read_digest(&self, path: &Path) -> Result<Digest, StoreError> {
+        let file = File::open(path).at(path)?;
+        hash::by_reading(&file).at(path)
     }
 
     fn standing_dir(&self, artifact: &Artifact, destination: &Path, there: &Stamp) -> Result<Standing, StoreError> {
@@ -165,10 +172,11 @@ impl Store {
                 (Node::File { digest, size, executable }, FileType::RegularFile) => {
                     let file = Stamp::of(&path()).at(&path())?;
                     let file = file.filter(|file| (file.size, file.executable()) == (*size, *executable));
+                    let read = || Ok::<_, StoreError>(self.read_digest(&path())? == *digest);
                     match file {
-                        Some(file) if copies && seal::holds(&file, digest) => true,
-                        Some(_) if !copies => hash::by_reading(&File::open(path()).at(&path())?).at(&path())? == *digest,
-                        _ => false,
+                        Some(file) if copies => seal::holds(&file, digest) && (self.trust == Trust::Seal || read()?),
+                        Some(_) => read()?,
+                        None => false,
                     }
                 }
                 (Node::Dir, FileType::Directory) => true,

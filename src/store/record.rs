@@ -4,14 +4,15 @@
 //! would make a sound blob look damaged.
 
 use std::fmt;
-use std::fs::{self, File};
-use std::io::{ErrorKind, Read, Write};
+use std::fs::File;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use contract::Digest;
 
 use super::error::{At, StoreErrorKind};
 use super::model::{Artifact, RECORD_FORMAT, Record};
+use super::open::{self, Opened};
 use super::{Presence, Store, StoreError};
 use crate::failpoint::{self, Failpoint};
 
@@ -111,12 +112,12 @@ impl Store {
     /// What is known of the action `key`. Whatever is found damaged on the way is put into quarantine.
     pub fn record(&self, key: &Digest) -> Result<Lookup, StoreError> {
         let path = self.layout.record(key);
-        let bytes = match read_small(&path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Lookup::Miss(MissReason::NoRecord)),
-            Err(error) => return Err(StoreError::io(&path, error)),
+        let parsed = match open::read_small(&path).at(&path)? {
+            Opened::Nothing => return Ok(Lookup::Miss(MissReason::NoRecord)),
+            Opened::File(bytes) => parse(&bytes, key),
+            Opened::Other(_) => Err(Unusable::Damaged),
         };
-        let record = match parse(&bytes, key) {
+        let record = match parsed {
             Ok(record) => record,
             Err(Unusable::OtherFormat) => return Ok(Lookup::Miss(MissReason::OtherFormat)),
             Err(Unusable::Damaged) => {
@@ -143,7 +144,8 @@ impl Store {
 
     /// The record of `key` as it was written, whether or not its outputs are still there: for explanations.
     pub fn past_record(&self, key: &Digest) -> Option<Record> {
-        parse(&fs::read(self.layout.record(key)).ok()?, key).ok()
+        let Ok(Opened::File(bytes)) = open::read(&self.layout.record(key)) else { return None };
+        parse(&bytes, key).ok()
     }
 
     /// Writes the record of an action whose outputs are all in the store.
@@ -161,15 +163,9 @@ impl Store {
             file.sync_all().at(&temporary)?;
         }
         failpoint::reach(Failpoint::BeforeRecord);
-        let rename = || fs::rename(&temporary, &path);
         let parent = path.parent().unwrap_or(&path);
-        match rename() {
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                fs::create_dir_all(parent).at(parent)?;
-                rename().at(&path)?;
-            }
-            result => result.at(&path)?,
-        }
+        self.make_dir(parent)?;
+        self.put(&temporary, &path)?;
         if durability == Durability::Synced {
             File::open(parent).and_then(|directory| directory.sync_all()).at(parent)?;
         }
@@ -180,26 +176,6 @@ impl Store {
         match self.quarantine(path, path.to_owned()) {
             Presence::Damaged { quarantined, .. } => quarantined,
             Presence::Present | Presence::Missing => None,
-        }
-    }
-}
-
-/// Reads a file of a few kilobytes with as few calls as can be: of a regular file a short read is the last.
-fn read_small(path: &Path) -> std::io::Result<Vec<u8>> {
-    let mut file = File::open(path)?;
-    let (mut bytes, mut length) = (vec![0; 8 << 10], 0);
-    loop {
-        match file.read(&mut bytes[length..]) {
-            Ok(count) => {
-                length += count;
-                if length < bytes.len() {
-                    bytes.truncate(length);
-                    return Ok(bytes);
-                }
-                bytes.resize(2 * length, 0);
-            }
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
         }
     }
 }

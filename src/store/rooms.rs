@@ -8,12 +8,22 @@ use std::path::{Path, PathBuf};
 use contract::Digest;
 
 use super::error::At;
+use super::kept;
 use super::layout::component;
+use super::open::{self, Opened};
 use super::removal::{move_away, remove_tree};
+use super::stamp::in_words;
 use super::{Store, StoreError};
 
 /// The file in a run's directory that holds the path of its workspace.
 const WORKSPACE: &str = "workspace";
+
+/// Its checksum beside it, so that others read the path and nothing else.
+const CHECK: &str = "workspace.check";
+
+fn note_name(run: &str) -> String {
+    format!("runs/{run}/{WORKSPACE}")
+}
 
 impl Store {
     /// An empty private directory for one stage, on the store's filesystem so that outputs move by rename. It ends with the
@@ -33,7 +43,7 @@ impl Store {
     /// again; whoever asked for it removes it.
     pub fn keep_work(&self, directory: &Path, run: &str, stage: &str) -> Result<PathBuf, StoreError> {
         let parent = self.layout.work().join("kept").join(component(run));
-        fs::create_dir_all(&parent).at(&parent)?;
+        self.make_dir(&parent)?;
         let kept = parent.join(component(stage));
         move_away(directory, &kept).at(directory)?;
         Ok(kept)
@@ -43,7 +53,7 @@ impl Store {
     pub fn work_rooms(&self) -> Result<PathBuf, StoreError> {
         self.claim()?;
         let path = self.layout.work();
-        fs::create_dir_all(&path).at(&path)?;
+        self.make_dir(&path)?;
         Ok(path)
     }
 
@@ -62,16 +72,34 @@ impl Store {
     pub fn note_workspace(&self, run: &str, root: &Path) -> Result<(), StoreError> {
         self.claim()?;
         let directory = self.run_dir(run);
-        let path = directory.join(WORKSPACE);
-        let noted = fs::create_dir_all(&directory).at(&directory);
-        noted.and_then(|()| fs::write(&path, root.as_os_str().as_bytes()).at(&path)).map_err(|e| self.unwritable(e))
+        let root = root.as_os_str().as_bytes();
+        let noted = self.make_dir(&directory).and_then(|()| {
+            // The checksum first: a note that a kill cut short does not have it.
+            for (name, bytes) in [(CHECK, &kept::seal(&note_name(run), root)[root.len() + 1..]), (WORKSPACE, root)] {
+                let path = directory.join(name);
+                fs::write(&path, bytes).at(&path)?;
+            }
+            Ok(())
+        });
+        noted.map_err(|error| self.unwritable(error))
     }
 
-    /// The workspace of `run`; `None` when it was not noted.
-    pub fn workspace_of(&self, run: &str) -> Option<PathBuf> {
-        // Only missing or unreadable when the run directory is no longer whole; then nothing is known.
-        let bytes = fs::read(self.run_dir(run).join(WORKSPACE)).ok()?;
-        Some(PathBuf::from(OsString::from_vec(bytes)))
+    /// The workspace of `run`; `None` when it was not noted, and why when the note is damaged.
+    pub fn workspace_of(&self, run: &str) -> Result<Option<PathBuf>, String> {
+        let read = |name| match open::read(&self.run_dir(run).join(name)) {
+            Ok(Opened::File(bytes)) => Ok(Some(bytes)),
+            Ok(Opened::Nothing) => Ok(None),
+            Ok(Opened::Other(kind)) => Err(format!("{} lies there", in_words(kind))),
+            Err(error) => Err(error.to_string()),
+        };
+        let Some(note) = read(WORKSPACE)? else { return Ok(None) };
+        // Older versions wrote none.
+        if let Some(check) = read(CHECK)?
+            && kept::seal(&note_name(run), &note)[note.len() + 1..] != check
+        {
+            return Err("its checksum differs".to_owned());
+        }
+        Ok(Some(PathBuf::from(OsString::from_vec(note))))
     }
 
     /// Removes what a run left: events, logs, report.
@@ -89,7 +117,7 @@ impl Store {
     pub fn checkpoint_dir(&self, key: &Digest) -> Result<PathBuf, StoreError> {
         self.claim()?;
         let path = self.layout.checkpoints(key);
-        fs::create_dir_all(&path).at(&path)?;
+        self.make_dir(&path)?;
         Ok(path)
     }
 

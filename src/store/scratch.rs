@@ -14,8 +14,9 @@ use rustix::io::Errno;
 
 use super::error::At;
 use super::layout::is_scratch;
+use super::open::{self, Opened};
 use super::removal::remove_tree;
-use super::{StoreError, lock};
+use super::{StoreError, lock, mend};
 
 /// A process's own directory.
 #[derive(Debug)]
@@ -29,7 +30,7 @@ pub(super) struct Scratch {
 impl Scratch {
     /// Makes one under `parent`, after removing those whose owners are gone.
     pub fn new(parent: &Path) -> Result<Scratch, StoreError> {
-        fs::create_dir_all(parent).at(parent)?;
+        mend::directory(parent.parent().unwrap_or(parent), parent)?;
         sweep(parent)?;
         let moment = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_nanos());
         // Two stores of one process may ask in the same tick, so a taken name is not the end.
@@ -77,7 +78,7 @@ pub(super) fn sweep(parent: &Path) -> Result<Vec<StoreError>, StoreError> {
             continue;
         }
         // Another sweeper may be faster with any of these.
-        let Ok(lock) = File::open(&path) else { continue };
+        let Ok(Opened::File((lock, _))) = open::file(&path) else { continue };
         match lock.try_lock() {
             Ok(()) => match remove_tree(&path.with_extension("")) {
                 Ok(()) => drop(fs::remove_file(&path)),

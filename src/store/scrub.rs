@@ -2,8 +2,6 @@
 //!
 //! What is wrong goes into quarantine, so that the next run makes it anew.
 
-use std::fs::{self, File};
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -11,13 +9,21 @@ use contract::Digest;
 use rayon::prelude::*;
 
 use super::error::At;
-use super::inventory::{Object, ObjectName, parse};
+use super::inventory::{Object, ObjectName, entries, parse};
 use super::manifest::{Manifest, Node};
+use super::open::{self, Opened};
 use super::record::{self, Unusable};
-use super::stamp::Stamp;
+use super::stamp::{Stamp, in_words};
 use super::tree::links_to;
 use super::walk::walk;
 use super::{Presence, Store, StoreError, hash};
+
+/// The rooms from which it is read what may not be collected.
+pub const ROOTS: [&str; 3] = ["pins", "last", "runs"];
+
+/// The other rooms: what was in them is made anew.
+const DERIVED: [&str; 10] =
+    ["quarantine", "blobs", "trees", "records", "plans", "locks", "checkpoints", "displaced", "work", "tmp"];
 
 /// How much is read.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -50,7 +56,9 @@ pub struct Damage {
     pub what: DamagedThing,
     /// Where the wrong content was found; for a directory, the file in it.
     pub path: PathBuf,
-    /// Where it was moved; `None` when it could not be moved.
+    /// What was found.
+    pub why: String,
+    /// Where it was moved; `None` when it could not be moved, or stays because its place says that something was there.
     pub quarantined: Option<PathBuf>,
 }
 
@@ -61,7 +69,21 @@ pub enum DamagedThing {
     Artifact(Digest),
     /// The record of this key.
     Record(Digest),
+    /// A resolved plan.
+    Plan,
+    /// The memo.
+    Memo,
+    /// What a pipeline came to last. It stays where it is.
+    Last,
+    /// A pin. It stays where it is, as nobody else says what it protects.
+    Pin,
+    /// What a run left. It stays where it is, as what the run came to is needed.
+    Run,
+    /// A directory of the store.
+    Room,
 }
+
+const DIFFERS: &str = "it is not what its name says";
 
 impl Store {
     /// Hashes objects anew and reads the records. `progress` hears how many bytes of how many were read, from any thread.
@@ -87,15 +109,44 @@ impl Store {
         for path in self.family("records")? {
             let Some((key, ".json")) = parse(&path) else { continue };
             records += 1;
-            let bytes = match fs::read(&path) {
-                Err(error) if error.kind() == ErrorKind::NotFound => continue,
-                bytes => bytes.at(&path)?,
+            let why = match open::read(&path).at(&path)? {
+                Opened::Nothing => continue,
+                Opened::Other(kind) => format!("{} lies there", in_words(kind)),
+                Opened::File(bytes) => match record::parse(&bytes, &key) {
+                    Err(Unusable::Damaged) => DIFFERS.to_owned(),
+                    Ok(_) | Err(Unusable::OtherFormat) => continue,
+                },
             };
-            if let Err(Unusable::Damaged) = record::parse(&bytes, &key) {
-                damage.extend(self.damaged(DamagedThing::Record(key), &path, path.clone()));
+            damage.extend(self.damaged(DamagedThing::Record(key), &path, path.clone(), why));
+        }
+        damage.extend(self.scrub_rooms()?);
+        damage.extend(self.scrub_memo()?);
+        damage.extend(self.scrub_plans()?);
+        damage.extend(self.last_keys()?.1);
+        damage.extend(self.pins()?.1);
+        Ok(Scrubbed { objects: objects.len() as u64, bytes: total, records, damage })
+    }
+
+    /// Finds what lies where a directory of the store's own belongs. Those from which it is read what may not be collected stay: an
+    /// empty one in their place would say that nothing is needed.
+    fn scrub_rooms(&self) -> Result<Vec<Damage>, StoreError> {
+        let mut damage = self.no_rooms(&ROOTS)?;
+        for room in DERIVED {
+            for Damage { path, why, .. } in self.no_rooms(&[room])? {
+                damage.extend(self.damaged(DamagedThing::Room, &path, path.clone(), why));
             }
         }
-        Ok(Scrubbed { objects: objects.len() as u64, bytes: total, records, damage })
+        for family in ["blobs", "trees", "records"] {
+            for path in entries(&self.root().join(family))? {
+                if let Some(stamp) = Stamp::stored(&path).at(&path)?
+                    && !stamp.is_dir()
+                {
+                    let why = format!("{} lies there", in_words(stamp.file_type()));
+                    damage.extend(self.damaged(DamagedThing::Room, &path, path.clone(), why));
+                }
+            }
+        }
+        Ok(damage)
     }
 
     fn scrub_object(&self, object: &Object) -> Result<Option<Damage>, StoreError> {
@@ -111,23 +162,30 @@ impl Store {
         // A damaged manifest is moved by itself; the directory is then found to have none, and is made anew.
         let manifest = self.layout.manifest(&digest);
         let moved = if wrong.as_ref() == Some(&manifest) { &manifest } else { &path };
-        Ok(wrong.and_then(|wrong| self.damaged(DamagedThing::Artifact(digest), moved, wrong)))
+        let damaged = |wrong| self.damaged(DamagedThing::Artifact(digest), moved, wrong, DIFFERS.to_owned());
+        Ok(wrong.and_then(damaged))
     }
 
     /// The first path in a tree that is not as its manifest says.
     fn wrong_in_tree(&self, digest: &Digest) -> Result<Option<PathBuf>, StoreError> {
         let (root, manifest_path) = (self.layout.tree(digest), self.layout.manifest(digest));
-        let bytes = match fs::read(&manifest_path) {
+        let is_dir = match Stamp::stored(&root).at(&root)? {
+            None => return Ok(None),
+            Some(stamp) => stamp.is_dir(),
+        };
+        let bytes = match open::read(&manifest_path).at(&manifest_path)? {
             // Half of a tree, which a kill may leave: nobody finds it.
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            bytes => bytes.at(&manifest_path)?,
+            Opened::Nothing if is_dir => return Ok(None),
+            Opened::File(bytes) if is_dir => bytes,
+            Opened::Other(_) if is_dir => return Ok(Some(manifest_path)),
+            _ => return Ok(Some(root)),
         };
         let Some(manifest) = Manifest::decode(&bytes).filter(|_| Manifest::digest(&bytes) == *digest) else {
             return Ok(Some(manifest_path));
         };
         for entry in &manifest.entries {
             let path = root.join(entry.path());
-            let stamp = Stamp::of(&path).at(&path)?;
+            let stamp = Stamp::stored(&path).at(&path)?;
             let sound = match (&entry.node, &stamp) {
                 (Node::File { digest, size, .. }, Some(stamp)) => {
                     stamp.is_file() && stamp.size == *size && holds(&path, digest)?
@@ -148,9 +206,10 @@ impl Store {
         Ok(extra.map(|found| root.join(found.path())))
     }
 
-    fn damaged(&self, what: DamagedThing, object: &Path, path: PathBuf) -> Option<Damage> {
+    /// Puts `object` aside because of what was found at `path`, unless it is gone by now.
+    pub(super) fn damaged(&self, what: DamagedThing, object: &Path, path: PathBuf, why: String) -> Option<Damage> {
         match self.quarantine(object, path) {
-            Presence::Damaged { path, quarantined } => Some(Damage { what, path, quarantined }),
+            Presence::Damaged { path, quarantined } => Some(Damage { what, path, why, quarantined }),
             Presence::Present | Presence::Missing => None,
         }
     }
@@ -158,12 +217,11 @@ impl Store {
 
 /// Whether the file at `path` has this content. One that is gone by now was collected or put aside by somebody else.
 fn holds(path: &Path, digest: &Digest) -> Result<bool, StoreError> {
-    let Some(stamp) = Stamp::of(path).at(path)? else { return Ok(true) };
-    if !stamp.is_file() {
-        return Ok(false);
+    match open::file(path).at(path)? {
+        Opened::Nothing => Ok(true),
+        Opened::Other(_) => Ok(false),
+        Opened::File((file, _)) => Ok(hash::by_reading(&file).at(path)? == *digest),
     }
-    let file = File::open(path).at(path)?;
-    Ok(hash::by_reading(&file).at(path)? == *digest)
 }
 
 /// Objects drawn by `seed`: those whose digests, mixed with it, come first.

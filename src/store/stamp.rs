@@ -34,11 +34,19 @@ impl Stamp {
         }
     }
 
+    /// As [`Stamp::of`], for what lies in the store: nothing is there either where a directory above it is none.
+    pub fn stored(path: &Path) -> Result<Option<Stamp>> {
+        match Stamp::of(path) {
+            Err(Errno::NOTDIR | Errno::LOOP) => Ok(None),
+            result => result,
+        }
+    }
+
     /// Of `name` below an open directory; `None` when nothing is there.
     pub fn below(directory: impl AsFd, name: &Path) -> Result<Option<Stamp>> {
         match rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => Ok(Some(Stamp::from(&stat))),
-            Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Ok(None),
             Err(error) => Err(error),
         }
     }

@@ -45,6 +45,7 @@ impl Store {
             remove(&old).at(&old)?;
             return Ok(Published::Replaced);
         }
+        self.clear_way(displaced);
         let to = set_aside(&old, &displaced.join(destination.file_name().unwrap_or_default()))?;
         Ok(Published::Displaced { to })
     }

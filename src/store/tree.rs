@@ -1,7 +1,5 @@
 //! Directories in the store: as they are, beside the manifest that says what must be in them.
 
-use std::fs;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
 
@@ -14,6 +12,7 @@ use super::check::Content;
 use super::error::{At, StoreErrorKind};
 use super::manifest::{Entry, Manifest, Node, stays_inside};
 use super::model::Artifact;
+use super::open::{self, Opened};
 use super::stamp::{Stamp, in_words};
 use super::walk::Found;
 use super::{Presence, Store, StoreError};
@@ -70,7 +69,13 @@ impl Store {
         let root = match rustix::fs::open(&path, flags, Mode::empty()) {
             Ok(root) => root,
             Err(Errno::NOENT) => return Ok(Err(Presence::Missing)),
-            Err(Errno::NOTDIR) => return Ok(Err(self.quarantine(&path, path.clone()))),
+            // Something else lies there, or where a directory above it should.
+            Err(Errno::NOTDIR | Errno::LOOP) => {
+                return Ok(Err(match Stamp::stored(&path).at(&path)? {
+                    Some(_) => self.quarantine(&path, path.clone()),
+                    None => Presence::Missing,
+                }));
+            }
             Err(error) => return Err(StoreError::io(&path, error)),
         };
         let dev = Stamp::open(&root).at(&path)?.dev;
@@ -120,16 +125,33 @@ impl Store {
     /// The manifest of a tree, or why there is none.
     fn read_manifest(&self, digest: &Digest) -> Result<Result<Manifest, Presence>, StoreError> {
         let path = self.layout.manifest(digest);
-        let bytes = match fs::read(&path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Err(Presence::Missing)),
-            Err(error) => return Err(StoreError::io(&path, error)),
+        let manifest = match open::read(&path).at(&path)? {
+            Opened::Nothing => return Ok(Err(Presence::Missing)),
+            Opened::File(bytes) => Manifest::decode(&bytes).filter(|_| Manifest::digest(&bytes) == *digest),
+            Opened::Other(_) => None,
         };
-        let sound = Manifest::digest(&bytes) == *digest;
-        Ok(match Manifest::decode(&bytes).filter(|_| sound) {
+        Ok(match manifest {
             Some(manifest) => Ok(manifest),
             None => Err(self.quarantine(&path, path.clone())),
         })
+    }
+}
+
+/// Longer paths than this are refused: the store and the workspace put something before it, and Linux takes 4,096 bytes in all.
+const LONGEST: usize = 4096 - 128;
+
+/// Whether everything `found` below `path` can be named there and in the store at `root`. What cannot is refused when it is taken in,
+/// as nobody could use it.
+pub(super) fn require_depth(path: &Path, found: &[Found], root: &Path) -> Result<(), StoreError> {
+    // `/trees/ab/`, 64 digits and a slash.
+    let above = path.as_os_str().len().max(root.as_os_str().len() + 75) + 1;
+    match found.iter().find(|found| above + found.path.len() > LONGEST) {
+        // Told by its beginning: nobody reads thousands of bytes.
+        Some(deep) => {
+            let shown = deep.path().components().take(3).collect::<PathBuf>();
+            Err(StoreError::new(&path.join(shown).join("..."), StoreErrorKind::TooDeep))
+        }
+        None => Ok(()),
     }
 }
 
@@ -164,7 +186,12 @@ pub(super) fn describe(
 
 /// Whether the symbolic link at `path` points to `target`.
 pub(super) fn links_to(path: &Path, target: &[u8]) -> Result<bool, StoreError> {
-    Ok(rustix::fs::readlink(path, Vec::new()).at(path)?.as_bytes() == target)
+    match rustix::fs::readlink(path, Vec::new()) {
+        Ok(found) => Ok(found.as_bytes() == target),
+        // Gone, or no link any more, since it was looked at.
+        Err(Errno::NOENT | Errno::NOTDIR | Errno::INVAL) => Ok(false),
+        Err(error) => Err(StoreError::io(path, error)),
+    }
 }
 
 fn inner_target(root: &Path, name: &Path) -> Result<Vec<u8>, StoreError> {

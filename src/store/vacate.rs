@@ -17,6 +17,7 @@ impl Store {
             remove(destination).at(destination)?;
             return Ok(None);
         }
+        self.clear_way(displaced);
         set_aside(destination, &displaced.join(destination.file_name().unwrap_or_default())).map(Some)
     }
 

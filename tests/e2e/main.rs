@@ -32,6 +32,7 @@ mod snapshots;
 mod store_failpoints;
 mod store_faults;
 mod store_recognized;
+mod store_structure;
 mod store_upkeep;
 mod terminal;
 mod verbs_graph;

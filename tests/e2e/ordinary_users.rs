@@ -46,7 +46,10 @@ impl Ordinary {
             command.args(["--reuid", USER, "--clear-groups"]);
         }
         command.arg(pipe()).args(words).current_dir(self.project.root()).stdin(Stdio::null()).env("NO_COLOR", "1");
-        command.env("HOME", self.project.beside("home")).env("TMPDIR", self.project.beside("")).env_remove("XDG_STATE_HOME");
+        command
+            .env("HOME", self.project.beside("home"))
+            .env("TMPDIR", self.project.beside(""))
+            .env_remove("XDG_STATE_HOME");
         command
     }
 
@@ -111,7 +114,11 @@ stages: {bad: {uses: command, run: "mkdir -p m/n && echo secret > m/n/f && chmod
         assert!(Command::new("chown").args(["-R", "0"]).arg(&closed).status().unwrap().success());
         chmod(&closed, 0o755);
         let stuck = user.succeeds(&["cache", "gc", "--also", "kept-work"]);
-        assert!(stuck.stderr.contains("warning: cannot remove ") && stuck.stderr.contains("m/n/f: permission denied"), "{}", stuck.stderr);
+        assert!(
+            stuck.stderr.contains("warning: cannot remove ") && stuck.stderr.contains("m/n/f: permission denied"),
+            "{}",
+            stuck.stderr
+        );
         return;
     }
     user.succeeds(&["cache", "gc", "--also", "kept-work"]);
@@ -201,7 +208,11 @@ fn what_a_store_lacks_that_cannot_be_written_is_planned_and_the_store_named() {
     let why = user.succeeds(&["why", "read", "-f", "p.yaml", "--store", &store]);
     assert!(why.stdout.contains("in.data changed"), "{}", why.stdout);
     let said = format!("{}: this store cannot be written (permission denied", Path::new(&store).display());
-    for words in [&["run", "p.yaml", "--store", &store] as &[&str], &["shell", "file", "-f", "p.yaml", "--store", &store], &["cache", "gc", "--store", &store]] {
+    for words in [
+        &["run", "p.yaml", "--store", &store] as &[&str],
+        &["shell", "file", "-f", "p.yaml", "--store", &store],
+        &["cache", "gc", "--store", &store],
+    ] {
         let ran = user.pipe(words);
         assert!(ran.status == 3 && ran.stderr.contains(&said), "{words:?}: {}", ran.stderr);
     }

@@ -68,7 +68,12 @@ fn a_directory_of_the_users_is_refused_by_every_verb_and_left_as_it_is() {
     for file in ["work/thesis/c1", "work/thesis.lock", "tmp/p1/a", "runs/exp1/events"] {
         project.write(file, "precious");
     }
-    check_refused(&project, &[], &[], &["pipe.yaml:2", "is no store", "`p.yaml`", "`pipe.yaml`", "help: name a directory"]);
+    check_refused(
+        &project,
+        &[],
+        &[],
+        &["pipe.yaml:2", "is no store", "`p.yaml`", "`pipe.yaml`", "help: name a directory"],
+    );
 
     let project = Project::with_pipeline(ONE);
     project.write("data/table.csv", "1,2\n");
@@ -81,7 +86,12 @@ fn a_directory_of_the_users_is_refused_by_every_verb_and_left_as_it_is() {
     project.write("experiments/work/notes", "");
     check_refused(&project, &["--store", "experiments"], &[], &["it holds `runs`, `work`"]);
     project.write("cache/mine.txt", "");
-    check_refused(&project, &[], &[], &["the store's default place", "it holds `mine.txt`", "set `store` in pipe.yaml"]);
+    check_refused(
+        &project,
+        &[],
+        &[],
+        &["the store's default place", "it holds `mine.txt`", "set `store` in pipe.yaml"],
+    );
     let json = project.pipe(&["run", "p.yaml", "--json"]);
     assert!(json.status == 2 && json.stdout.contains("\"outcome\": \"invalid\""), "{}", json.stdout);
 }
@@ -193,7 +203,8 @@ fn first_runs_at_once_do_not_refuse_each_others_beginnings() {
             let text = String::from_utf8_lossy(&output.stderr).into_owned();
             assert!(!text.contains("is no store"), "{text}");
         }
-        let left: Vec<_> = std::fs::read_dir(project.path("cache")).unwrap().map(|it| it.unwrap().file_name()).collect();
+        let left: Vec<_> =
+            std::fs::read_dir(project.path("cache")).unwrap().map(|it| it.unwrap().file_name()).collect();
         assert!(!left.iter().any(|name| name.to_string_lossy().ends_with(".new")), "{left:?}");
     }
 }

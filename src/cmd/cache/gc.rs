@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
-use super::needs;
+use super::{damage, needs};
 use crate::backend;
 use crate::cmd::failure::Failure;
 use crate::cmd::project::Project;
@@ -13,7 +13,7 @@ use crate::cmd::{Exit, output};
 use crate::engine::history::{History, OpenRun};
 use crate::report::units;
 use crate::spec::{conduct, quantity};
-use crate::store::{Doomed, Mode, Store, StoreError, UserRoom};
+use crate::store::{Damage, Doomed, Mode, Store, StoreError, UserRoom};
 
 /// `pipe cache gc`.
 #[derive(Debug, Args)]
@@ -26,7 +26,7 @@ Examples:
   pipe cache gc --also displaced       also your files that stood where outputs go
 
 What stays: what every pipeline came to last, in every workspace that used this store and still exists; what was used within the
-grace; what is pinned. While a run goes on it waits, and a run that begins meanwhile waits for it.")]
+grace; what is pinned. Where one of these cannot be read nothing is removed, and the exit code is 1. While a run goes on it waits, and a run that begins meanwhile waits for it.")]
 pub struct GcArguments {
     /// Only say what would go.
     #[arg(long)]
@@ -65,9 +65,13 @@ pub fn run(arguments: &GcArguments) -> Result<Exit, Failure> {
         let waiting = || output::errors("waiting for a run that uses the store to end\n");
         Mode::Remove(store.hold_alone(waiting)?)
     };
+    let (needed, damaged) = needs::needs(&store)?;
+    if !damaged.is_empty() {
+        return Ok(refuse(&damaged, arguments.json));
+    }
     let limits = needs::limits(arguments.grace, arguments.max_size);
     let bar = super::bar("removing {bar:30} {pos} of {len}");
-    let mut collected = store.collect(&needs::needs(&store)?, &limits, &mode, &|done, total| {
+    let mut collected = store.collect(&needed, &limits, &mode, &|done, total| {
         bar.set_length(total);
         bar.set_position(done);
     })?;
@@ -137,6 +141,22 @@ impl Also {
 
 fn stuck(error: &StoreError) -> Value {
     json!({"path": error.path, "message": error.kind.to_string()})
+}
+
+/// Says why nothing is removed: something that is needed could go.
+fn refuse(damaged: &[Damage], json: bool) -> Exit {
+    if json {
+        output::document(&json!({
+            "outcome": "refused",
+            "unreadable": damaged.iter().map(damage::document).collect::<Vec<_>>(),
+        }));
+        return Exit::StageFailed;
+    }
+    output::errors("error: nothing is removed, as it is not known what is needed:\n");
+    for damage in damaged {
+        output::errors(&format!("  {}\n", damage::line(damage)));
+    }
+    Exit::StageFailed
 }
 
 fn document(row: &Doomed) -> Value {

@@ -1,5 +1,7 @@
-//! `pipe cache`: what the store takes, whether it is sound, what is kept of it. One file a verb; [`needs`]: what must stay.
+//! `pipe cache`: what the store takes, whether it is sound, what is kept of it. One file a verb; [`needs`]: what must stay, [`damage`]: what is damaged,
+//! in words.
 
+mod damage;
 mod gc;
 mod needs;
 mod pin;

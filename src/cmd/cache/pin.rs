@@ -3,6 +3,7 @@
 use clap::Args;
 use serde_json::json;
 
+use super::damage;
 use crate::cmd::failure::Failure;
 use crate::cmd::made::{self, Where};
 use crate::cmd::project::Project;
@@ -85,10 +86,13 @@ fn resolve(project: &Project, store: &Store, what: &str) -> Result<Pin, Failure>
 const SHORTEST: usize = 6;
 
 fn list(store: &Store, json: bool) -> Result<Exit, Failure> {
-    let pins = store.pins()?;
+    let (pins, damaged) = store.pins()?;
+    for damage in &damaged {
+        output::errors(&format!("warning: {}\n", damage::line(damage)));
+    }
     if json {
         output::document(&pins);
-    } else if pins.is_empty() {
+    } else if pins.is_empty() && damaged.is_empty() {
         output::text("nothing is pinned\n");
     } else {
         pins.iter().for_each(|pin| output::text(&format!("{}\n", describe(pin))));

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 
-use super::needs;
+use super::{damage, needs};
 use crate::cmd::failure::Failure;
 use crate::cmd::project::Project;
 use crate::cmd::{Exit, output};
@@ -32,9 +32,10 @@ pub fn run(arguments: &StatusArguments) -> Result<Exit, Failure> {
     let store = Project::find()?.store()?;
     let rooms: Vec<_> = ROOMS.iter().map(|room| (*room, store.room_size(*room))).collect();
     let runs = std::fs::read_dir(store.runs_dir()).map_or(0, Iterator::count);
-    let pins = store.pins()?.len();
+    let pins = store.pins()?.0.len();
     let limits = needs::limits(needs::GRACE, None);
-    let would = store.collect(&needs::needs(&store)?, &limits, &Mode::Look, &|_, _| ())?;
+    let (needed, damaged) = needs::needs(&store)?;
+    let would = store.collect(&needed, &limits, &Mode::Look, &|_, _| ())?;
     if arguments.json {
         output::document(&json!({
             "store": store.root(),
@@ -45,13 +46,20 @@ pub fn run(arguments: &StatusArguments) -> Result<Exit, Failure> {
             "runs": runs,
             "pins": pins,
             "reclaimable": {
-                "bytes": reclaimable(&would),
-                "records": would.records.count,
-                "objects": would.objects.count,
+                "bytes": if damaged.is_empty() { reclaimable(&would) } else { 0 },
+                "records": if damaged.is_empty() { would.records.count } else { 0 },
+                "objects": if damaged.is_empty() { would.objects.count } else { 0 },
             },
+            "damaged": damaged.iter().map(damage::document).collect::<Vec<_>>(),
         }));
+        return Ok(Exit::Success);
+    }
+    output::text(&text(&store, &rooms, &would, (runs, pins)));
+    if damaged.is_empty() {
+        output::text(&can_go(&would));
     } else {
-        output::text(&text(&store, &rooms, &would, (runs, pins)));
+        output::text("nothing can go, as it is not known what is needed:\n");
+        damaged.iter().for_each(|it| output::text(&format!("  {}\n", damage::line(it))));
     }
     Ok(Exit::Success)
 }
@@ -77,17 +85,19 @@ fn text(store: &Store, rooms: &[(Room, RoomSize)], would: &Collected, (runs, pin
         units::bytes(total),
         records(rooms)
     );
-    let _ = writeln!(
-        text,
-        "{} can go: {} records and {} objects that nothing needs (pipe cache gc)",
-        units::bytes(reclaimable(would)),
-        would.records.count,
-        would.objects.count
-    );
     for directory in unreadable(rooms) {
         let _ = writeln!(text, "unreadable, and not counted: {}", directory.display());
     }
     text
+}
+
+fn can_go(would: &Collected) -> String {
+    format!(
+        "{} can go: {} records and {} objects that nothing needs (pipe cache gc)\n",
+        units::bytes(reclaimable(would)),
+        would.records.count,
+        would.objects.count
+    )
 }
 
 fn unreadable(rooms: &[(Room, RoomSize)]) -> impl Iterator<Item = &PathBuf> {

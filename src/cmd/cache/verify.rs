@@ -6,9 +6,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use clap::Args;
 use serde_json::json;
 
+use super::damage;
 use crate::cmd::failure::Failure;
 use crate::cmd::project::Project;
 use crate::cmd::{Exit, output};
+use crate::engine::intact;
 use crate::engine::traces::{self, Trace};
 use crate::report::units;
 use crate::store::{Damage, DamagedThing, Record, Sample, Scrubbed, Store};
@@ -53,8 +55,9 @@ pub fn run(arguments: &VerifyArguments) -> Result<Exit, Failure> {
     })?;
     bar.finish_and_clear();
     let traces = traces::traces(&store);
+    let runs = intact::damaged(&store)?;
     let findings: Vec<_> =
-        scrubbed.damage.iter().map(|damage| finding(&store, damage.clone(), &records, &traces)).collect();
+        scrubbed.damage.iter().chain(&runs).map(|damage| finding(&store, damage.clone(), &records, &traces)).collect();
     if arguments.json {
         output::document(&json!({
             "objects": scrubbed.objects,
@@ -86,17 +89,14 @@ fn finding(store: &Store, damage: Damage, records: &[Record], traces: &[Trace]) 
 fn text(scrubbed: &Scrubbed, findings: &[Finding]) -> String {
     let mut text = String::new();
     for Finding { damage, through, producers } in findings {
-        text.push_str(&format!("damaged: {}\n", damage.path.display()));
+        text.push_str(&format!("damaged: {}\n  {}\n", damage.path.display(), damage.why));
         if let Some(through) = through {
             text.push_str(&format!("  by a write to {}, which is a link to it\n", through.display()));
         }
         if !producers.is_empty() {
             text.push_str(&format!("  made by {}; the next run makes it again\n", producers.join(", ")));
         }
-        text.push_str(&match &damage.quarantined {
-            Some(place) => format!("  moved to {}\n", place.display()),
-            None => "  it could not be moved away; remove it\n".to_owned(),
-        });
+        text.push_str(&format!("  {}\n", damage::advice(damage)));
     }
     let Scrubbed { objects, bytes, records, .. } = scrubbed;
     let read = format!("read {objects} objects ({}) and {records} records", units::bytes(*bytes));
@@ -106,18 +106,10 @@ fn text(scrubbed: &Scrubbed, findings: &[Finding]) -> String {
 
 fn document(finding: &Finding) -> serde_json::Value {
     let Finding { damage, through, producers } = finding;
-    let (what, digest) = match damage.what {
-        DamagedThing::Artifact(digest) => ("artifact", digest),
-        DamagedThing::Record(key) => ("record", key),
-    };
-    json!({
-        "what": what,
-        "digest": digest,
-        "path": damage.path,
-        "quarantined": damage.quarantined,
-        "through": through,
-        "producers": producers,
-    })
+    let mut document = damage::document(damage);
+    document["through"] = json!(through);
+    document["producers"] = json!(producers);
+    document
 }
 
 /// `100` or `5%`.
