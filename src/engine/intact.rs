@@ -33,8 +33,7 @@ pub fn damaged_roots(store: &Store) -> Result<Vec<Damage>, StoreError> {
 /// As [`damaged_roots`], of one run.
 pub(super) fn roots(store: &Store, run: &str) -> Result<Vec<Damage>, StoreError> {
     let directory = store.run_dir(run);
-    // Their names begin with the time; anything else that somebody put there is none.
-    if !directory.is_dir() && run.starts_with(|first: char| first.is_ascii_digit()) {
+    if !directory.is_dir() {
         let why = "it is no directory".to_owned();
         let there = directory.symlink_metadata().is_ok();
         return Ok(there.then(|| damage(&directory, why)).into_iter().collect());

@@ -125,6 +125,8 @@ pub fn prune(store: &Store, keep: u32) -> Result<u64, StoreError> {
 pub(super) fn runs(store: &Store) -> Vec<String> {
     let entries = std::fs::read_dir(store.runs_dir()).into_iter().flatten().flatten();
     let mut runs: Vec<_> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    // Anything else that somebody put there is none, and not to be removed as an old one.
+    runs.retain(|run| run.starts_with(|first: char| first.is_ascii_digit()));
     runs.sort_unstable();
     runs
 }

@@ -16,7 +16,7 @@ use rustix::io::Errno;
 
 use super::error::At;
 use super::inventory::{Object, ObjectName, StoredRecord, entries};
-use super::layout::{is_digest, is_run};
+use super::layout::is_run;
 use super::marker;
 use super::measure::{RoomSize, measure};
 use super::removal::{move_away, remove_tree};
@@ -167,7 +167,7 @@ impl Store {
     fn leftovers(&self, limits: &Limits) -> Result<Vec<(PathBuf, u64)>, StoreError> {
         let mut old = Vec::new();
         for room in ["checkpoints", "plans"] {
-            for path in entries(&self.root().join(room))?.into_iter().filter(|path| is_digest(path, &[""], false)) {
+            for path in self.named_by_digest(room)? {
                 let Some(stamp) = Stamp::stored(&path).at(&path)? else { continue };
                 if is_old(stamp.mtime.max(stamp.ctime), limits) {
                     let bytes = if stamp.is_dir() { measure(&path).bytes } else { stamp.size };

@@ -150,10 +150,30 @@ impl Store {
         Ok(records)
     }
 
+    /// What has the name of a directory of a family. A room may be a link, by mistake to what is somebody else's: nothing of another
+    /// name is ever touched.
+    pub(super) fn shards(&self, family: &str) -> Result<Vec<PathBuf>, StoreError> {
+        let mut shards = entries(&self.root().join(family))?;
+        shards.retain(|path| {
+            path.file_name()
+                .is_some_and(|name| name.len() == 2 && name.as_encoded_bytes().iter().all(u8::is_ascii_hexdigit))
+        });
+        Ok(shards)
+    }
+
+    /// What a digest names in a room; as with [`Store::shards`], nothing else.
+    pub(super) fn named_by_digest(&self, room: &str) -> Result<Vec<PathBuf>, StoreError> {
+        let mut paths = entries(&self.root().join(room))?;
+        paths.retain(|path| {
+            path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.parse::<Digest>().is_ok())
+        });
+        Ok(paths)
+    }
+
     /// The paths of a family of objects, in order.
     pub(super) fn family(&self, name: &str) -> Result<Vec<PathBuf>, StoreError> {
         let mut paths = Vec::new();
-        for directory in entries(&self.root().join(name))? {
+        for directory in self.shards(name)? {
             // A link is none of ours, wherever it leads.
             if Stamp::stored(&directory).at(&directory)?.is_some_and(|stamp| stamp.is_dir()) {
                 paths.extend(entries(&directory)?);

@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use contract::Digest;
 
 use super::error::At;
-use super::inventory::entries;
 use super::kept::{self, Kept};
 use super::open::{self, Opened};
 use super::stamp::in_words;
@@ -51,7 +50,7 @@ impl Store {
     /// Reads every snapshot; those that are damaged are put aside.
     pub(super) fn scrub_plans(&self) -> Result<Vec<Damage>, StoreError> {
         let mut damage = Vec::new();
-        for path in entries(&self.root().join("plans"))? {
+        for path in self.named_by_digest("plans")? {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             let why = match open::read(&path).at(&path)? {
                 Opened::Nothing => continue,

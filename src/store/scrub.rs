@@ -9,7 +9,7 @@ use contract::Digest;
 use rayon::prelude::*;
 
 use super::error::At;
-use super::inventory::{Object, ObjectName, entries, parse};
+use super::inventory::{Object, ObjectName, parse};
 use super::manifest::{Manifest, Node};
 use super::open::{self, Opened};
 use super::record::{self, Unusable};
@@ -137,7 +137,7 @@ impl Store {
             }
         }
         for family in ["blobs", "trees", "records"] {
-            for path in entries(&self.root().join(family))? {
+            for path in self.shards(family)? {
                 if let Some(stamp) = Stamp::stored(&path).at(&path)?
                     && !stamp.is_dir()
                 {
