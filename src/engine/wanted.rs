@@ -36,6 +36,11 @@ pub(super) fn wanted(plan: &Plan, stage: StageId, known: &Known) -> Wanted {
         Verdict::True => Wanted::Yes,
         Verdict::False => Wanted::No(format!("`when: {}` is false", condition.text)),
         Verdict::Unknown { stage, .. } if !known.has(stage) => Wanted::NotYet(stage),
+        Verdict::Undefined(why) => Wanted::Never(FailureReport {
+            class: FailureClass::InvalidInput,
+            message: format!("`when: {}` cannot be decided: it {why}", condition.text),
+            help: Some("decide that case before: `stages.NAME.metrics.N != 0 && ..`".to_owned()),
+        }),
         Verdict::Unknown { stage, metric } => Wanted::Never(FailureReport {
             class: FailureClass::InvalidInput,
             message: format!(

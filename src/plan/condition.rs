@@ -85,15 +85,19 @@ pub enum Verdict {
         /// The metric.
         metric: String,
     },
+    /// It has no value, and this is why: `divides by zero`.
+    Undefined(&'static str),
 }
 
 impl Condition {
-    /// What it comes to with these metrics. What is decided without a metric does not ask for it.
+    /// What it comes to with these metrics. What is decided without a metric does not ask for it, and what is decided without
+    /// a calculation does not mind that this one has no value.
     pub fn evaluate(&self, metric: &dyn Fn(StageId, &str) -> Option<f64>) -> Verdict {
         match value(&self.expression, metric) {
             Ok(Value::Bool(true)) => Verdict::True,
             Ok(_) => Verdict::False,
-            Err((stage, metric)) => Verdict::Unknown { stage, metric },
+            Err(NoValue::Unknown(stage, metric)) => Verdict::Unknown { stage, metric },
+            Err(NoValue::Undefined(why)) => Verdict::Undefined(why),
         }
     }
 
@@ -126,17 +130,47 @@ impl Condition {
     }
 }
 
-type Unknown = (StageId, String);
+/// Why a part has no value.
+enum NoValue {
+    /// This metric is not known.
+    Unknown(StageId, String),
+    /// It cannot be calculated.
+    Undefined(&'static str),
+}
+
+/// Why `part` has no value whatever the metrics are; `None` where it has one, or where that depends on a metric.
+pub(super) fn undefined(part: &Expression) -> Option<&'static str> {
+    let constant = |part: &Expression| value(part, &|_, _| None);
+    match part {
+        Expression::Value(_) | Expression::Metric { .. } => None,
+        Expression::Not(inner) | Expression::Negative(inner) => undefined(inner),
+        Expression::Pair(left, operator @ (Operator::Or | Operator::And), right) => {
+            let decides =
+                |side: &Expression| constant(side).is_ok_and(|value| truth(&value) == (*operator == Operator::Or));
+            if decides(left) || decides(right) { None } else { undefined(left).or_else(|| undefined(right)) }
+        }
+        Expression::Pair(_, Operator::Divide, right) if constant(right).is_ok_and(|by| number(&by) == 0.0) => {
+            Some(BY_ZERO)
+        }
+        Expression::Pair(left, _, right) => {
+            undefined(left).or_else(|| undefined(right)).or_else(|| match constant(part) {
+                Err(NoValue::Undefined(why)) => Some(why),
+                Ok(_) | Err(NoValue::Unknown(..)) => None,
+            })
+        }
+    }
+}
 
 /// Recursion is bounded by the parser's limit on depth. Types were checked there.
-fn value(part: &Expression, metric: &dyn Fn(StageId, &str) -> Option<f64>) -> Result<Value, Unknown> {
+fn value(part: &Expression, metric: &dyn Fn(StageId, &str) -> Option<f64>) -> Result<Value, NoValue> {
     use Operator::{
         Add, And, Divide, Equal, Greater, GreaterOrEqual, Less, LessOrEqual, Multiply, NotEqual, Or, Subtract,
     };
     Ok(match part {
         Expression::Value(value) => value.clone(),
         Expression::Metric { stage, metric: name } => {
-            Value::Number(metric(*stage, name).ok_or_else(|| (*stage, name.clone()))?)
+            let known = metric(*stage, name).ok_or_else(|| NoValue::Unknown(*stage, name.clone()))?;
+            finite(known, "reads a metric that is no finite number")?
         }
         Expression::Not(inner) => Value::Bool(!truth(&value(inner, metric)?)),
         Expression::Negative(inner) => Value::Number(-number(&value(inner, metric)?)),
@@ -146,7 +180,11 @@ fn value(part: &Expression, metric: &dyn Fn(StageId, &str) -> Option<f64>) -> Re
                 (Ok(one), _) if truth(&one) == decided => Value::Bool(decided),
                 (_, Ok(other)) if truth(&other) == decided => Value::Bool(decided),
                 (Ok(_), Ok(_)) => Value::Bool(!decided),
-                (Err(unknown), _) | (_, Err(unknown)) => return Err(unknown),
+                // A metric that is still to come may decide it yet.
+                (Err(unknown @ NoValue::Unknown(..)), _) | (_, Err(unknown @ NoValue::Unknown(..))) => {
+                    return Err(unknown);
+                }
+                (Err(undefined), _) | (_, Err(undefined)) => return Err(undefined),
             }
         }
         Expression::Pair(left, operator, right) => {
@@ -163,14 +201,23 @@ fn value(part: &Expression, metric: &dyn Fn(StageId, &str) -> Option<f64>) -> Re
                 LessOrEqual => Value::Bool(order.is_some_and(std::cmp::Ordering::is_le)),
                 Greater => Value::Bool(order.is_some_and(std::cmp::Ordering::is_gt)),
                 GreaterOrEqual => Value::Bool(order.is_some_and(std::cmp::Ordering::is_ge)),
-                Add => Value::Number(number(&left) + number(&right)),
-                Subtract => Value::Number(number(&left) - number(&right)),
-                Multiply => Value::Number(number(&left) * number(&right)),
-                Divide => Value::Number(number(&left) / number(&right)),
+                Add => finite(number(&left) + number(&right), OVERFLOW)?,
+                Subtract => finite(number(&left) - number(&right), OVERFLOW)?,
+                Multiply => finite(number(&left) * number(&right), OVERFLOW)?,
+                Divide if number(&right) == 0.0 => return Err(NoValue::Undefined(BY_ZERO)),
+                Divide => finite(number(&left) / number(&right), OVERFLOW)?,
                 Or | And => Value::Bool(false),
             }
         }
     })
+}
+
+const BY_ZERO: &str = "divides by zero";
+const OVERFLOW: &str = "calculates a number that is too large";
+
+/// `number`, or why it is none: infinities would compare like numbers and decide the condition by accident.
+fn finite(number: f64, otherwise: &'static str) -> Result<Value, NoValue> {
+    if number.is_finite() { Ok(Value::Number(number)) } else { Err(NoValue::Undefined(otherwise)) }
 }
 
 fn truth(value: &Value) -> bool {

@@ -7,7 +7,7 @@
     reason = "a problem is the end of a plan and met once; a box would only be in the way"
 )]
 
-use super::condition::{Condition, Expression, Operator, Value};
+use super::condition::{Condition, Expression, Operator, Value, undefined};
 use super::interpolate::Scope;
 use super::model::StageId;
 use crate::spec::{Node, NodeValue, Problem, Sources, Span, suggest};
@@ -49,12 +49,18 @@ pub fn parse(node: &Node, names: &Names<'_>, sources: &Sources) -> Result<Condit
                 let problem = Problem::at("bad-condition", node.span, message).label("too long");
                 return Err(problem.help("let a stage calculate it and give it as one metric"));
             }
-            let mut parser = Parser { text: inner, tokens, next: 0, depth: 0, names, span: node.span, written };
+            let mut parser =
+                Parser { text: inner, tokens, next: 0, depth: 0, names, span: node.span, written, suspect: None };
             let part = parser.either()?;
             if let Some(token) = parser.peek() {
                 return Err(parser.problem(token.start, token.end, "the condition should have ended before this"));
             }
             parser.want(&part, Kind::Bool, "a condition")?;
+            if let Some(why) = undefined(&part.expression) {
+                let (start, end) = parser.suspect.unwrap_or((part.start, part.end));
+                let problem = parser.problem(start, end, format!("the condition {why}"));
+                return Err(problem.help("decide that case before: `params.n != 0 && 1 / params.n > x`"));
+            }
             Ok(Condition { text: inner.trim().to_owned(), expression: part.expression })
         }
         _ => {
@@ -157,6 +163,8 @@ struct Parser<'a> {
     span: Span,
     /// Where the text begins in the file; `None` when it was written with escapes.
     written: Option<u32>,
+    /// The first calculation that has no value, in the condition's text.
+    suspect: Option<(usize, usize)>,
 }
 
 type Parsed = Result<Part, Problem>;
@@ -244,10 +252,14 @@ impl Parser<'_> {
         Ok(left)
     }
 
-    fn arithmetic(&self, left: Part, operator: Operator, right: Part) -> Parsed {
+    fn arithmetic(&mut self, left: Part, operator: Operator, right: Part) -> Parsed {
         self.want(&left, Kind::Number, "what is calculated with")?;
         self.want(&right, Kind::Number, "what is calculated with")?;
-        Ok(pair(left, operator, right, Kind::Number))
+        let part = pair(left, operator, right, Kind::Number);
+        if self.suspect.is_none() && undefined(&part.expression).is_some() {
+            self.suspect = Some((part.start, part.end));
+        }
+        Ok(part)
     }
 
     fn sign(&mut self) -> Parsed {
@@ -282,7 +294,8 @@ impl Parser<'_> {
             return known(Value::Text(word[1..word.len() - 1].to_owned()), Kind::Text);
         }
         if word.starts_with(|c: char| c.is_ascii_digit() || c == '.') {
-            return match word.parse() {
+            return match word.parse::<f64>() {
+                Ok(number) if !number.is_finite() => Err(self.problem(start, end, format!("`{word}` is too large"))),
                 Ok(number) => known(Value::Number(number), Kind::Number),
                 Err(_) => Err(self.problem(start, end, format!("`{word}` is no number"))),
             };

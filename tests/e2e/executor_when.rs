@@ -52,3 +52,20 @@ fn a_condition_on_a_metric_that_never_comes_is_a_failure_that_says_so() {
     let message = report["stages"]["good"]["failure"]["message"].as_str().unwrap();
     assert_eq!(message, "`when: stages.model.metrics.lost < 2.0` reads metric `lost` of `model`, which gave `loss`");
 }
+
+#[test]
+fn a_condition_that_divides_by_zero_fails_its_stage_and_no_other() {
+    let yaml = WHEN.replace("loss < 2.0", "loss / params.zero < 2.0").replace("params: {", "params: {zero: 1, ");
+    let project = Project::with_pipeline(&yaml.replace("/ params.zero", "/ (stages.model.metrics.loss - params.zero)"));
+    let report = project.run_json(&["-S", "zero=1.5"], 1);
+    let ended = [("model", "ran"), ("good", "failed"), ("behind", "blocked"), ("beside", "ran")];
+    assert_eq!(outcomes(&report), expected(&ended));
+    let message = report["stages"]["good"]["failure"]["message"].as_str().unwrap();
+    assert!(message.contains("divides by zero") && message.contains("stages.model.metrics.loss /"), "{message}");
+
+    let constant = Project::with_pipeline(&yaml);
+    let ran = constant.pipe(&["check", "p.yaml", "-S", "zero=0"]);
+    assert_eq!(ran.status, 2, "{}", ran.stderr);
+    assert!(ran.stderr.contains("the condition divides by zero") && ran.stderr.contains("^^^"), "{}", ran.stderr);
+    assert_eq!(constant.pipe(&["check", "p.yaml"]).status, 0);
+}

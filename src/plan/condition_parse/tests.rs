@@ -35,6 +35,7 @@ fn check(text: &str, expect: &str) {
         Verdict::True => "true".to_owned(),
         Verdict::False => "false".to_owned(),
         Verdict::Unknown { stage, metric } => format!("{}.{metric}?", stage.index()),
+        Verdict::Undefined(why) => format!("undefined: {why}"),
     };
     assert_eq!(verdict, expect, "{text}");
 }
@@ -50,8 +51,25 @@ fn conditions_have_the_usual_meaning_and_precedence() {
     check("1 + 2 * 3 == 7 and -params.n == 0 - 3", "true");
     check("1e-4 < .5", "true");
     check("\"a\" < \"b\"", "true");
-    check("1/0 > 5", "true");
-    check("0/0 == 0/0", "false");
+}
+
+#[test]
+fn a_calculation_without_a_value_is_no_condition() {
+    check("1/0 > 5", "10: the condition divides by zero");
+    check("0/0 == 0/0", "10: the condition divides by zero");
+    check("2 > 1 && -1/(params.n - 3) < 0", "19: the condition divides by zero");
+    check("1e308 * 10 > 1", "10: the condition calculates a number that is too large");
+    check("1e999 > 1", "10: `1e999` is too large");
+    check("stages.model.metrics.loss > 1 && 1/0 > 5", "43: the condition divides by zero");
+    check("stages.model.metrics.loss / 0 > 5", "10: the condition divides by zero");
+    // Decided without it.
+    check("params.n != 3 && 1/(params.n - 3) > 0", "false");
+    check("params.n == 3 || 1/(params.n - 3) > 0", "true");
+    check("1/(stages.model.metrics.loss - 1.5) > 0", "undefined: divides by zero");
+    check("stages.model.metrics.loss * 1e308 > 0", "true");
+    check("stages.model.metrics.loss * 1e308 * 2 > 0", "undefined: calculates a number that is too large");
+    check("stages.model.metrics.loss < 1 && 1/(stages.model.metrics.loss - 1.5) > 0", "false");
+    check("stages.model.metrics.other > 1 && 1/(stages.model.metrics.loss - 1.5) > 0", "1.other?");
 }
 
 #[test]
