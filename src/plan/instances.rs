@@ -1,9 +1,11 @@
 //! Stages as they will be run: those of every module under their full names, and of a `matrix` one instance for each combination.
 //!
 //! An instance is called `stage[lr=1e-4,seed=1]`: the axes in their order, the values as they were written. A value that makes no
-//! good file name is called by its position, `prompt=2`.
+//! good file name is called by its position, `prompt=2`. A label that is too long for a file name ends in a digest of the whole.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+
+use contract::Digest;
 
 use super::interpolate::{Interpolator, Scope};
 use super::modules::Module;
@@ -15,6 +17,12 @@ pub const MAX_INSTANCES: usize = 1000;
 pub const MAX_STAGES: usize = 10_000;
 /// The longest value that a label holds.
 const LONGEST: usize = 40;
+/// The longest label. With the longest stage name, the brackets and `.attempt-100.log` it still is a file name of 255 bytes.
+const LONGEST_LABEL: usize = 120;
+/// The longest name of a stage with the prefixes of all includes, which are directories on the way to its log and outputs.
+const LONGEST_NAME: usize = 1000;
+/// Words of a matrix that are kept for what is to come: neither may name an axis.
+pub const RESERVED_AXES: [&str; 2] = ["include", "exclude"];
 
 /// A stage that will be planned.
 #[derive(Debug)]
@@ -50,13 +58,21 @@ pub fn units(
     for (module, scope) in scopes.iter().enumerate() {
         for stage in &modules[module].spec.stages {
             let full = format!("{}{}", modules[module].prefix, stage.name.value);
+            if full.len() > LONGEST_NAME {
+                let message = format!("the whole name of this stage has {} bytes, prefixes counted", full.len());
+                let problem = Problem::at("invalid-name", stage.name.span, message).label("too long");
+                problems.push(problem.help(format!("files are named by it: {LONGEST_NAME} bytes at most")));
+                continue;
+            }
             let Some(matrix) = &stage.matrix else {
                 units.push(Unit { spec: named(stage, full), module, instance: None });
                 continue;
             };
             let axes = axes(matrix, &Scope::of(scope), interpolator, problems);
+            refuse_doubles(&axes, sources, problems);
+            let names: Vec<Vec<String>> = axes.iter().map(|axis| names(axis, sources)).collect();
             for values in combinations(stage, &axes, problems) {
-                let label = label(&values, &axes, sources);
+                let label = label(&values, &names);
                 let instance = Instance { family: full.clone(), values: as_node(&values, matrix.span), label };
                 let spec = named(stage, format!("{full}[{}]", instance.label));
                 units.push(Unit { spec, module, instance: Some(instance) });
@@ -92,6 +108,10 @@ fn axes(
     let mut axes = Vec::new();
     for Entry { key, value } in crate::spec::keys::mapping(matrix, "`matrix`", problems) {
         crate::spec::read::check_name(key, "axis of a matrix", problems);
+        if RESERVED_AXES.contains(&key.value.as_str()) {
+            let problem = Problem::at("bad-matrix", key.span, format!("`{}` cannot name an axis", key.value));
+            problems.push(problem.label("a reserved word").help("call the axis something else"));
+        }
         let value = interpolator.expand(value, scope, problems);
         match value.value {
             NodeValue::List(values) if !values.is_empty() => axes.push(Axis { key: key.clone(), values }),
@@ -142,14 +162,57 @@ fn combinations<'a>(
     all
 }
 
-fn label(values: &[(&Spanned<String>, usize, &Node)], axes: &[Axis], sources: &Sources) -> String {
-    let one = |((key, at, value), axis): (&(&Spanned<String>, usize, &Node), &Axis)| {
-        let texts: Vec<Option<String>> = axis.values.iter().map(|value| text(value, sources)).collect();
-        let unique = |text: &String| texts.iter().flatten().filter(|other| *other == text).count() == 1;
-        let text = text(value, sources).filter(unique).unwrap_or_else(|| (at + 1).to_string());
-        format!("{}={text}", key.value)
+/// A value that an axis lists twice makes two instances of one name that do the same.
+fn refuse_doubles(axes: &[Axis], sources: &Sources, problems: &mut Vec<Problem>) {
+    for axis in axes {
+        let mut seen: HashMap<String, &Node> = HashMap::with_capacity(axis.values.len());
+        for value in axis.values.iter().filter(|value| !value.is_broken()) {
+            let Some(first) = seen.insert(value.to_json().to_string(), value) else { continue };
+            let (one, other) = (shown(first, sources), shown(value, sources));
+            let same = if one == other { String::new() } else { format!(", which `{one}` is too") };
+            let message = format!("axis `{}` lists `{other}` twice{same}", axis.key.value);
+            let problem = Problem::at("bad-matrix", value.span, message).label("again here");
+            problems.push(problem.related(first.span, "first here").help("remove one of them"));
+        }
+    }
+}
+
+fn shown(value: &Node, sources: &Sources) -> String {
+    text(value, sources).unwrap_or_else(|| value.to_json().to_string())
+}
+
+fn label(values: &[(&Spanned<String>, usize, &Node)], names: &[Vec<String>]) -> String {
+    let parts = values.iter().zip(names).map(|((key, at, _), names)| format!("{}={}", key.value, names[*at]));
+    shortened(parts.collect::<Vec<_>>().join(","))
+}
+
+/// What each value of `axis` is called: each otherwise, also where a value is written like the position of another one.
+fn names(axis: &Axis, sources: &Sources) -> Vec<String> {
+    let texts: Vec<Option<String>> = axis.values.iter().map(|value| text(value, sources)).collect();
+    let mut count: HashMap<&str, usize> = HashMap::new();
+    texts.iter().flatten().for_each(|text| *count.entry(text).or_default() += 1);
+    let unique: BTreeSet<&str> = count.into_iter().filter(|(_, count)| *count == 1).map(|(text, _)| text).collect();
+    let name = |(at, text): (usize, &Option<String>)| match text {
+        Some(text) if unique.contains(text.as_str()) => text.clone(),
+        _ => {
+            let mut position = (at + 1).to_string();
+            while unique.contains(position.as_str()) {
+                position.push('_');
+            }
+            position
+        }
     };
-    values.iter().zip(axes).map(one).collect::<Vec<_>>().join(",")
+    texts.iter().enumerate().map(name).collect()
+}
+
+/// A label that fits into a file name. The digest tells labels apart that begin alike.
+fn shortened(label: String) -> String {
+    if label.len() <= LONGEST_LABEL {
+        return label;
+    }
+    let digest = Digest::of(label.as_bytes()).short();
+    let kept = label.floor_char_boundary(LONGEST_LABEL - digest.len() - 1);
+    format!("{}+{digest}", &label[..kept])
 }
 
 /// A value as it was written, where that makes a good part of a file name.

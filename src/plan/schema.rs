@@ -5,6 +5,7 @@ use contract::{Card, Type};
 use serde_json::{Map, Value, json};
 
 use super::cards::{CardError, Cards};
+use super::instances::RESERVED_AXES;
 use super::interface::COMMAND;
 use crate::spec::keys::{self, Key};
 
@@ -24,7 +25,8 @@ pub fn pipeline_schema(cards: &Cards) -> Result<Value, CardError> {
     let stage = object(keys::STAGE, &["uses"], |key| match key {
         "uses" => json!({"enum": kinds}),
         "matrix" => json!({
-            "type": "object", "minProperties": 1, "propertyNames": {"pattern": NAME},
+            "type": "object", "minProperties": 1,
+            "propertyNames": {"pattern": NAME, "not": {"enum": RESERVED_AXES}},
             "additionalProperties": {"anyOf": [{"type": "array", "minItems": 1}, {"type": "string", "pattern": "^\\$\\{params\\.[^}]+\\}$"}]},
         }),
         "backend" => json!({"type": "string", "pattern": NAME}),

@@ -23,6 +23,7 @@ mod interrupts;
 mod kinds;
 mod nested;
 mod ordinary_users;
+mod matrix_names;
 mod pressure;
 mod project;
 mod risk;
