@@ -95,7 +95,7 @@ fn script(
                 NodeValue::List(several) => several.as_slice(),
                 _ => std::slice::from_ref(item),
             });
-            Script::Argv(words.filter_map(|item| text(item, "a word of `run`", problems)).collect())
+            Script::Argv(words.filter_map(|item| text(item, "a word of `run`", interpolator, problems)).collect())
         }
         _ => {
             let message = format!("`run` must be text or a list of words, found {}", node.describe());
@@ -126,7 +126,7 @@ fn value(
     let name = variable.name.value.as_str();
     if let Some(node) = &variable.value {
         let node = interpolator.expand(node, scope, problems);
-        return text(&node, &format!("variable `{name}`"), problems);
+        return text(&node, &format!("variable `{name}`"), interpolator, problems);
     }
     let found = environment.get(name)?;
     if found.to_str().is_none() {
@@ -136,11 +136,9 @@ fn value(
     found.to_str().map(str::to_owned)
 }
 
-fn text(node: &Node, what: &str, problems: &mut Vec<Problem>) -> Option<String> {
+fn text(node: &Node, what: &str, interpolator: &Interpolator<'_>, problems: &mut Vec<Problem>) -> Option<String> {
     match &node.value {
-        NodeValue::Text(text) => Some(text.clone()),
-        NodeValue::Number(number) => Some(number.to_string()),
-        NodeValue::Bool(flag) => Some(flag.to_string()),
+        NodeValue::Text(_) | NodeValue::Number(_) | NodeValue::Bool(_) => Some(interpolator.spelling(node)),
         NodeValue::Broken => None,
         NodeValue::Null | NodeValue::List(_) | NodeValue::Map(_) => {
             let message = format!("{what} must be text, found {}", node.describe());

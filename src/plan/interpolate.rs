@@ -1,5 +1,5 @@
 //! `${...}`: params in text, and a command's own ports. A text that is one interpolation and nothing else takes the param's
-//! value with its type; within longer text a value is written out. `$${` stands for `${`. What was put in is not looked at again.
+//! value with its type; within longer text a value is written out, a number as it was spelled. `$${` stands for `${`. What was put in is not looked at again.
 
 use std::collections::BTreeMap;
 
@@ -105,7 +105,7 @@ impl<'a> Interpolator<'a> {
                 Piece::Name(name) => {
                     let span = self.locate(name, node.span, &mut searched);
                     match self.lookup(name, span, scope, problems) {
-                        Some(value) => failed |= !write_out(&value, name, span, &mut whole, problems),
+                        Some(value) => failed |= !write_out(&value, name, span, self.sources, &mut whole, problems),
                         None => failed = true,
                     }
                 }
@@ -113,6 +113,16 @@ impl<'a> Interpolator<'a> {
         }
         let value = if failed { NodeValue::Broken } else { NodeValue::Text(whole) };
         Node { value, ..*node }
+    }
+
+    /// The texts behind all spans.
+    pub fn sources(&self) -> &'a Sources {
+        self.sources
+    }
+
+    /// A scalar as it was written: `1e-4` stays that.
+    pub fn spelling(&self, node: &Node) -> String {
+        self.sources.spelling(node)
     }
 
     /// The value that `name` stands for.
@@ -255,11 +265,16 @@ fn top_names(node: &Node) -> impl Iterator<Item = &str> {
 }
 
 /// Appends a value to text; a problem when it has no one text.
-fn write_out(value: &Node, name: &str, span: Span, whole: &mut String, problems: &mut Vec<Problem>) -> bool {
+fn write_out(
+    value: &Node,
+    name: &str,
+    span: Span,
+    sources: &Sources,
+    whole: &mut String,
+    problems: &mut Vec<Problem>,
+) -> bool {
     match &value.value {
-        NodeValue::Text(text) => whole.push_str(text),
-        NodeValue::Bool(flag) => whole.push_str(if *flag { "true" } else { "false" }),
-        NodeValue::Number(number) => whole.push_str(&number.to_string()),
+        NodeValue::Text(_) | NodeValue::Bool(_) | NodeValue::Number(_) => whole.push_str(&sources.spelling(value)),
         NodeValue::Broken => return false,
         // Within a script several paths are several words.
         NodeValue::List(paths) if name.starts_with("in.") => {

@@ -118,7 +118,7 @@ pub fn scopes(
             }
         };
         let mut params = module.spec.params.clone();
-        overrides::apply(&own, &mut params, &mut unknown, problems);
+        overrides::apply(&own, &mut params, interpolator.sources(), &mut unknown, problems);
         // A param is a plain value: it may not refer to another one.
         scopes.push(interpolator.expand(&params, &Scope::of(&nothing), problems));
     }

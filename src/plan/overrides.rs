@@ -1,5 +1,5 @@
-//! What sets params from outside: `-S path=value`, files of params, and whoever includes a file. Only existing params can be set.
-//! Each `-S` is a source of its own, so that its problems have a caret and `why` can say that a value came from the command line.
+//! What sets params from outside: `-S path=value`, files of params, and whoever includes a file. Only existing params can be set,
+//! and each keeps its type: a text stays the text that was typed (`-S name=007`), a number takes no text. Each `-S` is a source of its own, so that its problems have a caret and `why` can say that a value came from the command line.
 
 use std::path::{Path, PathBuf};
 
@@ -23,7 +23,7 @@ pub struct Override {
 /// What an override may replace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
-    /// One plain value: all that can be typed after `=`.
+    /// One plain value, given as the text that was typed after `=`: what it means depends on what it replaces.
     Value,
     /// Anything; a mapping sets what it names and leaves the rest.
     Any,
@@ -58,7 +58,7 @@ fn of_text(text: &str, sources: &mut Sources, problems: &mut Vec<Problem>) -> Op
         return None;
     };
     let place = whole.part(0, path.len());
-    let value = read_value(value, whole.part(path.len() + 1, value.len()), problems)?;
+    let value = Node::new(NodeValue::Text(value.to_owned()), whole.part(path.len() + 1, value.len()));
     // `params.seed` is how the pipeline spells it; both forms are understood.
     let steps = path.strip_prefix("params.").unwrap_or(path).split('.');
     Some(Override { steps: steps.map(|step| (step.to_owned(), place)).collect(), value, reach: Reach::Value })
@@ -90,7 +90,13 @@ pub fn of_mapping(node: &Node) -> Vec<Override> {
 pub type Unknown<'u> = &'u mut dyn FnMut(&str, Vec<String>, Span) -> Problem;
 
 /// Applies each override to `params`.
-pub fn apply(overrides: &[Override], params: &mut Node, unknown: Unknown<'_>, problems: &mut Vec<Problem>) {
+pub fn apply(
+    overrides: &[Override],
+    params: &mut Node,
+    sources: &Sources,
+    unknown: Unknown<'_>,
+    problems: &mut Vec<Problem>,
+) {
     let mut pending: Vec<Override> = overrides.iter().rev().cloned().collect();
     while let Some(set) = pending.pop() {
         let Some(slot) = find(params, &set, unknown, problems) else { continue };
@@ -107,8 +113,70 @@ pub fn apply(overrides: &[Override], params: &mut Node, unknown: Unknown<'_>, pr
                 let problem = Problem::at("bad-override", place_of(&set), message).related(slot.span, "written here");
                 problems.push(problem.help("set one of its values, or give a file: --params FILE"));
             }
-            _ => *slot = set.value,
+            _ => {
+                let span = set.value.span;
+                match of_declared_type(&set, slot, sources, problems) {
+                    Some(value) => *slot = Node { via: set.value.via, ..Node::new(value, span) },
+                    // A wrong value is said once, not again where it is used.
+                    None => *slot = Node::new(NodeValue::Broken, span),
+                }
+            }
         }
+    }
+}
+
+/// What `set` means in place of `slot`, of whose type it must be. A param declared as nothing takes anything.
+fn of_declared_type(set: &Override, slot: &Node, sources: &Sources, problems: &mut Vec<Problem>) -> Option<NodeValue> {
+    use NodeValue::{Bool, Broken, List, Map, Null, Number, Text};
+    let is_text = matches!(slot.value, Text(_));
+    let value = match (&set.value.value, set.reach) {
+        (Text(typed), Reach::Value) if is_text => Text(quoted(typed).unwrap_or_else(|| typed.clone())),
+        (Text(typed), Reach::Value) => read_value(typed, set.value.span, problems)?,
+        (value, _) => value.clone(),
+    };
+    match (&slot.value, &value) {
+        // A file's number that YAML versions disagree on is no question where text is declared.
+        (Text(_), Broken) => Some(
+            take_ambiguous(set.value.span, problems)
+                .map_or(Broken, |()| Text(sources.slice(set.value.span).to_owned())),
+        ),
+        (Null | Broken, _)
+        | (_, Broken)
+        | (Text(_), Text(_))
+        | (Number(_), Number(_))
+        | (Bool(_), Bool(_))
+        | (List(_), List(_))
+        | (Map(_), Map(_)) => Some(value),
+        // As it is written in the file: `1.10` is not `1.1`.
+        (Text(_), Number(_) | Bool(_)) => Some(Text(sources.spelling(&set.value))),
+        _ => {
+            let path = path_of(set);
+            let found = Node::new(value, set.value.span).describe();
+            let message = format!("param `{path}` is {}, found {found}", type_of(&slot.value));
+            let problem = Problem::at("bad-override", set.value.span, message).label("of another type");
+            problems.push(problem.related(slot.span, "written here"));
+            None
+        }
+    }
+}
+
+/// Withdraws the problem of a number at `span` that has no one meaning, if that is what is wrong with it.
+fn take_ambiguous(span: Span, problems: &mut Vec<Problem>) -> Option<()> {
+    let of_number =
+        |problem: &Problem| problem.span == Some(span) && matches!(problem.code, "ambiguous-number" | "number-range");
+    let at = problems.iter().position(of_number)?;
+    problems.remove(at);
+    Some(())
+}
+
+fn type_of(value: &NodeValue) -> &'static str {
+    match value {
+        NodeValue::Broken | NodeValue::Null => "nothing",
+        NodeValue::Bool(_) => "true or false",
+        NodeValue::Number(_) => "a number",
+        NodeValue::Text(_) => "text",
+        NodeValue::List(_) => "a list",
+        NodeValue::Map(_) => "a mapping",
     }
 }
 
@@ -157,36 +225,41 @@ pub fn unknown(path: &str, names: &[String], place: Span) -> Problem {
         .help(help.unwrap_or("an override sets a param that stands under `params`".to_owned()))
 }
 
-fn read_value(text: &str, span: Span, problems: &mut Vec<Problem>) -> Option<Node> {
-    let refuse = |message: &str| Problem::at("bad-override", span, message).label("not one value");
-    let value = match text.as_bytes().first() {
-        Some(b'"' | b'\'') => {
-            // Through a source of its own: spans of the loader would point into another text.
-            let mut scratch = Sources::default();
-            let source = scratch.add(Path::new(SOURCE), text.to_owned());
-            match load::parse(source, &scratch, &mut Vec::new()).map(|node| node.value) {
-                Some(NodeValue::Text(text)) => NodeValue::Text(text),
-                _ => {
-                    problems.push(refuse("the value is not one quoted text"));
-                    return None;
-                }
-            }
-        }
+/// What a text after `=` means where no text is declared.
+fn read_value(text: &str, span: Span, problems: &mut Vec<Problem>) -> Option<NodeValue> {
+    let mut refuse = |message: &str, help: Option<&str>| {
+        let problem = Problem::at("bad-override", span, message).label("not one value");
+        problems.push(problem.maybe_help(help.map(str::to_owned)));
+        None
+    };
+    match text.as_bytes().first() {
+        Some(b'"' | b'\'') => match quoted(text) {
+            Some(text) => Some(NodeValue::Text(text)),
+            None => refuse("the value is not one quoted text", None),
+        },
         Some(b'[' | b'{' | b'&' | b'*' | b'!' | b'|' | b'>' | b'@' | b'`' | b'#' | b'%') => {
-            problems.push(refuse("the value is not a plain scalar").help("quote it if it is text: \"...\""));
-            return None;
+            refuse("the value is not a plain scalar", Some("quote it if it is text: \"...\""))
         }
         _ => match scalar::resolve(text) {
-            Ok(value) => value,
-            Err(error) => {
-                problems.push(refuse(match error {
-                    ScalarError::LeadingZero => "YAML versions disagree on a number with a leading zero",
-                    ScalarError::OutOfRange => "the number does not fit 64 bits",
-                    ScalarError::NotFinite => "the number is not finite",
-                }));
-                return None;
-            }
+            Ok(value) => Some(value),
+            Err(ScalarError::LeadingZero) => refuse("YAML versions disagree on a number with a leading zero", None),
+            Err(ScalarError::OutOfRange) => refuse("the number does not fit 64 bits", None),
+            Err(ScalarError::NotFinite) => refuse("the number is not finite", None),
         },
-    };
-    Some(Node::new(value, span))
+    }
+}
+
+/// The text inside, when `text` is one quoted text and nothing else.
+fn quoted(text: &str) -> Option<String> {
+    if !text.starts_with(['"', '\'']) {
+        return None;
+    }
+    // Through a source of its own: spans of the loader would point into another text.
+    let mut scratch = Sources::default();
+    let source = scratch.add(Path::new(SOURCE), text.to_owned());
+    let mut problems = Vec::new();
+    match load::parse(source, &scratch, &mut problems)?.value {
+        NodeValue::Text(inner) if problems.is_empty() => Some(inner),
+        _ => None,
+    }
 }

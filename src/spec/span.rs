@@ -2,6 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use super::node::{Node, NodeValue};
+use super::scalar;
+
 /// A file that was read, kept for messages.
 #[derive(Clone, Debug)]
 pub struct Source {
@@ -88,6 +91,30 @@ impl Sources {
     /// The text under `span`; empty when the span does not lie on character boundaries.
     pub fn slice(&self, span: Span) -> &str {
         self.get(span.source).text.get(span.start as usize..span.end as usize).unwrap_or_default()
+    }
+
+    /// A scalar as it was written, where its place holds it and nothing else: `1e-4`, `0.10`. Otherwise in its plainest form.
+    pub fn spelling(&self, node: &Node) -> String {
+        match &node.value {
+            NodeValue::Number(number) => {
+                let written = self.slice(node.span);
+                let same = matches!(scalar::resolve(written), Ok(NodeValue::Number(read)) if read == *number);
+                if same { written.to_owned() } else { number.to_string() }
+            }
+            NodeValue::Bool(flag) => flag.to_string(),
+            NodeValue::Text(text) => text.clone(),
+            NodeValue::Broken | NodeValue::Null | NodeValue::List(_) | NodeValue::Map(_) => String::new(),
+        }
+    }
+
+    /// The `length` bytes at `at`; `None` where it lies in no source.
+    pub fn span(&self, at: &Location, length: usize) -> Option<Span> {
+        let id = self.0.iter().position(|source| source.path == at.file)?;
+        let source = &self.0[id];
+        let line = source.text.get(*source.lines.get(at.line.checked_sub(1)? as usize)? as usize..)?;
+        let (offset, _) = line.char_indices().nth(at.column.checked_sub(1)? as usize)?;
+        let start = (source.text.len() - line.len() + offset) as u32;
+        Some(Span { source: SourceId(id as u32), start, end: start + length as u32 })
     }
 
     /// File, line and column of the first byte of `span`.

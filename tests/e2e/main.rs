@@ -24,6 +24,7 @@ mod kinds;
 mod nested;
 mod ordinary_users;
 mod matrix_names;
+mod param_types;
 mod pressure;
 mod project;
 mod risk;

@@ -49,7 +49,7 @@ stages:
         request.environment.insert("HOST", "h1");
     });
     let plan = project.plan();
-    assert_eq!(command(&plan, "words").0, "echo 'a b' ${HOME} 0.0001 > out/words.txt");
+    assert_eq!(command(&plan, "words").0, "echo 'a b' ${HOME} 1.0e-4 > out/words.txt");
     let (argv, environment) = command(&plan, "all");
     assert_eq!(argv, "cat|out/words.txt|data/3.txt|in/scans|-n3|3");
     let variable = |name: &str, value: Option<&str>| (name.to_owned(), value.map(str::to_owned));
@@ -127,8 +127,8 @@ fn places_name_the_param_that_a_value_came_through() {
 }
 
 #[test]
-fn overrides_are_strict_scalars() {
-    let pipeline = "pipeline: p\nparams: {x: 1, o: {y: a}}\nstages:\n  a: {uses: produce}\n";
+fn overrides_keep_the_declared_type_and_are_strict_scalars() {
+    let pipeline = "pipeline: p\nparams: {x: null, n: 1, on: true, o: {y: a}}\nstages:\n  a: {uses: produce}\n";
     let check = |text: &str, path: &str, expect: serde_json::Value| {
         let plan = Project::new(pipeline).with(|request| request.overrides.push(text.to_owned())).plan();
         let params = serde_json::to_value(&plan.params).unwrap();
@@ -141,7 +141,11 @@ fn overrides_are_strict_scalars() {
     check("x=\"3\"", "/x", json!("3"));
     check("x=", "/x", json!(null));
     check("x=a=b: c", "/x", json!("a=b: c"));
-    check("o.y=1e-4", "/o/y", json!(1e-4));
+    check("n=1e-4", "/n", json!(1e-4));
+    check("on=false", "/on", json!(false));
+    check("o.y=1e-4", "/o/y", json!("1e-4"));
+    check("o.y=\"1\"", "/o/y", json!("1"));
+    check("o.y=", "/o/y", json!(""));
 }
 
 #[test]
