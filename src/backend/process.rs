@@ -152,6 +152,12 @@ fn not_started(file: &Path, source: io::Error) -> NotStarted {
             format!("cannot start {}: the arguments and the environment are too long", file.display()),
             "pass long lists in a file",
         ),
+        // The system was not asked: a word of the program cannot be handed to it.
+        None if source.kind() == io::ErrorKind::InvalidInput => refused(
+            FailureClass::InvalidInput,
+            format!("cannot start {}: an argument or a variable holds a NUL character", file.display()),
+            "no program can be given one: look at the stage's `secrets`, `env` and `run`",
+        ),
         _ => NotStarted::Broken(BackendError::Start { program: file.to_owned(), source }),
     }
 }

@@ -13,7 +13,7 @@ pub fn run(arguments: &CheckArguments) -> Result<Exit, Failure> {
     let mut exit = Exit::Success;
     let mut documents = Vec::new();
     for file in &arguments.files {
-        let found = match project.plan_file(file, &arguments.params) {
+        let found = match project.survey_file(file, &arguments.params) {
             Ok(plan) => {
                 if !arguments.json {
                     output::text(&format!("{}: {} stages, no problems\n", file.display(), plan.order.len()));

@@ -6,9 +6,10 @@ use std::sync::OnceLock;
 use super::failure::Failure;
 use crate::config::{self, Config, Flags, Origin, Setting, Verify};
 use crate::engine::history::History;
+use crate::engine::survey;
 use crate::plan::request::find_root;
 use crate::plan::{self, Cards, Plan, Request, snapshot};
-use crate::spec::StageName;
+use crate::spec::{Invalid, StageName};
 use crate::store::{Store, StoreError, StoreErrorKind, Trust};
 
 use super::arguments::{ParamArguments, PipelineArguments};
@@ -121,9 +122,21 @@ impl Project {
         self.build(&self.request_all(file, params))
     }
 
+    /// As [`Project::plan_file`], with what would fail a stage before it runs as problems too. A store that cannot be opened is told
+    /// by whoever needs it.
+    pub fn survey_file(&self, file: &Path, params: &ParamArguments) -> Result<Plan, Failure> {
+        let (plan, sources) = plan::build_with_sources(&self.request_all(file, params), &self.cards()?)?;
+        let Ok(store) = self.store() else { return Ok(plan) };
+        match survey::problems(&plan, &store, &sources) {
+            problems if problems.is_empty() => Ok(plan),
+            problems => Err(Invalid { problems, sources }.into()),
+        }
+    }
+
     fn request_all(&self, file: &Path, set: &ParamArguments) -> Request {
         let (root, params, overrides) = (Some(self.root.clone()), set.param_files.clone(), set.overrides.clone());
-        Request { root, params, overrides, backends: self.config.routes(), ..Request::new(file) }
+        let store = Some(self.config.store.value.clone());
+        Request { root, store, params, overrides, backends: self.config.routes(), ..Request::new(file) }
     }
 
     fn build(&self, request: &Request) -> Result<Plan, Failure> {

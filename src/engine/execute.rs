@@ -18,12 +18,13 @@ use super::resolve::Resolved;
 use super::tally::unix_seconds;
 use super::workspace::{self, Prepared};
 use super::{EngineError, FailedWork, Options, Shared};
-use super::{history, hits, resolve, secrets, undeclared};
+use super::{fault, history, hits, resolve, secrets, undeclared};
 use crate::backend::{Backend, Cancel, Control, Launch, Outcome, Trace};
 use crate::failpoint::{self, Failpoint};
 use crate::plan::{PlannedOutput, StageId, code};
 use crate::store::{
-    ActionLock, Artifact, Durability, Lookup, RECORD_FORMAT, Record, StoreError, StoreErrorKind, Usage, remove_tree,
+    ActionLock, Artifact, Durability, Lookup, RECORD_FORMAT, Record, Store, StoreError, StoreErrorKind, Usage,
+    remove_tree,
 };
 
 /// A stage that ran for this long is made durable before its record is written; losing a shorter one costs little.
@@ -104,9 +105,12 @@ impl Execution {
             let log = Execution::log_path(shared, stage);
             let logs = log.parent().unwrap_or(&log);
             std::fs::create_dir_all(logs).map_err(|e| EngineError::system("making the directory of logs", e))?;
-            workspace::prepare(shared, stage, &resolved)
+            fault::split(workspace::prepare(shared, stage, &resolved))
         });
-        let prepared = prepared.await?;
+        let prepared = match prepared.await? {
+            Ok(prepared) => prepared,
+            Err(failure) => return Ok(Ending::failed(failure, Usage::default())),
+        };
         let directory = prepared.directory.clone();
         let mut ending = self.run_prepared(prepared).await;
         if let (FailedWork::Keep, Ok(Ending::Failed(failed))) = (shared.options.failed_work, &mut ending) {
@@ -174,7 +178,7 @@ impl Execution {
             Outcome::Finished(usage) => self.keep(prepared.outputs, metrics, usage).await,
             Outcome::Failed(failure) => {
                 let log = Execution::log_path(&self.shared, self.stage);
-                let undeclared = undeclared::help(&self.shared.plan, stage, &log);
+                let undeclared = undeclared::help(&self.shared.plan, &self.shared.store, stage, &log);
                 let help = undeclared.or(failure.help);
                 let report = FailureReport { class: failure.class, message: failure.message, help };
                 Ok(Ending::failed(report, failure.usage))
@@ -215,7 +219,7 @@ impl Execution {
             for (output, path) in planned.outputs.iter().zip(&paths) {
                 let artifact = match shared.store.adopt(path, output.artifact.form()) {
                     Ok(artifact) => artifact,
-                    Err(error) => return unfit(output, path, error),
+                    Err(error) => return unfit(&shared.store, output, path, error),
                 };
                 outputs.insert(output.port.as_str().to_owned(), artifact);
             }
@@ -282,18 +286,23 @@ fn differing(former: &Record, latter: &Record) -> Vec<String> {
 }
 
 /// What a program left where an output belongs cannot be kept: the stage's failure, unless the store itself broke.
-fn unfit<T>(output: &PlannedOutput, path: &Path, error: StoreError) -> Result<Result<T, FailureReport>, EngineError> {
+fn unfit<T>(
+    store: &Store,
+    output: &PlannedOutput,
+    path: &Path,
+    error: StoreError,
+) -> Result<Result<T, FailureReport>, EngineError> {
+    if !fault::is_of_stage(store, Some(path), &error) {
+        return Err(EngineError::store(error));
+    }
+    let inside = error.path.strip_prefix(path).unwrap_or(&error.path).to_string_lossy();
     let found = match &error.kind {
-        StoreErrorKind::NotFound => "nothing lies there".to_owned(),
-        StoreErrorKind::NotFile { found } | StoreErrorKind::NotDirectory { found } => format!("{found} lies there"),
-        StoreErrorKind::SpecialFile { .. }
-        | StoreErrorKind::EscapingLink { .. }
-        | StoreErrorKind::Changing
-        | StoreErrorKind::TooDeep => {
-            let inside = error.path.strip_prefix(path).unwrap_or(&error.path);
-            format!("of `{}` in it: {}", inside.display(), error.kind)
+        StoreErrorKind::NotFound if inside.is_empty() => "nothing lies there".to_owned(),
+        StoreErrorKind::NotFile { found } | StoreErrorKind::NotDirectory { found } if inside.is_empty() => {
+            format!("{found} lies there")
         }
-        _ => return Err(EngineError::store(error)),
+        kind if inside.is_empty() => format!("of what lies there: {kind}"),
+        kind => format!("of `{}` in it: {kind}", fault::shortened(&inside)),
     };
     let form = if output.artifact.form() == Form::Dir { "directory" } else { "file" };
     Ok(Err(FailureReport {

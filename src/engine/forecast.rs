@@ -5,7 +5,7 @@
 use contract::Digest;
 
 use super::learned::{self, Learned, Past};
-use super::resolve::{self, Known, Resolved, Sources};
+use super::resolve::{self, Known, Resolved, Sources, Unresolved};
 use super::wanted::{Wanted, wanted};
 use super::{EngineError, hits};
 use crate::action::difference::{Difference, differences};
@@ -132,7 +132,8 @@ pub fn forecast(plan: &Plan, store: &Store) -> Result<Vec<Forecast>, EngineError
         }
         let forecast = match resolve::resolve(plan, stage, &known, store, Sources::Identified)? {
             Ok(resolved) => resolved_forecast(store, plan, stage, resolved, last)?,
-            Err(_) => {
+            Err(Unresolved::Refused(failure)) => Forecast::Refused { message: failure.message },
+            Err(Unresolved::WaitsFor(_)) => {
                 let (outcome, record) = suppose(plan, store, stage, &supposed)?;
                 if let Some(record) = record {
                     supposed.insert(stage, &record);

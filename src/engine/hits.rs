@@ -5,11 +5,12 @@ use std::time::Instant;
 
 use contract::Digest;
 
+use super::fault::{Fault, is_of_stage};
 use super::interrupt::Interrupt;
 use super::resolve::{self, Known, Resolved, Sources};
 use super::tally::Tally;
 use super::wanted::{Wanted, wanted};
-use super::{EngineError, Observer, RunEvent, Shared, StageOutcome, traces};
+use super::{EngineError, Observer, RunEvent, Shared, StageOutcome, bounds, traces};
 use crate::failpoint::{self, Failpoint};
 use crate::plan::{Plan, PlannedStage, StageId};
 use crate::store::{Artifact, Lookup, MissReason, Published, Record, Store};
@@ -38,12 +39,17 @@ pub(super) fn settle(
             // The run loop sees to it, when the stages it reads are done.
             Wanted::NotYet(_) | Wanted::Never(_) => continue,
         }
+        // One that would fail is open too: the run loop fails it, and blocks what needs it.
         let Ok(resolved) = resolve::resolve(&shared.plan, stage, &known, &shared.store, Sources::Identified)? else {
             continue;
         };
         tally.resolved(stage, &resolved);
         if let Some(record) = look_up(shared, stage, &resolved, observer)? {
-            let outcome = restore(shared, stage, &record, observer)?;
+            let outcome = match restore(shared, stage, &record, observer) {
+                Ok(outcome) => outcome,
+                Err(Fault::Stage(_)) => continue,
+                Err(Fault::Engine(error)) => return Err(error),
+            };
             known.insert(stage, &record);
             tally.settled(shared, stage, outcome, &record, begun.elapsed().as_secs_f64());
             observer.on(&ended(&shared.plan.graph[stage], outcome, begun.elapsed().as_secs_f64(), None));
@@ -112,8 +118,13 @@ fn take_back(
 ) -> Result<bool, EngineError> {
     for (port, artifact) in lost {
         let Some(output) = stage.outputs.iter().find(|output| output.port.as_str() == port) else { return Ok(false) };
-        if !store.recover(artifact, &plan.root.join(&output.destination)).map_err(EngineError::store)? {
-            return Ok(false);
+        let destination = plan.root.join(&output.destination);
+        match store.recover(artifact, &destination) {
+            Ok(true) => {}
+            Ok(false) => return Ok(false),
+            // What lies there cannot be read, so it cannot be taken back either.
+            Err(error) if is_of_stage(store, None, &error) => return Ok(false),
+            Err(error) => return Err(EngineError::store(error)),
         }
     }
     Ok(true)
@@ -142,7 +153,7 @@ pub(super) fn restore(
     stage: StageId,
     record: &Record,
     observer: &mut dyn Observer,
-) -> Result<StageOutcome, EngineError> {
+) -> Result<StageOutcome, Fault> {
     let placed = publish(shared, stage, record, observer)?;
     Ok(if placed == 0 { StageOutcome::Hit } else { StageOutcome::Restored })
 }
@@ -153,7 +164,7 @@ pub(super) fn publish(
     stage: StageId,
     record: &Record,
     observer: &mut dyn Observer,
-) -> Result<usize, EngineError> {
+) -> Result<usize, Fault> {
     let planned = &shared.plan.graph[stage];
     shared.store.set_last(shared.plan.pipeline.as_str(), planned.name.as_str(), &record.key);
     let displaced = shared.store.displaced_dir(&shared.options.run);
@@ -162,7 +173,9 @@ pub(super) fn publish(
         let Some(artifact) = record.outputs.get(output.port.as_str()) else { continue };
         let destination = shared.plan.root.join(&output.destination);
         failpoint::reach(Failpoint::DuringPublish);
-        match shared.store.publish(artifact, &destination, &displaced).map_err(EngineError::store)? {
+        let may = || bounds::writing(&shared.plan, &shared.store, output);
+        let published = shared.store.publish_if(artifact, &destination, &displaced, &may);
+        match published.map_err(|error| Fault::of_publishing(&shared.store, planned, output, error))? {
             Published::Unchanged => {}
             Published::Placed | Published::Replaced => placed += 1,
             Published::Displaced { to } => {

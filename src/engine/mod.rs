@@ -12,14 +12,18 @@
 //!   that come to one action. All pure; [`run_loop`] is the one owner of all of it while things run.
 //! - [`learned`]: what earlier executions teach about time and memory.
 //! - [`wanted`]: whether a stage is to run at all: `when:`.
-//! - [`execute`]: one stage from private directory to record. [`outcome`], [`event`]: what is reported.
-//! - [`history`]: earlier runs. [`intact`]: whether what they left is what they wrote. [`traces`]: what they tell about artifacts. [`forecast`]: what a run would do, without doing it;
+//! - [`bounds`]: where links may not lead. [`fault`]: whether what goes wrong fails the stage or ends the run. [`execute`]: one stage
+//!   from private directory to record. [`outcome`], [`event`]: what is reported. [`survey`]: what would fail a stage, for `check`.
+//! - [`history`]: earlier runs. [`intact`]: whether what they left is what they wrote. [`traces`]: what they tell about artifacts.
+//!   [`forecast`]: what a run would do, without doing it;
 //!   behind `plan` and `why`. [`workbench`]: a stage's private directory, for a person.
 
 mod attempts;
+mod bounds;
 pub mod error;
 pub mod event;
 mod execute;
+mod fault;
 pub mod forecast;
 mod gpus;
 pub mod history;
@@ -34,6 +38,7 @@ pub(crate) mod resolve;
 mod run_loop;
 mod secrets;
 mod semaphores;
+pub mod survey;
 mod tally;
 pub mod traces;
 mod twins;

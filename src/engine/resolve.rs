@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use contract::types::Form;
 use contract::{Card, Digest, Worker};
 
-use super::EngineError;
+use super::fault::Fault;
+use super::{EngineError, FailureReport, bounds};
 use crate::action::canonical::Encoder;
 use crate::action::{self, Action, ActionInput, ActionScript, ActionWork};
-use crate::plan::{InputSource, Plan, PlannedStage, Sandbox, Script, StageId, Work};
-use crate::spec::PortName;
-use crate::store::{Artifact, Record, Shape, Store};
+use crate::plan::{InputSource, Plan, PlannedInput, PlannedStage, Sandbox, Script, StageId, Work};
+use crate::spec::{LinkRule, PortName};
+use crate::store::{Artifact, LinksIn, Record, Shape, Store, StoreError};
 
 /// What came of the stages that are settled, by stage.
 #[derive(Debug)]
@@ -98,6 +99,15 @@ pub struct Resolved {
     pub worker_files: Vec<(PathBuf, Artifact)>,
 }
 
+/// Why a stage cannot be resolved.
+#[derive(Debug)]
+pub enum Unresolved {
+    /// What this stage gives is not known yet.
+    WaitsFor(StageId),
+    /// One of its files cannot be read: it would fail.
+    Refused(FailureReport),
+}
+
 /// What resolving does with workspace inputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sources {
@@ -107,23 +117,26 @@ pub enum Sources {
     Ingested,
 }
 
-/// Resolves `stage`, or says which of its inputs is not known yet.
+/// Resolves `stage`, or says why that is not possible.
 pub fn resolve(
     plan: &Plan,
     stage: StageId,
     known: &Known,
     store: &Store,
     sources: Sources,
-) -> Result<Result<Resolved, StageId>, EngineError> {
+) -> Result<Result<Resolved, Unresolved>, EngineError> {
     let planned = &plan.graph[stage];
     let mut inputs = Vec::with_capacity(planned.inputs.len());
     for input in &planned.inputs {
         let artifact = match &input.source {
             InputSource::Stage { stage: producer, port } => match known.artifact(*producer, port) {
                 Some(artifact) => artifact.clone(),
-                None => return Ok(Err(*producer)),
+                None => return Ok(Err(Unresolved::WaitsFor(*producer))),
             },
-            InputSource::Path(path) => read(store, &plan.root.join(path), input.artifact.form(), sources)?,
+            InputSource::Path(path) => match read_input(plan, store, path, input, sources) {
+                Ok(artifact) => artifact,
+                Err(error) => return unreadable(Fault::of_input(store, planned, input, error)),
+            },
         };
         inputs.push(artifact);
     }
@@ -132,19 +145,52 @@ pub fn resolve(
         && let Worker::Command(worker) = &card.worker
     {
         for file in &worker.files {
-            worker_files.push((file.clone(), read(store, &home.join(file), Form::File, sources)?));
+            match read(store, &home.join(file), Form::File, sources) {
+                Ok(artifact) => worker_files.push((file.clone(), artifact)),
+                Err(error) => return unreadable(Fault::of_worker(store, planned, error)),
+            }
         }
     }
     let action = action_of(planned, &inputs, &worker_files);
     Ok(Ok(Resolved { key: action.key(), action, inputs, worker_files }))
 }
 
-fn read(store: &Store, path: &Path, form: Form, sources: Sources) -> Result<Artifact, EngineError> {
-    let artifact = match sources {
-        Sources::Identified => store.identify(path, form),
+fn read(store: &Store, path: &Path, form: Form, sources: Sources) -> Result<Artifact, StoreError> {
+    match sources {
+        Sources::Identified => store.identify(path, form, LinksIn::Kept),
         Sources::Ingested => store.ingest(path, form),
+    }
+}
+
+/// The input at `path`, relative to the root, with links in it followed where that is wanted.
+fn read_input(
+    plan: &Plan,
+    store: &Store,
+    path: &Path,
+    input: &PlannedInput,
+    sources: Sources,
+) -> Result<Artifact, StoreError> {
+    let off_limits = match input.links {
+        LinkRule::Keep => Vec::new(),
+        LinkRule::Follow => bounds::off_limits(plan, store),
     };
-    artifact.map_err(EngineError::store)
+    let refuses = |place: &Path| bounds::refusal(&off_limits, place);
+    let links = match input.links {
+        LinkRule::Keep => LinksIn::Kept,
+        LinkRule::Follow => LinksIn::Followed(&refuses),
+    };
+    let (path, form) = (plan.root.join(path), input.artifact.form());
+    match sources {
+        Sources::Identified => store.identify(&path, form, links),
+        Sources::Ingested => store.ingest_with(&path, form, links),
+    }
+}
+
+fn unreadable(fault: Fault) -> Result<Result<Resolved, Unresolved>, EngineError> {
+    match fault {
+        Fault::Stage(failure) => Ok(Err(Unresolved::Refused(failure))),
+        Fault::Engine(error) => Err(error),
+    }
 }
 
 /// Whether the workspace inputs of a command that ran among them still are what its key says. Other stages read copies.
@@ -156,7 +202,7 @@ pub fn still_there(plan: &Plan, stage: StageId, resolved: &Resolved, store: &Sto
     for (input, artifact) in planned.inputs.iter().zip(&resolved.inputs) {
         let InputSource::Path(path) = &input.source else { continue };
         // One that is gone or cannot be read is not what it was.
-        let now = store.identify(&plan.root.join(path), input.artifact.form());
+        let now = read_input(plan, store, path, input, Sources::Identified);
         if !now.is_ok_and(|now| now.digest == artifact.digest) {
             return Ok(false);
         }

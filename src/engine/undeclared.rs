@@ -8,6 +8,7 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::{Component, Path, PathBuf};
 
 use crate::plan::{Command, Plan, PlannedStage, Sandbox, Script, Work};
+use crate::store::Store;
 
 /// Bytes at the end of the log that are looked at.
 const TAIL: u64 = 64 << 10;
@@ -15,16 +16,16 @@ const TAIL: u64 = 64 << 10;
 const NAMED: usize = 3;
 
 /// What to say about a command of `plan` that failed with this log.
-pub(super) fn help(plan: &Plan, stage: &PlannedStage, log: &Path) -> Option<String> {
+pub(super) fn help(plan: &Plan, store: &Store, stage: &PlannedStage, log: &Path) -> Option<String> {
     let Work::Command(command) = &stage.work else { return None };
     if command.sandbox == Sandbox::Workspace {
         return None;
     }
     let tail = tail(log).unwrap_or_default();
     // Every path that a shell or a program would complain about stands in one of the two; the log knows better.
-    let mut found = missing(&tail, plan, stage);
+    let mut found = missing(&tail, plan, store, stage);
     if found.is_empty() {
-        found = missing(&script(command), plan, stage);
+        found = missing(&script(command), plan, store, stage);
     }
     if found.is_empty() {
         return None;
@@ -48,7 +49,7 @@ fn declaration(plan: &Plan, path: &Path) -> String {
     }
 }
 
-fn missing(text: &str, plan: &Plan, stage: &PlannedStage) -> BTreeSet<PathBuf> {
+fn missing(text: &str, plan: &Plan, store: &Store, stage: &PlannedStage) -> BTreeSet<PathBuf> {
     let words = text.split(|c: char| c.is_whitespace() || "'\"`()[]{}<>|;&=,".contains(c));
     let words = words.map(|word| word.trim_end_matches([':', '.']).trim_start_matches("./"));
     let declared = |path: &Path| {
@@ -56,11 +57,12 @@ fn missing(text: &str, plan: &Plan, stage: &PlannedStage) -> BTreeSet<PathBuf> {
         inputs || stage.outputs.iter().any(|o| path.starts_with(&o.destination) || o.destination.starts_with(path))
     };
     let plain = |path: &Path| path.components().all(|part| matches!(part, Component::Normal(_)));
+    let real = |path: &Path| std::fs::canonicalize(path).ok();
     words
         .filter(|word| !word.is_empty() && word.len() < 4096)
         .map(|word| PathBuf::from(word).strip_prefix(&plan.root).map_or_else(|_| PathBuf::from(word), Path::to_owned))
         .filter(|path| !path.as_os_str().is_empty() && plain(path) && !declared(path))
-        .filter(|path| !path.starts_with("cache") && plan.root.join(path).exists())
+        .filter(|path| real(&plan.root.join(path)).is_some_and(|path| !path.starts_with(store.root())))
         .collect()
 }
 

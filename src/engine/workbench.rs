@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use contract::Job;
 
-use super::resolve::{self, Known, Resolved, Sources};
+use super::resolve::{self, Known, Resolved, Sources, Unresolved};
 use super::workspace::{self, Prepared};
-use super::{EngineError, FailureReport, Options, Shared, hits, secrets};
+use super::{EngineError, FailureReport, Options, Shared, fault, hits, secrets};
 use crate::backend::{Program, Trace};
 use crate::plan::{Plan, Sandbox, StageId, Work};
 use crate::store::{Lookup, Store, remove_tree};
@@ -48,7 +48,7 @@ impl Workbench {
         }
         let resolved = match resolve_with_records(&plan, store, stage)? {
             Ok(resolved) => resolved,
-            Err(waits_for) => return Ok(Err((plan, NotReady::WaitsFor(waits_for)))),
+            Err(reason) => return Ok(Err((plan, reason))),
         };
         let secrets = match secrets::read(&plan.graph[stage].conduct.secrets, &plan.root) {
             Ok(secrets) => secrets,
@@ -56,7 +56,10 @@ impl Workbench {
         };
         let trace = Trace { run: options.run.clone(), stage: plan.graph[stage].name.to_string() };
         let shared = Shared { plan, store: Arc::clone(store), options };
-        let prepared = workspace::prepare(&shared, stage, &resolved)?;
+        let prepared = match fault::split(workspace::prepare(&shared, stage, &resolved))? {
+            Ok(prepared) => prepared,
+            Err(failure) => return Ok(Err((shared.plan, NotReady::Refused(failure)))),
+        };
         keep_checkpoints_apart(&prepared, store, &resolved)?;
         let Prepared { directory, mut program, .. } = prepared;
         let secret = secrets.iter().map(|(name, _)| name.clone()).collect();
@@ -75,12 +78,8 @@ impl Drop for Workbench {
     }
 }
 
-/// The stage with the inputs that its producers' records name, or the producers that have none.
-fn resolve_with_records(
-    plan: &Plan,
-    store: &Store,
-    stage: StageId,
-) -> Result<Result<Resolved, Vec<StageId>>, EngineError> {
+/// The stage with the inputs that its producers' records name, or why there is none: producers that have no record, mostly.
+fn resolve_with_records(plan: &Plan, store: &Store, stage: StageId) -> Result<Result<Resolved, NotReady>, EngineError> {
     let mut known = Known::new(plan);
     for &earlier in plan.order.iter().take_while(|earlier| **earlier != stage) {
         let Ok(resolved) = resolve::resolve(plan, earlier, &known, store, Sources::Identified)? else { continue };
@@ -89,11 +88,14 @@ fn resolve_with_records(
         }
     }
     let resolved = resolve::resolve(plan, stage, &known, store, Sources::Ingested)?;
-    Ok(resolved.map_err(|_| {
+    Ok(resolved.map_err(|unresolved| {
+        if let Unresolved::Refused(failure) = unresolved {
+            return NotReady::Refused(failure);
+        }
         let producers = plan.graph.neighbors_directed(stage, petgraph::Direction::Incoming);
         let mut missing: Vec<_> = producers.filter(|producer| !known.has(*producer)).collect();
         missing.sort_unstable();
-        missing
+        NotReady::WaitsFor(missing)
     }))
 }
 

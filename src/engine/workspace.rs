@@ -12,11 +12,13 @@ use std::path::{Path, PathBuf};
 
 use contract::{Card, Job, JobInput, Limits};
 
+use super::fault::Fault;
 use super::resolve::Resolved;
-use super::{EngineError, Shared};
+use super::{EngineError, Shared, bounds};
 use crate::backend::{Program, Protocol, Sight};
 use crate::governor;
 use crate::plan::{Command, PlannedStage, Sandbox, Script, StageId, Work};
+use crate::store::{StoreError, StoreErrorKind};
 
 /// A prepared directory and the program to start in it.
 pub(super) struct Prepared {
@@ -31,7 +33,7 @@ pub(super) struct Prepared {
 }
 
 /// Makes the directory anew, places the inputs and writes the job.
-pub(super) fn prepare(shared: &Shared, stage: StageId, resolved: &Resolved) -> Result<Prepared, EngineError> {
+pub(super) fn prepare(shared: &Shared, stage: StageId, resolved: &Resolved) -> Result<Prepared, Fault> {
     let planned = &shared.plan.graph[stage];
     let name = planned.name.as_str();
     let directory = shared.store.work_dir(name).map_err(EngineError::store)?;
@@ -48,10 +50,11 @@ fn prepare_card(
     params: &serde_json::Value,
     resolved: &Resolved,
     directory: PathBuf,
-) -> Result<Prepared, EngineError> {
+) -> Result<Prepared, Fault> {
+    let failed = |error| Fault::of_preparation(&shared.store, stage, &directory, error);
     let (inputs_dir, outputs_dir, scratch) = (directory.join("in"), directory.join("out"), directory.join("scratch"));
     for new in [&inputs_dir, &outputs_dir, &scratch] {
-        create(new)?;
+        create(new).map_err(failed)?;
     }
     let mut inputs = BTreeMap::new();
     for (planned, artifact) in stage.inputs.iter().zip(&resolved.inputs) {
@@ -62,7 +65,7 @@ fn prepare_card(
             Some(_) => inputs_dir.join(port).join(of_port.len().to_string()),
             None => inputs_dir.join(port),
         };
-        shared.store.materialize(artifact, &path).map_err(EngineError::store)?;
+        shared.store.materialize(artifact, &path).map_err(failed)?;
         let label = planned.label.clone();
         of_port.push(JobInput { label, path, artifact: planned.artifact, digest: artifact.digest });
     }
@@ -87,7 +90,7 @@ fn prepare_card(
         contract::Worker::Command(worker) => {
             let home = directory.join("worker");
             for (name, artifact) in &resolved.worker_files {
-                shared.store.materialize(artifact, &home.join(name)).map_err(EngineError::store)?;
+                shared.store.materialize(artifact, &home.join(name)).map_err(failed)?;
             }
             let placed = |word: &String| {
                 let is_file = worker.files.iter().any(|file| file.as_os_str() == word.as_str());
@@ -107,9 +110,10 @@ fn prepare_command(
     command: &Command,
     resolved: &Resolved,
     directory: PathBuf,
-) -> Result<Prepared, EngineError> {
+) -> Result<Prepared, Fault> {
+    let failed = |error| Fault::of_preparation(&shared.store, stage, &directory, error);
     let temporary = directory.join("tmp");
-    create(&temporary)?;
+    create(&temporary).map_err(failed)?;
     let root = match command.sandbox {
         Sandbox::Private => directory.join("root"),
         Sandbox::Workspace => shared.plan.root.clone(),
@@ -118,22 +122,23 @@ fn prepare_command(
     let mut displaced = Vec::new();
     match command.sandbox {
         Sandbox::Private => {
-            create(&root)?;
+            create(&root).map_err(failed)?;
             for (planned, artifact) in stage.inputs.iter().zip(&resolved.inputs) {
-                shared.store.materialize(artifact, &root.join(&planned.mount)).map_err(EngineError::store)?;
+                shared.store.materialize(artifact, &root.join(&planned.mount)).map_err(failed)?;
             }
         }
         // Its inputs lie where they are. What we published where it will write is a link to the store's own object.
         Sandbox::Workspace => {
             let aside = shared.store.displaced_dir(&shared.options.run);
             for (output, path) in stage.outputs.iter().zip(&outputs) {
-                let moved = shared.store.vacate(path, &aside).map_err(EngineError::store)?;
+                bounds::writing(&shared.plan, &shared.store, output).map_err(failed)?;
+                let moved = shared.store.vacate(path, &aside).map_err(failed)?;
                 displaced.extend(moved.map(|to| (output.destination.clone(), to)));
             }
         }
     }
     for output in &outputs {
-        create(output.parent().unwrap_or(&root))?;
+        create(output.parent().unwrap_or(&root)).map_err(failed)?;
     }
     let argv = match &command.script {
         Script::Shell(text) => vec!["/bin/sh".into(), "-c".into(), text.into()],
@@ -166,6 +171,7 @@ fn worker_path(program: &str) -> PathBuf {
     beside.filter(|path| path.is_file()).unwrap_or_else(|| PathBuf::from(program))
 }
 
-fn create(directory: &Path) -> Result<(), EngineError> {
-    fs::create_dir_all(directory).map_err(|e| EngineError::system("making a stage's private directory", e))
+fn create(directory: &Path) -> Result<(), StoreError> {
+    let made = fs::create_dir_all(directory);
+    made.map_err(|error| StoreError { path: directory.to_owned(), kind: StoreErrorKind::from(error) })
 }

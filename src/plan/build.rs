@@ -9,6 +9,7 @@ use petgraph::graph::DiGraph;
 use super::cards::Cards;
 use super::condition::Condition;
 use super::condition_parse::Names;
+use super::ground::Ground;
 use super::instances::{self, Named, Unit};
 use super::interface::{self, Interface, Kind};
 use super::interpolate::{Interpolator, Scope};
@@ -53,7 +54,8 @@ fn attempt(request: &Request, cards: &Cards, sources: &mut Sources, problems: &m
     let mut interpolator = Interpolator::new(sources);
     let scopes = modules::scopes(&modules, set, &mut interpolator, problems);
     let units = instances::units(&modules, &scopes, sources, &mut interpolator, problems);
-    let resolver = Resolver { request, cards, sources, root, modules, scopes, units };
+    let ground = Ground::new(request, &root, cards, sources);
+    let resolver = Resolver { request, cards, sources, root, ground, modules, scopes, units };
     let stages = resolver.stages(&mut interpolator, problems);
     resolver.assemble(stages, problems)
 }
@@ -75,6 +77,7 @@ struct Resolver<'a> {
     cards: &'a Cards,
     sources: &'a Sources,
     root: PathBuf,
+    ground: Ground,
     modules: Vec<Module>,
     /// The params of each module.
     scopes: Vec<Node>,
@@ -91,8 +94,11 @@ impl Resolver<'_> {
     fn stages(&self, interpolator: &mut Interpolator<'_>, problems: &mut Vec<Problem>) -> Resolved {
         let units = &self.units;
         let interfaces: Vec<Interface> = units.iter().map(|u| self.interface(u, interpolator, problems)).collect();
-        let all = units.iter().zip(&interfaces).enumerate();
-        let claims = all.flat_map(|(at, (unit, interface))| interface::claims(at, &unit.spec, interface)).collect();
+        let ground = &self.ground;
+        let mut claims = Vec::with_capacity(units.len());
+        for (at, (unit, interface)) in units.iter().zip(&interfaces).enumerate() {
+            claims.extend(interface::claims(at, &unit.spec, interface, ground, problems));
+        }
         let claims = Claims::new(claims, problems);
         let by_name = instances::by_name(units);
         let wiring = Wiring {
@@ -101,13 +107,14 @@ impl Resolver<'_> {
             interfaces: &interfaces,
             by_name: &by_name,
             claims: &claims,
+            ground,
             root: &self.root,
         };
         let mut edges = Vec::new();
         let inputs: Vec<Vec<PlannedInput>> = (0..units.len())
             .map(|at| wiring.inputs(at, interpolator, &self.scope(&units[at]), &mut edges, problems))
             .collect();
-        let kept = conduct::Kept::new(&claims, &inputs);
+        let kept = conduct::Kept::new(&claims, &inputs, &ground.links);
         let groups = conduct::groups(&self.modules);
         let conducts: Vec<Conduct> = (0..units.len())
             .map(|at| {
@@ -266,6 +273,7 @@ impl Resolver<'_> {
             pipeline: self.name(),
             file: self.request.file.clone(),
             root: self.root,
+            links: self.ground.links.followed(),
             graph,
             order: order.into_iter().filter_map(|at| ids[at]).collect(),
             params: top_level(&modules::combined(&self.modules, &self.scopes)),

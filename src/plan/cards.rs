@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use contract::{Card, Digest};
+use contract::{Card, Digest, Worker};
 
 use super::foreign::{self, Foreign};
 use super::params;
@@ -60,6 +60,18 @@ impl Cards {
     /// The file of a card that does not ship with the engine.
     pub fn path(&self, kind: &str) -> Option<&Path> {
         self.0.iter().find(|slot| slot.kind == kind)?.path.as_deref()
+    }
+
+    /// Every file of the cards that do not ship with the engine: themselves, and what their workers consist of.
+    pub fn files(&self) -> impl Iterator<Item = PathBuf> + '_ {
+        self.0.iter().filter_map(|slot| Some((slot, slot.path.as_ref()?))).flat_map(|(slot, path)| {
+            let of_worker = match slot.card().map(|card| &card.worker) {
+                Ok(Worker::Command(worker)) => worker.files.as_slice(),
+                _ => &[],
+            };
+            let home = path.parent().unwrap_or(Path::new(""));
+            std::iter::once(path.clone()).chain(of_worker.iter().map(move |file| home.join(file)))
+        })
     }
 
     /// Cards given as (kind, document). The first of two with one kind counts.

@@ -1,8 +1,9 @@
 //! How a stage is run: `timeout`, `retry`, `group`, `secrets` and `when` resolved. None of it is part of the key.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
+use super::links::Links;
 use super::model::{InputSource, PlannedInput, Retry, SecretSource, SecretVariable};
 use super::modules::Module;
 use super::paths::{Claims, Overlap, workspace_path};
@@ -11,27 +12,31 @@ use crate::spec::{Problem, RetrySpec, SecretPlace, Span, StageSpec, suggest};
 /// The files that stages read and write. Their content is kept in the store, so none of them may hold a secret.
 pub struct Kept<'a> {
     outputs: &'a Claims,
-    inputs: BTreeSet<&'a Path>,
+    /// By place, as they are written.
+    inputs: BTreeMap<PathBuf, &'a Path>,
+    links: &'a Links,
 }
 
 impl<'a> Kept<'a> {
     /// Of all stages.
-    pub fn new(outputs: &'a Claims, inputs: &'a [Vec<PlannedInput>]) -> Kept<'a> {
+    pub fn new(outputs: &'a Claims, inputs: &'a [Vec<PlannedInput>], links: &'a Links) -> Kept<'a> {
         let path = |input: &'a PlannedInput| match &input.source {
             InputSource::Path(path) => Some(path.as_path()),
             InputSource::Stage { .. } => None,
         };
-        Kept { outputs, inputs: inputs.iter().flatten().filter_map(path).collect() }
+        let inputs = inputs.iter().flatten().filter_map(path).map(|path| (links.read(path).place, path));
+        Kept { outputs, inputs: inputs.collect(), links }
     }
 
     /// What is wrong with a secret's file at `path`.
     fn refusal(&self, path: &Path, span: Span) -> Option<Problem> {
-        let place = path.display();
+        let (place, link, path) = (path.display(), self.links.written(path), &self.links.read(path).place);
         let refuse = |message: String, what: &str| {
             let problem = Problem::at("misplaced-secret", span, message).label("would be kept in the store");
             problem.help(format!("keep the secret in a file apart from every {what}"))
         };
-        let overlap = self.outputs.overlap(path).map(|overlap| match overlap {
+        let overlap = self.outputs.overlap(path).or_else(|| self.outputs.overlap(&link));
+        let overlap = overlap.map(|overlap| match overlap {
             Overlap::Is(claim) => ("is", claim),
             Overlap::Inside(claim) => ("lies in", claim),
             Overlap::Contains(claim) => ("contains", claim),
@@ -42,15 +47,15 @@ impl<'a> Kept<'a> {
                 refuse(format!("secret's file `{place}` {lies} {owner}"), "output").related(claim.span, owner),
             );
         }
-        if let Some(around) = path.ancestors().find(|above| self.inputs.contains(above)) {
+        if let Some((around, written)) = path.ancestors().find_map(|above| self.inputs.get_key_value(above)) {
             let message = match around == path {
                 true => format!("secret's file `{place}` is an input too"),
-                false => format!("secret's file `{place}` lies in the input `{}`", around.display()),
+                false => format!("secret's file `{place}` lies in the input `{}`", written.display()),
             };
             return Some(refuse(message, "input"));
         }
         // Components compare one by one, so what lies in a path follows it directly.
-        let inside = self.inputs.range(path..).next().filter(|input| input.starts_with(path))?;
+        let (_, inside) = self.inputs.range(path.clone()..).next().filter(|(input, _)| input.starts_with(path))?;
         Some(refuse(format!("secret's file `{place}` contains the input `{}`", inside.display()), "input"))
     }
 }

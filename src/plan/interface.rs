@@ -6,6 +6,7 @@ use std::sync::Arc;
 use contract::{Card, OutputPort};
 
 use super::cards::Cards;
+use super::ground::Ground;
 use super::interpolate::{Interpolator, Scope};
 use super::model::PlannedOutput;
 use super::paths::{Claim, workspace_path};
@@ -124,19 +125,24 @@ fn destination(
     workspace_path(text, "output", node.span, problems)
 }
 
-/// Where the outputs of a stage appear.
-pub fn claims(at: usize, stage: &StageSpec, interface: &Interface) -> Vec<Claim> {
+/// Where the outputs of a stage appear; reports those that may not be there.
+pub fn claims(
+    at: usize,
+    stage: &StageSpec,
+    interface: &Interface,
+    ground: &Ground,
+    problems: &mut Vec<Problem>,
+) -> Vec<Claim> {
     let span = |port: &PortName| {
         let spec = stage.outputs.iter().find(|spec| spec.port.value == *port);
         spec.and_then(|spec| spec.path.as_ref()).map_or(stage.name.span, |path| path.span)
     };
     let placed = interface.outputs.iter().filter(|output| !output.destination.as_os_str().is_empty());
-    let claim = |output: &PlannedOutput| Claim {
-        path: output.destination.clone(),
-        stage: at,
-        stage_name: stage.name.value.clone(),
-        port: output.port.clone(),
-        span: span(&output.port),
+    let claim = |output: &PlannedOutput| {
+        let span = span(&output.port);
+        let path = ground.output(&output.destination, span).map_err(|problem| problems.push(*problem)).ok()?;
+        let (written, port) = (output.destination.clone(), output.port.clone());
+        Some(Claim { path, written, stage: at, stage_name: stage.name.value.clone(), port, span })
     };
-    placed.map(claim).collect()
+    placed.filter_map(claim).collect()
 }

@@ -4,6 +4,7 @@
 //! - [`modules`], [`instances`]: the files of a pipeline, and one stage for each combination of a matrix.
 //! - [`overrides`], [`interpolate`]: params set on the command line, and where they are used. [`params`]: `with:` against a card.
 //! - [`interface`], [`wiring`], [`command`], [`paths`]: what a stage gives, what feeds it, what it runs, where it writes.
+//! - [`ground`], [`links`]: where nothing may be written, and where paths lie once links are followed.
 //! - [`condition`], [`condition_parse`]: `when:`. `conduct`: time-outs, retries, groups and secrets.
 //! - [`order`]: producers before consumers, and cycles. [`places`]: where each field was written, for `why`.
 //! - [`code`]: the code behind the kinds that ship with the engine. [`snapshot`]: a plan kept for the next time. [`schema`]: the language as a JSON Schema for editors.
@@ -15,9 +16,11 @@ pub mod condition;
 pub mod condition_parse;
 mod conduct;
 pub mod foreign;
+pub mod ground;
 pub mod instances;
 pub mod interface;
 pub mod interpolate;
+pub mod links;
 pub mod model;
 pub mod modules;
 pub mod order;

@@ -10,7 +10,7 @@ use petgraph::graph::{DiGraph, NodeIndex};
 use serde::{Deserialize, Serialize};
 
 use super::condition::Condition;
-use crate::spec::{Location, PipelineName, PortName, StageName};
+use crate::spec::{LinkRule, Location, PipelineName, PortName, StageName};
 
 /// Identifies a stage within its plan.
 pub type StageId = NodeIndex<u32>;
@@ -24,6 +24,8 @@ pub struct Plan {
     pub file: PathBuf,
     /// The project root: workspace paths are relative to it. Absolute.
     pub root: PathBuf,
+    /// The symbolic links on the way to its paths, with where each led: the plan holds while they lead there.
+    pub links: BTreeMap<PathBuf, PathBuf>,
     /// Stages and what feeds what.
     pub graph: DiGraph<PlannedStage, ()>,
     /// A topological order, stable under renaming: producers first, declaration order among equals.
@@ -188,6 +190,9 @@ pub struct PlannedInput {
     pub artifact: Type,
     /// Where it comes from.
     pub source: InputSource,
+    /// What becomes of symbolic links in a directory of the workspace.
+    #[serde(default, skip_serializing_if = "LinkRule::is_keep")]
+    pub links: LinkRule,
     /// Where a `command` finds it, relative to the directory it runs in. Unused by cards.
     pub mount: PathBuf,
 }

@@ -1,13 +1,15 @@
-//! Workspace paths: which may be named, and which outputs lie at, in or around one another.
+//! Workspace paths: which may be named, and which outputs lie at, in or around one another, links followed.
 
 use std::path::{Component, Path, PathBuf};
 
 use crate::spec::{PortName, Problem, Span, StageName};
 
-/// Directories of the project root that belong to the engine or to git.
-const RESERVED: [&str; 2] = ["cache", ".git"];
+/// The longest name of a file, and the longest path below the root: what Linux allows, with room for a root.
+const LONGEST_NAME: usize = 255;
+const LONGEST_PATH: usize = 3072;
 
-/// A path of the workspace as written, made plain: relative, inside the root, without `.` and `..`.
+/// A path of the workspace as written, made plain: relative, inside the root, without `.` and `..`. A `..` takes back the name
+/// before it as it is written, whatever that name is a link to.
 pub fn workspace_path(text: &str, what: &str, span: Span, problems: &mut Vec<Problem>) -> Option<PathBuf> {
     let refuse = |code, message: String, help: &str| {
         Problem::at(code, span, message).label(format!("cannot be an {what}")).help(help)
@@ -15,8 +17,14 @@ pub fn workspace_path(text: &str, what: &str, span: Span, problems: &mut Vec<Pro
     let mut plain = PathBuf::new();
     for component in Path::new(text).components() {
         match component {
+            Component::Normal(name) if name.len() > LONGEST_NAME => {
+                let message = format!("{what} has a name of {} bytes in its path", name.len());
+                problems.push(refuse("bad-path", message, "a name has at most 255 bytes"));
+                return None;
+            }
             Component::Normal(name) => plain.push(name),
             Component::CurDir => {}
+            Component::ParentDir if plain.pop() => {}
             Component::ParentDir => {
                 let message = format!("{what} `{text}` leaves the project by `..`");
                 problems.push(refuse("escaping-path", message, "write it relative to the project root"));
@@ -29,30 +37,26 @@ pub fn workspace_path(text: &str, what: &str, span: Span, problems: &mut Vec<Pro
             }
         }
     }
-    let first = plain.iter().next().and_then(|name| name.to_str());
-    match first {
-        None => {
-            problems.push(refuse(
-                "reserved-path",
-                format!("{what} `{text}` is the project itself"),
-                "name a file or directory in it",
-            ));
-            None
-        }
-        Some(name) if RESERVED.contains(&name) => {
-            let message = format!("{what} `{text}` lies in `{name}/`");
-            problems.push(refuse("reserved-path", message, "that directory is not part of the workspace"));
-            None
-        }
-        Some(_) => Some(plain),
+    if plain.as_os_str().is_empty() {
+        let message = format!("{what} `{text}` is the project itself");
+        problems.push(refuse("reserved-path", message, "name a file or directory in it"));
+        return None;
     }
+    if plain.as_os_str().len() > LONGEST_PATH {
+        let message = format!("{what} has a path of {} bytes", plain.as_os_str().len());
+        problems.push(refuse("bad-path", message, "a path has at most 3072 bytes"));
+        return None;
+    }
+    Some(plain)
 }
 
 /// An output's place in the workspace.
 #[derive(Clone, Debug)]
 pub struct Claim {
-    /// Where it appears, plain.
+    /// Where it lies, links followed.
     pub path: PathBuf,
+    /// Where it appears, plain: as messages call it.
+    pub written: PathBuf,
     /// Its stage, by declaration.
     pub stage: usize,
     /// That stage's name.
@@ -84,11 +88,11 @@ impl Claims {
         claims.sort_by(|a, b| (&a.path, a.span).cmp(&(&b.path, b.span)));
         for (one, other) in nested(&claims, |claim| &claim.path) {
             let (first, second) = if one.span <= other.span { (one, other) } else { (other, one) };
-            let place = second.path.display();
-            let message = if one.path == other.path {
-                format!("two outputs appear at `{place}`")
-            } else {
-                format!("outputs `{place}` and `{}` lie within one another", first.path.display())
+            let (place, elsewhere) = (second.written.display(), first.written.display());
+            let message = match (one.path == other.path, one.written == other.written) {
+                (true, true) => format!("two outputs appear at `{place}`"),
+                (true, false) => format!("outputs `{place}` and `{elsewhere}` are one place, through a symbolic link"),
+                (false, _) => format!("outputs `{place}` and `{elsewhere}` lie within one another"),
             };
             let owner = format!("output `{}` of stage `{}`", first.port, first.stage_name);
             let problem =
@@ -136,6 +140,7 @@ mod tests {
         let span = |n: usize| Span { source: SourceId(0), start: n as u32, end: n as u32 };
         let claim = |(n, path): (usize, &&str)| Claim {
             path: PathBuf::from(path),
+            written: PathBuf::from(path),
             stage: n,
             stage_name: StageName::new(format!("s{n}")),
             port: PortName::new("o"),

@@ -18,6 +18,8 @@ pub struct Request {
     pub file: PathBuf,
     /// The project root; `None` = found from the working directory by [`find_root`].
     pub root: Option<PathBuf>,
+    /// The store's directory, where nothing of the workspace may lie; `None` = `cache` at the root.
+    pub store: Option<PathBuf>,
     /// Files of params, in order; `-S` comes after them.
     pub params: Vec<PathBuf>,
     /// `path=value` of each `-S`, in order.
@@ -66,6 +68,7 @@ impl Request {
         Request {
             file: file.into(),
             root: None,
+            store: None,
             params: Vec::new(),
             overrides: Vec::new(),
             targets: Vec::new(),

@@ -111,7 +111,10 @@ pub fn pipeline_schema(cards: &Cards) -> Result<Value, CardError> {
     schema["definitions"] = json!({
         "stage": stage,
         "wire": {"anyOf": [{"$ref": "#/definitions/one"}, {"type": "array", "items": {"$ref": "#/definitions/one"}}]},
-        "one": {"anyOf": [{"type": "string", "pattern": REFERENCE}, object(keys::INPUT, &["path"], |_| json!({"type": "string", "minLength": 1}))]},
+        "one": {"anyOf": [{"type": "string", "pattern": REFERENCE}, object(keys::INPUT, &["path"], |key| match key {
+            "follow" => json!({"type": "boolean"}),
+            _ => json!({"type": "string", "minLength": 1}),
+        })]},
         "output": {"anyOf": [{"type": "string", "minLength": 1}, output]},
     });
     Ok(schema)

@@ -2,7 +2,7 @@
 //!
 //! A snapshot is found by what was asked (file, targets, overrides, the program that planned) and believed while what it was made
 //! from stands: every file that was read has the same bytes, every variable that was looked at the same value, every workspace
-//! path that is an input is still a file or still a directory. Whatever cannot be read or does not match is no snapshot, and the
+//! path that is an input is still a file or still a directory, every link on the way leads where it led. Whatever cannot be read or does not match is no snapshot, and the
 //! pipeline is planned anew. Places of fields are left out, so `why` never uses one.
 
 use std::collections::BTreeMap;
@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::cards::Cards;
+use super::links::{Links, real};
 use super::model::{Command, InputSource, Plan, PlannedStage, StageId, Work};
 use super::overrides;
 use super::request::Request;
@@ -24,7 +25,7 @@ use crate::action::canonical::Encoder;
 use crate::spec::{PipelineName, Sources};
 
 /// Raised when a snapshot of the old form would be misread.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// Under which name the snapshot for `request` is kept. `program` identifies the engine, whose cards and rules made the plan.
 pub fn name(request: &Request, cards: &Cards, program: &[u8]) -> Digest {
@@ -33,6 +34,8 @@ pub fn name(request: &Request, cards: &Cards, program: &[u8]) -> Digest {
     encoder.bytes(request.file.as_os_str().as_encoded_bytes());
     let root = request.root.as_deref().unwrap_or(Path::new(""));
     encoder.bytes(root.as_os_str().as_encoded_bytes());
+    let store = request.store.as_deref().unwrap_or(Path::new(""));
+    encoder.bytes(store.as_os_str().as_encoded_bytes());
     encoder.count(request.params.len());
     request.params.iter().fold(&mut encoder, |e, file| e.bytes(file.as_os_str().as_encoded_bytes()));
     encoder.count(request.overrides.len());
@@ -56,6 +59,7 @@ pub fn write(plan: &Plan, request: &Request, sources: &Sources) -> Option<Vec<u8
         pipeline: &plan.pipeline,
         file: &plan.file,
         root: &plan.root,
+        links: plan.links.iter().collect(),
         stages: plan.graph.node_weights().collect(),
         edges: plan.graph.edge_references().map(|edge| (edge.source(), edge.target())).collect(),
         order: &plan.order,
@@ -74,10 +78,7 @@ pub fn read(bytes: &[u8], request: &Request, cards: &Cards) -> Option<Plan> {
         .iter()
         .all(|(path, digest)| std::fs::read(path).is_ok_and(|now| Digest::of(&now) == *digest))
         && kept.made_from.variables.iter().all(|kept| of_variable(kept.0.clone(), request) == *kept)
-        && kept.stages.iter().flat_map(|stage| &stage.inputs).all(|input| match &input.source {
-            InputSource::Path(path) => lies_as(&kept.root.join(path), input.artifact.form()),
-            InputSource::Stage { .. } => true,
-        });
+        && paths_stand(&kept);
     if !stands {
         return None;
     }
@@ -94,8 +95,8 @@ pub fn read(bytes: &[u8], request: &Request, cards: &Cards) -> Option<Plan> {
     for (from, to) in kept.edges {
         graph.add_edge(from, to, ());
     }
-    let Kept { pipeline, file, root, order, params, groups, .. } = kept;
-    Some(Plan { pipeline, file, root, graph, order, params, groups })
+    let Kept { pipeline, file, root, links, order, params, groups, .. } = kept;
+    Some(Plan { pipeline, file, root, links: links.into_iter().collect(), graph, order, params, groups })
 }
 
 /// What a plan was made from, besides what its name says.
@@ -111,6 +112,7 @@ struct Written<'a> {
     pipeline: &'a PipelineName,
     file: &'a Path,
     root: &'a Path,
+    links: Vec<(&'a PathBuf, &'a PathBuf)>,
     stages: Vec<&'a PlannedStage>,
     edges: Vec<(StageId, StageId)>,
     order: &'a [StageId],
@@ -124,6 +126,7 @@ struct Kept {
     pipeline: PipelineName,
     file: PathBuf,
     root: PathBuf,
+    links: Vec<(PathBuf, PathBuf)>,
     stages: Vec<PlannedStage<KeptWork>>,
     edges: Vec<(StageId, StageId)>,
     order: Vec<StageId>,
@@ -143,9 +146,19 @@ fn of_variable(name: String, request: &Request) -> (String, Option<Digest>) {
     (name, value)
 }
 
-fn lies_as(path: &Path, form: Form) -> bool {
-    std::fs::metadata(path).is_ok_and(|there| match form {
-        Form::File => there.is_file(),
-        Form::Dir => there.is_dir(),
-    })
+/// Whether each input still is a file or still is a directory, and the links on the way to inputs and outputs are the same. A
+/// link that has come to lie on the way to an output is found when something is published there.
+fn paths_stand(kept: &Kept) -> bool {
+    let links = Links::new(&kept.root);
+    let stand = kept.stages.iter().flat_map(|stage| &stage.inputs).all(|input| match &input.source {
+        InputSource::Path(path) => links.read(path).metadata.is_ok_and(|there| match input.artifact.form() {
+            Form::File => there.is_file(),
+            Form::Dir => there.is_dir(),
+        }),
+        InputSource::Stage { .. } => true,
+    });
+    let known: BTreeMap<&PathBuf, &PathBuf> = kept.links.iter().map(|(link, place)| (link, place)).collect();
+    stand
+        && links.followed().iter().all(|(link, place)| known.get(link) == Some(&place))
+        && kept.links.iter().all(|(link, place)| real(link) == *place)
 }

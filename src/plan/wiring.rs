@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use contract::types::Form;
 use contract::{Card, Type};
 
+use super::ground::Ground;
 use super::instances::{Named, Unit, split_reference};
 use super::interface::{Interface, Kind};
 use super::interpolate::{Interpolator, OWN_LABEL, Scope};
 use super::model::{InputSource, PlannedInput, PlannedOutput, StageId};
 use super::modules::Module;
 use super::paths::{Claims, Overlap, workspace_path};
-use crate::spec::{InputSpec, Node, PortName, Problem, Span, Spanned, Wire, suggest};
+use crate::spec::{InputSpec, LinkRule, Node, PortName, Problem, Span, Spanned, Wire, suggest};
 
 /// What every wire of a pipeline may lead to.
 #[derive(Debug)]
@@ -27,6 +28,8 @@ pub struct Wiring<'a> {
     pub by_name: &'a HashMap<String, Named>,
     /// Where outputs appear.
     pub claims: &'a Claims,
+    /// Where paths lie.
+    pub ground: &'a Ground,
     /// The project root.
     pub root: &'a Path,
 }
@@ -54,6 +57,7 @@ struct Feed {
     /// The producer's type; `None` when its kind is unknown.
     artifact: Option<Type>,
     mount: Option<PathBuf>,
+    links: LinkRule,
 }
 
 impl Wiring<'_> {
@@ -82,7 +86,7 @@ impl Wiring<'_> {
                 let port = Path::new("in").join(spec.port.value.as_str());
                 let mount = feed.mount.unwrap_or_else(|| feed.label.iter().fold(port, |port, label| port.join(label)));
                 let (port, label) = (spec.port.value.clone(), feed.label);
-                inputs.push(PlannedInput { port, label, artifact, source: feed.source, mount });
+                inputs.push(PlannedInput { port, label, artifact, source: feed.source, links: feed.links, mount });
             }
         }
         if let Kind::Card(card) = &interface.kind {
@@ -121,9 +125,9 @@ impl Wiring<'_> {
     ) -> Vec<Feed> {
         let mut one = |wire: &Wire| match wire {
             Wire::Reference(reference) => self.reference(at, reference, edges, problems),
-            Wire::Path(node) => {
+            Wire::Path(node, links) => {
                 let path = self.path(at, spec, &interpolator.expand(node, scope, problems), problems);
-                path.into_iter().collect()
+                path.map(|feed| Feed { links: *links, ..feed }).into_iter().collect()
             }
             Wire::List(..) | Wire::Broken => Vec::new(),
         };
@@ -222,24 +226,29 @@ impl Wiring<'_> {
         if let Kind::Unknown = producer.kind {
             let port = PortName::new(port.unwrap_or_default());
             let source = InputSource::Stage { stage, port };
-            return Some(Feed { label, span, is_path, source, artifact: None, mount: None });
+            let links = LinkRule::Keep;
+            return Some(Feed { label, span, is_path, source, artifact: None, mount: None, links });
         }
         let output = pick(name, producer, port, span, problems)?;
         // A command's output keeps its workspace path wherever it goes; a command at the project root finds every one there.
         let keeps = matches!(producer.kind, Kind::Command) || self.units[at].spec.sandbox == Some(false);
         let mount = keeps.then(|| output.destination.clone());
         let source = InputSource::Stage { stage, port: output.port.clone() };
-        Some(Feed { label, span, is_path, source, artifact: Some(output.artifact), mount })
+        Some(Feed { label, span, is_path, source, artifact: Some(output.artifact), mount, links: LinkRule::Keep })
     }
 
     fn path(&self, at: usize, spec: &InputSpec, node: &Node, problems: &mut Vec<Problem>) -> Option<Feed> {
         let text = node.as_text()?;
         let path = workspace_path(text, "input", node.span, problems)?;
-        if let Some(overlap) = self.claims.overlap(&path) {
-            problems.push(in_output(at, &spec.port.value, &path, node.span, &overlap));
-            return None;
+        let found = self.ground.input(&path, node.span).map_err(|problem| problems.push(*problem)).ok()?;
+        // What is written at the place of a link takes the place of that link.
+        for place in [&found.place, &self.ground.links.written(&path)] {
+            if let Some(overlap) = self.claims.overlap(place) {
+                problems.push(in_output(at, &spec.port.value, (&path, place), node.span, &overlap));
+                return None;
+            }
         }
-        let metadata = match std::fs::metadata(self.root.join(&path)) {
+        let metadata = match found.metadata {
             Ok(metadata) => metadata,
             Err(error) => {
                 let problem =
@@ -258,7 +267,8 @@ impl Wiring<'_> {
             return None;
         };
         let source = InputSource::Path(path.clone());
-        Some(Feed { label: None, span: node.span, is_path: true, source, artifact: Some(artifact), mount: Some(path) })
+        let (span, artifact, mount) = (node.span, Some(artifact), Some(path));
+        Some(Feed { label: None, span, is_path: true, source, artifact, mount, links: LinkRule::Keep })
     }
 
     /// A wire whose producer gives something else than the port accepts.
@@ -360,12 +370,13 @@ fn pick<'o>(
     }
 }
 
-fn in_output(at: usize, port: &PortName, path: &Path, span: Span, overlap: &Overlap<'_>) -> Problem {
+/// What is wrong with an input that is written as `path`, where that is the place of an output.
+fn in_output(at: usize, port: &PortName, (path, real): (&Path, &Path), span: Span, overlap: &Overlap<'_>) -> Problem {
     let place = path.display();
     let (claim, message, more) = match overlap {
         Overlap::Is(claim) => (claim, format!("`{place}` is an output of stage `{}`", claim.stage_name), String::new()),
         Overlap::Inside(claim) => {
-            let inner = path.strip_prefix(&claim.path).unwrap_or(path).display().to_string();
+            let inner = real.strip_prefix(&claim.path).unwrap_or(real).display().to_string();
             (
                 claim,
                 format!("`{place}` lies in an output of stage `{}`", claim.stage_name),

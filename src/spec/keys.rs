@@ -65,7 +65,10 @@ pub const SECRET: &[Key] = &[
 ];
 
 /// Keys of an input given as a mapping.
-pub const INPUT: &[Key] = &[key("path", "a file or directory of the workspace, relative to the project root")];
+pub const INPUT: &[Key] = &[
+    key("path", "a file or directory of the workspace, relative to the project root"),
+    key("follow", "true reads what symbolic links in the directory point at, in place of the links"),
+];
 
 /// Keys of an include given as a mapping.
 pub const INCLUDE: &[Key] =

@@ -28,7 +28,7 @@ pub use conduct::RetrySpec;
 pub use include::IncludeSpec;
 pub use name::{PipelineName, PortName, StageName};
 pub use node::{Entry, Node, NodeValue};
-pub use pipeline::{InputSpec, OutputSpec, PipelineSpec, ResourcesSpec, StageSpec, Variable, Wire};
+pub use pipeline::{InputSpec, LinkRule, OutputSpec, PipelineSpec, ResourcesSpec, StageSpec, Variable, Wire};
 pub use problem::{Invalid, Problem};
 pub use secrets::{SecretPlace, SecretSpec, SecretUse};
 pub use span::{Location, Source, SourceId, Sources, Span, Spanned};

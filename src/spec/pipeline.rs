@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use contract::Type;
+use serde::{Deserialize, Serialize};
 
 use super::conduct::RetrySpec;
 use super::include::IncludeSpec;
@@ -83,11 +84,28 @@ pub enum Wire {
     /// `stage` or `stage.port`.
     Reference(Spanned<String>),
     /// `{path: data/x.txt}`; may hold interpolations.
-    Path(Node),
+    Path(Node, LinkRule),
     /// Several, in their order.
     List(Vec<Wire>, Span),
     /// Something that a problem was reported for.
     Broken,
+}
+
+/// What becomes of symbolic links in an input directory. It changes what is read, and so the digest of the input, and nothing else.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LinkRule {
+    /// They stay links, and one that leads out of the directory is refused.
+    #[default]
+    Keep,
+    /// `follow: true`: they are what they point at.
+    Follow,
+}
+
+impl LinkRule {
+    /// Whether links stay links: nearly always, so that a kept plan leaves it out.
+    pub fn is_keep(&self) -> bool {
+        *self == LinkRule::Keep
+    }
 }
 
 /// One entry of `out:`.

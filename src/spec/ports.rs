@@ -5,7 +5,7 @@ use contract::Type;
 use super::keys::{self, mapping};
 use super::name::PortName;
 use super::node::{Entry, Node, NodeValue};
-use super::pipeline::{InputSpec, OutputSpec, Variable, Wire};
+use super::pipeline::{InputSpec, LinkRule, OutputSpec, Variable, Wire};
 use super::problem::Problem;
 use super::read::{check_name, word};
 use super::span::Spanned;
@@ -36,8 +36,10 @@ fn wire(name: &str, node: &Node, problems: &mut Vec<Problem>) -> Wire {
         NodeValue::Broken => Wire::Broken,
         NodeValue::Map(_) => {
             let what = format!("input `{name}`");
-            path(node, keys::known(node, keys::INPUT, &what, problems), &what, problems)
-                .map_or(Wire::Broken, |node| Wire::Path(node.clone()))
+            let known = keys::known(node, keys::INPUT, &what, problems);
+            let follow = known.iter().find(|(key, _)| *key == "follow").map(|(_, entry)| &entry.value);
+            let links = follow.map_or(LinkRule::Keep, |node| link_rule(node, &what, problems));
+            path(node, known, &what, problems).map_or(Wire::Broken, |node| Wire::Path(node.clone(), links))
         }
         // An instance of a matrix names its fellow of another one by `[${matrix}]`; nothing else is put into a reference.
         NodeValue::Text(text) if text.contains("[${matrix}]") && text.matches("${").count() == 1 => {
@@ -49,6 +51,18 @@ fn wire(name: &str, node: &Node, problems: &mut Vec<Problem>) -> Wire {
             let problem = Problem::at("wrong-type", node.span, message);
             problems.push(problem.help("write `stage.port`, `stage`, {path: data/file}, or a list of these"));
             Wire::Broken
+        }
+    }
+}
+
+fn link_rule(node: &Node, what: &str, problems: &mut Vec<Problem>) -> LinkRule {
+    match &node.value {
+        NodeValue::Bool(true) => LinkRule::Follow,
+        NodeValue::Bool(false) | NodeValue::Broken => LinkRule::Keep,
+        _ => {
+            let message = format!("`follow` of {what} must be `true` or `false`, found {}", node.describe());
+            problems.push(Problem::at("wrong-type", node.span, message).label("not possible"));
+            LinkRule::Keep
         }
     }
 }

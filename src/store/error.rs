@@ -86,7 +86,7 @@ pub enum StoreErrorKind {
         found: &'static str,
     },
     /// A symbolic link that leaves its directory.
-    #[error("the symbolic link to {} leaves its directory or is not in plain form; copy what it points to instead", target.display())]
+    #[error("the symbolic link to {} leaves its directory or is not in plain form", target.display())]
     EscapingLink {
         /// Where it points.
         target: PathBuf,
@@ -102,6 +102,29 @@ pub enum StoreErrorKind {
     ContainsStore {
         /// The store's directory.
         store: PathBuf,
+    },
+    /// A symbolic link that is to be followed and points at nothing.
+    #[error("the symbolic link to {} points at nothing; mend it or remove it", target.display())]
+    DanglingLink {
+        /// Where it points.
+        target: PathBuf,
+    },
+    /// Symbolic links that are to be followed come back to where they began.
+    #[error("symbolic links lead from here back to here; remove one of them, or read less of the directory")]
+    CircularLink,
+    /// Symbolic links that are to be followed lead to too much.
+    #[error("with its symbolic links followed it holds more than {most} files; read less of it")]
+    TooManyFollowed {
+        /// How many are read at most.
+        most: usize,
+    },
+    /// A link on the way leads where nothing of the project may be written.
+    #[error("a symbolic link on the way leads to {}, {why}; remove the link and run again", to.display())]
+    LeadsAway {
+        /// Where it leads.
+        to: PathBuf,
+        /// Why that is no place for it.
+        why: String,
     },
     /// Something of the same name stands where something new must go.
     #[error("something is there already; move it away and run again")]

@@ -12,11 +12,12 @@ use rustix::fs::FileType;
 use super::adopt::require_form;
 use super::check::Content;
 use super::error::{At, StoreErrorKind};
+use super::follow::{LinksIn, walk_with};
 use super::model::Artifact;
 use super::removal::remove_tree;
 use super::stamp::Stamp;
 use super::tree::{describe, require_depth};
-use super::walk::{Found, walk};
+use super::walk::Found;
 use super::{Presence, Store, StoreError, hash, seal};
 
 /// How often a file that changes under the reader is read again.
@@ -25,39 +26,44 @@ const ATTEMPTS: u32 = 3;
 impl Store {
     /// What the file or directory at `path` is, without asking whether the store still has it: where the memo knows, one `stat`
     /// a file and no more. What it does not know is ingested. Enough for a key; before a program reads it, ingest it.
-    pub fn identify(&self, path: &Path, form: Form) -> Result<Artifact, StoreError> {
+    pub fn identify(&self, path: &Path, form: Form, links: LinksIn<'_>) -> Result<Artifact, StoreError> {
         let stamp = Stamp::following(path).at(path)?;
         require_form(path, &stamp, form)?;
         let known = match form {
             Form::File => self.known(&stamp).map(Artifact::from),
             Form::Dir => {
-                let found = walk(path)?;
+                let found = walk_with(path, links)?;
                 require_depth(path, &found, self.root())?;
-                self.known_dir(path, &found)?
+                self.known_dir(path, &found, links)?
             }
         };
-        match known.map_or_else(|| self.ingest(path, form), Ok) {
+        match known.map_or_else(|| self.ingest_with(path, form, links), Ok) {
             // What it is can be told all the same; whoever needs it in the store hears that then.
-            Err(StoreError { kind: StoreErrorKind::Unwritable { .. }, .. }) => self.described(path, form),
+            Err(StoreError { kind: StoreErrorKind::Unwritable { .. }, .. }) => self.described(path, form, links),
             result => result,
         }
     }
 
     /// Copies the file or directory at `path` into the store. A symbolic link at `path` itself is followed.
     pub fn ingest(&self, path: &Path, form: Form) -> Result<Artifact, StoreError> {
+        self.ingest_with(path, form, LinksIn::Kept)
+    }
+
+    /// As [`Store::ingest`]; `links` says what becomes of symbolic links in a directory.
+    pub fn ingest_with(&self, path: &Path, form: Form, links: LinksIn<'_>) -> Result<Artifact, StoreError> {
         let stamp = Stamp::following(path).at(path)?;
         require_form(path, &stamp, form)?;
         match form {
             Form::File => self.ingest_file(path, &stamp),
             Form::Dir => {
                 for _ in 1..ATTEMPTS {
-                    match self.ingest_dir(path) {
+                    match self.ingest_dir(path, links) {
                         // Something in it vanished since it was listed.
                         Err(error) if matches!(error.kind, StoreErrorKind::NotFound) && error.path != path => {}
                         result => return result,
                     }
                 }
-                self.ingest_dir(path)
+                self.ingest_dir(path, links)
             }
         }
     }
@@ -76,16 +82,16 @@ impl Store {
         self.install_blob(&copy, content)
     }
 
-    fn ingest_dir(&self, path: &Path) -> Result<Artifact, StoreError> {
+    fn ingest_dir(&self, path: &Path, links: LinksIn<'_>) -> Result<Artifact, StoreError> {
         let real = fs::canonicalize(path).at(path)?;
         // A store that was never written to has no directory yet.
         let store = fs::canonicalize(self.root()).unwrap_or_else(|_| self.root().to_owned());
         if store.starts_with(&real) {
             return Err(StoreError::new(path, StoreErrorKind::ContainsStore { store }));
         }
-        let found = walk(path)?;
+        let found = walk_with(path, links)?;
         require_depth(path, &found, self.root())?;
-        if let Some(artifact) = self.known_dir(path, &found)?
+        if let Some(artifact) = self.known_dir(path, &found, links)?
             && self.check(&artifact)? == Presence::Present
         {
             return Ok(artifact);
@@ -118,11 +124,14 @@ impl Store {
     }
 
     /// The artifact of a directory of which the memo knows every file.
-    fn known_dir(&self, path: &Path, found: &[Found]) -> Result<Option<Artifact>, StoreError> {
+    fn known_dir(&self, path: &Path, found: &[Found], links: LinksIn<'_>) -> Result<Option<Artifact>, StoreError> {
         let root = File::open(path).at(path)?;
         let mut contents = Vec::new();
         for file in found.iter().filter(|found| found.file_type == FileType::RegularFile) {
-            let stamp = Stamp::below(&root, file.path()).at(path)?;
+            let stamp = match links {
+                LinksIn::Kept => Stamp::below(&root, file.path()).at(path)?,
+                LinksIn::Followed(_) => Some(Stamp::following(&path.join(file.path())).at(path)?),
+            };
             let Some(content) = stamp.and_then(|stamp| self.known(&stamp)) else { return Ok(None) };
             contents.push((&file.path, content));
         }
@@ -196,11 +205,11 @@ impl Store {
     }
 
     /// What the file or directory at `path` is, read but not copied.
-    pub(super) fn described(&self, path: &Path, form: Form) -> Result<Artifact, StoreError> {
+    pub(super) fn described(&self, path: &Path, form: Form, links: LinksIn<'_>) -> Result<Artifact, StoreError> {
         match form {
             Form::File => Ok(self.hash_stable(path)?.into()),
             Form::Dir => {
-                let found = walk(path)?;
+                let found = walk_with(path, links)?;
                 Ok(describe(path, &found, |file| self.hash_stable(&path.join(file.path())))?.artifact().0)
             }
         }

@@ -8,6 +8,7 @@
 //!   and [`recover`], which takes back from the workspace what was lost. [`inventory`]: what there is. [`hold`]: who uses it.
 //! - [`marker`]: what makes a directory a store; no other is touched. [`removal`]: how what programs leave goes.
 //! - [`open`] and [`mend`]: what lies where something else belongs. [`kept`]: the checksums of small files.
+//! - [`survey`]: whether something could be taken in, without reading it.
 //! - [`seal`] and [`memo`]: why that needs no reading. [`lock`]: one execution an action. [`rooms`]: directories for a run.
 //!
 //! Everything is blocking and may be called from any thread. Objects are written before the record that names them, by one
@@ -19,6 +20,7 @@ mod check;
 mod collect;
 mod copy_out;
 mod error;
+mod follow;
 mod hash;
 mod hold;
 mod ingest;
@@ -49,6 +51,7 @@ mod scratch;
 mod scrub;
 mod seal;
 mod stamp;
+mod survey;
 mod swap;
 mod tree;
 mod vacate;
@@ -62,6 +65,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub use check::Presence;
 pub use collect::{Collected, Doomed, Keep, Limits, Mode, UserRoom};
 pub use error::{StoreError, StoreErrorKind};
+pub use follow::LinksIn;
 pub use hold::Hold;
 pub use inventory::{ROOMS, Room};
 pub use kept::{Chain, Kept, open_document, seal_document};

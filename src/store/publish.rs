@@ -41,19 +41,37 @@ impl Store {
     /// Makes `destination` in the workspace hold `artifact`, which must be in the store. What is in the way and not of our
     /// making is moved into the directory `displaced`, or beside where that is on another filesystem.
     pub fn publish(&self, artifact: &Artifact, destination: &Path, displaced: &Path) -> Result<Published, StoreError> {
+        self.publish_if(artifact, destination, displaced, &|| Ok(()))
+    }
+
+    /// As [`Store::publish`]; `may` is asked before anything is changed there.
+    pub fn publish_if(
+        &self,
+        artifact: &Artifact,
+        destination: &Path,
+        displaced: &Path,
+        may: &dyn Fn() -> Result<(), StoreError>,
+    ) -> Result<Published, StoreError> {
         for _ in 1..ATTEMPTS {
-            match self.publish_once(artifact, destination, displaced) {
+            match self.publish_once(artifact, destination, displaced, may) {
                 // Another run published there after the look: what stands there now is to be looked at.
                 // Or it vanished since.
                 Err(error) if matches!(error.kind, StoreErrorKind::Occupied | StoreErrorKind::NotFound) => {}
                 result => return result,
             }
         }
-        self.publish_once(artifact, destination, displaced)
+        self.publish_once(artifact, destination, displaced, may)
     }
 
-    fn publish_once(&self, artifact: &Artifact, destination: &Path, displaced: &Path) -> Result<Published, StoreError> {
+    fn publish_once(
+        &self,
+        artifact: &Artifact,
+        destination: &Path,
+        displaced: &Path,
+        may: &dyn Fn() -> Result<(), StoreError>,
+    ) -> Result<Published, StoreError> {
         let Some(there) = Stamp::of(destination).at(destination)? else {
+            may()?;
             self.place_new(artifact, destination)?;
             return Ok(Published::Placed);
         };
@@ -61,6 +79,9 @@ impl Store {
             Shape::File { executable } => self.standing_file(artifact, executable, destination, &there)?,
             Shape::Dir { .. } => self.standing_dir(artifact, destination, &there)?,
         };
+        if !matches!(standing, Standing::Same) {
+            may()?;
+        }
         match standing {
             Standing::Same => Ok(Published::Unchanged),
             Standing::Ours => self.exchange(artifact, destination, &there, displaced),

@@ -5,6 +5,7 @@ use std::path::Path;
 use contract::types::Form;
 
 use super::error::At;
+use super::follow::LinksIn;
 use super::stamp::Stamp;
 use super::{Artifact, Presence, Shape, Store, StoreError};
 
@@ -20,7 +21,7 @@ impl Store {
             }
             Shape::Dir { .. } => (stamp.is_dir(), Form::Dir),
         };
-        if !alike || self.described(path, form)? != *artifact {
+        if !alike || self.described(path, form, LinksIn::Kept)? != *artifact {
             return Ok(false);
         }
         match self.ingest(path, form) {

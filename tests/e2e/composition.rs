@@ -100,7 +100,7 @@ fn a_matrix_is_an_instance_a_combination_and_is_gathered_in_order() {
     project.write("data/x.txt", "x\n");
     let report = project.run_json(&[], 0);
     assert_eq!(report["stages"].as_object().unwrap().len(), 10);
-    assert_eq!(project.read("out/all.txt"), "got:2 1.0\ngot:2 x\ngot:3 1.0\ngot:3 x\n");
+    assert_eq!(project.read("out/all.txt"), "got:2 1e0\ngot:2 x\ngot:3 1e0\ngot:3 x\n");
     assert_eq!(project.read("out/some/base=2,scale=x.txt"), "2 x\n");
     assert_eq!(project.read("out/some/x.txt"), "x\n");
     // One value more: its instances and what gathers them, nothing else.

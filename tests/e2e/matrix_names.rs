@@ -4,7 +4,7 @@ use crate::project::Project;
 
 fn names(matrix: &str, words: &[&str]) -> Vec<String> {
     let project = Project::with_pipeline(&format!(
-        "pipeline: m\nstages:\n  each: {{uses: command, matrix: {matrix}, run: \"echo x > ${{out.o}}; exit ${{CODE:-0}}\", out: {{o: \"out/${{matrix}}.txt\"}}, env: [CODE], retry: {{attempts: 2, backoff: 1ms}}}}\n"
+        "pipeline: m\nstages:\n  each: {{uses: command, matrix: {matrix}, run: \"echo x > ${{out.o}}; exit $CODE\", out: {{o: \"out/${{matrix}}.txt\"}}, env: [CODE], retry: {{attempts: 2, backoff: 1ms}}}}\n"
     ));
     let mut command = project.command(&[&["run", "p.yaml", "--json"], words].concat());
     let ran = command.env("CODE", if words.is_empty() { "0" } else { "1" }).output().unwrap();

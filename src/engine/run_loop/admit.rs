@@ -18,9 +18,9 @@ use crate::backend::{Cancel, Control};
 use crate::engine::execute::Execution;
 use crate::engine::learned::Learned;
 use crate::engine::ready::Rank;
-use crate::engine::resolve::{self, Sources};
+use crate::engine::resolve::{self, Sources, Unresolved};
 use crate::engine::wanted::{Wanted, wanted};
-use crate::engine::{EngineError, FailureReport, GovernorDecision, RunEvent, hits};
+use crate::engine::{EngineError, FailureReport, GovernorDecision, RunEvent, fault, hits};
 use crate::governor::{Admission, Reason, Request};
 use crate::plan::{Plan, StageId};
 
@@ -112,12 +112,20 @@ impl RunLoop<'_> {
             Wanted::NotYet(producer) => return Err(EngineError::unready(&shared.plan, stage, producer)),
         }
         // Every producer of a ready stage is done, so its inputs are known; to go on without it would look like success.
-        let resolved = resolve::resolve(&shared.plan, stage, &self.known, &shared.store, Sources::Ingested)?;
-        let resolved = resolved.map_err(|producer| EngineError::unready(&shared.plan, stage, producer))?;
+        let resolved = match resolve::resolve(&shared.plan, stage, &self.known, &shared.store, Sources::Ingested)? {
+            Ok(resolved) => resolved,
+            Err(Unresolved::WaitsFor(producer)) => return Err(EngineError::unready(&shared.plan, stage, producer)),
+            Err(Unresolved::Refused(failure)) => {
+                self.refuse(stage, failure);
+                return Ok(false);
+            }
+        };
         self.tally.resolved(stage, &resolved);
         if let Some(record) = hits::look_up(&shared, stage, &resolved, self.observer)? {
-            let outcome = hits::restore(&shared, stage, &record, self.observer)?;
-            self.settle(stage, outcome, &record, begun.elapsed().as_secs_f64());
+            match fault::split(hits::restore(&shared, stage, &record, self.observer))? {
+                Ok(outcome) => self.settle(stage, outcome, &record, begun.elapsed().as_secs_f64()),
+                Err(failure) => self.refuse(stage, failure),
+            }
             return Ok(false);
         }
         if let Some(failure) = self.lack_of_gpus(stage) {

@@ -12,6 +12,7 @@ use super::{Ended, RunLoop};
 use crate::backend::Cancel;
 use crate::engine::attempts::Sequel;
 use crate::engine::execute::{Ending, Execution, Failed};
+use crate::engine::fault::Fault;
 use crate::engine::resolve::Resolved;
 use crate::engine::wanted::behind;
 use crate::engine::{EngineError, FailedAttempt, FailureReport, OnFailure, RunEvent, StageOutcome, hits};
@@ -31,16 +32,29 @@ impl RunLoop<'_> {
         }
         let seconds = begun.elapsed().as_secs_f64();
         let settled = match result {
-            Ok(Ending::Ran { record, differing }) => self.ran(stage, &record, differing, seconds),
-            Ok(Ending::Appeared(record)) => self.appeared(stage, &record, seconds),
+            Ok(Ending::Ran { record, differing }) => {
+                self.ran(stage, &record, differing, seconds).map_err(|f| (f, record))
+            }
+            Ok(Ending::Appeared(record)) => self.appeared(stage, &record, seconds).map_err(|f| (f, record)),
             Ok(Ending::Failed(failed)) => return self.failed(stage, resolved, *failed, seconds),
             Ok(Ending::Interrupted) if requeued && self.cancel == Cancel::No => return self.hold(stage, resolved),
             Ok(Ending::Interrupted) => return self.interrupted(stage, resolved, seconds),
-            Err(error) => Err(error),
+            Err(error) => {
+                self.leave(&resolved);
+                return self.break_off(error);
+            }
         };
-        self.leave(&resolved);
-        if let Err(error) = settled {
-            self.break_off(error);
+        match settled {
+            Ok(()) => self.leave(&resolved),
+            // Its record stays: once there is room for the outputs it is a hit.
+            Err((Fault::Stage(failure), record)) => {
+                let failed = Failed { failure, usage: record.usage, directory: None };
+                self.failed(stage, resolved, failed, seconds);
+            }
+            Err((Fault::Engine(error), _)) => {
+                self.leave(&resolved);
+                self.break_off(error);
+            }
         }
     }
 
@@ -60,13 +74,7 @@ impl RunLoop<'_> {
         }
     }
 
-    fn ran(
-        &mut self,
-        stage: StageId,
-        record: &Record,
-        differing: Vec<String>,
-        seconds: f64,
-    ) -> Result<(), EngineError> {
+    fn ran(&mut self, stage: StageId, record: &Record, differing: Vec<String>, seconds: f64) -> Result<(), Fault> {
         if !differing.is_empty() {
             let name = self.stage(stage).name.clone();
             self.observer.on(&RunEvent::NotReproducible { stage: name, outputs: differing });
@@ -76,7 +84,7 @@ impl RunLoop<'_> {
         Ok(())
     }
 
-    fn appeared(&mut self, stage: StageId, record: &Record, seconds: f64) -> Result<(), EngineError> {
+    fn appeared(&mut self, stage: StageId, record: &Record, seconds: f64) -> Result<(), Fault> {
         let outcome = hits::restore(self.shared, stage, record, self.observer)?;
         self.settle(stage, outcome, record, seconds);
         Ok(())

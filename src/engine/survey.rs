@@ -1,0 +1,86 @@
+//! What would fail a stage before it runs, as far as it can be seen without running or storing anything: behind `pipe check`. In a run
+//! each of these is the failure of one stage, and others go on.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Access, AtFlags, CWD};
+
+use super::{bounds, fault};
+use crate::plan::{InputSource, Plan, PlannedStage};
+use crate::spec::{LinkRule, Problem, Sources, Span};
+use crate::store::{LinksIn, Store, StoreErrorKind};
+
+/// The problems of the files that the stages of `plan` read, and of the places where they write. `sources` is what the plan was
+/// made from.
+pub fn problems(plan: &Plan, store: &Store, sources: &Sources) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let off_limits = bounds::off_limits(plan, store);
+    // Instances of a matrix mostly read the same.
+    let mut seen = HashSet::new();
+    for stage in plan.graph.node_weights() {
+        for input in &stage.inputs {
+            let InputSource::Path(path) = &input.source else { continue };
+            let refuses = |place: &Path| bounds::refusal(&off_limits, place);
+            let links = match input.links {
+                LinkRule::Keep => LinksIn::Kept,
+                LinkRule::Follow => LinksIn::Followed(&refuses),
+            };
+            let span = place(stage, "in", input.port.as_str(), sources);
+            if !seen.insert((span, path)) {
+                continue;
+            }
+            let Err(error) = store.survey(&plan.root.join(path), input.artifact.form(), links) else { continue };
+            let inside =
+                fault::shortened(&error.path.strip_prefix(&plan.root).unwrap_or(&error.path).to_string_lossy());
+            let message = format!("input `{}` cannot be read: {inside}: {}", input.port, error.kind);
+            let help = matches!(error.kind, StoreErrorKind::EscapingLink { .. })
+                .then(|| format!("write {{path: {}, follow: true}} to read what links point at", path.display()));
+            problems.push(at(span, "unreadable-input", message).maybe_help(help));
+        }
+        for output in &stage.outputs {
+            let Some((above, why)) = obstacle(&plan.root, &output.destination) else { continue };
+            let place = place(stage, "out", output.port.as_str(), sources);
+            let message = format!(
+                "output `{}` cannot be put at {}: {} {why}",
+                output.port,
+                output.destination.display(),
+                above.display()
+            );
+            problems.push(at(place, "blocked-output", message).help("give it another path, or make room there"));
+        }
+    }
+    problems.sort_by_key(|problem| problem.span);
+    problems.dedup_by(|one, other| one.span == other.span && one.message == other.message);
+    problems
+}
+
+/// What stands in the way of making something at `destination`, and why.
+fn obstacle(root: &Path, destination: &Path) -> Option<(PathBuf, &'static str)> {
+    let above = destination.ancestors().skip(1).find(|above| root.join(above).symlink_metadata().is_ok())?;
+    let full = root.join(above);
+    let shown = if above.as_os_str().is_empty() { full.clone() } else { above.to_owned() };
+    if !full.is_dir() {
+        return Some((shown, "is not a directory"));
+    }
+    let writable = rustix::fs::accessat(CWD, &full, Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS);
+    writable.is_err().then_some((shown, "cannot be written to"))
+}
+
+/// Where a port of `stage` was written, or the stage itself.
+fn place(stage: &PlannedStage, side: &str, port: &str, sources: &Sources) -> Option<Span> {
+    match stage.places.get(&format!("{side}.{port}")) {
+        Some(location) => sources.span(location, port.len()),
+        None => {
+            let name = stage.name.as_str().split('[').next().unwrap_or_default();
+            sources.span(&stage.location, name.rsplit('/').next().unwrap_or_default().len())
+        }
+    }
+}
+
+fn at(span: Option<Span>, code: &'static str, message: String) -> Problem {
+    match span {
+        Some(span) => Problem::at(code, span, message).label("would fail here"),
+        None => Problem::general(code, message),
+    }
+}

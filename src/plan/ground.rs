@@ -1,0 +1,102 @@
+//! Where the stages of a pipeline may not write, links followed: the store, git's directory, the files that say what is to be done, and
+//! whatever lies outside of the project.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::cards::Cards;
+use super::links::{Found, Links, both};
+use super::overrides;
+use super::request::{CONFIG, Request};
+use crate::spec::{Problem, Sources, Span};
+
+/// Git's directory, at the project root.
+const GIT: &str = ".git";
+
+/// The ground on which the paths of a plan lie.
+#[derive(Debug)]
+pub struct Ground {
+    /// Where each of them really lies.
+    pub links: Links,
+    /// The store's directory, and where a link to it lies.
+    store: [PathBuf; 2],
+    /// Files that no output may touch, with what they are.
+    files: BTreeMap<PathBuf, String>,
+}
+
+impl Ground {
+    /// That of the project at `root`. `sources` is everything that was read.
+    pub fn new(request: &Request, root: &Path, cards: &Cards, sources: &Sources) -> Ground {
+        let links = Links::new(root);
+        let store = both(request.store.as_deref().unwrap_or(&root.join("cache")));
+        let mut files = BTreeMap::new();
+        let mut add = |path: &Path, what: String| files.extend(both(path).map(|place| (place, what.clone())));
+        add(&links.root().join(CONFIG), format!("the settings, {CONFIG}"));
+        for path in cards.files() {
+            add(&path, format!("the card's file {}", path.display()));
+        }
+        for source in sources.all().filter(|source| source.path != Path::new(overrides::SOURCE)) {
+            // Read before, so it has an absolute name.
+            let path = std::path::absolute(&source.path).unwrap_or_else(|_| source.path.clone());
+            add(&path, format!("the pipeline's file {}", source.path.display()));
+        }
+        Ground { links, store, files }
+    }
+
+    /// Where the output at `path` comes to lie, or the problem with it.
+    pub fn output(&self, path: &Path, span: Span) -> Result<PathBuf, Box<Problem>> {
+        let place = self.links.written(path);
+        let refuse = |code, why: String, help: &str| {
+            let through = if self.is_plain(path, &place) { "" } else { ", through a symbolic link" };
+            let message = format!("output `{}` {why}{through}", path.display());
+            Err(Box::new(Problem::at(code, span, message).label("cannot be an output").help(help)))
+        };
+        if let Some(why) = self.reserved(&place) {
+            return refuse("reserved-path", why, "that directory is not part of the workspace");
+        }
+        if !place.starts_with(self.links.root()) {
+            let why = format!("leads out of the project, to {}", place.display());
+            return refuse("escaping-path", why, "write it to a directory of the project, or remove the link");
+        }
+        if let Some((_, what)) = self.files.range(place.clone()..).next().filter(|(file, _)| file.starts_with(&place)) {
+            let verb = if self.files.contains_key(&place) { "is" } else { "contains" };
+            return refuse("reserved-path", format!("{verb} {what}"), "give it a path of its own");
+        }
+        match place.ancestors().find_map(|above| self.files.get(above)) {
+            Some(what) => refuse("reserved-path", format!("lies in {what}"), "give it a path of its own"),
+            None => Ok(place),
+        }
+    }
+
+    /// What the input at `path` is and where it lies, or the problem with it.
+    pub fn input(&self, path: &Path, span: Span) -> Result<Found, Box<Problem>> {
+        let found = self.links.read(path);
+        match self.reserved(&found.place) {
+            None => Ok(found),
+            Some(why) => {
+                let through = if self.is_plain(path, &found.place) { "" } else { ", through a symbolic link" };
+                let message = format!("input `{}` {why}{through}", path.display());
+                let problem = Problem::at("reserved-path", span, message).label("cannot be an input");
+                Err(Box::new(problem.help("that directory is not part of the workspace")))
+            }
+        }
+    }
+
+    /// Whether no link lies on the way.
+    pub fn is_plain(&self, path: &Path, place: &Path) -> bool {
+        self.links.root().join(path) == place
+    }
+
+    fn reserved(&self, place: &Path) -> Option<String> {
+        for store in &self.store {
+            let shown = store.strip_prefix(self.links.root()).unwrap_or(store).display();
+            if place.starts_with(store) {
+                return Some(format!("lies in the store, {shown}"));
+            }
+            if store.starts_with(place) {
+                return Some(format!("contains the store, {shown}"));
+            }
+        }
+        place.starts_with(self.links.root().join(GIT)).then(|| format!("lies in `{GIT}/`"))
+    }
+}
