@@ -9,6 +9,7 @@ use super::failure::Failure;
 use super::project::Project;
 use super::{Exit, output};
 use crate::plan::request::CONFIG;
+use crate::report::clean::cell;
 use crate::report::style::Color;
 
 /// `pipe config`.
@@ -77,7 +78,7 @@ fn file(project: &Project) -> Option<std::path::PathBuf> {
 fn written(value: &Value) -> String {
     match value {
         Value::Null => "automatic".to_owned(),
-        Value::String(text) => text.clone(),
+        Value::String(text) => cell(text).into_owned(),
         Value::Array(items) => format!("[{}]", items.iter().map(written).collect::<Vec<_>>().join(", ")),
         other => other.to_string(),
     }

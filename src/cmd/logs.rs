@@ -1,6 +1,6 @@
 //! `pipe logs`: what a stage said. A stage that was served from the store said it in the run that made its record.
 
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{IsTerminal, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use super::made::{self, Where, WhereArguments};
 use super::project::Project;
 use super::{Exit, output};
 use crate::engine::history::{Entry, History, JOURNAL, OpenRun, log_path};
+use crate::report::clean;
 use crate::store::{Store, open_file, read_kept};
 
 /// How often a log that is being written is looked at.
@@ -24,6 +25,11 @@ Examples:
   pipe logs model                  its last execution, also when a run goes on
   pipe logs model --follow         go on printing until the stage ends
   pipe logs model --run last~1     of an earlier run
+  pipe logs model --raw            with its colours, on a terminal too
+  pipe logs model | less           as the stage wrote it
+
+On a terminal, characters that would act on it are shown as \\x1b or \\u{202e}; --raw sends them as they are. A pipe or a file
+gets every byte as the stage wrote it.
 
 A stage that was served from the store shows the log of the run that made what it gave.")]
 pub struct LogsArguments {
@@ -35,6 +41,9 @@ pub struct LogsArguments {
     pub follow: bool,
     #[command(flatten)]
     pub place: WhereArguments,
+    /// Send every byte as the stage wrote it, to a terminal too.
+    #[arg(long, conflicts_with = "json")]
+    pub raw: bool,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
@@ -51,7 +60,7 @@ pub fn run(arguments: &LogsArguments) -> Result<Exit, Failure> {
         if arguments.follow {
             refuse_within(run, &arguments.stage)?;
         }
-        if arguments.follow && follow(&store, run, &arguments.stage, &log)? {
+        if arguments.follow && follow(&store, run, arguments, &log)? {
             return Ok(Exit::Success);
         }
         if log.is_file() {
@@ -92,7 +101,9 @@ fn print(arguments: &LogsArguments, run: &str, log: &Path) -> Result<Exit, Failu
         let text = String::from_utf8_lossy(&bytes);
         output::document(&serde_json::json!({"stage": arguments.stage, "run": run, "path": log, "text": text}));
     } else {
-        output::bytes(&bytes);
+        let mut print = Printer::new(arguments);
+        print.bytes(&bytes);
+        print.end();
     }
     Ok(Exit::Success)
 }
@@ -107,8 +118,36 @@ fn refuse_within(run: &str, stage: &str) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Prints a log in pieces.
+struct Printer {
+    /// Makes it harmless; absent where it is wanted as it is.
+    clean: Option<clean::Bytes>,
+}
+
+impl Printer {
+    fn new(arguments: &LogsArguments) -> Printer {
+        let looked_at = !arguments.raw && std::io::stdout().is_terminal();
+        Printer { clean: looked_at.then(clean::Bytes::default) }
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        match &mut self.clean {
+            Some(clean) => output::text(&clean.feed(bytes)),
+            None => output::bytes(bytes),
+        }
+    }
+
+    fn end(self) {
+        if let Some(clean) = self.clean {
+            output::text(&clean.finish());
+        }
+    }
+}
+
 /// Prints the log as it grows until the stage or its run ends; `false` when the stage never wrote one.
-fn follow(store: &Store, run: &str, stage: &str, log: &Path) -> Result<bool, Failure> {
+fn follow(store: &Store, run: &str, arguments: &LogsArguments, log: &Path) -> Result<bool, Failure> {
+    let stage = arguments.stage.as_str();
+    let mut print = Printer::new(arguments);
     let history = History::open(store);
     let mut journal = Tail::new(&store.run_dir(run).join(JOURNAL));
     let mut tail = Tail::new(log);
@@ -118,8 +157,9 @@ fn follow(store: &Store, run: &str, stage: &str, log: &Path) -> Result<bool, Fai
         let runs = history.state(run) == OpenRun::Running;
         events.extend(journal.read().map_err(|e| broken(&journal.path, e))?);
         let ended = !runs || has_ended(&mut events, stage);
-        output::bytes(&tail.read().map_err(|e| broken(log, e))?);
+        print.bytes(&tail.read().map_err(|e| broken(log, e))?);
         if ended {
+            print.end();
             return Ok(log.is_file());
         }
         std::thread::sleep(LOOK_EVERY);

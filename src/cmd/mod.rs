@@ -25,6 +25,7 @@ mod show;
 mod stages;
 mod why;
 
+use std::borrow::Cow;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -33,9 +34,14 @@ use arguments::{Cli, Verb};
 pub use exit::Exit;
 use failure::Failure;
 
+use crate::report::clean;
+
 /// Runs the command that the arguments name.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(refusal) => return refuse(&refusal),
+    };
     project::heed(cli.flags());
     let json = cli.verb.wants_json();
     let result = match cli.verb {
@@ -68,4 +74,16 @@ fn repairs() {
     for line in crate::store::repairs() {
         output::errors(&format!("note: {line}\n"));
     }
+}
+
+/// Prints help, the version, or what is wrong with the arguments, which may repeat a word of them.
+fn refuse(refusal: &clap::Error) -> ExitCode {
+    let spoken = std::env::args_os().any(|word| matches!(clean::cell(&word.to_string_lossy()), Cow::Owned(_)));
+    if spoken && refusal.use_stderr() {
+        output::errors(&refusal.render().to_string());
+    } else {
+        // Nobody is left to tell where it cannot be printed.
+        let _ = refusal.print();
+    }
+    ExitCode::from(u8::try_from(refusal.exit_code()).unwrap_or(2))
 }

@@ -4,9 +4,11 @@
 
 use std::io::Write;
 
-/// Writes text to standard output.
+use crate::report::clean;
+
+/// Writes text to standard output. What stages, files and users put into it does not act on a terminal.
 pub fn text(text: &str) {
-    bytes(text.as_bytes());
+    bytes(clean::screen(text).as_bytes());
 }
 
 /// Writes what programs said, as they said it, to standard output.
@@ -20,11 +22,11 @@ pub fn bytes(bytes: &[u8]) {
 pub fn document(value: &impl serde::Serialize) {
     let mut line = serde_json::to_string_pretty(value).expect("reports are plain data");
     line.push('\n');
-    text(&line);
+    bytes(clean::json(&line).as_bytes());
 }
 
-/// Writes text to standard error.
+/// Writes text to standard error, as [`text`] does.
 pub fn errors(text: &str) {
     // As above.
-    let _ = std::io::stderr().write_all(text.as_bytes());
+    let _ = std::io::stderr().write_all(clean::screen(text).as_bytes());
 }

@@ -10,6 +10,7 @@ use super::project::Project;
 use super::{Exit, output};
 use crate::engine::StageOutcome;
 use crate::engine::history::{Entry, Headline, History, OpenRun};
+use crate::report::clean::cell;
 use crate::report::style::Color;
 use crate::report::units;
 
@@ -55,8 +56,8 @@ pub fn run(arguments: &RunsArguments) -> Result<Exit, Failure> {
 
 fn table(entries: &[Entry], color: Color) -> String {
     let pipeline = |entry: &Entry| match entry {
-        Entry::Ended(headline) => headline.pipeline.len(),
-        Entry::Open { pipeline, .. } => pipeline.as_ref().map_or(0, String::len),
+        Entry::Ended(headline) => cell(&headline.pipeline).len(),
+        Entry::Open { pipeline, .. } => pipeline.as_ref().map_or(0, |pipeline| cell(pipeline).len()),
     };
     let width = entries.iter().map(pipeline).max().unwrap_or(0).max(8);
     let mut text =
@@ -68,13 +69,13 @@ fn table(entries: &[Entry], color: Color) -> String {
                 "{:<30} {:<20} {:<width$} {} {:>12}  {}",
                 it.run,
                 units::date(it.started_at),
-                it.pipeline,
+                cell(&it.pipeline),
                 color.run_outcome(it.outcome),
                 units::seconds(it.seconds),
                 stages(it)
             ),
             Entry::Open { run, pipeline, state } => {
-                let pipeline = pipeline.as_deref().unwrap_or_default();
+                let pipeline = cell(pipeline.as_deref().unwrap_or_default());
                 writeln!(text, "{run:<30} {:<20} {pipeline:<width$} {}", "", color.warning(open(*state)))
             }
         };

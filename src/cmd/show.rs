@@ -11,6 +11,7 @@ use super::made::{self, Made, WhereArguments};
 use super::project::Project;
 use super::{Exit, output};
 use crate::action::ActionWork;
+use crate::report::clean::cell;
 use crate::report::style::Color;
 use crate::report::units;
 use crate::store::{Shape, Store};
@@ -50,7 +51,7 @@ fn text(project: &Project, store: &Store, made: &Made, color: Color) -> String {
     let Made { report, name, stage, record } = made;
     let mut text = format!(
         "{}  {} in run {} of {}\n",
-        color.name(name),
+        color.name(&cell(name)),
         color.outcome(stage.outcome).trim_start(),
         report.run,
         report.pipeline
@@ -96,7 +97,12 @@ fn text(project: &Project, store: &Store, made: &Made, color: Color) -> String {
             let label = input.label.as_ref().map_or_else(String::new, |label| format!("[{label}]"));
             line(
                 "in",
-                &format!("{:<14} {:<12} {}", format!("{port}{label}"), input.artifact.name(), input.digest.short()),
+                &format!(
+                    "{:<14} {:<12} {}",
+                    cell(&format!("{port}{label}")),
+                    input.artifact.name(),
+                    input.digest.short()
+                ),
             );
         }
     }
@@ -109,10 +115,10 @@ fn text(project: &Project, store: &Store, made: &Made, color: Color) -> String {
         let there = if project.root.join(&it.path).exists() { "" } else { " (not there; a run puts it back)" };
         let size = format!("{}{}", units::bytes(it.size), files.unwrap_or_default());
         line("out", &format!("{port:<14} {:<12} {}  {size}", it.artifact.name(), it.digest.short()));
-        line("", &format!("{}{there}", it.path.display()));
+        line("", &format!("{}{there}", cell(&it.path.display().to_string())));
     }
     for (metric, value) in &stage.metrics {
-        line("metric", &format!("{metric:<14} {value}"));
+        line("metric", &format!("{:<14} {value}", cell(metric)));
     }
     if log(store, made).is_some() {
         line("log", &format!("pipe logs {name} --run {}", report.run));

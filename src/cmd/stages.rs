@@ -13,6 +13,7 @@ use super::project::Project;
 use super::{Exit, output};
 use crate::plan::Cards;
 use crate::plan::cards::CardError;
+use crate::report::clean::cell;
 use crate::report::style::Color;
 use crate::report::units;
 use crate::spec::suggest;
@@ -50,7 +51,7 @@ fn list(cards: &Cards, all: &[&Arc<Card>], color: Color) -> String {
     let mut text = String::new();
     for card in all {
         let from = cards.path(&card.kind).map(|path| color.dim(&format!("  ({})", path.display()))).unwrap_or_default();
-        let _ = writeln!(text, "{}  {}{from}", color.name(&format!("{:<12}", card.kind)), card.summary);
+        let _ = writeln!(text, "{}  {}{from}", color.name(&format!("{:<12}", cell(&card.kind))), cell(&card.summary));
     }
     let _ = writeln!(text, "{}  Runs your own program: run, in, out", color.name(&format!("{:<12}", "command")));
     text

@@ -14,6 +14,7 @@ use schemars::{JsonSchema, SchemaGenerator};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::clean;
 use crate::engine::history::{self, JOURNAL};
 use crate::engine::{Observer, RunEvent, StageOutcome};
 use crate::store::Chain;
@@ -131,7 +132,8 @@ impl Journal {
     fn write(&mut self, line: &impl Serialize, flush: bool) {
         let Some(to) = &mut self.to else { return };
         let mut write = || {
-            let mut text = serde_json::to_vec(line)?;
+            let text = serde_json::to_string(line)?;
+            let mut text = clean::json(&text).into_owned().into_bytes();
             if let Some(chain) = &mut self.chain {
                 text = chain.seal(text);
             }

@@ -6,8 +6,9 @@
 //! - [`problems`]: what is wrong with a pipeline, with file, line and caret. [`graph`]: the plan as Mermaid or DOT,
 //!   [`svg`]: as a picture, laid out by [`layout`]. [`compare`]: two runs.
 //! - [`schemas`]: what all of this looks like, for programs.
-//! - [`style`]: colours, only on a terminal. [`units`]: bytes, seconds and times as people read them.
+//! - [`clean`]: text of others, which may not act on a terminal. [`style`]: colours, only on a terminal. [`units`]: bytes, seconds and times as people read them.
 
+pub mod clean;
 pub mod compare;
 pub mod graph;
 pub mod journal;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use contract::Level;
 
+use super::clean;
 use super::style::Color;
 use super::teller::Teller;
 use super::units;
@@ -61,7 +62,7 @@ impl Observer for Plain {
         let text: String = lines.into_iter().chain(progress).flat_map(|line| [line, "\n".to_owned()]).collect();
         if wanted && !text.is_empty() {
             // One write, so that lines of several programs do not mix. Nobody reads a closed stderr; the run goes on.
-            let _ = std::io::stderr().write_all(text.as_bytes());
+            let _ = std::io::stderr().write_all(clean::screen(&text).as_bytes());
         }
     }
 }

@@ -1,10 +1,12 @@
 //! Problems as people and programs read them: rustc's look with file, line and caret, and one JSON object each.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Renderer, Snippet};
 use serde_json::{Value, json};
 
+use super::clean::{self, cell, escaped};
 use crate::spec::{Invalid, Problem, Source, SourceId, Sources, Span};
 
 /// Problems shown in full; a file that is wrong from top to bottom is not shown twice over.
@@ -13,9 +15,11 @@ const SHOWN: usize = 100;
 /// Every problem with its place, then how many there are.
 pub fn render(invalid: &Invalid, color: bool) -> String {
     let renderer = if color { Renderer::styled() } else { Renderer::plain() };
+    // What is rendered is clean, so every escape in it is a colour.
+    let mark = |rendered: String| if color { rendered.replace('\u{1b}', clean::mark()) } else { rendered };
     let mut text = String::new();
     for problem in invalid.problems.iter().take(SHOWN) {
-        text.push_str(&renderer.render(&report(problem, &invalid.sources)));
+        text.push_str(&mark(renderer.render(&report(problem, &invalid.sources))));
         text.push_str("\n\n");
     }
     let count = invalid.problems.len();
@@ -51,13 +55,13 @@ pub fn json(invalid: &Invalid) -> Value {
 }
 
 fn report<'a>(problem: &'a Problem, sources: &'a Sources) -> Vec<Group<'a>> {
-    let title = Level::ERROR.primary_title(problem.message.as_str()).id(problem.code);
+    let title = Level::ERROR.primary_title(escaped(&problem.message)).id(problem.code);
     let mut group = match problem.span {
         Some(span) => title.elements(snippets(problem, span, sources)),
         None => Group::with_title(title),
     };
     if let Some(help) = &problem.help {
-        group = group.element(Level::HELP.message(help.as_str()));
+        group = group.element(Level::HELP.message(escaped(help)));
     }
     vec![group]
 }
@@ -93,13 +97,45 @@ fn snippet<'a>(source: &'a Source, marks: impl Iterator<Item = Mark<'a>>) -> Sni
     let start = text[..first].rfind('\n').map_or(0, |at| at + 1);
     let end = text[last..].find('\n').map_or(text.len(), |at| last + at);
     let line = text[..start].bytes().filter(|b| *b == b'\n').count() + 1;
+    let shown = Shown::of(&text[start..end]);
     let annotation = |(range, mark): (Range<usize>, Mark<'a>)| {
-        mark.kind.span(range.start - start..range.end - start).label(mark.label)
+        mark.kind.span(shown.at(range.start - start)..shown.at(range.end - start)).label(mark.label.map(escaped))
     };
-    Snippet::source(&text[start..end])
-        .line_start(line)
-        .path(source.path.to_string_lossy())
-        .annotations(ranges.into_iter().map(annotation))
+    let path = cell(&source.path.to_string_lossy()).into_owned();
+    Snippet::source(shown.text.clone()).line_start(line).path(path).annotations(ranges.into_iter().map(annotation))
+}
+
+/// Lines of a file as they are shown.
+struct Shown<'a> {
+    text: Cow<'a, str>,
+    /// Where the lines had a character that is shown as several, and how many bytes more those are.
+    longer: Vec<(usize, usize)>,
+}
+
+impl Shown<'_> {
+    fn of(lines: &str) -> Shown<'_> {
+        let text = escaped(lines);
+        if let Cow::Borrowed(_) = text {
+            return Shown { text, longer: Vec::new() };
+        }
+        let (mut text, mut longer) = (String::new(), Vec::new());
+        for (at, c) in lines.char_indices() {
+            let piece = &lines[at..at + c.len_utf8()];
+            // The end of a line as Windows writes it; without it, the caret stands right all the same.
+            let ends = c == '\r' && lines[at + 1..].starts_with('\n');
+            let escape = if ends { Cow::Borrowed(" ") } else { escaped(piece) };
+            if escape.len() > piece.len() {
+                longer.push((at, escape.len() - piece.len()));
+            }
+            text.push_str(&escape);
+        }
+        Shown { text: text.into(), longer }
+    }
+
+    /// Where what stood at `at` is shown.
+    fn at(&self, at: usize) -> usize {
+        at + self.longer.iter().take_while(|(escaped, _)| *escaped < at).map(|(_, more)| more).sum::<usize>()
+    }
 }
 
 /// The part of `span` on its first line, at least one character where there is one.

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{HumanDuration, MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 
+use super::clean::{self, cell};
 use super::style::Color;
 use super::teller::Teller;
 use super::ticker::Ticker;
@@ -80,7 +81,7 @@ impl Live {
         });
         let bar = self.screen.insert_before(bottom, ProgressBar::new_spinner());
         bar.set_style(style);
-        bar.set_prefix(stage.to_string());
+        bar.set_prefix(cell(stage.as_str()).into_owned());
         self.ticker.add(&bar);
         bar
     }
@@ -104,7 +105,7 @@ impl Live {
     fn figure(&mut self, stage: &StageName, name: &str, value: f64) {
         let Some(line) = self.lines.get_mut(stage) else { return };
         if line.figure.get_or_insert_with(|| name.to_owned()) == name {
-            line.bar.set_message(format!("{name} {value:.4}"));
+            line.bar.set_message(cell(&format!("{name} {value:.4}")).into_owned());
         }
     }
 
@@ -133,7 +134,7 @@ impl Live {
         } else if let Some((stage, reason)) = self.waiting.iter().min() {
             let _ = write!(text, "; {stage} waits: {reason}");
         }
-        bottom.set_message(text);
+        bottom.set_message(cell(&text).into_owned());
     }
 
     fn clear(&mut self) {
@@ -179,7 +180,7 @@ impl Observer for Live {
         self.redraw_bottom();
         if !lines.is_empty() {
             // The terminal may be gone; the run goes on.
-            let _ = self.screen.println(lines.join("\n"));
+            let _ = self.screen.println(clean::screen(&lines.join("\n")));
         }
     }
 }
@@ -193,7 +194,7 @@ impl Paint {
     }
 
     fn counted(&self, unit: &str) -> ProgressStyle {
-        let unit = unit.replace(['{', '}'], "");
+        let unit = cell(unit).replace(['{', '}'], "");
         self.template(&format!(
             "{{spinner:>11.green}}  {{prefix}}  {{bar:24.green/dim}} {{human_pos}}/{{human_len}} {unit}  {{rate:.dim}}  {{left}}  {{wide_msg:.dim}}"
         ))
@@ -201,7 +202,7 @@ impl Paint {
     }
 
     fn open_ended(&self, unit: &str) -> ProgressStyle {
-        let unit = unit.replace(['{', '}'], "");
+        let unit = cell(unit).replace(['{', '}'], "");
         self.template(&format!(
             "{{spinner:>11.green}}  {{prefix}}  {{human_pos}} {unit}  {{rate:.dim}}  {{wide_msg:.dim}}"
         ))

@@ -2,9 +2,15 @@
 
 use std::io::IsTerminal;
 
-use console::{Style, StyledObject};
-
+use super::clean;
 use crate::engine::{RunOutcome, StageOutcome};
+
+const BOLD: u8 = 1;
+const DIM: u8 = 2;
+const RED: u8 = 31;
+const GREEN: u8 = 32;
+const YELLOW: u8 = 33;
+const CYAN: u8 = 36;
 
 /// Whether a stream may be coloured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,52 +46,58 @@ impl Color {
         if terminal && !plain && !is_dumb() { Color::On } else { Color::Off }
     }
 
-    fn paint<D>(self, style: Style, text: D) -> StyledObject<D> {
-        style.force_styling(self == Color::On).apply_to(text)
+    /// `text` between the codes of `style`; [`clean::screen`] makes them what a terminal understands.
+    fn paint(self, style: &[u8], text: &str) -> String {
+        if self == Color::Off || style.is_empty() {
+            return text.to_owned();
+        }
+        let mark = clean::mark();
+        let codes: String = style.iter().map(|code| format!("{mark}[{code}m")).collect();
+        format!("{codes}{text}{mark}[0m")
     }
 
     /// The word for an outcome, padded to one width.
     pub fn outcome(self, outcome: StageOutcome) -> String {
-        let (word, style) = match outcome {
-            StageOutcome::Ran => ("ran", Style::new().green().bold()),
-            StageOutcome::Hit => ("hit", Style::new().dim()),
-            StageOutcome::Restored => ("restored", Style::new().cyan()),
-            StageOutcome::Skipped => ("skipped", Style::new().dim()),
-            StageOutcome::Blocked => ("blocked", Style::new().yellow()),
-            StageOutcome::Failed => ("failed", Style::new().red().bold()),
-            StageOutcome::Interrupted => ("interrupted", Style::new().yellow().bold()),
+        let (word, style): (_, &[u8]) = match outcome {
+            StageOutcome::Ran => ("ran", &[GREEN, BOLD]),
+            StageOutcome::Hit => ("hit", &[DIM]),
+            StageOutcome::Restored => ("restored", &[CYAN]),
+            StageOutcome::Skipped => ("skipped", &[DIM]),
+            StageOutcome::Blocked => ("blocked", &[YELLOW]),
+            StageOutcome::Failed => ("failed", &[RED, BOLD]),
+            StageOutcome::Interrupted => ("interrupted", &[YELLOW, BOLD]),
         };
-        self.paint(style, format!("{word:>11}")).to_string()
+        self.paint(style, &format!("{word:>11}"))
     }
 
     /// The word for the outcome of a run, padded to one width.
     pub fn run_outcome(self, outcome: RunOutcome) -> String {
-        let (word, style) = match outcome {
-            RunOutcome::Succeeded => ("succeeded", Style::new()),
-            RunOutcome::Failed => ("failed", Style::new().red().bold()),
-            RunOutcome::Interrupted => ("interrupted", Style::new().yellow()),
-            RunOutcome::Broken => ("broken", Style::new().red().bold()),
+        let (word, style): (_, &[u8]) = match outcome {
+            RunOutcome::Succeeded => ("succeeded", &[]),
+            RunOutcome::Failed => ("failed", &[RED, BOLD]),
+            RunOutcome::Interrupted => ("interrupted", &[YELLOW]),
+            RunOutcome::Broken => ("broken", &[RED, BOLD]),
         };
-        self.paint(style, format!("{word:<12}")).to_string()
+        self.paint(style, &format!("{word:<12}"))
     }
 
     /// An error's first word.
     pub fn error(self, text: &str) -> String {
-        self.paint(Style::new().red().bold(), text).to_string()
+        self.paint(&[RED, BOLD], text)
     }
 
     /// Something to notice.
     pub fn warning(self, text: &str) -> String {
-        self.paint(Style::new().yellow(), text).to_string()
+        self.paint(&[YELLOW], text)
     }
 
     /// A name in a sentence.
     pub fn name(self, text: &str) -> String {
-        self.paint(Style::new().bold(), text).to_string()
+        self.paint(&[BOLD], text)
     }
 
     /// What matters less.
     pub fn dim(self, text: &str) -> String {
-        self.paint(Style::new().dim(), text).to_string()
+        self.paint(&[DIM], text)
     }
 }

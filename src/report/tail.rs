@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
+use super::clean::escaped;
 use super::style::Color;
 
 /// Lines that are shown.
@@ -42,11 +43,11 @@ fn last_bytes(log: &Path) -> std::io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Without what would move the cursor or colour what follows. A line that was drawn over itself shows what stood there last.
+/// Without colours, and with anything else that would act on a terminal made visible. A line that was drawn over itself shows what stood there last.
 fn harmless(line: &str) -> String {
     let last = line.trim_end_matches('\r').rsplit('\r').next().unwrap_or_default();
     let plain = console::strip_ansi_codes(last);
-    plain.chars().filter(|c| !c.is_control() || *c == '\t').collect()
+    escaped(&plain).into_owned()
 }
 
 #[cfg(test)]
@@ -61,7 +62,7 @@ mod tests {
         std::fs::write(&log, text).unwrap();
         let shown = render(&log, "s", Color::Off);
         assert_eq!(shown.lines().count(), LINES + 1);
-        assert!(shown.ends_with("  | 100 %\n  | red\n  whole log: pipe logs s\n"), "{shown}");
+        assert!(shown.ends_with("  | 100 %\n  | red\\x07\n  whole log: pipe logs s\n"), "{shown}");
         assert!(render(&log, "s[lr=0.1]", Color::Off).ends_with("pipe logs 's[lr=0.1]'\n"));
         assert_eq!(render(&directory.path().join("absent"), "s", Color::Off), "");
     }
