@@ -1,6 +1,8 @@
 //! Turns the bytes of an events pipe into events. A line that is none becomes a warning: a worker's bug is not to be lost.
 
-use contract::{Event, Level};
+use contract::{Event, FailureClass, Level};
+use serde::Deserialize;
+use serde_json::Value;
 
 /// The longest line that is read; a longer one is dropped.
 const LONGEST: usize = 1 << 20;
@@ -43,7 +45,8 @@ impl EventLines {
         let line = std::mem::take(&mut self.line);
         let dropped = std::mem::take(&mut self.dropped);
         if dropped > 0 {
-            return self.complain(hear, format_args!("an event of {} bytes; 1 MiB is the most", line.len() + dropped));
+            self.complain(hear, format_args!("an event of {} bytes; 1 MiB is the most", line.len() + dropped));
+            return hear_failure(&line, "it is too long", hear);
         }
         if line.trim_ascii().is_empty() {
             return;
@@ -53,6 +56,7 @@ impl EventLines {
             Err(error) => {
                 let shown: String = String::from_utf8_lossy(&line).chars().take(SHOWN).collect();
                 self.complain(hear, format_args!("a line that is not an event ({error}): {shown}"));
+                hear_failure(&line, &error.to_string(), hear);
             }
         }
     }
@@ -66,6 +70,28 @@ impl EventLines {
         };
         hear(Event::Log { level: Level::Warning, message });
     }
+}
+
+/// A worker that says it has failed has failed, also where it does not say so as it should: `line` is no event because of `fault`.
+fn hear_failure(line: &[u8], fault: &str, hear: &mut impl FnMut(Event)) {
+    let text = String::from_utf8_lossy(line);
+    let said: Value = serde_json::from_str(&text).unwrap_or_default();
+    if !(said.get("failed").is_some() || said == "failed" || begins_as_failure(&text)) {
+        return;
+    }
+    let field = |name: &str| said.get("failed").and_then(|failure| failure.get(name));
+    let text = |name: &str| field(name).and_then(Value::as_str).map(str::to_owned);
+    let class = field("class").and_then(|class| FailureClass::deserialize(class).ok());
+    let message = text("message").unwrap_or_else(|| "the worker said that it failed, and not why".to_owned());
+    let protocol = format!("its `failed` event is not as it should be ({fault}): see docs/worker-protocol.md");
+    let help = text("help").unwrap_or(protocol);
+    hear(Event::Failed { class: class.unwrap_or(FailureClass::StageBug), message, help: Some(help) });
+}
+
+/// Whether a line that is no JSON, because it is cut off for one, begins as `{"failed"`.
+fn begins_as_failure(text: &str) -> bool {
+    let inside = text.trim_start().strip_prefix('{').map(str::trim_start);
+    inside.is_some_and(|inside| inside.starts_with("\"failed\""))
 }
 
 #[cfg(test)]
@@ -102,6 +128,34 @@ mod tests {
         assert!(warning(&events[1]).contains("unknown variant `unheard`"), "{events:?}");
         assert!(warning(&events[2]).contains("not an event"), "{events:?}");
         assert_eq!(events[3..], [Event::Finished {}]);
+    }
+
+    #[test]
+    fn a_failure_that_is_said_badly_is_a_failure() {
+        let check = |line: &str, class: FailureClass, message: &str| {
+            let events = heard(&[line.as_bytes(), b"\n"]);
+            assert!(warning(&events[0]).contains("not an event"), "{line}: {events:?}");
+            match &events[1] {
+                Event::Failed { class: heard, message: said, help: Some(_) } => {
+                    assert_eq!((*heard, said.as_str()), (class, message), "{line}");
+                }
+                other => panic!("{line}: {other:?}"),
+            }
+        };
+        let unsaid = "the worker said that it failed, and not why";
+        check(r#"{"failed":{"class":"no_such","message":"no host"}}"#, FailureClass::StageBug, "no host");
+        check(r#"{"failed":{"message":"no class"}}"#, FailureClass::StageBug, "no class");
+        check(r#"{"failed":{"class":"resources"}}"#, FailureClass::Resources, unsaid);
+        check(r#"{"failed":"boom"}"#, FailureClass::StageBug, unsaid);
+        check(r#"{"failed":null}"#, FailureClass::StageBug, unsaid);
+        check(r#""failed""#, FailureClass::StageBug, unsaid);
+        check(r#"{"failed":{"class":"stage_bug","message":"cut o"#, FailureClass::StageBug, unsaid);
+        check(r#" { "failed" : {"class": 3, "message": "number"}, "more": 1}"#, FailureClass::StageBug, "number");
+        let long = format!(r#"{{"failed":{{"class":"stage_bug","message":"{}"}}}}"#, "x".repeat(LONGEST));
+        let events = heard(&[long.as_bytes()]);
+        assert!(matches!(&events[1], Event::Failed { .. }), "too long");
+        let others = heard(&[b"{\"message\":\"failed\"}\nfailed\n"]);
+        assert!(others.iter().all(|event| matches!(event, Event::Log { .. })), "{others:?}");
     }
 
     #[test]

@@ -50,7 +50,8 @@ impl fmt::Display for Exit {
 }
 
 /// Prints a signal by its name on Linux.
-struct SignalName(i32);
+#[derive(Clone, Copy, Debug)]
+pub struct SignalName(pub i32);
 
 impl fmt::Display for SignalName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

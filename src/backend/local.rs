@@ -3,7 +3,7 @@
 //! ```text
 //!   child --stdout, stderr--> output pipe --+--> log file
 //!         --event lines-----> events pipe --+--> events.send(Event), log messages also into the log file
-//!   cancel: Stop -> SIGTERM to the group, after the grace SIGKILL;  Kill -> SIGKILL
+//!   cancel: Stop -> SIGTERM and SIGCONT to the group, after the grace SIGKILL;  Kill -> SIGKILL
 //!   control: paused -> SIGSTOP, its time-out stands still; time-out -> as Stop, and a failure
 //!   end of the child -> kill the rest of its tree -> read what is left in the pipes -> judge
 //! ```
@@ -18,6 +18,7 @@ use std::time::Duration;
 use contract::{Event, Level};
 use rustix::process::{Signal, getpid, set_child_subreaper};
 use tokio::net::unix::pipe::Receiver;
+use tokio::signal::unix::{self, SignalKind};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -30,6 +31,7 @@ use super::guardian::Guardian;
 use super::launch::{Cancel, Control, Launch};
 use super::log::{KEEP, Log};
 use super::outcome::{Evidence, LastWord, Outcome, judge};
+use super::pace::Pace;
 use super::process::{self, NotStarted, Process, Streams};
 use super::redact::Redactor;
 use super::{Backend, Running};
@@ -76,7 +78,8 @@ impl Local {
         let log = Log::create(&launch.log, KEEP);
         let log = log.map_err(|source| BackendError::Log { path: launch.log.clone(), source })?;
         let redactor = Redactor::new(&launch.secrets);
-        let mut hearing = Hearing { log, redactor, lines: EventLines::default(), last_word: None, events };
+        let (lines, pace) = (EventLines::default(), Pace::default());
+        let mut hearing = Hearing { log, redactor, lines, pace, last_word: None, events };
         let (mut process, mut streams) = match process::start(&launch, self.confined.as_ref()) {
             Ok(started) => started,
             Err(NotStarted::Refused(refusal)) => {
@@ -85,16 +88,17 @@ impl Local {
             }
             Err(NotStarted::Broken(error)) => return Err(error),
         };
-        if let Err(error) = self.guardian.watch(process.group()) {
-            hearing.warn(format!("the guardian process is gone ({error}): this stage outlives a killed engine"));
+        if let Some(trouble) = self.guardian.watch(process.group()) {
+            hearing.warn(trouble);
         }
 
-        let end = attend(&mut process, &launch, &mut control, &mut streams, &mut hearing).await?;
+        let end = self.attend(&mut process, &launch, &mut control, &mut streams, &mut hearing).await?;
 
         let group = process.group();
         process.signal(Signal::KILL);
-        // A guardian that is gone has been reported above.
-        let _ = self.guardian.release(group);
+        if let Some(trouble) = self.guardian.release(group) {
+            hearing.warn(trouble);
+        }
         let (exit, mut usage) = process.reap()?;
         usage.seconds = (usage.seconds - end.paused.as_secs_f64()).max(0.0);
         process.bury().await;
@@ -102,6 +106,77 @@ impl Local {
         let last_word = hearing.finish();
         let timed_out = launch.timeout.filter(|_| end.timed_out);
         Ok(judge(Evidence { protocol: launch.protocol, exit, last_word, cancel: end.asked, timed_out, usage }))
+    }
+
+    /// Passes on what the child says and what is asked of it until it has ended.
+    async fn attend(
+        &self,
+        process: &mut Process,
+        launch: &Launch,
+        control: &mut watch::Receiver<Control>,
+        streams: &mut Streams,
+        hearing: &mut Hearing,
+    ) -> Result<End, BackendError> {
+        let mut end = End { asked: Cancel::No, timed_out: false, paused: Duration::ZERO };
+        let mut clock = Clock::new(launch.timeout);
+        let mut deadline = None;
+        let mut draining = control.borrow().throttled;
+        let mut drain = tokio::time::interval(DRAIN_EVERY);
+        let (mut output_open, mut events_open, mut control_open) = (true, true, true);
+        let mut chunk = vec![0; CHUNK];
+        // Tells of the guardian's end too.
+        let ends = |source| BackendError::Watch { process: process.id(), source };
+        let mut children = unix::signal(SignalKind::child()).map_err(ends)?;
+        loop {
+            tokio::select! {
+                ended = process.ended() => {
+                    end.paused = clock.paused();
+                    return ended.map(|()| end);
+                }
+                _ = children.recv() => {
+                    if let Some(trouble) = self.guardian.tend() {
+                        hearing.warn(trouble);
+                    }
+                }
+                _ = streams.output.readable(), if output_open => {
+                    output_open = take(&streams.output, &mut chunk, |bytes| hearing.output(bytes)) != Taken::End;
+                }
+                _ = streams.events.readable(), if events_open => {
+                    events_open = take(&streams.events, &mut chunk, |bytes| hearing.hear(bytes)) != Taken::End;
+                }
+                changed = control.changed(), if control_open => {
+                    control_open = changed.is_ok();
+                    let Control { cancel: wish, paused, throttled, .. } = *control.borrow_and_update();
+                    if throttled != draining {
+                        draining = throttled;
+                        if throttled { streams.tokens.withdraw() } else { streams.tokens.restore() }
+                    }
+                    if wish > end.asked {
+                        end.asked = wish;
+                        if wish == Cancel::Stop { process.ask_to_leave() } else { process.signal(Signal::KILL) }
+                        deadline = (wish == Cancel::Stop).then(|| Instant::now() + launch.grace);
+                    }
+                    // Whoever is to leave must be able to move.
+                    let still = paused && end.asked == Cancel::No && !end.timed_out;
+                    if clock.set_paused(still) {
+                        process.signal(if still { Signal::STOP } else { Signal::CONT });
+                    }
+                }
+                () = until(clock.deadline()), if !end.timed_out && end.asked == Cancel::No => {
+                    end.timed_out = true;
+                    hearing.warn(format!("did not end within {:?}: asked to leave", launch.timeout.unwrap_or_default()));
+                    process.ask_to_leave();
+                    deadline = Some(Instant::now() + launch.grace);
+                }
+                () = until(hearing.pace.flush_at()) => hearing.show_progress(),
+                _ = drain.tick(), if draining => streams.tokens.withdraw(),
+                () = until(deadline) => {
+                    deadline = None;
+                    hearing.warn(format!("did not leave within {:?} of SIGTERM and was killed", launch.grace));
+                    process.signal(Signal::KILL);
+                }
+            }
+        }
     }
 }
 
@@ -122,67 +197,6 @@ struct End {
     timed_out: bool,
     /// How long it stood still.
     paused: Duration,
-}
-
-/// Passes on what the child says and what is asked of it until it has ended.
-async fn attend(
-    process: &mut Process,
-    launch: &Launch,
-    control: &mut watch::Receiver<Control>,
-    streams: &mut Streams,
-    hearing: &mut Hearing,
-) -> Result<End, BackendError> {
-    let mut end = End { asked: Cancel::No, timed_out: false, paused: Duration::ZERO };
-    let mut clock = Clock::new(launch.timeout);
-    let mut deadline = None;
-    let mut draining = control.borrow().throttled;
-    let mut drain = tokio::time::interval(DRAIN_EVERY);
-    let (mut output_open, mut events_open, mut control_open) = (true, true, true);
-    let mut chunk = vec![0; CHUNK];
-    loop {
-        tokio::select! {
-            ended = process.ended() => {
-                end.paused = clock.paused();
-                return ended.map(|()| end);
-            }
-            _ = streams.output.readable(), if output_open => {
-                output_open = take(&streams.output, &mut chunk, |bytes| hearing.output(bytes)) != Taken::End;
-            }
-            _ = streams.events.readable(), if events_open => {
-                events_open = take(&streams.events, &mut chunk, |bytes| hearing.hear(bytes)) != Taken::End;
-            }
-            changed = control.changed(), if control_open => {
-                control_open = changed.is_ok();
-                let Control { cancel: wish, paused, throttled } = *control.borrow_and_update();
-                if throttled != draining {
-                    draining = throttled;
-                    if throttled { streams.tokens.withdraw() } else { streams.tokens.restore() }
-                }
-                if wish > end.asked {
-                    end.asked = wish;
-                    process.signal(if wish == Cancel::Stop { Signal::TERM } else { Signal::KILL });
-                    deadline = (wish == Cancel::Stop).then(|| Instant::now() + launch.grace);
-                }
-                // Whoever is to leave must be able to move.
-                let still = paused && end.asked == Cancel::No && !end.timed_out;
-                if clock.set_paused(still) {
-                    process.signal(if still { Signal::STOP } else { Signal::CONT });
-                }
-            }
-            () = until(clock.deadline()), if !end.timed_out && end.asked == Cancel::No => {
-                end.timed_out = true;
-                hearing.warn(format!("did not end within {:?}: asked to leave", launch.timeout.unwrap_or_default()));
-                process.signal(Signal::TERM);
-                deadline = Some(Instant::now() + launch.grace);
-            }
-            _ = drain.tick(), if draining => streams.tokens.withdraw(),
-            () = until(deadline) => {
-                deadline = None;
-                hearing.warn(format!("did not leave within {:?} of SIGTERM and was killed", launch.grace));
-                process.signal(Signal::KILL);
-            }
-        }
-    }
 }
 
 /// The time that a child has left, which stands still while the child does.
@@ -262,6 +276,7 @@ struct Hearing {
     log: Log,
     redactor: Redactor,
     lines: EventLines,
+    pace: Pace,
     last_word: Option<LastWord>,
     events: UnboundedSender<Event>,
 }
@@ -292,7 +307,12 @@ impl Hearing {
         if self.last_word.is_none() {
             self.last_word = LastWord::of(&event);
         }
-        send(&self.events, event);
+        self.pace.pass(event, Instant::now(), |event| send(&self.events, event));
+    }
+
+    /// Passes on progress that was held back.
+    fn show_progress(&mut self) {
+        self.pace.flush(Instant::now(), |event| send(&self.events, event));
     }
 
     /// Takes what lies in the pipes of a child that has ended.
@@ -305,6 +325,7 @@ impl Hearing {
     fn finish(mut self) -> Option<LastWord> {
         let lines = std::mem::take(&mut self.lines);
         lines.finish(|event| self.pass_on(event));
+        self.show_progress();
         if let Err(error) = self.log.finish() {
             let message = format!("the log is incomplete: {error}");
             send(&self.events, Event::Log { level: Level::Warning, message });

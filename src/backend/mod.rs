@@ -2,7 +2,7 @@
 //!
 //! [`Backend`] is the seam: start one launch, pass on what it says, end it when asked, and say how it went. A stage that
 //! failed is an [`Outcome`]; an error means that the backend itself broke. [`Local`] starts a child process here:
-//! `process` starts and ends its tree, `confine` keeps private commands out of the project, `events` and `log` take what it says, `tokens` is its jobserver, `outcome` judges how it ended. [`Guardian`]
+//! `process` starts and ends its tree, `confine` keeps private commands out of the project, `events`, `pace` and `log` take what it says, `tokens` is its jobserver, `outcome` judges how it ended. [`Guardian`]
 //! ends the trees when the engine no longer can. Nothing here knows a stage, a plan or the store.
 
 mod census;
@@ -15,6 +15,7 @@ mod launch;
 mod local;
 mod log;
 mod outcome;
+mod pace;
 mod process;
 mod program;
 mod redact;
@@ -32,7 +33,7 @@ use tokio::sync::watch;
 
 pub use confine::Confinement;
 pub use error::BackendError;
-pub use exit::Exit;
+pub use exit::{Exit, SignalName};
 pub use guardian::Guardian;
 pub use launch::{Cancel, Control, Launch, Program, Protocol, RUN_ID, STAGE_ID, Sight, Trace, outer_runs, runs_around};
 pub use local::Local;

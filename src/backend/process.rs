@@ -168,6 +168,11 @@ impl Process {
         self.group
     }
 
+    /// The id of the child.
+    pub(super) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Returns when the child has ended. It is then still a zombie, so that its id belongs to nobody else.
     pub(super) async fn ended(&mut self) -> Result<(), BackendError> {
         let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
@@ -190,6 +195,12 @@ impl Process {
             // Still alive, most likely.
             let _ = waitpid(Some(orphan), WaitOptions::NOHANG);
         }
+    }
+
+    /// Asks the whole group to end. Whoever stands still, stopped by us, by itself or by somebody else, wakes up to hear it.
+    pub(super) fn ask_to_leave(&self) {
+        self.signal(Signal::TERM);
+        self.signal(Signal::CONT);
     }
 
     /// Sends `signal` to the whole group.
