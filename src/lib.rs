@@ -5,7 +5,7 @@
 //! - [`engine`]: one run of a plan: what is a hit, what must run, in which order, with what outcome.
 //! - [`plan`]: a pipeline resolved: stages as a graph, wired, typed, params complete. [`spec`]: YAML to that, with spans.
 //! - [`action`]: a stage with everything resolved, and its key. [`store`]: blobs, trees and records by digest.
-//! - [`failpoint`]: where tests may kill the engine.
+//! - [`failpoint`]: where tests may kill the engine. [`signals`]: what was ignored from the start, and file size limits.
 //! - [`config`]: settings, each with where it came from. [`backend`]: where a worker runs. [`governor`]: how much may run now.
 //!
 //! Only `spec::load` touches YAML; only `report` and `cmd` print; only the governor's probe reads the machine; only `store`
@@ -20,5 +20,6 @@ pub mod failpoint;
 pub mod governor;
 pub mod plan;
 pub mod report;
+pub mod signals;
 pub mod spec;
 pub mod store;

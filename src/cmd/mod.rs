@@ -35,9 +35,11 @@ pub use exit::Exit;
 use failure::Failure;
 
 use crate::report::clean;
+use crate::signals;
 
 /// Runs the command that the arguments name.
 pub fn main() -> ExitCode {
+    signals::begin();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(refusal) => return refuse(&refusal),

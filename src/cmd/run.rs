@@ -11,7 +11,7 @@ use super::failure::Failure;
 use super::project::Project;
 use super::{Exit, output, run_dir, why};
 use crate::config::{GovernorConfig, Throttle};
-use crate::engine::{self, FailedWork, Finished, Observer, OnFailure, Options, RunOutcome, history, traces};
+use crate::engine::{self, FailedWork, Finished, Interrupt, Observer, OnFailure, Options, RunOutcome, history, traces};
 use crate::governor::Limits;
 use crate::plan::Plan;
 use crate::report::journal::{Journal, Trouble};
@@ -46,7 +46,9 @@ pub fn run(arguments: &RunArguments) -> Result<Exit, Failure> {
         observer.0.push(Box::new(journal));
         trouble
     });
-    let Finished { mut report, broken } = engine::run(plan, &store, options, &mut observer);
+    // Until the program ends: also what follows the run is not to be cut short by the first Ctrl-C, nor to outlast the second.
+    let mut interrupt = Interrupt::listen(output::errors)?;
+    let Finished { mut report, broken } = engine::run(plan, &store, options, &mut observer, &mut interrupt);
     report.file = project.relative(&report.file);
     keep(&run_dir, &report);
     tidy(&store, project.config.runs.keep.value);
@@ -101,7 +103,8 @@ fn refreshed(plan: &Plan, names: &[String]) -> Result<BTreeSet<StageName>, Failu
 
 /// This command, as it can be typed again.
 fn command() -> String {
-    let words = std::env::args().skip(1).map(|word| {
+    let words = std::env::args_os().skip(1).map(|word| {
+        let word = word.to_string_lossy().into_owned();
         let plain = word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_=./:,+@%".contains(&byte));
         if plain && !word.is_empty() { word } else { format!("'{}'", word.replace('\'', "'\\''")) }
     });

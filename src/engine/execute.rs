@@ -43,6 +43,8 @@ pub(super) enum Ending {
     Failed(Box<Failed>),
     /// It was asked to stop and did.
     Interrupted,
+    /// The run ends at once, and its outputs were not stored yet.
+    Abandoned,
 }
 
 impl Ending {
@@ -85,14 +87,15 @@ impl Execution {
         // Whoever stops this run does not wait for another one. The thread that does takes the lock when it can and drops it.
         let lock = tokio::select! {
             lock = lock => lock?,
-            () = cancelled(self.control.clone()) => return Ok(Ending::Interrupted),
+            () = asked(self.control.clone(), |control| control.cancel != Cancel::No) => return Ok(Ending::Interrupted),
         };
         let lock = match lock {
             Ok(lock) => lock,
             Err(failure) => return Ok(Ending::failed(failure, Usage::default())),
         };
         if !shared.refreshes(stage) {
-            let found = blocking(shared, move |shared| hits::record(&shared.store, &shared.plan, stage, &key)).await?;
+            let found = blocking(shared, move |shared| hits::record(&shared.store, &shared.plan, stage, &key));
+            let Some(found) = self.unless_abandoned(found).await? else { return Ok(Ending::Interrupted) };
             if let Lookup::Hit(record) = found {
                 return Ok(Ending::Appeared(record));
             }
@@ -107,7 +110,8 @@ impl Execution {
             std::fs::create_dir_all(logs).map_err(|e| EngineError::system("making the directory of logs", e))?;
             fault::split(workspace::prepare(shared, stage, &resolved))
         });
-        let prepared = match prepared.await? {
+        let Some(prepared) = self.unless_abandoned(prepared).await? else { return Ok(Ending::Interrupted) };
+        let prepared = match prepared {
             Ok(prepared) => prepared,
             Err(failure) => return Ok(Ending::failed(failure, Usage::default())),
         };
@@ -115,6 +119,10 @@ impl Execution {
         let mut ending = self.run_prepared(prepared).await;
         if let (FailedWork::Keep, Ok(Ending::Failed(failed))) = (shared.options.failed_work, &mut ending) {
             failed.directory = Some(directory);
+            return ending;
+        }
+        if let Ok(Ending::Abandoned) = ending {
+            // Its outputs may still be read, by a thread that ends with the program. The next run sweeps the directory away.
             return ending;
         }
         // What an execution left behind is of no use to the next one. What stays all the same is named, and tried again at every
@@ -139,7 +147,7 @@ impl Execution {
         });
         tokio::select! {
             secrets = read => secrets.map(Some),
-            () = cancelled(self.control.clone()) => Ok(None),
+            () = asked(self.control.clone(), |control| control.cancel != Cancel::No) => Ok(None),
         }
     }
 
@@ -184,6 +192,22 @@ impl Execution {
                 Ok(Ending::failed(report, failure.usage))
             }
             Outcome::Interrupted(_) => Ok(Ending::Interrupted),
+        }
+    }
+
+    /// The result of file-system work, or `None` when the run is to end at once: nobody who presses Ctrl-C twice waits for a
+    /// large file to be read. The work goes on, and what it does is whole at every moment, until the program ends.
+    async fn unless_abandoned<T>(
+        &self,
+        work: impl Future<Output = Result<T, EngineError>>,
+    ) -> Result<Option<T>, EngineError> {
+        tokio::select! {
+            done = work => match done {
+                // It was told to break off.
+                Err(_) if self.control.borrow().abandoned => Ok(None),
+                done => done.map(Some),
+            },
+            () = asked(self.control.clone(), |control| control.abandoned) => Ok(None),
         }
     }
 
@@ -248,7 +272,8 @@ impl Execution {
             let left = shared.store.drop_checkpoints(&resolved.key).err();
             Ok(Ok((record, differing, unmoved, left)))
         });
-        Ok(match record.await? {
+        let Some(record) = self.unless_abandoned(record).await? else { return Ok(Ending::Abandoned) };
+        Ok(match record {
             Ok((record, differing, unmoved, left)) => {
                 if let Some(error) = left {
                     self.warn(format!("checkpoints that nobody needs any more cannot be removed: {error}"));
@@ -326,9 +351,9 @@ fn show_gpus(gpus: Option<&str>, environment: &mut Vec<(OsString, OsString)>) {
     }
 }
 
-/// Returns when the execution is asked to end.
-async fn cancelled(mut control: watch::Receiver<Control>) {
-    if control.wait_for(|control| control.cancel != Cancel::No).await.is_err() {
+/// Returns when this is asked of the execution.
+async fn asked(mut control: watch::Receiver<Control>, this: impl FnMut(&Control) -> bool) {
+    if control.wait_for(this).await.is_err() {
         // Nobody is left who could ask.
         std::future::pending().await
     }

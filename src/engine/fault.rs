@@ -109,9 +109,9 @@ pub(crate) fn split<T>(result: Result<T, Fault>) -> Result<Result<T, FailureRepo
 /// Whether `error` is the fault of the stage whose own place in the store is `private`.
 pub(super) fn is_of_stage(store: &Store, private: Option<&Path>, error: &StoreError) -> bool {
     use StoreErrorKind::{
-        Changing, CircularLink, ContainsStore, CrossDevice, Damaged, DanglingLink, DiskFull, EscapingLink, HeldAround,
-        Immovable, Io, LeadsAway, Missing, NewerStore, NotAStore, NotDirectory, NotFile, NotFound, Occupied,
-        Permission, ReadOnly, SpecialFile, TooDeep, TooManyFollowed, Unrepresentable, Unwritable,
+        Changing, CircularLink, ContainsStore, CrossDevice, Damaged, DanglingLink, DiskFull, EscapingLink, FileLimit,
+        HeldAround, Immovable, Io, LeadsAway, Missing, NewerStore, NotAStore, NotDirectory, NotFile, NotFound,
+        Occupied, Permission, ReadOnly, SpecialFile, TooDeep, TooManyFollowed, Unrepresentable, Unwritable,
     };
     let of_machine = |error: &io::Error| {
         matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::AGAIN))
@@ -130,7 +130,7 @@ pub(super) fn is_of_stage(store: &Store, private: Option<&Path>, error: &StoreEr
         | CircularLink
         | TooManyFollowed { .. }
         | TooDeep => true,
-        DiskFull | ReadOnly | CrossDevice => outside,
+        DiskFull | FileLimit | ReadOnly | CrossDevice => outside,
         Io(error) => (outside && !of_machine(error)) || (own && of_shape(error)),
         Permission | NotFound | NotFile { .. } | NotDirectory { .. } | SpecialFile { .. } => own,
         EscapingLink { .. } | Changing | Occupied => own,

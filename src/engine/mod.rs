@@ -52,12 +52,12 @@ use std::time::Instant;
 
 pub use error::EngineError;
 pub use event::{GovernorDecision, Observer, RunEvent};
+pub use interrupt::Interrupt;
 pub use options::{FailedWork, OnFailure, Options};
 pub use outcome::{FailedAttempt, FailureReport, OutputReport, RunOutcome, RunReport, StageOutcome, StageReport};
 
 use crate::plan::{Plan, StageId};
 use crate::store::Store;
-use interrupt::Interrupt;
 use tally::{End, Tally};
 
 /// A run that is over.
@@ -71,7 +71,13 @@ pub struct Finished {
 
 /// Brings every stage of `plan` up to date. A stage that fails is part of the report, and so is everything that was done before
 /// the store or the backend broke.
-pub fn run(plan: Plan, store: &Arc<Store>, options: Options, observer: &mut dyn Observer) -> Finished {
+pub fn run(
+    plan: Plan,
+    store: &Arc<Store>,
+    options: Options,
+    observer: &mut dyn Observer,
+    interrupt: &mut Interrupt,
+) -> Finished {
     let started = Instant::now();
     let shared = Arc::new(Shared { plan, store: Arc::clone(store), options });
     observer.on(&RunEvent::RunStarted {
@@ -83,10 +89,14 @@ pub fn run(plan: Plan, store: &Arc<Store>, options: Options, observer: &mut dyn 
     // Until what the run came to is noted, nothing that it counts on may be collected.
     let hold = shared.store.hold().map_err(EngineError::store);
     let end = match &hold {
-        Ok(_) => bring_up_to_date(&shared, &mut tally, observer),
+        Ok(_) => bring_up_to_date(&shared, &mut tally, observer, interrupt),
         Err(_) => Ok(End::Completed),
     };
-    let end = end.unwrap_or_else(End::Broken);
+    let end = match end {
+        // Whatever broke off was told to.
+        Err(_) if interrupt.killed() => End::Completed,
+        end => end.unwrap_or_else(End::Broken),
+    };
     // What was learned is of use also when something broke; the first error is the one to tell.
     let end = match (shared.store.save_memo().map_err(EngineError::store), end) {
         (Err(error), End::Completed | End::FailedFast(_)) => End::Broken(error),
@@ -99,7 +109,7 @@ pub fn run(plan: Plan, store: &Arc<Store>, options: Options, observer: &mut dyn 
         }
         Err(error) => End::Broken(error),
     };
-    let report = tally.into_report(&shared, &end, started.elapsed().as_secs_f64());
+    let report = tally.into_report(&shared, &end, interrupt.signal(), started.elapsed().as_secs_f64());
     observer.on(&RunEvent::RunEnded { outcome: report.outcome, seconds: report.seconds });
     let broken = match end {
         End::Broken(error) => Some(error),
@@ -108,9 +118,13 @@ pub fn run(plan: Plan, store: &Arc<Store>, options: Options, observer: &mut dyn 
     Finished { report, broken }
 }
 
-fn bring_up_to_date(shared: &Arc<Shared>, tally: &mut Tally, observer: &mut dyn Observer) -> Result<End, EngineError> {
-    let interrupt = Interrupt::listen()?;
-    let known = hits::settle(shared, tally, observer, &interrupt)?;
+fn bring_up_to_date(
+    shared: &Arc<Shared>,
+    tally: &mut Tally,
+    observer: &mut dyn Observer,
+    interrupt: &mut Interrupt,
+) -> Result<End, EngineError> {
+    let known = hits::settle(shared, tally, observer, interrupt)?;
     if shared.plan.order.iter().all(|stage| known.is_settled(*stage)) {
         return Ok(End::Completed);
     }

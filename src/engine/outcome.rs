@@ -137,6 +137,9 @@ pub struct RunReport {
     /// What broke, when the store or the backend did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// The signal that asked it to stop, the first where several came: `SIGINT` for Ctrl-C.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signal: Option<String>,
     /// Unix seconds.
     pub started_at: u64,
     /// Wall-clock seconds.

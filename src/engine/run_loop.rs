@@ -4,7 +4,7 @@
 //!   worker events ──> (stage, event) ──┐
 //!   executions end ──> Ended ───────────┤
 //!   a wait between attempts is over ────┼─> loop ──> observer (progress, journal)
-//!   SIGINT, SIGTERM ──> stop, then kill ─┤    │
+//!   signals ──> stop, then kill ─────────┤    │
 //!   clock ──> probe ──> governor ────────┘    └──> admit: resolve, look up, start an execution
 //! ```
 //!
@@ -22,7 +22,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use contract::Event;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 use tokio::task::{JoinSet, LocalSet};
@@ -49,15 +48,15 @@ pub(super) fn run(
     known: Known,
     tally: &mut Tally,
     observer: &mut dyn Observer,
-    interrupt: Interrupt,
+    interrupt: &mut Interrupt,
 ) -> Result<End, EngineError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|e| EngineError::system("starting the run loop", e))?;
     let result = LocalSet::new().block_on(&runtime, async {
-        let mut run = RunLoop::new(shared, known, tally, observer)?;
-        run.drive(interrupt).await
+        let mut run = RunLoop::new(shared, known, tally, observer, interrupt)?;
+        run.drive().await
     });
     // A thread may still wait for another run's lock; the run is over all the same.
     runtime.shutdown_background();
@@ -69,6 +68,7 @@ struct RunLoop<'a> {
     known: Known,
     tally: &'a mut Tally,
     observer: &'a mut dyn Observer,
+    interrupt: &'a mut Interrupt,
     queue: ReadyQueue<'a, PlannedStage>,
     /// What earlier executions teach, once there is something to choose.
     learned: Option<Learned>,
@@ -131,6 +131,7 @@ impl<'a> RunLoop<'a> {
         known: Known,
         tally: &'a mut Tally,
         observer: &'a mut dyn Observer,
+        interrupt: &'a mut Interrupt,
     ) -> Result<RunLoop<'a>, EngineError> {
         let plan = &shared.plan;
         let mut queue = ReadyQueue::new(&plan.graph, &plan.order);
@@ -155,6 +156,7 @@ impl<'a> RunLoop<'a> {
             known,
             tally,
             observer,
+            interrupt,
             queue,
             learned: None,
             held: BTreeMap::new(),
@@ -179,14 +181,7 @@ impl<'a> RunLoop<'a> {
         })
     }
 
-    async fn drive(&mut self, before: Interrupt) -> Result<End, EngineError> {
-        let mut interrupt = listen(SignalKind::interrupt())?;
-        let mut terminate = listen(SignalKind::terminate())?;
-        if before.asked() {
-            self.stop();
-        }
-        // From here on a second Ctrl-C is for the loop.
-        drop(before);
+    async fn drive(&mut self) -> Result<End, EngineError> {
         self.refuse_hopeless();
         self.look_at_gpus();
         let mut clock = tokio::time::interval(self.look_every);
@@ -195,14 +190,16 @@ impl<'a> RunLoop<'a> {
             if let Err(error) = self.admit() {
                 self.break_off(error);
             }
+            while let Some(asked) = self.interrupt.heard() {
+                self.stop(asked);
+            }
             if self.executions.is_empty() && self.backing_off.is_empty() {
                 break;
             }
             let due = self.attempts.next_due();
             tokio::select! {
                 biased;
-                _ = interrupt.recv() => self.stop(),
-                _ = terminate.recv() => self.stop(),
+                asked = self.interrupt.next() => self.stop(asked),
                 Some((stage, event)) = self.events.recv() => self.relay(stage, event),
                 Some(ended) = self.executions.join_next() => self.ended(ended),
                 () = until(due) => self.try_again(),
@@ -242,10 +239,6 @@ async fn until(due: Option<tokio::time::Instant>) {
         Some(due) => tokio::time::sleep_until(due).await,
         None => std::future::pending().await,
     }
-}
-
-fn listen(kind: SignalKind) -> Result<Signal, EngineError> {
-    signal(kind).map_err(|e| EngineError::system("listening for signals", e))
 }
 
 /// What private commands may not open; `None` when that cannot be told, and then only the directory keeps them.

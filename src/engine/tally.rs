@@ -98,8 +98,8 @@ impl Tally {
         report.cause = Some(cause);
     }
 
-    /// The whole report. `end` is how the run came to its end.
-    pub fn into_report(mut self, shared: &Shared, end: &End, seconds: f64) -> RunReport {
+    /// The whole report. `end` is how the run came to its end, `signal` what asked it to stop.
+    pub fn into_report(mut self, shared: &Shared, end: &End, signal: Option<String>, seconds: f64) -> RunReport {
         let plan = &shared.plan;
         if let End::FailedFast(first) = end {
             let cause = format!(
@@ -120,6 +120,7 @@ impl Tally {
                 End::Broken(error) => Some(error.to_string()),
                 End::Completed | End::FailedFast(_) => None,
             },
+            signal,
             started_at: self.started_at,
             seconds,
             peak_memory: self.executed_peak,

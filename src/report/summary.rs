@@ -71,7 +71,8 @@ fn closing_line(report: &RunReport, closing: &Closing) -> String {
         }
         RunOutcome::Failed | RunOutcome::Broken => {}
         RunOutcome::Interrupted => {
-            let _ = write!(line, "; the next run goes on from here: {}", closing.again);
+            let by = report.signal.as_ref().map_or_else(String::new, |signal| format!("; stopped by {signal}"));
+            let _ = write!(line, "{by}; the next run goes on from here: {}", closing.again);
         }
     }
     if closing.displaced > 0 {

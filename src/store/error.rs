@@ -21,6 +21,11 @@ pub enum StoreErrorKind {
     /// No space, or over quota.
     #[error("the disk is full; free some space and run again, what was finished is kept")]
     DiskFull,
+    /// The file would become larger than a limit allows.
+    #[error(
+        "the file grows beyond a limit of this user or this filesystem (`ulimit -f` shows it); raise it and run again, what was finished is kept"
+    )]
+    FileLimit,
     /// The filesystem is mounted read-only.
     #[error(
         "the filesystem is read-only; stages that are in the store can be used, anything else needs a writable store"
@@ -178,6 +183,7 @@ impl From<io::Error> for StoreErrorKind {
     fn from(error: io::Error) -> StoreErrorKind {
         match Errno::from_io_error(&error) {
             Some(Errno::NOSPC | Errno::DQUOT) => StoreErrorKind::DiskFull,
+            Some(Errno::FBIG) => StoreErrorKind::FileLimit,
             Some(Errno::ROFS) => StoreErrorKind::ReadOnly,
             Some(Errno::ACCESS | Errno::PERM) => StoreErrorKind::Permission,
             Some(Errno::XDEV) => StoreErrorKind::CrossDevice,

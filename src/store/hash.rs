@@ -4,7 +4,21 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use contract::Digest;
+
+/// Whoever reads or copies a file breaks off: the program is to end at once.
+static HALTED: AtomicBool = AtomicBool::new(false);
+
+/// Lets everything that reads or copies a file, now or later, break off. There is no way back.
+pub fn halt() {
+    HALTED.store(true, Ordering::Relaxed);
+}
+
+fn go_on() -> io::Result<()> {
+    if HALTED.load(Ordering::Relaxed) { Err(io::Error::other("broken off: the program is to end")) } else { Ok(()) }
+}
 
 /// From here on a file is mapped and hashed by all cores; below it reading is cheaper.
 const MAPPED: u64 = 4 << 20;
@@ -24,8 +38,18 @@ pub(super) fn in_place(file: &File, path: &Path, size: u64) -> io::Result<Digest
 /// The digest of `file` by reading it, for files that others may write to.
 pub(super) fn by_reading(file: &File) -> io::Result<Digest> {
     let mut hasher = blake3::Hasher::new();
-    hasher.update_reader(file)?;
+    hasher.update_reader(Heeding(file))?;
     Ok(hasher.finalize().into())
+}
+
+/// Reads until the program is to end.
+struct Heeding<'a>(&'a File);
+
+impl Read for Heeding<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        go_on()?;
+        self.0.read(buffer)
+    }
 }
 
 /// Copies all of `from` to `to`; the digest is that of the bytes written.
@@ -40,6 +64,7 @@ pub(super) fn copying(mut from: &File, mut to: &File, size: u64) -> io::Result<D
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => return Err(error),
         };
+        go_on()?;
         to.write_all(&buffer[..read])?;
         if read >= 256 << 10 {
             hasher.update_rayon(&buffer[..read])

@@ -182,7 +182,8 @@ impl Store {
         });
         made.map_err(|error| {
             let _ = fs::remove_file(copy);
-            let full = matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded);
+            let full =
+                matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge);
             StoreError::io(if full { self.root() } else { path }, error)
         })
     }

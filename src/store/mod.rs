@@ -66,6 +66,7 @@ pub use check::Presence;
 pub use collect::{Collected, Doomed, Keep, Limits, Mode, UserRoom};
 pub use error::{StoreError, StoreErrorKind};
 pub use follow::LinksIn;
+pub use hash::halt;
 pub use hold::Hold;
 pub use inventory::{ROOMS, Room};
 pub use kept::{Chain, Kept, open_document, seal_document};

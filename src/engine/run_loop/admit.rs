@@ -81,6 +81,10 @@ impl RunLoop<'_> {
     /// The first stage after `passed` that must be executed. Hits on the way are settled.
     fn next_candidate(&mut self, passed: Option<Rank>) -> Result<Option<Rank>, EngineError> {
         loop {
+            // Each of these may be a hit whose files are large; the request to stop waits in the loop.
+            if self.interrupt.asked() {
+                return Ok(None);
+            }
             let after = passed.map_or(Bound::Unbounded, Bound::Excluded);
             let held = self.held.range((after, Bound::Unbounded)).next().map(|(rank, _)| *rank);
             let ready = self.queue.peek().map(|stage| self.queue.rank(stage));

@@ -38,7 +38,7 @@ impl RunLoop<'_> {
             Ok(Ending::Appeared(record)) => self.appeared(stage, &record, seconds).map_err(|f| (f, record)),
             Ok(Ending::Failed(failed)) => return self.failed(stage, resolved, *failed, seconds),
             Ok(Ending::Interrupted) if requeued && self.cancel == Cancel::No => return self.hold(stage, resolved),
-            Ok(Ending::Interrupted) => return self.interrupted(stage, resolved, seconds),
+            Ok(Ending::Interrupted | Ending::Abandoned) => return self.interrupted(stage, resolved, seconds),
             Err(error) => {
                 self.leave(&resolved);
                 return self.break_off(error);

@@ -1,8 +1,11 @@
 //! How a run ends early: by Ctrl-C, at the first failure, or because something broke. In each case nothing more is started, what
 //! runs may take a checkpoint, and the report is written.
 
+use signal_hook::consts::SIGINT;
+
 use super::RunLoop;
-use crate::backend::Cancel;
+use crate::backend::{Cancel, SignalName};
+use crate::engine::interrupt::{Asked, How};
 use crate::engine::{EngineError, RunEvent, StageOutcome, hits};
 use crate::plan::StageId;
 
@@ -17,14 +20,28 @@ pub(super) enum StopCause {
 
 impl RunLoop<'_> {
     /// Once: admit nothing more and let stages take a checkpoint. Twice: kill them.
-    pub(super) fn stop(&mut self) {
-        self.stopped = Some(StopCause::User);
-        let (next, message) = match self.cancel {
-            Cancel::No => (Cancel::Stop, "stopping: stages may take a checkpoint; press Ctrl-C again to kill them"),
-            Cancel::Stop | Cancel::Kill => (Cancel::Kill, "killing the stages that still run"),
+    pub(super) fn stop(&mut self, asked: Asked) {
+        let former = self.stopped.replace(StopCause::User);
+        let by_user = former == Some(StopCause::User);
+        let next = match (self.cancel, asked.how) {
+            (Cancel::No, How::Stop) => Cancel::Stop,
+            (_, How::Kill) => Cancel::Kill,
+            // What stops by itself is killed by the first Ctrl-C.
+            (_, How::Stop) if asked.hurries() && !by_user => Cancel::Kill,
+            (_, How::Stop) => self.cancel,
         };
-        self.observer.on(&RunEvent::Stopping { message: message.to_owned() });
-        self.cancel_all(next);
+        if next == self.cancel && !asked.hurries() {
+            return;
+        }
+        let reason = if asked.signal == SIGINT { String::new() } else { format!(" on {}", SignalName(asked.signal)) };
+        let message = match next {
+            Cancel::Kill => format!("killing{reason} the stages that still run"),
+            _ => format!("stopping{reason}: stages may take a checkpoint; press Ctrl-C again to kill them"),
+        };
+        self.observer.on(&RunEvent::Stopping { message });
+        if next > self.cancel {
+            self.cancel_all(next);
+        }
     }
 
     /// The first failure ends the run.
@@ -49,7 +66,10 @@ impl RunLoop<'_> {
     fn cancel_all(&mut self, cancel: Cancel) {
         self.cancel = cancel;
         for running in self.running.values() {
-            running.control.send_modify(|control| control.cancel = cancel);
+            running.control.send_modify(|control| {
+                control.cancel = cancel;
+                control.abandoned = cancel == Cancel::Kill;
+            });
         }
         self.attempts.give_up();
         for stage in std::mem::take(&mut self.backing_off).into_keys() {
