@@ -68,7 +68,8 @@ pub struct Program {
     pub argv: Vec<OsString>,
     /// Where it starts; exists.
     pub cwd: PathBuf,
-    /// Its whole environment; nothing is inherited. A backend adds `PIPE_EVENTS_FD`, [`RUN_ID`] and [`STAGE_ID`].
+    /// Its whole environment; nothing is inherited. A backend adds `PIPE_EVENTS_FD`, [`RUN_ID`],
+    /// [`STAGE_ID`] and, where there are runs around, [`OUTER_RUNS`].
     pub environment: Vec<(OsString, OsString)>,
 }
 

@@ -1,7 +1,7 @@
 //! Settings from the environment. A variable that is set to nothing is not set.
 //!
-//! `PIPE_RUN_ID`, `PIPE_STAGE_ID` and `PIPE_EVENTS_FD` are no settings: the engine gives them to the programs it starts. Those
-//! in turn see none of the variables below, so that a stage's result does not depend on them.
+//! `PIPE_RUN_ID`, `PIPE_STAGE_ID`, `PIPE_OUTER_RUNS` and `PIPE_EVENTS_FD` are no settings: the engine gives them to the programs it
+//! starts. Those in turn see none of the variables below, so that a stage's result does not depend on them.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

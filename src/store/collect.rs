@@ -116,20 +116,23 @@ impl Store {
             let part = if doomed.objects.contains(&index) { &mut collected.objects } else { &mut collected.kept };
             part.add(object.size);
         }
-        leftovers.iter().for_each(|(_, bytes)| collected.leftovers.add(*bytes));
         if let Mode::Look = mode {
+            leftovers.iter().for_each(|(_, bytes)| collected.leftovers.add(*bytes));
             return Ok(collected);
         }
         self.claim()?;
-        let total = collected.records.count + collected.objects.count + collected.leftovers.count;
+        let total = collected.records.count + collected.objects.count + leftovers.len() as u64;
         let paths = doomed.records.iter().map(|&record| records[record].path.clone());
         let names = doomed.objects.iter().map(|&object| objects[object].name);
         for (done, path) in paths.chain(names.flat_map(|name| self.paths(name))).enumerate() {
             self.remove(&path)?;
             progress((done as u64 + 1).min(total), total);
         }
-        for (path, _) in leftovers {
-            collected.stuck.extend(self.remove(&path).err());
+        for (path, bytes) in leftovers {
+            match self.remove(&path) {
+                Ok(()) => collected.leftovers.add(bytes),
+                Err(error) => collected.stuck.push(error),
+            }
         }
         for parent in [self.layout.temporary(), self.layout.work()] {
             if parent.is_dir() {
@@ -151,15 +154,20 @@ impl Store {
         };
         let ours: Vec<_> = entries(&directory)?.into_iter().filter(|path| is_ours(path)).collect();
         let mut size = RoomSize::default();
-        ours.iter().for_each(|path| size.add(measure(path)));
-        if let Mode::Remove(_) = mode {
-            self.claim()?;
-            for path in &ours {
-                stuck.extend(self.remove(path).err());
-            }
-            // With something of others in it, or of ours that stays, it stays too.
-            let _ = fs::remove_dir(&directory);
+        if let Mode::Look = mode {
+            ours.iter().for_each(|path| size.add(measure(path)));
+            return Ok(Doomed { count: size.files, bytes: size.bytes });
         }
+        self.claim()?;
+        for path in &ours {
+            let measured = measure(path);
+            match remove_tree(path) {
+                Ok(()) => size.add(measured),
+                Err(error) => stuck.push(error),
+            }
+        }
+        // With something of others in it, or of ours that stays, it stays too.
+        let _ = fs::remove_dir(&directory);
         Ok(Doomed { count: size.files, bytes: size.bytes })
     }
 
@@ -194,7 +202,7 @@ impl Store {
                 let aside = self.fresh()?;
                 match move_away(path, &aside) {
                     Ok(()) => remove_tree(&aside),
-                    // Somebody else's, which stays under its name.
+                    // Somebody else's: as much goes as may.
                     Err(Errno::ACCESS | Errno::PERM) => remove_tree(path),
                     Err(error) => Err(StoreError::io(path, error)),
                 }

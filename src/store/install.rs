@@ -15,6 +15,7 @@ use super::{Presence, Store, StoreError, aside};
 impl Store {
     /// Moves the sealed file at `from` to its name; it is gone from `from` afterwards in any case.
     pub(super) fn install_blob(&self, from: &Path, content: Content) -> Result<Artifact, StoreError> {
+        self.claim()?;
         let path = self.layout.blob(&content.digest, content.executable);
         self.make_dir(path.parent().unwrap_or(&path))?;
         loop {
@@ -33,6 +34,7 @@ impl Store {
 
     /// Moves the directory at `from`, whose files are sealed, to its name; it is gone from `from` afterwards in any case.
     pub(super) fn install_tree(&self, from: &Path, manifest: &Manifest) -> Result<Artifact, StoreError> {
+        self.claim()?;
         let (artifact, bytes) = manifest.artifact();
         let path = self.layout.tree(&artifact.digest);
         self.make_dir(path.parent().unwrap_or(&path))?;

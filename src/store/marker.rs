@@ -141,7 +141,7 @@ pub(super) fn is_from_a_store(path: &Path) -> bool {
     family || kept || is_of_a_store(name) || is_scratch(own) || is_digest(path, &["", ".x", ".manifest", ".json"], true)
 }
 
-/// Whether there is what no user makes: a memo, or the lock of runs beside what runs leave.
+/// Whether there is what no user makes: a memo, a run, or the lock of runs beside records.
 fn shows_use(root: &Path) -> bool {
     let is_file = |name: &str| fs::symlink_metadata(root.join(name)).is_ok_and(|it| it.is_file());
     let is_dir = |name: &str| fs::symlink_metadata(root.join(name)).is_ok_and(|it| it.is_dir());
@@ -149,5 +149,5 @@ fn shows_use(root: &Path) -> bool {
         let runs = fs::read_dir(root.join("runs")).into_iter().flatten().flatten();
         runs.map(|run| run.file_name()).any(|name| name.to_str().is_some_and(is_run))
     };
-    memo_file::is_one(&root.join("memo")) || (is_file("locks/use") && (is_dir("records") || has_run()))
+    memo_file::is_one(&root.join("memo")) || (is_file("locks/use") && is_dir("records")) || has_run()
 }

@@ -175,9 +175,9 @@ impl Store {
         }
     }
 
-    /// Whether `directory` holds exactly `tree`: the same names, and the very files or copies of them: sealed ones where `copies` may
-    /// be believed, and otherwise such as are read.
-    fn holds_tree(&self, directory: &Path, stamp: &Stamp, tree: &Tree, copies: bool) -> Result<bool, StoreError> {
+    /// Whether `directory` holds exactly `tree`: the same names, and the very files or copies of them: sealed ones or, unless only those
+    /// count (`sealed`), such as read the same.
+    fn holds_tree(&self, directory: &Path, stamp: &Stamp, tree: &Tree, sealed: bool) -> Result<bool, StoreError> {
         let found = walk(directory)?;
         let entries = &tree.manifest.entries;
         if found.len() != entries.len() {
@@ -193,11 +193,12 @@ impl Store {
                 (Node::File { digest, size, executable }, FileType::RegularFile) => {
                     let file = Stamp::of(&path()).at(&path())?;
                     let file = file.filter(|file| (file.size, file.executable()) == (*size, *executable));
-                    let read = || Ok::<_, StoreError>(self.read_digest(&path())? == *digest);
+                    // One that cannot be read is not recognized.
+                    let read = || self.read_digest(&path()).is_ok_and(|read| read == *digest);
                     match file {
-                        Some(file) if copies => seal::holds(&file, digest) && (self.trust == Trust::Seal || read()?),
-                        Some(_) => read()?,
-                        None => false,
+                        Some(file) if seal::holds(&file, digest) => self.trust == Trust::Seal || read(),
+                        Some(_) if !sealed => read(),
+                        _ => false,
                     }
                 }
                 (Node::Dir, FileType::Directory) => true,

@@ -3,20 +3,20 @@
 //! A directory with something in it moves to the top before it is emptied. So nothing recurses, no path grows, and two open
 //! directories do for any depth. Permissions change on directories only: a file may be a link to an object of the store.
 
-use std::ffi::{CString, OsStr};
+use std::ffi::CString;
 use std::os::fd::AsRawFd;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags};
 use rustix::io::{Errno, Result};
 
+use super::StoreError;
 use super::error::StoreErrorKind;
 use super::stamp::Stamp;
-use super::{StoreError, walk};
 
-/// Removes what is at `path`, if anything is. The error names the first thing that stays; all that can go has gone then.
+/// Removes what is at `path`, if anything is. The error names the first thing that stays, where it lies then; all that can go has
+/// gone.
 pub fn remove_tree(path: &Path) -> std::result::Result<(), StoreError> {
     remove_all(path).map_err(|(path, error)| stays(&path, error))
 }
@@ -34,18 +34,15 @@ pub(super) fn remove_all(path: &Path) -> std::result::Result<(), (PathBuf, Errno
     }
     let top = open(CWD, path).map_err(here)?;
     let mut clearing = Clearing { top, pending: Vec::new(), hoisted: 0, stuck: None };
-    for (name, _) in list(clearing.top.as_fd()).map_err(here)? {
-        let shown = PathBuf::from(OsStr::from_bytes(name.to_bytes()));
-        clearing.pending.push(Pending { name, shown });
-    }
-    while let Some(pending) = clearing.pending.pop() {
-        if let Err(error) = clearing.clear(&pending) {
-            clearing.stuck.get_or_insert((pending.shown, error));
+    clearing.pending.extend(list(clearing.top.as_fd()).map_err(here)?.into_iter().map(|(name, _)| name));
+    while let Some(name) = clearing.pending.pop() {
+        if let Err(error) = clearing.clear(&name) {
+            clearing.stuck.get_or_insert((as_path(&name).to_owned(), error));
         }
     }
     match (gone(rustix::fs::rmdir(path)), clearing.stuck) {
         (Ok(()), _) => Ok(()),
-        (Err(_), Some((shown, error))) => Err((path.join(shown), error)),
+        (Err(_), Some((inner, error))) => Err((path.join(inner), error)),
         (Err(error), None) => Err(here(error)),
     }
 }
@@ -65,37 +62,32 @@ pub(super) fn move_away(from: &Path, to: &Path) -> Result<()> {
 struct Clearing {
     top: OwnedFd,
     /// What lies in `top`.
-    pending: Vec<Pending>,
+    pending: Vec<CString>,
     hoisted: u64,
-    /// The first thing that cannot be removed, as it was called at first.
+    /// The first thing that cannot be removed, where it lies now.
     stuck: Option<(PathBuf, Errno)>,
-}
-
-struct Pending {
-    name: CString,
-    shown: PathBuf,
 }
 
 impl Clearing {
     /// Removes an entry of the top. Directories in it that are not empty move to the top.
-    fn clear(&mut self, entry: &Pending) -> Result<()> {
-        match gone(rustix::fs::unlinkat(&self.top, &entry.name, AtFlags::empty())) {
+    fn clear(&mut self, entry: &CString) -> Result<()> {
+        match gone(rustix::fs::unlinkat(&self.top, entry, AtFlags::empty())) {
             Err(Errno::ISDIR | Errno::PERM) => {}
             result => return result,
         }
-        if gone(rustix::fs::unlinkat(&self.top, &entry.name, AtFlags::REMOVEDIR)).is_ok() {
+        if gone(rustix::fs::unlinkat(&self.top, entry, AtFlags::REMOVEDIR)).is_ok() {
             return Ok(());
         }
-        let directory = open(self.top.as_fd(), Path::new(OsStr::from_bytes(entry.name.to_bytes())))?;
+        let directory = open(self.top.as_fd(), as_path(entry))?;
         for (name, file_type) in list(directory.as_fd())? {
-            if let Err(error) = self.clear_inner(directory.as_fd(), &name, file_type, &entry.shown) {
-                self.stuck.get_or_insert((shown(&entry.shown, &name), error));
+            if let Err(error) = self.clear_inner(directory.as_fd(), &name, file_type) {
+                self.stuck.get_or_insert((as_path(entry).join(as_path(&name)), error));
             }
         }
-        gone(rustix::fs::unlinkat(&self.top, &entry.name, AtFlags::REMOVEDIR))
+        gone(rustix::fs::unlinkat(&self.top, entry, AtFlags::REMOVEDIR))
     }
 
-    fn clear_inner(&mut self, directory: BorrowedFd, name: &CString, file_type: FileType, above: &Path) -> Result<()> {
+    fn clear_inner(&mut self, directory: BorrowedFd, name: &CString, file_type: FileType) -> Result<()> {
         if file_type != FileType::Directory {
             match gone(rustix::fs::unlinkat(directory, name, AtFlags::empty())) {
                 Err(Errno::ISDIR) => {}
@@ -111,7 +103,7 @@ impl Clearing {
             let renamed = match rustix::fs::renameat(directory, name, &self.top, &hoisted) {
                 // Its `..` changes, so it must be writable itself.
                 Err(Errno::ACCESS) => {
-                    open(directory, walk::as_path(name.to_bytes()))?;
+                    open(directory, as_path(name))?;
                     rustix::fs::renameat(directory, name, &self.top, &hoisted)
                 }
                 result => result,
@@ -120,7 +112,7 @@ impl Clearing {
                 Err(Errno::EXIST | Errno::NOTEMPTY | Errno::NOTDIR) => {}
                 Err(error) => return Err(error),
                 Ok(()) => {
-                    self.pending.push(Pending { name: hoisted, shown: shown(above, name) });
+                    self.pending.push(hoisted);
                     return Ok(());
                 }
             }
@@ -168,10 +160,8 @@ fn gone(result: Result<()>) -> Result<()> {
     }
 }
 
-/// For messages. It grows no longer than a path may be: a tree may be deeper.
-fn shown(above: &Path, name: &CString) -> PathBuf {
-    const LONGEST: usize = 4096;
-    if above.as_os_str().len() > LONGEST { above.to_owned() } else { above.join(walk::as_path(name.to_bytes())) }
+fn as_path(name: &CString) -> &Path {
+    super::walk::as_path(name.to_bytes())
 }
 
 /// A directory that fills again while it is emptied is no place that is taken.

@@ -115,7 +115,7 @@ stages: {bad: {uses: command, run: "mkdir -p m/n && echo secret > m/n/f && chmod
         chmod(&closed, 0o755);
         let stuck = user.succeeds(&["cache", "gc", "--also", "kept-work"]);
         assert!(
-            stuck.stderr.contains("warning: cannot remove ") && stuck.stderr.contains("m/n/f: permission denied"),
+            stuck.stderr.contains("warning: cannot remove ") && stuck.stderr.contains("/m: permission denied"),
             "{}",
             stuck.stderr
         );
