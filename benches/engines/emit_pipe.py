@@ -12,7 +12,8 @@ def emit(spec):
     for stage in spec["stages"]:
         for number, path in enumerate(stage["outputs"] + stage["dir_outputs"]):
             producers[path] = f"{stage['id']}.o{number}"
-    lines = [f"pipeline: {spec['name']}", "stages:"]
+    # What the other engines run the same lines with.
+    lines = [f"pipeline: {spec['name']}", "shell: [/bin/sh, -c]", "stages:"]
     for stage in spec["stages"]:
         command = re.sub(r"^echo \S+ >> exec\.log; ", "", stage["cmd"])
         helper = ["mkmany.py"] if "mkmany.py" in command else []

@@ -38,12 +38,14 @@ fn fields(action: &Action) -> BTreeMap<String, String> {
             fields.extend(program.map(|digest| ("files of the worker".to_owned(), digest.short().to_string())));
         }
         ActionWork::Command { script, environment, outputs, in_workspace } => {
-            let script = match script {
-                ActionScript::Shell(text) => text.clone(),
-                ActionScript::Argv(words) => serde_json::to_string(words).expect("strings are JSON"),
+            let (script, shell) = match script {
+                ActionScript::Shell(text) => (text.clone(), Some("/bin/sh -c".to_owned())),
+                ActionScript::Text { text, shell } => (text.clone(), Some(shell.to_string())),
+                ActionScript::Argv(words) => (serde_json::to_string(words).expect("strings are JSON"), None),
             };
             fields.insert("uses".to_owned(), "command".to_owned());
             fields.insert("run".to_owned(), script);
+            fields.extend(shell.map(|shell| ("shell".to_owned(), shell)));
             if *in_workspace {
                 fields.insert("sandbox".to_owned(), "false".to_owned());
             }

@@ -10,6 +10,7 @@ pub mod difference;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use contract::{Digest, Type};
 use serde::{Deserialize, Serialize};
@@ -65,10 +66,40 @@ pub enum ActionWork {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ActionScript {
-    /// Run by `sh -c`.
+    /// Run by `/bin/sh -c`: every text of a record of an earlier engine, and what `shell: [/bin/sh, -c]` still means.
     Shell(String),
+    /// The script of a shell or of another interpreter.
+    Text {
+        /// The script.
+        text: String,
+        /// What runs it.
+        shell: ActionShell,
+    },
     /// Run as it is.
     Argv(Vec<String>),
+}
+
+/// What runs a text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ActionShell {
+    /// `bash -euo pipefail`.
+    Bash,
+    /// `/bin/sh -eu`.
+    Sh,
+    /// A program and its arguments.
+    Words(Vec<String>),
+}
+
+impl fmt::Display for ActionShell {
+    /// As in the pipeline file.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ActionShell::Bash => f.write_str("bash"),
+            ActionShell::Sh => f.write_str("sh"),
+            ActionShell::Words(words) => write!(f, "[{}]", words.join(", ")),
+        }
+    }
 }
 
 /// An input of an action.
@@ -104,10 +135,15 @@ impl Action {
                 encoder.text("command").flag(*in_workspace);
                 match script {
                     ActionScript::Shell(text) => encoder.text("shell").text(text),
-                    ActionScript::Argv(words) => {
-                        encoder.text("argv").count(words.len());
-                        words.iter().fold(&mut encoder, |e, word| e.text(word))
+                    ActionScript::Text { text, shell } => {
+                        encoder.text("text").text(text);
+                        match shell {
+                            ActionShell::Bash => encoder.text("bash"),
+                            ActionShell::Sh => encoder.text("sh"),
+                            ActionShell::Words(words) => encode_words(words, &mut encoder),
+                        }
                     }
+                    ActionScript::Argv(words) => encode_words(words, encoder.text("argv")),
                 };
                 encoder.count(environment.len());
                 for (name, value) in environment {
@@ -129,4 +165,9 @@ impl Action {
         }
         encoder.finish()
     }
+}
+
+fn encode_words<'e>(words: &[String], encoder: &'e mut Encoder) -> &'e mut Encoder {
+    encoder.count(words.len());
+    words.iter().fold(encoder, |e, word| e.text(word))
 }

@@ -33,6 +33,10 @@ fn command(script: &str, environment: BTreeMap<String, Option<String>>) -> Actio
     Action { format: FORMAT, work, inputs }
 }
 
+fn by(text: &str, shell: ActionShell) -> ActionScript {
+    ActionScript::Text { text: text.to_owned(), shell }
+}
+
 /// `action` with something done to it.
 fn with(action: &Action, change: impl FnOnce(&mut Action)) -> Action {
     let mut action = action.clone();
@@ -75,6 +79,9 @@ fn changes_of_work(action: &Action) -> Vec<(&'static str, Action)> {
             let mut all = vec![
                 ("script", scripted(ActionScript::Shell(format!("{text} ")))),
                 ("argv", scripted(ActionScript::Argv(vec![text.clone()]))),
+                ("bash", scripted(by(text, ActionShell::Bash))),
+                ("sh", scripted(by(text, ActionShell::Sh))),
+                ("a program called sh", scripted(by(text, ActionShell::Words(vec!["sh".to_owned()])))),
                 ("output path", outputs(&|all| all.get_mut("o").unwrap().0.push('x'))),
                 ("output type", outputs(&|all| all.get_mut("o").unwrap().1 = Type::Dir)),
                 ("output port", outputs(&|all| all.extend(all.clone().remove("o").map(|o| ("p".to_owned(), o))))),
@@ -239,6 +246,24 @@ proptest! {
         let key = |params| card("kind", 1, params, BTreeMap::new()).key();
         prop_assert_eq!(key(other), key(params));
     }
+}
+
+#[test]
+fn what_runs_a_text_tells_its_key_from_every_other() {
+    let words = |words: &[&str]| ActionShell::Words(words.iter().map(|word| (*word).to_owned()).collect());
+    let shells =
+        [ActionShell::Bash, ActionShell::Sh, words(&["bash"]), words(&["sh"]), words(&["sh", "-c"]), words(&["sh -c"])];
+    let key = |script: ActionScript| {
+        let set = |action: &mut Action| {
+            let ActionWork::Command { script: old, .. } = &mut action.work else { unreachable!() };
+            *old = script.clone();
+        };
+        with(&command("x", BTreeMap::new()), set).key()
+    };
+    let texts = shells.into_iter().map(|shell| key(by("x", shell)));
+    let others = [ActionScript::Shell("x".to_owned()), ActionScript::Argv(vec!["x".to_owned()]), by("", words(&["x"]))];
+    let keys: Vec<_> = texts.chain(others.into_iter().map(key)).collect();
+    assert_eq!(keys.iter().collect::<std::collections::BTreeSet<_>>().len(), keys.len());
 }
 
 /// A change of these values without a new [`FORMAT`] would find what another version of the engine made of something else.

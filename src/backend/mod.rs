@@ -37,7 +37,9 @@ pub use exit::{Exit, SignalName};
 pub use guardian::Guardian;
 pub use launch::{Cancel, Control, Launch, Program, Protocol, RUN_ID, STAGE_ID, Sight, Trace, outer_runs, runs_around};
 pub use local::Local;
-pub use outcome::{Failure, Outcome};
+pub use outcome::{Failure, Outcome, Verdict};
+pub use program::find_on_path;
+pub use redact::redacted;
 
 /// What a backend's `run` returns. Not `Send`: the run loop lives on one thread.
 pub type Running<'a> = Pin<Box<dyn Future<Output = Result<Outcome, BackendError>> + 'a>>;

@@ -33,6 +33,17 @@ pub struct Failure {
     pub usage: Usage,
     /// How its process ended.
     pub exit: Exit,
+    /// What the judgement rests on.
+    pub verdict: Verdict,
+}
+
+/// What a failure is known by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// By nothing but how a plain program ended: whoever knows more may say it.
+    ByExit,
+    /// By what it said, or by what was done to it.
+    ByMore,
 }
 
 /// Why a launch was refused or failed, before its usage is known.
@@ -41,11 +52,12 @@ pub(super) struct Refusal {
     pub(super) class: FailureClass,
     pub(super) message: String,
     pub(super) help: Option<String>,
+    pub(super) verdict: Verdict,
 }
 
 impl Refusal {
     pub(super) fn new(class: FailureClass, message: impl Into<String>) -> Refusal {
-        Refusal { class, message: message.into(), help: None }
+        Refusal { class, message: message.into(), help: None, verdict: Verdict::ByMore }
     }
 
     pub(super) fn help(mut self, text: impl Into<String>) -> Refusal {
@@ -54,7 +66,8 @@ impl Refusal {
     }
 
     pub(super) fn into_outcome(self, exit: Exit, usage: Usage) -> Outcome {
-        Outcome::Failed(Failure { class: self.class, message: self.message, help: self.help, usage, exit })
+        let Refusal { class, message, help, verdict } = self;
+        Outcome::Failed(Failure { class, message, help, usage, exit, verdict })
     }
 }
 
@@ -71,7 +84,8 @@ impl LastWord {
         match event {
             Event::Finished {} => Some(LastWord::Finished),
             Event::Failed { class, message, help } => {
-                Some(LastWord::Failed(Refusal { class: *class, message: message.clone(), help: help.clone() }))
+                let refusal = Refusal::new(*class, message.clone());
+                Some(LastWord::Failed(Refusal { help: help.clone(), ..refusal }))
             }
             _ => None,
         }
@@ -121,7 +135,9 @@ pub(super) fn judge(seen: Evidence) -> Outcome {
                     .help("its last event must be {\"finished\":{}}: see docs/worker-protocol.md")
             }
             (Protocol::Worker, _) => fault(exit, format!("the worker ended without a word: {exit}")),
-            (Protocol::Plain, _) => fault(exit, format!("the command failed: {exit}")),
+            (Protocol::Plain, _) => {
+                Refusal { verdict: Verdict::ByExit, ..fault(exit, format!("the command failed: {exit}")) }
+            }
         },
     };
     refusal.into_outcome(exit, usage)
@@ -141,6 +157,12 @@ fn fault(exit: Exit, message: String) -> Refusal {
         with(FailureClass::Resources, "a limit of this user was reached: `ulimit -a` shows them")
     } else if is(Signal::TERM) || is(Signal::INT) || is(Signal::HUP) {
         with(FailureClass::Resources, "somebody else on this machine ended it; run again")
+    } else if is(Signal::PIPE) {
+        with(
+            FailureClass::StageBug,
+            "SIGPIPE: it wrote to a program that had stopped reading, as `head` does once it has its lines; let the reader read to the \
+             end (`sed -n 1,3p` for `head -n 3`), or write `{ WRITER || test $? = 141; } | head` where that is no error",
+        )
     } else if exit.signal().is_some() {
         with(FailureClass::StageBug, "it crashed; the end of its log may say where")
     } else if exit == Exit::Status(127) {

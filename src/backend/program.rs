@@ -21,13 +21,23 @@ pub(super) fn find(program: &Program) -> Result<PathBuf, Refusal> {
     }
     let path = program.environment.iter().rev().find(|(key, _)| key == "PATH").map(|(_, value)| value);
     let path = path.ok_or_else(|| missing(name, "PATH is not set"))?;
-    let candidates = std::env::split_paths(path).map(|directory| program.cwd.join(directory).join(name));
+    let candidates = candidates(name, path, &program.cwd);
     let mut files = candidates.filter(|candidate| candidate.is_file()).peekable();
     let first = files.peek().cloned();
     match files.find(|file| is_executable(file)) {
         Some(file) => Ok(file),
         None => first.map_or_else(|| Err(missing(name, "not found on PATH")), executable),
     }
+}
+
+/// The first executable file called `name` in the directories of `path`, absolute.
+pub fn find_on_path(name: &OsStr, path: &OsStr) -> Option<PathBuf> {
+    let here = std::env::current_dir().ok()?;
+    candidates(name, path, &here).find(|file| file.is_file() && is_executable(file))
+}
+
+fn candidates(name: &OsStr, path: &OsStr, cwd: &Path) -> impl Iterator<Item = PathBuf> {
+    std::env::split_paths(path).map(move |directory| cwd.join(directory).join(name))
 }
 
 fn executable(path: PathBuf) -> Result<PathBuf, Refusal> {

@@ -21,6 +21,11 @@ pub(super) struct Redactor {
     held: Vec<u8>,
 }
 
+/// `text` without the values of `secrets`.
+pub fn redacted(text: String, secrets: &[String]) -> String {
+    Redactor::new(secrets).text(text)
+}
+
 impl Redactor {
     pub(super) fn new(secrets: &[String]) -> Redactor {
         let whole = secrets.iter().map(String::as_str).filter(|value| value.len() >= SHORTEST);

@@ -13,7 +13,6 @@ use super::arguments::{ParamArguments, PipelineArguments};
 use super::failure::Failure;
 use super::project::Project;
 use super::{Exit, output, run, why};
-use crate::backend::Program;
 use crate::engine::workbench::{NotReady, Workbench};
 use crate::engine::{FailedWork, OnFailure, Options};
 use crate::plan::Plan;
@@ -75,7 +74,7 @@ pub fn run(arguments: ShellArguments) -> Result<Exit, Failure> {
     }
     let interactive = arguments.command.is_empty();
     if interactive {
-        output::errors(&introduction(&arguments.stage, &bench.program));
+        output::errors(&introduction(&arguments.stage, &bench));
     }
     start(&bench, arguments.command)
 }
@@ -99,16 +98,18 @@ fn start(bench: &Workbench, command: Vec<OsString>) -> Result<Exit, Failure> {
     Ok(if ended.success() { Exit::Success } else { Exit::StageFailed })
 }
 
-fn introduction(stage: &str, program: &Program) -> String {
+fn introduction(stage: &str, bench: &Workbench) -> String {
+    let Workbench { program, script, .. } = bench;
     let color = Color::of_stderr();
     let words: Vec<_> = program.argv.iter().map(|word| word.to_string_lossy()).collect();
-    let script = match words.as_slice() {
-        [shell, flag, script] if shell == "/bin/sh" && flag == "-c" => script.to_string(),
-        words => words.join(" "),
+    let words = words.join(" ");
+    let (script, by) = match script {
+        Some(script) => (script.as_str(), format!("by {words}\n")),
+        None => (words.as_str(), String::new()),
     };
     let script: String = script.lines().map(|line| format!("  {line}\n")).collect();
     format!(
-        "{} in {}\nit would run:\n{script}{}\n",
+        "{} in {}\nit would run:\n{script}{by}{}\n",
         color.name(stage),
         program.cwd.display(),
         color.dim("nothing that you do here is recorded; the directory is removed when you leave (exit)")
@@ -116,13 +117,17 @@ fn introduction(stage: &str, program: &Program) -> String {
 }
 
 fn document(stage: &str, bench: &Workbench) -> serde_json::Value {
-    let Workbench { program, secret, .. } = bench;
+    let Workbench { program, script, secret, .. } = bench;
     let shown = |name: &OsString| !secret.iter().any(|secret| secret.as_str() == name);
     let variables = program.environment.iter().filter(|(name, _)| shown(name));
     let environment: BTreeMap<_, _> =
         variables.map(|(name, value)| (name.to_string_lossy(), value.to_string_lossy())).collect();
     let argv: Vec<_> = program.argv.iter().map(|word| word.to_string_lossy()).collect();
-    serde_json::json!({"stage": stage, "argv": argv, "environment": environment, "secrets": secret})
+    let mut document = serde_json::json!({"stage": stage, "argv": argv, "environment": environment, "secrets": secret});
+    if let Some(script) = script {
+        document["script"] = script.as_str().into();
+    }
+    document
 }
 
 fn not_ready(plan: &Plan, stage: &str, reason: NotReady) -> Failure {

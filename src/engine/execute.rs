@@ -18,8 +18,8 @@ use super::resolve::Resolved;
 use super::tally::unix_seconds;
 use super::workspace::{self, Prepared};
 use super::{EngineError, FailedWork, Options, Shared};
-use super::{fault, history, hits, resolve, secrets, undeclared};
-use crate::backend::{Backend, Cancel, Control, Launch, Outcome, Trace};
+use super::{fault, history, hits, resolve, script, secrets, undeclared};
+use crate::backend::{Backend, Cancel, Control, Launch, Outcome, Trace, redacted};
 use crate::failpoint::{self, Failpoint};
 use crate::plan::{PlannedOutput, StageId, code};
 use crate::store::{
@@ -172,7 +172,7 @@ impl Execution {
             log: Execution::log_path(&self.shared, self.stage),
             grace: GRACE,
             timeout: stage.conduct.timeout,
-            secrets: secrets.into_iter().map(|(_, value)| value).collect(),
+            secrets: secrets.iter().map(|(_, value)| value.clone()).collect(),
             jobs: workspace::threads(stage),
             sight: prepared.sight,
         };
@@ -186,9 +186,13 @@ impl Execution {
             Outcome::Finished(usage) => self.keep(prepared.outputs, metrics, usage).await,
             Outcome::Failed(failure) => {
                 let log = Execution::log_path(&self.shared, self.stage);
-                let undeclared = undeclared::help(&self.shared.plan, &self.shared.store, stage, &log);
-                let help = undeclared.or(failure.help);
-                let report = FailureReport { class: failure.class, message: failure.message, help };
+                let secrets: Vec<_> = secrets.into_iter().map(|(_, value)| value).collect();
+                let told = script::told(stage, &prepared.directory, &log, &failure);
+                let told = told.map(|text| redacted(text, &secrets));
+                let missing = script::help(stage, &failure);
+                let undeclared = || undeclared::help(&self.shared.plan, &self.shared.store, stage, &log);
+                let help = missing.or_else(undeclared).or(failure.help);
+                let report = FailureReport { class: failure.class, message: told.unwrap_or(failure.message), help };
                 Ok(Ending::failed(report, failure.usage))
             }
             Outcome::Interrupted(_) => Ok(Ending::Interrupted),

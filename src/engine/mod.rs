@@ -13,7 +13,8 @@
 //! - [`learned`]: what earlier executions teach about time and memory.
 //! - [`wanted`]: whether a stage is to run at all: `when:`.
 //! - [`bounds`]: where links may not lead. [`fault`]: whether what goes wrong fails the stage or ends the run. [`execute`]: one stage
-//!   from private directory to record. [`outcome`], [`event`]: what is reported. [`survey`]: what would fail a stage, for `check`.
+//!   from private directory to record. `script`: the text of a command as a file. [`outcome`], [`event`]: what is reported.
+//!   [`survey`]: what would fail a stage, for `check`.
 //! - [`history`]: earlier runs. [`intact`]: whether what they left is what they wrote. [`traces`]: what they tell about artifacts.
 //!   [`forecast`]: what a run would do, without doing it;
 //!   behind `plan` and `why`. [`workbench`]: a stage's private directory, for a person.
@@ -36,6 +37,7 @@ pub mod outcome;
 mod ready;
 pub(crate) mod resolve;
 mod run_loop;
+mod script;
 mod secrets;
 mod semaphores;
 pub mod survey;

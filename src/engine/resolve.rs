@@ -9,9 +9,9 @@ use contract::{Card, Digest, Worker};
 use super::fault::Fault;
 use super::{EngineError, FailureReport, bounds};
 use crate::action::canonical::Encoder;
-use crate::action::{self, Action, ActionInput, ActionScript, ActionWork};
-use crate::plan::{InputSource, Plan, PlannedInput, PlannedStage, Sandbox, Script, StageId, Work};
-use crate::spec::{LinkRule, PortName};
+use crate::action::{self, Action, ActionInput, ActionScript, ActionShell, ActionWork};
+use crate::plan::{InputSource, Plan, PlannedInput, PlannedStage, Sandbox, Script, StageId, Text, Work};
+use crate::spec::{LinkRule, PortName, Shell};
 use crate::store::{Artifact, LinksIn, Record, Shape, Store, StoreError};
 
 /// What came of the stages that are settled, by stage.
@@ -242,6 +242,18 @@ fn program_of(card: &Card, files: &[(PathBuf, Artifact)]) -> Option<Digest> {
     Some(encoder.finish())
 }
 
+/// A text and what runs it. What says the same as the former engine did has the key that it had.
+fn text_of(text: &str, shell: &Shell) -> ActionScript {
+    let text = text.to_owned();
+    let shell = match shell {
+        Shell::Bash => ActionShell::Bash,
+        Shell::Sh => ActionShell::Sh,
+        Shell::Words(words) if *words == ["/bin/sh", "-c"] => return ActionScript::Shell(text),
+        Shell::Words(words) => ActionShell::Words(words.clone()),
+    };
+    ActionScript::Text { text, shell }
+}
+
 fn work_of(stage: &PlannedStage, worker_files: &[(PathBuf, Artifact)]) -> ActionWork {
     match &stage.work {
         Work::Card { card, params, .. } => {
@@ -250,7 +262,7 @@ fn work_of(stage: &PlannedStage, worker_files: &[(PathBuf, Artifact)]) -> Action
         }
         Work::Command(command) => ActionWork::Command {
             script: match &command.script {
-                Script::Shell(text) => ActionScript::Shell(text.clone()),
+                Script::Text(Text { text, shell, .. }) => text_of(text, shell),
                 Script::Argv(words) => ActionScript::Argv(words.clone()),
             },
             environment: command.environment.clone(),

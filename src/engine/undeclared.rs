@@ -68,12 +68,12 @@ fn missing(text: &str, plan: &Plan, store: &Store, stage: &PlannedStage) -> BTre
 
 fn script(command: &Command) -> String {
     match &command.script {
-        Script::Shell(text) => text.clone(),
+        Script::Text(text) => text.text.clone(),
         Script::Argv(words) => words.join("\n"),
     }
 }
 
-fn tail(log: &Path) -> Option<String> {
+pub(super) fn tail(log: &Path) -> Option<String> {
     let mut file = File::open(log).ok()?;
     let length = file.metadata().ok()?.len();
     file.seek(SeekFrom::Start(length.saturating_sub(TAIL))).ok()?;

@@ -9,7 +9,7 @@ use contract::Job;
 
 use super::resolve::{self, Known, Resolved, Sources, Unresolved};
 use super::workspace::{self, Prepared};
-use super::{EngineError, FailureReport, Options, Shared, fault, hits, secrets};
+use super::{EngineError, FailureReport, Options, Shared, fault, hits, script, secrets};
 use crate::backend::{Program, Trace};
 use crate::plan::{Plan, Sandbox, StageId, Work};
 use crate::store::{Lookup, Store, remove_tree};
@@ -18,6 +18,8 @@ use crate::store::{Lookup, Store, remove_tree};
 pub struct Workbench {
     /// What a run would start, where, and with which variables.
     pub program: Program,
+    /// The script, where a text is what it would run.
+    pub script: Option<String>,
     /// The names of those variables whose values are never shown.
     pub secret: Vec<String>,
     directory: PathBuf,
@@ -62,12 +64,13 @@ impl Workbench {
         };
         keep_checkpoints_apart(&prepared, store, &resolved)?;
         let Prepared { directory, mut program, .. } = prepared;
+        let script = script::text(&shared.plan.graph[stage]);
         let secret = secrets.iter().map(|(name, _)| name.clone()).collect();
         program.environment.extend(secrets.into_iter().map(|(name, value)| (name.into(), value.into())));
         program.environment.push((crate::backend::RUN_ID.into(), trace.run.clone().into()));
         program.environment.push((crate::backend::STAGE_ID.into(), trace.to_string().into()));
         program.environment.extend(crate::backend::outer_runs().map(|(name, runs)| (name.into(), runs.into())));
-        Ok(Ok(Workbench { program, secret, directory }))
+        Ok(Ok(Workbench { program, script, secret, directory }))
     }
 }
 

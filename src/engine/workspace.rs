@@ -1,10 +1,11 @@
 //! The private directory of one execution: inputs in place, output paths prepared, job file written.
 //!
 //! ```text
-//! work/<process>/<stage>/   card: job.json in/<port> out/<port> scratch/ worker/     command: root/<mounts and outputs> tmp/
+//! work/<process>/<stage>/   card: job.json in/<port> out/<port> scratch/ worker/     command: root/<mounts and outputs> tmp/ script lists/
 //! ```
-//! A command with `sandbox: false` runs at the project root instead, and has only its `tmp/` here.
+//! A command with `sandbox: false` runs at the project root instead of in `root/`.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
@@ -14,9 +15,11 @@ use contract::{Card, Job, JobInput, Limits};
 
 use super::fault::Fault;
 use super::resolve::Resolved;
-use super::{EngineError, Shared, bounds};
+use super::{EngineError, Shared, bounds, script};
 use crate::backend::{Program, Protocol, Sight};
 use crate::governor;
+use crate::plan::command::{as_word, list_word};
+use crate::plan::interpolate::shell_word;
 use crate::plan::{Command, PlannedStage, Sandbox, Script, StageId, Work};
 use crate::store::{StoreError, StoreErrorKind};
 
@@ -140,16 +143,56 @@ fn prepare_command(
     for output in &outputs {
         create(output.parent().unwrap_or(&root)).map_err(failed)?;
     }
-    let argv = match &command.script {
-        Script::Shell(text) => vec!["/bin/sh".into(), "-c".into(), text.into()],
-        Script::Argv(words) => words.iter().map(OsString::from).collect(),
-    };
-    let mut environment = base_environment(&temporary);
+    let script = listed(shared, stage, command, &directory)?;
     let declared = command.environment.iter().filter_map(|(name, value)| Some((name.into(), value.as_ref()?.into())));
-    environment.extend(declared);
+    let declared: Vec<(OsString, OsString)> = declared.collect();
+    let mut environment = base_environment(&temporary);
+    let argv = match &*script {
+        Script::Text(text) => {
+            let start = script::lay_out(stage, text, command.sandbox, &directory, &declared);
+            let start = start.map_err(|e| EngineError::system("writing a script", e))?;
+            environment.extend(declared);
+            environment.extend(start.environment);
+            start.argv
+        }
+        Script::Argv(words) => {
+            environment.extend(declared);
+            words.iter().map(OsString::from).collect()
+        }
+    };
     let program = Program { argv, cwd: root, environment };
     let sight = if command.sandbox == Sandbox::Private { Sight::Private } else { Sight::Open };
     Ok(Prepared { directory, program, protocol: Protocol::Plain, sight, outputs, displaced })
+}
+
+/// The script, after the files that it reads the paths of its ports from were written.
+fn listed<'c>(
+    shared: &Shared,
+    stage: &PlannedStage,
+    command: &'c Command,
+    directory: &Path,
+) -> Result<Cow<'c, Script>, EngineError> {
+    let mut script = Cow::Borrowed(&command.script);
+    if command.lists.is_empty() {
+        return Ok(script);
+    }
+    let lists = directory.join("lists");
+    create(&lists).map_err(EngineError::store)?;
+    for port in &command.lists {
+        let of_port = stage.inputs.iter().filter(|input| input.port == *port);
+        let paths: String = of_port.map(|input| as_word(&input.mount) + "\n").collect();
+        let path = lists.join(port.as_str());
+        fs::write(&path, paths).map_err(|e| EngineError::system("writing a list of paths", e))?;
+        if command.sandbox == Sandbox::Workspace {
+            let path = path.strip_prefix(&shared.plan.root).unwrap_or(&path).to_string_lossy();
+            let word = list_word(port.as_str(), Sandbox::Workspace);
+            match script.to_mut() {
+                Script::Text(text) => text.text = text.text.replace(&word, &shell_word(&path)),
+                Script::Argv(words) => words.iter_mut().for_each(|each| *each = each.replace(&word, &path)),
+            }
+        }
+    }
+    Ok(script)
 }
 
 /// What every program sees besides what its stage declares and what the backend adds. None of it is part of the key.

@@ -217,6 +217,7 @@ impl Resolver<'_> {
                         script: super::model::Script::Argv(Vec::new()),
                         environment: BTreeMap::new(),
                         sandbox: super::model::Sandbox::Private,
+                        lists: BTreeSet::new(),
                     },
                 };
                 (Work::Command(command), Resources::default())

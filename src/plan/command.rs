@@ -1,14 +1,15 @@
 //! A `command` stage: its script with paths put in, the variables it sees, and the places that must not collide in the directory
 //! it runs in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use super::interpolate::{Interpolator, Paths, Scope, shell_word};
-use super::model::{Command, InputSource, PlannedInput, PlannedOutput, Sandbox, Script};
+use super::interpolate::{Interpolator, LIST, Paths, Scope, read_by_shell};
+use super::model::{Command, InputSource, PlannedInput, PlannedOutput, Sandbox, Script, Text};
 use super::paths::nested;
 use super::request::Environment;
-use crate::spec::{Node, NodeValue, Problem, StageSpec, Variable};
+use super::script_lines::first_line;
+use crate::spec::{Node, NodeValue, PortName, Problem, StageSpec, Variable};
 
 /// The script and environment of `stage`. Broken parts are left out; the problems say so.
 pub fn plan(
@@ -21,8 +22,10 @@ pub fn plan(
     problems: &mut Vec<Problem>,
 ) -> Command {
     check_mounts(stage, inputs, outputs, problems);
-    let ports = paths(stage, inputs, outputs);
-    let script = script(stage, &Scope { ports: Some(&ports), ..*scope }, &ports, interpolator, problems);
+    let sandbox = if stage.sandbox == Some(false) { Sandbox::Workspace } else { Sandbox::Private };
+    let ports = paths(stage, inputs, outputs, sandbox);
+    let (script, used) = script(stage, &Scope { ports: Some(&ports), ..*scope }, &ports, interpolator, problems);
+    let lists = lists(stage, &script, &used, &ports, problems);
     let values = scope;
     let mut variables = BTreeMap::new();
     for variable in &stage.environment {
@@ -34,23 +37,45 @@ pub fn plan(
             );
         }
     }
-    let sandbox = if stage.sandbox == Some(false) { Sandbox::Workspace } else { Sandbox::Private };
-    Command { script, environment: variables, sandbox }
+    Command { script, environment: variables, sandbox, lists }
+}
+
+/// A path as a command is given it. One that begins with `-` would be taken for a flag.
+pub fn as_word(path: &Path) -> String {
+    let text = path.display().to_string();
+    if text.starts_with('-') { format!("./{text}") } else { text }
+}
+
+/// What stands for the file that lists the paths of `port`: its path in a private directory, which is the same everywhere. At the
+/// project root the path is known when the command starts, and until then its name in the pipeline stands for it.
+pub fn list_word(port: &str, sandbox: Sandbox) -> String {
+    match sandbox {
+        Sandbox::Private => format!("../lists/{port}"),
+        Sandbox::Workspace => format!("${{in.{port}{LIST}}}"),
+    }
 }
 
 /// Where each port lies while the command runs.
-fn paths(stage: &StageSpec, inputs: &[PlannedInput], outputs: &[PlannedOutput]) -> BTreeMap<String, Paths> {
+fn paths(
+    stage: &StageSpec,
+    inputs: &[PlannedInput],
+    outputs: &[PlannedOutput],
+    sandbox: Sandbox,
+) -> BTreeMap<String, Paths> {
     let mut ports: BTreeMap<String, Paths> = BTreeMap::new();
     for input in inputs {
-        let (name, path) = (format!("in.{}", input.port), input.mount.display().to_string());
+        let (name, path) = (format!("in.{}", input.port), as_word(&input.mount));
         match (ports.get_mut(&name), &input.label) {
-            (Some(Paths::Many(paths)), _) => paths.push(path),
-            (_, Some(_)) => _ = ports.insert(name, Paths::Many(vec![path])),
-            (_, None) => _ = ports.insert(name, Paths::One(path)),
+            (Some(Paths::Many { paths, .. }), _) => paths.push(path),
+            (_, Some(_)) => {
+                let list = list_word(input.port.as_str(), sandbox);
+                ports.insert(name, Paths::Many { paths: vec![path], list });
+            }
+            (_, None) => drop(ports.insert(name, Paths::One(path))),
         }
     }
     for output in outputs {
-        ports.insert(format!("out.{}", output.port), Paths::One(output.destination.display().to_string()));
+        ports.insert(format!("out.{}", output.port), Paths::One(as_word(&output.destination)));
     }
     // An input that has a problem of its own is still declared.
     for spec in &stage.inputs {
@@ -65,12 +90,12 @@ fn script(
     ports: &BTreeMap<String, Paths>,
     interpolator: &mut Interpolator<'_>,
     problems: &mut Vec<Problem>,
-) -> Script {
-    let nothing = Script::Shell(String::new());
+) -> (Script, Vec<String>) {
+    let nothing = (Script::Argv(Vec::new()), Vec::new());
     let Some(run) = &stage.run else {
         let problem =
             Problem::at("missing-key", stage.name.span, format!("command `{}` needs the key `run`", stage.name.value));
-        problems.push(problem.label("runs what?").help("write text for `sh -c`, or a list of words"));
+        problems.push(problem.label("runs what?").help("write text for a shell, or a list of words"));
         return nothing;
     };
     let before = problems.len();
@@ -82,12 +107,13 @@ fn script(
     }
     match &node.value {
         NodeValue::Text(text) if !text.trim().is_empty() => {
-            for name in used {
-                if let Paths::One(path) = &ports[&name] {
-                    check_shell_path(&name, path, &node, problems);
+            for name in &used {
+                if let Some(Paths::One(path)) = ports.get(name) {
+                    check_shell_path(name, path, &node, problems);
                 }
             }
-            Script::Shell(text.clone())
+            let line = first_line(&node, run, stage.name.span, interpolator.sources());
+            (Script::Text(Text { text: text.clone(), shell: stage.shell.clone(), line }), used)
         }
         NodeValue::List(items) if !items.is_empty() => {
             // A word that stands for a port with many artifacts is many words.
@@ -95,7 +121,12 @@ fn script(
                 NodeValue::List(several) => several.as_slice(),
                 _ => std::slice::from_ref(item),
             });
-            Script::Argv(words.filter_map(|item| text(item, "a word of `run`", interpolator, problems)).collect())
+            if let Some(span) = stage.keys.get("shell") {
+                let problem = Problem::at("misplaced-key", *span, "`shell` runs a text, and `run` is a list of words");
+                problems.push(problem.label("not here").help("remove it, or write `run` as text"));
+            }
+            let words = words.filter_map(|item| text(item, "a word of `run`", interpolator, problems)).collect();
+            (Script::Argv(words), used)
         }
         _ => {
             let message = format!("`run` must be text or a list of words, found {}", node.describe());
@@ -105,13 +136,46 @@ fn script(
     }
 }
 
+/// The ports whose lists a command reads.
+fn lists(
+    stage: &StageSpec,
+    script: &Script,
+    used: &[String],
+    ports: &BTreeMap<String, Paths>,
+    problems: &mut Vec<Problem>,
+) -> BTreeSet<PortName> {
+    let Some(run) = &stage.run else { return BTreeSet::new() };
+    let mut lists = BTreeSet::new();
+    for name in used.iter().filter_map(|name| name.strip_suffix(LIST)).collect::<BTreeSet<_>>() {
+        let Some(Paths::Many { paths, list }) = ports.get(name) else { continue };
+        if paths.iter().any(|path| path.contains('\n')) {
+            let message = format!("a path of `{name}` holds a line end, and its list has one path a line");
+            problems
+                .push(Problem::at("unsafe-path", run.span, message).label("reads the list").help("rename the path"));
+        }
+        // At the project root the name itself stands for the list, and so it cannot stand for itself.
+        let stands = |text: &str| text.matches(list.as_str()).count();
+        let all: usize = match script {
+            Script::Text(text) => stands(&text.text),
+            Script::Argv(words) => words.iter().map(|word| stands(word)).sum(),
+        };
+        let meant = used.iter().filter(|used| used.strip_suffix(LIST) == Some(name)).count();
+        if stage.sandbox == Some(false) && all != meant {
+            let message = format!("`{list}` stands for a file and for itself in one command");
+            let problem = Problem::at("bad-interpolation", run.span, message).label("cannot be told apart");
+            problems.push(problem.help("remove `sandbox: false`, or spell what is no list in another way"));
+        }
+        lists.extend(name.strip_prefix("in.").map(PortName::new));
+    }
+    lists
+}
+
 /// A path goes into the shell's text as it is, so it must not hold what the shell reads. Quoting it here would break a script
 /// that quotes it already.
 fn check_shell_path(name: &str, path: &str, run: &Node, problems: &mut Vec<Problem>) {
-    let quoted = |c: &char| shell_word(&c.to_string()) != c.to_string();
-    if let Some(found) = path.chars().find(quoted) {
+    if let Some(found) = read_by_shell(path) {
         let message = format!("the path of `{name}` holds {found:?}, which a shell reads: `{path}`");
-        let problem = Problem::at("unsafe-path", run.span, message).label("run by `sh -c`");
+        let problem = Problem::at("unsafe-path", run.span, message).label("text of a script");
         problems.push(problem.help("write `run` as a list of words, which needs no quoting, or rename the path"));
     }
 }

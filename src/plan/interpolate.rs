@@ -9,6 +9,9 @@ use crate::spec::{Entry, Node, NodeValue, Problem, Sources, Span, suggest};
 /// The label of the instance it stands in: `model[${matrix}]` is the instance with the same values.
 pub const OWN_LABEL: &str = "${matrix}";
 
+/// What follows a port that holds many to name the file that lists its paths. No port's name holds a dot.
+pub const LIST: &str = ".list";
+
 /// Bytes that all replacements of one plan may take together: a short file must not grow into a long one.
 const BUDGET: usize = 64 << 20;
 
@@ -29,7 +32,12 @@ pub enum Paths {
     /// Of a port that holds one artifact.
     One(String),
     /// Of a port that holds many: several words.
-    Many(Vec<String>),
+    Many {
+        /// The paths.
+        paths: Vec<String>,
+        /// What stands for the file that lists them.
+        list: String,
+    },
 }
 
 impl<'a> Scope<'a> {
@@ -44,7 +52,7 @@ impl<'a> Scope<'a> {
 pub struct Interpolator<'a> {
     sources: &'a Sources,
     spent: usize,
-    /// The names of ports that were used as `in.x` or `out.y` since [`Interpolator::take_used`].
+    /// What was used as `in.x`, `out.y` or `in.x.list` since [`Interpolator::take_used`].
     used: Vec<String>,
 }
 
@@ -63,6 +71,11 @@ impl<'a> Interpolator<'a> {
         Interpolator { sources, spent: 0, used: Vec::new() }
     }
 
+    /// What the texts were written in.
+    pub fn sources(&self) -> &'a Sources {
+        self.sources
+    }
+
     /// A copy of `node` with every interpolation replaced. What cannot be replaced is broken and has its problem.
     pub fn expand(&mut self, node: &Node, scope: &Scope<'_>, problems: &mut Vec<Problem>) -> Node {
         let value = match &node.value {
@@ -79,7 +92,7 @@ impl<'a> Interpolator<'a> {
         Node { value, ..*node }
     }
 
-    /// The ports named since the last call.
+    /// The ports that hold one artifact, and the lists, that were named since the last call.
     pub fn take_used(&mut self) -> Vec<String> {
         std::mem::take(&mut self.used)
     }
@@ -115,11 +128,6 @@ impl<'a> Interpolator<'a> {
         Node { value, ..*node }
     }
 
-    /// The texts behind all spans.
-    pub fn sources(&self) -> &'a Sources {
-        self.sources
-    }
-
     /// A scalar as it was written: `1e-4` stays that.
     pub fn spelling(&self, node: &Node) -> String {
         self.sources.spelling(node)
@@ -146,8 +154,21 @@ impl<'a> Interpolator<'a> {
                         self.used.push(name.to_owned());
                         return Some(text(path));
                     }
-                    Some(Paths::Many(paths)) => {
+                    Some(Paths::Many { paths, .. }) => {
                         return Some(Node::new(NodeValue::List(paths.iter().map(text).collect()), span));
+                    }
+                    None => {}
+                }
+                match name.strip_suffix(LIST).and_then(|port| Some((port, ports.get(port)?))) {
+                    Some((_, Paths::Many { list, .. })) => {
+                        self.used.push(name.to_owned());
+                        return Some(text(list));
+                    }
+                    Some((port, Paths::One(_))) => {
+                        let message = format!("`{port}` holds one artifact, so there is no list of its paths");
+                        let problem = Problem::at("undefined-interpolation", span, message).label("not a list");
+                        problems.push(problem.help(format!("`${{{port}}}` is its path")));
+                        return None;
                     }
                     None => {}
                 }
@@ -296,8 +317,22 @@ fn write_out(
 
 /// A path as one word of a shell's text.
 pub fn shell_word(path: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "/._-+=,:@%".contains(c);
-    if path.chars().all(plain) { path.to_owned() } else { format!("'{}'", path.replace('\'', "'\\''")) }
+    if read_by_shell(path).is_none() { path.to_owned() } else { format!("'{}'", path.replace('\'', "'\\''")) }
+}
+
+/// The first character of `path` that a shell does not take as it is, where it stands: in the middle of a word `~` and `#` are
+/// plain. Whatever is not ASCII is plain everywhere.
+pub fn read_by_shell(path: &str) -> Option<char> {
+    let special = |(at, c): &(usize, char)| match c {
+        // Home directories: also behind these two, in what looks like an assignment.
+        '~' => *at == 0 || path[..*at].ends_with([':', '=']),
+        '#' => *at == 0,
+        '!' => path.len() == 1,
+        ']' => path[..*at].contains('['),
+        '/' | '.' | '_' | '-' | '+' | '=' | ',' | ':' | '@' | '%' | '^' => false,
+        c => c.is_ascii() && !c.is_ascii_alphanumeric(),
+    };
+    path.char_indices().find(special).map(|(_, c)| c)
 }
 
 fn split(text: &str) -> Vec<Piece<'_>> {

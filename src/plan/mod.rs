@@ -34,6 +34,7 @@ pub mod snapshot;
 pub mod wiring;
 
 mod build;
+mod script_lines;
 
 pub use build::{build, build_with_sources};
 pub use cards::Cards;

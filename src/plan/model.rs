@@ -1,6 +1,6 @@
 //! The plan: a pipeline with every name resolved. What the engine, `plan`, `why` and `graph` work on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use petgraph::graph::{DiGraph, NodeIndex};
 use serde::{Deserialize, Serialize};
 
 use super::condition::Condition;
-use crate::spec::{LinkRule, Location, PipelineName, PortName, StageName};
+use crate::spec::{LinkRule, Location, PipelineName, PortName, Shell, StageName};
 
 /// Identifies a stage within its plan.
 pub type StageId = NodeIndex<u32>;
@@ -158,6 +158,9 @@ pub struct Command {
     pub environment: BTreeMap<String, Option<String>>,
     /// Where it runs.
     pub sandbox: Sandbox,
+    /// Ports whose paths it reads from a file.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub lists: BTreeSet<PortName>,
 }
 
 /// Where a command runs.
@@ -173,10 +176,21 @@ pub enum Sandbox {
 /// How a command is written.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Script {
-    /// A string: run by `sh -c`.
-    Shell(String),
+    /// A string: the script of a shell or of another interpreter.
+    Text(Text),
     /// A list: run as it is.
     Argv(Vec<String>),
+}
+
+/// A script that is written into the pipeline.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Text {
+    /// The script.
+    pub text: String,
+    /// What runs it.
+    pub shell: Shell,
+    /// The line of the stage's file that its first line is; `None` when its lines are no lines of that file. For messages.
+    pub line: Option<u32>,
 }
 
 /// A wire into a stage. A port that holds many has one for each artifact, side by side in their order.

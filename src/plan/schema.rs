@@ -46,6 +46,7 @@ pub fn pipeline_schema(cards: &Cards) -> Result<Value, CardError> {
         "when" => json!({"anyOf": [{"type": "boolean"}, {"type": "string", "pattern": "^\\$\\{.+\\}$"}]}),
         "secrets" => json!({"type": "object", "additionalProperties": {"type": "string", "pattern": NAME}}),
         "sandbox" => json!({"type": "boolean"}),
+        "shell" => shell(),
         "description" => json!({"type": "string"}),
         "run" => json!({"anyOf": [
             {"type": "string", "minLength": 1},
@@ -79,6 +80,7 @@ pub fn pipeline_schema(cards: &Cards) -> Result<Value, CardError> {
     });
     let mut schema = object(keys::PIPELINE, &["pipeline"], |key| match key {
         "pipeline" => json!({"type": "string", "pattern": NAME}),
+        "shell" => shell(),
         "params" => json!({"type": ["object", "null"], "propertyNames": {"pattern": NAME}}),
         "groups" => json!({
             "type": "object", "propertyNames": {"pattern": NAME},
@@ -143,6 +145,14 @@ fn time() -> Value {
     json!({"type": "string", "pattern": "^([0-9.]+(d|h|m|s|ms))+$"})
 }
 
+/// `bash`, `[python3]`.
+fn shell() -> Value {
+    json!({"anyOf": [
+        {"enum": keys::SHELLS},
+        {"type": "array", "minItems": 1, "items": {"type": "string"}},
+    ]})
+}
+
 fn case(kind: &str, then: Value) -> Value {
     json!({"if": {"properties": {"uses": {"const": kind}}, "required": ["uses"]}, "then": then})
 }
@@ -171,8 +181,7 @@ fn card_case(card: &Card) -> Value {
     if card.params.get("required").and_then(Value::as_array).is_some_and(|names| !names.is_empty()) {
         required.push("with");
     }
-    let mut then =
-        json!({"properties": {"in": inputs, "with": with, "run": false, "out": false, "env": false, "sandbox": false}});
+    let mut then = json!({"properties": {"in": inputs, "with": with, "run": false, "out": false, "shell": false, "env": false, "sandbox": false}});
     if !required.is_empty() {
         then["required"] = json!(required);
     }

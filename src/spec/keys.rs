@@ -25,6 +25,7 @@ pub const PIPELINE: &[Key] = &[
     key("include", "stages of other files, by prefix: other.yaml, or {file: other.yaml, params: {seed: 1}}"),
     key("groups", "how many stages of a group may run at once: {db: 2}; 1 for a group that is not listed"),
     key("secrets", "where values are that are never written down: {hf: {env: HF_TOKEN}}, {key: {file: path}}"),
+    key("shell", "what runs the texts of `run` where a stage does not say: bash unless given"),
 ];
 
 /// Keys of a stage.
@@ -34,7 +35,11 @@ pub const STAGE: &[Key] = &[
     key("in", "what it reads, by port: `stage.port`, `stage`, or {path: data/file}"),
     key("out", "what a command gives, by port: a workspace path, or {path: out/dir, type: dir}"),
     key("with", "the kind's params"),
-    key("run", "what a command runs: text for sh -c, or a list of words"),
+    key("run", "what a command runs: text for its `shell`, or a list of words"),
+    key(
+        "shell",
+        "what runs the text: bash (-euo pipefail), sh (-eu), or words that get the script as the last one: [python3]",
+    ),
     key("env", "variables that a command sees, as a list of names or a mapping; part of the key"),
     key("resources", "what it wants of the machine; not part of the key"),
     key("backend", "where it runs: `local`, or a name from pipe.yaml"),
@@ -46,6 +51,9 @@ pub const STAGE: &[Key] = &[
     key("secrets", "variables that hold secrets of this file: {HF_TOKEN: hf}; never part of the key"),
     key("sandbox", "false runs a command at the project root instead of a directory of its own"),
 ];
+
+/// The shells that have a name.
+pub const SHELLS: [&str; 2] = ["bash", "sh"];
 
 /// Keys of `resources`.
 pub const RESOURCES: &[Key] =

@@ -21,6 +21,7 @@ pub mod quantity;
 pub mod read;
 pub mod scalar;
 pub mod secrets;
+pub mod shell;
 pub mod span;
 pub mod suggest;
 
@@ -31,4 +32,5 @@ pub use node::{Entry, Node, NodeValue};
 pub use pipeline::{InputSpec, LinkRule, OutputSpec, PipelineSpec, ResourcesSpec, StageSpec, Variable, Wire};
 pub use problem::{Invalid, Problem};
 pub use secrets::{SecretPlace, SecretSpec, SecretUse};
+pub use shell::Shell;
 pub use span::{Location, Source, SourceId, Sources, Span, Spanned};

@@ -11,6 +11,7 @@ use super::include::IncludeSpec;
 use super::name::{PipelineName, PortName, StageName};
 use super::node::Node;
 use super::secrets::{SecretSpec, SecretUse};
+use super::shell::Shell;
 use super::span::{Span, Spanned};
 
 /// A pipeline file.
@@ -49,6 +50,8 @@ pub struct StageSpec {
     pub with: Option<Node>,
     /// `run:`.
     pub run: Option<Node>,
+    /// `shell:`, else that of the file.
+    pub shell: Shell,
     /// `env:`.
     pub environment: Vec<Variable>,
     /// `resources:`.

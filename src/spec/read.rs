@@ -12,6 +12,7 @@ use super::ports;
 use super::problem::Problem;
 use super::quantity;
 use super::secrets;
+use super::shell;
 use super::span::{Span, Spanned};
 
 /// Reads `root`. What could not be read is absent and has its problem.
@@ -38,12 +39,14 @@ pub fn pipeline(root: &Node, problems: &mut Vec<Problem>) -> PipelineSpec {
             problems.push(problem.label(format!("no `{key}` in this file")));
         }
     }
+    let mut file_shell = None;
     for (key, entry) in entries {
         match key {
             "pipeline" => spec.name = name(&entry.value, "pipeline", problems, PipelineName::new),
             "params" => params(&entry.value, &mut spec, problems),
             "groups" => spec.groups = conduct::capacities(&entry.value, problems),
             "secrets" => spec.secrets = secrets::declared(&entry.value, problems),
+            "shell" => file_shell = shell::shell(&entry.value, problems),
             "include" => spec.includes = include::includes(&entry.value, problems),
             _ => {
                 let stages = mapping(&entry.value, "`stages`", problems);
@@ -53,6 +56,10 @@ pub fn pipeline(root: &Node, problems: &mut Vec<Problem>) -> PipelineSpec {
                 spec.stages = stages.iter().map(|e| stage(&e.key, &e.value, problems)).collect();
             }
         }
+    }
+    if let Some(shell) = file_shell {
+        let without = spec.stages.iter_mut().filter(|stage| !stage.keys.contains_key("shell"));
+        without.for_each(|stage| stage.shell = shell.clone());
     }
     spec
 }
@@ -80,6 +87,7 @@ fn stage(key: &Spanned<String>, node: &Node, problems: &mut Vec<Problem>) -> Sta
         matrix: None,
         with: None,
         run: None,
+        shell: shell::Shell::default(),
         environment: Vec::new(),
         resources: ResourcesSpec::default(),
         backend: None,
@@ -105,6 +113,7 @@ fn stage(key: &Spanned<String>, node: &Node, problems: &mut Vec<Problem>) -> Sta
             "matrix" => stage.matrix = Some(value.clone()),
             "with" => stage.with = Some(value.clone()),
             "run" => stage.run = Some(value.clone()),
+            "shell" => stage.shell = shell::shell(value, problems).unwrap_or_default(),
             "timeout" => stage.timeout = conduct::time(value, "timeout", problems),
             "retry" => stage.retry = conduct::retry(value, problems),
             "group" => stage.groups = conduct::groups(value, problems),

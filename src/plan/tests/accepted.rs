@@ -15,7 +15,7 @@ fn command(plan: &crate::plan::Plan, name: &str) -> (String, Vec<(String, Option
         panic!("{name} is no command")
     };
     let script = match script {
-        Script::Shell(text) => text.clone(),
+        Script::Text(text) => text.text.clone(),
         Script::Argv(words) => words.join("|"),
     };
     (script, environment.clone().into_iter().collect())

@@ -1,0 +1,189 @@
+//! The text of a command as a file, what runs it, and what is known when it fails.
+//!
+//! The file lies beside the directory that the command runs in, never in it: `work/<process>/<stage>/script`. bash reads a prelude
+//! before it (`prelude.bash`, by `BASH_ENV`), so that lines, `$0` and options of the script are its own. The prelude notes
+//! each failure that ends a shell in `failed`; the last one of the script itself, if the script ended with that status, is why.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use crate::backend::{Exit, Failure, Verdict, find_on_path};
+use crate::plan::interpolate::shell_word;
+use crate::plan::{PlannedStage, Sandbox, Script, Text, Work};
+use crate::spec::Shell;
+
+const PRELUDE: &str = include_str!("prelude.bash");
+const SCRIPT: &str = "script";
+const PRELUDE_FILE: &str = "prelude";
+const FAILED: &str = "failed";
+/// Of what a prelude noted: more is the work of somebody else.
+const NOTED: u64 = 1 << 20;
+
+/// How a text is started.
+pub(super) struct Start {
+    pub argv: Vec<OsString>,
+    /// Added to what the command sees.
+    pub environment: Vec<(OsString, OsString)>,
+}
+
+/// Writes the script of `stage` into its `directory` and says how it is started. `own` are the variables that the stage declares.
+pub(super) fn lay_out(
+    stage: &PlannedStage,
+    text: &Text,
+    sandbox: Sandbox,
+    directory: &Path,
+    own: &[(OsString, OsString)],
+) -> io::Result<Start> {
+    let path = directory.join(SCRIPT);
+    let end = if text.text.ends_with('\n') { "" } else { "\n" };
+    fs::write(&path, format!("{}{end}", text.text))?;
+    let name = name(sandbox, directory);
+    let mut start = Start { argv: Vec::new(), environment: Vec::new() };
+    match &text.shell {
+        Shell::Bash => {
+            let prelude = directory.join(PRELUDE_FILE);
+            fs::write(&prelude, prelude_of(stage, text, &name, directory, own))?;
+            // bash expands this value before it reads the file.
+            let escaped = prelude.to_string_lossy().replace('\\', "\\\\").replace('$', "\\$").replace('`', "\\`");
+            start.environment.push(("BASH_ENV".into(), escaped.into()));
+            start.argv.push(bash().map_or_else(|| "bash".into(), |path| path.as_os_str().to_owned()));
+            start.argv.extend(["-euo", "pipefail"].map(OsString::from));
+            start.argv.push(name.into());
+        }
+        Shell::Sh => start.argv.extend([OsString::from("/bin/sh"), "-eu".into(), name.into()]),
+        Shell::Words(words) => {
+            start.argv.extend(words.iter().map(OsString::from));
+            let script = if takes_text(words) { text.text.clone().into() } else { name.into_os_string() };
+            start.argv.push(script);
+        }
+    }
+    Ok(start)
+}
+
+/// What the script is called: as short as it can be, since shells and interpreters begin their messages with it.
+fn name(sandbox: Sandbox, directory: &Path) -> PathBuf {
+    match sandbox {
+        Sandbox::Private => Path::new("..").join(SCRIPT),
+        Sandbox::Workspace => directory.join(SCRIPT),
+    }
+}
+
+/// Whether the last word asks for the text of a script and not for its path: `-c`, `-ec`.
+fn takes_text(words: &[String]) -> bool {
+    let letters = words.last().and_then(|word| word.strip_prefix('-')).and_then(|word| word.strip_suffix('c'));
+    letters.is_some_and(|letters| letters.bytes().all(|byte| byte.is_ascii_alphabetic()))
+}
+
+/// The bash of this machine, as the engine itself would find it: a stage may set a `PATH` that leads to its own tools only.
+fn bash() -> Option<&'static Path> {
+    static BASH: OnceLock<Option<PathBuf>> = OnceLock::new();
+    BASH.get_or_init(|| find_on_path("bash".as_ref(), &std::env::var_os("PATH")?)).as_deref()
+}
+
+fn prelude_of(
+    stage: &PlannedStage,
+    text: &Text,
+    name: &Path,
+    directory: &Path,
+    own: &[(OsString, OsString)],
+) -> String {
+    let quoted = |path: &Path| shell_word(&path.to_string_lossy());
+    let line = text.line.unwrap_or(0).to_string();
+    let mut prelude = String::with_capacity(PRELUDE.len() + 512);
+    // `@@NAME@@` stands for a value of ours.
+    for piece in PRELUDE.split("@@") {
+        match piece {
+            "NAME" => prelude.push_str(&quoted(name)),
+            "FAILED" => prelude.push_str(&quoted(&directory.join(FAILED))),
+            "SCRIPT" => prelude.push_str(&quoted(&directory.join(SCRIPT))),
+            "FILE" => prelude.push_str(&quoted(&stage.location.file)),
+            "LINE" => prelude.push_str(&line),
+            other => prelude.push_str(other),
+        }
+    }
+    // The stage's own file of this kind is read as bash would have read it.
+    if let Some((_, value)) = own.iter().rfind(|(name, _)| name == "BASH_ENV") {
+        let value = shell_word(&value.to_string_lossy());
+        prelude.push_str(&format!("export BASH_ENV={value}\nif [[ -r $BASH_ENV ]]; then . \"$BASH_ENV\"; fi\n"));
+    }
+    prelude
+}
+
+/// What the script of a failed stage says of its end, in place of the bare exit status. May hold what the stage knows in secret.
+pub(super) fn told(stage: &PlannedStage, directory: &Path, log: &Path, failure: &Failure) -> Option<String> {
+    let (text, sandbox) = text_of(stage)?;
+    if failure.verdict != Verdict::ByExit || text.shell != Shell::Bash {
+        return None;
+    }
+    let Exit::Status(status) = failure.exit else { return None };
+    noted(directory, status, failure.exit)
+        .or_else(|| last_words(stage, text, &name(sandbox, directory), log, failure.exit))
+}
+
+/// The script of a stage, where it has one.
+pub(super) fn text(stage: &PlannedStage) -> Option<String> {
+    text_of(stage).map(|(text, _)| text.text.clone())
+}
+
+/// What to do when it is the shell itself that is missing.
+pub(super) fn help(stage: &PlannedStage, failure: &Failure) -> Option<String> {
+    let (text, _) = text_of(stage)?;
+    let missing = failure.exit == Exit::NotStarted && text.shell == Shell::Bash;
+    missing.then(|| {
+        "texts in `run` are run by bash: install it, or write `shell: sh` (of the stage or of the file), which runs them by \
+         `/bin/sh -eu`"
+            .to_owned()
+    })
+}
+
+fn text_of(stage: &PlannedStage) -> Option<(&Text, Sandbox)> {
+    match &stage.work {
+        Work::Command(command) => match &command.script {
+            Script::Text(text) => Some((text, command.sandbox)),
+            Script::Argv(_) => None,
+        },
+        Work::Card { .. } => None,
+    }
+}
+
+/// The last failure that the prelude noted, if it is the script's own and ended it.
+fn noted(directory: &Path, status: i32, exit: Exit) -> Option<String> {
+    let mut notes = Vec::new();
+    File::open(directory.join(FAILED)).ok()?.take(NOTED).read_to_end(&mut notes).ok()?;
+    let notes = String::from_utf8_lossy(&notes);
+    let mut fields = notes.lines().next_back()?.splitn(3, '\t');
+    let (level, noted, message) = (fields.next()?, fields.next()?, fields.next()?);
+    if level != "0" || noted != status.to_string() {
+        return None;
+    }
+    // A status that stands for a signal is followed by its name.
+    let bare = format!("exit status {status}");
+    Some(match message.strip_suffix(&bare) {
+        Some(before) => format!("{before}{exit}"),
+        None => message.to_owned(),
+    })
+}
+
+/// What bash itself said last, where it ends a script without a failed command: an unset variable, an error of syntax.
+fn last_words(stage: &PlannedStage, text: &Text, name: &Path, log: &Path, exit: Exit) -> Option<String> {
+    let tail = super::undeclared::tail(log)?;
+    let begin = format!("{}: line ", name.display());
+    let said = |line: &str| {
+        let (line, message) = line.strip_prefix(&begin)?.split_once(": ")?;
+        Some((line.parse::<u32>().ok()?, message.to_owned()))
+    };
+    let mut lines = tail.lines().rev();
+    let mut words = said(lines.next()?)?;
+    // Of an error of syntax the second line only repeats the script.
+    if let Some(before) =
+        lines.next().and_then(said).filter(|(line, message)| *line == words.0 && message.contains("syntax error"))
+    {
+        words = before;
+    }
+    let (line, message) = words;
+    let place = text.line.map(|first| format!("{}:{}: ", stage.location.file.display(), first + line - 1));
+    Some(format!("{}line {line}: {message} ({exit})", place.unwrap_or_default()))
+}

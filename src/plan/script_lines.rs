@@ -1,0 +1,38 @@
+//! Which lines of a pipeline file the lines of a script are, so that an error of the script names a line that an editor finds.
+
+use crate::spec::{Node, Sources, Span};
+
+/// The line of the file of `stage` that is the first line of `script`, which was made from `run`. `None` when the script's lines
+/// are no lines of that file: folded text, a value with line ends that was put in, or a param of another file.
+pub fn first_line(script: &Node, run: &Node, stage: Span, sources: &Sources) -> Option<u32> {
+    let text = script.as_text()?;
+    // A script that is one interpolation stands where its param does.
+    let written = if script.span == run.span { run.as_text()? } else { text };
+    let span = script.span;
+    if span.source != stage.source || lines(text) != lines(written) {
+        return None;
+    }
+    let line = sources.locate(span).line;
+    if lines(written) <= 1 && !is_block(sources.slice(span)) {
+        return Some(line);
+    }
+    // The mark of a block scalar stands above it.
+    [line, line + 1].into_iter().find(|first| stand_at(*first, written, span, sources))
+}
+
+fn lines(text: &str) -> usize {
+    text.trim_end_matches('\n').lines().count()
+}
+
+fn is_block(written: &str) -> bool {
+    written.starts_with(['|', '>'])
+}
+
+/// Whether the lines of `text` are those of the source from line `first` on, indentation aside.
+fn stand_at(first: u32, text: &str, span: Span, sources: &Sources) -> bool {
+    let source = &sources.get(span.source).text;
+    let begun = sources.locate(span).line;
+    let start = source[..source.floor_char_boundary(span.start as usize)].rfind('\n').map_or(0, |end| end + 1);
+    let mut below = source[start..].lines().skip((first - begun) as usize);
+    text.trim_end_matches('\n').lines().all(|line| below.next().is_some_and(|written| written.trim() == line.trim()))
+}
