@@ -154,9 +154,10 @@ fn noted(directory: &Path, status: i32, exit: Exit) -> Option<String> {
     let mut notes = Vec::new();
     File::open(directory.join(FAILED)).ok()?.take(NOTED).read_to_end(&mut notes).ok()?;
     let notes = String::from_utf8_lossy(&notes);
-    let mut fields = notes.lines().next_back()?.splitn(3, '\t');
-    let (level, noted, message) = (fields.next()?, fields.next()?, fields.next()?);
-    if level != "0" || noted != status.to_string() {
+    // Level 0 is the script itself; a job in the background may have failed since.
+    let own = notes.lines().rev().find_map(|line| line.strip_prefix("0\t"))?;
+    let (noted, message) = own.split_once('\t')?;
+    if noted != status.to_string() {
         return None;
     }
     // A status that stands for a signal is followed by its name.
@@ -184,6 +185,8 @@ fn last_words(stage: &PlannedStage, text: &Text, name: &Path, log: &Path, exit: 
         words = before;
     }
     let (line, message) = words;
-    let place = text.line.map(|first| format!("{}:{}: ", stage.location.file.display(), first + line - 1));
+    // The end of a script that ends too early is one line too far.
+    let in_file = line.min(text.text.lines().count() as u32).saturating_sub(1);
+    let place = text.line.map(|first| format!("{}:{}: ", stage.location.file.display(), first + in_file));
     Some(format!("{}line {line}: {message} ({exit})", place.unwrap_or_default()))
 }

@@ -33,6 +33,7 @@ mod risk;
 mod sandbox;
 mod schemas;
 mod signals;
+mod scripts;
 mod snapshots;
 mod stage_faults;
 mod store_failpoints;
