@@ -37,7 +37,7 @@ fn fields(action: &Action) -> BTreeMap<String, String> {
             leaves(params, &mut fields);
             fields.extend(program.map(|digest| ("files of the worker".to_owned(), digest.short().to_string())));
         }
-        ActionWork::Command { script, environment, outputs, in_workspace } => {
+        ActionWork::Command { script, environment, outputs, in_workspace, tools } => {
             let (script, shell) = match script {
                 ActionScript::Shell(text) => (text.clone(), Some("/bin/sh -c".to_owned())),
                 ActionScript::Text { text, shell } => (text.clone(), Some(shell.to_string())),
@@ -54,6 +54,9 @@ fn fields(action: &Action) -> BTreeMap<String, String> {
             }
             for (port, (path, artifact)) in outputs {
                 fields.insert(format!("out.{port}"), format!("{path} ({artifact})"));
+            }
+            for (path, digest) in tools {
+                fields.insert(format!("tools {path}"), format!("keyed by {}", digest.short()));
             }
         }
     }

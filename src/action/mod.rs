@@ -59,6 +59,9 @@ pub enum ActionWork {
         /// Whether it runs among the files of the workspace instead of in a directory of its own.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         in_workspace: bool,
+        /// Tools for which a file stands: their path, and the digest of that file.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        tools: BTreeMap<String, Digest>,
     },
 }
 
@@ -131,7 +134,7 @@ impl Action {
                 encoder.count(usize::from(program.is_some()));
                 program.iter().fold(&mut encoder, |e, digest| e.digest(digest));
             }
-            ActionWork::Command { script, environment, outputs, in_workspace } => {
+            ActionWork::Command { script, environment, outputs, in_workspace, tools } => {
                 encoder.text("command").flag(*in_workspace);
                 match script {
                     ActionScript::Shell(text) => encoder.text("shell").text(text),
@@ -152,6 +155,12 @@ impl Action {
                 encoder.count(outputs.len());
                 for (port, (path, artifact)) in outputs {
                     encoder.text(port).text(path).text(artifact.name());
+                }
+                // Without any there is nothing, so that keys from before there were tools are found. No other field begins
+                // with a text here.
+                if !tools.is_empty() {
+                    encoder.text("tools").count(tools.len());
+                    tools.iter().fold(&mut encoder, |e, (path, digest)| e.text(path).digest(digest));
                 }
             }
         }

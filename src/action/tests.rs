@@ -29,7 +29,7 @@ fn command(script: &str, environment: BTreeMap<String, Option<String>>) -> Actio
     let script = ActionScript::Shell(script.to_owned());
     let outputs = BTreeMap::from([("o".to_owned(), ("out/o".to_owned(), Type::File))]);
     let inputs = BTreeMap::from([("data".to_owned(), vec![input(None, Type::File, "data", false, "data/x")])]);
-    let work = ActionWork::Command { script, environment, outputs, in_workspace: false };
+    let work = ActionWork::Command { script, environment, outputs, in_workspace: false, tools: BTreeMap::new() };
     Action { format: FORMAT, work, inputs }
 }
 
@@ -90,6 +90,13 @@ fn changes_of_work(action: &Action) -> Vec<(&'static str, Action)> {
                     changed(&|work| {
                         let ActionWork::Command { in_workspace, .. } = work else { unreachable!() };
                         *in_workspace = true;
+                    }),
+                ),
+                (
+                    "tools",
+                    changed(&|work| {
+                        let ActionWork::Command { tools, .. } = work else { unreachable!() };
+                        tools.insert(".venv".to_owned(), digest("lock"));
                     }),
                 ),
             ];

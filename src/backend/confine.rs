@@ -1,149 +1,212 @@
-//! Confines private commands by Landlock, where the kernel has it: the project cannot be opened by a detour either.
+//! Confines private commands by Landlock, where the kernel has it: neither the project nor a neighbour can be opened by a detour.
 //!
 //! Landlock grants and never denies, so "everything but the project" is written as everything beside the way to it: of each
-//! directory above the project all entries but the one that leads there, and inside it only the private directories. What is
-//! made later directly in a directory on that way is not granted; a command has `TMPDIR` for such things. System paths stay
-//! readable, and are not part of any key.
+//! directory above what is closed all entries but the one that leads there. Inside, a command is granted its own directory and the
+//! tools of its stage. What is made later directly in a directory on that way is not granted; a command has `TMPDIR` for such
+//! things. System paths stay readable, and are not part of any key.
 //!
-//! A restriction holds for the thread that takes it on and for what that thread starts. So one thread is confined and does
-//! nothing but start programs: no code runs between fork and exec, and std keeps using posix_spawn, which is fast. Landlock
-//! wants `no_new_privs`: `sudo` and other set-uid programs do not gain rights in a confined command.
+//! Each launch has a domain of its own. A confined process reads `/proc/PID/environ`, and all else that a debugger could, of
+//! processes of its own domain and of those below: in one domain for all, every command could read the secrets of the others.
+//!
+//! A restriction holds for the thread that takes it on and for what that thread starts. So each launch has a thread that is
+//! confined, starts one program and ends: no code runs between fork and exec, and std keeps using posix_spawn, which is fast.
+//! Landlock wants `no_new_privs`: `sudo` and other set-uid programs do not gain rights in a confined command.
 
 use std::io;
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
-use std::sync::mpsc::{Receiver, Sender, channel};
 
 use landlock::{
-    ABI, Access, AccessFs, CompatLevel, Compatible, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetError,
-    RulesetStatus, path_beneath_rules,
+    ABI, Access, AccessFs, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset, RulesetAttr,
+    RulesetCreatedAttr, RulesetError, RulesetStatus,
 };
+
+use super::launch::Private;
 
 /// The rights that are granted and withheld; an older kernel knows fewer and withholds those.
 const RIGHTS: ABI = ABI::V5;
 
-/// What a confined command may not see, and what of it it may.
+/// Entries beside the way that are kept open for the whole run, so that a launch opens nothing. What is beyond, in a directory of
+/// thousands, is opened for each launch: descriptors are few.
+const KEPT_OPEN: usize = 256;
+
+/// Directories of a system that stay open although the project is the root of the file system and holds them.
+const SYSTEM: [&str; 22] = [
+    "bin", "boot", "dev", "etc", "home", "lib", "lib32", "lib64", "libx32", "media", "mnt", "nix", "opt", "proc",
+    "root", "run", "sbin", "srv", "sys", "tmp", "usr", "var",
+];
+
+/// What no confined command may see but for what is granted to it.
 #[derive(Clone, Debug)]
 pub struct Confinement {
-    /// The project. Absolute, without symbolic links.
-    pub project: PathBuf,
-    /// Directories in it that are granted all the same.
-    pub granted: Vec<PathBuf>,
+    /// The project, and where stages have their directories. Absolute, without symbolic links.
+    pub closed: Vec<PathBuf>,
 }
 
-/// A thread that starts programs under a confinement.
+/// Starts programs under a confinement.
 #[derive(Debug)]
-pub(super) struct Spawner(Sender<Start>);
-
-struct Start {
-    command: Command,
-    started: Sender<io::Result<Child>>,
+pub(super) struct Confiner {
+    kept: Vec<PathFd>,
+    beyond: Vec<PathBuf>,
 }
 
-impl Spawner {
+impl Confiner {
     /// `None` where the kernel has no Landlock, or does not enforce it: then the private directory alone has to do.
-    pub(super) fn new(confinement: &Confinement) -> Option<Spawner> {
-        // Asked first: without it there is no need to list directories.
-        Ruleset::default()
-            .set_compatibility(CompatLevel::HardRequirement)
-            .handle_access(AccessFs::from_all(ABI::V1))
-            .and_then(Ruleset::create)
-            .ok()?;
-        let granted = granted(confinement, &entries);
-        let (sender, receiver) = channel();
-        let (confined, is_confined) = channel();
-        let thread = std::thread::Builder::new().name("spawner".to_owned());
-        thread.spawn(move || serve(&granted, &confined, &receiver)).ok()?;
-        is_confined.recv().is_ok_and(|confined| confined).then_some(Spawner(sender))
+    pub(super) fn new(confinement: &Confinement) -> Option<Confiner> {
+        // Asked first, on a thread that ends: without it there is no need to list directories. It also says no in a process that
+        // is confined as often as the kernel allows.
+        if !std::thread::spawn(can_confine).join().is_ok_and(|can| can) {
+            return None;
+        }
+        let mut beside = beside(&confinement.closed, &entries);
+        let beyond = beside.split_off(beside.len().min(KEPT_OPEN));
+        // What has gone since it was listed, and what may not be opened, is passed over.
+        Some(Confiner { kept: beside.iter().filter_map(|path| PathFd::new(path).ok()).collect(), beyond })
     }
 
     /// Starts `command`, which is dropped before this returns, and its ends of pipes with it.
-    pub(super) fn spawn(&self, command: Command) -> io::Result<Child> {
-        let (started, answer) = channel();
-        let gone = || io::Error::other("the thread that starts confined commands has ended");
-        self.0.send(Start { command, started }).map_err(|_| gone())?;
-        answer.recv().map_err(|_| gone())?
+    pub(super) fn spawn(&self, mut command: Command, own: &Private) -> io::Result<Child> {
+        std::thread::scope(|scope| {
+            let confined = scope.spawn(move || {
+                let status = self.restrict(own).map_err(io::Error::other)?;
+                if status == RulesetStatus::NotEnforced {
+                    return Err(io::Error::other("the kernel has stopped enforcing Landlock"));
+                }
+                command.spawn()
+            });
+            confined.join().unwrap_or_else(|_| Err(io::Error::other("the thread that starts the command has ended")))
+        })
+    }
+
+    fn restrict(&self, own: &Private) -> Result<RulesetStatus, RulesetError> {
+        let all = AccessFs::from_all(RIGHTS);
+        let used = AccessFs::from_read(RIGHTS);
+        let beyond = self.beyond.iter().filter_map(|path| PathFd::new(path).ok());
+        let own_directory = PathFd::new(&own.directory).ok();
+        let tools = own.tools.iter().filter_map(|path| PathFd::new(path).ok());
+        let ruleset = Ruleset::default().handle_access(all)?.create()?;
+        let ruleset = ruleset
+            .add_rules(self.kept.iter().map(|entry| beneath(entry, all)))?
+            .add_rules(beyond.chain(own_directory).map(|entry| beneath(entry, all)))?
+            .add_rules(tools.map(|entry| beneath(entry, used)))?;
+        Ok(ruleset.restrict_self()?.ruleset)
     }
 }
 
-fn serve(granted: &[PathBuf], confined: &Sender<bool>, starts: &Receiver<Start>) {
-    let status = restrict(granted);
-    // Both ends are dropped only with the backend itself, and then nobody waits for an answer.
-    let _ = confined.send(status.is_ok_and(|status| status != RulesetStatus::NotEnforced));
-    for Start { mut command, started } in starts {
-        let child = command.spawn();
-        drop(command);
-        let _ = started.send(child);
+/// Confines this thread by as much as nothing; whether that was possible.
+fn can_confine() -> bool {
+    let ruleset = Ruleset::default().set_compatibility(CompatLevel::HardRequirement);
+    let ruleset = ruleset.handle_access(AccessFs::from_all(ABI::V1)).and_then(Ruleset::create);
+    let status = ruleset.and_then(|ruleset| ruleset.restrict_self());
+    status.is_ok_and(|status| status.ruleset != RulesetStatus::NotEnforced)
+}
+
+fn beneath<F: AsFd>(entry: F, rights: BitFlags<AccessFs>) -> Result<PathBeneath<F>, RulesetError> {
+    Ok(PathBeneath::new(entry, rights))
+}
+
+/// Every path that is granted to all commands with all that lies below it. `entries` lists a directory; `None` where that is denied.
+fn beside(closed: &[PathBuf], entries: &dyn Fn(&Path) -> Option<Vec<PathBuf>>) -> Vec<PathBuf> {
+    let root = Path::new("/");
+    let (mut beside, mut way) = (Vec::new(), vec![root.to_owned()]);
+    while let Some(directory) = way.pop() {
+        let listed = if closed.contains(&directory) {
+            SYSTEM.iter().map(|name| directory.join(name)).collect()
+        } else if let Some(listed) = entries(&directory) {
+            listed
+        } else if directory == root {
+            // Where not even the root can be listed, this engine is a confined command itself. What that one is denied stays denied,
+            // and by name nothing could be granted that its commands need.
+            return vec![directory];
+        } else {
+            // The command then sees less of the system, never more of the project.
+            continue;
+        };
+        for entry in listed {
+            if closed.contains(&entry) {
+                continue;
+            }
+            let leads_on = closed.iter().any(|closed| closed.starts_with(&entry));
+            if leads_on { &mut way } else { &mut beside }.push(entry);
+        }
     }
+    beside
 }
 
-fn restrict(granted: &[PathBuf]) -> Result<RulesetStatus, RulesetError> {
-    let rights = AccessFs::from_all(RIGHTS);
-    let ruleset = Ruleset::default().handle_access(rights)?.create()?;
-    // What has gone since it was listed is passed over.
-    Ok(ruleset.add_rules(path_beneath_rules(granted, rights))?.restrict_self()?.ruleset)
-}
-
-/// Every path that is granted with all that lies below it.
-fn granted(confinement: &Confinement, entries: &dyn Fn(&Path) -> Vec<PathBuf>) -> Vec<PathBuf> {
-    let way: Vec<&Path> = confinement.project.ancestors().collect();
-    let beside = way.windows(2).flat_map(|pair| {
-        let (next, directory) = (pair[0], pair[1]);
-        entries(directory).into_iter().filter(move |entry| entry != next)
-    });
-    beside.chain(confinement.granted.iter().cloned()).collect()
-}
-
-fn entries(directory: &Path) -> Vec<PathBuf> {
-    // What cannot be listed cannot be granted; the command then sees less of the system, never more of the project.
-    std::fs::read_dir(directory).map(|all| all.flatten().map(|entry| entry.path()).collect()).unwrap_or_default()
+fn entries(directory: &Path) -> Option<Vec<PathBuf>> {
+    Some(std::fs::read_dir(directory).ok()?.flatten().map(|entry| entry.path()).collect())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn everything_beside_the_way_is_granted_and_of_the_project_only_what_is_named() {
-        let tree = |directory: &Path| -> Vec<PathBuf> {
+    fn check(closed: &[&str], expect: &[&str]) {
+        let tree = |directory: &Path| -> Option<Vec<PathBuf>> {
             let names: &[&str] = match directory.to_str() {
-                Some("/") => &["bin", "home", "tmp"],
+                Some("/") => &["bin", "data", "home", "tmp"],
+                Some("/data") => &["store", "sets"],
+                Some("/data/store") => &["objects", "work"],
                 Some("/home") => &["me", "you"],
                 Some("/home/me") => &[".bashrc", "project", "project2"],
                 _ => panic!("{} is not on the way", directory.display()),
             };
-            names.iter().map(|name| directory.join(name)).collect()
+            Some(names.iter().map(|name| directory.join(name)).collect())
         };
-        let confinement =
-            Confinement { project: "/home/me/project".into(), granted: vec!["/home/me/project/cache/work".into()] };
-        let mut all: Vec<_> = granted(&confinement, &tree).into_iter().map(|path| path.display().to_string()).collect();
+        let closed: Vec<PathBuf> = closed.iter().map(PathBuf::from).collect();
+        let mut all: Vec<_> = beside(&closed, &tree).into_iter().map(|path| path.display().to_string()).collect();
         all.sort();
-        let expect =
-            ["/bin", "/home/me/.bashrc", "/home/me/project/cache/work", "/home/me/project2", "/home/you", "/tmp"];
-        assert_eq!(all, expect);
+        assert_eq!(all, expect, "{closed:?}");
     }
 
-    /// On a kernel without Landlock there is nothing to see; with it, the project is closed and the rest is open.
+    #[test]
+    fn everything_beside_the_way_is_granted_and_nothing_in_what_is_closed() {
+        let around = ["/bin", "/data", "/home/me/.bashrc", "/home/me/project2", "/home/you", "/tmp"];
+        check(&["/home/me/project", "/home/me/project/cache/work"], &around);
+        let around =
+            ["/bin", "/data/sets", "/data/store/objects", "/home/me/.bashrc", "/home/me/project2", "/home/you", "/tmp"];
+        check(&["/home/me/project", "/data/store/work"], &around);
+        check(&["/home/me", "/home/me/cache/work"], &["/bin", "/data", "/home/you", "/tmp"]);
+    }
+
+    #[test]
+    fn a_project_at_the_root_leaves_the_system_open() {
+        let granted = beside(&["/".into(), "/cache/work".into()], &|directory| panic!("{}", directory.display()));
+        assert!(granted.contains(&"/usr".into()) && !granted.contains(&"/".into()) && granted.len() == SYSTEM.len());
+    }
+
+    #[test]
+    fn within_a_confined_command_that_one_keeps_the_project_closed() {
+        assert_eq!(beside(&["/a/project".into()], &|_| None), [PathBuf::from("/")]);
+    }
+
+    /// On a kernel without Landlock there is nothing to see; with it, the project is closed, the neighbours are, the rest is open.
     #[test]
     #[expect(clippy::print_stderr, reason = "a test that looked at nothing says so")]
-    fn a_confined_command_cannot_open_the_project_by_its_absolute_path() {
+    fn a_confined_command_opens_its_own_directory_and_its_tools_and_nothing_else_of_the_project() {
         let outside = tempfile::tempdir().unwrap();
         let outside = outside.path().canonicalize().unwrap();
-        let (project, work) = (outside.join("project"), outside.join("project/work"));
-        std::fs::create_dir_all(&work).unwrap();
-        std::fs::write(project.join("secret"), "s").unwrap();
-        std::fs::write(work.join("input"), "i").unwrap();
+        let project = outside.join("project");
+        for (directory, file) in [("own", "input"), ("neighbour", "input"), ("tools", "tool"), ("", "secret")] {
+            std::fs::create_dir_all(project.join(directory)).unwrap();
+            std::fs::write(project.join(directory).join(file), "x").unwrap();
+        }
         std::fs::write(outside.join("beside"), "b").unwrap();
-        let Some(spawner) = Spawner::new(&Confinement { project: project.clone(), granted: vec![work.clone()] }) else {
+        let Some(confiner) = Confiner::new(&Confinement { closed: vec![project.clone()] }) else {
             eprintln!("skipped: this kernel has no Landlock");
             return;
         };
-        let reads = |path: PathBuf| {
-            let mut command = Command::new("/bin/cat");
+        let own = Private { directory: project.join("own"), tools: vec![project.join("tools")] };
+        let does = |program: &str, path: PathBuf| {
+            let mut command = Command::new(program);
             command.arg(path).stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
-            spawner.spawn(command).unwrap().wait().unwrap().success()
+            confiner.spawn(command, &own).unwrap().wait().unwrap().success()
         };
-        assert!(reads(work.join("input")) && reads(outside.join("beside")) && reads("/etc/passwd".into()));
-        assert!(!reads(project.join("secret")));
+        let reads = |path: PathBuf| does("/bin/cat", path);
+        assert!(reads(project.join("own/input")) && reads(outside.join("beside")) && reads("/etc/passwd".into()));
+        assert!(reads(project.join("tools/tool")));
+        assert!(!reads(project.join("secret")) && !reads(project.join("neighbour/input")));
+        assert!(does("/bin/rm", project.join("own/input")) && !does("/bin/rm", project.join("tools/tool")));
     }
 }

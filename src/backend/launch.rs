@@ -44,6 +44,8 @@ pub struct Launch {
     pub timeout: Option<Duration>,
     /// Values that must not appear in the log or in events.
     pub secrets: Vec<String>,
+    /// Values that it reads from a descriptor: by the variable that says which, as `/dev/fd/N`.
+    pub secret_files: Vec<(OsString, Vec<u8>)>,
     /// Jobs that it may run at once, by its jobserver; at least 1.
     pub jobs: u32,
     /// Whether the project is out of its sight, its own directory aside.
@@ -51,13 +53,22 @@ pub struct Launch {
 }
 
 /// What of the project a program may open.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Sight {
     /// Everything: a worker, which is told where its inputs lie, or a command at the project root.
     #[default]
     Open,
-    /// Its own directory, where the kernel can see to that.
-    Private,
+    /// Its own directory and its tools, where the kernel can see to that.
+    Private(Private),
+}
+
+/// What of the project a private program may open.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Private {
+    /// Where it works: to read and to write.
+    pub directory: PathBuf,
+    /// Directories to read, and to run programs from.
+    pub tools: Vec<PathBuf>,
 }
 
 /// A program with everything it sees.

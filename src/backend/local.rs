@@ -10,26 +10,29 @@
 //!
 //! The end of the child ends the stage. The pipes' ends are not waited for, because a daemon could hold them open.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::future::pending;
 use std::io::{self, Read};
 use std::time::Duration;
 
 use contract::{Event, Level};
-use rustix::process::{Signal, getpid, set_child_subreaper};
+use rustix::process::{DumpableBehavior, Signal, getpid, set_child_subreaper, set_dumpable_behavior};
 use tokio::net::unix::pipe::Receiver;
 use tokio::signal::unix::{self, SignalKind};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::confine::{Confinement, Spawner};
+use super::confine::{Confinement, Confiner};
 use super::error::BackendError;
 use super::events::EventLines;
 use super::exit::Exit;
+use super::groups::Groups;
 use super::guardian::Guardian;
 use super::launch::{Cancel, Control, Launch};
 use super::log::{KEEP, Log};
+use super::memory::OwnMark;
 use super::outcome::{Evidence, LastWord, Outcome, judge};
 use super::pace::Pace;
 use super::process::{self, NotStarted, Process, Streams};
@@ -52,7 +55,9 @@ const PIPE_MOST: usize = 1 << 20;
 pub struct Local {
     guardian: Guardian,
     /// Starts private launches; absent where the kernel cannot confine them.
-    confined: Option<Spawner>,
+    confined: Option<Confiner>,
+    own_mark: OwnMark,
+    groups: Groups,
 }
 
 impl Local {
@@ -63,7 +68,9 @@ impl Local {
     pub fn new(guardian: Guardian, confinement: Option<&Confinement>) -> Local {
         // An old kernel has no such thing; then strays live until the guardian's look at the end of the run.
         let _ = set_child_subreaper(Some(getpid()));
-        Local { guardian, confined: confinement.and_then(Spawner::new) }
+        let own_mark = OwnMark::new();
+        keep_from_debuggers();
+        Local { guardian, confined: confinement.and_then(Confiner::new), own_mark, groups: Groups::default() }
     }
 
     async fn supervise(
@@ -80,7 +87,7 @@ impl Local {
         let redactor = Redactor::new(&launch.secrets);
         let (lines, pace) = (EventLines::default(), Pace::default());
         let mut hearing = Hearing { log, redactor, lines, pace, last_word: None, events };
-        let (mut process, mut streams) = match process::start(&launch, self.confined.as_ref()) {
+        let (mut process, mut streams) = match process::start(&launch, self.confined.as_ref(), &self.own_mark) {
             Ok(started) => started,
             Err(NotStarted::Refused(refusal)) => {
                 hearing.log.message(Level::Error, &refusal.message);
@@ -92,6 +99,7 @@ impl Local {
             hearing.warn(trouble);
         }
 
+        let _listed = self.groups.list(&launch.trace.stage, process.group());
         let end = self.attend(&mut process, &launch, &mut control, &mut streams, &mut hearing).await?;
 
         let group = process.group();
@@ -124,6 +132,7 @@ impl Local {
         let mut drain = tokio::time::interval(DRAIN_EVERY);
         let (mut output_open, mut events_open, mut control_open) = (true, true, true);
         let mut chunk = vec![0; CHUNK];
+        let mut look = Instant::now() + process.until_look();
         // Tells of the guardian's end too.
         let ends = |source| BackendError::Watch { process: process.id(), source };
         let mut children = unix::signal(SignalKind::child()).map_err(ends)?;
@@ -169,6 +178,10 @@ impl Local {
                     deadline = Some(Instant::now() + launch.grace);
                 }
                 () = until(hearing.pace.flush_at()) => hearing.show_progress(),
+                () = tokio::time::sleep_until(look) => {
+                    process.look();
+                    look = Instant::now() + process.until_look();
+                }
                 _ = drain.tick(), if draining => streams.tokens.withdraw(),
                 () = until(deadline) => {
                     deadline = None;
@@ -180,6 +193,13 @@ impl Local {
     }
 }
 
+/// Whoever may debug this process reads every secret that it hands out: in its memory and, where they came from there, in its
+/// environment. So nobody may but root. What it starts may be debugged again.
+pub fn keep_from_debuggers() {
+    // Where this is refused, things are as they were.
+    let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+}
+
 impl Backend for Local {
     fn run<'a>(
         &'a self,
@@ -188,6 +208,10 @@ impl Backend for Local {
         control: watch::Receiver<Control>,
     ) -> Running<'a> {
         Box::pin(self.supervise(launch, events, control))
+    }
+
+    fn groups(&self) -> BTreeMap<String, u32> {
+        self.groups.all()
     }
 }
 

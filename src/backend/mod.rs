@@ -10,20 +10,24 @@ mod confine;
 mod error;
 mod events;
 mod exit;
+mod groups;
 pub mod guardian;
 mod launch;
 mod local;
 mod log;
+mod memory;
 mod outcome;
 mod pace;
 mod process;
 mod program;
 mod redact;
+mod sealed;
 mod tokens;
 
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 
@@ -35,11 +39,14 @@ pub use confine::Confinement;
 pub use error::BackendError;
 pub use exit::{Exit, SignalName};
 pub use guardian::Guardian;
-pub use launch::{Cancel, Control, Launch, Program, Protocol, RUN_ID, STAGE_ID, Sight, Trace, outer_runs, runs_around};
-pub use local::Local;
+pub use launch::{
+    Cancel, Control, Launch, Private, Program, Protocol, RUN_ID, STAGE_ID, Sight, Trace, outer_runs, runs_around,
+};
+pub use local::{Local, keep_from_debuggers};
 pub use outcome::{Failure, Outcome, Verdict};
 pub use program::find_on_path;
 pub use redact::redacted;
+pub use sealed::sealed;
 
 /// What a backend's `run` returns. Not `Send`: the run loop lives on one thread.
 pub type Running<'a> = Pin<Box<dyn Future<Output = Result<Outcome, BackendError>> + 'a>>;
@@ -56,4 +63,7 @@ pub trait Backend {
         events: UnboundedSender<Event>,
         control: watch::Receiver<Control>,
     ) -> Running<'a>;
+
+    /// The process groups of the launches that run on this machine now, by stage.
+    fn groups(&self) -> BTreeMap<String, u32>;
 }

@@ -24,12 +24,14 @@ use tokio::signal::unix::{self, SignalKind};
 use wait4::Wait4;
 
 use super::census::{self, Mark};
-use super::confine::Spawner;
+use super::confine::Confiner;
 use super::error::BackendError;
 use super::exit::Exit;
-use super::launch::{Launch, RUN_ID, STAGE_ID, Sight, outer_runs};
+use super::launch::{Launch, Private, RUN_ID, STAGE_ID, Sight, outer_runs};
+use super::memory::{OwnMark, Peak};
 use super::outcome::Refusal;
 use super::program;
+use super::sealed::sealed;
 use super::tokens::{Tokens, jobserver};
 use crate::store::Usage;
 
@@ -45,6 +47,7 @@ pub(super) struct Process {
     ends: unix::Signal,
     started: Instant,
     mark: Mark,
+    peak: Peak,
     state: State,
 }
 
@@ -81,17 +84,29 @@ pub(super) fn alone<T>(start: impl FnOnce() -> T) -> T {
 }
 
 /// Starts `launch`. Must be called within a tokio runtime.
-pub(super) fn start(launch: &Launch, confined: Option<&Spawner>) -> Result<(Process, Streams), NotStarted> {
+pub(super) fn start(
+    launch: &Launch,
+    confined: Option<&Confiner>,
+    own_mark: &OwnMark,
+) -> Result<(Process, Streams), NotStarted> {
     let directory = &launch.program.cwd;
     let is_directory =
         fs::metadata(directory).and_then(|it| if it.is_dir() { Ok(()) } else { Err(Errno::NOTDIR.into()) });
     is_directory.map_err(|source| NotStarted::Broken(BackendError::Directory { path: directory.clone(), source }))?;
     let file = program::find(&launch.program).map_err(NotStarted::Refused)?;
-    let spawner = confined.filter(|_| launch.sight == Sight::Private);
-    launch_file(launch, &file, spawner).map_err(|source| not_started(&file, source))
+    let confined = match &launch.sight {
+        Sight::Private(own) => confined.map(|confiner| (confiner, own)),
+        Sight::Open => None,
+    };
+    launch_file(launch, &file, confined, own_mark).map_err(|source| not_started(&file, source))
 }
 
-fn launch_file(launch: &Launch, file: &Path, spawner: Option<&Spawner>) -> io::Result<(Process, Streams)> {
+fn launch_file(
+    launch: &Launch,
+    file: &Path,
+    confined: Option<(&Confiner, &Private)>,
+    own_mark: &OwnMark,
+) -> io::Result<(Process, Streams)> {
     let (output, output_end) = pipe_with(PipeFlags::CLOEXEC)?;
     let (events, events_end) = pipe_with(PipeFlags::CLOEXEC)?;
     let (tokens, ends_of_tokens) = jobserver(launch.jobs)?;
@@ -110,23 +125,33 @@ fn launch_file(launch: &Launch, file: &Path, spawner: Option<&Spawner>) -> io::R
     command.env(contract::event::EVENTS_FD, events_end.as_raw_fd().to_string());
     command.env("MAKEFLAGS", ends_of_tokens.make_flags());
     command.env(RUN_ID, &launch.trace.run).env(STAGE_ID, &stage).envs(outer_runs());
+    let mut secrets = Vec::new();
+    for (variable, value) in &launch.secret_files {
+        let secret = sealed(value)?;
+        command.env(variable, format!("/dev/fd/{}", secret.as_raw_fd()));
+        secrets.push(secret);
+    }
     command.stdin(Stdio::null()).stdout(output_end.try_clone()?).stderr(output_end);
     let started = Instant::now();
     let child = alone(|| {
-        fcntl_setfd(&events_end, FdFlags::empty())?;
+        for end in secrets.iter().chain([&events_end]) {
+            fcntl_setfd(end, FdFlags::empty())?;
+        }
         ends_of_tokens.inherit()?;
+        own_mark.lower();
         // The command owns the child's ends of the output pipe: while it lives, that pipe has no end.
-        let child = match spawner {
-            Some(spawner) => spawner.spawn(command),
+        let child = match confined {
+            Some((confiner, own)) => confiner.spawn(command, own),
             None => command.spawn(),
         };
-        drop((events_end, ends_of_tokens));
+        drop((events_end, ends_of_tokens, secrets));
         child
     })?;
 
     let group = Pid::from_child(&child);
     let mark = Mark::new(STAGE_ID, &stage);
-    Ok((Process { child, group, ends, started, mark, state: State::Held }, streams))
+    let peak = Peak::new(group);
+    Ok((Process { child, group, ends, started, mark, peak, state: State::Held }, streams))
 }
 
 fn not_started(file: &Path, source: io::Error) -> NotStarted {
@@ -171,6 +196,18 @@ impl Process {
     /// The id of the child.
     pub(super) fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// How long to wait before the next look at its memory.
+    pub(super) fn until_look(&self) -> Duration {
+        self.peak.wait()
+    }
+
+    /// Looks at its memory.
+    pub(super) fn look(&mut self) {
+        if self.state == State::Held {
+            self.peak.look();
+        }
     }
 
     /// Returns when the child has ended. It is then still a zombie, so that its id belongs to nobody else.
@@ -219,7 +256,7 @@ impl Process {
         let ended = ended.ok_or_else(|| self.lost(io::ErrorKind::WouldBlock.into()))?;
         self.state = State::Reaped;
         let cpu_seconds = (ended.rusage.utime + ended.rusage.stime).as_secs_f64();
-        Ok((ended.status.into(), Usage { seconds, cpu_seconds, peak_memory: ended.rusage.maxrss }))
+        Ok((ended.status.into(), Usage { seconds, cpu_seconds, peak_memory: self.peak.of(ended.rusage.maxrss) }))
     }
 
     /// Waits until the killed members of the group are gone, and ends those that left the group: nothing may write to the

@@ -177,6 +177,8 @@ pub enum GovernorDecision {
     Open,
     /// A running stage stands still.
     Pause,
+    /// Running stages that would be paused go on, since they use no CPU.
+    Spare,
     /// It goes on.
     Resume,
     /// It is killed and runs again later; its attempts are not touched.

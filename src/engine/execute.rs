@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use super::error::EngineErrorKind;
 use super::outcome::FailureReport;
 use super::resolve::Resolved;
+use super::secrets::Secret;
 use super::tally::unix_seconds;
 use super::workspace::{self, Prepared};
 use super::{EngineError, FailedWork, Options, Shared};
@@ -22,6 +23,7 @@ use super::{fault, history, hits, resolve, script, secrets, undeclared};
 use crate::backend::{Backend, Cancel, Control, Launch, Outcome, Trace, redacted};
 use crate::failpoint::{self, Failpoint};
 use crate::plan::{PlannedOutput, StageId, code};
+use crate::spec::SecretForm;
 use crate::store::{
     ActionLock, Artifact, Durability, Lookup, RECORD_FORMAT, Record, Store, StoreError, StoreErrorKind, Usage,
     remove_tree,
@@ -137,7 +139,7 @@ impl Execution {
 
     /// The stage's secrets, or why there are none; `None` when the run is stopped meanwhile. Whoever hands one out through a FIFO may
     /// keep us waiting for it, and neither the loop nor whoever stops the run waits along.
-    async fn secrets(&self) -> Result<Option<Result<Vec<(String, String)>, FailureReport>>, EngineError> {
+    async fn secrets(&self) -> Result<Option<Result<Vec<Secret>, FailureReport>>, EngineError> {
         let stage = self.stage;
         if self.shared.plan.graph[stage].conduct.secrets.is_empty() {
             return Ok(Some(Ok(Vec::new())));
@@ -164,7 +166,11 @@ impl Execution {
         };
         let mut program = prepared.program;
         show_gpus(self.gpus.as_deref(), &mut program.environment);
-        program.environment.extend(secrets.iter().map(|(name, value)| (name.into(), value.into())));
+        let (files, variables): (Vec<_>, Vec<_>) = secrets.iter().partition(|it| it.form == SecretForm::File);
+        program.environment.extend(variables.into_iter().map(|it| ((&it.variable).into(), (&it.value).into())));
+        let secret_files = files.into_iter().map(|it| ((&it.variable).into(), it.value.clone().into_bytes())).collect();
+        let hidden: Vec<String> =
+            secrets.iter().map(|secret| secret.value.trim_end_matches(['\n', '\r']).to_owned()).collect();
         let launch = Launch {
             program,
             protocol: prepared.protocol,
@@ -172,7 +178,8 @@ impl Execution {
             log: Execution::log_path(&self.shared, self.stage),
             grace: GRACE,
             timeout: stage.conduct.timeout,
-            secrets: secrets.iter().map(|(_, value)| value.clone()).collect(),
+            secrets: hidden.clone(),
+            secret_files,
             jobs: workspace::threads(stage),
             sight: prepared.sight,
         };
@@ -186,9 +193,8 @@ impl Execution {
             Outcome::Finished(usage) => self.keep(prepared.outputs, metrics, usage).await,
             Outcome::Failed(failure) => {
                 let log = Execution::log_path(&self.shared, self.stage);
-                let secrets: Vec<_> = secrets.into_iter().map(|(_, value)| value).collect();
                 let told = script::told(stage, &prepared.directory, &log, &failure);
-                let told = told.map(|text| redacted(text, &secrets));
+                let told = told.map(|text| redacted(text, &hidden));
                 let missing = script::help(stage, &failure);
                 let undeclared = || undeclared::help(&self.shared.plan, &self.shared.store, stage, &log);
                 let help = missing.or_else(undeclared).or(failure.help);

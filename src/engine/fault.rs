@@ -59,6 +59,15 @@ impl Fault {
         Fault::stage(&error, "a file of its worker cannot be read".to_owned(), help)
     }
 
+    /// The file whose content stands for tools of `stage` cannot be read.
+    pub fn of_tool(store: &Store, stage: &PlannedStage, error: StoreError) -> Fault {
+        if !is_of_stage(store, None, &error) {
+            return Fault::Engine(EngineError::store(error));
+        }
+        let help = format!("`key:` of the `tools:` of the stage at {} names that file", stage.location);
+        Fault::stage(&error, "the file that stands for its tools cannot be read".to_owned(), help)
+    }
+
     /// An output of `stage` cannot be brought to its place. What was made is kept.
     pub fn of_publishing(store: &Store, stage: &PlannedStage, output: &PlannedOutput, error: StoreError) -> Fault {
         if !is_of_stage(store, None, &error) {

@@ -151,7 +151,17 @@ pub fn resolve(
             }
         }
     }
-    let action = action_of(planned, &inputs, &worker_files);
+    let mut tools = BTreeMap::new();
+    if let Work::Command(command) = &planned.work {
+        for tool in &command.tools {
+            let Some(key) = &tool.key else { continue };
+            match read(store, &plan.root.join(key), Form::File, Sources::Identified) {
+                Ok(content) => tools.insert(tool.path.to_string_lossy().into_owned(), content.digest),
+                Err(error) => return unreadable(Fault::of_tool(store, planned, error)),
+            };
+        }
+    }
+    let action = action_of(planned, &inputs, &worker_files, tools);
     Ok(Ok(Resolved { key: action.key(), action, inputs, worker_files }))
 }
 
@@ -210,7 +220,12 @@ pub fn still_there(plan: &Plan, stage: StageId, resolved: &Resolved, store: &Sto
     Ok(true)
 }
 
-fn action_of(stage: &PlannedStage, artifacts: &[Artifact], worker_files: &[(PathBuf, Artifact)]) -> Action {
+fn action_of(
+    stage: &PlannedStage,
+    artifacts: &[Artifact],
+    worker_files: &[(PathBuf, Artifact)],
+    tools: BTreeMap<String, Digest>,
+) -> Action {
     let is_command = matches!(stage.work, Work::Command(_));
     let mut inputs: BTreeMap<String, Vec<ActionInput>> = BTreeMap::new();
     for (planned, artifact) in stage.inputs.iter().zip(artifacts) {
@@ -225,7 +240,7 @@ fn action_of(stage: &PlannedStage, artifacts: &[Artifact], worker_files: &[(Path
         };
         inputs.entry(planned.port.as_str().to_owned()).or_default().push(input);
     }
-    Action { format: action::FORMAT, work: work_of(stage, worker_files), inputs }
+    Action { format: action::FORMAT, work: work_of(stage, worker_files, tools), inputs }
 }
 
 /// What identifies a worker that does not ship with the engine: its argument vector and the content of its files.
@@ -254,7 +269,7 @@ fn text_of(text: &str, shell: &Shell) -> ActionScript {
     ActionScript::Text { text, shell }
 }
 
-fn work_of(stage: &PlannedStage, worker_files: &[(PathBuf, Artifact)]) -> ActionWork {
+fn work_of(stage: &PlannedStage, worker_files: &[(PathBuf, Artifact)], tools: BTreeMap<String, Digest>) -> ActionWork {
     match &stage.work {
         Work::Card { card, params, .. } => {
             let program = program_of(card, worker_files);
@@ -275,6 +290,7 @@ fn work_of(stage: &PlannedStage, worker_files: &[(PathBuf, Artifact)]) -> Action
                     (output.port.as_str().to_owned(), (path, output.artifact))
                 })
                 .collect(),
+            tools,
         },
     }
 }

@@ -38,7 +38,7 @@ use super::tally::{End, Tally};
 use super::twins::Twins;
 use super::{EngineError, Observer, RunEvent, Shared};
 use crate::backend::{Backend, Cancel, Confinement, Control, Guardian, Local};
-use crate::governor::{self, Governor, Probe};
+use crate::governor::{self, Governor, Probe, Reason};
 use crate::plan::{PlannedStage, StageId};
 use stopping::StopCause;
 
@@ -91,7 +91,7 @@ struct RunLoop<'a> {
     /// How often the machine is looked at.
     look_every: Duration,
     /// What the governor last gave as its reason to wait; said once.
-    waiting: Option<String>,
+    waiting: Option<Reason>,
     event_sender: UnboundedSender<(StageId, Event)>,
     events: UnboundedReceiver<(StageId, Event)>,
     /// What is asked of everything that runs.
@@ -245,6 +245,6 @@ async fn until(due: Option<tokio::time::Instant>) {
 fn confinement(shared: &Shared) -> Option<Confinement> {
     let project = std::fs::canonicalize(&shared.plan.root).ok()?;
     // On a store that cannot be written nothing will be started.
-    let work = shared.store.work_rooms().ok()?;
-    Some(Confinement { project, granted: vec![work] })
+    let work = std::fs::canonicalize(shared.store.work_rooms().ok()?).ok()?;
+    Some(Confinement { closed: vec![project, work] })
 }

@@ -1,4 +1,5 @@
-//! Reads the secrets of a stage when it starts: from the environment or a file, and from there into the stage's environment alone.
+//! Reads the secrets of a stage when it starts: from the environment or a file, and from there into the stage's environment, or
+//! into a file in memory that only the stage has.
 
 use std::path::Path;
 
@@ -6,10 +7,20 @@ use contract::FailureClass;
 
 use super::outcome::FailureReport;
 use crate::plan::{SecretSource, SecretVariable};
+use crate::spec::SecretForm;
 
-/// Variables with their values, or why the stage cannot start.
-pub(super) fn read(variables: &[SecretVariable], root: &Path) -> Result<Vec<(String, String)>, FailureReport> {
-    variables.iter().map(|variable| Ok((variable.variable.clone(), value(variable, root)?))).collect()
+/// A secret as a stage gets it.
+pub(super) struct Secret {
+    pub variable: String,
+    pub value: String,
+    pub form: SecretForm,
+}
+
+/// The secrets with their values, or why the stage cannot start.
+pub(super) fn read(variables: &[SecretVariable], root: &Path) -> Result<Vec<Secret>, FailureReport> {
+    let secret =
+        |it: &SecretVariable| Ok(Secret { variable: it.variable.clone(), value: value(it, root)?, form: it.form });
+    variables.iter().map(secret).collect()
 }
 
 fn value(variable: &SecretVariable, root: &Path) -> Result<String, FailureReport> {
@@ -31,6 +42,8 @@ fn value(variable: &SecretVariable, root: &Path) -> Result<String, FailureReport
             }
         },
         SecretSource::File(path) => match std::fs::read_to_string(root.join(path)) {
+            // What reads a file may want its last line ended, as ssh does for a key.
+            Ok(text) if variable.form == SecretForm::File => Ok(text),
             // An editor ends the last line; the secret does not.
             Ok(text) => {
                 Ok(text.strip_suffix('\n').map_or(text.as_str(), |text| text.trim_end_matches('\r')).to_owned())

@@ -1,8 +1,12 @@
-//! What a failed command probably lacked: a path of the project that its log or its script names and that it did not declare.
+//! What a failed command probably lacked: a path of the project that its log or its script names and that it did not declare, or
+//! something else that its confinement closes.
 //!
 //! A command sees only its declared inputs, so a forgotten one looks like a missing file. This finds it and says how to declare it.
 
+mod tools;
+
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Component, Path, PathBuf};
@@ -28,13 +32,63 @@ pub(super) fn help(plan: &Plan, store: &Store, stage: &PlannedStage, log: &Path)
         found = missing(&script(command), plan, store, stage);
     }
     if found.is_empty() {
-        return None;
+        return tool(plan, command, &tail).or_else(|| closed(&plan.root, &tail));
     }
-    let lines = found.iter().take(NAMED).map(|path| format!("`{}`: {}", path.display(), declaration(plan, path)));
+    let lines = found.iter().map(|path| {
+        let home = tools::home(&plan.root, path);
+        let (what, how) = home.map_or_else(|| (path.as_path(), declaration(plan, path)), |home| (home, use_of(home)));
+        format!("`{}`: {how}", what.display())
+    });
+    // Several files of one directory of tools come to one line.
+    let lines: BTreeSet<String> = lines.collect();
     Some(format!(
         "it sees only its declared inputs, and this is in the project but not among them:\n    {}",
-        lines.collect::<Vec<_>>().join("\n    ")
+        lines.into_iter().take(NAMED).collect::<Vec<_>>().join("\n    ")
     ))
+}
+
+fn use_of(tools: &Path) -> String {
+    format!("write `tools: [{}]`, on the stage or for the whole file", tools.display())
+}
+
+/// A tool of the project that no path in the log names.
+fn tool(plan: &Plan, command: &Command, log: &str) -> Option<String> {
+    let declared = command.environment.get("PATH").cloned().flatten().map(OsString::from);
+    let search = declared.or_else(|| std::env::var_os("PATH"))?;
+    let (why, home) = tools::wanted(&plan.root, &command.tools, (log, &script(command)), &search)?;
+    Some(format!("{why}, out of sight of a command; {}", use_of(&home)))
+}
+
+/// What the confinement closes besides: the project and the directories above it can be neither listed nor written in directly.
+fn closed(root: &Path, log: &str) -> Option<String> {
+    if log.contains("no new privileges") {
+        return Some(
+            "a command cannot gain rights by `sudo` or another set-user-id program; `sandbox: false` lifts that"
+                .to_owned(),
+        );
+    }
+    let root = root.canonicalize().ok()?;
+    let above = |path: &Path| root.starts_with(path);
+    let denied = log.lines().filter(|line| line.contains("ermission denied"));
+    let path = denied.flat_map(words).map(PathBuf::from).find(|path| {
+        let made = !path.exists() && (path.starts_with(&root) || path.parent().is_some_and(above));
+        path.is_absolute() && (above(path) || made)
+    })?;
+    let place = path.display();
+    Some(if path == root {
+        format!("`{place}` is the project, of which a command sees what it declares: write `in:`, or `sandbox: false`")
+    } else if path.starts_with(&root) {
+        format!("a command cannot create `{place}` in the project: declare it under `out:`, or use $TMPDIR")
+    } else if above(&path) {
+        format!(
+            "`{place}` leads to the project: a command can list it as little as the project itself; name what it needs there"
+        )
+    } else {
+        format!(
+            "a command cannot create `{place}`, since that directory leads to the project: create it once before the run, use \
+             $TMPDIR, or write `sandbox: false`"
+        )
+    })
 }
 
 /// How to declare `path`.
@@ -50,20 +104,30 @@ fn declaration(plan: &Plan, path: &Path) -> String {
 }
 
 fn missing(text: &str, plan: &Plan, store: &Store, stage: &PlannedStage) -> BTreeSet<PathBuf> {
-    let words = text.split(|c: char| c.is_whitespace() || "'\"`()[]{}<>|;&=,".contains(c));
-    let words = words.map(|word| word.trim_end_matches([':', '.']).trim_start_matches("./"));
     let declared = |path: &Path| {
         let inputs = stage.inputs.iter().any(|input| path.starts_with(&input.mount) || input.mount.starts_with(path));
-        inputs || stage.outputs.iter().any(|o| path.starts_with(&o.destination) || o.destination.starts_with(path))
+        let used = match &stage.work {
+            Work::Command(command) => command.tools.iter().any(|tool| path.starts_with(&tool.path)),
+            Work::Card { .. } => false,
+        };
+        inputs
+            || used
+            || stage.outputs.iter().any(|o| path.starts_with(&o.destination) || o.destination.starts_with(path))
     };
     let plain = |path: &Path| path.components().all(|part| matches!(part, Component::Normal(_)));
     let real = |path: &Path| std::fs::canonicalize(path).ok();
-    words
-        .filter(|word| !word.is_empty() && word.len() < 4096)
+    words(text)
         .map(|word| PathBuf::from(word).strip_prefix(&plan.root).map_or_else(|_| PathBuf::from(word), Path::to_owned))
         .filter(|path| !path.as_os_str().is_empty() && plain(path) && !declared(path))
         .filter(|path| real(&plan.root.join(path)).is_some_and(|path| !path.starts_with(store.root())))
         .collect()
+}
+
+/// What may be paths or names of programs in a log or a script.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    let words = text.split(|c: char| c.is_whitespace() || "'\"`‘’“”()[]{}<>|;&=,".contains(c));
+    let words = words.map(|word| word.trim_end_matches([':', '.']).trim_start_matches("./"));
+    words.filter(|word| !word.is_empty() && word.len() < 4096)
 }
 
 fn script(command: &Command) -> String {

@@ -2,16 +2,19 @@
 //! what is done there. Behind `pipe shell`.
 
 use std::fs;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use contract::Job;
 
 use super::resolve::{self, Known, Resolved, Sources, Unresolved};
+use super::secrets::Secret;
 use super::workspace::{self, Prepared};
 use super::{EngineError, FailureReport, Options, Shared, fault, hits, script, secrets};
-use crate::backend::{Program, Trace};
+use crate::backend::{Program, Trace, keep_from_debuggers, sealed};
 use crate::plan::{Plan, Sandbox, StageId, Work};
+use crate::spec::SecretForm;
 use crate::store::{Lookup, Store, remove_tree};
 
 /// A stage's directory with everything in place. It is removed with this value.
@@ -22,6 +25,8 @@ pub struct Workbench {
     pub script: Option<String>,
     /// The names of those variables whose values are never shown.
     pub secret: Vec<String>,
+    /// Secrets that what runs there reads from a descriptor, which it inherits.
+    _files: Vec<OwnedFd>,
     directory: PathBuf,
 }
 
@@ -65,13 +70,35 @@ impl Workbench {
         keep_checkpoints_apart(&prepared, store, &resolved)?;
         let Prepared { directory, mut program, .. } = prepared;
         let script = script::text(&shared.plan.graph[stage]);
-        let secret = secrets.iter().map(|(name, _)| name.clone()).collect();
-        program.environment.extend(secrets.into_iter().map(|(name, value)| (name.into(), value.into())));
+        let secret = secrets.iter().map(|secret| secret.variable.clone()).collect();
+        if !secrets.is_empty() {
+            keep_from_debuggers();
+        }
+        let mut files = Vec::new();
+        for Secret { variable, value, form } in secrets {
+            let value = match form {
+                SecretForm::Variable => value,
+                SecretForm::File => {
+                    let file = inherited(value.as_bytes()).map_err(|e| EngineError::system("giving a secret", e))?;
+                    let path = format!("/dev/fd/{}", file.as_raw_fd());
+                    files.push(file);
+                    path
+                }
+            };
+            program.environment.push((variable.into(), value.into()));
+        }
         program.environment.push((crate::backend::RUN_ID.into(), trace.run.clone().into()));
         program.environment.push((crate::backend::STAGE_ID.into(), trace.to_string().into()));
         program.environment.extend(crate::backend::outer_runs().map(|(name, runs)| (name.into(), runs.into())));
-        Ok(Ok(Workbench { program, script, secret, directory }))
+        Ok(Ok(Workbench { program, script, secret, _files: files, directory }))
     }
+}
+
+/// A file in memory that whatever this process starts can read.
+fn inherited(value: &[u8]) -> std::io::Result<OwnedFd> {
+    let file = sealed(value)?;
+    rustix::io::fcntl_setfd(&file, rustix::io::FdFlags::empty())?;
+    Ok(file)
 }
 
 impl Drop for Workbench {

@@ -16,11 +16,11 @@ use contract::{Card, Job, JobInput, Limits};
 use super::fault::Fault;
 use super::resolve::Resolved;
 use super::{EngineError, Shared, bounds, script};
-use crate::backend::{Program, Protocol, Sight};
+use crate::backend::{Private, Program, Protocol, Sight};
 use crate::governor;
 use crate::plan::command::{as_word, list_word};
 use crate::plan::interpolate::shell_word;
-use crate::plan::{Command, PlannedStage, Sandbox, Script, StageId, Work};
+use crate::plan::{Command, PlannedStage, Sandbox, Script, StageId, Tool, Work};
 use crate::store::{StoreError, StoreErrorKind};
 
 /// A prepared directory and the program to start in it.
@@ -129,6 +129,7 @@ fn prepare_command(
             for (planned, artifact) in stage.inputs.iter().zip(&resolved.inputs) {
                 shared.store.materialize(artifact, &root.join(&planned.mount)).map_err(failed)?;
             }
+            link_tools(&command.tools, &shared.plan.root, &root)?;
         }
         // Its inputs lie where they are. What we published where it will write is a link to the store's own object.
         Sandbox::Workspace => {
@@ -161,7 +162,13 @@ fn prepare_command(
         }
     };
     let program = Program { argv, cwd: root, environment };
-    let sight = if command.sandbox == Sandbox::Private { Sight::Private } else { Sight::Open };
+    let sight = match command.sandbox {
+        Sandbox::Private => {
+            let tools = command.tools.iter().map(|tool| shared.plan.root.join(&tool.path)).collect();
+            Sight::Private(Private { directory: directory.clone(), tools })
+        }
+        Sandbox::Workspace => Sight::Open,
+    };
     Ok(Prepared { directory, program, protocol: Protocol::Plain, sight, outputs, displaced })
 }
 
@@ -193,6 +200,23 @@ fn listed<'c>(
         }
     }
     Ok(script)
+}
+
+/// Puts a link to each tool where it lies in the project, so that `.venv/bin/python` is found from a directory of its own too.
+fn link_tools(tools: &[Tool], project: &Path, root: &Path) -> Result<(), EngineError> {
+    let mut last: Option<&Path> = None;
+    // Sorted: what lies in a tool follows it, and is reached through its link.
+    for tool in tools {
+        if last.is_some_and(|last| tool.path.starts_with(last)) {
+            continue;
+        }
+        last = Some(&tool.path);
+        let place = root.join(&tool.path);
+        create(place.parent().unwrap_or(root)).map_err(EngineError::store)?;
+        std::os::unix::fs::symlink(project.join(&tool.path), &place)
+            .map_err(|e| EngineError::system("linking a stage's tools", e))?;
+    }
+    Ok(())
 }
 
 /// What every program sees besides what its stage declares and what the backend adds. None of it is part of the key.

@@ -132,6 +132,11 @@ impl Governor {
         self.escalation.ended(id);
     }
 
+    /// Notes how many cores each stage keeps busy, as far as it is known: what only waits is not paused for load.
+    pub fn saw(&mut self, cores: &BTreeMap<u64, f64>) {
+        self.escalation.saw(cores);
+    }
+
     /// Takes a look at the machine into account. The caller carries out what is decided, in this order.
     pub fn observe(&mut self, sample: &Sample) -> Vec<Decision> {
         let next = self.gate.after(sample, self.limits);
@@ -163,6 +168,18 @@ impl Governor {
         let (wanted, free) = (request.memory, self.memory.saturating_sub(used));
         // Beside a stage that wants more than there is, nothing else runs, whatever it declares.
         (used.saturating_add(wanted) > self.memory).then_some(Reason::Memory { wanted, free })
+    }
+}
+
+impl Reason {
+    /// Whether both say the same but for figures, which change with every look at the machine.
+    pub fn is_like(&self, other: &Reason) -> bool {
+        match (self, other) {
+            (Reason::Pressure(one), Reason::Pressure(other)) => {
+                std::mem::discriminant(one) == std::mem::discriminant(other)
+            }
+            (one, other) => one == other,
+        }
     }
 }
 

@@ -2,13 +2,20 @@
 //!
 //! Closing the gate comes first. Pressure that lasts then pauses the youngest stage, step by step, until one is left; memory that
 //! is still short when only one moves takes back the youngest paused one, which runs again later. Calm undoes this in reverse.
+//!
+//! A step must give something back. A stage that only waits, for time or for a network, takes no CPU from anybody: load by others
+//! does not pause it, and of those that work one goes on.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use super::policy::{Change, Gate, Pressure};
 
 /// Looks at the machine between two steps, up or down: a step must have time to show its effect.
 const PATIENCE: u32 = 4;
+
+/// A stage that keeps less than this of one core busy only waits.
+const WAITS_BELOW: f64 = 0.05;
 
 /// What the governor decides.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,6 +35,13 @@ pub enum Decision {
         id: u64,
         /// Why now.
         cause: Relief,
+    },
+    /// These stages would be next, and go on: they only wait. Said once while the pressure lasts.
+    Spare {
+        /// The caller's ids, oldest first.
+        ids: Vec<u64>,
+        /// What is seen.
+        pressure: Pressure,
     },
     /// This stage is killed and runs again later, since only that gives its memory back. It is no attempt.
     Requeue {
@@ -56,6 +70,10 @@ pub(super) struct Escalation {
     paused: Vec<u64>,
     acute: u32,
     calm: u32,
+    /// For how many looks in a row each stage has kept no core busy.
+    idle: BTreeMap<u64, u32>,
+    /// Whether it was said who is spared.
+    spared: bool,
 }
 
 impl Escalation {
@@ -66,6 +84,16 @@ impl Escalation {
     pub(super) fn ended(&mut self, id: u64) {
         self.moving.retain(|moving| *moving != id);
         self.paused.retain(|paused| *paused != id);
+        self.idle.remove(&id);
+    }
+
+    /// Notes how many cores each stage keeps busy, as far as it is known.
+    pub(super) fn saw(&mut self, cores: &BTreeMap<u64, f64>) {
+        for id in &self.moving {
+            let looks = self.idle.entry(*id).or_default();
+            let waits = cores.get(id).is_some_and(|cores| *cores < WAITS_BELOW);
+            *looks = if waits { looks.saturating_add(1) } else { 0 };
+        }
     }
 
     pub(super) fn holds_any(&self) -> bool {
@@ -79,6 +107,7 @@ impl Escalation {
         }
         let Gate::Closed(pressure) = gate else {
             self.acute = 0;
+            self.spared = false;
             self.calm += 1;
             return (self.calm >= PATIENCE).then(|| self.resume(Relief::Calm)).flatten();
         };
@@ -93,6 +122,9 @@ impl Escalation {
     }
 
     fn escalate(&mut self, pressure: Pressure) -> Option<Decision> {
+        if !pressure.is_of_memory() {
+            return self.pause_one_that_works(pressure);
+        }
         if self.moving.len() > 1 {
             let id = self.moving.pop()?;
             self.paused.push(id);
@@ -100,6 +132,22 @@ impl Escalation {
         }
         let takes_back = pressure.is_of_memory() && !self.paused.is_empty();
         takes_back.then(|| Decision::Requeue { id: self.paused.remove(0), pressure })
+    }
+
+    /// Pauses the youngest stage that uses the CPU, unless it is the only one.
+    fn pause_one_that_works(&mut self, pressure: Pressure) -> Option<Decision> {
+        let waits = |id: &u64| self.idle.get(id).is_some_and(|looks| *looks >= PATIENCE);
+        let (waiting, working): (Vec<u64>, Vec<u64>) = self.moving.iter().partition(|id| waits(id));
+        // The oldest one goes on in any case, so that alone nobody is spared.
+        if !waiting.is_empty() && self.moving.len() > 1 && !std::mem::replace(&mut self.spared, true) {
+            // The next look decides about the others.
+            self.acute = PATIENCE;
+            return Some(Decision::Spare { ids: waiting, pressure });
+        }
+        let [_, .., youngest] = working.as_slice() else { return None };
+        self.moving.retain(|id| id != youngest);
+        self.paused.push(*youngest);
+        Some(Decision::Pause { id: *youngest, pressure })
     }
 
     fn resume(&mut self, cause: Relief) -> Option<Decision> {
@@ -135,15 +183,22 @@ mod tests {
 
     /// Starts stages 0, 1, 2, shows each sample so many times, and says what was decided about them.
     fn script(samples: &[(Sample, usize)]) -> Vec<String> {
+        script_of(&BTreeMap::new(), samples)
+    }
+
+    /// As [`script`], with stages that keep so many cores busy.
+    fn script_of(cores: &BTreeMap<u64, f64>, samples: &[(Sample, usize)]) -> Vec<String> {
         let (mut escalation, mut gate) = (Escalation::default(), Gate::default());
         (0..3).for_each(|id| escalation.started(id));
         let mut said = Vec::new();
         for (look, sample) in samples.iter().flat_map(|(sample, times)| vec![sample; *times]).enumerate() {
             gate = gate.after(sample, Limits::default());
+            escalation.saw(cores);
             said.extend(escalation.after(gate).map(|decision| match decision {
                 Decision::Pause { id, .. } => format!("{look}: pause {id}"),
                 Decision::Resume { id, cause } => format!("{look}: resume {id}, {cause}"),
                 Decision::Requeue { id, .. } => format!("{look}: requeue {id}"),
+                Decision::Spare { ids, .. } => format!("{look}: spare {ids:?}"),
                 Decision::Gate(_) => "gate".to_owned(),
             }));
         }
@@ -171,6 +226,26 @@ mod tests {
             said,
             ["4: pause 2", "8: pause 1", &format!("33: resume 1, {eased}"), &format!("37: resume 2, {eased}")]
         );
+    }
+
+    #[test]
+    fn what_only_waits_is_not_paused_for_load_and_that_is_said_once() {
+        let said =
+            |cores: &[(u64, f64)], samples: &[(Sample, usize)]| script_of(&cores.iter().copied().collect(), samples);
+        let busy = [(load(90), 30)];
+        assert_eq!(said(&[(0, 0.0), (1, 0.0), (2, 0.01)], &busy), ["4: spare [0, 1, 2]"]);
+        assert_eq!(said(&[(0, 1.0), (1, 0.9), (2, 0.0)], &busy), ["4: spare [2]", "5: pause 1"]);
+        assert_eq!(said(&[(0, 0.0), (1, 0.3), (2, 1.5)], &busy), ["4: spare [0]", "5: pause 2"]);
+        assert_eq!(said(&[(0, 0.0), (1, 0.0), (2, 1.0)], &busy), ["4: spare [0, 1]"], "one that works goes on");
+        let twice = [(load(90), 8), (load(10), 8), (load(90), 8)];
+        assert_eq!(said(&[(2, 0.0)], &twice)[0], "4: spare [2]");
+        assert!(said(&[(2, 0.0)], &twice).contains(&"20: spare [2]".to_owned()), "{:?}", said(&[(2, 0.0)], &twice));
+    }
+
+    #[test]
+    fn memory_pauses_also_what_waits_since_that_is_killed_next() {
+        let said = script_of(&[(0, 0.0), (1, 0.0), (2, 0.0)].into(), &[(memory(90), 14)]);
+        assert_eq!(said, ["4: pause 2", "8: pause 1", "12: requeue 2"]);
     }
 
     #[test]

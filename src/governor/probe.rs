@@ -20,6 +20,10 @@ pub trait Probe {
     /// What is seen now; a CPU share covers the time since the last sample that had one.
     fn sample(&mut self) -> Sample;
 
+    /// The cores that each stage keeps busy, as far as it is known, given the process group of each. Of the time that the CPU share
+    /// of the last sample covers.
+    fn cores_of(&mut self, groups: &BTreeMap<String, u32>) -> BTreeMap<String, f64>;
+
     /// The memory of the GPUs of these names, as far as it is known.
     fn gpu_memory(&mut self, names: &[String]) -> BTreeMap<String, Memory>;
 }
@@ -30,15 +34,17 @@ pub struct SystemProbe {
     system: Option<System>,
     cgroups: Cgroups,
     last: Reading,
+    /// Cores that each process group keeps busy.
+    busy: BTreeMap<u32, f64>,
     /// Loaded when it is first asked for.
     nvml: Option<Library>,
 }
 
 /// CPU times at one moment.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Reading {
     at: Instant,
-    own: f64,
+    own: own::Used,
     quota: Option<CpuQuota>,
 }
 
@@ -50,7 +56,7 @@ impl SystemProbe {
         let mut system = System::new().ok();
         system.iter_mut().for_each(System::refresh_cpu_usage);
         let last = Reading::take(&cgroups);
-        SystemProbe { system, cgroups, last, nvml: None }
+        SystemProbe { system, cgroups, last, busy: BTreeMap::new(), nvml: None }
     }
 
     fn cpu(&mut self) -> Option<f64> {
@@ -59,11 +65,14 @@ impl SystemProbe {
             return None;
         }
         let now = Reading::take(&self.cgroups);
-        let before = std::mem::replace(&mut self.last, now);
+        let before = std::mem::replace(&mut self.last, now.clone());
+        let seconds = (now.at - before.at).as_secs_f64();
+        let own = (now.own.all - before.own.all) / seconds;
+        // One that is new has been there for less than that time: nothing is known of it yet.
+        let both = now.own.groups.iter().filter_map(|(group, now)| Some((*group, *now, before.own.groups.get(group)?)));
+        self.busy = both.map(|(group, now, before)| (group, ((now - before) / seconds).max(0.0))).collect();
         let system = self.system.as_mut()?;
         system.refresh_cpu_usage();
-        let seconds = (now.at - before.at).as_secs_f64();
-        let own = (now.own - before.own) / seconds;
         let cores = system.cpus().len() as f64;
         let busy = f64::from(system.global_cpu_usage()) / 100.0 * cores;
         let quota = now.quota.zip(before.quota);
@@ -81,6 +90,10 @@ impl Probe for SystemProbe {
         Sample { cpu: self.cpu(), memory, stalled }
     }
 
+    fn cores_of(&mut self, groups: &BTreeMap<String, u32>) -> BTreeMap<String, f64> {
+        groups.iter().filter_map(|(stage, group)| Some((stage.clone(), *self.busy.get(group)?))).collect()
+    }
+
     fn gpu_memory(&mut self, names: &[String]) -> BTreeMap<String, Memory> {
         self.nvml.get_or_insert_with(Library::load).memory(names)
     }
@@ -88,7 +101,7 @@ impl Probe for SystemProbe {
 
 impl Reading {
     fn take(cgroups: &Cgroups) -> Reading {
-        Reading { at: Instant::now(), own: own::cpu_seconds(), quota: cgroups.cpu() }
+        Reading { at: Instant::now(), own: own::used(), quota: cgroups.cpu() }
     }
 }
 

@@ -1,7 +1,8 @@
 //! A probe that reads what it sees from a file, for tests of what a run does under pressure: `PIPE_PROBE=FILE`.
 //!
 //! The file holds one sample as JSON, `{"cpu": 0.1, "memory": {"used": 90, "total": 100}, "stalled": 0.0}`, and is read anew at every look, so a
-//! test may change the weather while a run goes on. `"gpus": {"0": {"used": 90, "total": 100}}` beside it is the memory of GPUs.
+//! test may change the weather while a run goes on. `"gpus": {"0": {"used": 90, "total": 100}}` beside it is the memory of GPUs,
+//! and `"stages": {"a": 0.0}` says how many cores each stage keeps busy; of one that is not named nothing is known.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -30,15 +31,19 @@ pub fn probe() -> (Box<dyn Probe>, Duration) {
     }
 }
 
+/// What the file says besides its sample.
+const PARTS: [&str; 2] = ["gpus", "stages"];
+
 struct Scripted(PathBuf);
 
 impl Scripted {
-    /// What the file says under `gpus` (or all but that). A file that is just being written says nothing.
-    fn read<T: DeserializeOwned + Default>(&self, gpus: bool) -> T {
+    /// What the file says under `key`, else what it says of the machine. A file that is just being written says nothing.
+    fn read<T: DeserializeOwned + Default>(&self, key: Option<&str>) -> T {
         let read = || {
             let mut script: Value = serde_json::from_slice(&std::fs::read(&self.0).ok()?).ok()?;
-            let of_gpus = script.as_object_mut()?.remove("gpus");
-            serde_json::from_value(if gpus { of_gpus? } else { script }).ok()
+            let apart = PARTS.map(|part| (part, script.as_object_mut().and_then(|script| script.remove(part))));
+            let part = |key| apart.into_iter().find(|(part, _)| *part == key).and_then(|(_, value)| value);
+            serde_json::from_value(key.map_or(Some(script), part)?).ok()
         };
         read().unwrap_or_default()
     }
@@ -46,10 +51,14 @@ impl Scripted {
 
 impl Probe for Scripted {
     fn sample(&mut self) -> Sample {
-        self.read(false)
+        self.read(None)
+    }
+
+    fn cores_of(&mut self, _groups: &BTreeMap<String, u32>) -> BTreeMap<String, f64> {
+        self.read(Some("stages"))
     }
 
     fn gpu_memory(&mut self, _names: &[String]) -> BTreeMap<String, Memory> {
-        self.read(true)
+        self.read(Some("gpus"))
     }
 }

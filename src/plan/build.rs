@@ -13,13 +13,15 @@ use super::ground::Ground;
 use super::instances::{self, Named, Unit};
 use super::interface::{self, Interface, Kind};
 use super::interpolate::{Interpolator, Scope};
-use super::model::{BackendName, Conduct, InputSource, Plan, PlannedInput, PlannedOutput, PlannedStage, StageId, Work};
+use super::model::{
+    BackendName, Conduct, InputSource, Plan, PlannedInput, PlannedOutput, PlannedStage, StageId, Tool, Work,
+};
 use super::modules::{self, Module};
 use super::order::order;
 use super::paths::Claims;
 use super::request::{self, Request};
 use super::wiring::{Edge, Wiring};
-use super::{command, condition_parse, conduct, overrides, params, places};
+use super::{command, condition_parse, conduct, overrides, params, places, tools};
 use crate::spec::{Entry, Invalid, Node, NodeValue, PipelineName, Problem, Sources, StageSpec, suggest};
 
 /// Stages of a cycle that are shown; a longer one is cut.
@@ -128,11 +130,32 @@ impl Resolver<'_> {
                 }
             })
             .collect();
-        let complete = units.iter().zip(interfaces).zip(inputs).zip(conducts);
+        let tools = self.tools(&claims, &inputs, problems);
+        let complete = units.iter().zip(interfaces).zip(inputs).zip(conducts).zip(tools);
         let stages = complete
-            .map(|(((u, face), inputs), conduct)| self.stage(u, face, inputs, conduct, interpolator, problems))
+            .map(|((((u, face), inputs), conduct), tools)| {
+                self.stage(u, face, inputs, conduct, tools, interpolator, problems)
+            })
             .collect();
         Resolved { stages, edges }
+    }
+
+    /// What each stage may use of the project.
+    fn tools(&self, claims: &Claims, inputs: &[Vec<PlannedInput>], problems: &mut Vec<Problem>) -> Vec<Vec<Tool>> {
+        let places = tools::Places::new(&self.root, self.request.store.as_deref(), claims);
+        let of_files: Vec<Vec<Tool>> =
+            self.modules.iter().map(|module| places.resolve(&module.spec.tools, problems)).collect();
+        let of_stage = |(unit, inputs): (&Unit, &Vec<PlannedInput>)| {
+            let own = places.resolve(&unit.spec.tools, problems);
+            let tools = tools::together(&of_files[unit.module], own);
+            let private = unit.spec.sandbox != Some(false);
+            if private && unit.spec.uses.as_ref().is_some_and(|uses| uses.value == interface::COMMAND) {
+                let span = unit.spec.keys.get("in").copied().unwrap_or(unit.spec.name.span);
+                tools::check_mounts(&tools, inputs, span, problems);
+            }
+            tools
+        };
+        self.units.iter().zip(inputs).map(of_stage).collect()
     }
 
     /// Whether stage `at` is wanted at all; a metric that its condition reads makes an edge.
@@ -183,6 +206,7 @@ impl Resolver<'_> {
         interface: Interface,
         inputs: Vec<PlannedInput>,
         conduct: Conduct,
+        tools: Vec<Tool>,
         interpolator: &mut Interpolator<'_>,
         problems: &mut Vec<Problem>,
     ) -> PlannedStage {
@@ -208,6 +232,7 @@ impl Resolver<'_> {
                         stage,
                         &inputs,
                         &outputs,
+                        tools,
                         &scope,
                         &self.request.environment,
                         interpolator,
@@ -218,6 +243,7 @@ impl Resolver<'_> {
                         environment: BTreeMap::new(),
                         sandbox: super::model::Sandbox::Private,
                         lists: BTreeSet::new(),
+                        tools: Vec::new(),
                     },
                 };
                 (Work::Command(command), Resources::default())

@@ -5,17 +5,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::interpolate::{Interpolator, LIST, Paths, Scope, read_by_shell};
-use super::model::{Command, InputSource, PlannedInput, PlannedOutput, Sandbox, Script, Text};
+use super::model::{Command, InputSource, PlannedInput, PlannedOutput, Sandbox, Script, Text, Tool};
 use super::paths::nested;
 use super::request::Environment;
 use super::script_lines::first_line;
 use crate::spec::{Node, NodeValue, PortName, Problem, StageSpec, Variable};
 
-/// The script and environment of `stage`. Broken parts are left out; the problems say so.
+/// The script and environment of `stage`, which may use `tools`. Broken parts are left out; the problems say so.
 pub fn plan(
     stage: &StageSpec,
     inputs: &[PlannedInput],
     outputs: &[PlannedOutput],
+    tools: Vec<Tool>,
     scope: &Scope<'_>,
     environment: &Environment,
     interpolator: &mut Interpolator<'_>,
@@ -37,7 +38,7 @@ pub fn plan(
             );
         }
     }
-    Command { script, environment: variables, sandbox, lists }
+    Command { script, environment: variables, sandbox, lists, tools }
 }
 
 /// A path as a command is given it. One that begins with `-` would be taken for a flag.

@@ -107,7 +107,12 @@ pub fn secrets(
             problems.push(problem.help("leave it out of `env`: `secrets` alone gives it to the stage"));
             continue;
         }
-        variables.push(SecretVariable { variable: used.variable.clone(), secret: name.to_owned(), source });
+        variables.push(SecretVariable {
+            variable: used.variable.clone(),
+            secret: name.to_owned(),
+            source,
+            form: used.form,
+        });
     }
     variables
 }

@@ -36,7 +36,7 @@ pub enum Kind {
 }
 
 /// Keys that stand only in a `command`, and keys that stand only elsewhere.
-const COMMAND_KEYS: [&str; 5] = ["run", "shell", "out", "env", "sandbox"];
+const COMMAND_KEYS: [&str; 6] = ["run", "shell", "out", "env", "sandbox", "tools"];
 const CARD_KEYS: [&str; 1] = ["with"];
 
 /// The kind that `stage` uses; reports keys that do not belong to it.

@@ -31,6 +31,7 @@ pub mod places;
 pub mod request;
 pub mod schema;
 pub mod snapshot;
+pub mod tools;
 pub mod wiring;
 
 mod build;

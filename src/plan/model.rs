@@ -10,7 +10,7 @@ use petgraph::graph::{DiGraph, NodeIndex};
 use serde::{Deserialize, Serialize};
 
 use super::condition::Condition;
-use crate::spec::{LinkRule, Location, PipelineName, PortName, Shell, StageName};
+use crate::spec::{LinkRule, Location, PipelineName, PortName, SecretForm, Shell, StageName};
 
 /// Identifies a stage within its plan.
 pub type StageId = NodeIndex<u32>;
@@ -119,6 +119,8 @@ pub struct SecretVariable {
     pub secret: String,
     /// Where its value is.
     pub source: SecretSource,
+    /// What the variable holds: the value, or where it is read.
+    pub form: SecretForm,
 }
 
 /// Where a secret's value is.
@@ -161,6 +163,18 @@ pub struct Command {
     /// Ports whose paths it reads from a file.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub lists: BTreeSet<PortName>,
+    /// What of the project it may use without having it as an input, sorted by path.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tools: Vec<Tool>,
+}
+
+/// A directory of the project that commands use: a virtual environment, installed packages.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Tool {
+    /// Relative to the root.
+    pub path: PathBuf,
+    /// The file whose content stands for it in the key, relative to the root.
+    pub key: Option<PathBuf>,
 }
 
 /// Where a command runs.

@@ -50,6 +50,12 @@ pub fn workspace_path(text: &str, what: &str, span: Span, problems: &mut Vec<Pro
     Some(plain)
 }
 
+/// Whether `path`, relative to the root, lies where git keeps things.
+pub fn is_reserved(path: &Path) -> bool {
+    let first = path.iter().next().and_then(|name| name.to_str());
+    first == Some(".git")
+}
+
 /// An output's place in the workspace.
 #[derive(Clone, Debug)]
 pub struct Claim {

@@ -20,6 +20,9 @@ pub fn of_fields(stage: &StageSpec, sources: &Sources) -> BTreeMap<String, Locat
     for variable in &stage.environment {
         add(format!("env.{}", variable.name.value), variable.name.span);
     }
+    for tool in &stage.tools {
+        add(format!("tools {}", tool.path.value), tool.path.span);
+    }
     places
 }
 

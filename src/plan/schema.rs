@@ -44,7 +44,14 @@ pub fn pipeline_schema(cards: &Cards) -> Result<Value, CardError> {
             {"type": "array", "items": {"type": "string", "pattern": NAME}},
         ]}),
         "when" => json!({"anyOf": [{"type": "boolean"}, {"type": "string", "pattern": "^\\$\\{.+\\}$"}]}),
-        "secrets" => json!({"type": "object", "additionalProperties": {"type": "string", "pattern": NAME}}),
+        "secrets" => json!({"type": "object", "additionalProperties": {"anyOf": [
+            {"type": "string", "pattern": NAME},
+            object(keys::SECRET_USE, &["use"], |key| match key {
+                "use" => json!({"type": "string", "pattern": NAME}),
+                _ => json!({"enum": ["variable", "file"]}),
+            }),
+        ]}}),
+        "tools" => json!({"$ref": "#/definitions/tools"}),
         "sandbox" => json!({"type": "boolean"}),
         "shell" => shell(),
         "description" => json!({"type": "string"}),
@@ -92,6 +99,7 @@ pub fn pipeline_schema(cards: &Cards) -> Result<Value, CardError> {
                 object(keys::SECRET, &[], |_| json!({"type": "string", "minLength": 1})),
             ]},
         }),
+        "tools" => json!({"$ref": "#/definitions/tools"}),
         "include" => json!({
             "type": "object", "propertyNames": {"pattern": NAME},
             "additionalProperties": {"anyOf": [
@@ -118,6 +126,11 @@ pub fn pipeline_schema(cards: &Cards) -> Result<Value, CardError> {
             _ => json!({"type": "string", "minLength": 1}),
         })]},
         "output": {"anyOf": [{"type": "string", "minLength": 1}, output]},
+        "tools": {"anyOf": [{"$ref": "#/definitions/tool"}, {"type": "array", "items": {"$ref": "#/definitions/tool"}}]},
+        "tool": {"anyOf": [
+            {"type": "string", "minLength": 1},
+            object(keys::TOOL, &["path"], |_| json!({"type": "string", "minLength": 1})),
+        ]},
     });
     Ok(schema)
 }
@@ -181,7 +194,7 @@ fn card_case(card: &Card) -> Value {
     if card.params.get("required").and_then(Value::as_array).is_some_and(|names| !names.is_empty()) {
         required.push("with");
     }
-    let mut then = json!({"properties": {"in": inputs, "with": with, "run": false, "out": false, "shell": false, "env": false, "sandbox": false}});
+    let mut then = json!({"properties": {"in": inputs, "with": with, "run": false, "out": false, "shell": false, "env": false, "sandbox": false, "tools": false}});
     if !required.is_empty() {
         then["required"] = json!(required);
     }

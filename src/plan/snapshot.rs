@@ -5,7 +5,7 @@
 //! path that is an input is still a file or still a directory, every link on the way leads where it led. Whatever cannot be read or does not match is no snapshot, and the
 //! pipeline is planned anew. Places of fields are left out, so `why` never uses one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use serde_json::Value;
 
 use super::cards::Cards;
 use super::links::{Links, real};
-use super::model::{Command, InputSource, Plan, PlannedStage, StageId, Work};
+use super::model::{Command, InputSource, Plan, PlannedStage, StageId, Tool, Work};
 use super::overrides;
 use super::request::Request;
 use crate::action::canonical::Encoder;
@@ -79,7 +79,13 @@ pub fn read(bytes: &[u8], request: &Request, cards: &Cards) -> Option<Plan> {
         .all(|(path, digest)| std::fs::read(path).is_ok_and(|now| Digest::of(&now) == *digest))
         && kept.made_from.variables.iter().all(|kept| of_variable(kept.0.clone(), request) == *kept)
         && paths_stand(&kept);
-    if !stands {
+    // Most stages use the same ones.
+    let tools: BTreeSet<&Tool> = kept.stages.iter().flat_map(|stage| stage.work.tools()).collect();
+    let there = |tool: &&Tool| {
+        let key = tool.key.as_ref().is_none_or(|key| kept.root.join(key).is_file());
+        key && kept.root.join(&tool.path).is_dir()
+    };
+    if !stands || !tools.iter().all(there) {
         return None;
     }
     let mut graph = DiGraph::with_capacity(kept.stages.len(), kept.edges.len());
@@ -139,6 +145,15 @@ struct Kept {
 enum KeptWork {
     Card { card: String, params: Value },
     Command(Command),
+}
+
+impl KeptWork {
+    fn tools(&self) -> &[Tool] {
+        match self {
+            KeptWork::Card { .. } => &[],
+            KeptWork::Command(command) => &command.tools,
+        }
+    }
 }
 
 fn of_variable(name: String, request: &Request) -> (String, Option<Digest>) {

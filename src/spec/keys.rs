@@ -26,6 +26,10 @@ pub const PIPELINE: &[Key] = &[
     key("groups", "how many stages of a group may run at once: {db: 2}; 1 for a group that is not listed"),
     key("secrets", "where values are that are never written down: {hf: {env: HF_TOKEN}}, {key: {file: path}}"),
     key("shell", "what runs the texts of `run` where a stage does not say: bash unless given"),
+    key(
+        "tools",
+        "directories of the project that all commands may use: [.venv, {path: node_modules, key: package-lock.json}]",
+    ),
 ];
 
 /// Keys of a stage.
@@ -48,8 +52,12 @@ pub const STAGE: &[Key] = &[
     key("group", "groups of which only so many run at once: a name or a list"),
     key("timeout", "how long it may take: 90s, 30m, 6h"),
     key("retry", "how often it is tried: 3, or {attempts: 3, backoff: 30s, jitter: 0.2}"),
-    key("secrets", "variables that hold secrets of this file: {HF_TOKEN: hf}; never part of the key"),
+    key(
+        "secrets",
+        "variables that hold secrets of this file: {HF_TOKEN: hf}, {KEY: {use: key, as: file}}; never part of the key",
+    ),
     key("sandbox", "false runs a command at the project root instead of a directory of its own"),
+    key("tools", "directories of the project that a command may use besides those of the file: .venv, node_modules"),
 ];
 
 /// The shells that have a name.
@@ -70,6 +78,18 @@ pub const RETRY: &[Key] = &[
 pub const SECRET: &[Key] = &[
     key("env", "the variable that holds it, where pipe runs"),
     key("file", "the file that holds it, relative to the project root"),
+];
+
+/// Keys of a secret that a stage uses, given as a mapping.
+pub const SECRET_USE: &[Key] = &[
+    key("use", "the secret"),
+    key("as", "`variable`, or `file`: then the variable holds the path of a file in memory"),
+];
+
+/// Keys of tools given as a mapping.
+pub const TOOL: &[Key] = &[
+    key("path", "a directory of the project, relative to its root"),
+    key("key", "a file whose content says what is in the directory, such as uv.lock: part of the key"),
 ];
 
 /// Keys of an input given as a mapping.

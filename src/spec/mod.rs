@@ -24,6 +24,7 @@ pub mod secrets;
 pub mod shell;
 pub mod span;
 pub mod suggest;
+pub mod tools;
 
 pub use conduct::RetrySpec;
 pub use include::IncludeSpec;
@@ -31,6 +32,7 @@ pub use name::{PipelineName, PortName, StageName};
 pub use node::{Entry, Node, NodeValue};
 pub use pipeline::{InputSpec, LinkRule, OutputSpec, PipelineSpec, ResourcesSpec, StageSpec, Variable, Wire};
 pub use problem::{Invalid, Problem};
-pub use secrets::{SecretPlace, SecretSpec, SecretUse};
+pub use secrets::{SecretForm, SecretPlace, SecretSpec, SecretUse};
 pub use shell::Shell;
 pub use span::{Location, Source, SourceId, Sources, Span, Spanned};
+pub use tools::ToolSpec;

@@ -13,6 +13,7 @@ use super::node::Node;
 use super::secrets::{SecretSpec, SecretUse};
 use super::shell::Shell;
 use super::span::{Span, Spanned};
+use super::tools::ToolSpec;
 
 /// A pipeline file.
 #[derive(Debug)]
@@ -27,6 +28,8 @@ pub struct PipelineSpec {
     pub groups: BTreeMap<String, u32>,
     /// `secrets:`.
     pub secrets: Vec<SecretSpec>,
+    /// `tools:`.
+    pub tools: Vec<ToolSpec>,
     /// `stages:` in the order written.
     pub stages: Vec<StageSpec>,
 }
@@ -70,6 +73,8 @@ pub struct StageSpec {
     pub secrets: Vec<SecretUse>,
     /// `sandbox:`.
     pub sandbox: Option<bool>,
+    /// `tools:`, besides those of the file.
+    pub tools: Vec<ToolSpec>,
 }
 
 /// One entry of `in:`.

@@ -14,6 +14,7 @@ use super::quantity;
 use super::secrets;
 use super::shell;
 use super::span::{Span, Spanned};
+use super::tools;
 
 /// Reads `root`. What could not be read is absent and has its problem.
 pub fn pipeline(root: &Node, problems: &mut Vec<Problem>) -> PipelineSpec {
@@ -23,6 +24,7 @@ pub fn pipeline(root: &Node, problems: &mut Vec<Problem>) -> PipelineSpec {
         includes: Vec::new(),
         groups: BTreeMap::new(),
         secrets: Vec::new(),
+        tools: Vec::new(),
         stages: Vec::new(),
     };
     let entries = keys::known(root, keys::PIPELINE, "a pipeline", problems);
@@ -47,6 +49,7 @@ pub fn pipeline(root: &Node, problems: &mut Vec<Problem>) -> PipelineSpec {
             "groups" => spec.groups = conduct::capacities(&entry.value, problems),
             "secrets" => spec.secrets = secrets::declared(&entry.value, problems),
             "shell" => file_shell = shell::shell(&entry.value, problems),
+            "tools" => spec.tools = tools::tools(&entry.value, problems),
             "include" => spec.includes = include::includes(&entry.value, problems),
             _ => {
                 let stages = mapping(&entry.value, "`stages`", problems);
@@ -97,6 +100,7 @@ fn stage(key: &Spanned<String>, node: &Node, problems: &mut Vec<Problem>) -> Sta
         when: None,
         secrets: Vec::new(),
         sandbox: None,
+        tools: Vec::new(),
     };
     let what = format!("stage `{}`", key.value);
     for (name, entry) in keys::known(node, keys::STAGE, &what, problems) {
@@ -120,6 +124,7 @@ fn stage(key: &Spanned<String>, node: &Node, problems: &mut Vec<Problem>) -> Sta
             "when" => stage.when = Some(value.clone()),
             "secrets" => stage.secrets = secrets::used(value, problems),
             "sandbox" => stage.sandbox = conduct::sandbox(value, problems),
+            "tools" => stage.tools = tools::tools(value, problems),
             "env" => stage.environment = ports::environment(value, problems),
             _ => stage.resources = quantity::resources(value, problems),
         }

@@ -1,11 +1,14 @@
 //! `secrets:` as it was typed: of a file, where each value is; of a stage, which variables hold which.
 
+use serde::{Deserialize, Serialize};
+
 use super::keys::{self, mapping};
 use super::node::{Entry, Node, NodeValue};
 use super::ports::check_variable;
 use super::problem::Problem;
 use super::read::{check_name, word};
 use super::span::Spanned;
+use super::suggest;
 
 /// One entry of a file's `secrets:`.
 #[derive(Clone, Debug)]
@@ -32,6 +35,18 @@ pub struct SecretUse {
     pub variable: String,
     /// The secret.
     pub secret: Spanned<String>,
+    /// What the variable holds.
+    pub form: SecretForm,
+}
+
+/// How a stage gets a secret.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SecretForm {
+    /// The variable holds it.
+    #[default]
+    Variable,
+    /// The variable holds the path of a file in memory that holds it.
+    File,
 }
 
 /// Reads `secrets:` of a file: `{NAME: {env: VARIABLE}}` or `{NAME: {file: PATH}}`.
@@ -64,17 +79,51 @@ fn declaration(entry: &Entry, problems: &mut Vec<Problem>) -> Option<SecretSpec>
     Some(SecretSpec { name: entry.key.clone(), place })
 }
 
-/// Reads `secrets:` of a stage: `{VARIABLE: secret}`.
+/// Reads `secrets:` of a stage: `{VARIABLE: secret}` or `{VARIABLE: {use: secret, as: file}}`.
 pub fn used(node: &Node, problems: &mut Vec<Problem>) -> Vec<SecretUse> {
     let entries = mapping(node, "`secrets` of a stage", problems);
     let mut used = Vec::new();
     for Entry { key, value } in entries {
-        let secret = word(value, &format!("the secret of `{}`", key.value), problems);
+        let secret = secret(&key.value, value, problems);
         if check_variable(key, problems)
-            && let Some(secret) = secret
+            && let Some((secret, form)) = secret
         {
-            used.push(SecretUse { variable: key.value.clone(), secret });
+            used.push(SecretUse { variable: key.value.clone(), secret, form });
         }
     }
     used
+}
+
+fn secret(variable: &str, node: &Node, problems: &mut Vec<Problem>) -> Option<(Spanned<String>, SecretForm)> {
+    let what = format!("the secret of `{variable}`");
+    let NodeValue::Map(_) = &node.value else {
+        return Some((word(node, &what, problems)?, SecretForm::Variable));
+    };
+    let (mut secret, mut form) = (None, Some(SecretForm::Variable));
+    for (key, entry) in keys::known(node, keys::SECRET_USE, &what, problems) {
+        let text = word(&entry.value, &format!("`{key}` of {what}"), problems);
+        if key == "use" {
+            secret = Some(text);
+        } else {
+            form = text.and_then(|text| form_of(&text, problems));
+        }
+    }
+    if secret.is_none() && !keys::misspelt(node, keys::SECRET_USE, "use") {
+        let problem = Problem::at("missing-key", node.span, format!("{what} needs the key `use`"));
+        problems.push(problem.label("which secret?").help("write {use: SECRET, as: file}"));
+    }
+    Some((secret??, form?))
+}
+
+fn form_of(text: &Spanned<String>, problems: &mut Vec<Problem>) -> Option<SecretForm> {
+    match text.value.as_str() {
+        "variable" => Some(SecretForm::Variable),
+        "file" => Some(SecretForm::File),
+        word => {
+            let message = format!("a secret is given as `variable` or as `file`, not as `{word}`");
+            let problem = Problem::at("wrong-type", text.span, message).label("neither");
+            problems.push(problem.maybe_help(suggest::help(word, ["variable", "file"].into_iter())));
+            None
+        }
+    }
 }

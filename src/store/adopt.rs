@@ -54,7 +54,7 @@ impl Store {
         let file = File::from(rustix::fs::open(path, flags, Mode::empty()).at(path)?);
         let before = Stamp::open(&file).at(path)?;
         let (size, executable) = (before.size, before.executable());
-        let digest = hash::in_place(&file, path, size).at(path)?;
+        let digest = hash::in_place(&file, size).at(path)?;
         let after = Stamp::open(&file).at(path)?;
         if !after.same_content(&before) {
             return Err(StoreError::new(path, StoreErrorKind::Changing));

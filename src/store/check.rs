@@ -91,7 +91,7 @@ impl Store {
         }
         let path = path();
         let Opened::File((file, _)) = open::file(&path).at(&path)? else { return Ok(false) };
-        if !untouched && hash::in_place(&file, &path, *size).at(&path)? != *digest {
+        if !untouched && hash::in_place(&file, *size).at(&path)? != *digest {
             return Ok(false);
         }
         // In a store of another owner, or a read-only one, the seal cannot be renewed: then the file is read each time.

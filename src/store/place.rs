@@ -99,7 +99,7 @@ impl Placer {
     pub fn copy_in(&self, from: &File, to: &File, to_path: &Path, size: u64) -> std::io::Result<Digest> {
         if self.reflinks.load(Ordering::Relaxed) {
             match rustix::fs::ioctl_ficlone(to, from) {
-                Ok(()) => return hash::in_place(&File::open(to_path)?, to_path, size),
+                Ok(()) => return hash::in_place(&File::open(to_path)?, size),
                 // Another filesystem says nothing about this one.
                 Err(Errno::XDEV) => {}
                 Err(_) => self.reflinks.store(false, Ordering::Relaxed),

@@ -126,6 +126,33 @@ fn load_by_others_pauses_the_youngest_and_calm_lets_them_go_on() {
 }
 
 #[test]
+fn load_by_others_pauses_only_what_works_and_says_once_what_does_not() {
+    let run = Run::start(&[]);
+    let busy = |cpu: &str, stages: &str| format!(r#"{{"cpu": {cpu}, "stages": {stages}}}"#);
+    run.weather(&busy("0.95", r#"{"a": 0.9, "b": 0.8, "c": 0.0}"#));
+    run.decided("CPU use by others at 95 % (limit 80 %): `c` only waits and goes on");
+    run.decided("pausing `b`");
+    for cpu in ["0.96", "0.97", "0.98"] {
+        run.weather(&busy(cpu, r#"{"a": 0.9, "c": 0.0}"#));
+    }
+    run.weather(CALM);
+    run.decided("the pressure has eased: `b` goes on");
+    assert_eq!(decisions(&run.project), ["close", "spare", "pause b", "open", "resume b"]);
+    run.finish();
+}
+
+#[test]
+fn when_all_only_wait_nothing_is_paused() {
+    let run = Run::start(&[]);
+    run.weather(r#"{"cpu": 0.95, "stages": {"a": 0.0, "b": 0.01, "c": 0.0}}"#);
+    run.decided("`a`, `b`, `c` only wait and go on");
+    run.weather(CALM);
+    run.decided("admitting again");
+    assert_eq!(decisions(&run.project), ["close", "spare", "open"]);
+    run.finish();
+}
+
+#[test]
 fn memory_that_stays_short_takes_stages_back_and_they_run_again_without_an_attempt() {
     let mut run = Run::start(&[]);
     run.weather(SHORT);

@@ -120,6 +120,7 @@ fn launch_in(directory: &Path, protocol: Protocol, argv: &[&str]) -> Launch {
         timeout: None,
         secrets: Vec::new(),
         jobs: 1,
+        secret_files: Vec::new(),
         sight: Sight::Open,
     }
 }

@@ -234,12 +234,12 @@ impl RunLoop<'_> {
 
     /// That all workers are busy is the ordinary state of a run; that the machine is under pressure is worth showing.
     fn say_once(&mut self, stage: StageId, reason: Reason) {
-        let message = reason.to_string();
-        if self.waiting.as_ref() != Some(&message) {
+        if !self.waiting.as_ref().is_some_and(|said| said.is_like(&reason)) {
+            let message = reason.to_string();
             let holds = matches!(reason, Reason::Pressure(_));
             let (decision, stage) = (GovernorDecision::Wait, self.stage(stage).name.clone());
-            self.observer.on(&RunEvent::Governor { decision, stage: Some(stage), message: message.clone(), holds });
-            self.waiting = Some(message);
+            self.observer.on(&RunEvent::Governor { decision, stage: Some(stage), message, holds });
+            self.waiting = Some(reason);
         }
     }
 

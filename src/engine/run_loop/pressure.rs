@@ -10,6 +10,10 @@ impl RunLoop<'_> {
     /// Looks at the machine.
     pub(super) fn sample(&mut self) {
         let sample = self.probe.sample();
+        let cores = self.probe.cores_of(&self.backend.groups());
+        let ids = self.running.keys().map(|stage| (stage.index() as u64, self.stage(*stage).name.as_str()));
+        let cores = ids.filter_map(|(id, name)| Some((id, *cores.get(name)?))).collect();
+        self.governor.saw(&cores);
         for decision in self.governor.observe(&sample) {
             self.carry_out(decision);
         }
@@ -47,6 +51,12 @@ impl RunLoop<'_> {
                 let name = self.stage(stage).name.clone();
                 let message = format!("{}: pausing `{name}`", pressure.figures());
                 (GovernorDecision::Pause, Some(name), message)
+            }
+            Decision::Spare { ids, pressure } => {
+                let names = ids.iter().map(|id| format!("`{}`", self.stage(StageId::new(*id as usize)).name));
+                let names = names.collect::<Vec<_>>().join(", ");
+                let waits = if ids.len() == 1 { "only waits and goes on" } else { "only wait and go on" };
+                (GovernorDecision::Spare, None, format!("{}: {names} {waits}", pressure.figures()))
             }
             Decision::Resume { id, cause } => {
                 let stage = StageId::new(id as usize);

@@ -96,6 +96,7 @@ fn record(key: Digest, output: &Artifact) -> Record {
         environment: BTreeMap::new(),
         outputs: BTreeMap::new(),
         in_workspace: false,
+        tools: BTreeMap::new(),
     };
     Record {
         format: RECORD_FORMAT,
