@@ -16,8 +16,10 @@ pub fn first_line(script: &Node, run: &Node, stage: Span, sources: &Sources) -> 
     if lines(written) <= 1 && !is_block(sources.slice(span)) {
         return Some(line);
     }
-    // The mark of a block scalar stands above it.
-    [line, line + 1].into_iter().find(|first| stand_at(*first, written, span, sources))
+    // The mark of a block scalar stands above its text, and blank lines that it begins with may stand above its place.
+    let blank = written.lines().take_while(|line| line.trim().is_empty()).count() as u32;
+    let firsts = [line, line + 1, line.saturating_sub(blank).max(1)];
+    firsts.into_iter().find(|first| stand_at(*first, written, span, sources))
 }
 
 fn lines(text: &str) -> usize {
@@ -32,7 +34,15 @@ fn is_block(written: &str) -> bool {
 fn stand_at(first: u32, text: &str, span: Span, sources: &Sources) -> bool {
     let source = &sources.get(span.source).text;
     let begun = sources.locate(span).line;
-    let start = source[..source.floor_char_boundary(span.start as usize)].rfind('\n').map_or(0, |end| end + 1);
-    let mut below = source[start..].lines().skip((first - begun) as usize);
+    let mut start = line_start(source, span.start as usize);
+    for _ in first..begun {
+        start = line_start(source, start.saturating_sub(1));
+    }
+    let mut below = source[start..].lines().skip(first.saturating_sub(begun) as usize);
     text.trim_end_matches('\n').lines().all(|line| below.next().is_some_and(|written| written.trim() == line.trim()))
+}
+
+/// Where the line begins that byte `at` lies in.
+fn line_start(source: &str, at: usize) -> usize {
+    source[..source.floor_char_boundary(at)].rfind('\n').map_or(0, |end| end + 1)
 }

@@ -72,7 +72,7 @@ fn the_place_is_that_of_the_text_wherever_it_stands() {
         "    run: |-  # what it does\n\n      true\n      false\n",
         "p.yaml:9: line 3: `false` failed: exit status 1",
     );
-    check("    run: >\n      true;\n      false\n", "line 1: `false` failed: exit status 1");
+    check("    run: >\n      true;\n      false\n", "p.yaml:7: line 1: `false` failed: exit status 1");
     check("    run: \"true\\nfalse\"\n", "line 2: `false` failed: exit status 1");
 }
 
