@@ -2,6 +2,7 @@
 
 use crate::project::Project;
 
+/// The names of the instances, sorted.
 fn names(matrix: &str, words: &[&str]) -> Vec<String> {
     let project = Project::with_pipeline(&format!(
         "pipeline: m\nstages:\n  each: {{uses: command, matrix: {matrix}, run: \"echo x > ${{out.o}}; exit $CODE\", out: {{o: \"out/${{matrix}}.txt\"}}, env: [CODE], retry: {{attempts: 2, backoff: 1ms}}}}\n"
@@ -24,10 +25,10 @@ fn names(matrix: &str, words: &[&str]) -> Vec<String> {
 
 #[test]
 fn a_position_is_never_called_like_another_value() {
-    assert_eq!(names(r#"{p: ["a b", 1]}"#, &[]), ["[p=1_]", "[p=1]"]);
+    assert_eq!(names(r#"{p: ["a b", 1]}"#, &[]), ["[p=1]", "[p=1_]"]);
     assert_eq!(names(r#"{p: [2, "a b", "c d"]}"#, &[]), ["[p=2]", "[p=2_]", "[p=3]"]);
-    assert_eq!(names(r#"{p: ["", "1_", "1", x/y]}"#, &[]), ["[p=1__]", "[p=1_]", "[p=1]", "[p=4]"]);
-    assert_eq!(names(r#"{p: [1, "1", "2"]}"#, &[]), ["[p=1]", "[p=2_]", "[p=2]"]);
+    assert_eq!(names(r#"{p: ["", "1_", "1", x/y]}"#, &[]), ["[p=1]", "[p=1_]", "[p=1__]", "[p=4]"]);
+    assert_eq!(names(r#"{p: [1, "1", "2"]}"#, &[]), ["[p=1]", "[p=2]", "[p=2_]"]);
     assert_eq!(names(r#"{p: [{a: 1}, [2], null]}"#, &[]), ["[p=1]", "[p=2]", "[p=3]"]);
 }
 

@@ -16,7 +16,7 @@ fn calling(name: &str, words: &str) -> String {
     format!(
         r#"pipeline: {name}
 stages:
-  outer: {{uses: command, run: "{} {words} > ${{out.said}} 2>&1; echo status=$? >> ${{out.said}}", out: {{said: out/{name}}}, sandbox: false}}
+  outer: {{uses: command, run: "{} {words} > ${{out.said}} 2>&1 && s=0 || s=$?; echo status=$s >> ${{out.said}}", out: {{said: out/{name}}}, sandbox: false}}
 "#,
         pipe().display()
     )

@@ -36,7 +36,7 @@ fn the_users_own_cache_is_theirs_when_the_store_lies_elsewhere() {
             + "  b: {uses: command, run: \"cat ${in.i} > ${out.o}\", in: {i: {path: cache/data}}, out: {o: out/b}}\n"),
     );
     project.write("cache/data", "mine\n");
-    refused(&project, &["output `cache/a` lies in the store"]);
+    refused(&project, &["this is no store: it holds `data`"]);
     project.write("pipe.yaml", "store: .store\n");
     accepted(&project);
     assert_eq!((project.read("cache/a"), project.read("out/b")), ("a\n".to_owned(), "mine\n".to_owned()));
