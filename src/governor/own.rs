@@ -22,20 +22,21 @@ pub(super) struct Used {
 /// What the tree has used.
 pub(super) fn used() -> Used {
     let mut used = Used::default();
-    let own = std::process::id();
+    let (own, mut ticks) = (std::process::id(), 0);
     let mut open = vec![(own, None)];
     while let Some((process, group)) = open.pop() {
         let directory = format!("/proc/{process}");
         // A process that has ended meanwhile is counted with its parent next time.
         let Ok(stat) = fs::read_to_string(format!("{directory}/stat")) else { continue };
-        let seconds = ticks_of(&stat).unwrap_or(0) as f64 / TICKS;
-        used.all += seconds;
+        let now = ticks_of(&stat).unwrap_or(0);
+        ticks += now;
         let group = group.or_else(|| if process == own { None } else { group_of(&stat) });
         if let Some(group) = group {
-            *used.groups.entry(group).or_default() += seconds;
+            *used.groups.entry(group).or_default() += now as f64 / TICKS;
         }
         open.extend(children(Path::new(&directory)).into_iter().map(|child| (child, group)));
     }
+    used.all = ticks as f64 / TICKS;
     used
 }
 

@@ -1,5 +1,7 @@
 //! What a confined command sees of its neighbours and of the project. Without Landlock there is nothing to see, and a line says so.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use crate::project::{Project, Ran, expected};
@@ -57,11 +59,10 @@ fn as_ordinary_user(project: &Project, words: &[&str]) -> Command {
     if !rustix::process::geteuid().is_root() {
         return project.command(words);
     }
-    let everybody = |mode| std::os::unix::fs::PermissionsExt::from_mode(mode);
     let outer = project.root().parent().unwrap();
-    std::fs::set_permissions(outer, everybody(0o755)).unwrap();
+    std::fs::set_permissions(outer, Permissions::from_mode(0o755)).unwrap();
     for open in [project.root(), &project.beside("")] {
-        std::fs::set_permissions(open, everybody(0o777)).unwrap();
+        std::fs::set_permissions(open, Permissions::from_mode(0o777)).unwrap();
     }
     // The build may lie where nobody else may look.
     let pipe = project.beside("pipe");
@@ -80,8 +81,7 @@ fn no_confined_neighbour_reads_a_secret() {
     let project = Project::with_pipeline(SPY);
     for name in ["up", "done"] {
         fifo(&project, name);
-        let everybody = std::os::unix::fs::PermissionsExt::from_mode(0o666);
-        std::fs::set_permissions(project.beside(name), everybody).unwrap();
+        std::fs::set_permissions(project.beside(name), Permissions::from_mode(0o666)).unwrap();
     }
     let mut command = as_ordinary_user(&project, &["run", "p.yaml", "--jobs", "2"]);
     command.env("ONE", "first-secret").env("TWO", "second-secret").env("FIRST", "first").env("SECOND", "second");
@@ -148,8 +148,7 @@ fn with_tools(yaml: &str) -> Project {
     {
         project.write(program, "#!/bin/sh\ncat \"$(dirname \"$0\")/../word\" 2>/dev/null || echo hello\n");
         project.write(file, "package\n");
-        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-        std::fs::set_permissions(project.path(program), mode).unwrap();
+        std::fs::set_permissions(project.path(program), Permissions::from_mode(0o755)).unwrap();
     }
     project.write("uv.lock", "1\n");
     project
@@ -215,6 +214,9 @@ fn what_cannot_be_tools_is_shown_where_it_stands() {
             let _ = std::os::unix::fs::symlink("cache", project.path("behind"));
             let _ = std::os::unix::fs::symlink(".", project.path("itself"));
             std::fs::create_dir_all(project.path("cache/blobs")).unwrap();
+            std::fs::create_dir_all(project.path("cache/records")).unwrap();
+            std::fs::create_dir_all(project.path("cache/locks")).unwrap();
+            project.write("cache/locks/use", "");
             let ran = project.pipe(&["check", "p.yaml"]);
             assert_eq!(ran.status, 2, "{tools}");
             let all = words.iter().chain(&["p.yaml:", "^"]).all(|word| ran.stderr.contains(word));

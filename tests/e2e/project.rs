@@ -80,7 +80,7 @@ impl Project {
         let mut all = vec!["run", "p.yaml", "--json"];
         all.extend(words);
         let ran = self.pipe(&all);
-        assert_eq!(ran.status, status, "{}", ran.stderr);
+        assert_eq!(ran.status, status, "{}{}", ran.stderr, ran.stdout);
         serde_json::from_str(&ran.stdout).unwrap_or_else(|e| panic!("{e}: {}", ran.stdout))
     }
 
