@@ -72,7 +72,7 @@ impl Bench {
         let name = |n: usize| format!("stage{n}/out");
         time("1,000 stages: lock, adopt, publish, record", || {
             for (n, key) in keys.iter().enumerate() {
-                let _lock = store.lock_action(key).expect("locked");
+                let _lock = store.lock_action(key, "run", &[]).expect("locked");
                 let path = work.join(n.to_string());
                 fs::write(&path, format!("output {n}")).expect("written");
                 let artifact = store.adopt(&path, Form::File).expect("adopted");
@@ -134,6 +134,7 @@ fn record(key: Digest, output: &Artifact) -> Record {
         environment: BTreeMap::from([("LANG".to_owned(), Some("C.UTF-8".to_owned()))]),
         outputs: BTreeMap::from([("out".to_owned(), ("out/sorted.txt".to_owned(), contract::Type::File))]),
         in_workspace: false,
+        tools: BTreeMap::new(),
     };
     Record {
         format: RECORD_FORMAT,

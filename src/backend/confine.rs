@@ -79,7 +79,18 @@ impl Confiner {
         })
     }
 
+    /// Confines this thread. What was removed since it was listed cannot be granted, and is passed over: also what goes between the
+    /// look and the rule, by looking again.
     fn restrict(&self, own: &Private) -> Result<RulesetStatus, RulesetError> {
+        for _ in 1..ATTEMPTS {
+            if let Ok(status) = self.try_to_restrict(own) {
+                return Ok(status);
+            }
+        }
+        self.try_to_restrict(own)
+    }
+
+    fn try_to_restrict(&self, own: &Private) -> Result<RulesetStatus, RulesetError> {
         let all = AccessFs::from_all(RIGHTS);
         let used = AccessFs::from_read(RIGHTS);
         let beyond = self.beyond.iter().filter_map(|path| PathFd::new(path).ok());
@@ -87,11 +98,18 @@ impl Confiner {
         let tools = own.tools.iter().filter_map(|path| PathFd::new(path).ok());
         let ruleset = Ruleset::default().handle_access(all)?.create()?;
         let ruleset = ruleset
-            .add_rules(self.kept.iter().map(|entry| beneath(entry, all)))?
+            .add_rules(self.kept.iter().filter(is_there).map(|entry| beneath(entry, all)))?
             .add_rules(beyond.chain(own_directory).map(|entry| beneath(entry, all)))?
             .add_rules(tools.map(|entry| beneath(entry, used)))?;
         Ok(ruleset.restrict_self()?.ruleset)
     }
+}
+
+/// How often it is tried while things beside the project come and go.
+const ATTEMPTS: u32 = 5;
+
+fn is_there(entry: &&PathFd) -> bool {
+    rustix::fs::fstat(entry).is_ok_and(|stat| stat.st_nlink > 0)
 }
 
 /// Confines this thread by as much as nothing; whether that was possible.
@@ -134,8 +152,12 @@ fn beside(closed: &[PathBuf], entries: &dyn Fn(&Path) -> Option<Vec<PathBuf>>) -
     beside
 }
 
+/// What lies in a directory, without links: where one leads is granted by itself or is closed, and a link to something on the way
+/// would open the project. `/dev/stdin` leads to what is no file at all.
 fn entries(directory: &Path) -> Option<Vec<PathBuf>> {
-    Some(std::fs::read_dir(directory).ok()?.flatten().map(|entry| entry.path()).collect())
+    let listed = std::fs::read_dir(directory).ok()?.flatten();
+    let real = listed.filter(|entry| entry.file_type().is_ok_and(|kind| !kind.is_symlink()));
+    Some(real.map(|entry| entry.path()).collect())
 }
 
 #[cfg(test)]

@@ -134,7 +134,7 @@ impl Resolver<'_> {
         let complete = units.iter().zip(interfaces).zip(inputs).zip(conducts).zip(tools);
         let stages = complete
             .map(|((((u, face), inputs), conduct), tools)| {
-                self.stage(u, face, inputs, conduct, tools, interpolator, problems)
+                self.stage(u, face, inputs, (conduct, tools), interpolator, problems)
             })
             .collect();
         Resolved { stages, edges }
@@ -205,8 +205,7 @@ impl Resolver<'_> {
         unit: &Unit,
         interface: Interface,
         inputs: Vec<PlannedInput>,
-        conduct: Conduct,
-        tools: Vec<Tool>,
+        (conduct, tools): (Conduct, Vec<Tool>),
         interpolator: &mut Interpolator<'_>,
         problems: &mut Vec<Problem>,
     ) -> PlannedStage {
@@ -232,9 +231,8 @@ impl Resolver<'_> {
                         stage,
                         &inputs,
                         &outputs,
-                        tools,
+                        (tools, &self.request.environment),
                         &scope,
-                        &self.request.environment,
                         interpolator,
                         problems,
                     ),

@@ -16,9 +16,8 @@ pub fn plan(
     stage: &StageSpec,
     inputs: &[PlannedInput],
     outputs: &[PlannedOutput],
-    tools: Vec<Tool>,
+    (tools, environment): (Vec<Tool>, &Environment),
     scope: &Scope<'_>,
-    environment: &Environment,
     interpolator: &mut Interpolator<'_>,
     problems: &mut Vec<Problem>,
 ) -> Command {

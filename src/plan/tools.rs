@@ -4,6 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::links::real;
 use super::model::{PlannedInput, Tool};
 use super::paths::{Claims, Overlap, is_reserved, workspace_path};
 use crate::spec::{Problem, Span, Spanned, ToolSpec};
@@ -86,7 +87,7 @@ impl<'a> Places<'a> {
     }
 
     fn in_output(&self, path: &Path, span: Span) -> Option<Problem> {
-        let (lies, claim) = match self.claims.overlap(path)? {
+        let (lies, claim) = match self.claims.overlap(&real(&self.root.join(path)))? {
             Overlap::Is(claim) => ("is", claim),
             Overlap::Inside(claim) => ("lies in", claim),
             Overlap::Contains(claim) => ("contains", claim),

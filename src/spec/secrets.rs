@@ -122,7 +122,7 @@ fn form_of(text: &Spanned<String>, problems: &mut Vec<Problem>) -> Option<Secret
         word => {
             let message = format!("a secret is given as `variable` or as `file`, not as `{word}`");
             let problem = Problem::at("wrong-type", text.span, message).label("neither");
-            problems.push(problem.maybe_help(suggest::help(word, ["variable", "file"].into_iter())));
+            problems.push(problem.maybe_help(suggest::help(word, ["variable", "file"])));
             None
         }
     }

@@ -71,6 +71,7 @@ fn what_an_input_directory_cannot_hold_fails_its_stage() {
 }
 
 #[test]
+#[expect(clippy::print_stderr, reason = "a skipped check must be visible")]
 fn an_unreadable_input_or_output_fails_its_stage() {
     if is_root() {
         eprintln!("skipped: root may read everything");
@@ -78,7 +79,7 @@ fn an_unreadable_input_or_output_fails_its_stage() {
     }
     let reads = project(r#"run: "cat ${in.i} > ${out.o}", in: {i: {path: secret.txt}}, out: {o: out/b}"#);
     reads.write("secret.txt", "x");
-    std::fs::set_permissions(reads.path("secret.txt"), std::fs::Permissions::from_mode(0)).unwrap();
+    std::fs::set_permissions(reads.path("secret.txt"), std::fs::Permissions::from_mode(0o0)).unwrap();
     check_finds(&reads, &["input `i`", "permission denied"]);
     assert_eq!(fails(&reads)["class"], "invalid_input");
     let writes = project(r#"run: "echo x > ${out.o}; chmod 000 ${out.o}", out: {o: out/b}"#);
