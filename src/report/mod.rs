@@ -3,13 +3,14 @@
 //! - [`progress`]: live lines on a terminal. [`plain`]: the same story as lines, anywhere else.
 //! - [`teller`]: which lines those are. [`tail`]: the end of a failed stage's log. [`ticker`]: keeps live lines moving.
 //! - [`journal`]: every event as a line of `events.ndjson`. [`summary`]: what a run says at its end.
-//! - [`problems`]: what is wrong with a pipeline, with file, line and caret. [`graph`]: the plan as Mermaid or DOT,
-//!   [`svg`]: as a picture, laid out by [`layout`]. [`compare`]: two runs.
+//! - [`problems`]: what is wrong with a pipeline, with file, line and caret. [`figure`]: what a drawing of the plan shows,
+//!   [`graph`]: as Mermaid or DOT, [`svg`]: as a picture, laid out by [`layout`]. [`compare`]: two runs.
 //! - [`schemas`]: what all of this looks like, for programs.
 //! - [`clean`]: text of others, which may not act on a terminal. [`style`]: colours, only on a terminal. [`units`]: bytes, seconds and times as people read them.
 
 pub mod clean;
 pub mod compare;
+pub mod figure;
 pub mod graph;
 pub mod journal;
 mod layout;

@@ -1,21 +1,24 @@
 //! The plan's graph as a picture: stages as boxes coloured by what came of them last, workspace inputs as rounded ones.
 
-use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
-use std::path::Path;
 
-use petgraph::visit::EdgeRef;
-
-use super::graph::kind;
-use super::layout::layout;
+use super::figure::{Block, Carries, Detail, Figure, StageBox, Wire, figure, lines};
+use super::graph::{AXIS, pairings, path_text, title};
+use super::layout::{Direction, LAYER_GAP, Layout, layout};
 use crate::engine::{RunReport, StageOutcome};
-use crate::plan::{InputSource, Plan};
+use crate::plan::Plan;
 
 const MARGIN: f64 = 20.0;
+/// The width of a page; what is wider is laid out from the top down.
+const PAGE: f64 = 1000.0 - 2.0 * MARGIN;
+/// A box with a name and a kind; each further line adds to it.
 const STAGE_HEIGHT: f64 = 42.0;
+const LINE_HEIGHT: f64 = 15.0;
 const PATH_HEIGHT: f64 = 26.0;
 /// A letter of the larger type; wide enough for most.
 const LETTER: f64 = 7.4;
+/// A letter of the smaller type.
+const SMALL_LETTER: f64 = 6.2;
 /// Longer names are cut; the tooltip has them whole.
 const LETTERS: usize = 36;
 const LEGEND_HEIGHT: f64 = 34.0;
@@ -24,73 +27,110 @@ const LEGEND_HEIGHT: f64 = 34.0;
 struct Shape {
     title: String,
     text: String,
-    detail: Option<String>,
-    outcome: Option<StageOutcome>,
+    /// The lines below it; none on a path.
+    details: Vec<String>,
+    /// How many stages it stands for, where those are several.
+    count: Option<usize>,
+    /// What came of its stages, by how much that needs attention.
+    outcomes: Vec<(StageOutcome, usize)>,
+}
+
+/// What is drawn between two boxes.
+struct Line {
+    ends: (usize, usize),
+    title: String,
+    label: String,
 }
 
 /// An SVG document. `last` is the last run of the pipeline, whose outcomes colour the stages.
-pub fn svg(plan: &Plan, last: Option<&RunReport>) -> String {
-    let mut shapes: Vec<Shape> = plan
-        .graph
-        .node_weights()
-        .map(|stage| Shape {
-            title: format!("{} ({})", stage.name, kind(stage)),
-            text: shortened(stage.name.as_str()),
-            detail: Some(kind(stage).to_owned()),
-            outcome: last.and_then(|report| report.stages.get(&stage.name)).map(|stage| stage.outcome),
+pub fn svg(plan: &Plan, last: Option<&RunReport>, detail: Detail) -> String {
+    let figure = figure(plan, detail);
+    let shapes: Vec<Shape> = figure.boxes.iter().map(|block| shape(plan, block, last)).collect();
+    let lines: Vec<Line> = lines(&figure)
+        .into_iter()
+        .map(|(ends, wires)| {
+            let titles: Vec<String> = wires.iter().map(|wire| wire_title(&figure, wire)).collect();
+            Line { ends, title: titles.join("\n"), label: pairings(&wires) }
         })
         .collect();
-    let mut wires: Vec<(usize, usize, String)> = Vec::new();
-    let mut paths: HashMap<&Path, usize> = HashMap::new();
-    for stage in plan.graph.node_indices() {
-        for input in &plan.graph[stage].inputs {
-            let (from, label) = match &input.source {
-                InputSource::Stage { stage, port } => (stage.index(), format!("{}.{port}", plan.graph[*stage].name)),
-                InputSource::Path(path) => {
-                    let text = path.display().to_string();
-                    let at = *paths.entry(path).or_insert_with(|| {
-                        shapes.push(Shape { title: text.clone(), text: shortened(&text), detail: None, outcome: None });
-                        shapes.len() - 1
-                    });
-                    (at, text)
-                }
-            };
-            wires.push((from, stage.index(), format!("{label} to {}.{}", plan.graph[stage].name, input.port)));
-        }
-    }
-    // What a condition reads is no input, but orders the stages all the same.
-    let wired: HashSet<_> = wires.iter().map(|(from, to, _)| (*from, *to)).collect();
-    for edge in plan.graph.edge_references() {
-        let (from, to) = (edge.source().index(), edge.target().index());
-        if !wired.contains(&(from, to)) {
-            wires.push((from, to, format!("when of {}", plan.graph[edge.target()].name)));
-        }
-    }
-    draw(plan, &shapes, &wires)
+    draw(plan, &shapes, &lines)
 }
 
-fn draw(plan: &Plan, shapes: &[Shape], wires: &[(usize, usize, String)]) -> String {
-    let sizes: Vec<_> = shapes.iter().map(size).collect();
-    // Several wires between two boxes lie on one another; one line says as much, and its tooltip names them all.
-    let mut edges: Vec<(usize, usize)> = Vec::new();
-    let mut titles: Vec<String> = Vec::new();
-    let mut seen: HashMap<(usize, usize), usize> = HashMap::new();
-    for (from, to, title) in wires {
-        match seen.get(&(*from, *to)) {
-            Some(at) => titles[*at] = format!("{}\n{title}", titles[*at]),
-            None => {
-                seen.insert((*from, *to), edges.len());
-                edges.push((*from, *to));
-                titles.push(title.clone());
+fn shape(plan: &Plan, block: &Block, last: Option<&RunReport>) -> Shape {
+    match block {
+        Block::Path(path) => {
+            let text = path_text(path);
+            Shape {
+                title: text.clone(),
+                text: shortened(&text),
+                details: Vec::new(),
+                count: None,
+                outcomes: Vec::new(),
+            }
+        }
+        Block::Stage(stage) => {
+            let outcomes = outcomes(plan, stage, last);
+            let mut details = [vec![stage.kind.clone()], stage.axis_lines(AXIS)].concat();
+            if stage.members.len() > 1 && outcomes.len() > 1 {
+                let words = outcomes.iter().map(|(outcome, count)| format!("{count} {}", word(*outcome)));
+                details.push(words.collect::<Vec<_>>().join(", "));
+            }
+            let whole = stage.axis_lines(usize::MAX).iter().map(|line| format!("\n{line}")).collect::<String>();
+            Shape {
+                title: format!("{} ({}){whole}", title(stage), stage.kind),
+                text: stage.count().map_or_else(
+                    || shortened(&stage.name),
+                    |count| format!("{} \u{d7}{count}", shortened(&stage.name)),
+                ),
+                details: details.iter().map(|line| shortened(line)).collect(),
+                count: stage.count(),
+                outcomes,
             }
         }
     }
-    let layout = layout(&sizes, &edges);
+}
+
+/// What came of the stages of a box in the last run, what needs attention first.
+fn outcomes(plan: &Plan, stage: &StageBox, last: Option<&RunReport>) -> Vec<(StageOutcome, usize)> {
+    let Some(last) = last else { return Vec::new() };
+    let found: Vec<StageOutcome> = stage
+        .members
+        .iter()
+        .filter_map(|id| last.stages.get(&plan.graph[*id].name))
+        .map(|stage| stage.outcome)
+        .collect();
+    let counts = OUTCOMES.iter().rev().map(|outcome| (*outcome, found.iter().filter(|it| *it == outcome).count()));
+    counts.filter(|(_, count)| *count > 0).collect()
+}
+
+fn wire_title(figure: &Figure, wire: &Wire) -> String {
+    let name = |at: usize| match &figure.boxes[at] {
+        Block::Stage(stage) => stage.name.clone(),
+        Block::Path(path) => path_text(path),
+    };
+    let (from, to) = (name(wire.from), name(wire.to));
+    let text = match &wire.carries {
+        Carries::Output(output, input) => format!("{from}.{output} to {to}.{input}"),
+        Carries::Path(input) => format!("{from} to {to}.{input}"),
+        Carries::Condition => format!("when of {to}"),
+    };
+    wire.pairing.as_ref().map_or(text.clone(), |pairing| format!("{text}: {pairing}"))
+}
+
+fn draw(plan: &Plan, shapes: &[Shape], lines: &[Line]) -> String {
+    let sizes: Vec<_> = shapes.iter().map(size).collect();
+    let edges: Vec<(usize, usize)> = lines.iter().map(|line| line.ends).collect();
+    let longest = lines.iter().map(|line| line.label.chars().count()).max().unwrap_or(0);
+    // Words stand in the gap behind the box that the wire leaves, and leave some of the wire to be seen.
+    let gap = if longest == 0 { LAYER_GAP } else { LAYER_GAP.max(longest as f64 * 5.0 + 36.0) };
+    let layout = layout(&sizes, &edges, gap, PAGE);
     let present: Vec<StageOutcome> =
-        OUTCOMES.into_iter().filter(|outcome| shapes.iter().any(|shape| shape.outcome == Some(*outcome))).collect();
+        OUTCOMES.into_iter().filter(|outcome| shapes.iter().any(|shape| shape.outcome() == Some(*outcome))).collect();
     let legend = if present.is_empty() { 0.0 } else { LEGEND_HEIGHT };
     let width = (layout.size.0 + 2.0 * MARGIN).max(if present.is_empty() { 0.0 } else { 100.0 * present.len() as f64 });
     let height = layout.size.1 + 2.0 * MARGIN + legend;
+    // A line at the edge of the page is not cut by rounding.
+    let (width, height) = (width.ceil(), height.ceil());
     let mut text = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width:.0}\" height=\"{height:.0}\" viewBox=\"0 0 {width:.0} {height:.0}\" \
          font-family=\"system-ui, 'Segoe UI', Helvetica, 'DejaVu Sans', sans-serif\" text-anchor=\"middle\">\n<title>{}</title>\n\
@@ -99,49 +139,85 @@ fn draw(plan: &Plan, shapes: &[Shape], wires: &[(usize, usize, String)]) -> Stri
          <path d=\"M0 0 L8 4 L0 8 Z\" fill=\"#8a94a3\"/></marker></defs>\n",
         escaped(plan.pipeline.as_str())
     );
-    for (route, title) in layout.routes.iter().zip(&titles) {
+    for (route, line) in layout.routes.iter().zip(lines) {
         let _ = writeln!(
             text,
             "<path d=\"{}\" fill=\"none\" stroke=\"#8a94a3\" stroke-width=\"1.3\" marker-end=\"url(#tip)\"><title>{}</title></path>",
-            curve(route),
-            escaped(title)
+            curve(route, layout.direction),
+            escaped(&line.title)
         );
     }
     for ((shape, corner), size) in shapes.iter().zip(&layout.corners).zip(&sizes) {
         draw_shape(&mut text, shape, (corner.0 + MARGIN, corner.1 + MARGIN), *size);
     }
+    draw_labels(&mut text, &layout, lines);
     draw_legend(&mut text, &present, height - LEGEND_HEIGHT);
     text + "</svg>\n"
 }
 
+/// How instances pair, on the wire where it has left its box. White letters below cover the wire: not every viewer knows `paint-order`.
+fn draw_labels(text: &mut String, layout: &Layout, lines: &[Line]) {
+    for (route, line) in layout.routes.iter().zip(lines).filter(|(_, line)| !line.label.is_empty()) {
+        let (a, b) = (route[0], route[1]);
+        let (x, y) = ((a.0 + b.0) / 2.0 + MARGIN, (a.1 + b.1) / 2.0 + MARGIN + 3.5);
+        let label = escaped(&line.label);
+        for white in [" stroke=\"#ffffff\" stroke-width=\"4\"", ""] {
+            let _ = writeln!(
+                text,
+                "<text x=\"{x:.1}\" y=\"{y:.1}\" font-size=\"10\" fill=\"#5a6675\"{white}>{label}</text>"
+            );
+        }
+    }
+}
+
+impl Shape {
+    /// What its colour says: of several, what needs attention most.
+    fn outcome(&self) -> Option<StageOutcome> {
+        self.outcomes.first().map(|(outcome, _)| *outcome)
+    }
+}
+
+fn word(outcome: StageOutcome) -> String {
+    super::style::Color::Off.outcome(outcome).trim().to_owned()
+}
+
 fn draw_shape(text: &mut String, shape: &Shape, (x, y): (f64, f64), (width, height): (f64, f64)) {
-    let (fill, stroke) = match (&shape.detail, shape.outcome) {
-        (None, _) => ("#f6f7f9", "#c3cad4"),
-        (Some(_), None) => ("#eef3fb", "#7f9cc9"),
-        (Some(_), Some(outcome)) => colors(outcome),
+    let is_path = shape.details.is_empty();
+    let (fill, stroke) = match shape.outcome() {
+        _ if is_path => ("#f6f7f9", "#c3cad4"),
+        None => ("#eef3fb", "#7f9cc9"),
+        Some(outcome) => colors(outcome),
     };
-    let round = if shape.detail.is_some() { 5.0 } else { height / 2.0 };
-    let _ = write!(
-        text,
-        "<g><title>{}</title><rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{height:.1}\" rx=\"{round:.1}\" fill=\"{fill}\" stroke=\"{stroke}\"/>",
-        escaped(&shape.title)
-    );
+    let round = if is_path { height / 2.0 } else { 5.0 };
+    let rect = |shift: f64| {
+        format!(
+            "<rect x=\"{:.1}\" y=\"{:.1}\" width=\"{width:.1}\" height=\"{height:.1}\" rx=\"{round:.1}\" fill=\"{fill}\" stroke=\"{stroke}\"/>",
+            x + shift,
+            y + shift
+        )
+    };
+    // Several stages look like a pile of them.
+    let pile = if shape.count.is_some() { rect(4.0) } else { String::new() };
+    let _ = write!(text, "<g><title>{}</title>{pile}{}", escaped(&shape.title), rect(0.0));
     let (middle, name) = (x + width / 2.0, escaped(&shape.text));
-    let _ = match &shape.detail {
-        Some(detail) => writeln!(
+    if is_path {
+        let below = y + height / 2.0 + 4.0;
+        let _ =
+            write!(text, "<text x=\"{middle:.1}\" y=\"{below:.1}\" font-size=\"11\" fill=\"#5a6675\">{name}</text>");
+    } else {
+        let _ = write!(
             text,
-            "<text x=\"{middle:.1}\" y=\"{:.1}\" font-size=\"13\" font-weight=\"600\" fill=\"#1f2733\">{name}</text>\
-             <text x=\"{middle:.1}\" y=\"{:.1}\" font-size=\"11\" fill=\"#5a6675\">{}</text></g>",
-            y + 18.0,
-            y + 33.0,
-            escaped(detail)
-        ),
-        None => writeln!(
-            text,
-            "<text x=\"{middle:.1}\" y=\"{:.1}\" font-size=\"11\" fill=\"#5a6675\">{name}</text></g>",
-            y + height / 2.0 + 4.0
-        ),
-    };
+            "<text x=\"{middle:.1}\" y=\"{:.1}\" font-size=\"13\" font-weight=\"600\" fill=\"#1f2733\">{name}</text>",
+            y + 18.0
+        );
+    }
+    for (at, line) in shape.details.iter().enumerate() {
+        let below = y + 33.0 + LINE_HEIGHT * at as f64;
+        let line = escaped(line);
+        let _ =
+            write!(text, "<text x=\"{middle:.1}\" y=\"{below:.1}\" font-size=\"11\" fill=\"#5a6675\">{line}</text>");
+    }
+    text.push_str("</g>\n");
 }
 
 fn draw_legend(text: &mut String, present: &[StageOutcome], top: f64) {
@@ -154,19 +230,20 @@ fn draw_legend(text: &mut String, present: &[StageOutcome], top: f64) {
              <text x=\"{:.1}\" y=\"{:.1}\" font-size=\"11\" fill=\"#5a6675\" text-anchor=\"start\">{}</text>",
             x + 18.0,
             top + 10.5,
-            super::style::Color::Off.outcome(*outcome).trim()
+            word(*outcome)
         );
     }
 }
 
+/// From what needs no attention to what needs it most.
 const OUTCOMES: [StageOutcome; 7] = [
-    StageOutcome::Ran,
+    StageOutcome::Skipped,
     StageOutcome::Hit,
     StageOutcome::Restored,
-    StageOutcome::Skipped,
+    StageOutcome::Ran,
     StageOutcome::Blocked,
-    StageOutcome::Failed,
     StageOutcome::Interrupted,
+    StageOutcome::Failed,
 ];
 
 /// Fill and stroke.
@@ -183,27 +260,32 @@ fn colors(outcome: StageOutcome) -> (&'static str, &'static str) {
 }
 
 fn size(shape: &Shape) -> (f64, f64) {
-    let letters = shape.text.chars().count() as f64;
-    match &shape.detail {
-        Some(detail) => ((letters * LETTER).max(detail.chars().count() as f64 * 6.2) + 24.0, STAGE_HEIGHT),
-        None => (letters * 6.2 + 22.0, PATH_HEIGHT),
+    let letters = |text: &str| text.chars().count() as f64;
+    if shape.details.is_empty() {
+        return (letters(&shape.text) * SMALL_LETTER + 22.0, PATH_HEIGHT);
     }
+    let below = shape.details.iter().map(|line| letters(line) * SMALL_LETTER).fold(0.0, f64::max);
+    let height = STAGE_HEIGHT + LINE_HEIGHT * (shape.details.len() - 1) as f64;
+    ((letters(&shape.text) * LETTER).max(below) + 24.0, height)
 }
 
-/// A curve through the points that leaves and enters each of them level.
-fn curve(points: &[(f64, f64)]) -> String {
+/// A curve through the points that leaves and enters each of them in the direction of the layers.
+fn curve(points: &[(f64, f64)], direction: Direction) -> String {
     let (x, y) = points[0];
     let mut text = format!("M{:.1} {:.1}", x + MARGIN, y + MARGIN);
     for pair in points.windows(2) {
         let ((ax, ay), (bx, by)) = (pair[0], pair[1]);
-        let bend = (bx - ax) / 2.0;
+        let (leave, enter) = match direction {
+            Direction::Right => ((ax + (bx - ax) / 2.0, ay), (bx - (bx - ax) / 2.0, by)),
+            Direction::Down => ((ax, ay + (by - ay) / 2.0), (bx, by - (by - ay) / 2.0)),
+        };
         let _ = write!(
             text,
             " C{:.1} {:.1} {:.1} {:.1} {:.1} {:.1}",
-            ax + bend + MARGIN,
-            ay + MARGIN,
-            bx - bend + MARGIN,
-            by + MARGIN,
+            leave.0 + MARGIN,
+            leave.1 + MARGIN,
+            enter.0 + MARGIN,
+            enter.1 + MARGIN,
             bx + MARGIN,
             by + MARGIN
         );
