@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::cache::CacheArguments;
+use super::complete::names;
 use super::completions::CompletionsArguments;
 use super::config::ConfigArguments;
 use super::diff::DiffArguments;
@@ -23,7 +24,6 @@ use crate::config::{Flags, Throttle};
     name = "pipe",
     version,
     max_term_width = 100,
-    disable_help_subcommand = true,
     after_help = "\
 Examples:
   pipe run pipelines/full.yaml              run what changed, restore the rest
@@ -38,8 +38,11 @@ pub struct Cli {
     #[command(subcommand)]
     pub verb: Verb,
     /// The directory of the store; the default is `store` in pipe.yaml, else cache/ at the project root.
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(long, global = true, value_name = "DIR", add = names::directories())]
     pub store: Option<PathBuf>,
+    /// Act as if started in this directory: paths on the line are relative to it. Of several, each is relative to the one before.
+    #[arg(short = 'C', global = true, value_name = "DIR", add = names::directories())]
+    pub directories: Vec<PathBuf>,
 }
 
 impl Cli {
@@ -128,10 +131,10 @@ impl Verb {
 #[derive(Debug, Args, Default)]
 pub struct ParamArguments {
     /// Override a param that the pipeline declares: -S seed=7, -S data.hosts=3 for an included file (may be repeated).
-    #[arg(short = 'S', long = "set", value_name = "PARAM=VALUE")]
+    #[arg(short = 'S', long = "set", value_name = "PARAM=VALUE", add = names::params())]
     pub overrides: Vec<String>,
     /// A YAML file that sets params which the pipeline declares (may be repeated); -S has the last word.
-    #[arg(long = "params", value_name = "FILE")]
+    #[arg(long = "params", value_name = "FILE", add = names::files())]
     pub param_files: Vec<PathBuf>,
 }
 
@@ -139,10 +142,10 @@ pub struct ParamArguments {
 #[derive(Debug, Args)]
 pub struct PipelineArguments {
     /// The pipeline, a YAML file.
-    #[arg(value_name = "FILE")]
+    #[arg(value_name = "FILE", add = names::pipelines())]
     pub file: PathBuf,
     /// Stages that are wanted, with all that they need; the default is every stage.
-    #[arg(value_name = "STAGE")]
+    #[arg(value_name = "STAGE", add = names::stages())]
     pub stages: Vec<String>,
     #[command(flatten)]
     pub params: ParamArguments,
@@ -172,19 +175,19 @@ pub struct RunArguments {
     #[arg(long)]
     pub no_throttle: bool,
     /// For this once, run the stages of one backend on another: --backend gpu=local (may be repeated).
-    #[arg(long = "backend", value_name = "NAME=OTHER")]
+    #[arg(long = "backend", value_name = "NAME=OTHER", add = names::backends())]
     pub backends: Vec<String>,
     /// Stop at the first failure; the default is to go on with whatever does not need what failed.
     #[arg(long)]
     pub fail_fast: bool,
     /// Execute this stage although it has a record, and say when it gives something else (may be repeated).
-    #[arg(long, value_name = "STAGE")]
+    #[arg(long, value_name = "STAGE", add = names::stages())]
     pub refresh: Vec<String>,
     /// Keep the private directory of a stage that fails, under cache/work/kept/RUN/STAGE.
     #[arg(long)]
     pub keep_work: bool,
     /// Write every event as a line of JSON, as it happens, to this file; `-` is standard output.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", add = names::files())]
     pub events: Option<PathBuf>,
     /// Say nothing but what went wrong.
     #[arg(short, long)]
@@ -204,7 +207,7 @@ pub struct PlanArguments {
     #[command(flatten)]
     pub pipeline: PipelineArguments,
     /// For this once, run the stages of one backend on another: --backend gpu=local (may be repeated).
-    #[arg(long = "backend", value_name = "NAME=OTHER")]
+    #[arg(long = "backend", value_name = "NAME=OTHER", add = names::backends())]
     pub backends: Vec<String>,
     /// Print only the names of the worker programs that the pipeline needs.
     #[arg(long, conflicts_with = "json")]
@@ -224,10 +227,10 @@ Examples:
 Without --file the pipeline of the last run is meant.")]
 pub struct StageArguments {
     /// The stage.
-    #[arg(value_name = "STAGE")]
+    #[arg(value_name = "STAGE", add = names::stage())]
     pub stage: String,
     /// The pipeline; the default is that of the last run.
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE", add = names::pipelines())]
     pub file: Option<PathBuf>,
     #[command(flatten)]
     pub params: ParamArguments,
@@ -244,7 +247,7 @@ Examples:
 Every problem of every file is reported at once, with file, line and caret; no worker is started.")]
 pub struct CheckArguments {
     /// Pipelines.
-    #[arg(value_name = "FILE", required = true)]
+    #[arg(value_name = "FILE", required = true, add = names::pipelines())]
     pub files: Vec<PathBuf>,
     #[command(flatten)]
     pub params: ParamArguments,
@@ -306,7 +309,7 @@ Examples:
   pipe stages train    its ports, params and defaults")]
 pub struct StagesArguments {
     /// A kind to show in full.
-    #[arg(value_name = "KIND")]
+    #[arg(value_name = "KIND", add = names::kinds())]
     pub kind: Option<String>,
     /// Print JSON.
     #[arg(long)]

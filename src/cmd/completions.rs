@@ -1,9 +1,9 @@
 //! `pipe completions`.
 
-use clap::{Args, Command, CommandFactory};
+use clap::{Args, ValueEnum};
 use clap_complete::Shell;
 
-use super::arguments::Cli;
+use super::complete::shells;
 use super::failure::Failure;
 use super::{Exit, output};
 
@@ -13,7 +13,10 @@ use super::{Exit, output};
 Examples:
   pipe completions bash > ~/.local/share/bash-completion/completions/pipe
   pipe completions zsh > ~/.zfunc/_pipe          with ~/.zfunc in fpath, before compinit
-  pipe completions fish > ~/.config/fish/completions/pipe.fish")]
+  pipe completions fish > ~/.config/fish/completions/pipe.fish
+
+The script asks pipe at every Tab: verbs and flags, pipeline files, the stages and params of the pipeline that is named on the
+line (else of the last run, else of the only one), kinds, runs, backends. Asking writes nothing and starts nothing.")]
 pub struct CompletionsArguments {
     /// The shell.
     #[arg(value_name = "SHELL", value_enum)]
@@ -21,19 +24,12 @@ pub struct CompletionsArguments {
 }
 
 pub fn run(arguments: &CompletionsArguments) -> Result<Exit, Failure> {
-    let mut script = Vec::new();
-    clap_complete::generate(arguments.shell, &mut offered(), "pipe", &mut script);
+    let value = arguments.shell.to_possible_value();
+    let known = value.as_ref().and_then(|shell| shells::find(shell.get_name().as_ref()));
+    let Some(shell) = known else {
+        return Err(Failure::usage(format!("no completions for {}", arguments.shell), None));
+    };
+    let script = shells::script(shell).map_err(|error| Failure::Broken(error.into()))?;
     output::bytes(&script);
     Ok(Exit::Success)
-}
-
-/// What can be typed, less the verbs that are hidden: the script for bash would offer them.
-fn offered() -> Command {
-    let all = Cli::command();
-    let verbs = all.get_subcommands().filter(|verb| !verb.is_hide_set());
-    Command::new("pipe")
-        .version(env!("CARGO_PKG_VERSION"))
-        .disable_help_subcommand(true)
-        .args(all.get_arguments())
-        .subcommands(verbs)
 }

@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::complete::names;
 use super::failure::Failure;
 use super::made;
 use super::project::Project;
@@ -22,10 +23,10 @@ Compared are params, and of every stage its params, inputs and script, its metri
 Stages that were only restored or served from the store are alike.")]
 pub struct DiffArguments {
     /// The run to compare with.
-    #[arg(value_name = "RUN", default_value = "last~1")]
+    #[arg(value_name = "RUN", add = names::runs(), default_value = "last~1")]
     pub before: String,
     /// The run in question.
-    #[arg(value_name = "RUN", default_value = "last")]
+    #[arg(value_name = "RUN", add = names::runs(), default_value = "last")]
     pub now: String,
     /// Print JSON.
     #[arg(long)]

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::json;
 
+use super::complete::names;
 use super::failure::Failure;
 use super::made::{self, Made, WhereArguments};
 use super::project::Project;
@@ -27,10 +28,10 @@ The copy is read back from the store's bytes and hashed on the way; nothing link
 A DEST that is a directory, or ends with /, gets the output under its own name. What stands there is kept unless --force.")]
 pub struct GetArguments {
     /// The stage, or one of its outputs.
-    #[arg(value_name = "STAGE[.PORT]")]
+    #[arg(value_name = "STAGE[.PORT]", add = names::past_output())]
     pub stage: String,
     /// Where to.
-    #[arg(value_name = "DEST")]
+    #[arg(value_name = "DEST", add = names::files())]
     pub destination: PathBuf,
     /// Replace what stands there.
     #[arg(long)]

@@ -8,6 +8,7 @@ use clap::Args;
 use serde::Serialize;
 use serde_json::json;
 
+use super::complete::names;
 use super::failure::Failure;
 use super::project::Project;
 use super::{Exit, output};
@@ -36,7 +37,7 @@ Examples:
 What is there already stays as it is; a .gitignore gets the lines that it lacks.")]
 pub struct InitArguments {
     /// The project root, made if it is not there; the default is the working directory.
-    #[arg(value_name = "DIR", default_value = ".")]
+    #[arg(value_name = "DIR", add = names::directories(), default_value = ".")]
     pub directory: PathBuf,
     /// Print JSON.
     #[arg(long)]

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::arguments::ParamArguments;
+use super::complete::names;
 use super::failure::Failure;
 use super::made::{self, Where, WhereArguments};
 use super::project::Project;
@@ -34,7 +35,7 @@ gets every byte as the stage wrote it.
 A stage that was served from the store shows the log of the run that made what it gave.")]
 pub struct LogsArguments {
     /// The stage.
-    #[arg(value_name = "STAGE")]
+    #[arg(value_name = "STAGE", add = names::past_stage())]
     pub stage: String,
     /// Wait for what comes, until the stage ends.
     #[arg(long, conflicts_with_all = ["run", "json"])]

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::arguments::ParamArguments;
+use super::complete::names;
 use super::failure::Failure;
 use super::project::Project;
 use crate::engine::history::{History, NoSuchRun};
@@ -28,10 +29,10 @@ pub struct Made {
 #[derive(Debug, Args)]
 pub struct WhereArguments {
     /// The pipeline; the default is that of the last run.
-    #[arg(short, long, value_name = "FILE", conflicts_with = "run")]
+    #[arg(short, long, value_name = "FILE", add = names::pipelines(), conflicts_with = "run")]
     pub file: Option<PathBuf>,
     /// The run; the default is the last one that reached the stage.
-    #[arg(long, value_name = "RUN")]
+    #[arg(long, value_name = "RUN", add = names::runs())]
     pub run: Option<String>,
 }
 

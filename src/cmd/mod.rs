@@ -3,6 +3,7 @@
 mod arguments;
 mod cache;
 mod check;
+mod complete;
 mod completions;
 mod config;
 mod diff;
@@ -26,9 +27,11 @@ mod stages;
 mod why;
 
 use std::borrow::Cow;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 use arguments::{Cli, Verb};
 pub use exit::Exit;
@@ -39,13 +42,19 @@ use crate::signals;
 
 /// Runs the command that the arguments name.
 pub fn main() -> ExitCode {
+    if complete::answer() {
+        return ExitCode::SUCCESS;
+    }
     signals::begin();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(refusal) => return refuse(&refusal),
     };
-    project::heed(cli.flags());
     let json = cli.verb.wants_json();
+    if let Err(failure) = enter(&cli.directories) {
+        return failure.report(json).into();
+    }
+    project::heed(cli.flags());
     let result = match cli.verb {
         Verb::Run(arguments) => run::run(&arguments),
         Verb::Plan(arguments) => plan::run(&arguments),
@@ -88,4 +97,25 @@ fn refuse(refusal: &clap::Error) -> ExitCode {
         let _ = refusal.print();
     }
     ExitCode::from(u8::try_from(refusal.exit_code()).unwrap_or(2))
+}
+
+/// Makes the last of the directories the working directory, each of them relative to the one before. Done before anything looks
+/// around: every path on the line is meant from there.
+fn enter(last: &[PathBuf]) -> Result<(), Failure> {
+    if last.is_empty() {
+        return Ok(());
+    }
+    let words: Vec<_> = std::env::args_os().collect();
+    for directory in complete::directories(&words, &mut Cli::command()) {
+        let directory = Path::new(&directory);
+        std::env::set_current_dir(directory).map_err(|error| {
+            let message = match error.kind() {
+                ErrorKind::NotFound => format!("-C {}: there is no such directory", directory.display()),
+                ErrorKind::NotADirectory => format!("-C {}: not a directory", directory.display()),
+                _ => format!("-C {}: {error}", directory.display()),
+            };
+            Failure::usage(message, "name a directory; the command acts as if it were started there".to_owned())
+        })?;
+    }
+    Ok(())
 }

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use clap::Args;
 use serde_json::{Value, json};
 
+use super::complete::names;
 use super::failure::Failure;
 use super::project::Project;
 use super::{Exit, output};
@@ -28,7 +29,7 @@ pub struct RunsArguments {
     #[arg(short = 'n', long, value_name = "N", default_value_t = 20)]
     pub limit: usize,
     /// Only runs of the pipeline with this name.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", add = names::past_pipelines())]
     pub pipeline: Option<String>,
     /// Print JSON.
     #[arg(long)]

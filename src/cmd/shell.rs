@@ -10,6 +10,7 @@ use std::sync::atomic::AtomicBool;
 use clap::Args;
 
 use super::arguments::{ParamArguments, PipelineArguments};
+use super::complete::names;
 use super::failure::Failure;
 use super::project::Project;
 use super::{Exit, output, run, why};
@@ -31,10 +32,10 @@ is started with `WORKER run job.json`, and its events appear on standard error. 
 nothing that was written there is recorded. What the stage needs must have run before.")]
 pub struct ShellArguments {
     /// The stage.
-    #[arg(value_name = "STAGE")]
+    #[arg(value_name = "STAGE", add = names::stage())]
     pub stage: String,
     /// The pipeline; the default is that of the last run.
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE", add = names::pipelines())]
     pub file: Option<PathBuf>,
     #[command(flatten)]
     pub params: ParamArguments,

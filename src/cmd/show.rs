@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::{Value, json};
 
+use super::complete::names;
 use super::failure::Failure;
 use super::made::{self, Made, WhereArguments};
 use super::project::Project;
@@ -25,7 +26,7 @@ Examples:
   pipe show model --json | jq -r .outputs.model.digest")]
 pub struct ShowArguments {
     /// The stage.
-    #[arg(value_name = "STAGE")]
+    #[arg(value_name = "STAGE", add = names::past_stage())]
     pub stage: String,
     #[command(flatten)]
     pub place: WhereArguments,

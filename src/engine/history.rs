@@ -170,7 +170,7 @@ impl<'a> History<'a> {
 }
 
 /// The name in the event with which a run begins, among the first lines of its journal.
-fn pipeline_of(journal: &Path, run: &str) -> Option<String> {
+pub fn pipeline_of(journal: &Path, run: &str) -> Option<String> {
     let lines = std::io::BufReader::new(open_file(journal)?).lines().take(2).map_while(Result::ok);
     let mut chain = Chain::new(&journal_name(run));
     let sound = lines.take_while(|line| !matches!(chain.open(line.as_bytes()), Kept::Damaged)).collect::<Vec<_>>();
@@ -219,7 +219,8 @@ pub(super) fn report_name(run: &str) -> String {
     format!("runs/{run}/{REPORT}")
 }
 
-pub(super) const REPORT: &str = "report.json";
+/// The file of the report of a run that ended, in its directory.
+pub const REPORT: &str = "report.json";
 
 /// The file of a run's events, in its directory.
 pub const JOURNAL: &str = "events.ndjson";

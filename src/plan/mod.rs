@@ -7,7 +7,7 @@
 //! - [`ground`], [`links`]: where nothing may be written, and where paths lie once links are followed.
 //! - [`condition`], [`condition_parse`]: `when:`. `conduct`: time-outs, retries, groups and secrets.
 //! - [`order`]: producers before consumers, and cycles. [`places`]: where each field was written, for `why`.
-//! - [`code`]: the code behind the kinds that ship with the engine. [`snapshot`]: a plan kept for the next time. [`schema`]: the language as a JSON Schema for editors.
+//! - [`outline`]: the names in a pipeline, for completing them. [`code`]: the code behind the kinds that ship with the engine. [`snapshot`]: a plan kept for the next time. [`schema`]: the language as a JSON Schema for editors.
 
 pub mod cards;
 pub mod code;
@@ -24,6 +24,7 @@ pub mod links;
 pub mod model;
 pub mod modules;
 pub mod order;
+pub mod outline;
 pub mod overrides;
 pub mod params;
 pub mod paths;

@@ -5,12 +5,14 @@
 mod cache;
 mod code_changed;
 mod command_line;
+mod completions;
 mod composition;
 mod conduct;
 mod config;
 mod confinement;
 mod control_characters;
 mod data;
+mod directory;
 mod executor_ends;
 mod executor_flags;
 mod executor_gpus;

@@ -1,4 +1,4 @@
-//! `init`, `schema` and `completions`, as typed.
+//! `init` and `schema`, as typed.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -83,16 +83,4 @@ fn schema_prints_what_is_committed() {
         assert!(project.pipe(&["schema", name]).stdout == committed, "{name}");
     }
     assert_eq!(project.pipe(&["schema", "pipelin"]).status, 2);
-}
-
-#[test]
-fn completions_know_the_verbs_and_no_hidden_one() {
-    let project = Project::new();
-    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
-        let ran = project.pipe(&["completions", shell]);
-        assert_eq!(ran.status, 0, "{}", ran.stderr);
-        assert!(ran.stdout.contains("run") && ran.stdout.contains("keep-work"), "{shell}: {}", ran.stdout);
-        assert!(!ran.stdout.contains("__guardian"), "{shell}: {}", ran.stdout);
-    }
-    assert_eq!(project.pipe(&["completions", "csh"]).status, 2);
 }

@@ -4,6 +4,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::damage;
+use crate::cmd::complete::names;
 use crate::cmd::failure::Failure;
 use crate::cmd::made::{self, Where};
 use crate::cmd::project::Project;
@@ -24,7 +25,7 @@ Examples:
 A pin holds what the name means now. It keeps records with their inputs and outputs from `pipe cache gc`.")]
 pub struct PinArguments {
     /// What is pinned; the default is to list the pins.
-    #[arg(value_name = "STAGE|DIGEST|RUN")]
+    #[arg(value_name = "STAGE|DIGEST|RUN", add = names::pinned())]
     pub what: Option<String>,
     /// Remove the pin of this name.
     #[arg(long, requires = "what")]
