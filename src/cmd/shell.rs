@@ -23,8 +23,8 @@ use crate::report::style::Color;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  pipe shell digest                    a shell where `digest` would run
-  pipe shell digest -- ls -lR          one command there
+  pipe shell loudest                   a shell where `loudest` would run
+  pipe shell loudest -- ls -lR         one command there
   pipe shell model -f pipelines/full.yaml -S lr=1e-4 -- cat job.json
 
 Inputs are in place, variables are those that the stage would see, and TERM. A card's stage has its job.json: the worker

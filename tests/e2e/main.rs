@@ -13,6 +13,7 @@ mod confinement;
 mod control_characters;
 mod data;
 mod directory;
+mod examples;
 mod executor_ends;
 mod executor_flags;
 mod executor_gpus;
