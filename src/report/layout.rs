@@ -334,7 +334,7 @@ mod tests {
             let edges: Vec<_> = pairs.into_iter().filter(inside).collect();
             for layout in [to_the_right(&sizes, &edges, LAYER_GAP), downwards(&sizes, &edges, 300.0)] {
             for (a, (ax, ay)) in layout.corners.iter().enumerate() {
-                prop_assert!(*ax >= 0.0 && *ay >= -1e-6 && ax + sizes[a].0 <= layout.size.0 + 1e-6);
+                prop_assert!(*ax >= -1e-6 && *ay >= -1e-6 && ax + sizes[a].0 <= layout.size.0 + 1e-6);
                 prop_assert!(ay + sizes[a].1 <= layout.size.1 + 1e-6);
                 for (b, (bx, by)) in layout.corners.iter().enumerate().skip(a + 1) {
                     let apart = ax + sizes[a].0 <= *bx || bx + sizes[b].0 <= *ax
@@ -381,7 +381,7 @@ mod tests {
         let fan = wide.iter().flat_map(|at| [(9, *at), (*at, 40)]);
         check(41, before.into_iter().chain(fan).collect());
         let wide = check(300, (1..300).map(|at| (0, at)).collect());
-        assert!(wide.size.1 < 5000.0, "{:?}", wide.size);
+        assert!(wide.size.1 < 5100.0, "{:?}", wide.size);
         assert_eq!(check(10, (1..10).map(|at| (0, at)).collect()).direction, Direction::Right);
     }
 }

@@ -110,7 +110,7 @@ fn params_are_offered_with_the_values_they_have() {
 fn kinds_backends_and_pipelines_are_offered() {
     let project = sweep();
     check(&project, &["stages", "t"], &["tokenize", "train", "transform"]);
-    project.write("pipe.yaml", "backends: {gpu: {type: local}, big: {type: local}}\n");
+    project.write("pipe.yaml", "backends: {gpu: local, big: local}\n");
     check(&project, &["run", "sweep.yaml", "--backend", ""], &["local=", "big=", "gpu="]);
     check(&project, &["run", "sweep.yaml", "--backend", "gpu="], &["gpu=local", "gpu=big"]);
     check(&project, &["run", "s"], &["sweep.yaml"]);

@@ -95,7 +95,7 @@ fn expand_draws_every_instance_and_json_always_has_them() {
     assert!(mermaid.contains("\"test[n=500]<br/>") && !mermaid.contains("one to"), "{mermaid}");
     let dot = project.pipe(&["graph", "p.yaml", "--format", "dot", "--expand"]).stdout;
     assert!(dot.contains("\"make[n=7]\" -> \"test[n=7]\";"), "{dot}");
-    let graph: Value = serde_json::from_str(&project.pipe(&["graph", "p.yaml", "--json"]).stdout).unwrap();
+    let graph: serde_json::Value = serde_json::from_str(&project.pipe(&["graph", "p.yaml", "--json"]).stdout).unwrap();
     assert_eq!(graph["stages"].as_array().unwrap().len(), 1002);
     assert_eq!(project.pipe(&["graph", "p.yaml", "--svg", "--json"]).status, 2);
 }
