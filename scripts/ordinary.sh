@@ -1,0 +1,31 @@
+#!/bin/sh
+# Runs the engine's tests once more without root's rights: where root may read and remove everything, an ordinary user may not.
+# Called by ./check when it runs as root, after the tests were built.
+#
+# The tests run as the user 65534, who owns nothing but a temporary directory. Where that user cannot reach the checkout
+# (a clone below a closed home directory), they run as root without capabilities, to whom modes mean as much.
+set -eu
+root=$(CDPATH='' cd -- "$(dirname "$0")/.." && pwd -P)
+cd "$root"
+
+programs=$(cargo test --target-dir target --workspace --no-run --message-format=json --quiet 2>/dev/null |
+  sed -n '/"kind":\["\(lib\|test\)"\]/!d; /"name":"\(pipe\|e2e\)"/!d; s/.*"executable":"\([^"]*\)".*/\1/p' | sort -u)
+[ -n "$programs" ] || { echo 'ordinary: no test program found' >&2 && exit 1; }
+
+home=$(mktemp -d)
+trap 'chmod -R u+rwX "$home" 2>/dev/null; rm -rf "$home"' EXIT
+chown 65534:65534 "$home"
+
+if setpriv --reuid 65534 --regid 65534 --clear-groups test -x "$root/target/debug/pipe" 2>/dev/null; then
+  set -- setpriv --reuid 65534 --regid 65534 --clear-groups
+  echo 'as the user 65534:'
+else
+  chown 0:0 "$home"
+  set -- setpriv --bounding-set=-all --inh-caps=-all
+  echo 'the user 65534 cannot reach this checkout; as root without capabilities:'
+fi
+failed=no
+for program in $programs; do
+  env HOME="$home" TMPDIR="$home" "$@" "$program" --quiet || failed=yes
+done
+[ "$failed" = no ]
