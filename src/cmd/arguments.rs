@@ -161,9 +161,11 @@ Examples:
   pipe run pipelines/full.yaml --jobs 2 --json | jq .outcome
   pipe run pipelines/full.yaml --refresh model   run it again: is it reproducible?
   pipe run pipelines/full.yaml --fail-fast --keep-work
+  pipe run pipelines/full.yaml --prune         and remove outputs of earlier runs that this one does not give
   pipe run pipelines/full.yaml --events - --quiet | jq .event
 
 A second run executes nothing. Outputs lie under out/PIPELINE/STAGE/PORT; the store is cache/.
+Runs that publish to the same places follow one another: the later one publishes at its end.
 Ctrl-C once lets stages take a checkpoint, twice kills them; the next run goes on from there.")]
 pub struct RunArguments {
     #[command(flatten)]
@@ -186,6 +188,13 @@ pub struct RunArguments {
     /// Keep the private directory of a stage that fails, under cache/work/kept/RUN/STAGE.
     #[arg(long)]
     pub keep_work: bool,
+    /// Put nothing into the workspace; what is made stays in the store. Runs that publish need not be waited for.
+    #[arg(long, conflicts_with = "prune")]
+    pub no_publish: bool,
+    /// Remove published outputs that are not of this run: of stages that failed, were skipped or are no longer in the pipeline. What
+    /// somebody changed stays, and the store keeps all of it.
+    #[arg(long)]
+    pub prune: bool,
     /// Write every event as a line of JSON, as it happens, to this file; `-` is standard output.
     #[arg(long, value_name = "FILE", add = names::files())]
     pub events: Option<PathBuf>,

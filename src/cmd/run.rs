@@ -11,7 +11,10 @@ use super::failure::Failure;
 use super::project::Project;
 use super::{Exit, output, run_dir, why};
 use crate::config::{GovernorConfig, Throttle};
-use crate::engine::{self, FailedWork, Finished, Interrupt, Observer, OnFailure, Options, RunOutcome, history, traces};
+use crate::engine::{
+    self, Earlier, Extent, FailedWork, Finished, Interrupt, Observer, OnFailure, Options, Publishing, RunOutcome,
+    history, traces,
+};
 use crate::governor::Limits;
 use crate::plan::Plan;
 use crate::report::journal::{Journal, Trouble};
@@ -35,6 +38,9 @@ pub fn run(arguments: &RunArguments) -> Result<Exit, Failure> {
         on_failure: if arguments.fail_fast { OnFailure::Stop } else { OnFailure::KeepGoing },
         failed_work: if arguments.keep_work { FailedWork::Keep } else { FailedWork::Remove },
         refresh: refreshed(&plan, &arguments.refresh)?,
+        publishing: if arguments.no_publish { Publishing::No } else { Publishing::Yes },
+        extent: if arguments.pipeline.stages.is_empty() { Extent::Whole } else { Extent::Part },
+        earlier: if arguments.prune { Earlier::Prune } else { Earlier::Keep },
     };
     let run_dir = run_dir::choose(&store, &options.run, &project.root);
     let mut observer =
@@ -59,7 +65,8 @@ pub fn run(arguments: &RunArguments) -> Result<Exit, Failure> {
         output::document(&report);
     } else {
         if !arguments.quiet || report.outcome != RunOutcome::Succeeded {
-            let closing = Closing { again: &command(), displaced: displaced.count(), aside: &aside };
+            let publishing = if arguments.no_publish { Publishing::No } else { Publishing::Yes };
+            let closing = Closing { again: &command(), displaced: displaced.count(), aside: &aside, publishing };
             output::errors(&summary::render(&report, &closing, Color::of_stderr()));
         }
         // Last, where it is seen: it is why the run could not go on.

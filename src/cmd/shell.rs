@@ -59,11 +59,9 @@ pub fn run(arguments: ShellArguments) -> Result<Exit, Failure> {
     let options = Options {
         run: run::run_id(),
         around: crate::backend::runs_around(),
-        jobs: None,
-        limits: Default::default(),
         on_failure: OnFailure::KeepGoing,
         failed_work: FailedWork::Remove,
-        refresh: Default::default(),
+        ..Options::default()
     };
     let bench = match Workbench::open(plan, &store, stage, options)? {
         Ok(bench) => bench,

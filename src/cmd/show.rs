@@ -1,9 +1,10 @@
 //! `pipe show`: everything that is known of what a stage gave.
 
 use std::fmt::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
+use contract::Digest;
 use serde_json::{Value, json};
 
 use super::complete::names;
@@ -12,6 +13,8 @@ use super::made::{self, Made, WhereArguments};
 use super::project::Project;
 use super::{Exit, output};
 use crate::action::ActionWork;
+use crate::engine::history::History;
+use crate::engine::{EarlierOutput, EarlierState, RunReport};
 use crate::report::clean::cell;
 use crate::report::style::Color;
 use crate::report::units;
@@ -41,7 +44,7 @@ pub fn run(arguments: &ShowArguments) -> Result<Exit, Failure> {
     let place = arguments.place.place();
     let made = made::find(&project, &store, &arguments.stage, &place)?;
     if arguments.json {
-        output::document(&document(&project, &made));
+        output::document(&document(&project, &store, &made));
     } else {
         output::text(&text(&project, &store, &made, Color::of_stdout()));
     }
@@ -113,10 +116,20 @@ fn text(project: &Project, store: &Store, made: &Made, color: Color) -> String {
             Shape::Dir { files } => Some(format!(" in {files} files")),
             Shape::File { .. } => None,
         });
-        let there = if project.root.join(&it.path).exists() { "" } else { " (not there; a run puts it back)" };
+        let there = match place(project, store, report, &it.path, &it.digest) {
+            Place::Current => "",
+            Place::Empty => " (not there; a run puts it back)",
+            Place::Earlier => " (of an earlier action; `pipe run --prune` removes it)",
+        };
         let size = format!("{}{}", units::bytes(it.size), files.unwrap_or_default());
         line("out", &format!("{port:<14} {:<12} {}  {size}", it.artifact.name(), it.digest.short()));
         line("", &format!("{}{there}", cell(&it.path.display().to_string())));
+    }
+    for it in report.earlier.iter().filter(|it| it.stage.as_str() == name && it.state != EarlierState::Removed) {
+        line(
+            "earlier",
+            &format!("{}  {} of an earlier action", cell(&it.path.display().to_string()), it.digest.short()),
+        );
     }
     for (metric, value) in &stage.metrics {
         line("metric", &format!("{:<14} {value}", cell(metric)));
@@ -125,6 +138,27 @@ fn text(project: &Project, store: &Store, made: &Made, color: Color) -> String {
         line("log", &format!("pipe logs {name} --run {}", report.run));
     }
     text
+}
+
+/// What lies where an output was published.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Current,
+    Empty,
+    /// The newest run of the pipeline says that it is not its own.
+    Earlier,
+}
+
+fn place(project: &Project, store: &Store, report: &RunReport, path: &Path, digest: &Digest) -> Place {
+    if !project.root.join(path).exists() {
+        return Place::Empty;
+    }
+    let newest = History::open(store).reports().find(|newest| newest.pipeline == report.pipeline);
+    let earlier = newest.is_some_and(|newest| {
+        let still = |it: &&EarlierOutput| it.state != EarlierState::Removed && it.digest == *digest;
+        newest.earlier.iter().filter(still).any(|it| it.path == path)
+    });
+    if earlier { Place::Earlier } else { Place::Current }
 }
 
 /// The log of the execution behind this: in this run, or in the one that made the record.
@@ -136,13 +170,14 @@ fn log(store: &Store, made: &Made) -> Option<PathBuf> {
     made.stage.log.clone().or_else(of_record).filter(|log| log.is_file())
 }
 
-fn document(project: &Project, made: &Made) -> Value {
+fn document(project: &Project, store: &Store, made: &Made) -> Value {
     let Made { report, name, stage, record } = made;
     let outputs = stage.outputs.iter().map(|(port, it)| {
         let shape = record.as_ref().and_then(|record| record.outputs.get(port.as_str())).map(|artifact| artifact.shape);
         let value = json!({
             "path": it.path,
             "there": project.root.join(&it.path).exists(),
+            "earlier": place(project, store, report, &it.path, &it.digest) == Place::Earlier,
             "digest": it.digest,
             "type": it.artifact,
             "size": it.size,

@@ -145,6 +145,11 @@ pub enum RunEvent {
         /// Whether a stage is kept waiting by it; otherwise it is of interest only afterwards.
         holds: bool,
     },
+    /// Another run publishes to the same places, so this one waits with that.
+    PublishingWaits {
+        /// For whom, in words.
+        message: String,
+    },
     /// The user asked to stop.
     Stopping {
         /// What happens now.

@@ -13,20 +13,22 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 
 use super::error::EngineErrorKind;
+use super::fault::Fault;
 use super::outcome::FailureReport;
 use super::resolve::Resolved;
 use super::secrets::Secret;
+use super::spoiled::{self, PlacedInput, SpoiledInput, Unprepared};
 use super::tally::unix_seconds;
 use super::workspace::{self, Prepared};
 use super::{EngineError, FailedWork, Options, Shared};
-use super::{fault, history, hits, resolve, script, secrets, undeclared};
+use super::{fault, history, hits, publishing, resolve, script, secrets, undeclared};
 use crate::backend::{Backend, Cancel, Control, Launch, Outcome, Trace, redacted};
 use crate::failpoint::{self, Failpoint};
-use crate::plan::{PlannedOutput, StageId, code};
+use crate::plan::{PlannedOutput, Sandbox, StageId, Work, code};
 use crate::spec::SecretForm;
 use crate::store::{
-    ActionLock, Artifact, Durability, Lookup, RECORD_FORMAT, Record, Store, StoreError, StoreErrorKind, Usage,
-    remove_tree,
+    ActionLock, Artifact, Durability, Lookup, Placement, RECORD_FORMAT, Record, Store, StoreError, StoreErrorKind,
+    Usage,
 };
 
 /// A stage that ran for this long is made durable before its record is written; losing a shorter one costs little.
@@ -47,6 +49,8 @@ pub(super) enum Ending {
     Interrupted,
     /// The run ends at once, and its outputs were not stored yet.
     Abandoned,
+    /// What it read is not what its key says; whatever it did counts for nothing.
+    Spoiled(Vec<SpoiledInput>),
 }
 
 impl Ending {
@@ -73,6 +77,8 @@ pub(super) struct Execution {
     pub backend: Rc<dyn Backend>,
     pub events: UnboundedSender<(StageId, Event)>,
     pub control: watch::Receiver<Control>,
+    /// How its inputs come to it.
+    pub placement: Placement,
 }
 
 impl Execution {
@@ -85,6 +91,9 @@ impl Execution {
     pub async fn run(&self) -> Result<Ending, EngineError> {
         let Execution { shared, resolved, .. } = self;
         let (stage, key) = (self.stage, resolved.key);
+        if self.writes_in_workspace() && !self.may_publish().await? {
+            return Ok(Ending::Interrupted);
+        }
         let lock = blocking(shared, move |shared| lock(shared, &key));
         // Whoever stops this run does not wait for another one. The thread that does takes the lock when it can and drops it.
         let lock = tokio::select! {
@@ -105,20 +114,26 @@ impl Execution {
         if self.control.borrow().cancel != Cancel::No {
             return Ok(Ending::Interrupted);
         }
-        let resolved = Arc::clone(resolved);
+        let (resolved, placement) = (Arc::clone(resolved), self.placement);
         let prepared = blocking(shared, move |shared| {
             let log = Execution::log_path(shared, stage);
             let logs = log.parent().unwrap_or(&log);
             std::fs::create_dir_all(logs).map_err(|e| EngineError::system("making the directory of logs", e))?;
-            fault::split(workspace::prepare(shared, stage, &resolved))
+            match workspace::prepare(shared, stage, &resolved, placement) {
+                Ok(prepared) => Ok(Ok(prepared)),
+                Err(Unprepared::Spoiled(input, _)) => Ok(Err(Ending::Spoiled(vec![input]))),
+                Err(Unprepared::Fault(Fault::Stage(failure))) => Ok(Err(Ending::failed(failure, Usage::default()))),
+                Err(Unprepared::Fault(Fault::Engine(error))) => Err(error),
+            }
         });
         let Some(prepared) = self.unless_abandoned(prepared).await? else { return Ok(Ending::Interrupted) };
-        let prepared = match prepared {
+        let mut prepared = match prepared {
             Ok(prepared) => prepared,
-            Err(failure) => return Ok(Ending::failed(failure, Usage::default())),
+            Err(ending) => return Ok(ending),
         };
         let directory = prepared.directory.clone();
-        let mut ending = self.run_prepared(prepared).await;
+        let inputs = Arc::new(std::mem::take(&mut prepared.inputs));
+        let mut ending = self.run_prepared(prepared, &inputs).await;
         if let (FailedWork::Keep, Ok(Ending::Failed(failed))) = (shared.options.failed_work, &mut ending) {
             failed.directory = Some(directory);
             return ending;
@@ -129,12 +144,37 @@ impl Execution {
         }
         // What an execution left behind is of no use to the next one. What stays all the same is named, and tried again at every
         // clean-up.
-        let removed = tokio::task::spawn_blocking(move || remove_tree(&directory)).await;
-        if let Ok(Err(error)) = removed {
+        let store = Arc::clone(&shared.store);
+        let remove = move || {
+            let placed: Vec<_> = inputs.iter().map(|input| &input.placed).collect();
+            store.remove_work(&directory, &placed)
+        };
+        if let Ok(Err(error)) = tokio::task::spawn_blocking(remove).await {
             self.warn(format!("something that it left cannot be removed: {error}"));
         }
         drop(lock);
         ending
+    }
+
+    fn writes_in_workspace(&self) -> bool {
+        let work = &self.shared.plan.graph[self.stage].work;
+        matches!(work, Work::Command(command) if command.sandbox == Sandbox::Workspace)
+    }
+
+    /// Waits for the right to publish: before the action's lock is taken, so that no two runs wait for each other. Returns whether it
+    /// was given.
+    async fn may_publish(&self) -> Result<bool, EngineError> {
+        let (events, stage) = (self.events.clone(), self.stage);
+        let claimed = blocking(&self.shared, move |shared| {
+            publishing::claim_now(shared, |message| {
+                // The loop outlives its tasks; were it gone, there would be nobody to tell.
+                let _ = events.send((stage, Event::Log { level: Level::Warning, message }));
+            })
+        });
+        tokio::select! {
+            claimed = claimed => claimed.map(|()| true),
+            () = asked(self.control.clone(), |control| control.cancel != Cancel::No) => Ok(false),
+        }
     }
 
     /// The stage's secrets, or why there are none; `None` when the run is stopped meanwhile. Whoever hands one out through a FIFO may
@@ -153,11 +193,8 @@ impl Execution {
         }
     }
 
-    async fn run_prepared(&self, prepared: Prepared) -> Result<Ending, EngineError> {
-        for (from, to) in &prepared.displaced {
-            let (from, to) = (from.display(), to.display());
-            self.warn(format!("{from} held a file that `pipe` did not write; it was moved to {to}"));
-        }
+    async fn run_prepared(&self, prepared: Prepared, inputs: &Arc<Vec<PlacedInput>>) -> Result<Ending, EngineError> {
+        prepared.displaced.iter().for_each(|moved| self.warn(moved.clone()));
         let stage = &self.shared.plan.graph[self.stage];
         let secrets = match self.secrets().await? {
             Some(Ok(secrets)) => secrets,
@@ -189,7 +226,18 @@ impl Execution {
         let (outcome, metrics) = tokio::join!(running, self.relay(receiver));
         let outcome = outcome
             .map_err(|error| EngineError { kind: EngineErrorKind::Backend { stage: stage.name.to_string(), error } })?;
+        // Now, whatever came of it: a stage that fails may have written into the inputs of those beside it.
+        let inputs = Arc::clone(inputs);
+        let spoiled = match inputs.is_empty() {
+            true => Vec::new(),
+            false => {
+                let look = blocking(&self.shared, move |shared| spoiled::spoiled(shared, &inputs));
+                let Some(spoiled) = self.unless_abandoned(look).await? else { return Ok(Ending::Abandoned) };
+                spoiled
+            }
+        };
         match outcome {
+            Outcome::Finished(_) | Outcome::Failed(_) if !spoiled.is_empty() => Ok(Ending::Spoiled(spoiled)),
             Outcome::Finished(usage) => self.keep(prepared.outputs, metrics, usage).await,
             Outcome::Failed(failure) => {
                 let log = Execution::log_path(&self.shared, self.stage);
@@ -201,7 +249,12 @@ impl Execution {
                 let report = FailureReport { class: failure.class, message: told.unwrap_or(failure.message), help };
                 Ok(Ending::failed(report, failure.usage))
             }
-            Outcome::Interrupted(_) => Ok(Ending::Interrupted),
+            Outcome::Interrupted(_) => {
+                for input in &spoiled {
+                    self.warn(input.describe(stage, &self.resolved).0);
+                }
+                Ok(Ending::Interrupted)
+            }
         }
     }
 
@@ -256,6 +309,9 @@ impl Execution {
                     Err(error) => return unfit(&shared.store, output, path, error),
                 };
                 outputs.insert(output.port.as_str().to_owned(), artifact);
+            }
+            for output in &planned.outputs {
+                publishing::finished(shared, &output.destination).map_err(EngineError::store)?;
             }
             failpoint::reach(Failpoint::AfterBlobs);
             let unmoved = resolve::still_there(&shared.plan, stage, &resolved, &shared.store)?;

@@ -7,13 +7,13 @@ use contract::Digest;
 
 use super::fault::{Fault, is_of_stage};
 use super::interrupt::Interrupt;
+use super::publishing;
 use super::resolve::{self, Known, Resolved, Sources};
 use super::tally::Tally;
 use super::wanted::{Wanted, wanted};
-use super::{EngineError, Observer, RunEvent, Shared, StageOutcome, bounds, traces};
-use crate::failpoint::{self, Failpoint};
+use super::{EngineError, Observer, RunEvent, Shared, StageOutcome, traces};
 use crate::plan::{Plan, PlannedStage, StageId};
-use crate::store::{Artifact, Lookup, MissReason, Published, Record, Store};
+use crate::store::{Artifact, Lookup, MissReason, Record, Store};
 
 /// Settles every stage whose record is valid, in topological order; a stage behind a miss stays open, and so does everything that
 /// an interrupt finds still to be looked up.
@@ -154,37 +154,8 @@ pub(super) fn restore(
     record: &Record,
     observer: &mut dyn Observer,
 ) -> Result<StageOutcome, Fault> {
-    let placed = publish(shared, stage, record, observer)?;
+    let placed = publishing::publish(shared, stage, record, observer)?;
     Ok(if placed == 0 { StageOutcome::Hit } else { StageOutcome::Restored })
-}
-
-/// Publishes every output of `record`, which is now what the stage came to last; returns how many were not in place already.
-pub(super) fn publish(
-    shared: &Shared,
-    stage: StageId,
-    record: &Record,
-    observer: &mut dyn Observer,
-) -> Result<usize, Fault> {
-    let planned = &shared.plan.graph[stage];
-    shared.store.set_last(shared.plan.pipeline.as_str(), planned.name.as_str(), &record.key);
-    let displaced = shared.store.displaced_dir(&shared.options.run);
-    let mut placed = 0;
-    for output in &planned.outputs {
-        let Some(artifact) = record.outputs.get(output.port.as_str()) else { continue };
-        let destination = shared.plan.root.join(&output.destination);
-        failpoint::reach(Failpoint::DuringPublish);
-        let may = || bounds::writing(&shared.plan, &shared.store, output);
-        let published = shared.store.publish_if(artifact, &destination, &displaced, &may);
-        match published.map_err(|error| Fault::of_publishing(&shared.store, planned, output, error))? {
-            Published::Unchanged => {}
-            Published::Placed | Published::Replaced => placed += 1,
-            Published::Displaced { to } => {
-                placed += 1;
-                observer.on(&RunEvent::Displaced { stage: planned.name.clone(), from: output.destination.clone(), to });
-            }
-        }
-    }
-    Ok(placed)
 }
 
 pub(super) fn ended(stage: &PlannedStage, outcome: StageOutcome, seconds: f64, message: Option<String>) -> RunEvent {

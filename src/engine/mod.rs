@@ -15,12 +15,14 @@
 //! - [`bounds`]: where links may not lead. [`fault`]: whether what goes wrong fails the stage or ends the run. [`execute`]: one stage
 //!   from private directory to record. `script`: the text of a command as a file. [`outcome`], [`event`]: what is reported.
 //!   [`survey`]: what would fail a stage, for `check`.
+//! - [`publishing`]: when outputs are put into the workspace. [`earlier`]: what lies there and is not of this run.
 //! - [`history`]: earlier runs. [`intact`]: whether what they left is what they wrote. [`traces`]: what they tell about artifacts.
 //!   [`forecast`]: what a run would do, without doing it;
 //!   behind `plan` and `why`. [`workbench`]: a stage's private directory, for a person.
 
 mod attempts;
 mod bounds;
+mod earlier;
 pub mod error;
 pub mod event;
 mod execute;
@@ -34,12 +36,14 @@ mod interrupt;
 pub mod learned;
 pub mod options;
 pub mod outcome;
+mod publishing;
 mod ready;
 pub(crate) mod resolve;
 mod run_loop;
 mod script;
 mod secrets;
 mod semaphores;
+mod spoiled;
 pub mod survey;
 mod tally;
 pub mod traces;
@@ -55,11 +59,15 @@ use std::time::Instant;
 pub use error::EngineError;
 pub use event::{GovernorDecision, Observer, RunEvent};
 pub use interrupt::Interrupt;
-pub use options::{FailedWork, OnFailure, Options};
-pub use outcome::{FailedAttempt, FailureReport, OutputReport, RunOutcome, RunReport, StageOutcome, StageReport};
+pub use options::{Earlier, Extent, FailedWork, OnFailure, Options, Publishing};
+pub use outcome::{
+    EarlierOutput, EarlierState, FailedAttempt, FailureReport, OutputReport, RunOutcome, RunReport, StageOutcome,
+    StageReport,
+};
 
 use crate::plan::{Plan, StageId};
 use crate::store::Store;
+use publishing::{Closing, Publisher};
 use tally::{End, Tally};
 
 /// A run that is over.
@@ -81,7 +89,7 @@ pub fn run(
     interrupt: &mut Interrupt,
 ) -> Finished {
     let started = Instant::now();
-    let shared = Arc::new(Shared { plan, store: Arc::clone(store), options });
+    let shared = Arc::new(Shared::new(plan, store, options));
     observer.on(&RunEvent::RunStarted {
         run: shared.options.run.clone(),
         pipeline: shared.plan.pipeline.clone(),
@@ -94,14 +102,25 @@ pub fn run(
         Ok(_) => bring_up_to_date(&shared, &mut tally, observer, interrupt),
         Err(_) => Ok(End::Completed),
     };
+    let end = end.and_then(|end| publish_rest(&shared, &mut tally, end, observer, interrupt));
     let end = match end {
         // Whatever broke off was told to.
         Err(_) if interrupt.killed() => End::Completed,
         end => end.unwrap_or_else(End::Broken),
     };
+    let earlier = match &hold {
+        Ok(_) if !interrupt.killed() => earlier::settle(&shared, tally.stages()),
+        _ => Ok(Vec::new()),
+    };
+    let (earlier, end) = match (earlier, end) {
+        (Ok(earlier), end) => (earlier, end),
+        (Err(error), End::Completed) if !interrupt.killed() => (Vec::new(), End::Broken(error)),
+        (Err(_), end) => (Vec::new(), end),
+    };
+    shared.publisher.give_back();
     // What was learned is of use also when something broke; the first error is the one to tell.
     let end = match (shared.store.save_memo().map_err(EngineError::store), end) {
-        (Err(error), End::Completed | End::FailedFast(_)) => End::Broken(error),
+        (Err(error), End::Completed | End::FailedFast(_) | End::Unpublished) => End::Broken(error),
         (_, end) => end,
     };
     let end = match hold {
@@ -111,11 +130,11 @@ pub fn run(
         }
         Err(error) => End::Broken(error),
     };
-    let report = tally.into_report(&shared, &end, interrupt.signal(), started.elapsed().as_secs_f64());
+    let report = tally.into_report(&shared, &end, earlier, interrupt.signal(), started.elapsed().as_secs_f64());
     observer.on(&RunEvent::RunEnded { outcome: report.outcome, seconds: report.seconds });
     let broken = match end {
         End::Broken(error) => Some(error),
-        End::Completed | End::FailedFast(_) => None,
+        End::Completed | End::FailedFast(_) | End::Unpublished => None,
     };
     Finished { report, broken }
 }
@@ -133,14 +152,43 @@ fn bring_up_to_date(
     run_loop::run(shared, known, tally, observer, interrupt)
 }
 
+/// Publishes what waited for another run to end. Whoever stopped this run does not wait for that.
+fn publish_rest(
+    shared: &Shared,
+    tally: &mut Tally,
+    end: End,
+    observer: &mut dyn Observer,
+    interrupt: &Interrupt,
+) -> Result<End, EngineError> {
+    let stopped = matches!(end, End::Completed) && tally.is_interrupted();
+    let closing = if stopped { Closing::Published } else { publishing::close(shared, observer, interrupt)? };
+    // What was made is kept: once there is room for the outputs it is a hit.
+    for (stage, failure) in shared.publisher.failures() {
+        let planned = &shared.plan.graph[stage];
+        observer.on(&hits::ended(planned, StageOutcome::Failed, 0.0, Some(failure.message.clone())));
+        tally.unpublished(stage, failure);
+    }
+    Ok(match closing {
+        Closing::Published => end,
+        Closing::Interrupted => End::Unpublished,
+    })
+}
+
 /// What every part of a run reads and none changes.
 pub(crate) struct Shared {
     pub plan: Plan,
     pub store: Arc<Store>,
     pub options: Options,
+    /// The right to publish in the workspace.
+    publisher: Publisher,
 }
 
 impl Shared {
+    fn new(plan: Plan, store: &Arc<Store>, options: Options) -> Shared {
+        let publisher = Publisher::new(&plan, store);
+        Shared { plan, store: Arc::clone(store), options, publisher }
+    }
+
     /// Whether the stage is executed although it may have a record.
     fn refreshes(&self, stage: StageId) -> bool {
         // Nearly always empty, and then nothing is hashed.

@@ -22,6 +22,42 @@ pub struct Options {
     pub failed_work: FailedWork,
     /// Stages that are executed although they have a record.
     pub refresh: BTreeSet<StageName>,
+    /// Whether outputs are put into the workspace.
+    pub publishing: Publishing,
+    /// How much of the pipeline the plan is.
+    pub extent: Extent,
+    /// What becomes of published outputs that are not of this run.
+    pub earlier: Earlier,
+}
+
+/// Whether outputs are put into the workspace.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Publishing {
+    /// Each when its stage is done.
+    #[default]
+    Yes,
+    /// None; all that is made stays in the store.
+    No,
+}
+
+/// How much of a pipeline a plan is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Extent {
+    /// All of it.
+    #[default]
+    Whole,
+    /// Some stages, with what they need.
+    Part,
+}
+
+/// What becomes of published outputs that are not of this run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Earlier {
+    /// They stay and are named.
+    #[default]
+    Keep,
+    /// Those that nobody touched are removed.
+    Prune,
 }
 
 /// What a failed stage means for the others.

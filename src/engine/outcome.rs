@@ -149,9 +149,41 @@ pub struct RunReport {
     /// By name, in declaration order.
     #[schemars(with = "BTreeMap<String, StageReport>")]
     pub stages: IndexMap<StageName, StageReport>,
+    /// Published outputs in the workspace that are not of this run: their stages failed, were skipped or blocked, or are no longer in
+    /// the pipeline.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<EarlierOutput>,
     /// In the report of a run that is kept: a checksum over its id and the rest of the report.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub check: Option<String>,
+}
+
+/// A published output of an earlier action.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EarlierOutput {
+    /// Where it lies in the workspace, relative to the project root.
+    pub path: PathBuf,
+    /// The stage that gave it.
+    #[schemars(with = "String")]
+    pub stage: StageName,
+    /// The digest under which the store knows what was published there.
+    #[schemars(with = "String")]
+    pub digest: Digest,
+    /// What became of it.
+    pub state: EarlierState,
+}
+
+/// What became of an earlier output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EarlierState {
+    /// It lies there as it was published.
+    Untouched,
+    /// It was changed since, so it stays.
+    Changed,
+    /// This run removed it; the store still has it.
+    Removed,
 }
 
 impl RunReport {

@@ -96,7 +96,9 @@ impl<'a, N> ReadyQueue<'a, N> {
         let mut pending = vec![stage];
         while let Some(dead) = pending.pop() {
             for next in self.graph.neighbors(dead) {
-                if self.standing[next.index()] != Standing::Dead {
+                // Done, or on its way with what it needs, is what was so before `stage` had to be done again.
+                if matches!(self.standing[next.index()], Standing::Waiting(_) | Standing::Ready) {
+                    self.queue.remove(&self.rank(next));
                     self.standing[next.index()] = Standing::Dead;
                     blocked.push(next);
                     pending.push(next);
@@ -105,6 +107,42 @@ impl<'a, N> ReadyQueue<'a, N> {
         }
         blocked.sort_unstable();
         blocked
+    }
+
+    /// Puts a stage that is done or was started back among those to be done. Returns whether it will be ready once more: not where
+    /// something that it needs failed.
+    pub fn reopen(&mut self, stage: StageId) -> bool {
+        match self.standing[stage.index()] {
+            Standing::Waiting(_) | Standing::Ready => return true,
+            Standing::Dead => return false,
+            Standing::Started => {}
+            Standing::Done => {
+                for next in self.graph.neighbors(stage).collect::<Vec<_>>() {
+                    self.wait_for_one_more(next);
+                }
+            }
+        }
+        let producers = || self.graph.neighbors_directed(stage, Direction::Incoming);
+        let dead = producers().any(|producer| self.standing[producer.index()] == Standing::Dead);
+        let open = producers().filter(|producer| self.standing[producer.index()] != Standing::Done).count();
+        self.standing[stage.index()] = Standing::Waiting(open);
+        self.queue_if_ready(stage);
+        !dead
+    }
+
+    fn wait_for_one_more(&mut self, stage: StageId) {
+        let producers = match self.standing[stage.index()] {
+            Standing::Waiting(producers) => producers,
+            Standing::Ready => 0,
+            Standing::Started | Standing::Done | Standing::Dead => return,
+        };
+        self.queue.remove(&self.rank(stage));
+        self.standing[stage.index()] = Standing::Waiting(producers + 1);
+    }
+
+    /// Whether `stage` gave its outputs.
+    pub fn is_done(&self, stage: StageId) -> bool {
+        self.standing[stage.index()] == Standing::Done
     }
 
     /// How many stages are ready.

@@ -48,10 +48,13 @@ impl Known {
         self.0[stage.index()].is_some()
     }
 
-    /// Notes what a stage gave.
-    pub fn insert(&mut self, stage: StageId, record: &Record) {
+    /// Notes what a stage gave. Returns whether it had given something else before.
+    pub fn insert(&mut self, stage: StageId, record: &Record) -> bool {
         let outputs = record.outputs.iter().map(|(port, artifact)| (PortName::new(port.as_str()), artifact.clone()));
-        self.0[stage.index()] = Some(Gift::Outputs { outputs: outputs.collect(), metrics: record.metrics.clone() });
+        let outputs: BTreeMap<_, _> = outputs.collect();
+        let other = matches!(&self.0[stage.index()], Some(Gift::Outputs { outputs: former, .. }) if *former != outputs);
+        self.0[stage.index()] = Some(Gift::Outputs { outputs, metrics: record.metrics.clone() });
+        other
     }
 
     /// Notes that a stage was skipped.

@@ -8,12 +8,13 @@
 //!   clock ──> probe ──> governor ────────┘    └──> admit: resolve, look up, start an execution
 //! ```
 //!
-//! [`admit`]: who starts now. [`endings`]: what follows an execution. [`stopping`]: how a run ends early. [`pressure`]: what the
-//! governor decides and the loop carries out.
+//! [`admit`]: who starts now. [`endings`]: what follows an execution, [`spoiling`]: what follows when its inputs were damaged.
+//! [`stopping`]: how a run ends early. [`pressure`]: what the governor decides and the loop carries out.
 
 mod admit;
 mod endings;
 mod pressure;
+mod spoiling;
 mod stopping;
 
 use std::collections::{BTreeMap, HashMap};
@@ -40,6 +41,7 @@ use super::{EngineError, Observer, RunEvent, Shared};
 use crate::backend::{Backend, Cancel, Confinement, Control, Guardian, Local};
 use crate::governor::{self, Governor, Probe, Reason};
 use crate::plan::{PlannedStage, StageId};
+use spoiling::Spoilings;
 use stopping::StopCause;
 
 /// Executes what `known` does not cover.
@@ -80,6 +82,7 @@ struct RunLoop<'a> {
     semaphores: Semaphores<'a>,
     gpus: Gpus,
     attempts: Attempts,
+    spoilings: Spoilings,
     /// Between two attempts.
     backing_off: HashMap<StageId, Arc<Resolved>>,
     executions: JoinSet<Ended>,
@@ -165,6 +168,7 @@ impl<'a> RunLoop<'a> {
             semaphores: Semaphores::new(&plan.groups),
             gpus,
             attempts: Attempts::default(),
+            spoilings: Spoilings::default(),
             backing_off: HashMap::new(),
             executions: JoinSet::new(),
             running: HashMap::new(),

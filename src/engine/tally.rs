@@ -6,7 +6,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use indexmap::IndexMap;
 
-use super::outcome::{FailedAttempt, FailureReport, OutputReport, RunOutcome, RunReport, StageOutcome, StageReport};
+use super::outcome::{
+    EarlierOutput, FailedAttempt, FailureReport, OutputReport, RunOutcome, RunReport, StageOutcome, StageReport,
+};
 use super::resolve::Resolved;
 use super::{EngineError, Shared};
 use crate::plan::{Plan, StageId};
@@ -81,6 +83,14 @@ impl Tally {
         self.executed_peak = self.executed_peak.max(usage.peak_memory);
     }
 
+    /// The stage gave its outputs, and they cannot be brought to their places.
+    pub fn unpublished(&mut self, stage: StageId, failure: FailureReport) {
+        let report = &mut self.stages[stage.index()];
+        report.outcome = StageOutcome::Failed;
+        report.failure = Some(failure);
+        report.outputs.clear();
+    }
+
     /// An execution of the stage failed and will be followed by another one.
     pub fn retried(&mut self, stage: StageId, failed: FailedAttempt) {
         self.stages[stage.index()].retried.push(failed);
@@ -98,8 +108,26 @@ impl Tally {
         report.cause = Some(cause);
     }
 
-    /// The whole report. `end` is how the run came to its end, `signal` what asked it to stop.
-    pub fn into_report(mut self, shared: &Shared, end: &End, signal: Option<String>, seconds: f64) -> RunReport {
+    /// What came of each stage so far, by its position in the plan.
+    pub fn stages(&self) -> &[StageReport] {
+        &self.stages
+    }
+
+    /// Whether the run was stopped before it was done.
+    pub fn is_interrupted(&self) -> bool {
+        self.stages.iter().any(|stage| stage.outcome == StageOutcome::Interrupted)
+    }
+
+    /// The whole report. `end` is how the run came to its end, `earlier` what lies in the workspace and is not of it, `signal` what
+    /// asked it to stop.
+    pub fn into_report(
+        mut self,
+        shared: &Shared,
+        end: &End,
+        earlier: Vec<EarlierOutput>,
+        signal: Option<String>,
+        seconds: f64,
+    ) -> RunReport {
         let plan = &shared.plan;
         if let End::FailedFast(first) = end {
             let cause = format!(
@@ -118,13 +146,14 @@ impl Tally {
             outcome: self.outcome(end),
             error: match end {
                 End::Broken(error) => Some(error.to_string()),
-                End::Completed | End::FailedFast(_) => None,
+                End::Completed | End::FailedFast(_) | End::Unpublished => None,
             },
             signal,
             started_at: self.started_at,
             seconds,
             peak_memory: self.executed_peak,
             stages: named.zip(self.stages).collect::<IndexMap<_, _>>(),
+            earlier,
             check: None,
         }
     }
@@ -134,6 +163,7 @@ impl Tally {
         match end {
             End::Broken(_) => RunOutcome::Broken,
             End::FailedFast(_) => RunOutcome::Failed,
+            End::Unpublished => RunOutcome::Interrupted,
             End::Completed if any(StageOutcome::Interrupted) => RunOutcome::Interrupted,
             End::Completed if any(StageOutcome::Failed) => RunOutcome::Failed,
             End::Completed => RunOutcome::Succeeded,
@@ -148,6 +178,8 @@ pub(crate) enum End {
     Completed,
     /// This stage failed, and the run was to stop then.
     FailedFast(StageId),
+    /// The user did not wait until another run had published.
+    Unpublished,
     /// It could not go on.
     Broken(EngineError),
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use contract::Job;
 
+use super::fault::Fault;
 use super::resolve::{self, Known, Resolved, Sources, Unresolved};
 use super::secrets::Secret;
 use super::workspace::{self, Prepared};
@@ -15,7 +16,7 @@ use super::{EngineError, FailureReport, Options, Shared, fault, hits, script, se
 use crate::backend::{Program, Trace, keep_from_debuggers, sealed};
 use crate::plan::{Plan, Sandbox, StageId, Work};
 use crate::spec::SecretForm;
-use crate::store::{Lookup, Store, remove_tree};
+use crate::store::{Lookup, Placement, Store, remove_tree};
 
 /// A stage's directory with everything in place. It is removed with this value.
 pub struct Workbench {
@@ -62,8 +63,9 @@ impl Workbench {
             Err(failure) => return Ok(Err((plan, NotReady::Refused(failure)))),
         };
         let trace = Trace { run: options.run.clone(), stage: plan.graph[stage].name.to_string() };
-        let shared = Shared { plan, store: Arc::clone(store), options };
-        let prepared = match fault::split(workspace::prepare(&shared, stage, &resolved))? {
+        let shared = Shared::new(plan, store, options);
+        let prepared = workspace::prepare(&shared, stage, &resolved, Placement::Cheapest);
+        let prepared = match fault::split(prepared.map_err(Fault::from))? {
             Ok(prepared) => prepared,
             Err(failure) => return Ok(Err((shared.plan, NotReady::Refused(failure)))),
         };

@@ -15,13 +15,14 @@ use contract::{Card, Job, JobInput, Limits};
 
 use super::fault::Fault;
 use super::resolve::Resolved;
-use super::{EngineError, Shared, bounds, script};
+use super::spoiled::{self, PlacedInput, Source, Unprepared};
+use super::{EngineError, Shared, bounds, publishing, script};
 use crate::backend::{Private, Program, Protocol, Sight};
 use crate::governor;
 use crate::plan::command::{as_word, list_word};
 use crate::plan::interpolate::shell_word;
-use crate::plan::{Command, PlannedStage, Sandbox, Script, StageId, Tool, Work};
-use crate::store::{StoreError, StoreErrorKind};
+use crate::plan::{Command, InputSource, PlannedStage, Sandbox, Script, StageId, Tool, Work};
+use crate::store::{Artifact, Placement, StoreError, StoreErrorKind};
 
 /// A prepared directory and the program to start in it.
 pub(super) struct Prepared {
@@ -31,18 +32,27 @@ pub(super) struct Prepared {
     pub sight: Sight,
     /// Where each output must lie afterwards, in the stage's order.
     pub outputs: Vec<PathBuf>,
-    /// Files of the user's that were in the way of a command which writes in the workspace: from where, and where they lie now.
-    pub displaced: Vec<(PathBuf, PathBuf)>,
+    /// What it reads.
+    pub inputs: Vec<PlacedInput>,
+    /// What to say of files that were in the way of a command which writes in the workspace.
+    pub displaced: Vec<String>,
 }
 
 /// Makes the directory anew, places the inputs and writes the job.
-pub(super) fn prepare(shared: &Shared, stage: StageId, resolved: &Resolved) -> Result<Prepared, Fault> {
+pub(super) fn prepare(
+    shared: &Shared,
+    stage: StageId,
+    resolved: &Resolved,
+    placement: Placement,
+) -> Result<Prepared, Unprepared> {
     let planned = &shared.plan.graph[stage];
     let name = planned.name.as_str();
     let directory = shared.store.work_dir(name).map_err(EngineError::store)?;
     match &planned.work {
-        Work::Card { card, params, .. } => prepare_card(shared, planned, card, params, resolved, directory),
-        Work::Command(command) => prepare_command(shared, planned, command, resolved, directory),
+        Work::Card { card, params, .. } => {
+            prepare_card(shared, planned, card, params, (resolved, placement), directory)
+        }
+        Work::Command(command) => prepare_command(shared, planned, command, (resolved, placement), directory),
     }
 }
 
@@ -51,16 +61,20 @@ fn prepare_card(
     stage: &PlannedStage,
     card: &Card,
     params: &serde_json::Value,
-    resolved: &Resolved,
+    (resolved, placement): (&Resolved, Placement),
     directory: PathBuf,
-) -> Result<Prepared, Fault> {
+) -> Result<Prepared, Unprepared> {
     let failed = |error| Fault::of_preparation(&shared.store, stage, &directory, error);
+    let place = |source, artifact: &Artifact, path: &Path| {
+        spoiled::place(shared, source, artifact, path, placement)
+            .map_err(|error| spoiled::unplaced(source, error, failed))
+    };
     let (inputs_dir, outputs_dir, scratch) = (directory.join("in"), directory.join("out"), directory.join("scratch"));
     for new in [&inputs_dir, &outputs_dir, &scratch] {
         create(new).map_err(failed)?;
     }
-    let mut inputs = BTreeMap::new();
-    for (planned, artifact) in stage.inputs.iter().zip(&resolved.inputs) {
+    let (mut inputs, mut placed) = (BTreeMap::new(), Vec::new());
+    for (at, (planned, artifact)) in stage.inputs.iter().zip(&resolved.inputs).enumerate() {
         let port = planned.port.as_str();
         let of_port: &mut Vec<JobInput> = inputs.entry(port.to_owned()).or_default();
         // Labels hold what file names should not, so several of one port are numbered.
@@ -68,7 +82,7 @@ fn prepare_card(
             Some(_) => inputs_dir.join(port).join(of_port.len().to_string()),
             None => inputs_dir.join(port),
         };
-        shared.store.materialize(artifact, &path).map_err(failed)?;
+        placed.push(place(Source::Input(at), artifact, &path)?);
         let label = planned.label.clone();
         of_port.push(JobInput { label, path, artifact: planned.artifact, digest: artifact.digest });
     }
@@ -92,28 +106,29 @@ fn prepare_card(
         contract::Worker::Program(worker) => vec![worker_path(worker).into_os_string()],
         contract::Worker::Command(worker) => {
             let home = directory.join("worker");
-            for (name, artifact) in &resolved.worker_files {
-                shared.store.materialize(artifact, &home.join(name)).map_err(failed)?;
+            for (at, (name, artifact)) in resolved.worker_files.iter().enumerate() {
+                placed.push(place(Source::WorkerFile(at), artifact, &home.join(name))?);
             }
-            let placed = |word: &String| {
+            let in_place = |word: &String| {
                 let is_file = worker.files.iter().any(|file| file.as_os_str() == word.as_str());
                 if is_file { home.join(word).into_os_string() } else { word.into() }
             };
-            worker.argv.iter().map(placed).collect()
+            worker.argv.iter().map(in_place).collect()
         }
     };
     argv.extend(["run".into(), job_file.into_os_string()]);
     let program = Program { argv, cwd: directory.clone(), environment: base_environment(&scratch) };
-    Ok(Prepared { directory, program, protocol: Protocol::Worker, sight: Sight::Open, outputs, displaced: Vec::new() })
+    let (protocol, sight, displaced) = (Protocol::Worker, Sight::Open, Vec::new());
+    Ok(Prepared { directory, program, protocol, sight, outputs, inputs: placed, displaced })
 }
 
 fn prepare_command(
     shared: &Shared,
     stage: &PlannedStage,
     command: &Command,
-    resolved: &Resolved,
+    (resolved, placement): (&Resolved, Placement),
     directory: PathBuf,
-) -> Result<Prepared, Fault> {
+) -> Result<Prepared, Unprepared> {
     let failed = |error| Fault::of_preparation(&shared.store, stage, &directory, error);
     let temporary = directory.join("tmp");
     create(&temporary).map_err(failed)?;
@@ -122,22 +137,30 @@ fn prepare_command(
         Sandbox::Workspace => shared.plan.root.clone(),
     };
     let outputs: Vec<_> = stage.outputs.iter().map(|output| root.join(&output.destination)).collect();
-    let mut displaced = Vec::new();
+    let (mut displaced, mut inputs) = (Vec::new(), Vec::new());
+    let artifacts = stage.inputs.iter().zip(&resolved.inputs).enumerate();
     match command.sandbox {
         Sandbox::Private => {
             create(&root).map_err(failed)?;
-            for (planned, artifact) in stage.inputs.iter().zip(&resolved.inputs) {
-                shared.store.materialize(artifact, &root.join(&planned.mount)).map_err(failed)?;
+            for (at, (planned, artifact)) in artifacts {
+                let (source, path) = (Source::Input(at), root.join(&planned.mount));
+                let placed = spoiled::place(shared, source, artifact, &path, placement);
+                inputs.push(placed.map_err(|error| spoiled::unplaced(source, error, failed))?);
             }
             link_tools(&command.tools, &shared.plan.root, &root)?;
         }
         // Its inputs lie where they are. What we published where it will write is a link to the store's own object.
         Sandbox::Workspace => {
-            let aside = shared.store.displaced_dir(&shared.options.run);
-            for (output, path) in stage.outputs.iter().zip(&outputs) {
+            for (at, (planned, artifact)) in artifacts {
+                if let InputSource::Stage { stage, port } = &planned.source {
+                    let source = Source::Input(at);
+                    let watched = spoiled::watch(shared, source, artifact, (*stage, port));
+                    inputs.push(watched.map_err(|error| spoiled::unplaced(source, error, failed))?);
+                }
+            }
+            for output in &stage.outputs {
                 bounds::writing(&shared.plan, &shared.store, output).map_err(failed)?;
-                let moved = shared.store.vacate(path, &aside).map_err(failed)?;
-                displaced.extend(moved.map(|to| (output.destination.clone(), to)));
+                displaced.extend(publishing::begin(shared, &output.destination).map_err(failed)?);
             }
         }
     }
@@ -169,7 +192,7 @@ fn prepare_command(
         }
         Sandbox::Workspace => Sight::Open,
     };
-    Ok(Prepared { directory, program, protocol: Protocol::Plain, sight, outputs, displaced })
+    Ok(Prepared { directory, program, protocol: Protocol::Plain, sight, outputs, inputs, displaced })
 }
 
 /// The script, after the files that it reads the paths of its ports from were written.

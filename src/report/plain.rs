@@ -75,6 +75,7 @@ fn is_trouble(event: &RunEvent) -> bool {
         | RunEvent::Quarantined { .. }
         | RunEvent::StageRetried { .. }
         | RunEvent::NotReproducible { .. }
+        | RunEvent::PublishingWaits { .. }
         | RunEvent::Stopping { .. } => true,
         _ => false,
     }
@@ -114,6 +115,7 @@ pub(super) fn line(color: Color, event: &RunEvent, counter: &str) -> Option<Stri
             outputs.join(", ")
         ),
         RunEvent::Governor { message, holds: true, .. } => format!("{:>11}  {message}", "governor"),
+        RunEvent::PublishingWaits { message } => format!("{:>11}  {message}", "wait"),
         RunEvent::Stopping { message } => format!("{:>11}  {message}", "stop"),
         RunEvent::RunStarted { .. }
         | RunEvent::RunEnded { .. }

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::style::Color;
 use super::tail;
 use super::units;
-use crate::engine::{RunOutcome, RunReport, StageOutcome};
+use crate::engine::{EarlierOutput, EarlierState, Publishing, RunOutcome, RunReport, StageOutcome};
 
 /// What the closing text says besides what is in the report.
 pub struct Closing<'a> {
@@ -16,7 +16,12 @@ pub struct Closing<'a> {
     pub displaced: usize,
     /// Where they lie now.
     pub aside: &'a Path,
+    /// Whether the workspace got anything.
+    pub publishing: Publishing,
 }
+
+/// Up to so many outputs of earlier runs are named.
+const NAMED: usize = 10;
 
 /// The closing text of a run.
 pub fn render(report: &RunReport, closing: &Closing, color: Color) -> String {
@@ -37,7 +42,47 @@ pub fn render(report: &RunReport, closing: &Closing, color: Color) -> String {
             text.push_str(&tail::render(log, name.as_str(), color));
         }
     }
-    if text.is_empty() { closing_line(report, closing) } else { format!("{text}\n{}", closing_line(report, closing)) }
+    if !text.is_empty() {
+        text.push('\n');
+    }
+    text.push_str(&earlier(report, color));
+    text.push_str(&closing_line(report, closing));
+    text
+}
+
+/// What lies in the workspace and is not of this run.
+fn earlier(report: &RunReport, color: Color) -> String {
+    let mut text = String::new();
+    for output in report.earlier.iter().take(NAMED) {
+        let word = if output.state == EarlierState::Removed { "removed" } else { "earlier" };
+        let path = output.path.display();
+        let _ = writeln!(text, "{}  {path}: {}", color.dim(&format!("{word:>11}")), about(report, output));
+    }
+    if report.earlier.len() > NAMED {
+        let _ = writeln!(text, "{:>11}  {} more; --json names them all", "", report.earlier.len() - NAMED);
+    }
+    if report.earlier.iter().any(|output| output.state == EarlierState::Untouched) {
+        let _ = writeln!(text, "{:>11}  `pipe run --prune` removes what nobody changed; the store keeps it", "");
+    }
+    text
+}
+
+fn about(report: &RunReport, output: &EarlierOutput) -> String {
+    let stage = &output.stage;
+    let why = match report.stages.get(stage).map(|stage| stage.outcome) {
+        None => format!("`{stage}` is no longer in the pipeline"),
+        Some(StageOutcome::Failed) => format!("of an earlier run; `{stage}` failed"),
+        Some(StageOutcome::Blocked) => format!("of an earlier run; `{stage}` is blocked"),
+        Some(StageOutcome::Skipped) => format!("of an earlier run; `{stage}` was skipped"),
+        Some(StageOutcome::Interrupted) => format!("of an earlier run; `{stage}` is not finished"),
+        Some(StageOutcome::Ran | StageOutcome::Hit | StageOutcome::Restored) => {
+            format!("of an earlier run; `{stage}` gives it no more")
+        }
+    };
+    match output.state {
+        EarlierState::Changed => format!("{why}; it was changed since, so it stays"),
+        EarlierState::Untouched | EarlierState::Removed => why,
+    }
 }
 
 fn closing_line(report: &RunReport, closing: &Closing) -> String {
@@ -66,8 +111,12 @@ fn closing_line(report: &RunReport, closing: &Closing) -> String {
         let _ = write!(line, ", peak memory of a stage {}", units::bytes(report.peak_memory));
     }
     match report.outcome {
+        RunOutcome::Succeeded if closing.publishing == Publishing::No => line.push_str("; outputs in the store only"),
         RunOutcome::Succeeded => {
             let _ = write!(line, "; outputs in out/{}/", report.pipeline);
+        }
+        RunOutcome::Interrupted if report.count(StageOutcome::Interrupted) == 0 => {
+            let _ = write!(line, "; nothing was published, the results are in the store: {}", closing.again);
         }
         RunOutcome::Failed | RunOutcome::Broken => {}
         RunOutcome::Interrupted => {

@@ -44,7 +44,8 @@ impl Teller {
         match event {
             RunEvent::RunStarted { stages, .. } => self.stages = *stages,
             RunEvent::StageEnded { outcome, .. } => {
-                self.ended += 1;
+                // A stage that is done again ends again.
+                self.ended = (self.ended + 1).min(self.stages);
                 let counted = COUNTED.iter().position(|(it, _)| it == outcome).filter(|_| !self.is_small());
                 if let Some(at) = counted {
                     self.counts[at] += 1;

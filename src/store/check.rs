@@ -84,15 +84,19 @@ impl Store {
         if !stamp.is_file() || stamp.size != *size {
             return Ok(false);
         }
-        let untouched =
-            self.trust == Trust::Seal && (seal::holds(stamp, digest) || self.memo().ours(stamp) == Some(*digest));
+        let sealed =
+            !self.touches.moved(stamp) && (seal::holds(stamp, digest) || self.memo().ours(stamp) == Some(*digest));
+        let untouched = sealed && self.trust == Trust::Seal;
         if untouched && stamp.mode & 0o7777 == seal::mode(*executable) {
             return Ok(true);
         }
         let path = path();
         let Opened::File((file, _)) = open::file(&path).at(&path)? else { return Ok(false) };
-        if !untouched && hash::in_place(&file, *size).at(&path)? != *digest {
-            return Ok(false);
+        if !untouched {
+            let found = if sealed { Some(hash::in_place(&file, *size).at(&path)?) } else { stable_digest(&path)? };
+            if found != Some(*digest) {
+                return Ok(false);
+            }
         }
         // In a store of another owner, or a read-only one, the seal cannot be renewed: then the file is read each time.
         if seal::apply(&file, stamp, digest, *executable).is_ok() {
@@ -101,9 +105,10 @@ impl Store {
         Ok(true)
     }
 
-    /// Remembers a sealed file where the filesystem did not keep the seal.
+    /// Remembers a sealed file: how this process left it, and its digest where the filesystem did not keep the seal.
     pub(super) fn note_seal(&self, file: &File, digest: &Digest) -> rustix::io::Result<()> {
         let sealed = Stamp::open(file)?;
+        self.touches.note(&sealed);
         if !seal::holds(&sealed, digest) {
             self.memo().learn_ours(&sealed, *digest);
         }
@@ -142,6 +147,23 @@ impl Store {
             Shape::Dir { .. } => self.layout.tree(&artifact.digest),
         }
     }
+}
+
+/// How often an object that moves while it is read is read again: our own links move it too.
+const ATTEMPTS: u32 = 5;
+
+/// The digest of an object that somebody may be writing to; `None` while it does not hold still.
+fn stable_digest(path: &Path) -> Result<Option<Digest>, StoreError> {
+    for attempt in 1..=ATTEMPTS {
+        let Opened::File((file, before)) = open::file(path).at(path)? else { return Ok(None) };
+        let digest = hash::in_place(&file, before.size).at(path)?;
+        let after = Stamp::open(&file).at(path)?;
+        // Where others make and remove links without a pause, only what a write moves counts in the end.
+        if after == before || (attempt == ATTEMPTS && before.same_content(&after)) {
+            return Ok(Some(digest));
+        }
+    }
+    Ok(None)
 }
 
 /// Moves the mtime of a damaged file to the present, and of a directory that of every file in it: that one is damaged says nothing

@@ -10,6 +10,7 @@ use super::error::{At, StoreErrorKind};
 use super::manifest::Manifest;
 use super::model::Artifact;
 use super::removal::remove_tree;
+use super::stamp::Stamp;
 use super::{Presence, Store, StoreError, aside};
 
 impl Store {
@@ -24,7 +25,11 @@ impl Store {
                 return Ok(content.into());
             }
             match aside::install(from, &path) {
-                Ok(()) => return Ok(content.into()),
+                Ok(()) => {
+                    // The rename moved the ctime of what was just hashed and sealed.
+                    Stamp::of(&path).at(&path)?.iter().for_each(|stamp| self.touches.note(stamp));
+                    return Ok(content.into());
+                }
                 // Somebody was faster; look at theirs.
                 Err(Errno::EXIST) => {}
                 Err(error) => return Err(StoreError::io(blamed(error, from, &path), error)),

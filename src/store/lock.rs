@@ -52,10 +52,15 @@ impl Store {
     }
 }
 
-/// Takes the lock at `path`, waiting for it.
+/// Takes the lock at `path`, which lies in a room of the store, waiting for it.
 pub(super) fn take(path: &Path) -> Result<File, StoreError> {
+    take_below(store_of(path), path)
+}
+
+/// Takes the lock at `path`, somewhere in the store at `root`, waiting for it.
+pub(super) fn take_below(root: &Path, path: &Path) -> Result<File, StoreError> {
     loop {
-        let file = open(path)?;
+        let file = open_below(root, path)?;
         file.lock().at(path)?;
         if is_current(&file, path)? {
             return Ok(file);
@@ -79,8 +84,17 @@ pub(super) fn try_take(path: &Path) -> Result<Option<File>, StoreError> {
 /// Opens the file of a lock, which lies in a room of the store, and makes it where it is not there. Whatever else lies there is moved
 /// aside: a directory cannot be locked so that others see it, and a pipe would make everybody wait.
 pub(super) fn open(path: &Path) -> Result<File, StoreError> {
+    open_below(store_of(path), path)
+}
+
+fn store_of(path: &Path) -> &Path {
     let room = path.parent().unwrap_or(path);
-    let root = room.parent().unwrap_or(room);
+    room.parent().unwrap_or(room)
+}
+
+/// As [`open`], for a file somewhere in the store at `root`.
+pub(super) fn open_below(root: &Path, path: &Path) -> Result<File, StoreError> {
+    let room = path.parent().unwrap_or(path);
     for _ in 0..ATTEMPTS {
         match open::lock_file(path).at(path)? {
             Opened::File((file, _)) => return Ok(file),

@@ -33,7 +33,7 @@ const TAG_TEXT: &str = "Signature: 8a477f597d28d172789f06886806bc55\n# This dire
 /// What may lie in a directory that becomes a store, besides files that begin with README.
 const HARMLESS: [&str; 3] = [".gitignore", TAG, "lost+found"];
 /// What lies in a store besides its rooms.
-const OTHERS: [&str; 4] = ["locks", "last", "pins", "memo"];
+const OTHERS: [&str; 5] = ["locks", "last", "pins", "memo", "publishing"];
 
 /// So many names say what a directory is.
 const NAMED: usize = 3;

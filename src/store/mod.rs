@@ -4,12 +4,14 @@
 //! - Into the store: [`ingest`] copies from the workspace, [`adopt`] takes from a private directory.
 //! - Out of it: [`materialize`] into a private directory, [`publish`] into the workspace, destroying nothing there, [`copy_out`]
 //!   to anywhere else, for keeps.
+//! - [`claims`]: who publishes where; [`ours`]: what lies there of ours.
 //! - Looked after by [`scrub`], which reads it all, [`collect`], which removes what nobody needs ([`pins`] say what somebody does),
 //!   and [`recover`], which takes back from the workspace what was lost. [`inventory`]: what there is. [`hold`]: who uses it.
 //! - [`marker`]: what makes a directory a store; no other is touched. [`removal`]: how what programs leave goes.
 //! - [`open`] and [`mend`]: what lies where something else belongs. [`kept`]: the checksums of small files.
 //! - [`survey`]: whether something could be taken in, without reading it.
-//! - [`seal`] and [`memo`]: why that needs no reading. [`lock`]: one execution an action. [`rooms`]: directories for a run.
+//! - [`seal`], [`memo`] and [`touches`]: why that needs no reading. [`placed`]: whether inputs stayed as they were. [`lock`]: one
+//!   execution an action. [`rooms`]: directories for a run.
 //!
 //! Everything is blocking and may be called from any thread. Objects are written before the record that names them, by one
 //! rename each: a crash leaves garbage under `tmp/`, never a half object under its name. `docs/store.md` is the long form.
@@ -17,6 +19,7 @@
 mod adopt;
 mod aside;
 mod check;
+mod claims;
 mod collect;
 mod copy_out;
 mod error;
@@ -39,8 +42,11 @@ mod memo_file;
 mod mend;
 mod model;
 mod open;
+mod ours;
 mod pins;
 mod place;
+mod placed;
+mod places;
 mod plans;
 mod publish;
 mod record;
@@ -53,6 +59,7 @@ mod seal;
 mod stamp;
 mod survey;
 mod swap;
+mod touches;
 mod tree;
 mod vacate;
 mod walk;
@@ -63,6 +70,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use check::Presence;
+pub use claims::{Busy, Claim, Claimant, Claims};
 pub use collect::{Collected, Doomed, Keep, Limits, Mode, UserRoom};
 pub use error::{StoreError, StoreErrorKind};
 pub use follow::LinksIn;
@@ -72,11 +80,14 @@ pub use inventory::{ROOMS, Room};
 pub use kept::{Chain, Kept, open_document, seal_document};
 pub use layout::is_run;
 pub use lock::ActionLock;
+pub use materialize::Placement;
 pub use measure::RoomSize;
 pub use mend::repairs;
 pub use model::{Artifact, RECORD_FORMAT, Record, Shape, Usage};
 pub use open::{open_file, read_kept};
 pub use pins::Pin;
+pub use placed::Placed;
+pub use places::{Places, PublishedPlace, Summary};
 pub use publish::Published;
 pub use record::{Durability, Lookup, MissReason};
 pub use removal::remove_tree;
@@ -88,6 +99,7 @@ use layout::Layout;
 use memo::Memo;
 use place::Placer;
 use scratch::Scratch;
+use touches::Touches;
 use tree::RecentTrees;
 
 /// A store of artifacts and records.
@@ -101,6 +113,7 @@ pub struct Store {
     scratch: Mutex<Option<Arc<Scratch>>>,
     work: Mutex<Option<Arc<Scratch>>>,
     placer: Placer,
+    touches: Touches,
     trust: Trust,
     /// Whether the directory bears the marker. It gets it before anything else is written there.
     marked: AtomicBool,
@@ -129,6 +142,7 @@ impl Store {
             scratch: Mutex::default(),
             work: Mutex::default(),
             placer: Placer::new(),
+            touches: Touches::default(),
             trust: Trust::default(),
             marked: marked.into(),
             layout,

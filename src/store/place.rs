@@ -20,6 +20,15 @@ pub(super) struct Placer {
     reflinks: AtomicBool,
 }
 
+/// How a file came to its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// It is the object itself.
+    Linked,
+    /// It has the bytes to itself.
+    Copied,
+}
+
 /// A path below an open directory.
 #[derive(Clone, Copy)]
 pub(super) struct Spot<'a> {
@@ -54,15 +63,23 @@ impl Placer {
     }
 
     /// Puts the object at `from`, whose content is `digest`, at `to`, where nothing may be.
-    pub fn place(&self, from: Spot, to: Spot, digest: &Digest, executable: bool) -> Result<(), StoreErrorKind> {
+    pub fn place(&self, from: Spot, to: Spot, digest: &Digest, executable: bool) -> Result<Way, StoreErrorKind> {
         if self.try_reflink(from, to, executable)? {
-            return Ok(());
+            return Ok(Way::Copied);
         }
         match hard_link(from, to) {
-            Ok(()) => Ok(()),
-            Err(error) if needs_copy(error) => copy(from, to, digest, executable),
+            Ok(()) => Ok(Way::Linked),
+            Err(error) if needs_copy(error) => copy(from, to, digest, executable).map(|()| Way::Copied),
             Err(error) => Err(kind(error)),
         }
+    }
+
+    /// As [`Placer::place`], never by a link.
+    pub fn place_copy(&self, from: Spot, to: Spot, digest: &Digest, executable: bool) -> Result<Way, StoreErrorKind> {
+        if !self.try_reflink(from, to, executable)? {
+            copy(from, to, digest, executable)?;
+        }
+        Ok(Way::Copied)
     }
 
     /// Hard links the object at `from` to `to` in one step, where that is the way to take here; `false` when it is not.

@@ -54,13 +54,33 @@ impl Store {
     ) -> Result<Published, StoreError> {
         for _ in 1..ATTEMPTS {
             match self.publish_once(artifact, destination, displaced, may) {
-                // Another run published there after the look: what stands there now is to be looked at.
-                // Or it vanished since.
+                // Somebody was there after the look: what stands there now is to be looked at.
                 Err(error) if matches!(error.kind, StoreErrorKind::Occupied | StoreErrorKind::NotFound) => {}
                 result => return result,
             }
         }
         self.publish_once(artifact, destination, displaced, may)
+    }
+
+    /// Whether `destination` holds `artifact`, which must be in the store. Nothing is changed.
+    pub fn is_in_place(&self, artifact: &Artifact, destination: &Path) -> Result<bool, StoreError> {
+        let looked = match Stamp::of(destination).at(destination)? {
+            Some(there) => self.standing(artifact, destination, &there),
+            None => return Ok(false),
+        };
+        match looked {
+            Ok(standing) => Ok(matches!(standing, Standing::Same)),
+            // Somebody takes it away just now.
+            Err(error) if matches!(error.kind, StoreErrorKind::NotFound) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn standing(&self, artifact: &Artifact, destination: &Path, there: &Stamp) -> Result<Standing, StoreError> {
+        match artifact.shape {
+            Shape::File { executable } => self.standing_file(artifact, executable, destination, there),
+            Shape::Dir { .. } => self.standing_dir(artifact, destination, there),
+        }
     }
 
     fn publish_once(
@@ -75,10 +95,7 @@ impl Store {
             self.place_new(artifact, destination)?;
             return Ok(Published::Placed);
         };
-        let standing = match artifact.shape {
-            Shape::File { executable } => self.standing_file(artifact, executable, destination, &there)?,
-            Shape::Dir { .. } => self.standing_dir(artifact, destination, &there)?,
-        };
+        let standing = self.standing(artifact, destination, &there)?;
         if !matches!(standing, Standing::Same) {
             may()?;
         }
@@ -114,6 +131,10 @@ impl Store {
         }
         if !there.is_file() {
             return Ok(Standing::Theirs);
+        }
+        // A link to an object that a stage damaged. The bytes are in quarantine, under another name.
+        if self.touches.is_spoiled(there) {
+            return Ok(Standing::Ours);
         }
         let (known, ours) = {
             let mut memo = self.memo();
@@ -151,15 +172,28 @@ impl Store {
         }
         let tree = self.required_tree(artifact)?;
         let known = self.memo().tree(there);
-        if self.holds_tree(destination, there, &tree, known == Some(artifact.digest))? {
+        let belief = if known == Some(artifact.digest) { Belief::Copies } else { Belief::Content };
+        if self.holds_tree(destination, there, &tree, belief)? {
             if known != Some(artifact.digest) {
                 self.memo().learn_tree(there, artifact.digest);
             }
             return Ok(Standing::Same);
         }
-        let Some(old) = known.filter(|known| *known != artifact.digest) else { return Ok(Standing::Theirs) };
-        let Some(old) = self.tree(&old)? else { return Ok(Standing::Theirs) };
-        Ok(if self.holds_tree(destination, there, &old, true)? { Standing::Ours } else { Standing::Theirs })
+        if let Some(known) = known
+            && let Some(tree) = self.tree(&known)?
+            && self.holds_tree(destination, there, &tree, Belief::Spoiled)?
+        {
+            return Ok(Standing::Ours);
+        }
+        Ok(match self.ours_at(destination, there)? {
+            // The memo had forgotten it.
+            Some(old) if old == artifact.digest => {
+                self.memo().learn_tree(there, artifact.digest);
+                Standing::Same
+            }
+            Some(_) => Standing::Ours,
+            None => Standing::Theirs,
+        })
     }
 
     /// Whether `directory` still is what was published there as the tree `digest`.
@@ -170,14 +204,13 @@ impl Store {
         digest: &Digest,
     ) -> Result<bool, StoreError> {
         match self.tree(digest)? {
-            Some(tree) => self.holds_tree(directory, stamp, &tree, true),
+            Some(tree) => self.holds_tree(directory, stamp, &tree, Belief::Copies),
             None => Ok(false),
         }
     }
 
-    /// Whether `directory` holds exactly `tree`: the same names, and the very files or copies of them: sealed ones or, unless only those
-    /// count (`sealed`), such as read the same.
-    fn holds_tree(&self, directory: &Path, stamp: &Stamp, tree: &Tree, sealed: bool) -> Result<bool, StoreError> {
+    /// Whether `directory` holds exactly `tree`: the same names, and the very files or what else is believed.
+    fn holds_tree(&self, directory: &Path, stamp: &Stamp, tree: &Tree, belief: Belief) -> Result<bool, StoreError> {
         let found = walk(directory)?;
         let entries = &tree.manifest.entries;
         if found.len() != entries.len() {
@@ -191,13 +224,13 @@ impl Store {
             let same = match (&entry.node, found.file_type) {
                 (Node::File { .. }, FileType::RegularFile) if stamp.dev == tree.dev && found.ino == *inode => true,
                 (Node::File { digest, size, executable }, FileType::RegularFile) => {
-                    let file = Stamp::of(&path()).at(&path())?;
-                    let file = file.filter(|file| (file.size, file.executable()) == (*size, *executable));
                     // One that cannot be read is not recognized.
                     let read = || self.read_digest(&path()).is_ok_and(|read| read == *digest);
-                    match file {
+                    match Stamp::of(&path()).at(&path())? {
+                        Some(file) if belief == Belief::Spoiled && self.touches.is_spoiled(&file) => true,
+                        Some(file) if (file.size, file.executable()) != (*size, *executable) => false,
                         Some(file) if seal::holds(&file, digest) => self.trust == Trust::Seal || read(),
-                        Some(_) if !sealed => read(),
+                        Some(_) if belief == Belief::Content => read(),
                         _ => false,
                     }
                 }
@@ -211,6 +244,17 @@ impl Store {
         }
         Ok(true)
     }
+}
+
+/// What is taken for a file of a tree besides the very file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Belief {
+    /// A sealed copy, and what reads the same.
+    Content,
+    /// A sealed copy.
+    Copies,
+    /// A sealed copy, and an object that a stage damaged: the whole of that lies in quarantine.
+    Spoiled,
 }
 
 /// What stands where an artifact goes.

@@ -22,8 +22,7 @@ impl Store {
             fs::create_dir_all(parent).at(parent)?;
         }
         let object = self.object(artifact);
-        let linked = matches!(artifact.shape, Shape::File { .. })
-            && self.placer.link(Spot::new(&CWD, &object), Spot::new(&CWD, destination)).at(destination)?;
+        let linked = matches!(artifact.shape, Shape::File { .. }) && self.link_new(&object, destination)?;
         if !linked {
             self.build_and(artifact, destination, |new| aside::rename_new(new, destination))?;
         }
@@ -76,6 +75,17 @@ impl Store {
             }
         }
         Err(StoreError::io(destination, Errno::XDEV))
+    }
+
+    /// Links the object to `destination` where that is the way to take. The link moves the ctime of the object, which is noted unless
+    /// somebody else moved it before.
+    fn link_new(&self, object: &Path, destination: &Path) -> Result<bool, StoreError> {
+        let before = Stamp::stored(object).at(object)?;
+        let linked = self.placer.link(Spot::new(&CWD, object), Spot::new(&CWD, destination)).at(destination)?;
+        if linked && before.is_some_and(|before| !self.touches.moved(&before)) {
+            Stamp::stored(object).at(object)?.iter().for_each(|after| self.touches.note(after));
+        }
+        Ok(linked)
     }
 
     fn learn_published(&self, artifact: &Artifact, destination: &Path) -> Result<(), StoreError> {

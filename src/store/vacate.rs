@@ -1,19 +1,20 @@
 //! Makes room where a program will write by itself: a published link there is the store's own object, and must not be written to.
+//! Takes away what was published and is not wanted there any more.
 
-use std::fs::File;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::error::At;
 use super::stamp::Stamp;
 use super::swap::{remove, set_aside};
-use super::{Store, StoreError, hash, seal};
+use super::{Store, StoreError};
 
 impl Store {
     /// Leaves nothing at `destination`. What we published there is removed; anything else is moved into the directory
     /// `displaced`, and where it went is returned.
     pub fn vacate(&self, destination: &Path, displaced: &Path) -> Result<Option<PathBuf>, StoreError> {
         let Some(there) = Stamp::of(destination).at(destination)? else { return Ok(None) };
-        if self.is_ours(destination, &there)? {
+        if self.ours_at(destination, &there)?.is_some() {
             remove(destination).at(destination)?;
             return Ok(None);
         }
@@ -21,22 +22,25 @@ impl Store {
         set_aside(destination, &displaced.join(destination.file_name().unwrap_or_default())).map(Some)
     }
 
-    fn is_ours(&self, path: &Path, there: &Stamp) -> Result<bool, StoreError> {
-        if there.is_dir() {
-            let Some(known) = self.memo().tree(there) else { return Ok(false) };
-            return self.is_published_tree(path, there, &known);
+    /// Removes what we published at `destination` and nobody touched since, and the directories above it that are then empty, below
+    /// the directory `top`. Returns whether it is gone.
+    pub fn unpublish(&self, destination: &Path, top: &Path) -> Result<bool, StoreError> {
+        if self.published_here(destination)?.is_none() {
+            return Ok(Stamp::of(destination).at(destination)?.is_none());
         }
-        if !there.is_file() {
-            return Ok(false);
+        remove(destination).at(destination)?;
+        let above = destination.ancestors().skip(1).take_while(|above| *above != top && above.starts_with(top));
+        for directory in above {
+            // One that is not empty stays, and so does all above it.
+            if fs::remove_dir(directory).is_err() {
+                break;
+            }
         }
-        if self.memo().ours(there).is_some() {
-            return Ok(true);
-        }
-        // Read-only and sealed over its own content: we made it, whatever the memo has forgotten.
-        if there.mode & 0o222 != 0 {
-            return Ok(false);
-        }
-        let digest = hash::by_reading(&File::open(path).at(path)?).at(path)?;
-        Ok(seal::holds(there, &digest))
+        Ok(true)
+    }
+
+    /// Removes what a stage of this very run left at `destination`.
+    pub fn discard(&self, destination: &Path) -> Result<(), StoreError> {
+        remove(destination).at(destination)
     }
 }

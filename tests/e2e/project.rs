@@ -77,7 +77,12 @@ impl Project {
 
     /// `pipe run p.yaml --json` with more words, which must end with this exit code: the closing document.
     pub fn run_json(&self, words: &[&str], status: i32) -> Value {
-        let mut all = vec!["run", "p.yaml", "--json"];
+        self.run_json_of("p.yaml", words, status)
+    }
+
+    /// As [`Project::run_json`], of another pipeline.
+    pub fn run_json_of(&self, file: &str, words: &[&str], status: i32) -> Value {
+        let mut all = vec!["run", file, "--json"];
         all.extend(words);
         let ran = self.pipe(&all);
         assert_eq!(ran.status, status, "{}{}", ran.stderr, ran.stdout);

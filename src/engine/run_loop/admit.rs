@@ -20,9 +20,9 @@ use crate::engine::learned::Learned;
 use crate::engine::ready::Rank;
 use crate::engine::resolve::{self, Sources, Unresolved};
 use crate::engine::wanted::{Wanted, wanted};
-use crate::engine::{EngineError, FailureReport, GovernorDecision, RunEvent, fault, hits};
+use crate::engine::{EngineError, FailureReport, GovernorDecision, Publishing, RunEvent, fault, hits};
 use crate::governor::{Admission, Reason, Request};
-use crate::plan::{Plan, StageId};
+use crate::plan::{Plan, Sandbox, StageId, Work};
 
 /// Why a held stage does not start.
 enum Obstacle {
@@ -136,6 +136,10 @@ impl RunLoop<'_> {
             self.refuse(stage, failure);
             return Ok(false);
         }
+        if let Some(failure) = self.needs_workspace(stage) {
+            self.refuse(stage, failure);
+            return Ok(false);
+        }
         self.queue.start(stage);
         if let Err(first) = self.twins.enter(resolved.key, stage) {
             let reason = format!("`{}` does the same just now", self.stage(first).name);
@@ -158,6 +162,17 @@ impl RunLoop<'_> {
                 self.refuse(stage, failure);
             }
         }
+    }
+
+    /// A command that runs in the workspace reads what was published there and writes there itself.
+    fn needs_workspace(&self, stage: StageId) -> Option<FailureReport> {
+        let needs = matches!(&self.stage(stage).work, Work::Command(command) if command.sandbox == Sandbox::Workspace);
+        (needs && self.shared.options.publishing == Publishing::No).then(|| FailureReport {
+            class: FailureClass::InvalidInput,
+            message: "writes into the workspace itself (`sandbox: false`), and nothing is put there with --no-publish"
+                .to_owned(),
+            help: Some("run it without --no-publish, or without `sandbox: false`".to_owned()),
+        })
     }
 
     fn lack_of_gpus(&self, stage: StageId) -> Option<FailureReport> {
@@ -224,6 +239,7 @@ impl RunLoop<'_> {
             backend: Rc::clone(&self.backend),
             events: self.event_sender.clone(),
             control,
+            placement: self.spoilings.placement(stage),
         };
         let begun = Instant::now();
         self.executions.spawn_local(async move {

@@ -15,7 +15,7 @@ use crate::engine::execute::{Ending, Execution, Failed};
 use crate::engine::fault::Fault;
 use crate::engine::resolve::Resolved;
 use crate::engine::wanted::behind;
-use crate::engine::{EngineError, FailedAttempt, FailureReport, OnFailure, RunEvent, StageOutcome, hits};
+use crate::engine::{EngineError, FailedAttempt, FailureReport, OnFailure, RunEvent, StageOutcome, hits, publishing};
 use crate::plan::StageId;
 use crate::store::{Record, Usage};
 
@@ -31,6 +31,7 @@ impl RunLoop<'_> {
             self.relay(stage, event);
         }
         let seconds = begun.elapsed().as_secs_f64();
+        self.spoilings.ended(stage);
         let settled = match result {
             Ok(Ending::Ran { record, differing }) => {
                 self.ran(stage, &record, differing, seconds).map_err(|f| (f, record))
@@ -38,6 +39,7 @@ impl RunLoop<'_> {
             Ok(Ending::Appeared(record)) => self.appeared(stage, &record, seconds).map_err(|f| (f, record)),
             Ok(Ending::Failed(failed)) => return self.failed(stage, resolved, *failed, seconds),
             Ok(Ending::Interrupted) if requeued && self.cancel == Cancel::No => return self.hold(stage, resolved),
+            Ok(Ending::Spoiled(inputs)) => return self.spoiled(stage, &resolved, &inputs, begun),
             Ok(Ending::Interrupted | Ending::Abandoned) => return self.interrupted(stage, resolved, seconds),
             Err(error) => {
                 self.leave(&resolved);
@@ -68,7 +70,7 @@ impl RunLoop<'_> {
     }
 
     /// The action is over: whoever waited for it looks it up again.
-    fn leave(&mut self, resolved: &Resolved) {
+    pub(super) fn leave(&mut self, resolved: &Resolved) {
         for twin in self.twins.leave(&resolved.key) {
             self.queue.put_back(twin);
         }
@@ -79,7 +81,7 @@ impl RunLoop<'_> {
             let name = self.stage(stage).name.clone();
             self.observer.on(&RunEvent::NotReproducible { stage: name, outputs: differing });
         }
-        hits::publish(self.shared, stage, record, self.observer)?;
+        publishing::publish(self.shared, stage, record, self.observer)?;
         self.settle(stage, StageOutcome::Ran, record, seconds);
         Ok(())
     }
@@ -91,10 +93,23 @@ impl RunLoop<'_> {
     }
 
     pub(super) fn settle(&mut self, stage: StageId, outcome: StageOutcome, record: &Record, seconds: f64) {
-        self.known.insert(stage, record);
+        let other = self.known.insert(stage, record);
         self.queue.done(stage);
+        if other {
+            self.redo_consumers(stage);
+        }
         self.tally.settled(self.shared, stage, outcome, record, seconds);
         self.observer.on(&hits::ended(self.stage(stage), outcome, seconds, None));
+    }
+
+    /// The stage was done again and gave something else: so is what had been done with what it gave before.
+    fn redo_consumers(&mut self, stage: StageId) {
+        for consumer in self.shared.plan.graph.neighbors(stage) {
+            if self.queue.is_done(consumer) {
+                self.queue.reopen(consumer);
+            }
+        }
+        self.stirred = true;
     }
 
     fn failed(&mut self, stage: StageId, resolved: Arc<Resolved>, failed: Failed, seconds: f64) {
@@ -162,7 +177,7 @@ impl RunLoop<'_> {
         wait: std::time::Duration,
     ) {
         let planned = self.stage(stage);
-        let log = set_aside(&Execution::log_path(self.shared, stage), failed);
+        let log = set_aside(&Execution::log_path(self.shared, stage), &format!("attempt-{failed}"));
         self.observer.on(&RunEvent::StageRetried {
             stage: planned.name.clone(),
             attempt: failed,
@@ -202,7 +217,7 @@ impl RunLoop<'_> {
     }
 
     /// Independent branches go on, unless the run is to stop at the first failure; everything behind the stage is blocked.
-    fn block(&mut self, stage: StageId, seconds: f64, message: String) {
+    pub(super) fn block(&mut self, stage: StageId, seconds: f64, message: String) {
         let planned = self.stage(stage);
         self.observer.on(&hits::ended(planned, StageOutcome::Failed, seconds, Some(message)));
         for blocked in self.queue.failed(stage) {
@@ -214,10 +229,20 @@ impl RunLoop<'_> {
             self.stop_after(stage);
         }
     }
+
+    /// The stage was to run again, but something that it needs failed when it was made anew.
+    pub(super) fn block_behind_dead(&mut self, stage: StageId) {
+        let dependents = self.queue.failed(stage);
+        for blocked in std::iter::once(stage).chain(dependents) {
+            let cause = "needs a stage that failed when it was made anew".to_owned();
+            self.tally.idle(blocked, StageOutcome::Blocked, cause.clone());
+            self.observer.on(&hits::ended(self.stage(blocked), StageOutcome::Blocked, 0.0, Some(cause)));
+        }
+    }
 }
 
 /// Moves the log of a failed attempt out of the way of the next one; a log that cannot be moved is replaced by it.
-fn set_aside(log: &Path, attempt: u32) -> Option<PathBuf> {
-    let aside = log.with_extension(format!("attempt-{attempt}.log"));
+pub(super) fn set_aside(log: &Path, attempt: &str) -> Option<PathBuf> {
+    let aside = log.with_extension(format!("{attempt}.log"));
     std::fs::rename(log, &aside).is_ok().then_some(aside)
 }

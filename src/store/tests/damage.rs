@@ -169,7 +169,7 @@ fn an_artifact_that_is_gone_cannot_be_placed() {
     let f = Fixture::new();
     let artifact = f.adopt_file("content");
     fs::remove_file(f.store.object(&artifact)).unwrap();
-    let error = f.store.materialize(&artifact, &f.private("in")).unwrap_err();
+    let error = f.store.materialize(&artifact, &f.private("in"), Placement::Cheapest).unwrap_err();
     assert!(matches!(error.kind, StoreErrorKind::Missing), "{error}");
     let error = f.store.publish(&artifact, &f.workspace("out"), &f.displaced()).unwrap_err();
     assert!(matches!(error.kind, StoreErrorKind::Missing | StoreErrorKind::NotFound), "{error}");

@@ -73,7 +73,7 @@ fn an_object_with_all_the_links_it_may_have_is_copied() {
     if (0..70_000).all(|n| fs::hard_link(&object, f.private(&n.to_string())).is_ok()) {
         return skipped("this filesystem sets no such limit");
     }
-    f.store.materialize(&artifact, &f.private("in")).unwrap();
+    f.store.materialize(&artifact, &f.private("in"), Placement::Cheapest).unwrap();
     assert_eq!(f.publish(&artifact, "out"), Published::Placed);
     assert_eq!(f.reopened().publish(&artifact, &f.workspace("out"), &f.displaced()).unwrap(), Published::Unchanged);
     for copy in [f.private("in"), f.workspace("out")] {
@@ -96,7 +96,7 @@ fn a_copy_finds_the_flipped_bit_that_no_stat_shows() {
     fs::set_permissions(&path, fs::Permissions::from_mode(0o444)).unwrap();
     seal::set_mtime(&fs::File::open(&path).unwrap(), sealed.mtime).unwrap();
     assert_eq!(f.store.check(&artifact).unwrap(), Presence::Present, "by stat it looks sound");
-    let error = f.store.materialize(&artifact, &other.path().join("in")).unwrap_err();
+    let error = f.store.materialize(&artifact, &other.path().join("in"), Placement::Cheapest).unwrap_err();
     assert!(matches!(error.kind, StoreErrorKind::Damaged), "{error}");
     assert_eq!(error.path, path);
     assert!(!other.path().join("in").exists());

@@ -92,7 +92,7 @@ proptest! {
         prop_assert_eq!(&f.store.ingest(&source, Form::Dir).unwrap(), &adopted);
 
         let copy = f.private("deep/copy");
-        f.store.materialize(&adopted, &copy).unwrap();
+        f.store.materialize(&adopted, &copy, Placement::Cheapest).unwrap();
         let mut found = Described::new();
         describe(&copy, "", &mut found);
         prop_assert_eq!(&found, &tree);
