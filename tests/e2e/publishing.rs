@@ -13,7 +13,7 @@ const HOLDS: &str = r#"pipeline: w
 params: {salt: 0}
 stages:
   a: {uses: command, run: "echo ${params.salt} > ${out.o}", out: {o: out/a}}
-  b: {uses: command, run: 'if test -n "$GO"; then echo up > $STARTED; read line < $GO; fi; echo ${params.salt} > ${out.o}', in: {after: a}, out: {o: out/b}, env: [STARTED, GO]}
+  b: {uses: command, run: 'if printenv GO; then echo up > $STARTED; read line < $GO; fi; echo ${params.salt} > ${out.o}', in: {after: a}, out: {o: out/b}, env: [STARTED, GO]}
 "#;
 
 /// A run that has published something and goes on until it is let go.
@@ -183,7 +183,7 @@ fn what_a_killed_stage_left_in_the_workspace_is_not_called_the_users() {
     let project = Project::with_pipeline(
         r#"pipeline: k
 stages:
-  s: {uses: command, sandbox: false, run: 'echo half > ${out.o}; if test -n "$GO"; then echo up > $STARTED; read line < $GO; fi; echo whole >> ${out.o}', out: {o: out/s}, env: [STARTED, GO]}
+  s: {uses: command, sandbox: false, run: 'echo half > ${out.o}; if printenv GO; then echo up > $STARTED; read line < $GO; fi; echo whole >> ${out.o}', out: {o: out/s}, env: [STARTED, GO]}
 "#,
     );
     let mut first = hold(&project, &[]);
