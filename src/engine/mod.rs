@@ -160,6 +160,7 @@ fn publish_rest(
     observer: &mut dyn Observer,
     interrupt: &Interrupt,
 ) -> Result<End, EngineError> {
+    publishing::heal(shared, observer)?;
     let stopped = matches!(end, End::Completed) && tally.is_interrupted();
     let closing = if stopped { Closing::Published } else { publishing::close(shared, observer, interrupt)? };
     // What was made is kept: once there is room for the outputs it is a hit.

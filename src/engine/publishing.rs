@@ -315,6 +315,16 @@ pub(super) fn finished(shared: &Shared, place: &Path) -> Result<(), StoreError> 
     finish(&mut shared.publisher.state().right, place).map(|_| ())
 }
 
+/// Puts right what was damaged where it was published: one object is linked to the places of all stages that gave the same.
+pub(super) fn heal(shared: &Shared, observer: &mut dyn Observer) -> Result<(), EngineError> {
+    let mut state = shared.publisher.state();
+    // Who waits for another run publishes all of it later.
+    if shared.store.was_spoiled() && matches!(state.right, Right::Held(_) | Right::Unclaimed) {
+        publish_settled(shared, &mut state, observer)?;
+    }
+    Ok(())
+}
+
 /// How publishing ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Closing {

@@ -12,7 +12,7 @@ use super::model::{Artifact, Shape};
 use super::removal::remove_tree;
 use super::stamp::Stamp;
 use super::tree::Tree;
-use super::walk::as_path;
+use super::walk::{self, as_path};
 use super::{Presence, Store, StoreError};
 
 /// An artifact that a program reads.
@@ -69,15 +69,36 @@ impl Store {
                 (now.dev, &now.inodes) == (tree.dev, &tree.inodes)
             }
             (Presence::Missing, _) => false,
-            (Presence::Damaged { path, quarantined: Some(quarantined) }, _) => {
-                let inner = path.strip_prefix(&object).ok().filter(|inner| !inner.as_os_str().is_empty());
-                let damaged = inner.map_or_else(|| quarantined.clone(), |inner| quarantined.join(inner));
-                Stamp::stored(&damaged).at(&damaged)?.iter().for_each(|stamp| self.touches.spoil(stamp));
+            (Presence::Damaged { quarantined: Some(quarantined), .. }, _) => {
+                self.spoil(quarantined)?;
                 return Ok(found);
             }
             (Presence::Damaged { .. }, _) => return Ok(found),
         };
         Ok(if same { found } else { Presence::Damaged { path: object, quarantined: None } })
+    }
+
+    /// Notes that every file of what lies in quarantine is one that a stage had.
+    fn spoil(&self, quarantined: &Path) -> Result<(), StoreError> {
+        let Some(stamp) = Stamp::stored(quarantined).at(quarantined)? else { return Ok(()) };
+        if !stamp.is_dir() {
+            self.touches.spoil(&stamp);
+            return Ok(());
+        }
+        for found in walk::present(quarantined)? {
+            let path = quarantined.join(found.path());
+            Stamp::stored(&path)
+                .at(&path)?
+                .iter()
+                .filter(|stamp| stamp.is_file())
+                .for_each(|it| self.touches.spoil(it));
+        }
+        Ok(())
+    }
+
+    /// Whether a stage damaged anything of the store in this run.
+    pub fn was_spoiled(&self) -> bool {
+        self.touches.any_spoiled()
     }
 
     /// Removes the private directory of a program that read `placed`, and with it our links to objects: their ctimes move.

@@ -34,6 +34,11 @@ impl Touches {
         self.spoiled.lock().unwrap_or_else(PoisonError::into_inner).insert((stamp.dev, stamp.ino));
     }
 
+    /// Whether that was said of any.
+    pub fn any_spoiled(&self) -> bool {
+        !self.spoiled.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
     /// Whether that was said of it.
     pub fn is_spoiled(&self, stamp: &Stamp) -> bool {
         self.spoiled.lock().unwrap_or_else(PoisonError::into_inner).contains(&(stamp.dev, stamp.ino))

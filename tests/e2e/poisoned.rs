@@ -105,7 +105,7 @@ fn a_neighbour_that_writes_where_it_was_published_is_named() {
         r#"pipeline: f
 stages:
   p: {{uses: command, run: "echo good > ${{out.o}}", out: {{o: out/p}}}}
-  z: {{uses: command, run: "cat ${{in.i}} > ${{out.o}}", in: {{i: p}}, out: {{o: out/z}}}}
+  z: {{uses: command, run: "wc -c < ${{in.i}} > ${{out.o}}", in: {{i: p}}, out: {{o: out/z}}}}
   x: {{uses: command, sandbox: false, run: '{silent}; echo done > ${{out.o}}', in: {{after: z}}, out: {{o: out/x}}}}
   y: {{uses: command, run: "cat ${{in.i}} > ${{out.o}}", in: {{i: p, after: x}}, out: {{o: out/y}}}}
 "#
