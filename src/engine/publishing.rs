@@ -96,6 +96,7 @@ impl Publisher {
             pipeline: plan.pipeline.to_string(),
             process: std::process::id(),
             places: outputs.map(|output| output.destination.clone()).collect(),
+            around: shared.options.around.clone(),
         };
         match shared.store.claim_places(&self.claims, &claimant) {
             Ok(claimed) => Ok(claimed.map(Right::Held)),

@@ -39,6 +39,9 @@ pub struct Claimant {
     pub process: u32,
     /// Relative to the workspace.
     pub places: BTreeSet<PathBuf>,
+    /// The runs of whose stages it is a part: they wait for it, so it does not wait for them.
+    #[serde(skip)]
+    pub around: Vec<String>,
 }
 
 /// A place that a stage writes to by itself, and has not finished.
@@ -112,7 +115,7 @@ impl Claims {
             match file.try_lock_shared() {
                 Err(TryLockError::WouldBlock) => {
                     let Some((by, _)) = read(&path) else { continue };
-                    if overlap(&by.places, &claimant.places) {
+                    if overlap(&by.places, &claimant.places) && !claimant.around.contains(&by.run) {
                         return Ok(Err(Busy { by, path }));
                     }
                 }
@@ -249,7 +252,7 @@ mod tests {
 
     fn claimant(run: &str, places: &[&str]) -> Claimant {
         let places = places.iter().map(PathBuf::from).collect();
-        Claimant { run: run.to_owned(), pipeline: "p".to_owned(), process: 1, places }
+        Claimant { run: run.to_owned(), pipeline: "p".to_owned(), process: 1, places, around: Vec::new() }
     }
 
     #[test]
@@ -280,6 +283,8 @@ mod tests {
         drop(one);
         busy.wait().unwrap();
         store.claim_places(&claims, &claimant("three", &["out/a", "out/c"])).unwrap().unwrap();
+        let within = Claimant { around: vec!["two".to_owned()], ..claimant("four", &["out/b"]) };
+        store.claim_places(&claims, &within).unwrap().unwrap();
         let elsewhere = store.claims(Path::new("/elsewhere"));
         store.claim_places(&elsewhere, &claimant("four", &["out/b"])).unwrap().unwrap();
         drop(two);
