@@ -121,7 +121,7 @@ impl Execution {
             std::fs::create_dir_all(logs).map_err(|e| EngineError::system("making the directory of logs", e))?;
             match workspace::prepare(shared, stage, &resolved, placement) {
                 Ok(prepared) => Ok(Ok(prepared)),
-                Err(Unprepared::Spoiled(input, _)) => Ok(Err(Ending::Spoiled(vec![input]))),
+                Err(Unprepared::Spoiled(input, _)) => Ok(Err(Ending::Spoiled(vec![*input]))),
                 Err(Unprepared::Fault(Fault::Stage(failure))) => Ok(Err(Ending::failed(failure, Usage::default()))),
                 Err(Unprepared::Fault(Fault::Engine(error))) => Err(error),
             }

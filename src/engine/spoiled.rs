@@ -63,7 +63,7 @@ impl SpoiledInput {
 /// Why the private directory of a stage could not be prepared.
 pub(super) enum Unprepared {
     /// Something that it reads is gone or damaged.
-    Spoiled(SpoiledInput, StoreError),
+    Spoiled(Box<SpoiledInput>, StoreError),
     /// Something else went wrong.
     Fault(Fault),
 }
@@ -118,7 +118,7 @@ pub(super) fn watch(
 pub(super) fn unplaced(source: Source, error: StoreError, failed: impl FnOnce(StoreError) -> Fault) -> Unprepared {
     match error.kind {
         StoreErrorKind::Missing | StoreErrorKind::Damaged => {
-            Unprepared::Spoiled(SpoiledInput { source, path: error.path.clone(), quarantined: None }, error)
+            Unprepared::Spoiled(Box::new(SpoiledInput { source, path: error.path.clone(), quarantined: None }), error)
         }
         _ => Unprepared::Fault(failed(error)),
     }
