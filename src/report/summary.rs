@@ -1,8 +1,10 @@
 //! What a run says at its end: one line when all is well, the tail of the log and what to do when it is not.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use super::clean::cell;
 use super::style::Color;
 use super::tail;
 use super::units;
@@ -113,7 +115,9 @@ fn closing_line(report: &RunReport, closing: &Closing) -> String {
     match report.outcome {
         RunOutcome::Succeeded if closing.publishing == Publishing::No => line.push_str("; outputs in the store only"),
         RunOutcome::Succeeded => {
-            let _ = write!(line, "; outputs in out/{}/", report.pipeline);
+            if let Some(places) = places(report) {
+                let _ = write!(line, "; outputs in {places}");
+            }
         }
         RunOutcome::Interrupted if report.count(StageOutcome::Interrupted) == 0 => {
             let _ = write!(line, "; nothing was published, the results are in the store: {}", closing.again);
@@ -130,4 +134,38 @@ fn closing_line(report: &RunReport, closing: &Closing) -> String {
     }
     line.push('\n');
     line
+}
+
+/// Places that are named where the outputs have no directory in common.
+const PLACES: usize = 3;
+
+/// Where the outputs lie: in the directory that holds all of them, or in the first few of several.
+fn places(report: &RunReport) -> Option<String> {
+    let mut paths = report.stages.values().flat_map(|stage| stage.outputs.values()).map(|output| output.path.as_path());
+    let first = paths.next()?;
+    let Some(second) = paths.next() else { return Some(cell(&first.to_string_lossy()).into_owned()) };
+    let directory = |path: &Path| path.parent().map(Path::to_owned).unwrap_or_default();
+    let all = || [first, second].into_iter().chain(paths.clone());
+    let common = all().map(directory).reduce(|one, other| shared(&one, &other)).unwrap_or_default();
+    if !common.as_os_str().is_empty() {
+        return Some(format!("{}/", cell(&common.to_string_lossy())));
+    }
+    // What lies in the root itself is named, and of anything else the directory below the root.
+    let places: BTreeSet<String> = all().filter_map(below_root).collect();
+    let more = places.len().saturating_sub(PLACES);
+    let named = places.into_iter().take(PLACES).collect::<Vec<_>>().join(", ");
+    Some(if more > 0 { format!("{named} and {more} more places") } else { named })
+}
+
+/// The directories with which both begin.
+fn shared(one: &Path, other: &Path) -> PathBuf {
+    let both = one.components().zip(other.components()).take_while(|(one, other)| one == other);
+    both.map(|(part, _)| part).collect()
+}
+
+fn below_root(path: &Path) -> Option<String> {
+    let mut parts = path.components();
+    let first = parts.next()?.as_os_str().to_string_lossy();
+    let end = if parts.next().is_some() { "/" } else { "" };
+    Some(format!("{}{end}", cell(&first)))
 }
