@@ -62,11 +62,16 @@ fn fields(action: &Action) -> BTreeMap<String, String> {
     }
     for (port, inputs) in &action.inputs {
         for input in inputs {
-            let label = input.label.as_ref().map_or_else(String::new, |label| format!("[{label}]"));
-            fields.insert(format!("in.{port}{label}"), describe(input));
+            fields.insert(field_of(port, input.label.as_deref()), describe(input));
         }
     }
     fields
+}
+
+/// The field of an input: `in.tokens`, and of one of several `in.models[lr=0.1]`.
+pub fn field_of(port: &str, label: Option<&str>) -> String {
+    let label = label.map_or_else(String::new, |label| format!("[{label}]"));
+    format!("in.{port}{label}")
 }
 
 fn describe(input: &ActionInput) -> String {

@@ -4,12 +4,15 @@ use std::fmt::Write;
 
 use super::arguments::StageArguments;
 use super::failure::Failure;
-use super::plan::code_changed;
 use super::project::Project;
 use super::{Exit, output};
 use crate::action::difference::Difference;
 use crate::engine::forecast::{self, Forecast};
 use crate::plan::{Plan, PlannedStage, StageId};
+use crate::report::clean::cell;
+use crate::report::figure::Detail;
+use crate::report::lines;
+use crate::report::outlook::{self, code_changed};
 use crate::report::style::Color;
 use crate::spec::Location;
 use crate::spec::suggest;
@@ -57,36 +60,47 @@ fn text(plan: &Plan, stage: &PlannedStage, forecast: &Forecast, color: Color) ->
         }
         Forecast::Skipped { cause } => format!("{name} would be skipped: {cause}\n  declared at {}\n", stage.location),
         Forecast::Refused { message } => format!("{name} would fail: {message}\n  declared at {}\n", stage.location),
-        Forecast::Unknown { waits_for, .. } => {
-            let names: Vec<_> = waits_for.iter().map(|stage| format!("`{}`", plan.graph[*stage].name)).collect();
-            format!(
-                "{name} waits for {}: it runs again unless they give what they gave before\nnext: pipe why {}\n",
-                names.join(" and "),
-                plan.graph[waits_for[0]].name
-            )
+        Forecast::Unknown { waits_for, changes, .. } => {
+            let names = outlook::producers(plan, waits_for, Detail::Expanded);
+            let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+            let mut text = format!("{name} waits for {}", names.join(" and "));
+            if changes.is_empty() {
+                text.push_str(": it runs again unless they give what they gave before\n");
+            } else {
+                text.push_str("; besides, since its last execution\n");
+                changes.iter().for_each(|change| text.push_str(&describe(stage, change, color)));
+            }
+            let _ = writeln!(text, "next: pipe why {}", plan.graph[waits_for[0]].name);
+            text
         }
         Forecast::Run { miss, changes, .. } if changes.is_empty() => {
             format!("{name} would run: {miss}\n  declared at {}\n", stage.location)
         }
         Forecast::Run { changes, .. } => {
             let mut text = format!("{name} would run, because since its last execution\n");
-            for change in changes {
-                let _ = writeln!(text, "  {}", describe(stage, change, color));
-            }
+            changes.iter().for_each(|change| text.push_str(&describe(stage, change, color)));
             text
         }
     }
 }
 
+/// The lines for one difference: of a script with several lines, those that differ.
 fn describe(stage: &PlannedStage, change: &Difference, color: Color) -> String {
     let place = place(stage, &change.field).map(|at| color.dim(&format!("  {at}"))).unwrap_or_default();
-    let field = color.name(&change.field);
-    match (&change.before, &change.now) {
-        (Some(before), Some(now)) => format!("{field} changed: {before} -> {now}{place}"),
-        (Some(before), None) => format!("{field} was removed: {before}{place}"),
-        (None, Some(now)) => format!("{field} is new: {now}{place}"),
+    let field = color.name(&cell(&change.field));
+    let line = match (&change.before, &change.now) {
+        (Some(before), Some(now)) => match lines::difference(before, now) {
+            Some(lines) => {
+                let lines: String = lines.iter().map(|line| format!("    {}\n", cell(line))).collect();
+                return format!("  {field} changed:{place}\n{lines}");
+            }
+            None => format!("{field} changed: {} -> {}{place}", cell(before), cell(now)),
+        },
+        (Some(before), None) => format!("{field} was removed: {}{place}", cell(before)),
+        (None, Some(now)) => format!("{field} is new: {}{place}", cell(now)),
         (None, None) => field,
-    }
+    };
+    format!("  {line}\n")
 }
 
 /// Where a field is written: the field itself, or the nearest thing around it (a default is written nowhere).
@@ -121,27 +135,32 @@ fn json(plan: &Plan, stage: &PlannedStage, forecast: &Forecast) -> serde_json::V
         Forecast::Refused { message } => {
             serde_json::json!({"stage": stage.name, "forecast": "refused", "message": message})
         }
-        Forecast::Unknown { waits_for, .. } => serde_json::json!({
+        Forecast::Unknown { waits_for, changes, .. } => serde_json::json!({
             "stage": stage.name,
             "forecast": "unknown",
+            "changes": placed(stage, changes),
             "waits_for": waits_for.iter().map(|stage| &plan.graph[*stage].name).collect::<Vec<_>>(),
         }),
         Forecast::Run { key, miss, changes, .. } => {
-            let changes = changes.iter().map(|change| {
-                serde_json::json!({
-                    "field": change.field,
-                    "before": change.before,
-                    "now": change.now,
-                    "at": place(stage, &change.field),
-                })
-            });
             serde_json::json!({
                 "stage": stage.name,
                 "forecast": "run",
                 "key": key,
                 "reason": miss.to_string(),
-                "changes": changes.collect::<Vec<_>>(),
+                "changes": placed(stage, changes),
             })
         }
     }
+}
+
+fn placed(stage: &PlannedStage, changes: &[Difference]) -> Vec<serde_json::Value> {
+    let change = |change: &Difference| {
+        serde_json::json!({
+            "field": change.field,
+            "before": change.before,
+            "now": change.now,
+            "at": place(stage, &change.field),
+        })
+    };
+    changes.iter().map(change).collect()
 }

@@ -7,11 +7,11 @@
 use std::io;
 use std::path::Path;
 
-use contract::FailureClass;
+use contract::{FailureClass, Type};
 use rustix::io::Errno;
 
 use super::{EngineError, FailureReport};
-use crate::plan::{PlannedInput, PlannedOutput, PlannedStage};
+use crate::plan::{InputSource, Plan, PlannedInput, PlannedOutput, PlannedStage, Work};
 use crate::store::{Store, StoreError, StoreErrorKind};
 
 /// Characters of a path that are shown.
@@ -34,7 +34,13 @@ impl From<EngineError> for Fault {
 
 impl Fault {
     /// An input of `stage` cannot be read.
-    pub fn of_input(store: &Store, stage: &PlannedStage, input: &PlannedInput, error: StoreError) -> Fault {
+    pub fn of_input(
+        plan: &Plan,
+        store: &Store,
+        stage: &PlannedStage,
+        input: &PlannedInput,
+        error: StoreError,
+    ) -> Fault {
         if !is_of_stage(store, None, &error) {
             return Fault::Engine(EngineError::store(error));
         }
@@ -45,6 +51,10 @@ impl Fault {
                 input.mount.display(),
                 stage.location
             ),
+            StoreErrorKind::NotFound => match maker(plan, stage, input) {
+                Some(how) => format!("{how}; declared at {}", stage.location),
+                None => format!("declared at {}", stage.location),
+            },
             _ => format!("declared at {}", stage.location),
         };
         Fault::stage(&error, format!("input `{port}` cannot be read"), help)
@@ -95,6 +105,37 @@ impl Fault {
         let path = error.path.to_string_lossy();
         let message = format!("{message}: {}: {}", shortened(&path), error.kind);
         Fault::Stage(FailureReport { class, message, help: Some(help) })
+    }
+}
+
+/// Which stage could make an input that is not there: one whose output has its path, lies around it, or is called like it.
+pub(super) fn maker(plan: &Plan, stage: &PlannedStage, input: &PlannedInput) -> Option<String> {
+    let InputSource::Path(path) = &input.source else { return None };
+    let others = || plan.graph.node_weights().filter(|other| other.name != stage.name);
+    let outputs = || others().flat_map(|other| other.outputs.iter().map(move |output| (other, output)));
+    let exact = outputs().find(|(_, output)| output.destination == *path);
+    let around = || outputs().find(|(_, output)| path.starts_with(&output.destination));
+    let alike = || outputs().find(|(_, output)| output.destination.file_name() == path.file_name());
+    let (other, output) = exact.or_else(around).or_else(alike)?;
+    let (name, port, place) = (&other.name, &output.port, output.destination.display());
+    Some(format!("stage `{name}` gives {place}: write `in: {{{}: {name}.{port}}}`", input.port))
+}
+
+/// What to do about an output that is no file, or no directory, though it was declared to be one.
+pub(super) fn unlike(stage: &PlannedStage, output: &PlannedOutput, path: &Path) -> String {
+    let (port, place) = (&output.port, output.destination.display());
+    let is_command = matches!(stage.work, Work::Command(_));
+    match (output.artifact, path.symlink_metadata()) {
+        (Type::File, Ok(found)) if found.is_dir() && is_command => {
+            format!(
+                "if a directory is meant, write `out: {{{port}: {{path: {place}, type: dir}}}}`; declared at {}",
+                stage.location
+            )
+        }
+        (Type::Dir, Ok(found)) if found.is_file() && is_command => {
+            format!("if a file is meant, leave out `type: dir`; declared at {}", stage.location)
+        }
+        _ => "the program ended well but did not write it like that; see its log".to_owned(),
     }
 }
 

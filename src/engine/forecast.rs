@@ -2,14 +2,16 @@
 //!
 //! Workspace inputs that the memo does not know are taken into the store to learn their digests, as a run would.
 
+use std::collections::HashSet;
+
 use contract::Digest;
 
 use super::learned::{self, Learned, Past};
 use super::resolve::{self, Known, Resolved, Sources, Unresolved};
 use super::wanted::{Wanted, wanted};
 use super::{EngineError, hits};
-use crate::action::difference::{Difference, differences};
-use crate::plan::{Plan, StageId, Work, code};
+use crate::action::difference::{Difference, differences, field_of};
+use crate::plan::{InputSource, Plan, StageId, Work, code};
 use crate::store::{Lookup, MissReason, Record, Store};
 
 /// What a run would do with one stage.
@@ -39,6 +41,8 @@ pub enum Forecast {
         waits_for: Vec<StageId>,
         /// What happens if they give what they gave before.
         supposed: Supposed,
+        /// How its action differs already from the last one executed for this stage.
+        changes: Vec<Difference>,
         /// The last record of this stage.
         last: Option<Box<Record>>,
     },
@@ -94,6 +98,19 @@ pub struct Outlook {
     pub at_most: f64,
 }
 
+impl Outlook {
+    /// Whether anything that may run did so before: otherwise its seconds are a guess.
+    pub fn is_learned(&self) -> bool {
+        let last = |forecast: &Forecast| match forecast {
+            Forecast::Run { last, .. } | Forecast::Unknown { last, .. } | Forecast::Undecided { last, .. } => {
+                last.is_some()
+            }
+            Forecast::Hit { .. } | Forecast::Skipped { .. } | Forecast::Refused { .. } => false,
+        };
+        self.stages.iter().any(last)
+    }
+}
+
 /// What a run of `plan` would do.
 pub fn outlook(plan: &Plan, store: &Store) -> Result<Outlook, EngineError> {
     let stages = forecast(plan, store)?;
@@ -138,7 +155,10 @@ pub fn forecast(plan: &Plan, store: &Store) -> Result<Vec<Forecast>, EngineError
                 if let Some(record) = record {
                     supposed.insert(stage, &record);
                 }
-                Forecast::Unknown { waits_for: unknown_producers(plan, stage, &known), supposed: outcome, last: last() }
+                let (waits_for, last) = (unknown_producers(plan, stage, &known), last());
+                let changes =
+                    last.as_ref().map(|last| changes_so_far(plan, store, stage, &known, last)).unwrap_or_default();
+                Forecast::Unknown { waits_for, supposed: outcome, changes, last }
             }
         };
         match &forecast {
@@ -220,6 +240,20 @@ fn resolved_forecast(
             Forecast::Run { key, miss, changes, last }
         }
     })
+}
+
+/// How the action of a stage that waits differs from its last one, as far as it is known.
+fn changes_so_far(plan: &Plan, store: &Store, stage: StageId, known: &Known, last: &Record) -> Vec<Difference> {
+    let Some(action) = resolve::without_waiting(plan, stage, known, store) else { return Vec::new() };
+    let waiting = plan.graph[stage].inputs.iter().filter_map(|input| match &input.source {
+        InputSource::Stage { stage, .. } if !known.has(*stage) => {
+            Some(field_of(input.port.as_str(), input.label.as_deref()))
+        }
+        _ => None,
+    });
+    let waiting: HashSet<String> = waiting.collect();
+    let changes = differences(&last.action, &action);
+    changes.into_iter().filter(|change| !waiting.contains(&change.field)).collect()
 }
 
 fn unknown_producers(plan: &Plan, stage: StageId, known: &Known) -> Vec<StageId> {

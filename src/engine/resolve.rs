@@ -138,11 +138,41 @@ pub fn resolve(
             },
             InputSource::Path(path) => match read_input(plan, store, path, input, sources) {
                 Ok(artifact) => artifact,
-                Err(error) => return unreadable(Fault::of_input(store, planned, input, error)),
+                Err(error) => return unreadable(Fault::of_input(plan, store, planned, input, error)),
             },
         };
         inputs.push(artifact);
     }
+    let Own { worker_files, tools } = match own(plan, planned, store, sources) {
+        Ok(own) => own,
+        Err(fault) => return unreadable(fault),
+    };
+    let action = action_of(planned, planned.inputs.iter().zip(&inputs), &worker_files, tools);
+    Ok(Ok(Resolved { key: action.key(), action, inputs, worker_files }))
+}
+
+/// The action of a stage that waits for others, without the inputs that they would give; `None` where it cannot be resolved.
+pub fn without_waiting(plan: &Plan, stage: StageId, known: &Known, store: &Store) -> Option<Action> {
+    let planned = &plan.graph[stage];
+    let mut inputs = Vec::new();
+    for input in &planned.inputs {
+        let artifact = match &input.source {
+            InputSource::Stage { stage, port } => known.artifact(*stage, port).cloned(),
+            InputSource::Path(path) => Some(read_input(plan, store, path, input, Sources::Identified).ok()?),
+        };
+        inputs.extend(artifact.map(|artifact| (input, artifact)));
+    }
+    let Own { worker_files, tools } = own(plan, planned, store, Sources::Identified).ok()?;
+    Some(action_of(planned, inputs.iter().map(|(input, artifact)| (*input, artifact)), &worker_files, tools))
+}
+
+/// What a stage needs besides its inputs.
+struct Own {
+    worker_files: Vec<(PathBuf, Artifact)>,
+    tools: BTreeMap<String, Digest>,
+}
+
+fn own(plan: &Plan, planned: &PlannedStage, store: &Store, sources: Sources) -> Result<Own, Fault> {
     let mut worker_files = Vec::new();
     if let Work::Card { card, home: Some(home), .. } = &planned.work
         && let Worker::Command(worker) = &card.worker
@@ -150,7 +180,7 @@ pub fn resolve(
         for file in &worker.files {
             match read(store, &home.join(file), Form::File, sources) {
                 Ok(artifact) => worker_files.push((file.clone(), artifact)),
-                Err(error) => return unreadable(Fault::of_worker(store, planned, error)),
+                Err(error) => return Err(Fault::of_worker(store, planned, error)),
             }
         }
     }
@@ -160,12 +190,11 @@ pub fn resolve(
             let Some(key) = &tool.key else { continue };
             match read(store, &plan.root.join(key), Form::File, Sources::Identified) {
                 Ok(content) => tools.insert(tool.path.to_string_lossy().into_owned(), content.digest),
-                Err(error) => return unreadable(Fault::of_tool(store, planned, error)),
+                Err(error) => return Err(Fault::of_tool(store, planned, error)),
             };
         }
     }
-    let action = action_of(planned, &inputs, &worker_files, tools);
-    Ok(Ok(Resolved { key: action.key(), action, inputs, worker_files }))
+    Ok(Own { worker_files, tools })
 }
 
 fn read(store: &Store, path: &Path, form: Form, sources: Sources) -> Result<Artifact, StoreError> {
@@ -223,15 +252,15 @@ pub fn still_there(plan: &Plan, stage: StageId, resolved: &Resolved, store: &Sto
     Ok(true)
 }
 
-fn action_of(
+fn action_of<'a>(
     stage: &PlannedStage,
-    artifacts: &[Artifact],
+    artifacts: impl Iterator<Item = (&'a PlannedInput, &'a Artifact)>,
     worker_files: &[(PathBuf, Artifact)],
     tools: BTreeMap<String, Digest>,
 ) -> Action {
     let is_command = matches!(stage.work, Work::Command(_));
     let mut inputs: BTreeMap<String, Vec<ActionInput>> = BTreeMap::new();
-    for (planned, artifact) in stage.inputs.iter().zip(artifacts) {
+    for (planned, artifact) in artifacts {
         let executable = is_command && artifact.shape == Shape::File { executable: true };
         let mount = if is_command { planned.mount.to_string_lossy().into_owned() } else { String::new() };
         let input = ActionInput {

@@ -256,6 +256,12 @@ pub fn by_name(units: &[Unit]) -> HashMap<String, Named> {
     names
 }
 
+/// The stage of which `name` is an instance, and what tells it from the others.
+pub fn family(name: &str) -> Option<(&str, &str)> {
+    let (family, rest) = name.split_once('[')?;
+    Some((family, rest.strip_suffix(']')?))
+}
+
 /// A reference, `stage`, `stage.port`, `prefix/stage[lr=1.5].port`, as name and port. A label may hold dots.
 pub fn split_reference(text: &str) -> (&str, Option<&str>) {
     let after_label = text.rfind(']').map_or(0, |at| at + 1);

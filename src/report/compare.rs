@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::style::Color;
-use super::units;
+use super::{lines, units};
 use crate::action::difference::{Difference, differences};
 use crate::engine::{RunOutcome, RunReport, StageOutcome, StageReport};
 use crate::store::Record;
@@ -152,7 +152,8 @@ fn compare_stage(
     }
 }
 
-fn changes<T: Clone + PartialEq>(before: &BTreeMap<String, T>, now: &BTreeMap<String, T>) -> Vec<Change<T>> {
+/// The entries that differ.
+pub fn changes<T: Clone + PartialEq>(before: &BTreeMap<String, T>, now: &BTreeMap<String, T>) -> Vec<Change<T>> {
     let names: BTreeSet<_> = before.keys().chain(now.keys()).collect();
     let differing = names.into_iter().filter(|name| before.get(*name) != now.get(*name));
     let change =
@@ -179,6 +180,10 @@ pub fn render(comparison: &Comparison, color: Color) -> String {
         let took = units::seconds(side.seconds);
         let _ = writeln!(text, "{sign} {}  {}  {when}  {} in {took}", side.run, side.pipeline, outcome.trim_end());
     }
+    if before.pipeline != now.pipeline {
+        let note = format!("these are runs of different pipelines: `{}` and `{}`", before.pipeline, now.pipeline);
+        let _ = writeln!(text, "{}", color.warning(&note));
+    }
     if !params.is_empty() {
         let _ = writeln!(text, "{}", color.name("params"));
     }
@@ -187,7 +192,7 @@ pub fn render(comparison: &Comparison, color: Color) -> String {
     }
     for stage in stages {
         let _ = writeln!(text, "{}", color.name(&stage.stage));
-        for line in lines(stage) {
+        for line in stage_lines(stage) {
             let _ = writeln!(text, "  {line}");
         }
     }
@@ -197,7 +202,7 @@ pub fn render(comparison: &Comparison, color: Color) -> String {
     text
 }
 
-fn lines(stage: &StageComparison) -> Vec<String> {
+fn stage_lines(stage: &StageComparison) -> Vec<String> {
     let mut lines = Vec::new();
     match (stage.outcome.before, stage.outcome.now) {
         (Some(before), Some(now)) if before != now => {
@@ -208,7 +213,7 @@ fn lines(stage: &StageComparison) -> Vec<String> {
         (None, Some(_)) => lines.push("only in the second run".to_owned()),
         _ => {}
     }
-    lines.extend(stage.fields.iter().map(|it| describe(&it.field, &it.before, &it.now, String::clone)));
+    lines.extend(stage.fields.iter().flat_map(field));
     for metric in &stage.metrics {
         let change = match (metric.before, metric.now) {
             (Some(before), Some(now)) if before != 0.0 => {
@@ -227,6 +232,16 @@ fn lines(stage: &StageComparison) -> Vec<String> {
         lines.push(describe("took", &it.before, &it.now, |seconds| units::seconds(*seconds)));
     }
     lines
+}
+
+/// A field of an action; a script of several lines as the lines that differ.
+fn field(it: &Difference) -> Vec<String> {
+    match it.before.as_deref().zip(it.now.as_deref()).and_then(|(before, now)| lines::difference(before, now)) {
+        Some(lines) => {
+            std::iter::once(format!("{}:", it.field)).chain(lines.iter().map(|l| format!("  {l}"))).collect()
+        }
+        None => vec![describe(&it.field, &it.before, &it.now, String::clone)],
+    }
 }
 
 fn describe<T>(name: &str, before: &Option<T>, now: &Option<T>, show: impl Fn(&T) -> String) -> String {

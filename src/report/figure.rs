@@ -9,6 +9,7 @@ use indexmap::IndexMap;
 use petgraph::visit::EdgeRef;
 
 use super::graph::kind;
+use crate::plan::instances::family as parts;
 use crate::plan::{InputSource, Plan, StageId};
 
 /// Whether the instances of a matrix are one box.
@@ -226,12 +227,6 @@ fn boxes_of(plan: &Plan, families: &IndexMap<&str, Vec<StageId>>) -> (Vec<StageB
         });
     }
     (boxes, box_of)
-}
-
-/// The name of an instance as its stage and its label: `train[lr=1e-4]`.
-fn parts(name: &str) -> Option<(&str, &str)> {
-    let (family, rest) = name.split_once('[')?;
-    Some((family, rest.strip_suffix(']')?))
 }
 
 /// The axes that labels like `lr=1e-4,seed=1` name, with their values.

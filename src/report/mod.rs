@@ -5,6 +5,7 @@
 //! - [`journal`]: every event as a line of `events.ndjson`. [`summary`]: what a run says at its end.
 //! - [`problems`]: what is wrong with a pipeline, with file, line and caret. [`figure`]: what a drawing of the plan shows,
 //!   [`graph`]: as Mermaid or DOT, [`svg`]: as a picture, laid out by [`layout`]. [`compare`]: two runs.
+//!   [`outlook`]: what a run would do. [`lines`]: how two scripts differ.
 //! - [`schemas`]: what all of this looks like, for programs.
 //! - [`clean`]: text of others, which may not act on a terminal. [`style`]: colours, only on a terminal. [`units`]: bytes, seconds and times as people read them.
 
@@ -14,6 +15,8 @@ pub mod figure;
 pub mod graph;
 pub mod journal;
 mod layout;
+pub mod lines;
+pub mod outlook;
 pub mod plain;
 pub mod problems;
 pub mod progress;

@@ -9,7 +9,7 @@ use super::tail;
 use crate::engine::{RunEvent, StageOutcome};
 
 /// Up to so many stages a plan is small, and each is named.
-const SMALL: usize = 20;
+pub(super) const SMALL: usize = 20;
 
 /// Outcomes that are counted in a large plan, and how the count goes on.
 const COUNTED: [(StageOutcome, &str); 4] = [
