@@ -24,7 +24,7 @@ use super::{EngineError, FailedWork, Options, Shared};
 use super::{fault, history, hits, publishing, resolve, script, secrets, undeclared};
 use crate::backend::{Backend, Cancel, Control, Launch, Outcome, Trace, redacted};
 use crate::failpoint::{self, Failpoint};
-use crate::plan::{PlannedOutput, Sandbox, StageId, Work, code};
+use crate::plan::{PlannedOutput, PlannedStage, Sandbox, StageId, Work, code};
 use crate::spec::SecretForm;
 use crate::store::{
     ActionLock, Artifact, Durability, Lookup, Placement, RECORD_FORMAT, Record, Store, StoreError, StoreErrorKind,
@@ -306,7 +306,7 @@ impl Execution {
             for (output, path) in planned.outputs.iter().zip(&paths) {
                 let artifact = match shared.store.adopt(path, output.artifact.form()) {
                     Ok(artifact) => artifact,
-                    Err(error) => return unfit(&shared.store, output, path, error),
+                    Err(error) => return unfit(&shared.store, planned, output, path, error),
                 };
                 outputs.insert(output.port.as_str().to_owned(), artifact);
             }
@@ -379,6 +379,7 @@ fn differing(former: &Record, latter: &Record) -> Vec<String> {
 /// What a program left where an output belongs cannot be kept: the stage's failure, unless the store itself broke.
 fn unfit<T>(
     store: &Store,
+    stage: &PlannedStage,
     output: &PlannedOutput,
     path: &Path,
     error: StoreError,
@@ -403,7 +404,7 @@ fn unfit<T>(
             output.port,
             output.destination.display()
         ),
-        help: Some("the program ended well but did not write it like that; see its log".to_owned()),
+        help: Some(fault::unlike(stage, output, path)),
     }))
 }
 

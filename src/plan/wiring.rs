@@ -253,7 +253,11 @@ impl Wiring<'_> {
             Err(error) => {
                 let problem =
                     Problem::at("missing-path", node.span, format!("cannot find `{}`: {error}", path.display()));
-                problems.push(problem.label("not in the project").maybe_help(self.neighbour(&path)));
+                problems.push(
+                    problem
+                        .label("not in the project")
+                        .maybe_help(self.maker(at, &spec.port.value, &path).or_else(|| self.neighbour(&path))),
+                );
                 return None;
             }
         };
@@ -269,6 +273,15 @@ impl Wiring<'_> {
         let source = InputSource::Path(path.clone());
         let (span, artifact, mount) = (node.span, Some(artifact), Some(path));
         Some(Feed { label: None, span, is_path: true, source, artifact, mount, links: LinkRule::Keep })
+    }
+
+    /// The output of another stage that is called like a path which is not there.
+    fn maker(&self, at: usize, port: &PortName, path: &Path) -> Option<String> {
+        let others = self.interfaces.iter().enumerate().filter(|(other, _)| *other != at);
+        let mut outputs = others.flat_map(|(other, it)| it.outputs.iter().map(move |output| (other, output)));
+        let (other, output) = outputs.find(|(_, output)| output.destination.file_name() == path.file_name())?;
+        let (name, place) = (&self.units[other].spec.name.value, output.destination.display());
+        Some(format!("stage `{name}` gives {place}: write `in: {{{port}: {name}.{}}}`", output.port))
     }
 
     /// A wire whose producer gives something else than the port accepts.
