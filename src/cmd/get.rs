@@ -4,11 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::complete::names;
 use super::failure::Failure;
-use super::made::{self, Made, WhereArguments};
+use super::made::{self, Found, Made, WhereArguments};
 use super::project::Project;
 use super::{Exit, output};
 use crate::report::units;
@@ -23,6 +23,7 @@ Examples:
   pipe get quantized.gguf /srv/models/a.gguf    one of several
   pipe get evaluation results/ --run last~1     all outputs, as an earlier run left them
   pipe get quantized.gguf /srv/models/a.gguf --force
+  pipe get sweep results/                       of a matrix, each instance into results/INSTANCE
 
 The copy is read back from the store's bytes and hashed on the way; nothing links it to the store, so it may be edited.
 A DEST that is a directory, or ends with /, gets the output under its own name. What stands there is kept unless --force.")]
@@ -48,33 +49,87 @@ pub fn run(arguments: &GetArguments) -> Result<Exit, Failure> {
     let store = project.store()?;
     let _hold = store.hold()?;
     let place = arguments.place.place();
-    let (made, port) = made::find_port(&project, &store, &arguments.stage, &place)?;
-    let wanted = wanted(&made, port.as_deref())?;
+    let (found, port) = made::find_port(&project, &store, &arguments.stage, &place)?;
+    let port = port.as_deref();
     let into = arguments.destination.is_dir() || arguments.destination.as_os_str().as_encoded_bytes().ends_with(b"/");
-    let several = wanted.len() > 1;
-    let mut copied = Vec::new();
-    for it in &wanted {
-        let target = if into || several { arguments.destination.join(&it.name) } else { arguments.destination.clone() };
-        if !arguments.force && fs::symlink_metadata(&target).is_ok() {
+    let single = |made: &Made| -> Result<bool, Failure> { Ok(wanted(made, port)?.len() == 1 && !into) };
+    let gets: Vec<Get> = match &found {
+        Found::Stage(made) if single(made)? => vec![Get::new(made, port, &arguments.destination, Place::As)?],
+        Found::Stage(made) => vec![Get::new(made, port, &arguments.destination, Place::Within)?],
+        Found::Matrix { instances, .. } => instances
+            .iter()
+            .map(|made| Get::new(made, port, &arguments.destination.join(last_part(&made.name)), Place::Within))
+            .collect::<Result<_, _>>()?,
+    };
+    for (_, target) in gets.iter().flat_map(|get| &get.copies) {
+        if !arguments.force && fs::symlink_metadata(target).is_ok() {
             let message = format!("{} is there already", target.display());
             return Err(Failure::usage(message, "--force replaces it".to_owned()));
         }
-        copied.push(target);
     }
-    for (it, target) in wanted.iter().zip(&copied) {
-        copy(&store, &made, it, target)?;
-        if !arguments.json {
-            let size = units::bytes(it.artifact.size);
-            output::text(&format!("{}.{} -> {}  {size}\n", made.name, it.port, target.display()));
-        }
+    for get in &gets {
+        get.copy(&store, arguments.json)?;
     }
     if arguments.json {
-        let document = wanted.iter().zip(&copied).map(|(it, target)| {
-            json!({"port": it.port, "path": target, "digest": it.artifact.digest, "size": it.artifact.size})
-        });
-        output::document(&json!({"stage": made.name, "run": made.report.run, "copied": document.collect::<Vec<_>>()}));
+        match (&found, gets.as_slice()) {
+            (Found::Matrix { name, .. }, gets) => {
+                let instances: Vec<_> = gets.iter().map(Get::document).collect();
+                output::document(&json!({"stage": name, "instances": instances}));
+            }
+            (Found::Stage(_), gets) => gets.iter().for_each(|get| output::document(&get.document())),
+        }
     }
     Ok(Exit::Success)
+}
+
+/// Of the full name of an instance what makes a name of a directory: prefixes of includes are directories themselves.
+fn last_part(name: &str) -> &str {
+    let label = name.find('[').unwrap_or(name.len());
+    let start = name[..label].rfind('/').map_or(0, |at| at + 1);
+    &name[start..]
+}
+
+/// Where outputs go.
+enum Place {
+    /// The one output is called so.
+    As,
+    /// Into this directory, under their own names.
+    Within,
+}
+
+/// What is copied of one stage, and where to.
+struct Get<'a> {
+    made: &'a Made,
+    copies: Vec<(Wanted<'a>, PathBuf)>,
+}
+
+impl<'a> Get<'a> {
+    fn new(made: &'a Made, port: Option<&str>, destination: &Path, place: Place) -> Result<Get<'a>, Failure> {
+        let target = |it: &Wanted| match place {
+            Place::As => destination.to_owned(),
+            Place::Within => destination.join(&it.name),
+        };
+        let copies = wanted(made, port)?.into_iter().map(|it| (target(&it), it)).map(|(target, it)| (it, target));
+        Ok(Get { made, copies: copies.collect() })
+    }
+
+    fn copy(&self, store: &Store, json: bool) -> Result<(), Failure> {
+        for (it, target) in &self.copies {
+            copy(store, self.made, it, target)?;
+            if !json {
+                let size = units::bytes(it.artifact.size);
+                output::text(&format!("{}.{} -> {}  {size}\n", self.made.name, it.port, target.display()));
+            }
+        }
+        Ok(())
+    }
+
+    fn document(&self) -> Value {
+        let copied = self.copies.iter().map(|(it, target)| {
+            json!({"port": it.port, "path": target, "digest": it.artifact.digest, "size": it.artifact.size})
+        });
+        json!({"stage": self.made.name, "run": self.made.report.run, "copied": copied.collect::<Vec<_>>()})
+    }
 }
 
 /// An output to copy.

@@ -9,10 +9,11 @@ use clap::Args;
 use super::arguments::ParamArguments;
 use super::complete::names;
 use super::failure::Failure;
-use super::made::{self, Where, WhereArguments};
+use super::made::{self, Found, Made, Where, WhereArguments};
 use super::project::Project;
 use super::{Exit, output};
 use crate::engine::history::{Entry, History, JOURNAL, OpenRun, log_path};
+use crate::plan::instances::family;
 use crate::report::clean;
 use crate::store::{Store, open_file, read_kept};
 
@@ -26,6 +27,7 @@ Examples:
   pipe logs model                  its last execution, also when a run goes on
   pipe logs model --follow         go on printing until the stage ends
   pipe logs model --run last~1     of an earlier run
+  pipe logs sweep                  of a matrix, the logs of all its instances
   pipe logs model --raw            with its colours, on a terminal too
   pipe logs model | less           as the stage wrote it
 
@@ -61,25 +63,102 @@ pub fn run(arguments: &LogsArguments) -> Result<Exit, Failure> {
         if arguments.follow {
             refuse_within(run, &arguments.stage)?;
         }
+        let of_instances = instance_logs(&store, run, &arguments.stage);
+        if arguments.follow && !of_instances.is_empty() {
+            let names: Vec<_> = of_instances.iter().take(NAMED).map(|log| log.stage.as_str()).collect();
+            let message = format!("`{}` is a matrix: one instance can be followed", arguments.stage);
+            return Err(Failure::usage(message, format!("for instance {}", names.join(" or "))));
+        }
         if arguments.follow && follow(&store, run, arguments, &log)? {
             return Ok(Exit::Success);
         }
         if log.is_file() {
             return print(arguments, run, &log);
         }
-    }
-    let made = made::find(&project, &store, &arguments.stage, &place)?;
-    let own = log_path(&store, &made.report.run, &made.name);
-    let replayed =
-        || made.record.as_ref().map(|record| (record.run.clone(), log_path(&store, &record.run, &record.stage)));
-    let candidates = std::iter::once((made.report.run.clone(), own)).chain(replayed());
-    match candidates.into_iter().find(|(_, log)| log.is_file()) {
-        Some((run, log)) => print(arguments, &run, &log),
-        None => {
-            let message = format!("no log of stage `{}`: it has not run here, or its runs were removed", made.name);
-            Err(Failure::usage(message, format!("pipe run {}", made.report.file.display())))
+        if !of_instances.is_empty() {
+            return print_all(arguments, &of_instances);
         }
     }
+    match made::find(&project, &store, &arguments.stage, &place)? {
+        Found::Stage(made) => match log_of(&store, &made).path {
+            Some((run, log)) => print(arguments, &run, &log),
+            None => {
+                let message = format!("no log of stage `{}`: it has not run here, or its runs were removed", made.name);
+                Err(Failure::usage(message, format!("pipe run {}", made.report.file.display())))
+            }
+        },
+        Found::Matrix { instances, .. } => {
+            let logs: Vec<_> = instances.iter().map(|made| log_of(&store, made)).collect();
+            print_all(arguments, &logs)
+        }
+    }
+}
+
+/// Instances that a message names.
+const NAMED: usize = 3;
+
+/// The log of a stage, with the run that wrote it, where there is one.
+struct Log {
+    stage: String,
+    path: Option<(String, PathBuf)>,
+}
+
+/// The log of this run, or of the run that made what the stage gave.
+fn log_of(store: &Store, made: &Made) -> Log {
+    let own = log_path(store, &made.report.run, &made.name);
+    let replayed =
+        || made.record.as_ref().map(|record| (record.run.clone(), log_path(store, &record.run, &record.stage)));
+    let mut candidates = std::iter::once((made.report.run.clone(), own)).chain(replayed());
+    Log { stage: made.name.clone(), path: candidates.find(|(_, log)| log.is_file()) }
+}
+
+/// The logs that instances of a matrix have in a run that has no report yet, by name.
+fn instance_logs(store: &Store, run: &str, name: &str) -> Vec<Log> {
+    let directory = log_path(store, run, name).parent().map(Path::to_owned).unwrap_or_default();
+    let prefix = name.rfind('/').map_or("", |at| &name[..=at]);
+    let files = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    let logs = files.filter_map(|file| {
+        let stage = format!("{prefix}{}", file.file_name().to_str()?.strip_suffix(".log")?);
+        let path = Some((run.to_owned(), file.path()));
+        family(&stage).is_some_and(|(it, _)| it == name).then_some(Log { stage, path })
+    });
+    let mut logs: Vec<Log> = logs.collect();
+    logs.sort_unstable_by(|one, other| one.stage.cmp(&other.stage));
+    logs
+}
+
+/// One log after the other, each below the name of its instance.
+fn print_all(arguments: &LogsArguments, logs: &[Log]) -> Result<Exit, Failure> {
+    if arguments.json {
+        let documents = logs.iter().map(|log| match &log.path {
+            Some((run, path)) => document(&log.stage, run, path),
+            None => Ok(serde_json::json!({"stage": log.stage, "run": null, "path": null, "text": null})),
+        });
+        let documents = documents.collect::<Result<Vec<_>, _>>()?;
+        output::document(&serde_json::json!({"stage": arguments.stage, "instances": documents}));
+        return Ok(Exit::Success);
+    }
+    for log in logs {
+        let Some((_, path)) = &log.path else {
+            output::text(&format!("==> {} <== (no log)\n", clean::cell(&log.stage)));
+            continue;
+        };
+        output::text(&format!("==> {} <==\n", clean::cell(&log.stage)));
+        let bytes = read_kept(path).map_err(|e| broken(path, e))?.unwrap_or_default();
+        let mut print = Printer::new(arguments);
+        print.bytes(&bytes);
+        print.end();
+        if bytes.last().is_some_and(|last| *last != b'\n') {
+            output::text("\n");
+        }
+    }
+    Ok(Exit::Success)
+}
+
+fn document(stage: &str, run: &str, log: &Path) -> Result<serde_json::Value, Failure> {
+    let bytes = read_kept(log).map_err(|e| broken(log, e))?.unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes);
+    Ok(serde_json::json!({"stage": stage, "run": run, "path": log, "text": text}))
 }
 
 /// The newest run, where it has no report yet: it goes on, or was killed; either way its logs are the newest there are.
@@ -97,11 +176,10 @@ fn open_run(project: &Project, history: &History, place: &Where) -> Result<Optio
 }
 
 fn print(arguments: &LogsArguments, run: &str, log: &Path) -> Result<Exit, Failure> {
-    let bytes = read_kept(log).map_err(|e| broken(log, e))?.unwrap_or_default();
     if arguments.json {
-        let text = String::from_utf8_lossy(&bytes);
-        output::document(&serde_json::json!({"stage": arguments.stage, "run": run, "path": log, "text": text}));
+        output::document(&document(&arguments.stage, run, log)?);
     } else {
+        let bytes = read_kept(log).map_err(|e| broken(log, e))?.unwrap_or_default();
         let mut print = Printer::new(arguments);
         print.bytes(&bytes);
         print.end();

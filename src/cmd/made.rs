@@ -1,6 +1,7 @@
-//! What a stage came to in an earlier run: behind `show` and `get`.
+//! What a stage, or every instance of a matrix, came to in earlier runs: behind `show`, `get`, `logs` and `cache pin`.
 
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use clap::Args;
 
@@ -10,19 +11,55 @@ use super::failure::Failure;
 use super::project::Project;
 use crate::engine::history::{History, NoSuchRun};
 use crate::engine::{RunReport, StageReport};
+use crate::plan::instances::family;
 use crate::spec::suggest;
 use crate::store::{Record, Store};
 
 /// A stage in an earlier run.
 pub struct Made {
-    /// The run.
-    pub report: RunReport,
+    /// The run. Instances of a matrix mostly share it.
+    pub report: Rc<RunReport>,
     /// The stage.
     pub name: String,
     /// What came of it there.
     pub stage: StageReport,
     /// What its action gave; absent when it gave nothing or the record is gone.
     pub record: Option<Record>,
+}
+
+impl Made {
+    fn of(store: &Store, report: &Rc<RunReport>, name: &str) -> Option<Made> {
+        let stage = report.stages.get(name)?.clone();
+        let record = stage.key.and_then(|key| store.past_record(&key));
+        Some(Made { report: Rc::clone(report), name: name.to_owned(), stage, record })
+    }
+
+    fn is_reached(&self) -> bool {
+        self.stage.key.is_some()
+    }
+}
+
+/// What a name means.
+pub enum Found {
+    /// A stage, or one instance.
+    Stage(Box<Made>),
+    /// A matrix.
+    Matrix {
+        /// Its name.
+        name: String,
+        /// Its instances, those of the newest run that knows it, in their order.
+        instances: Vec<Made>,
+    },
+}
+
+impl Found {
+    /// The name that was found.
+    fn name(&self) -> &str {
+        match self {
+            Found::Stage(made) => &made.name,
+            Found::Matrix { name, .. } => name,
+        }
+    }
 }
 
 /// What narrows the search, as flags.
@@ -51,49 +88,73 @@ pub struct Where<'a> {
     pub run: Option<&'a str>,
 }
 
-/// The stage called `name`.
-pub fn find(project: &Project, store: &Store, name: &str, place: &Where) -> Result<Made, Failure> {
+/// The stage or the matrix called `name`.
+pub fn find(project: &Project, store: &Store, name: &str, place: &Where) -> Result<Found, Failure> {
     search(project, store, &[name], place)
 }
 
-/// The stage called `name`, or the stage and one of its ports where that is `STAGE.PORT`.
+/// As [`find`], or it and one of its ports where `name` is `STAGE.PORT`.
 pub fn find_port(
     project: &Project,
     store: &Store,
     name: &str,
     place: &Where,
-) -> Result<(Made, Option<String>), Failure> {
+) -> Result<(Found, Option<String>), Failure> {
     let Some((stage, port)) = name.rsplit_once('.') else {
         return Ok((find(project, store, name, place)?, None));
     };
     // The label of an instance may hold a dot (`train[lr=0.1]`), so the whole is tried too.
-    let made = search(project, store, &[name, stage], place)?;
-    let port = (made.name != name).then(|| port.to_owned());
-    Ok((made, port))
+    let found = search(project, store, &[name, stage], place)?;
+    let port = (found.name() != name).then(|| port.to_owned());
+    Ok((found, port))
 }
 
-/// The newest run that knows one of `names` and gave it a key; failing that, the newest that knows it.
-fn search(project: &Project, store: &Store, names: &[&str], place: &Where) -> Result<Made, Failure> {
+/// The newest run that knows one of `names` and gave it a key; failing that, the newest that knows it. Each instance of a matrix
+/// is looked for like that.
+fn search(project: &Project, store: &Store, names: &[&str], place: &Where) -> Result<Found, Failure> {
     let history = History::open(store);
     let (mut newest, mut unreached) = (None, None);
-    for report in reports(project, &history, place)? {
-        let found = names.iter().find_map(|name| report.stages.get_key_value(*name));
-        if let Some((name, stage)) = found.map(|(name, stage)| (name.to_string(), stage.clone())) {
-            let record = stage.key.and_then(|key| store.past_record(&key));
-            let reached = stage.key.is_some();
-            let made = Made { report, name, stage, record };
-            if reached {
-                return Ok(made);
+    let mut reports = reports(project, &history, place)?;
+    while let Some(report) = reports.next().map(Rc::new) {
+        if let Some(made) = names.iter().find_map(|name| Made::of(store, &report, name)) {
+            if made.is_reached() {
+                return Ok(Found::Stage(Box::new(made)));
             }
             unreached.get_or_insert(made);
-        } else {
-            newest.get_or_insert(report);
+            continue;
         }
+        if let Some(name) = names.iter().find(|name| instances(&report, name).next().is_some())
+            && unreached.is_none()
+        {
+            return Ok(Found::Matrix { name: (*name).to_owned(), instances: every(store, name, &report, reports) });
+        }
+        newest.get_or_insert(report);
     }
-    unreached.ok_or_else(|| match newest {
+    let found = unreached.map(|made| Found::Stage(Box::new(made)));
+    found.ok_or_else(|| match newest {
         None => nothing_ran(),
         Some(report) => unknown(names[names.len() - 1], &report),
     })
+}
+
+/// The instances of the matrix `name` in a run.
+fn instances<'a>(report: &'a RunReport, name: &'a str) -> impl Iterator<Item = &'a str> {
+    let names = report.stages.keys().map(|name| name.as_str());
+    names.filter(move |it| family(it).is_some_and(|(family, _)| family == name))
+}
+
+/// The instances of `report`; one that it did not reach as an earlier run left it.
+fn every(store: &Store, name: &str, report: &Rc<RunReport>, mut earlier: Reports) -> Vec<Made> {
+    let mut all: Vec<Made> = instances(report, name).filter_map(|it| Made::of(store, report, it)).collect();
+    while all.iter().any(|made| !made.is_reached()) {
+        let Some(report) = earlier.next().map(Rc::new) else { break };
+        for made in all.iter_mut().filter(|made| !made.is_reached()) {
+            if let Some(reached) = Made::of(store, &report, &made.name).filter(Made::is_reached) {
+                *made = reached;
+            }
+        }
+    }
+    all
 }
 
 /// The report of the run that `words` mean.

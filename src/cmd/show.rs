@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::complete::names;
 use super::failure::Failure;
-use super::made::{self, Made, WhereArguments};
+use super::made::{self, Found, Made, WhereArguments};
 use super::project::Project;
 use super::{Exit, output};
 use crate::action::ActionWork;
@@ -28,7 +28,7 @@ Examples:
   pipe show model --run last~1
   pipe show model --json | jq -r .outputs.model.digest")]
 pub struct ShowArguments {
-    /// The stage.
+    /// The stage; of a matrix, one instance, or its name for a list of all.
     #[arg(value_name = "STAGE", add = names::past_stage())]
     pub stage: String,
     #[command(flatten)]
@@ -42,13 +42,34 @@ pub fn run(arguments: &ShowArguments) -> Result<Exit, Failure> {
     let project = Project::find()?;
     let store = project.store()?;
     let place = arguments.place.place();
-    let made = made::find(&project, &store, &arguments.stage, &place)?;
-    if arguments.json {
-        output::document(&document(&project, &store, &made));
-    } else {
-        output::text(&text(&project, &store, &made, Color::of_stdout()));
+    match made::find(&project, &store, &arguments.stage, &place)? {
+        Found::Stage(made) if arguments.json => output::document(&document(&project, &store, &made)),
+        Found::Stage(made) => output::text(&text(&project, &store, &made, Color::of_stdout())),
+        Found::Matrix { name, instances } if arguments.json => {
+            let instances: Vec<_> = instances.iter().map(|made| document(&project, &store, made)).collect();
+            output::document(&json!({"stage": name, "instances": instances}));
+        }
+        Found::Matrix { name, instances } => output::text(&list(&name, &instances, Color::of_stdout())),
     }
     Ok(Exit::Success)
+}
+
+/// The instances of a matrix, a line each.
+fn list(name: &str, instances: &[Made], color: Color) -> String {
+    let noun = if instances.len() == 1 { "instance" } else { "instances" };
+    let mut text = format!("{}  {} {noun}\n", color.name(&cell(name)), instances.len());
+    for made in instances {
+        let Made { report, name, stage, .. } = made;
+        let mut parts = vec![format!("run {}", report.run)];
+        parts.extend(stage.key.map(|key| format!("key {}", key.short())));
+        parts.extend(stage.usage.map(|usage| format!("took {}", units::seconds(usage.seconds))));
+        if !stage.outputs.is_empty() {
+            parts.push(units::bytes(stage.outputs.values().map(|output| output.size).sum()));
+        }
+        parts.extend(stage.failure.as_ref().map(|failure| cell(&failure.message).into_owned()));
+        let _ = writeln!(text, "{}  {}  {}", color.outcome(stage.outcome), cell(name), color.dim(&parts.join(", ")));
+    }
+    text
 }
 
 fn text(project: &Project, store: &Store, made: &Made, color: Color) -> String {

@@ -8,6 +8,7 @@ use super::project::Project;
 use super::{Exit, output};
 use crate::action::difference::Difference;
 use crate::engine::forecast::{self, Forecast};
+use crate::plan::instances::family;
 use crate::plan::{Plan, PlannedStage, StageId};
 use crate::report::clean::cell;
 use crate::report::figure::Detail;
@@ -22,16 +23,34 @@ pub fn run(arguments: &StageArguments) -> Result<Exit, Failure> {
     let store = project.store()?;
     let file = arguments.file.clone().map_or_else(|| project.last_file(&store), Ok)?;
     let plan = project.plan_file(&file, &arguments.params)?;
-    let stage = find(&plan, &arguments.stage)?;
+    let instances = instances(&plan, &arguments.stage);
+    let stage = if instances.is_empty() { Some(find(&plan, &arguments.stage)?) } else { None };
     let forecasts = forecast::forecast(&plan, &store)?;
     store.save_memo()?;
-    let (planned, forecast) = (&plan.graph[stage], &forecasts[stage.index()]);
-    if arguments.json {
-        output::document(&json(&plan, planned, forecast));
-    } else {
-        output::text(&text(&plan, planned, forecast, Color::of_stdout()));
+    let of = |stage: StageId| (&plan.graph[stage], &forecasts[stage.index()]);
+    match stage.map(of) {
+        Some((planned, forecast)) if arguments.json => output::document(&json(&plan, planned, forecast)),
+        Some((planned, forecast)) => output::text(&text(&plan, planned, forecast, Color::of_stdout())),
+        None if arguments.json => {
+            let instances = instances.iter().map(|stage| of(*stage)).map(|(planned, it)| json(&plan, planned, it));
+            let instances: Vec<_> = instances.collect();
+            output::document(&serde_json::json!({"stage": arguments.stage, "instances": instances}));
+        }
+        None => {
+            let color = Color::of_stdout();
+            let lines = instances.iter().map(|stage| outlook::line(&plan, *stage, &forecasts[stage.index()], color));
+            let lines: String = lines.map(|line| line + "\n").collect();
+            output::text(&format!("{lines}next: pipe why '{}'\n", plan.graph[instances[0]].name));
+        }
     }
     Ok(Exit::Success)
+}
+
+/// The instances of the matrix with this name; none where it names none.
+fn instances(plan: &Plan, name: &str) -> Vec<StageId> {
+    let is_instance =
+        |stage: &StageId| family(plan.graph[*stage].name.as_str()).is_some_and(|(family, _)| family == name);
+    plan.graph.node_indices().filter(is_instance).collect()
 }
 
 /// The stage with this name.

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::damage;
 use crate::cmd::complete::names;
 use crate::cmd::failure::Failure;
-use crate::cmd::made::{self, Where};
+use crate::cmd::made::{self, Found, Where};
 use crate::cmd::project::Project;
 use crate::cmd::{Exit, output};
 use crate::engine::history::History;
@@ -17,7 +17,7 @@ use crate::store::{Pin, Store};
 #[command(after_help = "\
 Examples:
   pipe cache pin                  list what is pinned
-  pipe cache pin model            what the stage `model` gave last
+  pipe cache pin model            what the stage `model` gave last; of a matrix, every instance
   pipe cache pin last             everything that the last run used
   pipe cache pin 3f2a9c04d1       a record or an artifact by the beginning of its digest
   pipe cache pin model --remove
@@ -60,10 +60,15 @@ fn resolve(project: &Project, store: &Store, what: &str) -> Result<Pin, Failure>
     let pin = |keys, artifacts| Pin { name: what.to_owned(), keys, artifacts };
     let place = Where { file: None, run: None };
     // That no stage is called so says nothing yet: the other meanings are tried, and then all of them are named.
-    if let Ok(made) = made::find(project, store, what, &place)
-        && let Some(record) = made.record
-    {
-        return Ok(pin(vec![record.key], Vec::new()));
+    if let Ok(found) = made::find(project, store, what, &place) {
+        let all = match found {
+            Found::Stage(made) => vec![*made],
+            Found::Matrix { instances, .. } => instances,
+        };
+        let keys: Vec<_> = all.into_iter().filter_map(|made| Some(made.record?.key)).collect();
+        if !keys.is_empty() {
+            return Ok(pin(keys, Vec::new()));
+        }
     }
     let history = History::open(store);
     if let Some(report) = history.find(what).ok().and_then(|run| history.report(run)) {
