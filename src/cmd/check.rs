@@ -4,6 +4,7 @@ use super::arguments::CheckArguments;
 use super::failure::Failure;
 use super::project::Project;
 use super::{Exit, output};
+use crate::engine::undeclared;
 use crate::report::problems;
 use crate::report::style::Color;
 
@@ -13,9 +14,15 @@ pub fn run(arguments: &CheckArguments) -> Result<Exit, Failure> {
     let mut exit = Exit::Success;
     let mut documents = Vec::new();
     for file in &arguments.files {
+        let mut unseen = Vec::new();
         let found = match project.survey_file(file, &arguments.params) {
             Ok(plan) => {
+                // Whoever needs the store tells what is wrong with it.
+                if let Ok(store) = project.store() {
+                    unseen = undeclared::unseen(&plan, &store);
+                }
                 if !arguments.json {
+                    output::warnings(&unseen);
                     output::text(&format!("{}: {} stages, no problems\n", file.display(), plan.order.len()));
                 }
                 serde_json::json!([])
@@ -29,7 +36,7 @@ pub fn run(arguments: &CheckArguments) -> Result<Exit, Failure> {
             }
             Err(other) => return Err(other),
         };
-        documents.push(serde_json::json!({"file": file, "problems": found}));
+        documents.push(serde_json::json!({"file": file, "problems": found, "warnings": unseen}));
     }
     if arguments.json {
         output::document(&documents);

@@ -5,6 +5,7 @@
 use std::io::Write;
 
 use crate::report::clean;
+use crate::report::style::Color;
 
 /// Writes text to standard output. What stages, files and users put into it does not act on a terminal.
 pub fn text(text: &str) {
@@ -29,4 +30,18 @@ pub fn document(value: &impl serde::Serialize) {
 pub fn errors(text: &str) {
     // As above.
     let _ = std::io::stderr().write_all(clean::screen(text).as_bytes());
+}
+
+/// Warnings that are shown; JSON has all of them.
+const WARNINGS: usize = 10;
+
+/// Writes a line for each of the first warnings to standard error.
+pub fn warnings<T: std::fmt::Display>(all: &[T]) {
+    let color = Color::of_stderr();
+    for warning in all.iter().take(WARNINGS) {
+        errors(&format!("{} {}\n", color.warning("warning:"), clean::cell(&warning.to_string())));
+    }
+    if all.len() > WARNINGS {
+        errors(&format!("{} {} more like these; --json names each\n", color.warning("warning:"), all.len() - WARNINGS));
+    }
 }

@@ -10,6 +10,7 @@ use super::project::Project;
 use super::{Exit, output};
 use crate::engine::forecast::{self, Forecast, Outlook, Supposed};
 use crate::engine::history::History;
+use crate::engine::undeclared::{self, Unseen};
 use crate::plan::{Plan, PlannedStage, Work};
 use crate::report::compare::{Change, changes};
 use crate::report::outlook::{self as report, Totals};
@@ -28,9 +29,11 @@ pub fn run(arguments: &PlanArguments) -> Result<Exit, Failure> {
     let outlook = forecast::outlook(&plan, &store)?;
     store.save_memo()?;
     let params = changed_params(&store, &plan);
+    let unseen = undeclared::unseen(&plan, &store);
     if arguments.json {
-        output::document(&document(&plan, &outlook, &params));
+        output::document(&document(&plan, &outlook, &params, &unseen));
     } else {
+        output::warnings(&unseen);
         output::text(&report::render(&plan, &outlook, &params, Color::of_stdout()));
     }
     Ok(Exit::Success)
@@ -42,7 +45,7 @@ fn changed_params(store: &Store, plan: &Plan) -> Vec<Change<Value>> {
     last.map(|last| changes(&last.params, &plan.params)).unwrap_or_default()
 }
 
-fn document(plan: &Plan, outlook: &Outlook, params: &[Change<Value>]) -> Value {
+fn document(plan: &Plan, outlook: &Outlook, params: &[Change<Value>], unseen: &[Unseen]) -> Value {
     let stages = plan.graph.node_weights().zip(&outlook.stages);
     let stages: serde_json::Map<_, _> =
         stages.map(|(stage, forecast)| (stage.name.to_string(), json(plan, stage, forecast))).collect();
@@ -53,6 +56,7 @@ fn document(plan: &Plan, outlook: &Outlook, params: &[Change<Value>]) -> Value {
         "at_most_seconds": outlook.at_most,
         "totals": Totals::of(&outlook.stages),
         "changed_params": params,
+        "warnings": unseen,
         "stages": stages,
     })
 }

@@ -48,7 +48,7 @@ pub mod survey;
 mod tally;
 pub mod traces;
 mod twins;
-mod undeclared;
+pub mod undeclared;
 mod wanted;
 pub mod workbench;
 mod workspace;

@@ -7,10 +7,14 @@ mod tools;
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
+use std::fmt;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Component, Path, PathBuf};
 
+use indexmap::IndexMap;
+
+use crate::plan::instances::family;
 use crate::plan::{Command, Plan, PlannedStage, Sandbox, Script, Work};
 use crate::store::Store;
 
@@ -45,6 +49,58 @@ pub(super) fn help(plan: &Plan, store: &Store, stage: &PlannedStage, log: &Path)
         "it sees only its declared inputs, and this is in the project but not among them:\n    {}",
         lines.into_iter().take(NAMED).collect::<Vec<_>>().join("\n    ")
     ))
+}
+
+/// A path of the project that a command names and does not declare, before it fails for it.
+#[derive(Debug, serde::Serialize)]
+pub struct Unseen {
+    /// The stage; of a matrix, its name.
+    pub stage: String,
+    /// How many instances of it are meant.
+    pub instances: usize,
+    /// The path, relative to the root.
+    pub path: PathBuf,
+    /// How to declare it.
+    pub help: String,
+}
+
+impl fmt::Display for Unseen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (stage, path, help) = (&self.stage, self.path.display(), &self.help);
+        write!(f, "stage `{stage}` names `{path}`, which is in the project but none of its inputs: {help}")
+    }
+}
+
+/// What the texts of all commands name and do not declare. Only a run can tell whether they read it.
+pub fn unseen(plan: &Plan, store: &Store) -> Vec<Unseen> {
+    let mut found: IndexMap<(String, PathBuf), Unseen> = IndexMap::new();
+    for planned in plan.graph.node_weights() {
+        let Work::Command(command) = &planned.work else { continue };
+        if command.sandbox == Sandbox::Workspace {
+            continue;
+        }
+        let name = planned.name.as_str();
+        let stage = family(name).map_or(name, |(family, _)| family).to_owned();
+        for path in missing(&without_comments(&script(command)), plan, store, planned) {
+            // A bare word is often no path even where a directory is called like it: `test`, `data`.
+            if path.components().count() < 2 && plan.root.join(&path).is_dir() {
+                continue;
+            }
+            let entry = found.entry((stage.clone(), path.clone())).or_insert_with(|| {
+                let home = tools::home(&plan.root, &path);
+                let help = home.map_or_else(|| declaration(plan, &path), use_of);
+                Unseen { stage: stage.clone(), instances: 0, path, help }
+            });
+            entry.instances += 1;
+        }
+    }
+    found.into_values().collect()
+}
+
+/// A script without the lines that say nothing to its interpreter, `#` of shells and Python.
+fn without_comments(script: &str) -> String {
+    let lines = script.lines().filter(|line| !line.trim_start().starts_with('#'));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 fn use_of(tools: &Path) -> String {
