@@ -28,7 +28,7 @@ pub fn run(arguments: &PlanArguments) -> Result<Exit, Failure> {
     let store = project.store()?;
     let outlook = forecast::outlook(&plan, &store)?;
     store.save_memo()?;
-    let params = changed_params(&store, &plan);
+    let params = changed_params(&store, &plan, &outlook);
     let unseen = undeclared::unseen(&plan, &store);
     if arguments.json {
         output::document(&document(&plan, &outlook, &params, &unseen));
@@ -40,7 +40,11 @@ pub fn run(arguments: &PlanArguments) -> Result<Exit, Failure> {
 }
 
 /// The params of the pipeline that differ from those of its last run; none where it never ran.
-fn changed_params(store: &Store, plan: &Plan) -> Vec<Change<Value>> {
+fn changed_params(store: &Store, plan: &Plan, outlook: &Outlook) -> Vec<Change<Value>> {
+    // The reports of other pipelines are not searched for a run that never was.
+    if !outlook.is_learned() && !outlook.stages.iter().any(|forecast| matches!(forecast, Forecast::Hit { .. })) {
+        return Vec::new();
+    }
     let last = History::open(store).reports().find(|report| report.pipeline == plan.pipeline);
     last.map(|last| changes(&last.params, &plan.params)).unwrap_or_default()
 }

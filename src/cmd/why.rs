@@ -80,8 +80,8 @@ fn text(plan: &Plan, stage: &PlannedStage, forecast: &Forecast, color: Color) ->
         Forecast::Skipped { cause } => format!("{name} would be skipped: {cause}\n  declared at {}\n", stage.location),
         Forecast::Refused { message } => format!("{name} would fail: {message}\n  declared at {}\n", stage.location),
         Forecast::Unknown { waits_for, changes, .. } => {
-            let names = outlook::producers(plan, waits_for, Detail::Expanded);
-            let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+            let producers = outlook::producers(plan, waits_for, Detail::Expanded);
+            let names: Vec<_> = producers.iter().map(|name| format!("`{name}`")).collect();
             let mut text = format!("{name} waits for {}", names.join(" and "));
             if changes.is_empty() {
                 text.push_str(": it runs again unless they give what they gave before\n");
@@ -89,7 +89,7 @@ fn text(plan: &Plan, stage: &PlannedStage, forecast: &Forecast, color: Color) ->
                 text.push_str("; besides, since its last execution\n");
                 changes.iter().for_each(|change| text.push_str(&describe(stage, change, color)));
             }
-            let _ = writeln!(text, "next: pipe why {}", plan.graph[waits_for[0]].name);
+            let _ = writeln!(text, "next: pipe why {}", producers[0]);
             text
         }
         Forecast::Run { miss, changes, .. } if changes.is_empty() => {
