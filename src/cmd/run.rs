@@ -20,9 +20,10 @@ use crate::plan::Plan;
 use crate::report::journal::{Journal, Trouble};
 use crate::report::plain::{Amount, Plain};
 use crate::report::progress::Live;
+use crate::report::rows;
 use crate::report::style::{self, Color};
 use crate::report::summary::{self, Closing};
-use crate::report::{Displaced, Fanout, units};
+use crate::report::{Displaced, Fanout, Recent, units};
 use crate::spec::StageName;
 use crate::store::Store;
 
@@ -47,13 +48,15 @@ pub fn run(arguments: &RunArguments) -> Result<Exit, Failure> {
         Fanout(vec![Box::new(Journal::keep(&run_dir, &options.run)), screen(arguments, run_dir.join("logs"))]);
     let (displaced, aside) = (Displaced::default(), store.displaced_dir(&options.run));
     observer.0.push(Box::new(displaced.clone()));
+    let recent = Recent::default();
+    observer.0.push(Box::new(recent.clone()));
     let stream = events(arguments)?;
     let trouble = stream.map(|(journal, trouble)| {
         observer.0.push(Box::new(journal));
         trouble
     });
     // Until the program ends: also what follows the run is not to be cut short by the first Ctrl-C, nor to outlast the second.
-    let mut interrupt = Interrupt::listen(output::errors)?;
+    let mut interrupt = Interrupt::listen(rows::say)?;
     let Finished { mut report, broken } = engine::run(plan, &store, options, &mut observer, &mut interrupt);
     report.file = project.relative(&report.file);
     keep(&run_dir, &report);
@@ -66,7 +69,14 @@ pub fn run(arguments: &RunArguments) -> Result<Exit, Failure> {
     } else {
         if !arguments.quiet || report.outcome != RunOutcome::Succeeded {
             let publishing = if arguments.no_publish { Publishing::No } else { Publishing::Yes };
-            let closing = Closing { again: &command(), displaced: displaced.count(), aside: &aside, publishing };
+            let closing = Closing {
+                again: &command(),
+                displaced: displaced.count(),
+                aside: &aside,
+                publishing,
+                told: recent.is_in_view(),
+                columns: rows::columns(),
+            };
             output::errors(&summary::render(&report, &closing, Color::of_stderr()));
         }
         // Last, where it is seen: it is why the run could not go on.

@@ -91,6 +91,11 @@ impl Color {
         self.paint(&[YELLOW], text)
     }
 
+    /// What moves: spinners and bars.
+    pub fn spinner(self, text: &str) -> String {
+        self.paint(&[GREEN], text)
+    }
+
     /// A name in a sentence.
     pub fn name(self, text: &str) -> String {
         self.paint(&[BOLD], text)

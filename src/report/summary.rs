@@ -20,16 +20,25 @@ pub struct Closing<'a> {
     pub aside: &'a Path,
     /// Whether the workspace got anything.
     pub publishing: Publishing,
+    /// The last failure, with its log, was printed so lately that it is still in view.
+    pub told: bool,
+    /// The columns of the terminal, where there is one.
+    pub columns: Option<usize>,
 }
 
 /// Up to so many outputs of earlier runs are named.
 const NAMED: usize = 10;
+/// Up to so many failures are told in full; nobody reads the logs of hundreds.
+const FULL: usize = 10;
 
 /// The closing text of a run.
 pub fn render(report: &RunReport, closing: &Closing, color: Color) -> String {
+    let failed: Vec<_> =
+        report.stages.iter().filter_map(|(name, stage)| Some((name, stage, stage.failure.as_ref()?))).collect();
+    // A failure alone needs its log once.
+    let log_is_told = closing.told && failed.len() == 1;
     let mut text = String::new();
-    for (name, stage) in &report.stages {
-        let Some(failure) = &stage.failure else { continue };
+    for (name, stage, failure) in failed.iter().take(FULL) {
         let _ = writeln!(text, "\n{} {}", color.error("error:"), color.name(&format!("stage `{name}` failed")));
         for line in failure.message.lines() {
             let _ = writeln!(text, "  {line}");
@@ -40,9 +49,15 @@ pub fn render(report: &RunReport, closing: &Closing, color: Color) -> String {
         if let Some(kept) = &stage.kept {
             let _ = writeln!(text, "  {} {}", color.dim("kept as it was:"), kept.display());
         }
-        if let Some(log) = &stage.log {
+        if let Some(log) = stage.log.as_ref().filter(|_| !log_is_told) {
             text.push_str(&tail::render(log, name.as_str(), color));
         }
+    }
+    if let Some(more) = failed.len().checked_sub(FULL + 1) {
+        let more = more + 1;
+        let noun = if more == 1 { "stage" } else { "stages" };
+        let _ = writeln!(text, "\n{} {more} more {noun} failed", color.error("error:"));
+        let _ = writeln!(text, "  {} pipe logs STAGE shows what one of them wrote", color.name("help:"));
     }
     if !text.is_empty() {
         text.push('\n');
@@ -132,8 +147,23 @@ fn closing_line(report: &RunReport, closing: &Closing) -> String {
         let files = if closing.displaced == 1 { "file" } else { "files" };
         let _ = write!(line, "; {} {files} of yours moved to {}", closing.displaced, closing.aside.display());
     }
-    line.push('\n');
-    line
+    folded(&line, closing.columns.unwrap_or(usize::MAX))
+}
+
+/// A line that ends between two of its clauses where it is too long, so that no word and no command is cut in two.
+fn folded(line: &str, columns: usize) -> String {
+    let mut rows = vec![String::new()];
+    for clause in line.split_inclusive(", ").flat_map(|part| part.split_inclusive("; ")) {
+        let row = rows.last_mut().expect("there is a first row");
+        if !row.is_empty()
+            && console::measure_text_width(row) + console::measure_text_width(clause.trim_end()) >= columns
+        {
+            rows.push(format!("  {clause}"));
+        } else {
+            row.push_str(clause);
+        }
+    }
+    rows.iter().map(|row| format!("{}\n", row.trim_end())).collect()
 }
 
 /// Places that are named where the outputs have no directory in common.
@@ -168,4 +198,17 @@ fn below_root(path: &Path) -> Option<String> {
     let first = parts.next()?.as_os_str().to_string_lossy();
     let end = if parts.next().is_some() { "/" } else { "" };
     Some(format!("{}{end}", cell(&first)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_closing_line_is_folded_between_its_clauses() {
+        let line = "p: 1 ran, 2 failed in 3.00 s; outputs in out/p/";
+        assert_eq!(folded(line, usize::MAX), format!("{line}\n"));
+        assert_eq!(folded(line, 40), "p: 1 ran, 2 failed in 3.00 s;\n  outputs in out/p/\n");
+        assert_eq!(folded(line, 5), "p: 1 ran,\n  2 failed in 3.00 s;\n  outputs in out/p/\n");
+    }
 }

@@ -11,6 +11,9 @@ use crate::engine::{RunEvent, StageOutcome};
 /// Up to so many stages a plan is small, and each is named.
 pub(super) const SMALL: usize = 20;
 
+/// The logs of so many failures are shown as they happen; where more fail, they fail alike.
+const LOGS: usize = 10;
+
 /// Outcomes that are counted in a large plan, and how the count goes on.
 const COUNTED: [(StageOutcome, &str); 4] = [
     (StageOutcome::Hit, ""),
@@ -26,6 +29,7 @@ pub struct Teller {
     logs: PathBuf,
     stages: usize,
     ended: usize,
+    failed: usize,
     counts: [usize; COUNTED.len()],
     /// The hits with which a run begins have been told; those that follow a cutoff wait for its end.
     told: bool,
@@ -36,7 +40,7 @@ pub struct Teller {
 impl Teller {
     /// For the run that keeps its logs in `logs`.
     pub fn new(color: Color, logs: PathBuf) -> Teller {
-        Teller { color, logs, stages: 0, ended: 0, counts: [0; COUNTED.len()], told: false, governor: None }
+        Teller { color, logs, stages: 0, ended: 0, failed: 0, counts: [0; COUNTED.len()], told: false, governor: None }
     }
 
     /// The lines to print now.
@@ -68,6 +72,10 @@ impl Teller {
         }
         lines.extend(own);
         if let RunEvent::StageEnded { stage, outcome: StageOutcome::Failed, .. } = event {
+            self.failed += 1;
+            if self.failed > LOGS {
+                return lines;
+            }
             let log = self.logs.join(format!("{stage}.log"));
             lines.extend(tail::render(&log, stage.as_str(), self.color).lines().map(str::to_owned));
         }

@@ -26,6 +26,7 @@ mod faults_stage;
 mod full;
 mod interrupts;
 mod kinds;
+mod live_lines;
 mod matrix_names;
 mod nested;
 mod ordinary_users;

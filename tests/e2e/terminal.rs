@@ -8,15 +8,20 @@ use std::process::{Command, Stdio};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 
-/// The size of the terminal.
+/// The size of a terminal of which nothing else is said.
 const SIZE: Winsize = Winsize { ws_row: 24, ws_col: 100, ws_xpixel: 0, ws_ypixel: 0 };
 
 /// Runs `command` on a terminal of its own to its end: the exit code and everything that it wrote.
-pub fn on_a_terminal(mut command: Command) -> (i32, String) {
+pub fn on_a_terminal(command: Command) -> (i32, String) {
+    on_a_terminal_of(command, SIZE.ws_row, SIZE.ws_col)
+}
+
+/// The same on a terminal of this size.
+pub fn on_a_terminal_of(mut command: Command, rows: u16, columns: u16) -> (i32, String) {
     let controller = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
     grantpt(&controller).unwrap();
     unlockpt(&controller).unwrap();
-    tcsetwinsize(&controller, SIZE).unwrap();
+    tcsetwinsize(&controller, Winsize { ws_row: rows, ws_col: columns, ..SIZE }).unwrap();
     let name = ptsname(&controller, Vec::new()).unwrap().into_string().unwrap();
     let noctty = rustix::fs::OFlags::NOCTTY.bits() as i32;
     let terminal = File::options().read(true).write(true).custom_flags(noctty).open(name).unwrap();
@@ -36,41 +41,87 @@ pub fn on_a_terminal(mut command: Command) -> (i32, String) {
 
 /// What `written` leaves on the screen: understands what a live display may use, and panics on anything else.
 pub fn screen(written: &str) -> Vec<String> {
-    let mut lines: Vec<Vec<char>> = vec![Vec::new()];
-    let (mut row, mut column) = (0_usize, 0_usize);
-    let mut rest = written.chars().peekable();
-    while let Some(c) = rest.next() {
-        match c {
-            '\r' => column = 0,
-            '\n' => row += 1,
-            '\u{1b}' => {
-                assert_eq!(rest.next(), Some('['), "an escape that is no control sequence");
-                let mut number = String::new();
-                while let Some(digit) = rest.next_if(|c| c.is_ascii_digit() || *c == ';') {
-                    number.push(digit);
-                }
-                let count = number.parse().unwrap_or(1);
-                match rest.next().unwrap() {
-                    'A' => row = row.checked_sub(count).expect("never above the first line"),
-                    'B' => row += count,
-                    'K' if number == "2" => lines[row].clear(),
-                    'm' => {}
-                    other => panic!("unexpected control sequence [{number}{other}"),
-                }
-            }
-            c => {
-                assert!(!c.is_control(), "unexpected control character {c:?}");
-                if column == usize::from(SIZE.ws_col) {
-                    (row, column) = (row + 1, 0);
-                }
-                lines.resize(lines.len().max(row + 1), Vec::new());
-                let line = &mut lines[row];
-                line.resize(line.len().max(column + 1), ' ');
-                line[column] = c;
-                column += 1;
-            }
+    let mut screen = Screen::new(SIZE.ws_col);
+    screen.take(written);
+    screen.text()
+}
+
+/// Every state of the screen that a live display drew before it drew over it.
+pub fn frames(written: &str, columns: u16) -> Vec<Vec<String>> {
+    let mut screen = Screen::new(columns);
+    let mut frames = Vec::new();
+    for (at, piece) in written.split("\r\u{1b}[2K").enumerate() {
+        if at > 0 {
+            screen.take("\r\u{1b}[2K");
         }
-        lines.resize(lines.len().max(row + 1), Vec::new());
+        screen.take(piece);
+        frames.push(screen.text());
     }
-    lines.into_iter().map(|line| line.into_iter().collect::<String>().trim_end().to_owned()).collect()
+    frames
+}
+
+/// All that was ever on a screen, also what has left it at the top.
+pub struct Screen {
+    columns: usize,
+    lines: Vec<Vec<char>>,
+    row: usize,
+    column: usize,
+    /// The rows above the cursor to which it went back.
+    pub climbed: usize,
+}
+
+impl Screen {
+    pub fn new(columns: u16) -> Screen {
+        Screen { columns: usize::from(columns), lines: vec![Vec::new()], row: 0, column: 0, climbed: 0 }
+    }
+
+    pub fn text(&self) -> Vec<String> {
+        self.lines.iter().map(|line| line.iter().collect::<String>().trim_end().to_owned()).collect()
+    }
+
+    pub fn take(&mut self, written: &str) {
+        let mut rest = written.chars().peekable();
+        while let Some(c) = rest.next() {
+            match c {
+                '\r' => self.column = 0,
+                '\n' => self.row += 1,
+                '\u{1b}' => {
+                    assert_eq!(rest.next(), Some('['), "an escape that is no control sequence");
+                    let mut number = String::new();
+                    while let Some(digit) = rest.next_if(|c| c.is_ascii_digit() || *c == ';') {
+                        number.push(digit);
+                    }
+                    self.control(&number, rest.next().unwrap());
+                }
+                c => self.put(c),
+            }
+            self.lines.resize(self.lines.len().max(self.row + 1), Vec::new());
+        }
+    }
+
+    fn control(&mut self, number: &str, what: char) {
+        let count = number.parse().unwrap_or(1);
+        match what {
+            'A' => {
+                self.row = self.row.checked_sub(count).expect("never above the first line");
+                self.climbed = self.climbed.max(self.lines.len() - self.row);
+            }
+            'B' => self.row += count,
+            'K' if number == "2" => self.lines[self.row].clear(),
+            'm' => {}
+            other => panic!("unexpected control sequence [{number}{other}"),
+        }
+    }
+
+    fn put(&mut self, c: char) {
+        assert!(!c.is_control(), "unexpected control character {c:?}");
+        if self.column == self.columns {
+            (self.row, self.column) = (self.row + 1, 0);
+        }
+        self.lines.resize(self.lines.len().max(self.row + 1), Vec::new());
+        let line = &mut self.lines[self.row];
+        line.resize(line.len().max(self.column + 1), ' ');
+        line[self.column] = c;
+        self.column += 1;
+    }
 }
