@@ -39,6 +39,7 @@ mod publishing;
 mod risk;
 mod sandbox;
 mod schemas;
+mod screens;
 mod scripts;
 mod signals;
 mod snapshots;
