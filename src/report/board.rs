@@ -24,7 +24,7 @@ const ENOUGH: usize = 2;
 pub(super) struct Board {
     color: Color,
     begun: Instant,
-    /// Stages in all, those that ended, and of these the executed.
+    /// Stages in all, those that ended, and of these the executed that succeeded.
     pub stages: usize,
     pub ended: usize,
     pub executed: usize,
@@ -206,14 +206,15 @@ impl Board {
     }
 
     /// Seconds that the run still takes, if what follows is like what was: a running stage counts as half done. At least as
-    /// long as a running stage needs by its own count.
+    /// long as a running stage needs by its own count, or waits for another attempt.
     fn left(&self, now: Instant, running: usize) -> Option<f64> {
         if self.ending == Ending::Asked {
             return None;
         }
         let own = self.lines.iter().filter_map(|line| match &line.state {
             State::Running { pace, unit: Some((_, Some(total))), .. } => pace.left(now, *total),
-            _ => None,
+            State::Running { .. } => None,
+            State::Retries { at, .. } => Some(at.saturating_duration_since(now).as_secs_f64()),
         });
         let own = own.reduce(f64::max);
         let rest = self.stages.saturating_sub(self.ended);
@@ -287,5 +288,16 @@ mod tests {
         assert!(drawn[4].ends_with("memory of the machine is short: 93 % used, limit 90 %"), "{drawn:#?}");
         let narrow = board.rows(now, Size { rows: 24, columns: 60 });
         assert!(narrow[4].ends_with("93 % used, limit 90 %") && narrow[4].len() < 60, "{narrow:#?}");
+    }
+
+    #[test]
+    fn the_time_left_is_not_less_than_a_wait_for_another_attempt() {
+        let (mut board, begun) = board(0);
+        (board.stages, board.ended, board.executed) = (10, 9, 9);
+        let attempts = "attempt 2 of 2".to_owned();
+        board.retry(&StageName::new("flaky"), begun, 60.0, attempts, "exit status 3".to_owned());
+        let drawn = board.rows(begun + Duration::from_secs(9), SIZE);
+        assert_eq!(drawn[0], "      retry  flaky  in 51 s  attempt 2 of 2: exit status 3");
+        assert_eq!(drawn[1], "             9/10 done, 0 running, 9 s, about 51 s left");
     }
 }

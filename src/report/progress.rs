@@ -112,7 +112,7 @@ fn note(board: &mut Board, event: &RunEvent, now: Instant) {
         }
         RunEvent::Governor { message, holds, .. } => board.notice = holds.then(|| message.clone()),
         RunEvent::StageEnded { stage, outcome, .. } => {
-            board.executed += usize::from(matches!(outcome, StageOutcome::Ran | StageOutcome::Failed));
+            board.executed += usize::from(*outcome == StageOutcome::Ran);
             board.end(stage);
         }
         RunEvent::Stopping { .. } => board.ending = Ending::Asked,
