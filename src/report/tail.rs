@@ -1,4 +1,4 @@
-//! The end of a failed stage's log: shown when it fails, and again at the end of the run.
+//! The end of a failed stage's log: shown when it fails, and again at the end of the run where that was long ago or others failed too.
 
 use std::fmt::Write;
 use std::fs::File;
