@@ -7,8 +7,9 @@ use clap::builder::PossibleValuesParser;
 use serde_json::json;
 
 use super::failure::Failure;
+use super::project::Project;
 use super::{Exit, output};
-use crate::report::schemas::SCHEMAS;
+use crate::report::schemas::{PIPELINE, SCHEMAS};
 use crate::report::style::Color;
 
 /// `pipe schema`.
@@ -19,6 +20,7 @@ Examples:
   pipe schema pipeline > pipeline.schema.json    for editors
   pipe schema run-event | jq .title
 
+In a project, the schema of a pipeline knows the kinds of its own cards too (`cards` in pipe.yaml).
 A first line `# yaml-language-server: $schema=../pipeline.schema.json` makes an editor complete and check a pipeline.")]
 pub struct SchemaArguments {
     /// The schema to print; the default is to list them.
@@ -33,7 +35,12 @@ pub fn run(arguments: &SchemaArguments) -> Result<Exit, Failure> {
     // Another name than these was refused when the arguments were read.
     let wanted = arguments.name.as_deref().and_then(|name| SCHEMAS.iter().find(|schema| schema.name == name));
     if let Some(schema) = wanted {
-        let document = schema.document().map_err(|error| Failure::Broken(error.into()))?;
+        // The kinds of the project are kinds of its pipelines; no other schema asks for a project.
+        let document = match schema.name {
+            PIPELINE => schema.of_cards(&Project::find()?.cards()?),
+            _ => schema.document(),
+        };
+        let document = document.map_err(|error| Failure::Broken(error.into()))?;
         output::document(&document);
     } else if arguments.json {
         let rows = SCHEMAS.iter().map(|schema| json!({"name": schema.name, "about": schema.about}));

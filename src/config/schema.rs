@@ -35,6 +35,8 @@ pub fn config_schema() -> Value {
         "verify" => json!({"enum": keys::VERIFY}),
         _ => object(keys::RUNS, &[], |_| json!({"type": "integer", "minimum": 1})),
     });
+    // A file of comments, as `pipe init` writes it, says nothing.
+    schema["type"] = json!(["object", "null"]);
     schema["$schema"] = json!("http://json-schema.org/draft-07/schema#");
     schema["title"] = json!("pipe.yaml, the settings of a project of pipe");
     schema

@@ -16,47 +16,55 @@ pub struct Schema {
     pub name: &'static str,
     /// What it describes.
     pub about: &'static str,
-    document: fn() -> Result<Value, CardError>,
+    document: fn(&Cards) -> Result<Value, CardError>,
 }
 
 impl Schema {
     /// The document; fails only where a card that is built in cannot be read.
     pub fn document(&self) -> Result<Value, CardError> {
-        (self.document)()
+        self.of_cards(&Cards::built_in())
+    }
+
+    /// The same where `cards` are the kinds of stages there are.
+    pub fn of_cards(&self, cards: &Cards) -> Result<Value, CardError> {
+        (self.document)(cards)
     }
 }
+
+/// The name of the one that depends on what kinds there are.
+pub const PIPELINE: &str = "pipeline";
 
 /// Every schema.
 pub const SCHEMAS: &[Schema] = &[
     Schema {
-        name: "pipeline",
+        name: PIPELINE,
         about: "a pipeline file, with the ports and params of every kind of stage",
-        document: || pipeline_schema(&Cards::built_in()),
+        document: pipeline_schema,
     },
-    Schema { name: "config", about: "pipe.yaml", document: || Ok(config_schema()) },
+    Schema { name: "config", about: "pipe.yaml", document: |_| Ok(config_schema()) },
     Schema {
         name: "card",
         about: "what a worker says of one of its kinds of stages",
-        document: || Ok(Generated::to_value(schema_for!(contract::Card))),
+        document: |_| Ok(Generated::to_value(schema_for!(contract::Card))),
     },
     Schema {
         name: "job",
         about: "what a worker is told to do",
-        document: || Ok(Generated::to_value(schema_for!(contract::Job))),
+        document: |_| Ok(Generated::to_value(schema_for!(contract::Job))),
     },
     Schema {
         name: "worker-event",
         about: "a line that a worker writes as it works",
-        document: || Ok(Generated::to_value(schema_for!(contract::Event))),
+        document: |_| Ok(Generated::to_value(schema_for!(contract::Event))),
     },
     Schema {
         name: "run-event",
         about: "a line of events.ndjson, and of run --events",
-        document: || Ok(journal::schema()),
+        document: |_| Ok(journal::schema()),
     },
     Schema {
         name: "run-report",
         about: "what run --json prints at its end",
-        document: || Ok(Generated::to_value(schema_for!(RunReport))),
+        document: |_| Ok(Generated::to_value(schema_for!(RunReport))),
     },
 ];

@@ -38,6 +38,7 @@ mod project;
 mod publishing;
 mod risk;
 mod sandbox;
+mod schema_of_project;
 mod schemas;
 mod screens;
 mod scripts;
