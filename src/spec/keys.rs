@@ -2,7 +2,7 @@
 
 use super::node::{Entry, Node, NodeValue};
 use super::problem::Problem;
-use super::suggest;
+use super::{elsewhere, suggest};
 
 /// A key of a mapping.
 #[derive(Debug)]
@@ -136,7 +136,8 @@ pub fn known<'n>(
             None => {
                 let names = table.iter().map(|key| key.name);
                 let problem = Problem::at("unknown-key", entry.key.span, format!("{what} has no key `{word}`"));
-                problems.push(problem.label("unknown key").maybe_help(suggest::help(word, names)));
+                let help = elsewhere::ours(word, table).or_else(|| suggest::help(word, names));
+                problems.push(problem.label("unknown key").maybe_help(help));
             }
         }
     }

@@ -8,6 +8,7 @@
 //! Nothing here knows cards, other stages or the file system beyond the one file: names are resolved by [`crate::plan`].
 
 pub mod conduct;
+mod elsewhere;
 pub mod file;
 pub mod include;
 pub mod keys;
