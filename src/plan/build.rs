@@ -185,7 +185,7 @@ impl Resolver<'_> {
 
     /// What the interpolations of a stage may name, its ports aside.
     fn scope<'s>(&'s self, unit: &'s Unit) -> Scope<'s> {
-        Scope { params: &self.scopes[unit.module], matrix: unit.instance.as_ref(), ports: None }
+        Scope { params: Some(&self.scopes[unit.module]), matrix: unit.instance.as_ref(), ports: None }
     }
 
     fn interface(&self, unit: &Unit, interpolator: &mut Interpolator<'_>, problems: &mut Vec<Problem>) -> Interface {

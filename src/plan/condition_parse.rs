@@ -335,9 +335,9 @@ impl Parser<'_> {
     fn lookup(&self, token: Token) -> Result<NodeValue, Problem> {
         let word = &self.text[token.start..token.end];
         let (head, path) = word.split_once('.').unwrap_or((word, ""));
-        let mut node = match (head, self.names.scope.matrix) {
-            ("params", _) => self.names.scope.params,
-            ("matrix", Some(instance)) => &instance.values,
+        let mut node = match (head, self.names.scope.params, self.names.scope.matrix) {
+            ("params", Some(params), _) => params,
+            ("matrix", _, Some(instance)) => &instance.values,
             _ => {
                 let problem = self.problem(token.start, token.end, format!("`{word}` names nothing"));
                 return Err(problem.help("name params.NAME, matrix.AXIS or stages.NAME.metrics.METRIC; quote a text"));

@@ -116,6 +116,12 @@ fn axes(
         match value.value {
             NodeValue::List(values) if !values.is_empty() => axes.push(Axis { key: key.clone(), values }),
             NodeValue::Broken => {}
+            NodeValue::List(_) => {
+                let message = format!("axis `{}` is an empty list, so `matrix` gives no stage at all", key.value);
+                let problem = Problem::at("bad-matrix", value.span, message).label("no values");
+                let problem = problem.help("write at least one value, or take the axis out");
+                problems.push(value.via.map_or(problem.clone(), |via| problem.related(via, "used here")));
+            }
             _ => {
                 let message = format!("axis `{}` must be a list of values, found {}", key.value, value.describe());
                 let problem = Problem::at("bad-matrix", value.span, message).label("not a list with values");

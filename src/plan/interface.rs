@@ -9,7 +9,7 @@ use super::cards::Cards;
 use super::ground::Ground;
 use super::interpolate::{Interpolator, Scope};
 use super::model::PlannedOutput;
-use super::paths::{Claim, workspace_path};
+use super::paths::{Claim, path_text, workspace_path};
 use crate::spec::{OutputSpec, PortName, Problem, StageSpec, suggest};
 
 /// What a pipeline writes for its own program.
@@ -115,7 +115,7 @@ fn destination(
     problems: &mut Vec<Problem>,
 ) -> Option<PathBuf> {
     let node = interpolator.expand(spec.path.as_ref()?, scope, problems);
-    let text = node.as_text()?;
+    let text = path_text(&node, "output", problems)?;
     if text.len() > 1 && text.ends_with('/') {
         let problem = Problem::at("bad-path", node.span, format!("output `{text}` ends with `/`"));
         let help = format!("write {{path: {}, type: dir}} for a directory", text.trim_end_matches('/'));

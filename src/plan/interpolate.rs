@@ -18,8 +18,8 @@ const BUDGET: usize = 64 << 20;
 /// What an interpolation may name.
 #[derive(Debug)]
 pub struct Scope<'a> {
-    /// The pipeline's params, a mapping.
-    pub params: &'a Node,
+    /// The pipeline's params, a mapping; `None` within the params themselves, which are plain values.
+    pub params: Option<&'a Node>,
     /// The instance of a matrix; `None` elsewhere.
     pub matrix: Option<&'a Instance>,
     /// `in.PORT` and `out.PORT` with their paths; `None` outside a command's `run`.
@@ -43,7 +43,12 @@ pub enum Paths {
 impl<'a> Scope<'a> {
     /// Params and nothing else.
     pub fn of(params: &'a Node) -> Scope<'a> {
-        Scope { params, matrix: None, ports: None }
+        Scope { params: Some(params), matrix: None, ports: None }
+    }
+
+    /// Nothing: that of the params.
+    pub fn nothing() -> Scope<'a> {
+        Scope { params: None, matrix: None, ports: None }
     }
 }
 
@@ -215,10 +220,10 @@ impl<'a> Interpolator<'a> {
             }
             _ => {
                 let problem = Problem::at("undefined-interpolation", span, format!("`${{{name}}}` names nothing"));
-                let help = match suggest::nearest(rest, top_names(scope.params)) {
+                let help = match suggest::nearest(rest, names(scope)) {
                     Some(param) => format!("did you mean `${{params.{param}}}`?"),
                     None if head == "params" => "name a param: `${params.NAME}`".to_owned(),
-                    None => match suggest::nearest(head, top_names(scope.params)) {
+                    None => match suggest::nearest(head, names(scope)) {
                         Some(param) => format!("did you mean `${{params.{param}}}`?"),
                         None => format!("write `$${{{name}}}` if it is meant for the shell"),
                     },
@@ -237,7 +242,12 @@ impl<'a> Interpolator<'a> {
         scope: &Scope<'s>,
         problems: &mut Vec<Problem>,
     ) -> Option<&'s Node> {
-        let mut node = scope.params;
+        let Some(mut node) = scope.params else {
+            let message = format!("a param reads another one, `{path}`: the value of a param is plain");
+            let problem = Problem::at("unsupported-interpolation", span, message).label("not here");
+            problems.push(problem.help("write both where they are used: `\"${params.a}/${params.b}\"`"));
+            return None;
+        };
         for step in path.split('.') {
             match node.get(step) {
                 Some(value) => node = value,
@@ -308,11 +318,21 @@ fn write_out(
                 span,
                 format!("`{name}` is {}, which cannot stand within text", value.describe()),
             );
-            problems.push(problem.label("not text, a number or a boolean").related(value.span, "its value"));
+            let help = match value.value {
+                NodeValue::Null => Some(format!("give `{name}` a value, there or by -S and --params")),
+                _ => None,
+            };
+            let problem = problem.label("not text, a number or a boolean").related(value.span, "its value");
+            problems.push(problem.maybe_help(help));
             return false;
         }
     }
     true
+}
+
+/// The names of the params that can be read in `scope`.
+fn names<'s>(scope: &Scope<'s>) -> impl Iterator<Item = &'s str> {
+    scope.params.into_iter().flat_map(top_names)
 }
 
 /// A path as one word of a shell's text.

@@ -95,7 +95,6 @@ pub fn scopes(
     interpolator: &mut Interpolator<'_>,
     problems: &mut Vec<Problem>,
 ) -> Vec<Node> {
-    let nothing = empty(modules[0].spec.params.span);
     let mut pending: Vec<Vec<Override>> = modules.iter().map(|_| Vec::new()).collect();
     pending[0] = overrides;
     let mut scopes: Vec<Node> = Vec::with_capacity(modules.len());
@@ -120,7 +119,7 @@ pub fn scopes(
         let mut params = module.spec.params.clone();
         overrides::apply(&own, &mut params, interpolator.sources(), &mut unknown, problems);
         // A param is a plain value: it may not refer to another one.
-        scopes.push(interpolator.expand(&params, &Scope::of(&nothing), problems));
+        scopes.push(interpolator.expand(&params, &Scope::nothing(), problems));
     }
     scopes
 }

@@ -68,7 +68,12 @@ fn of_text(text: &str, sources: &mut Sources, problems: &mut Vec<Problem>) -> Op
 pub fn of_files(files: &[PathBuf], sources: &mut Sources, problems: &mut Vec<Problem>) -> Vec<Override> {
     let mut overrides = Vec::new();
     for path in files {
-        let Some(tree) = file::read(path, sources, problems) else { continue };
+        let before = problems.len();
+        let Some(tree) = file::read(path, sources, problems) else {
+            let empty = problems[before..].iter_mut().filter(|problem| problem.message == load::EMPTY);
+            empty.for_each(|problem| problem.help = Some("write the params to set, `NAME: VALUE` a line".to_owned()));
+            continue;
+        };
         crate::spec::keys::mapping(&tree, "a file of params", problems);
         overrides.extend(of_mapping(&tree));
     }

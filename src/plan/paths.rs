@@ -2,11 +2,23 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use crate::spec::{PortName, Problem, Span, StageName};
+use crate::spec::{Node, PortName, Problem, Span, StageName};
 
 /// The longest name of a file, and the longest path below the root: what Linux allows, with room for a root.
 const LONGEST_NAME: usize = 255;
 const LONGEST_PATH: usize = 3072;
+
+/// The text of a path whose interpolations are replaced: one of them alone keeps the type of its param, which is said where it is none.
+pub fn path_text<'n>(node: &'n Node, what: &str, problems: &mut Vec<Problem>) -> Option<&'n str> {
+    if node.as_text().is_none() && !node.is_broken() {
+        let place = node.via.unwrap_or(node.span);
+        let message = format!("the path of an {what} must be text, found {}", node.describe());
+        let problem = Problem::at("wrong-type", place, message).label("not text");
+        let problem = if node.via.is_some() { problem.related(node.span, "its value") } else { problem };
+        problems.push(problem.help("write the path, relative to the project root"));
+    }
+    node.as_text()
+}
 
 /// A path of the workspace as written, made plain: relative, inside the root, without `.` and `..`. A `..` takes back the name
 /// before it as it is written, whatever that name is a link to.

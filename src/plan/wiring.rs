@@ -1,6 +1,7 @@
 //! `in:` resolved: which output or workspace path feeds each port, whether it fits, and which ports were forgotten.
 
 use std::collections::HashMap;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use contract::types::Form;
@@ -12,7 +13,7 @@ use super::interface::{Interface, Kind};
 use super::interpolate::{Interpolator, OWN_LABEL, Scope};
 use super::model::{InputSource, PlannedInput, PlannedOutput, StageId};
 use super::modules::Module;
-use super::paths::{Claims, Overlap, workspace_path};
+use super::paths::{Claims, Overlap, path_text, workspace_path};
 use crate::spec::{InputSpec, LinkRule, Node, PortName, Problem, Span, Spanned, Wire, suggest};
 
 /// What every wire of a pipeline may lead to.
@@ -238,7 +239,7 @@ impl Wiring<'_> {
     }
 
     fn path(&self, at: usize, spec: &InputSpec, node: &Node, problems: &mut Vec<Problem>) -> Option<Feed> {
-        let text = node.as_text()?;
+        let text = path_text(node, "input", problems)?;
         let path = workspace_path(text, "input", node.span, problems)?;
         let found = self.ground.input(&path, node.span).map_err(|problem| problems.push(*problem)).ok()?;
         // What is written at the place of a link takes the place of that link.
@@ -251,13 +252,8 @@ impl Wiring<'_> {
         let metadata = match found.metadata {
             Ok(metadata) => metadata,
             Err(error) => {
-                let problem =
-                    Problem::at("missing-path", node.span, format!("cannot find `{}`: {error}", path.display()));
-                problems.push(
-                    problem
-                        .label("not in the project")
-                        .maybe_help(self.maker(at, &spec.port.value, &path).or_else(|| self.neighbour(&path))),
-                );
+                let maker = self.maker(at, &spec.port.value, &path);
+                problems.push(self.absent(&path, &found.place, &error, node.span, maker));
                 return None;
             }
         };
@@ -335,12 +331,32 @@ impl Wiring<'_> {
     }
 
     /// A near name in the directory of a missing path.
+    /// The problem of an input that cannot be looked at: it is not there, or is a link to something that is not.
+    fn absent(
+        &self,
+        path: &Path,
+        place: &Path,
+        error: &std::io::Error,
+        span: Span,
+        maker: Option<String>,
+    ) -> Problem {
+        let link = self.ground.links.written(path);
+        if error.kind() == ErrorKind::NotFound && link.is_symlink() {
+            let target = place.strip_prefix(self.ground.links.root()).unwrap_or(place).display();
+            let message = format!("`{}` is a symbolic link to `{target}`, which is not there", path.display());
+            let problem = Problem::at("missing-path", span, message).label("leads to nothing");
+            return problem.help("put the file there, or let the link lead to one that is");
+        }
+        let problem = Problem::at("missing-path", span, format!("cannot find `{}`: {error}", path.display()));
+        problem.label("not in the project").maybe_help(maker.or_else(|| self.neighbour(path)))
+    }
+
     fn neighbour(&self, path: &Path) -> Option<String> {
         let word = path.file_name()?.to_str()?;
         let entries = self.root.join(path.parent()?).read_dir().ok()?;
         let mut names: Vec<String> = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
         names.sort_unstable();
-        let name = suggest::nearest(word, names.iter().map(String::as_str))?;
+        let name = suggest::nearest(word, names.iter().map(String::as_str).filter(|name| *name != word))?;
         Some(format!("did you mean `{}`?", path.with_file_name(name).display()))
     }
 }

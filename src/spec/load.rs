@@ -19,6 +19,9 @@ pub const MAX_NODES: usize = 100_000;
 /// The most bytes of text, copies by aliases included.
 pub const MAX_TEXT: usize = 4 << 20;
 
+/// What is said of a file without a value.
+pub const EMPTY: &str = "the file is empty";
+
 /// Parses a source. `None` when there is no tree to go on with; the problems say why.
 pub fn parse(source: SourceId, sources: &Sources, problems: &mut Vec<Problem>) -> Option<Node> {
     let text = &sources.get(source).text;
@@ -34,8 +37,7 @@ pub fn parse(source: SourceId, sources: &Sources, problems: &mut Vec<Problem>) -
     match builder.run(text) {
         Ok(()) => builder.root.or_else(|| {
             let span = Span { source, start: 0, end: 0 };
-            problems
-                .push(Problem::at("syntax", span, "the file is empty").help("a pipeline starts with `pipeline: NAME`"));
+            problems.push(Problem::at("syntax", span, EMPTY).help("a pipeline starts with `pipeline: NAME`"));
             None
         }),
         Err(problem) => {

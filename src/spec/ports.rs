@@ -115,7 +115,8 @@ fn path<'n>(
         Some(value) if value.is_broken() => None,
         Some(value) => {
             let message = format!("the path of {what} must be text, found {}", value.describe());
-            problems.push(Problem::at("wrong-type", value.span, message).label("not text"));
+            let help = "write the path, relative to the project root";
+            problems.push(Problem::at("wrong-type", value.span, message).label("not text").help(help));
             None
         }
         None if keys::misspelt(node, keys::OUTPUT, "path") => None,

@@ -29,6 +29,7 @@ mod interrupts;
 mod kinds;
 mod live_lines;
 mod matrix_names;
+mod messages;
 mod nested;
 mod ordinary_users;
 mod param_types;
