@@ -246,6 +246,11 @@ impl Execution {
                 let missing = script::help(stage, &failure);
                 let undeclared = || undeclared::help(&self.shared.plan, &self.shared.store, stage, &log);
                 let help = missing.or_else(undeclared).or(failure.help);
+                let card = fault::card_of(&self.shared.plan, stage).filter(|_| failure.class == FailureClass::NotBuilt);
+                let help = match (card, help) {
+                    (Some(card), Some(help)) => Some(format!("{help}; {card} names it")),
+                    (_, help) => help,
+                };
                 let report = FailureReport { class: failure.class, message: told.unwrap_or(failure.message), help };
                 Ok(Ending::failed(report, failure.usage))
             }

@@ -61,11 +61,12 @@ impl Fault {
     }
 
     /// A file of the worker that the stage's card names cannot be read.
-    pub fn of_worker(store: &Store, stage: &PlannedStage, error: StoreError) -> Fault {
+    pub fn of_worker(plan: &Plan, store: &Store, stage: &PlannedStage, error: StoreError) -> Fault {
         if !is_of_stage(store, None, &error) {
             return Fault::Engine(EngineError::store(error));
         }
-        let help = format!("the card of the stage at {} names that file", stage.location);
+        let card = card_of(plan, stage).unwrap_or("its card".to_owned());
+        let help = format!("{card} names that file; the stage is declared at {}", stage.location);
         Fault::stage(&error, "a file of its worker cannot be read".to_owned(), help)
     }
 
@@ -137,6 +138,12 @@ pub(super) fn unlike(stage: &PlannedStage, output: &PlannedOutput, path: &Path) 
         }
         _ => "the program ended well but did not write it like that; see its log".to_owned(),
     }
+}
+
+/// The card of `stage` by its file, where it does not ship with the engine.
+pub(super) fn card_of(plan: &Plan, stage: &PlannedStage) -> Option<String> {
+    let Work::Card { path: Some(path), .. } = &stage.work else { return None };
+    Some(format!("the card {}", path.strip_prefix(&plan.root).unwrap_or(path).display()))
 }
 
 /// A path whose length may be what is wrong with it is not shown whole.

@@ -174,13 +174,13 @@ struct Own {
 
 fn own(plan: &Plan, planned: &PlannedStage, store: &Store, sources: Sources) -> Result<Own, Fault> {
     let mut worker_files = Vec::new();
-    if let Work::Card { card, home: Some(home), .. } = &planned.work
+    if let Work::Card { card, path: Some(path), .. } = &planned.work
         && let Worker::Command(worker) = &card.worker
     {
         for file in &worker.files {
-            match read(store, &home.join(file), Form::File, sources) {
+            match read(store, &path.with_file_name(file), Form::File, sources) {
                 Ok(artifact) => worker_files.push((file.clone(), artifact)),
-                Err(error) => return Err(Fault::of_worker(store, planned, error)),
+                Err(error) => return Err(Fault::of_worker(plan, store, planned, error)),
             }
         }
     }

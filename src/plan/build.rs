@@ -222,8 +222,8 @@ impl Resolver<'_> {
                 let params = params::resolve(&written, &card.params, problems);
                 places::add_values("with", &written, self.sources, &mut places);
                 let defaults = card.resources;
-                let home = self.cards.path(&card.kind).and_then(Path::parent).map(Path::to_owned);
-                (Work::Card { card, params, home }, defaults)
+                let path = self.cards.path(&card.kind).map(Path::to_owned);
+                (Work::Card { card, params, path }, defaults)
             }
             Kind::Command | Kind::Unknown => {
                 let command = match kind {

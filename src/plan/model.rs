@@ -142,9 +142,9 @@ pub enum Work {
         card: Arc<Card>,
         /// Its params, every default filled in, numbers normalized to the schema's types.
         params: serde_json::Value,
-        /// Of a card that does not ship with the engine: the directory of its file. A snapshot takes it from the card.
+        /// Of a card that does not ship with the engine: its file. A snapshot takes it from the card.
         #[serde(skip)]
-        home: Option<PathBuf>,
+        path: Option<PathBuf>,
     },
     /// The user's own program.
     Command(Command),

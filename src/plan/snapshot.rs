@@ -92,8 +92,8 @@ pub fn read(bytes: &[u8], request: &Request, cards: &Cards) -> Option<Plan> {
     for stage in kept.stages {
         graph.add_node(stage.try_map_work(|work| match work {
             KeptWork::Card { card: kind, params } => {
-                let home = cards.path(&kind).and_then(Path::parent).map(Path::to_owned);
-                Some(Work::Card { card: Arc::clone(cards.get(&kind)?.ok()?), params, home })
+                let path = cards.path(&kind).map(Path::to_owned);
+                Some(Work::Card { card: Arc::clone(cards.get(&kind)?.ok()?), params, path })
             }
             KeptWork::Command(command) => Some(Work::Command(command)),
         })?);

@@ -63,4 +63,5 @@ mod verbs_start;
 mod verbs_told;
 mod verbs_unseen;
 mod witness;
+mod worker_of_card;
 mod workers;
