@@ -237,7 +237,7 @@ fn follow(store: &Store, run: &str, arguments: &LogsArguments, log: &Path) -> Re
         events.extend(journal.read().map_err(|e| broken(&journal.path, e))?);
         let ended = !runs || has_ended(&mut events, stage);
         print.bytes(&tail.read().map_err(|e| broken(log, e))?);
-        if ended {
+        if ended || output::closed() {
             print.end();
             return Ok(log.is_file());
         }

@@ -38,6 +38,7 @@ pub use exit::Exit;
 use failure::Failure;
 
 use crate::report::clean;
+use crate::report::style::Color;
 use crate::signals;
 
 /// Runs the command that the arguments name.
@@ -77,7 +78,14 @@ pub fn main() -> ExitCode {
     };
     let exit = result.unwrap_or_else(|failure: Failure| failure.report(json));
     repairs();
-    exit.into()
+    written(exit).into()
+}
+
+/// The exit code of a command that came to `exit`: what it had to say must have been written.
+fn written(exit: Exit) -> Exit {
+    let Some(error) = output::trouble() else { return exit };
+    output::errors(&format!("{} cannot write to standard output: {error}\n", Color::of_stderr().error("error:")));
+    if exit == Exit::Success { Exit::Broken } else { exit }
 }
 
 /// Says what of the store was put right on the way, whatever came of the command.
@@ -93,10 +101,15 @@ fn refuse(refusal: &clap::Error) -> ExitCode {
     if spoken && refusal.use_stderr() {
         output::errors(&refusal.render().to_string());
     } else {
-        // Nobody is left to tell where it cannot be printed.
-        let _ = refusal.print();
+        let printed = refusal.print();
+        if !refusal.use_stderr() {
+            output::note(printed);
+        }
     }
-    ExitCode::from(u8::try_from(refusal.exit_code()).unwrap_or(2))
+    match written(Exit::Success) {
+        Exit::Success => ExitCode::from(u8::try_from(refusal.exit_code()).unwrap_or(2)),
+        broken => broken.into(),
+    }
 }
 
 /// Makes the last of the directories the working directory, each of them relative to the one before. Done before anything looks

@@ -1,11 +1,16 @@
 //! The only places that write to standard output and standard error on behalf of a verb.
 //!
-//! A reader that closed its end early (`| head`) is no error.
+//! A reader that closed its end early (`| head`) is no error. Any other reason why standard output takes no more is: it is noted here, and
+//! `main` ends with it.
 
-use std::io::Write;
+use std::io::{self, ErrorKind, Write};
+use std::sync::OnceLock;
 
 use crate::report::clean;
 use crate::report::style::Color;
+
+/// Why standard output took no more, from then on.
+static CLOSED: OnceLock<io::Error> = OnceLock::new();
 
 /// Writes text to standard output. What stages, files and users put into it does not act on a terminal.
 pub fn text(text: &str) {
@@ -14,9 +19,30 @@ pub fn text(text: &str) {
 
 /// Writes what programs said, as they said it, to standard output.
 pub fn bytes(bytes: &[u8]) {
-    let mut stdout = std::io::stdout();
+    if closed() {
+        return;
+    }
+    let mut stdout = io::stdout();
+    note(stdout.write_all(bytes).and_then(|()| stdout.flush()));
+}
+
+/// Notes what became of something that was written to standard output by other ways than these.
+pub fn note(written: io::Result<()>) {
+    if let Err(error) = written {
+        // The first reason is the true one.
+        let _ = CLOSED.set(error);
+    }
+}
+
+/// Whether standard output takes no more.
+pub fn closed() -> bool {
+    CLOSED.get().is_some()
+}
+
+/// Why standard output took no more, where that is an error.
+pub fn trouble() -> Option<&'static io::Error> {
     // The reader went away; there is nobody left to tell.
-    let _ = stdout.write_all(bytes).and_then(|()| stdout.flush());
+    CLOSED.get().filter(|error| error.kind() != ErrorKind::BrokenPipe)
 }
 
 /// Writes one JSON document and a line end to standard output.
@@ -29,7 +55,7 @@ pub fn document(value: &impl serde::Serialize) {
 /// Writes text to standard error, as [`text`] does.
 pub fn errors(text: &str) {
     // As above.
-    let _ = std::io::stderr().write_all(clean::screen(text).as_bytes());
+    let _ = io::stderr().write_all(clean::screen(text).as_bytes());
 }
 
 /// Warnings that are shown; JSON has all of them.

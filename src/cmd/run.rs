@@ -62,7 +62,11 @@ pub fn run(arguments: &RunArguments) -> Result<Exit, Failure> {
     keep(&run_dir, &report);
     tidy(&store, project.config.runs.keep.value);
     if let Some(error) = trouble.and_then(|trouble| trouble.take()) {
-        output::errors(&format!("warning: the event stream ends early: {error}\n"));
+        if arguments.events.as_deref() == Some(Path::new("-")) {
+            output::note(Err(error));
+        } else {
+            output::errors(&format!("warning: the event stream ends early: {error}\n"));
+        }
     }
     if arguments.json {
         output::document(&report);

@@ -1,5 +1,6 @@
 //! The end of a failed stage's log: shown when it fails, and again at the end of the run where that was long ago or others failed too.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -10,6 +11,12 @@ use super::style::Color;
 
 /// Lines that are shown.
 const LINES: usize = 12;
+
+/// Characters of a line that are shown: so many lines of it fill a small screen at most.
+const WIDTH: usize = 140;
+
+/// Of those, how many are the line's last ones.
+const END: usize = 60;
 
 /// No more is read for them: a line may be as long as it likes.
 const BYTES: u64 = 64 * 1024;
@@ -22,7 +29,7 @@ pub fn render(log: &Path, stage: &str, color: Color) -> String {
     let content = String::from_utf8_lossy(&bytes);
     let lines: Vec<_> = content.lines().collect();
     for line in &lines[lines.len().saturating_sub(LINES)..] {
-        let _ = writeln!(text, "  {} {}", color.dim("|"), harmless(line));
+        let _ = writeln!(text, "  {} {}", color.dim("|"), cut(&harmless(line)));
     }
     let _ = writeln!(text, "  {} pipe logs {}", color.dim("whole log:"), quoted(stage));
     text
@@ -48,6 +55,17 @@ fn harmless(line: &str) -> String {
     let last = line.trim_end_matches('\r').rsplit('\r').next().unwrap_or_default();
     let plain = console::strip_ansi_codes(last);
     escaped(&plain).into_owned()
+}
+
+/// The beginning and the end of a line that is too long, with a mark between them.
+fn cut(line: &str) -> Cow<'_, str> {
+    let count = line.chars().count();
+    if count <= WIDTH {
+        return Cow::Borrowed(line);
+    }
+    let at = |n: usize| line.char_indices().nth(n).map_or(line.len(), |(at, _)| at);
+    let (begin, end) = (&line[..at(WIDTH - END)], &line[at(count - END)..]);
+    Cow::Owned(format!("{begin} [.. {} characters ..] {end}", count - WIDTH))
 }
 
 #[cfg(test)]

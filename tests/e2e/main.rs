@@ -65,3 +65,4 @@ mod verbs_unseen;
 mod witness;
 mod worker_of_card;
 mod workers;
+mod written_out;
