@@ -44,6 +44,7 @@ pub use launch::{
 };
 pub use local::{Local, keep_from_debuggers};
 pub use outcome::{Failure, Outcome, Verdict};
+pub use pace::{LONGEST_METRIC, METRICS};
 pub use program::find_on_path;
 pub use redact::redacted;
 pub use sealed::sealed;

@@ -11,10 +11,10 @@ use tokio::time::Instant;
 const EVERY: Duration = Duration::from_secs(1);
 
 /// Names of metrics that are kept of a stage.
-const NAMES: usize = 1000;
+pub const METRICS: usize = 1000;
 
 /// Bytes of the longest name of a metric that is kept.
-const LONGEST_NAME: usize = 200;
+pub const LONGEST_METRIC: usize = 200;
 
 /// Characters of a name that is shown where it is refused.
 const SHOWN: usize = 40;
@@ -75,7 +75,7 @@ impl Pace {
         if self.names.contains(name) {
             return true;
         }
-        let takes = name.len() <= LONGEST_NAME && self.names.len() < NAMES;
+        let takes = name.len() <= LONGEST_METRIC && self.names.len() < METRICS;
         if takes {
             self.names.insert(name.to_owned());
         }
@@ -87,8 +87,8 @@ fn refusal(name: &str) -> String {
     let shown: String = name.chars().take(SHOWN).collect();
     let rest = if shown.len() < name.len() { "..." } else { "" };
     format!(
-        "the metric `{shown}{rest}` is left out, and so are others like it: of a stage {NAMES} names are kept, each of at most \
-         {LONGEST_NAME} bytes"
+        "the metric `{shown}{rest}` is left out, and so are others like it: of a stage {METRICS} names are kept, each of at most \
+         {LONGEST_METRIC} bytes"
     )
 }
 
@@ -124,11 +124,11 @@ mod tests {
                 _ => warnings += 1,
             });
         };
-        say("x".repeat(LONGEST_NAME + 1));
-        for name in 0..2 * NAMES {
+        say("x".repeat(LONGEST_METRIC + 1));
+        for name in 0..2 * METRICS {
             say(name.to_string());
         }
         say("0".to_owned());
-        assert_eq!((kept, warnings), (NAMES + 1, 1));
+        assert_eq!((kept, warnings), (METRICS + 1, 1));
     }
 }

@@ -21,7 +21,7 @@ use super::spoiled::{self, PlacedInput, SpoiledInput, Unprepared};
 use super::tally::unix_seconds;
 use super::workspace::{self, Prepared};
 use super::{EngineError, FailedWork, Options, Shared};
-use super::{fault, history, hits, publishing, resolve, script, secrets, undeclared};
+use super::{fault, figures, history, hits, publishing, resolve, script, secrets, undeclared};
 use crate::backend::{Backend, Cancel, Control, Launch, Outcome, Trace, redacted};
 use crate::failpoint::{self, Failpoint};
 use crate::plan::{PlannedOutput, PlannedStage, Sandbox, StageId, Work, code};
@@ -238,7 +238,7 @@ impl Execution {
         };
         match outcome {
             Outcome::Finished(_) | Outcome::Failed(_) if !spoiled.is_empty() => Ok(Ending::Spoiled(spoiled)),
-            Outcome::Finished(usage) => self.keep(prepared.outputs, metrics, usage).await,
+            Outcome::Finished(usage) => self.keep(prepared.outputs, metrics, usage, hidden).await,
             Outcome::Failed(failure) => {
                 let log = Execution::log_path(&self.shared, self.stage);
                 let told = script::told(stage, &prepared.directory, &log, &failure);
@@ -303,6 +303,7 @@ impl Execution {
         paths: Vec<PathBuf>,
         metrics: BTreeMap<String, f64>,
         usage: Usage,
+        hidden: Vec<String>,
     ) -> Result<Ending, EngineError> {
         let (stage, resolved) = (self.stage, Arc::clone(&self.resolved));
         let record = blocking(&self.shared, move |shared| {
@@ -319,6 +320,15 @@ impl Execution {
                 publishing::finished(shared, &output.destination).map_err(EngineError::store)?;
             }
             failpoint::reach(Failpoint::AfterBlobs);
+            let written = match figures::read(planned, &outputs, &shared.store)? {
+                Ok(written) => written,
+                Err(failure) => {
+                    return Ok(Err(FailureReport { message: redacted(failure.message, &hidden), ..failure }));
+                }
+            };
+            // An event has the last word over a file.
+            let written = written.into_iter().map(|(name, value)| (redacted(name, &hidden), value));
+            let metrics = written.chain(metrics).collect();
             let unmoved = resolve::still_there(&shared.plan, stage, &resolved, &shared.store)?;
             let record = Record {
                 format: RECORD_FORMAT,

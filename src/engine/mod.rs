@@ -13,7 +13,7 @@
 //! - [`learned`]: what earlier executions teach about time and memory.
 //! - [`wanted`]: whether a stage is to run at all: `when:`.
 //! - [`bounds`]: where links may not lead. [`fault`]: whether what goes wrong fails the stage or ends the run. [`execute`]: one stage
-//!   from private directory to record. `script`: the text of a command as a file. [`outcome`], [`event`]: what is reported.
+//!   from private directory to record. `figures`: the metrics that a command wrote to a file. `script`: the text of a command as a file. [`outcome`], [`event`]: what is reported.
 //!   [`survey`]: what would fail a stage, for `check`.
 //! - [`publishing`]: when outputs are put into the workspace. [`earlier`]: what lies there and is not of this run.
 //! - [`history`]: earlier runs. [`intact`]: whether what they left is what they wrote. [`traces`]: what they tell about artifacts.
@@ -27,6 +27,7 @@ pub mod error;
 pub mod event;
 mod execute;
 mod fault;
+mod figures;
 pub mod forecast;
 mod gpus;
 pub mod history;

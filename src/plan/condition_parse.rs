@@ -116,8 +116,7 @@ fn tokens(text: &str) -> Result<Vec<Token>, (usize, String)> {
             let name =
                 rest.find(".metrics.").ok_or((at, "a metric is written stages.NAME.metrics.METRIC".to_owned()))?;
             let metric = &rest[name + 9..];
-            name + 9
-                + metric.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-')).unwrap_or(metric.len())
+            name + 9 + metric.find(|c: char| !(c.is_ascii_alphanumeric() || "_-.".contains(c))).unwrap_or(metric.len())
         } else if first.is_ascii_alphabetic() {
             rest.find(|c: char| !(c.is_ascii_alphanumeric() || "_.-".contains(c))).unwrap_or(rest.len())
         } else if first == '"' || first == '\'' {

@@ -23,6 +23,7 @@ mod executor_when;
 mod failures;
 mod faults_engine;
 mod faults_stage;
+mod figures;
 mod foreign_words;
 mod full;
 mod interrupts;
