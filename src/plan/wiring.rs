@@ -332,14 +332,7 @@ impl Wiring<'_> {
 
     /// A near name in the directory of a missing path.
     /// The problem of an input that cannot be looked at: it is not there, or is a link to something that is not.
-    fn absent(
-        &self,
-        path: &Path,
-        place: &Path,
-        error: &std::io::Error,
-        span: Span,
-        maker: Option<String>,
-    ) -> Problem {
+    fn absent(&self, path: &Path, place: &Path, error: &std::io::Error, span: Span, maker: Option<String>) -> Problem {
         let link = self.ground.links.written(path);
         if error.kind() == ErrorKind::NotFound && link.is_symlink() {
             let target = place.strip_prefix(self.ground.links.root()).unwrap_or(place).display();

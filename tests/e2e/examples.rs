@@ -171,7 +171,8 @@ fn every_example_that_costs_nothing_works() {
         let needs_no_run = RUN.contains(&&*verb) || verb == "why" && example.words().any(|word| word == "-f");
         if needs_no_run {
             let ran = shell(&project, &example.command);
-            assert!(ran.status == 0, "{example:?}: {}{}", ran.stdout, ran.stderr);
+            let place = &example.place;
+            assert!(ran.status == 0, "{place}: {example:?}: {}{}", ran.stdout, ran.stderr);
             verbs.insert(verb);
         }
     }
