@@ -27,7 +27,7 @@ Examples:
   pipe logs model                  its last execution, also when a run goes on
   pipe logs model --follow         go on printing until the stage ends
   pipe logs model --run last~1     of an earlier run
-  pipe logs sweep                  of a matrix, the logs of all its instances
+  pipe logs model                  of a matrix, the logs of all its instances
   pipe logs model --raw            with its colours, on a terminal too
   pipe logs model | less           as the stage wrote it
 

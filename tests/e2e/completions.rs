@@ -230,6 +230,7 @@ printf '%s\n' "${COMPREPLY[@]}"
 "#;
 
 #[test]
+#[expect(clippy::print_stderr, reason = "a skipped check must be visible")]
 fn bash_itself_completes_words_with_its_own_breaks_in_them() {
     if Command::new("bash").arg("--version").stdout(Stdio::null()).status().is_err() {
         eprintln!("skipped: there is no bash");

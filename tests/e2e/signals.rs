@@ -289,12 +289,12 @@ fn a_guardian_that_is_stopped_again_and_again_holds_up_nothing() {
 #[test]
 fn a_guardian_that_is_killed_is_replaced_at_once_by_one_that_knows_the_stages() {
     let mut waiting = start(WAITS, r#"exec "$@""#);
-    for _ in 0..2 {
+    for times in 1..=2 {
         let guardian = waiting.guardian().unwrap();
         kill("-KILL", &guardian);
         eventually("another one stands by", || waiting.guardian().is_some_and(|other| other != guardian));
+        eventually("that is told", || waiting.project.events().matches("another one was started").count() == times);
     }
-    eventually("that is told", || waiting.project.events().matches("another one was started").count() == 2);
     waiting.engine.kill().unwrap();
     waiting.engine.wait().unwrap();
     eventually("the new guardian ends the stage", || has_ended(&waiting.stage));
