@@ -55,13 +55,21 @@ pub(super) enum Ending {
 
 impl Ending {
     fn failed(failure: FailureReport, usage: Usage) -> Ending {
-        Ending::Failed(Box::new(Failed { failure, usage, directory: None }))
+        let judged = failure.class;
+        Ending::Failed(Box::new(Failed { failure, judged, usage, directory: None }))
+    }
+
+    /// What it reads or left behind was at fault. That may be otherwise the next time, so its retries count.
+    fn unfit(failure: FailureReport, usage: Usage) -> Ending {
+        Ending::Failed(Box::new(Failed { failure, judged: FailureClass::StageBug, usage, directory: None }))
     }
 }
 
 /// A failed execution.
 pub(super) struct Failed {
     pub failure: FailureReport,
+    /// By which it is decided whether another attempt may help.
+    pub judged: FailureClass,
     pub usage: Usage,
     /// Its private directory, when failed ones are kept; otherwise it is removed.
     pub directory: Option<PathBuf>,
@@ -122,7 +130,7 @@ impl Execution {
             match workspace::prepare(shared, stage, &resolved, placement) {
                 Ok(prepared) => Ok(Ok(prepared)),
                 Err(Unprepared::Spoiled(input, _)) => Ok(Err(Ending::Spoiled(vec![*input]))),
-                Err(Unprepared::Fault(Fault::Stage(failure))) => Ok(Err(Ending::failed(failure, Usage::default()))),
+                Err(Unprepared::Fault(Fault::Stage(failure))) => Ok(Err(Ending::unfit(failure, Usage::default()))),
                 Err(Unprepared::Fault(Fault::Engine(error))) => Err(error),
             }
         });
@@ -364,7 +372,7 @@ impl Execution {
                 }
                 Ending::Ran { record: Box::new(record), differing }
             }
-            Err(failure) => Ending::failed(failure, usage),
+            Err(failure) => Ending::unfit(failure, usage),
         })
     }
 }

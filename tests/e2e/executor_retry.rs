@@ -57,7 +57,15 @@ fn what_trying_again_cannot_help_is_not_tried() {
     let project = Project::with_pipeline(
         r#"pipeline: r
 stages:
-  lazy: {uses: command, run: "echo try >> $LEDGER", out: {x: out/x}, env: [LEDGER], retry: 5}
+  lazy:
+    uses: command
+    run: |
+      echo try >> $LEDGER
+      echo '{"failed":{"class":"invalid_input","message":"no such host","help":null}}' > /dev/fd/$PIPE_EVENTS_FD
+      exit 1
+    out: {x: out/x}
+    env: [LEDGER]
+    retry: 5
 "#,
     );
     let ran = project.command(&["run", "p.yaml"]).env("LEDGER", project.beside("ledger")).output().unwrap();
@@ -65,7 +73,7 @@ stages:
     assert_eq!(
         project.read("../beside/ledger").lines().count(),
         1,
-        "an output that is not written is not written again"
+        "what a stage itself calls invalid is not tried again"
     );
 }
 

@@ -194,3 +194,18 @@ fn links_are_followed_where_that_is_said() {
     let status = project.pipe(&["run", "p.yaml"]).status;
     assert_eq!(status, 0);
 }
+
+#[test]
+fn a_stage_that_leaves_a_bad_output_is_tried_again_as_often_as_it_may() {
+    for bad in ["true", "mkdir ${out.o}", "ln -s /etc/passwd ${out.o}", "mkfifo ${out.o}"] {
+        let project = Project::with_pipeline(&format!(
+            "pipeline: f\nstages:\n  s: {{uses: command, run: \"if test -e $LEDGER; then echo x > ${{out.o}}; else touch $LEDGER; {bad}; fi\", out: {{o: out/o}}, env: [LEDGER], retry: 2}}\n"
+        ));
+        let mut command = project.command(&["run", "p.yaml", "--json"]);
+        let ran = Ran::from(command.env("LEDGER", project.beside("ledger")).output().unwrap());
+        assert_eq!(ran.status, 0, "{bad}: {}{}", ran.stderr, ran.stdout);
+        let report: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+        assert_eq!(report["stages"]["s"]["retried"][0]["failure"]["class"], "invalid_input", "{bad}: {report}");
+        assert_eq!(project.read("out/o"), "x\n");
+    }
+}

@@ -50,7 +50,8 @@ impl RunLoop<'_> {
             Ok(()) => self.leave(&resolved),
             // Its record stays: once there is room for the outputs it is a hit.
             Err((Fault::Stage(failure), record)) => {
-                let failed = Failed { failure, usage: record.usage, directory: None };
+                let judged = FailureClass::StageBug;
+                let failed = Failed { failure, judged, usage: record.usage, directory: None };
                 self.failed(stage, resolved, failed, seconds);
             }
             Err((Fault::Engine(error), _)) => {
@@ -113,8 +114,8 @@ impl RunLoop<'_> {
     }
 
     fn failed(&mut self, stage: StageId, resolved: Arc<Resolved>, failed: Failed, seconds: f64) {
-        let Failed { failure, usage, directory } = failed;
-        match self.sequel(stage, failure.class) {
+        let Failed { failure, judged, usage, directory } = failed;
+        match self.sequel(stage, judged) {
             Sequel::Again { failed, wait } => self.back_off(stage, resolved, failure, seconds, failed, wait),
             Sequel::Enough => {
                 self.leave(&resolved);
