@@ -9,13 +9,14 @@ use serde_json::Value;
 use crate::project::{Project, eventually, pipe, signal};
 use crate::witness::Witness;
 
-/// A stage that says when it is up, waits for a word and takes a checkpoint when it is asked to leave.
+/// A stage that says when it is up, waits for a word and takes a checkpoint when it is asked to leave. A trap that comes just before
+/// a read begins waits for its end, so no read is long.
 const WAITS: &str = r#"pipeline: s
 stages:
   first: {uses: command, run: "echo 1 > ${out.a}", out: {a: out/a}}
   waits:
     uses: command
-    run: "exec 3> $HELD; trap 'echo CHECKPOINT; echo asked >&3; exit 75' TERM; grep SigIgn /proc/self/status; echo up $$ >&3; until read word < $GO; do :; done; echo $word > ${out.b}"
+    run: "exec 3> $HELD; trap 'echo CHECKPOINT; echo asked >&3; exit 75' TERM; grep SigIgn /proc/self/status; echo up $$ >&3; exec 4<> $GO; until read -t 1 word <&4; do :; done; echo $word > ${out.b}"
     in: {a: first}
     out: {b: out/b}
     env: [HELD, GO]
@@ -164,7 +165,7 @@ fn a_closing_terminal_says_so_twice_and_kills_nobody() {
 
 #[test]
 fn a_stage_that_stopped_itself_wakes_up_to_take_its_checkpoint() {
-    let yaml = WAITS.replace("until read word < $GO; do :; done", "kill -STOP $$");
+    let yaml = WAITS.replace("exec 4<> $GO; until read -t 1 word <&4; do :; done", "kill -STOP $$");
     let waiting = start(&yaml, r#"exec "$@""#);
     eventually("the stage stands still", || state(&waiting.stage) == 'T');
     signal(&waiting.engine, "-INT");
@@ -233,7 +234,6 @@ fn the_second_ctrl_c_does_not_wait_for_a_large_input_to_be_copied() {
     let engine = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     eventually("the input is being copied", || largest(project.path("cache")) > 1 << 20);
     signal(&engine, "-INT");
-    signal(&engine, "-HUP");
     signal(&engine, "-INT");
     let output = engine.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130), "{}", String::from_utf8_lossy(&output.stderr));
