@@ -58,8 +58,11 @@ pub fn problems(plan: &Plan, store: &Store, sources: &Sources) -> Vec<Problem> {
 /// What stands in the way of making something at `destination`, and why.
 fn obstacle(root: &Path, destination: &Path) -> Option<(PathBuf, &'static str)> {
     let above = destination.ancestors().skip(1).find(|above| root.join(above).symlink_metadata().is_ok())?;
-    let full = root.join(above);
-    let shown = if above.as_os_str().is_empty() { full.clone() } else { above.to_owned() };
+    // A checkout that cannot be written at all says nothing of its pipelines: they may run elsewhere.
+    if above.as_os_str().is_empty() {
+        return None;
+    }
+    let (full, shown) = (root.join(above), above.to_owned());
     if !full.is_dir() {
         return Some((shown, "is not a directory"));
     }
