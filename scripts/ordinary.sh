@@ -2,8 +2,8 @@
 # Runs the engine's tests once more without root's rights: where root may read and remove everything, an ordinary user may not.
 # Called by ./check when it runs as root, after the tests were built.
 #
-# The tests run as the user 65534, who owns nothing but a temporary directory. Where that user cannot reach the checkout
-# (a clone below a closed home directory), they run as root without capabilities, to whom modes mean as much.
+# The tests run as the user 65534, who owns nothing but a temporary directory. Where that user cannot reach the checkout (a clone below
+# a closed home directory), that is said and nothing is run: the same tests have passed as root.
 set -eu
 root=$(CDPATH='' cd -- "$(dirname "$0")/.." && pwd -P)
 cd "$root"
@@ -16,14 +16,12 @@ home=$(mktemp -d)
 trap 'chmod -R u+rwX "$home" 2>/dev/null; rm -rf "$home"' EXIT
 chown 65534:65534 "$home"
 
-if setpriv --reuid 65534 --regid 65534 --clear-groups test -x "$root/target/debug/pipe" 2>/dev/null; then
-  set -- setpriv --reuid 65534 --regid 65534 --clear-groups
-  echo 'as the user 65534:'
-else
-  chown 0:0 "$home"
-  set -- setpriv --bounding-set=-all --inh-caps=-all
-  echo 'the user 65534 cannot reach this checkout; as root without capabilities:'
+set -- setpriv --reuid 65534 --regid 65534 --clear-groups
+if ! "$@" test -x "$root/target/debug/pipe" 2>/dev/null; then
+  echo 'the user 65534 cannot reach this checkout: not run'
+  exit 0
 fi
+echo 'as the user 65534:'
 # Tests of signals begin with the default of each, also where this runs in the background, which ignores some.
 signals=
 env --default-signal true 2>/dev/null && signals=--default-signal
