@@ -17,7 +17,7 @@ trap 'chmod -R u+rwX "$home" 2>/dev/null; rm -rf "$home"' EXIT
 chown 65534:65534 "$home"
 
 set -- setpriv --reuid 65534 --regid 65534 --clear-groups
-if ! "$@" test -x "$root/target/debug/pipe" 2>/dev/null; then
+if ! "$@" test -x "$root/target/debug/pipe" -a -r "$root/Cargo.toml" -a -w "$home" 2>/dev/null; then
   echo 'the user 65534 cannot reach this checkout: not run'
   exit 0
 fi
