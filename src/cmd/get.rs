@@ -23,8 +23,8 @@ Examples:
   pipe get quantized.gguf /srv/models/a.gguf    one of several
   pipe get evaluation results/ --run last~1     all outputs, as an earlier run left them
   pipe get quantized.gguf /srv/models/a.gguf --force
-  pipe get model results/                       of a matrix, each instance into results/INSTANCE
 
+The name of a matrix copies each of its instances into DEST/INSTANCE.
 The copy is read back from the store's bytes and hashed on the way; nothing links it to the store, so it may be edited.
 A DEST that is a directory, or ends with /, gets the output under its own name. What stands there is kept unless --force.")]
 pub struct GetArguments {

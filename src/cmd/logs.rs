@@ -27,10 +27,10 @@ Examples:
   pipe logs model                  its last execution, also when a run goes on
   pipe logs model --follow         go on printing until the stage ends
   pipe logs model --run last~1     of an earlier run
-  pipe logs model                  of a matrix, the logs of all its instances
   pipe logs model --raw            with its colours, on a terminal too
   pipe logs model | less           as the stage wrote it
 
+The name of a matrix prints the logs of all its instances.
 On a terminal, characters that would act on it are shown as \\x1b or \\u{202e}; --raw sends them as they are. A pipe or a file
 gets every byte as the stage wrote it.
 
