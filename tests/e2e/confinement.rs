@@ -268,6 +268,8 @@ fn the_help_of_a_failure_knows_tools_and_what_else_is_closed() {
     check("cat $HERE/web/node_modules/word", "`web/node_modules`: write `tools: [web/node_modules]`");
     check("cat sub/renv/activate.R", "`sub/renv`: write `tools: [sub/renv]`");
     check("greet", "`.venv`: write `tools: [.venv]`");
+    // A shell that says no path: dash.
+    check("dash -c greet", "PATH finds `greet` in `.venv/bin`");
     check("echo \"ModuleNotFoundError: No module named 'numpy'\"; exit 1", "write `tools: [.venv]`");
     check("ls ~", "leads to the project");
     check("mkdir ~/.cache", "a command cannot create");
