@@ -7,6 +7,7 @@ use super::{Exit, output};
 use crate::engine::undeclared;
 use crate::report::problems;
 use crate::report::style::Color;
+use crate::report::units;
 
 pub fn run(arguments: &CheckArguments) -> Result<Exit, Failure> {
     let project = Project::find()?;
@@ -23,7 +24,8 @@ pub fn run(arguments: &CheckArguments) -> Result<Exit, Failure> {
                 }
                 if !arguments.json {
                     output::warnings(&unseen);
-                    output::text(&format!("{}: {} stages, no problems\n", file.display(), plan.order.len()));
+                    let stages = units::count(plan.order.len(), "stage");
+                    output::text(&format!("{}: {stages}, no problems\n", file.display()));
                 }
                 serde_json::json!([])
             }

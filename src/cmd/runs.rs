@@ -39,11 +39,7 @@ pub struct RunsArguments {
 pub fn run(arguments: &RunsArguments) -> Result<Exit, Failure> {
     let store = Project::find()?.store()?;
     let history = History::open(&store);
-    let wanted = |entry: &Entry| match (&arguments.pipeline, entry) {
-        (None, _) => true,
-        (Some(name), Entry::Ended(headline)) => headline.pipeline == *name,
-        (Some(name), Entry::Open { pipeline, .. }) => pipeline.as_ref() == Some(name),
-    };
+    let wanted = |entry: &Entry| arguments.pipeline.as_deref().is_none_or(|name| entry.pipeline() == Some(name));
     let entries: Vec<_> = history.entries().filter(wanted).take(arguments.limit).collect();
     if arguments.json {
         output::document(&entries.iter().map(document).collect::<Vec<_>>());
@@ -56,28 +52,33 @@ pub fn run(arguments: &RunsArguments) -> Result<Exit, Failure> {
 }
 
 fn table(entries: &[Entry], color: Color) -> String {
-    let pipeline = |entry: &Entry| match entry {
-        Entry::Ended(headline) => cell(&headline.pipeline).len(),
-        Entry::Open { pipeline, .. } => pipeline.as_ref().map_or(0, |pipeline| cell(pipeline).len()),
-    };
-    let width = entries.iter().map(pipeline).max().unwrap_or(0).max(8);
-    let mut text =
-        format!("{:<30} {:<20} {:<width$} {:<12} {:>12}  STAGES\n", "RUN", "WHEN (UTC)", "PIPELINE", "OUTCOME", "TIME");
+    let [mut run, mut pipeline, mut time] = ["RUN", "PIPELINE", "TIME"].map(str::len);
+    let named = |entry: &Entry| cell(entry.pipeline().unwrap_or_default()).into_owned();
     for entry in entries {
+        run = run.max(entry.run().len());
+        pipeline = pipeline.max(named(entry).chars().count());
+        if let Entry::Ended(it) = entry {
+            time = time.max(units::seconds(it.seconds).len());
+        }
+    }
+    let [when, outcome] = ["2026-01-02 03:04:05", "interrupted"].map(str::len);
+    let mut text = format!(
+        "{:<run$} {:<when$} {:<pipeline$} {:<outcome$} {:>time$}  STAGES\n",
+        "RUN", "WHEN (UTC)", "PIPELINE", "OUTCOME", "TIME"
+    );
+    for entry in entries {
+        let (id, name) = (entry.run(), named(entry));
         let _ = match entry {
             Entry::Ended(it) => writeln!(
                 text,
-                "{:<30} {:<20} {:<width$} {} {:>12}  {}",
-                it.run,
+                "{id:<run$} {:<when$} {name:<pipeline$} {} {:>time$}  {}",
                 units::date(it.started_at),
-                cell(&it.pipeline),
-                color.run_outcome(it.outcome),
+                color.run_outcome(it.outcome, outcome),
                 units::seconds(it.seconds),
                 stages(it)
             ),
-            Entry::Open { run, pipeline, state } => {
-                let pipeline = cell(pipeline.as_deref().unwrap_or_default());
-                writeln!(text, "{run:<30} {:<20} {pipeline:<width$} {}", "", color.warning(open(*state)))
+            Entry::Open { state, .. } => {
+                writeln!(text, "{id:<run$} {:<when$} {name:<pipeline$} {}", "", color.warning(open(*state)))
             }
         };
     }

@@ -56,8 +56,7 @@ pub fn run(arguments: &ShowArguments) -> Result<Exit, Failure> {
 
 /// The instances of a matrix, a line each.
 fn list(name: &str, instances: &[Made], color: Color) -> String {
-    let noun = if instances.len() == 1 { "instance" } else { "instances" };
-    let mut text = format!("{}  {} {noun}\n", color.name(&cell(name)), instances.len());
+    let mut text = format!("{}  {}\n", color.name(&cell(name)), units::count(instances.len(), "instance"));
     for made in instances {
         let Made { report, name, stage, .. } = made;
         let mut parts = vec![format!("run {}", report.run)];
@@ -133,8 +132,7 @@ fn text(project: &Project, store: &Store, made: &Made, color: Color) -> String {
     }
     for (port, it) in &stage.outputs {
         let files = record.as_ref().and_then(|record| match record.outputs.get(port.as_str())?.shape {
-            Shape::Dir { files: 1 } => Some(" in 1 file".to_owned()),
-            Shape::Dir { files } => Some(format!(" in {files} files")),
+            Shape::Dir { files } => Some(format!(" in {}", units::count(files, "file"))),
             Shape::File { .. } => None,
         });
         let there = match place(project, store, report, &it.path, &it.digest) {

@@ -36,6 +36,24 @@ pub enum Entry {
     },
 }
 
+impl Entry {
+    /// The run's id.
+    pub fn run(&self) -> &str {
+        match self {
+            Entry::Ended(headline) => &headline.run,
+            Entry::Open { run, .. } => run,
+        }
+    }
+
+    /// The pipeline's name, where it is known.
+    pub fn pipeline(&self) -> Option<&str> {
+        match self {
+            Entry::Ended(headline) => Some(&headline.pipeline),
+            Entry::Open { pipeline, .. } => pipeline.as_deref(),
+        }
+    }
+}
+
 /// Why a run has no report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OpenRun {

@@ -176,9 +176,8 @@ pub fn render(comparison: &Comparison, color: Color) -> String {
     let mut text = String::new();
     for (sign, side) in [("-", before), ("+", now)] {
         let when = units::date(side.started_at);
-        let outcome = color.run_outcome(side.outcome);
-        let took = units::seconds(side.seconds);
-        let _ = writeln!(text, "{sign} {}  {}  {when}  {} in {took}", side.run, side.pipeline, outcome.trim_end());
+        let (outcome, took) = (color.run_outcome(side.outcome, 0), units::seconds(side.seconds));
+        let _ = writeln!(text, "{sign} {}  {}  {when}  {outcome} in {took}", side.run, side.pipeline);
     }
     if before.pipeline != now.pipeline {
         let note = format!("these are runs of different pipelines: `{}` and `{}`", before.pipeline, now.pipeline);

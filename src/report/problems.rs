@@ -7,6 +7,7 @@ use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Renderer, Snip
 use serde_json::{Value, json};
 
 use super::clean::{self, cell, escaped};
+use super::units;
 use crate::spec::{Invalid, Problem, Source, SourceId, Sources, Span};
 
 /// Problems shown in full; a file that is wrong from top to bottom is not shown twice over.
@@ -23,8 +24,7 @@ pub fn render(invalid: &Invalid, color: bool) -> String {
         text.push_str("\n\n");
     }
     let count = invalid.problems.len();
-    let noun = if count == 1 { "problem" } else { "problems" };
-    text.push_str(&format!("{count} {noun}"));
+    text.push_str(&units::count(count, "problem"));
     if count > SHOWN {
         text.push_str(&format!(", the first {SHOWN} shown"));
     }

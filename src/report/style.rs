@@ -70,15 +70,15 @@ impl Color {
         self.paint(style, &format!("{word:>11}"))
     }
 
-    /// The word for the outcome of a run, padded to one width.
-    pub fn run_outcome(self, outcome: RunOutcome) -> String {
+    /// The word for the outcome of a run, padded to `width`.
+    pub fn run_outcome(self, outcome: RunOutcome, width: usize) -> String {
         let (word, style): (_, &[u8]) = match outcome {
             RunOutcome::Succeeded => ("succeeded", &[]),
             RunOutcome::Failed => ("failed", &[RED, BOLD]),
             RunOutcome::Interrupted => ("interrupted", &[YELLOW]),
             RunOutcome::Broken => ("broken", &[RED, BOLD]),
         };
-        self.paint(style, &format!("{word:<12}"))
+        self.paint(style, &format!("{word:<width$}"))
     }
 
     /// An error's first word.

@@ -54,9 +54,8 @@ pub fn render(report: &RunReport, closing: &Closing, color: Color) -> String {
         }
     }
     if let Some(more) = failed.len().checked_sub(FULL + 1) {
-        let more = more + 1;
-        let noun = if more == 1 { "stage" } else { "stages" };
-        let _ = writeln!(text, "\n{} {more} more {noun} failed", color.error("error:"));
+        let more = units::count(more + 1, "more stage");
+        let _ = writeln!(text, "\n{} {more} failed", color.error("error:"));
         let _ = writeln!(text, "  {} pipe logs STAGE shows what one of them wrote", color.name("help:"));
     }
     if !text.is_empty() {
@@ -121,8 +120,7 @@ fn closing_line(report: &RunReport, closing: &Closing) -> String {
     let mut line = format!("{}: {} in {}", report.pipeline, parts.join(", "), units::seconds(report.seconds));
     let retried: usize = report.stages.values().map(|stage| stage.retried.len()).sum();
     if retried > 0 {
-        let noun = if retried == 1 { "attempt" } else { "attempts" };
-        let _ = write!(line, ", {retried} failed {noun} repeated");
+        let _ = write!(line, ", {} repeated", units::count(retried, "failed attempt"));
     }
     if report.peak_memory > 0 {
         let _ = write!(line, ", peak memory of a stage {}", units::bytes(report.peak_memory));
@@ -144,8 +142,8 @@ fn closing_line(report: &RunReport, closing: &Closing) -> String {
         }
     }
     if closing.displaced > 0 {
-        let files = if closing.displaced == 1 { "file" } else { "files" };
-        let _ = write!(line, "; {} {files} of yours moved to {}", closing.displaced, closing.aside.display());
+        let files = units::count(closing.displaced, "file");
+        let _ = write!(line, "; {files} of yours moved to {}", closing.aside.display());
     }
     folded(&line, closing.columns.unwrap_or(usize::MAX))
 }

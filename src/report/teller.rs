@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::plain;
 use super::style::Color;
 use super::tail;
+use super::units;
 use crate::engine::{RunEvent, StageOutcome};
 
 /// Up to so many stages a plan is small, and each is named.
@@ -100,8 +101,7 @@ impl Teller {
         let counts = std::mem::take(&mut self.counts);
         let counted = COUNTED.iter().zip(counts).filter(|(_, count)| *count > 0);
         let line = |((outcome, why), count): (&(StageOutcome, &str), usize)| {
-            let noun = if count == 1 { "stage" } else { "stages" };
-            format!("{}  {count} {noun}{why}", self.color.outcome(*outcome))
+            format!("{}  {}{why}", self.color.outcome(*outcome), units::count(count, "stage"))
         };
         counted.map(line).collect()
     }

@@ -1,4 +1,4 @@
-//! Bytes, seconds and times as people read them.
+//! Bytes, seconds, counts and times as people read them.
 
 /// `1.5 GiB`, `340 KiB`, `12 B`.
 pub fn bytes(count: u64) -> String {
@@ -25,6 +25,13 @@ pub fn seconds(value: f64) -> String {
         120..7200 => format!("{} min {:02} s", whole / 60, whole % 60),
         _ => format!("{} h {:02} min", whole / 3600, whole % 3600 / 60),
     }
+}
+
+/// `1 stage`, `2 stages`.
+pub fn count(number: impl std::fmt::Display, noun: &str) -> String {
+    let number = number.to_string();
+    let ending = if number == "1" { "" } else { "s" };
+    format!("{number} {noun}{ending}")
 }
 
 /// A UTC time as `20261123-045500`, for names that sort by time.

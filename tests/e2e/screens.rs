@@ -14,6 +14,14 @@ stages:
   extra: {uses: command, run: "echo > ${out.x}", out: {x: out/extra}, when: "${params.extra}"}
 "#;
 
+/// A stage that a param changes, and one that only follows.
+const CHANGE: &str = r#"pipeline: change
+params: {word: one}
+stages:
+  says: {uses: command, run: "echo ${params.word} > ${out.x}", out: {x: out/says}}
+  counts: {uses: command, run: "wc -c < ${in.x} > ${out.x}", in: {x: says}, out: {x: out/counts}}
+"#;
+
 /// 500 stages, three of which are wanted.
 fn matrix() -> String {
     let numbers: Vec<_> = (0..500).map(|i| i.to_string()).collect();
@@ -50,6 +58,7 @@ fn redacted(written: &str) -> String {
             _ if is_run => "[run]",
             _ if is_hex => "[digest]",
             _ if own.len() == 10 && own.starts_with("20") && own.matches('-').count() == 2 => "[date]",
+            _ if own.len() == 8 && own.matches(':').count() == 2 => "[time]",
             _ if own == "KiB" => "MiB",
             _ => own,
         };
@@ -108,4 +117,13 @@ fn a_stage_that_ran_and_one_that_failed() {
 fn a_matrix_of_500() {
     check_everywhere("matrix", &matrix(), &[RUN]);
     check_everywhere("matrix-again", &matrix(), &[RUN, RUN]);
+}
+
+#[test]
+fn what_a_changed_param_would_do_and_did() {
+    check_everywhere("plan", CHANGE, &[RUN, &["plan", "p.yaml", "-S", "word=three"]]);
+    check_everywhere("why", CHANGE, &[RUN, &["why", "says", "-f", "p.yaml", "-S", "word=three"]]);
+    let changed: &[&str] = &["run", "p.yaml", "--jobs", "1", "--no-throttle", "-S", "word=three"];
+    check_everywhere("diff", CHANGE, &[RUN, changed, &["diff"]]);
+    check_everywhere("runs", CHANGE, &[RUN, &["runs"]]);
 }

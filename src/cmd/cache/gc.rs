@@ -105,7 +105,8 @@ pub fn run(arguments: &GcArguments) -> Result<Exit, Failure> {
     if rows.iter().all(|(_, row)| row.count == 0) {
         output::text("nothing to remove\n");
     }
-    output::text(&format!("{} objects stay, {}\n", collected.kept.count, units::bytes(collected.kept.bytes)));
+    let kept = units::count(collected.kept.count, "object");
+    output::text(&format!("kept: {kept}, {}\n", units::bytes(collected.kept.bytes)));
     for error in &collected.stuck {
         output::errors(&format!("warning: cannot remove {error}\n"));
     }

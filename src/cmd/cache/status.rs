@@ -70,7 +70,7 @@ fn text(store: &Store, rooms: &[(Room, RoomSize)], would: &Collected, (runs, pin
         // Writing to a String cannot fail.
         let _ = writeln!(
             text,
-            "  {:<12} {:>10} {:>8} files   {}",
+            "  {:<11} {:>10} {:>6} files  {}",
             room.name,
             units::bytes(size.bytes),
             size.files,
@@ -81,9 +81,12 @@ fn text(store: &Store, rooms: &[(Room, RoomSize)], would: &Collected, (runs, pin
     let objects = would.kept.count + would.objects.count;
     let _ = writeln!(
         text,
-        "{} in all: {objects} objects, {} records, {runs} runs, {pins} pins",
+        "{} in all: {}, {}, {}, {}",
         units::bytes(total),
-        records(rooms)
+        units::count(objects, "object"),
+        units::count(records(rooms), "record"),
+        units::count(runs, "run"),
+        units::count(pins, "pin")
     );
     for directory in unreadable(rooms) {
         let _ = writeln!(text, "unreadable, and not counted: {}", directory.display());
@@ -93,10 +96,10 @@ fn text(store: &Store, rooms: &[(Room, RoomSize)], would: &Collected, (runs, pin
 
 fn can_go(would: &Collected) -> String {
     format!(
-        "{} can go: {} records and {} objects that nothing needs (pipe cache gc)\n",
+        "{} can go: {} and {} that nothing needs (pipe cache gc)\n",
         units::bytes(reclaimable(would)),
-        would.records.count,
-        would.objects.count
+        units::count(would.records.count, "record"),
+        units::count(would.objects.count, "object")
     )
 }
 

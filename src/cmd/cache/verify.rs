@@ -99,7 +99,8 @@ fn text(scrubbed: &Scrubbed, findings: &[Finding]) -> String {
         text.push_str(&format!("  {}\n", damage::advice(damage)));
     }
     let Scrubbed { objects, bytes, records, .. } = scrubbed;
-    let read = format!("read {objects} objects ({}) and {records} records", units::bytes(*bytes));
+    let (objects, records) = (units::count(objects, "object"), units::count(records, "record"));
+    let read = format!("read {objects} ({}) and {records}", units::bytes(*bytes));
     let verdict = if findings.is_empty() { "all sound".to_owned() } else { format!("{} damaged", findings.len()) };
     text + &format!("{read}: {verdict}\n")
 }
