@@ -114,8 +114,24 @@ fn instead<T>(path: &Path, error: Errno) -> Result<Opened<T>> {
         return Err(error.into());
     }
     match Stamp::stored(path)? {
+        // Put there since it was looked for: to this look there was nothing, as it would have been a moment earlier.
+        Some(stamp) if stamp.is_file() && error == Errno::NOENT => Ok(Opened::Nothing),
         Some(stamp) if stamp.is_file() => Err(error.into()),
         Some(stamp) => Ok(Opened::Other(stamp.file_type())),
         None => Ok(Opened::Nothing),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_appears_after_the_look_was_not_there() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("manifest");
+        std::fs::write(&path, "by another run").unwrap();
+        // Two runs that keep the same directory meet here: one looks, the other renames its manifest to the name.
+        assert!(matches!(instead::<()>(&path, Errno::NOENT), Ok(Opened::Nothing)));
     }
 }
