@@ -14,7 +14,7 @@ use super::project::Project;
 use super::{Exit, output};
 use crate::engine::history::{Entry, History, JOURNAL, OpenRun, log_path};
 use crate::plan::instances::family;
-use crate::report::clean;
+use crate::report::{clean, units};
 use crate::store::{Store, open_file, read_kept};
 
 /// How often a log that is being written is looked at.
@@ -30,9 +30,8 @@ Examples:
   pipe logs model --raw            with its colours, on a terminal too
   pipe logs model | less           as the stage wrote it
 
-The name of a matrix prints the logs of all its instances.
-On a terminal, characters that would act on it are shown as \\x1b or \\u{202e}; --raw sends them as they are. A pipe or a file
-gets every byte as the stage wrote it.
+The name of a matrix prints the logs of all its instances. On a terminal, characters that would act on it are shown as \
+\\x1b or \\u{202e}; --raw sends them as they are. A pipe or a file gets every byte as the stage wrote it.
 
 A stage that was served from the store shows the log of the run that made what it gave.")]
 pub struct LogsArguments {
@@ -138,19 +137,28 @@ fn print_all(arguments: &LogsArguments, logs: &[Log]) -> Result<Exit, Failure> {
         output::document(&serde_json::json!({"stage": arguments.stage, "instances": documents}));
         return Ok(Exit::Success);
     }
+    let mut silent = 0;
     for log in logs {
         let Some((_, path)) = &log.path else {
             output::text(&format!("==> {} <== (no log)\n", clean::cell(&log.stage)));
             continue;
         };
-        output::text(&format!("==> {} <==\n", clean::cell(&log.stage)));
         let bytes = read_kept(path).map_err(|e| broken(path, e))?.unwrap_or_default();
+        if bytes.is_empty() {
+            silent += 1;
+            continue;
+        }
+        output::text(&format!("==> {} <==\n", clean::cell(&log.stage)));
         let mut print = Printer::new(arguments);
         print.bytes(&bytes);
         print.end();
         if bytes.last().is_some_and(|last| *last != b'\n') {
             output::text("\n");
         }
+    }
+    if silent > 0 {
+        // Beside the logs, not among them: a pipe takes what the stages wrote.
+        output::errors(&format!("{} of {} wrote nothing\n", silent, units::count(logs.len(), "instance")));
     }
     Ok(Exit::Success)
 }

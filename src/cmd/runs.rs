@@ -61,7 +61,7 @@ fn table(entries: &[Entry], color: Color) -> String {
             time = time.max(units::seconds(it.seconds).len());
         }
     }
-    let [when, outcome] = ["2026-01-02 03:04:05", "interrupted"].map(str::len);
+    let [when, outcome] = ["WHEN (UTC) ", "interrupted"].map(str::len);
     let mut text = format!(
         "{:<run$} {:<when$} {:<pipeline$} {:<outcome$} {:>time$}  STAGES\n",
         "RUN", "WHEN (UTC)", "PIPELINE", "OUTCOME", "TIME"
@@ -72,7 +72,8 @@ fn table(entries: &[Entry], color: Color) -> String {
             Entry::Ended(it) => writeln!(
                 text,
                 "{id:<run$} {:<when$} {name:<pipeline$} {} {:>time$}  {}",
-                units::date(it.started_at),
+                // The year and the seconds are in the id.
+                &units::date(it.started_at)["2026-".len().."2026-01-02 03:04".len()],
                 color.run_outcome(it.outcome, outcome),
                 units::seconds(it.seconds),
                 stages(it)

@@ -56,10 +56,18 @@ pub fn run(arguments: &ShowArguments) -> Result<Exit, Failure> {
 
 /// The instances of a matrix, a line each.
 fn list(name: &str, instances: &[Made], color: Color) -> String {
-    let mut text = format!("{}  {}\n", color.name(&cell(name)), units::count(instances.len(), "instance"));
+    let mut text = format!("{}  {}", color.name(&cell(name)), units::count(instances.len(), "instance"));
+    // Told once where all are of one run, as most are: then a line fits 80 columns.
+    let first = instances.first().map(|made| made.report.run.as_str());
+    let of_one_run = instances.iter().all(|made| Some(made.report.run.as_str()) == first);
+    if let (true, Some(run)) = (of_one_run, first) {
+        let _ = write!(text, "  run {run}");
+    }
+    text.push('\n');
     for made in instances {
         let Made { report, name, stage, .. } = made;
-        let mut parts = vec![format!("run {}", report.run)];
+        let mut parts = Vec::new();
+        parts.extend((!of_one_run).then(|| format!("run {}", report.run)));
         parts.extend(stage.key.map(|key| format!("key {}", key.short())));
         parts.extend(stage.usage.map(|usage| format!("took {}", units::seconds(usage.seconds))));
         if !stage.outputs.is_empty() {

@@ -37,9 +37,7 @@ pub fn run(arguments: &StageArguments) -> Result<Exit, Failure> {
             output::document(&serde_json::json!({"stage": arguments.stage, "instances": instances}));
         }
         None => {
-            let color = Color::of_stdout();
-            let lines = instances.iter().map(|stage| outlook::line(&plan, *stage, &forecasts[stage.index()], color));
-            let lines: String = lines.map(|line| line + "\n").collect();
+            let lines = outlook::lines(&plan, &instances, &forecasts, Color::of_stdout());
             output::text(&format!("{lines}next: pipe why '{}'\n", plan.graph[instances[0]].name));
         }
     }

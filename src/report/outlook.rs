@@ -62,17 +62,7 @@ impl Totals {
 
 /// What a run of `plan` would do, whose params differ so from those of the run before.
 pub fn render(plan: &Plan, outlook: &Outlook, params: &[Change<Value>], color: Color) -> String {
-    let detail = if plan.order.len() > SMALL { Detail::Folded } else { Detail::Expanded };
-    let told = plan.order.iter().map(|stage| Told::of(plan, *stage, &outlook.stages[stage.index()], detail));
-    let told: Vec<Told> = if detail == Detail::Folded { folded(told) } else { told.collect() };
-    let mut text = String::new();
-    for line in told.iter().take(LINES) {
-        let _ = writeln!(text, "{}", line.render(color));
-    }
-    let more: usize = told.iter().skip(LINES).map(|line| line.count).sum();
-    if more > 0 {
-        let _ = writeln!(text, "{:>7}  {more} more stages; --json names each", "...");
-    }
+    let mut text = lines(plan, &plan.order, &outlook.stages, color);
     let _ = writeln!(text, "{}", closing(outlook));
     for change in params.iter().take(PARAMS) {
         let value =
@@ -86,9 +76,20 @@ pub fn render(plan: &Plan, outlook: &Outlook, params: &[Change<Value>], color: C
     text
 }
 
-/// The line for one stage, as in the plan.
-pub fn line(plan: &Plan, stage: StageId, forecast: &Forecast, color: Color) -> String {
-    Told::of(plan, stage, forecast, Detail::Expanded).render(color)
+/// The lines for some stages, as in the plan: folded where there are many. `forecasts` are those of all stages, by index.
+pub fn lines(plan: &Plan, stages: &[StageId], forecasts: &[Forecast], color: Color) -> String {
+    let detail = if stages.len() > SMALL { Detail::Folded } else { Detail::Expanded };
+    let told = stages.iter().map(|stage| Told::of(plan, *stage, &forecasts[stage.index()], detail));
+    let told: Vec<Told> = if detail == Detail::Folded { folded(told) } else { told.collect() };
+    let mut text = String::new();
+    for line in told.iter().take(LINES) {
+        let _ = writeln!(text, "{}", line.render(color));
+    }
+    let more: usize = told.iter().skip(LINES).map(|line| line.count).sum();
+    if more > 0 {
+        let _ = writeln!(text, "{:>7}  {more} more stages; --json names each", "...");
+    }
+    text
 }
 
 /// What to say of a hit that other code than this build's gave.

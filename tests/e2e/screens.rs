@@ -59,6 +59,8 @@ fn redacted(written: &str) -> String {
             _ if is_hex => "[digest]",
             _ if own.len() == 10 && own.starts_with("20") && own.matches('-').count() == 2 => "[date]",
             _ if own.len() == 8 && own.matches(':').count() == 2 => "[time]",
+            _ if own.len() == 5 && own.as_bytes()[2] == b'-' && own.starts_with(|c: char| c.is_ascii_digit()) => "[day]",
+            _ if own.len() == 5 && own.as_bytes()[2] == b':' && own.starts_with(|c: char| c.is_ascii_digit()) => "[time]",
             _ if own == "KiB" => "MiB",
             _ => own,
         };

@@ -33,9 +33,9 @@ fn show_lists_the_instances() {
     let project = ran();
     let text = project.pipe(&["show", "each"]).stdout;
     let lines: Vec<_> = text.lines().collect();
-    assert_eq!((lines.len(), lines[0]), (3, "each  2 instances"), "{text}");
+    assert!(lines.len() == 3 && lines[0].starts_with("each  2 instances  run "), "{text}");
     for (line, name) in lines[1..].iter().zip(["each[n=0.1]", "each[n=2]"]) {
-        assert!(line.starts_with(&format!("        ran  {name}  run ")) && line.contains(", took "), "{text}");
+        assert!(line.starts_with(&format!("        ran  {name}  key ")) && line.contains(", took "), "{text}");
     }
     let told = document(&project, &["show", "each", "--json"]);
     assert_eq!(told["instances"][1]["stage"], "each[n=2]");
@@ -54,6 +54,15 @@ fn logs_prints_the_log_of_each_instance() {
     assert_eq!(project.pipe(&["logs", "each"]).stdout, expected, "those of the run that made them");
     let told = document(&project, &["logs", "each", "--json"]);
     assert_eq!(told["instances"][1]["text"], "I am 2\n", "{told}");
+    let silent = Project::with_pipeline(
+        r#"pipeline: p
+stages:
+  each: {uses: command, matrix: {n: [1, 2]}, run: "test ${matrix.n} = 1 || echo two"}
+"#,
+    );
+    silent.outcomes(&[]);
+    let logs = silent.pipe(&["logs", "each"]);
+    assert_eq!((&*logs.stdout, &*logs.stderr), ("==> each[n=2] <==\ntwo\n", "1 of 2 instances wrote nothing\n"));
 }
 
 #[test]
