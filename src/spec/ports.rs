@@ -45,6 +45,14 @@ fn wire(name: &str, node: &Node, problems: &mut Vec<Problem>) -> Wire {
         NodeValue::Text(text) if text.contains("[${matrix}]") && text.matches("${").count() == 1 => {
             Wire::Reference(Spanned { value: text.clone(), span: node.span })
         }
+        NodeValue::Text(text) if text.contains("${") => {
+            let message = "a reference to a stage cannot hold an interpolation";
+            let problem = Problem::at("unsupported-interpolation", node.span, message).label("must be written out");
+            problems.push(problem.help(
+                "an instance of a matrix is `stage[lr=0.1].port`; in a matrix, `stage[${matrix}].port` is the instance with the same values",
+            ));
+            Wire::Broken
+        }
         NodeValue::Text(_) => word(node, "a reference to a stage", problems).map_or(Wire::Broken, Wire::Reference),
         _ => {
             let message = format!("input `{name}` must name a stage, found {}", node.describe());
