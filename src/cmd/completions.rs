@@ -15,8 +15,9 @@ Examples:
   pipe completions zsh > ~/.zfunc/_pipe          with ~/.zfunc in fpath, before compinit
   pipe completions fish > ~/.config/fish/completions/pipe.fish
 
-The script asks pipe at every Tab: verbs and flags, pipeline files, the stages and params of the pipeline that is named on the
-line (else of the last run, else of the only one), kinds, runs, backends. Asking writes nothing and starts nothing.")]
+The script asks pipe at every Tab: verbs and flags, pipeline files, the stages and params of the pipeline that is \
+named on the line (else of the last run, else of the only one), kinds, runs, backends. Asking writes nothing and \
+starts nothing.")]
 pub struct CompletionsArguments {
     /// The shell.
     #[arg(value_name = "SHELL", value_enum)]

@@ -21,8 +21,8 @@ Examples:
   pipe diff last~1 last           two runs by name, also of different pipelines
   pipe diff last~1 last --json | jq '.stages[].metrics'
 
-Compared are params, and of every stage its params, inputs and script, its metrics, outputs and time.
-Stages that were only restored or served from the store are alike.")]
+Compared are params, and of every stage its params, inputs and script, its metrics, outputs and time. Stages that were \
+only restored or served from the store are alike.")]
 pub struct DiffArguments {
     /// The run to compare with; the default is the one before the last run, of the same pipeline.
     #[arg(value_name = "RUN", add = names::runs())]

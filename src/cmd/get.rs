@@ -24,9 +24,9 @@ Examples:
   pipe get evaluation results/ --run last~1     all outputs, as an earlier run left them
   pipe get quantized.gguf /srv/models/a.gguf --force
 
-The name of a matrix copies each of its instances into DEST/INSTANCE.
-The copy is read back from the store's bytes and hashed on the way; nothing links it to the store, so it may be edited.
-A DEST that is a directory, or ends with /, gets the output under its own name. What stands there is kept unless --force.")]
+The name of a matrix copies each of its instances into DEST/INSTANCE. The copy is read back from the store's bytes and \
+hashed on the way; nothing links it to the store, so it may be edited. A DEST that is a directory, or ends with /, \
+gets the output under its own name. What stands there is kept unless --force.")]
 pub struct GetArguments {
     /// The stage, or one of its outputs.
     #[arg(value_name = "STAGE[.PORT]", add = names::past_output())]

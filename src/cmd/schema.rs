@@ -20,8 +20,8 @@ Examples:
   pipe schema pipeline > pipeline.schema.json    for editors
   pipe schema run-event | jq .title
 
-In a project, the schema of a pipeline knows the kinds of its own cards too (`cards` in pipe.yaml).
-A first line `# yaml-language-server: $schema=../pipeline.schema.json` makes an editor complete and check a pipeline.")]
+In a project, the schema of a pipeline knows the kinds of its own cards too (`cards` in pipe.yaml). A first line `# \
+yaml-language-server: $schema=../pipeline.schema.json` makes an editor complete and check a pipeline.")]
 pub struct SchemaArguments {
     /// The schema to print; the default is to list them.
     #[arg(value_name = "NAME", value_parser = PossibleValuesParser::new(SCHEMAS.iter().map(|schema| schema.name)))]

@@ -27,9 +27,9 @@ Examples:
   pipe shell loudest -- ls -lR         one command there
   pipe shell model -f pipelines/full.yaml -S lr=1e-4 -- cat job.json
 
-Inputs are in place, variables are those that the stage would see, and TERM. A card's stage has its job.json: the worker
-is started with `WORKER run job.json`, and its events appear on standard error. The directory is removed at the end, and
-nothing that was written there is recorded. What the stage needs must have run before.")]
+Inputs are in place, variables are those that the stage would see, and TERM. A card's stage has its job.json: the \
+worker is started with `WORKER run job.json`, and its events appear on standard error. The directory is removed at the \
+end, and nothing that was written there is recorded. What the stage needs must have run before.")]
 pub struct ShellArguments {
     /// The stage.
     #[arg(value_name = "STAGE", add = names::stage())]

@@ -259,6 +259,23 @@ fn bash_itself_completes_words_with_its_own_breaks_in_them() {
 }
 
 #[test]
+#[expect(clippy::print_stderr, reason = "a skipped check must be visible")]
+fn fish_itself_completes_where_it_is_installed() {
+    if Command::new("fish").arg("--version").stdout(Stdio::null()).status().is_err() {
+        eprintln!("skipped: there is no fish");
+        return;
+    }
+    let project = sweep();
+    for (line, expected) in [("pipe why al", "all\tcommand\n"), ("pipe run sweep.yaml -S fas", "fast=\t")] {
+        let mut fish = Command::new("fish");
+        let script = format!("{} completions fish | source; complete -C '{line}'", pipe().display());
+        fish.args(["--no-config", "-c", &script]).current_dir(project.root()).env("HOME", project.root());
+        let ran = Ran::from(fish.output().unwrap());
+        assert!(ran.stdout.starts_with(expected), "{line}: {} {}", ran.stdout, ran.stderr);
+    }
+}
+
+#[test]
 fn the_shipped_pipelines_complete_from_the_checkout() {
     let project = Project::new();
     let ask = |words: &[&str]| {

@@ -25,8 +25,9 @@ Examples:
   pipe cache gc --max-size 20GiB       then what was used longest ago, until the rest fits
   pipe cache gc --also displaced       also your files that stood where outputs go
 
-What stays: what every pipeline came to last, in every workspace that used this store and still exists; what was used within the
-grace; what is pinned. Where one of these cannot be read nothing is removed, and the exit code is 1. While a run goes on it waits, and a run that begins meanwhile waits for it.")]
+What stays: what every pipeline came to last, in every workspace that used this store and still exists; what was used \
+within the grace; what is pinned. Where one of these cannot be read nothing is removed, and the exit code is 1. While \
+a run goes on it waits, and a run that begins meanwhile waits for it.")]
 pub struct GcArguments {
     /// Only say what would go.
     #[arg(long)]

@@ -20,8 +20,8 @@ Examples:
   pipe cache status
   pipe cache status --json | jq .reclaimable.bytes
 
-Outputs in the workspace are links to what lies here where the filesystem can: they take no space of their own, and what is
-removed here gives its space back only when they are gone too.")]
+Outputs in the workspace are links to what lies here where the filesystem can: they take no space of their own, and \
+what is removed here gives its space back only when they are gone too.")]
 pub struct StatusArguments {
     /// Print JSON.
     #[arg(long)]
