@@ -59,8 +59,8 @@ fn redacted(written: &str) -> String {
             _ if is_hex => "[digest]",
             _ if own.len() == 10 && own.starts_with("20") && own.matches('-').count() == 2 => "[date]",
             _ if own.len() == 8 && own.matches(':').count() == 2 => "[time]",
-            _ if own.len() == 5 && own.as_bytes()[2] == b'-' && own.starts_with(|c: char| c.is_ascii_digit()) => "[day]",
-            _ if own.len() == 5 && own.as_bytes()[2] == b':' && own.starts_with(|c: char| c.is_ascii_digit()) => "[time]",
+            _ if is_pair(own, b'-') => "[day]",
+            _ if is_pair(own, b':') => "[time]",
             _ if own == "KiB" => "MiB",
             _ => own,
         };
@@ -68,6 +68,12 @@ fn redacted(written: &str) -> String {
         text.push_str(&word[own.len()..]);
     }
     text
+}
+
+/// Two numbers of two digits, as of a day or a time.
+fn is_pair(word: &str, between: u8) -> bool {
+    let digits = |bytes: &[u8]| bytes.iter().all(u8::is_ascii_digit);
+    matches!(word.as_bytes(), [one @ .., it, d, e] if *it == between && one.len() == 2 && digits(one) && digits(&[*d, *e]))
 }
 
 fn check(name: &str, text: &str) {
