@@ -2,7 +2,7 @@
 """Runs produce, correlate, verify and transform as worker processes and prints what they cost.
 
     cargo build --release -p pipe-data
-    python3 benches/data/bench.py [--findings 10000,1000000] [--threads 1,2] [--repeat 5] [--json]
+    python3 benches/data/bench.py [--findings 10000,1000000] [--threads 1,2] [--repeat 5] [--json FILE]
     python3 benches/data/bench.py --check-digests [--findings 10000]
 
 Each stage is one process of `pipe-data`, started with a job file as the engine would write it; engine, tokenization and Parquet
@@ -13,16 +13,18 @@ in the minutes after many were removed cost the kernel several times as much, wh
 much, trust CPU seconds and not the wall clock.
 """
 import argparse
-import json
 import os
 import sys
 import tempfile
 
-from measure import median_rows, run_chain
-from workers import Worker, digests
-
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
+sys.path.insert(0, os.path.join(ROOT, "benches"))
+
+from measure import median_rows, run_chain  # noqa: E402
+from results import save  # noqa: E402
+from workers import Worker, digests  # noqa: E402
+
 TARGET = os.environ.get("CARGO_TARGET_DIR", os.path.join(ROOT, "target"))
 # Hosts of the run that tells how many findings a host has.
 SAMPLE_HOSTS = 400
@@ -37,7 +39,7 @@ def main():
     parser.add_argument("--worker", default=os.path.join(TARGET, "release", "pipe-data"))
     parser.add_argument("--in", dest="place", help="directory to work in (default: /dev/shm, else the system's for temporary files)",
                         default="/dev/shm" if os.path.isdir("/dev/shm") else None)
-    parser.add_argument("--json", action="store_true", help="print one JSON document in place of tables")
+    parser.add_argument("--json", metavar="FILE", help="write a result file besides the tables")
     parser.add_argument("--check-digests", action="store_true",
                         help="compare the outputs at 1, 2 and 8 threads, each twice, with those of the first run")
     options = parser.parse_args()
@@ -75,10 +77,9 @@ def measure(worker, place, options, per_host):
         for threads in options.threads:
             results.append({"findings": runs[threads][0]["findings"], "threads": threads,
                             "stages": median_rows(runs[threads])})
+    tell(results)
     if options.json:
-        print(json.dumps({"worker": options.worker, "repeat": options.repeat, "runs": results}, indent=1))
-    else:
-        tell(results)
+        save(options.json, {"repeat": options.repeat, "runs": results})
 
 
 def tell(results):

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs one shape through several engines and prints what each operation took.
 
-    python3 benches/engines/bench.py chain-100 [--tools pipe,ninja,dvc,direct] [--ops cold,noop,...] [--noop 11] [--json]
+    python3 benches/engines/bench.py chain-100 [--tools pipe,ninja,dvc,direct] [--ops cold,noop,...] [--noop 11] [--json FILE]
 
 Operations, in this order, on one workspace an engine; the stages that an ideal engine executes in brackets:
   cold    nothing cached [all]             noop    nothing changed [0], several times
@@ -12,7 +12,6 @@ CPU seconds are user and system of the whole process tree; of `noop` the median.
 meanwhile: where that is much, trust CPU seconds and not the wall clock.
 """
 import argparse
-import json
 import os
 import shutil
 import statistics
@@ -21,11 +20,14 @@ import sys
 import tempfile
 import time
 
-import shapes
-from tools import TOOLS, install_peers
-
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
+sys.path.insert(0, os.path.join(ROOT, "benches"))
+
+import shapes  # noqa: E402
+from results import save  # noqa: E402
+from tools import PEERS, TOOLS, install_peers  # noqa: E402
+
 OPS = ["cold", "noop", "leaf", "cutoff", "root", "revert", "wipe", "touch"]
 
 
@@ -109,8 +111,6 @@ def measure(name, spec, options):
             break
         middle = {key: statistics.median(one[key] for one in taken) for key in taken[0]}
         results[op] = {**middle, "executed": tool.executed(workspace)}
-        if options.json:
-            print(json.dumps({"tool": name, "shape": spec["name"], "op": op, **results[op]}), flush=True)
     if not options.keep:
         shutil.rmtree(workspace, ignore_errors=True)
     return results
@@ -139,6 +139,22 @@ def table(spec, results):
         print(f"peak memory of {name}: {max(peaks):.0f} MiB")
 
 
+def document(spec, results):
+    operations, peaks = [], {}
+    for name, of_one in results.items():
+        for op, one in of_one.items():
+            base = results.get("pipe", {}).get(op, {}).get("cpu")
+            compared = {"times_pipe": one["cpu"] / base} if name == "dvc" and base and "cpu" in one else {}
+            operations.append({"tool": name, "op": op, **one, **compared})
+        peaks[name] = max((one["rss_mib"] for one in of_one.values() if "rss_mib" in one), default=0)
+    return {"shape": spec["name"], "operations": operations, "peak_mib": peaks}
+
+
+def file_system(path):
+    found = subprocess.run(["stat", "--file-system", "--format=%T", path], capture_output=True, text=True).stdout.strip()
+    return {"ext2/ext3": "ext4"}.get(found, found)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("shape", help="chain-N, fan-N, big-MIB or many-N")
@@ -151,15 +167,17 @@ def main():
     parser.add_argument("--peers", default=os.path.join(ROOT, ".deps", "bench-peers"))
     parser.add_argument("--work", default=os.path.join(tempfile.gettempdir(), "pipe-bench"))
     parser.add_argument("--keep", action="store_true", help="leave the workspaces")
-    parser.add_argument("--json", action="store_true", help="a line for each operation, instead of the table")
+    parser.add_argument("--json", metavar="FILE", help="write a result file besides the table")
     options = parser.parse_args()
     tools = options.tools.split(",")
     if {"ninja", "dvc"} & set(tools):
         install_peers(options.peers)
     spec = shapes.shape(options.shape)
     results = {name: measure(name, spec, options) for name in tools}
-    if not options.json:
-        table(spec, results)
+    table(spec, results)
+    if options.json:
+        peers = dict(peer.split("==") for peer in PEERS if peer.split("==")[0] in tools)
+        save(options.json, document(spec, results), peers=peers, place=file_system(options.work))
     return int(any(one["status"] != 0 for ops in results.values() for one in ops.values()))
 
 

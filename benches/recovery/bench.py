@@ -2,14 +2,13 @@
 """Prints how well `correlate` recovers simulated attack chains, beside joining by pid alone, and plots it against noise.
 
     cargo build --release -p pipe-data
-    python3 benches/recovery/bench.py [--hosts 1600] [--seeds 11,12,13,14,15,16,17,18] [--noise 0.06] [--json] [--svg docs/images/recovery.svg]
+    python3 benches/recovery/bench.py [--hosts 1600] [--seeds 11,12,13,14,15,16,17,18] [--noise 0.06] [--json FILE] [--svg docs/images/recovery.svg]
 
 What counts as recovered is said in score.py. `frozen` are the chains of stages/produce/data/chains_frozen.yaml, which no rule was made
 with. Seeds other than 7 to 10, 20, 21, 41 to 66, 71 to 74, 81 to 86 and 91 to 94, on which rules and points were set. With --svg one run for
 each level of missed traces.
 """
 import argparse
-import json
 import os
 import re
 import sys
@@ -17,9 +16,10 @@ import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
-sys.path.insert(0, os.path.join(ROOT, "benches", "data"))
+sys.path[:0] = [os.path.join(ROOT, "benches", "data"), os.path.join(ROOT, "benches")]
 
 from plot import plot  # noqa: E402
+from results import save  # noqa: E402
 from score import compare, pid_joined, sightings, suspected, techniques  # noqa: E402
 from workers import Worker  # noqa: E402
 
@@ -34,7 +34,7 @@ def main():
     parser.add_argument("--seeds", type=lambda text: [int(part) for part in text.split(",")], default=list(range(11, 19)))
     parser.add_argument("--noise", type=float, default=0.06, help="share of traces that a scan misses")
     parser.add_argument("--worker", default=os.path.join(TARGET, "release", "pipe-data"))
-    parser.add_argument("--json", action="store_true", help="print one JSON document in place of a table")
+    parser.add_argument("--json", metavar="FILE", help="write a result file besides the table")
     parser.add_argument("--svg", metavar="FILE", help="measure at several levels of noise and plot them")
     options = parser.parse_args()
     if not os.path.isfile(options.worker):
@@ -44,10 +44,9 @@ def main():
     results = [{"noise": noise, "methods": measure(worker, options, noise)} for noise in levels]
     if options.svg:
         plot(results, options.svg)
+    table(results)
     if options.json:
-        print(json.dumps({"hosts": options.hosts, "seeds": options.seeds, "runs": results}, indent=1))
-    else:
-        table(results)
+        save(options.json, {"hosts": options.hosts, "seeds": options.seeds, "runs": results})
 
 
 def frozen():

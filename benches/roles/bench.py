@@ -2,7 +2,7 @@
 """Prints which role `correlate` infers for simulated hosts of each role, as a confusion matrix.
 
     cargo build --release -p pipe-data
-    python3 benches/roles/bench.py [--hosts 3000] [--seed 11] [--json]
+    python3 benches/roles/bench.py [--hosts 3000] [--seed 11] [--json FILE]
 
 The true role is that of the host's name (`prefix` in stages/produce/data/roles.yaml). Each scan counts.
 """
@@ -16,8 +16,9 @@ import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
-sys.path.insert(0, os.path.join(ROOT, "benches", "data"))
+sys.path[:0] = [os.path.join(ROOT, "benches", "data"), os.path.join(ROOT, "benches")]
 
+from results import save  # noqa: E402
 from workers import Worker  # noqa: E402
 
 TARGET = os.environ.get("CARGO_TARGET_DIR", os.path.join(ROOT, "target"))
@@ -28,16 +29,15 @@ def main():
     parser.add_argument("--hosts", type=int, default=3000)
     parser.add_argument("--seed", type=int, default=11)
     parser.add_argument("--worker", default=os.path.join(TARGET, "release", "pipe-data"))
-    parser.add_argument("--json", action="store_true", help="print one JSON document in place of a table")
+    parser.add_argument("--json", metavar="FILE", help="write a result file besides the table")
     options = parser.parse_args()
     if not os.path.isfile(options.worker):
         parser.error(f"no worker at {options.worker}: cargo build --release -p pipe-data, or name one with --worker")
     roles = prefixes()
     matrix = confusion(Worker(options.worker), options, roles)
+    tell(matrix, list(roles.values()))
     if options.json:
-        print(json.dumps({"hosts": options.hosts, "seed": options.seed, "matrix": matrix}, indent=1))
-    else:
-        tell(matrix, list(roles.values()))
+        save(options.json, {"hosts": options.hosts, "seed": options.seed, "matrix": matrix})
 
 
 def prefixes():

@@ -1,0 +1,71 @@
+#!/usr/bin/env python3
+"""Gathers what the last run of pipelines/full.yaml took and gave, from its own report, metrics and files.
+
+    ./pipe run pipelines/full.yaml [-S lr=1e-4] && python3 benches/full/bench.py [--json FILE]
+"""
+import argparse
+import glob
+import json
+import os
+import sys
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(ROOT, "benches"))
+
+from results import save  # noqa: E402
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", metavar="FILE", help="write a result file in place of printing it")
+    options = parser.parse_args()
+    report = last_report("full")
+    results = {"params": report["params"], "run": run(report)}
+    if report["outcome"] == "succeeded":
+        results.update(products(report))
+    if options.json:
+        save(options.json, results)
+    else:
+        print(json.dumps(results, indent=1))
+
+
+def last_report(pipeline):
+    for path in sorted(glob.glob(os.path.join(ROOT, "cache", "runs", "*", "report.json")), reverse=True):
+        report = read(path)
+        if report["pipeline"] == pipeline:
+            return report
+    raise SystemExit(f"no run of `{pipeline}` here: ./pipe run pipelines/{pipeline}.yaml")
+
+
+def read(path):
+    with open(os.path.join(ROOT, path)) as file:
+        return json.load(file)
+
+
+def run(report):
+    """The stages' own times; a hit took none in this run."""
+    stages = {}
+    for name, stage in report["stages"].items():
+        usage = stage["usage"] if stage["outcome"] == "ran" else None
+        stages[name] = {"outcome": stage["outcome"], **({} if usage is None else {
+            "wall": usage["seconds"], "cpu": usage["cpu_seconds"], "peak_mib": usage["peak_memory"] / 2**20})}
+    return {"wall": report["seconds"], "cpu": sum(stage.get("cpu", 0) for stage in stages.values()),
+            "peak_mib": report["peak_memory"] / 2**20, "stages": stages}
+
+
+def products(report):
+    metrics = {name: stage["metrics"] for name, stage in report["stages"].items()}
+    output = lambda stage, port: report["stages"][stage]["outputs"][port]["path"]  # noqa: E731
+    history, evaluation = read(output("model", "history")), read(output("evaluation", "metrics"))
+    return {
+        "counts": {"simulated_hosts": metrics["scans"]["hosts"], "real_hosts": metrics["real"]["hosts"],
+                   "findings": metrics["correlations"]["findings"], "training_examples": history["examples"],
+                   "steps": history["total_steps"], "parameters": history["parameters"],
+                   "tokens_per_second": metrics["model"]["tokens_per_second"], "threads": report["params"]["threads"]},
+        "linears": {name: metrics["quantized"][name] for name in ("relative_error", "nearest_relative_error")},
+        "evaluation": evaluation,
+    }
+
+
+if __name__ == "__main__":
+    main()
