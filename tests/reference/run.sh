@@ -17,9 +17,11 @@ small_run() {
   : >>"$work/pipe.yaml"
   cp -Rp pipelines/. "$work/pipelines"
   cp "$here/dataset.yaml" "$work/pipelines/"
-  if ! (cd "$work" && ../../pipe run "pipelines/$@") >"$work/run.log" 2>&1; then
+  pipeline=$1
+  shift
+  if ! (cd "$work" && ../../pipe run "pipelines/$pipeline" "$@") >"$work/run.log" 2>&1; then
     cat "$work/run.log" >&2
-    echo "check: the small run of $1 failed" >&2
+    echo "check: the small run of $pipeline failed" >&2
     exit 1
   fi
 }
