@@ -2,7 +2,7 @@
 # Sourced by scripts/build.sh: what has to be on the machine before anything can be built.
 
 # require WANTED...: rust, compiler, pip, lints. One error lists everything missing with the lines that install it, and pip
-# too when something else is missing: most pipelines come to need it.
+# too when something else is missing: most pipelines need it.
 require() {
   lacks='' apt='' rust=''
   for wanted do "require_$wanted"; done
@@ -52,7 +52,7 @@ require_pip() {
   lack 'python3 with pip: it fetches libtorch for the stages that train, quantize and evaluate' 'python3 python3-pip'
 }
 
-# check alone wants these; rustup's minimal profile leaves them out.
+# Only check needs these; rustup's minimal profile leaves them out.
 require_lints() {
   command -v cargo >/dev/null 2>&1 || return 0
   (cd "$root" && cargo fmt --version && cargo clippy --version) >/dev/null 2>&1 && return 0

@@ -8,9 +8,9 @@
 Each stage is one process of `pipe-data`, started with a job file as the engine would write it; engine, tokenization and Parquet
 have no part. CPU seconds are user and system of that process, memory is its peak. Medians over the repeats, which go through
 all thread counts in turn. The number of hosts follows from a first run of `produce`, so findings come out close to what was
-asked for, and every figure is over what really came out. Runs lie in memory and are removed one by one: on ext4, files made
-in the minutes after many were removed cost the kernel several times as much, which is no cost of a stage. `others` is CPU that other processes burnt meanwhile: where that is
-much, trust CPU seconds and not the wall clock.
+asked for, and every figure is divided by the real number. Runs lie in memory and are removed one by one: on ext4, the kernel takes several
+times as long for files made in the minutes after many were removed, which is no cost of a stage. `others` is the CPU time of other processes
+meanwhile: where that is much, trust CPU seconds and not the wall clock.
 """
 import argparse
 import os

@@ -50,7 +50,7 @@ class Worker:
         events_path = os.path.join(room, "events.ndjson")
         with open(events_path, "w") as events, open(os.path.join(room, "log"), "w") as log:
             environment = {**os.environ, "PIPE_EVENTS_FD": str(events.fileno())}
-            # A jobserver of whoever runs the benchmark would decide about its threads.
+            # The caller's jobserver would limit the benchmark's threads.
             environment.pop("MAKEFLAGS", None)
             busy, begun = busy_seconds(), time.perf_counter()
             process = subprocess.Popen([self.program, "run", job], stdout=log, stderr=log, stdin=subprocess.DEVNULL,

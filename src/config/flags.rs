@@ -30,7 +30,7 @@ pub(super) fn apply(flags: &Flags, here: &Path, config: &mut Config, problems: &
     }
     for text in &flags.backends {
         let Some((name, other)) = text.split_once('=') else {
-            let problem = Problem::general("bad-flag", format!("`--backend {text}` says nothing"));
+            let problem = Problem::general("bad-flag", format!("`--backend {text}` is not NAME=OTHER"));
             problems.push(problem.help("write --backend NAME=OTHER: the stages of NAME run on OTHER for this once"));
             continue;
         };

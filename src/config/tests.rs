@@ -89,7 +89,7 @@ runs: {keep: many}
         "PIPE_CARDS: there is no directory /nowhere",
         "PIPE_THROTTLE cannot be \"off\"",
         "there is no backend `gpuu`",
-        "`--backend x` says nothing",
+        "`--backend x` is not NAME=OTHER",
         "16 problems",
     ] {
         assert!(text.contains(words), "{words}: {text}");

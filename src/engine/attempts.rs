@@ -1,7 +1,7 @@
 //! Whether a failed stage is tried again, and when: pure bookkeeping over the plan's retry rules.
 //!
-//! The wait doubles with each attempt. A share of it is left to chance, drawn from the names of run, stage and attempt: stages
-//! that failed together come back apart, and the same run would wait the same again.
+//! The wait doubles with each attempt and is jittered, so that stages which failed together come back apart. The jitter is derived from
+//! run, stage and attempt, so it is reproducible.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;

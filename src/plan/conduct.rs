@@ -117,7 +117,7 @@ pub fn secrets(
     variables
 }
 
-/// The groups of `stage`. One that is not listed is a group of 1, but one that is nearly a listed one was misspelt.
+/// The groups of `stage`. One that is not listed is a group of 1; a name that nearly matches a listed group is an error.
 pub fn groups_of(stage: &StageSpec, listed: &BTreeMap<String, u32>, problems: &mut Vec<Problem>) -> Vec<String> {
     for group in &stage.groups {
         let name = group.value.as_str();

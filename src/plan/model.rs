@@ -100,7 +100,7 @@ pub struct Retry {
     pub attempts: u32,
     /// The wait before the second attempt; it doubles with each further one.
     pub backoff: Duration,
-    /// The share of a wait that is left to chance, 0 to 1, so that stages which failed together do not come back together.
+    /// The share of a wait that is random, 0 to 1, so that stages which failed together do not come back together.
     pub jitter: f64,
 }
 

@@ -82,7 +82,7 @@ impl Observer for Live {
         }
         match event {
             RunEvent::StageProgress { .. } | RunEvent::StageMetric { .. } => return,
-            // Its line says so; what was told with it, the hits before, stays.
+            // The live line replaces this one; the summary of hits printed before it stays.
             RunEvent::StageStarted { .. } => drop(lines.pop()),
             RunEvent::Governor { .. } => lines.clear(),
             _ => {}

@@ -24,7 +24,7 @@ pub struct RetrySpec {
     pub attempts: Option<u32>,
     /// The wait before the second one.
     pub backoff: Option<Duration>,
-    /// The share of a wait that is left to chance.
+    /// The share of a wait that is random.
     pub jitter: Option<f64>,
 }
 

@@ -71,7 +71,7 @@ pub const RESOURCES: &[Key] =
 pub const RETRY: &[Key] = &[
     key("attempts", "executions in all"),
     key("backoff", "the wait before the second one; it doubles each time"),
-    key("jitter", "the share of a wait that is left to chance, 0 to 1"),
+    key("jitter", "the share of a wait that is random, 0 to 1"),
 ];
 
 /// Keys of a secret.

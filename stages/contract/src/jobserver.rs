@@ -1,8 +1,8 @@
-//! A client of the jobserver that the engine gives each launch: who wants to do one more thing at once takes a token first.
+//! A client of the jobserver that the engine gives each launch: one token for each further item that is worked on at once.
 //!
 //! The protocol is GNU make's (its manual, "Sharing Job Slots with GNU make"): a pipe or a named pipe with one byte a token, named
 //! in `MAKEFLAGS`. The first thing needs no token. The engine takes tokens back while the machine is short of something.
-//! Nothing here waits: a token that is not there now is not had.
+//! Nothing here blocks: no free token gives `None`.
 
 use std::fs::File;
 use std::io::{self, Read, Write};

@@ -1,4 +1,4 @@
-//! 95 % intervals by drawing again what was drawn: hosts, since what one host holds is alike.
+//! 95 % cluster-bootstrap intervals: hosts are resampled, because findings of one host are correlated.
 
 use super::random::Random;
 
