@@ -9,10 +9,10 @@ use std::hint::black_box;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use contract::Digest;
+use contract::{Digest, Usage};
 use contract::types::Form;
 use pipe::action::{self, Action, ActionScript, ActionWork};
-use pipe::store::{Artifact, Durability, Lookup, Placement, Published, RECORD_FORMAT, Record, Store, Usage};
+use pipe::store::{Artifact, Durability, Lookup, Placement, Published, RECORD_FORMAT, Record, Store};
 
 const FILES: usize = 10_000;
 const STAGES: usize = 1_000;

@@ -16,7 +16,7 @@ use std::future::pending;
 use std::io::{self, Read};
 use std::time::Duration;
 
-use contract::{Event, Level};
+use contract::{Event, Level, Usage};
 use rustix::process::{DumpableBehavior, Signal, getpid, set_child_subreaper, set_dumpable_behavior};
 use tokio::net::unix::pipe::Receiver;
 use tokio::signal::unix::{self, SignalKind};
@@ -38,7 +38,6 @@ use super::pace::Pace;
 use super::process::{self, NotStarted, Process, Streams};
 use super::redact::Redactor;
 use super::{Backend, Running};
-use crate::store::Usage;
 
 /// Bytes read at a time.
 const CHUNK: usize = 64 << 10;

@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use contract::{EXIT_INTERRUPTED, Event, FailureClass};
+use contract::{EXIT_INTERRUPTED, Event, FailureClass, Usage};
 use rustix::process::Signal;
 
 use super::exit::Exit;
 use super::launch::{Cancel, Protocol};
-use crate::store::Usage;
 
 /// How a launch went. A stage that failed is a value.
 #[derive(Clone, Debug, PartialEq)]

@@ -13,7 +13,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use contract::FailureClass;
+use contract::{FailureClass, Usage};
 use rustix::io::{Errno, FdFlags, fcntl_setfd};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{
@@ -33,7 +33,6 @@ use super::outcome::Refusal;
 use super::program;
 use super::sealed::sealed;
 use super::tokens::{Tokens, jobserver};
-use crate::store::Usage;
 
 /// How long the end of a process tree may take after SIGKILL before it is left to the guardian.
 const BURIAL_STEPS: u32 = 1000;

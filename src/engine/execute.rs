@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use contract::types::Form;
-use contract::{Digest, Event, FailureClass, Level};
+use contract::{Digest, Event, FailureClass, Level, Usage};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 
@@ -28,7 +28,6 @@ use crate::plan::{PlannedOutput, PlannedStage, Sandbox, StageId, Work, code};
 use crate::spec::SecretForm;
 use crate::store::{
     ActionLock, Artifact, Durability, Lookup, Placement, RECORD_FORMAT, Record, Store, StoreError, StoreErrorKind,
-    Usage,
 };
 
 /// A stage that ran for this long is made durable before its record is written; losing a shorter one costs little.

@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use contract::{Digest, FailureClass, Type};
+use contract::{Digest, FailureClass, Type, Usage};
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::spec::{PipelineName, PortName, StageName};
-use crate::store::Usage;
 
 /// What came of a stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use contract::Usage;
 use indexmap::IndexMap;
 
 use super::outcome::{
@@ -12,7 +13,7 @@ use super::outcome::{
 use super::resolve::Resolved;
 use super::{EngineError, Shared};
 use crate::plan::{Plan, StageId};
-use crate::store::{Record, Usage};
+use crate::store::Record;
 
 /// One report a stage, by its position in the plan. Every stage starts as interrupted: what nobody reports on was not reached.
 pub(crate) struct Tally {

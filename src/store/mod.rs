@@ -83,7 +83,7 @@ pub use lock::ActionLock;
 pub use materialize::Placement;
 pub use measure::RoomSize;
 pub use mend::repairs;
-pub use model::{Artifact, RECORD_FORMAT, Record, Shape, Usage};
+pub use model::{Artifact, RECORD_FORMAT, Record, Shape};
 pub use open::{open_file, read_kept};
 pub use pins::Pin;
 pub use placed::Placed;

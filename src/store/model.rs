@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use contract::Digest;
+use contract::{Digest, Usage};
 use serde::{Deserialize, Serialize};
 
 use crate::action::Action;
@@ -68,15 +68,3 @@ pub struct Record {
 
 /// The format of [`Record`].
 pub const RECORD_FORMAT: u32 = 1;
-
-/// What a worker's whole process tree took.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Usage {
-    /// Wall-clock seconds.
-    pub seconds: f64,
-    /// CPU seconds, user and system.
-    pub cpu_seconds: f64,
-    /// Peak resident bytes of its largest process.
-    pub peak_memory: u64,
-}

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use contract::{FailureClass, Level};
+use contract::{FailureClass, Level, Usage};
 use tokio::task::JoinError;
 use tokio::time::Instant;
 
@@ -17,7 +17,7 @@ use crate::engine::resolve::Resolved;
 use crate::engine::wanted::behind;
 use crate::engine::{EngineError, FailedAttempt, FailureReport, OnFailure, RunEvent, StageOutcome, hits, publishing};
 use crate::plan::StageId;
-use crate::store::{Record, Usage};
+use crate::store::Record;
 
 impl RunLoop<'_> {
     pub(super) fn ended(&mut self, ended: Result<Ended, JoinError>) {

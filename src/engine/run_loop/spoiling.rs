@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use contract::FailureClass;
+use contract::{FailureClass, Usage};
 
 use super::RunLoop;
 use super::endings::set_aside;
@@ -15,7 +15,7 @@ use crate::engine::resolve::Resolved;
 use crate::engine::spoiled::SpoiledInput;
 use crate::engine::{FailedAttempt, FailureReport, RunEvent, StageOutcome, hits};
 use crate::plan::StageId;
-use crate::store::{Placement, Usage};
+use crate::store::Placement;
 
 /// How often the inputs of one stage are made anew within a run.
 const REPAIRS: u32 = 3;

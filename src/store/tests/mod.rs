@@ -11,7 +11,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use contract::Digest;
+use contract::{Digest, Usage};
 use contract::types::Form;
 
 use super::*;

@@ -2,7 +2,7 @@
 //!
 //! - [`card`]: a kind of stage as a JSON document: ports, params schema, worker. The engine reads cards, never stages.
 //! - [`types`]: the artifact types that ports carry; wiring is checked by them.
-//! - [`job`]: the file that tells a worker what to do. [`event`]: what the worker says while it does it.
+//! - [`job`]: the file that tells a worker what to do. [`event`]: what the worker says while it does it. [`usage`]: what that took.
 //! - [`stage`]: the trait an author of a kind implements. [`context`]: what a running stage may touch.
 //! - [`parallel`]: work by many threads, as many as the [`jobserver`] of the launch allows.
 //! - [`worker`]: the `main` of a worker binary. [`digest`]: BLAKE3 names of artifacts.
@@ -19,6 +19,7 @@ pub mod parallel;
 pub mod params;
 pub mod stage;
 pub mod types;
+pub mod usage;
 pub mod worker;
 
 pub use card::{Card, CommandWorker, InputPort, OutputPort, Resources, Worker};
@@ -28,6 +29,7 @@ pub use event::{Event, FailureClass, Level};
 pub use job::{Job, JobInput, Limits};
 pub use stage::{Kind, Stage, StageError};
 pub use types::Type;
+pub use usage::Usage;
 
 /// Exit status of a worker that took a checkpoint and left because it was asked to (`EX_TEMPFAIL` of sysexits.h).
 pub const EXIT_INTERRUPTED: i32 = 75;
