@@ -9,8 +9,8 @@ use std::hint::black_box;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use contract::{Digest, Usage};
 use contract::types::Form;
+use contract::{Digest, Usage};
 use pipe::action::{self, Action, ActionScript, ActionWork};
 use pipe::store::{Artifact, Durability, Lookup, Placement, Published, RECORD_FORMAT, Record, Store};
 

@@ -16,6 +16,7 @@ pub mod backend;
 pub mod cmd;
 pub mod config;
 pub mod engine;
+pub mod executor;
 pub mod failpoint;
 pub mod governor;
 pub mod plan;

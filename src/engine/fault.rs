@@ -110,7 +110,7 @@ impl Fault {
 }
 
 /// Which stage could make an input that is not there: one whose output has its path, lies around it, or is called like it.
-pub(super) fn maker(plan: &Plan, stage: &PlannedStage, input: &PlannedInput) -> Option<String> {
+pub(crate) fn maker(plan: &Plan, stage: &PlannedStage, input: &PlannedInput) -> Option<String> {
     let InputSource::Path(path) = &input.source else { return None };
     let others = || plan.graph.node_weights().filter(|other| other.name != stage.name);
     let outputs = || others().flat_map(|other| other.outputs.iter().map(move |output| (other, output)));
@@ -123,7 +123,7 @@ pub(super) fn maker(plan: &Plan, stage: &PlannedStage, input: &PlannedInput) -> 
 }
 
 /// What to do about an output that is no file, or no directory, though it was declared to be one.
-pub(super) fn unlike(stage: &PlannedStage, output: &PlannedOutput, path: &Path) -> String {
+pub(crate) fn unlike(stage: &PlannedStage, output: &PlannedOutput, path: &Path) -> String {
     let (port, place) = (&output.port, output.destination.display());
     let is_command = matches!(stage.work, Work::Command(_));
     match (output.artifact, path.symlink_metadata()) {
@@ -141,13 +141,13 @@ pub(super) fn unlike(stage: &PlannedStage, output: &PlannedOutput, path: &Path) 
 }
 
 /// The card of `stage` by its file, where it does not ship with the engine.
-pub(super) fn card_of(plan: &Plan, stage: &PlannedStage) -> Option<String> {
+pub(crate) fn card_of(plan: &Plan, stage: &PlannedStage) -> Option<String> {
     let Work::Card { path: Some(path), .. } = &stage.work else { return None };
     Some(format!("the card {}", path.strip_prefix(&plan.root).unwrap_or(path).display()))
 }
 
 /// A path whose length may be what is wrong with it is not shown whole.
-pub(super) fn shortened(path: &str) -> String {
+pub(crate) fn shortened(path: &str) -> String {
     match path.char_indices().nth(SHOWN) {
         Some((end, _)) => format!("{}..", &path[..end]),
         None => path.to_owned(),
@@ -164,7 +164,7 @@ pub(crate) fn split<T>(result: Result<T, Fault>) -> Result<Result<T, FailureRepo
 }
 
 /// Whether `error` is the fault of the stage whose own place in the store is `private`.
-pub(super) fn is_of_stage(store: &Store, private: Option<&Path>, error: &StoreError) -> bool {
+pub(crate) fn is_of_stage(store: &Store, private: Option<&Path>, error: &StoreError) -> bool {
     use StoreErrorKind::{
         Changing, CircularLink, ContainsStore, CrossDevice, Damaged, DanglingLink, DiskFull, EscapingLink, FileLimit,
         HeldAround, Immovable, Io, LeadsAway, Missing, NewerStore, NotAStore, NotDirectory, NotFile, NotFound,

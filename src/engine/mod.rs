@@ -21,13 +21,12 @@
 //!   behind `plan` and `why`. [`workbench`]: a stage's private directory, for a person.
 
 mod attempts;
-mod bounds;
+pub(crate) mod bounds;
 mod earlier;
 pub mod error;
 pub mod event;
 mod execute;
-mod fault;
-mod figures;
+pub(crate) mod fault;
 pub mod forecast;
 mod gpus;
 pub mod history;
@@ -37,22 +36,17 @@ mod interrupt;
 pub mod learned;
 pub mod options;
 pub mod outcome;
-mod publishing;
+pub(crate) mod publishing;
 mod ready;
 pub(crate) mod resolve;
 mod run_loop;
-mod script;
-mod secrets;
 mod semaphores;
-mod spoiled;
 pub mod survey;
 mod tally;
 pub mod traces;
 mod twins;
-pub mod undeclared;
 mod wanted;
 pub mod workbench;
-mod workspace;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -66,6 +60,7 @@ pub use outcome::{
     StageReport,
 };
 
+pub use crate::executor::local::undeclared;
 use crate::plan::{Plan, StageId};
 use crate::store::Store;
 use publishing::{Closing, Publisher};

@@ -10,10 +10,11 @@ use contract::Job;
 
 use super::fault::Fault;
 use super::resolve::{self, Known, Resolved, Sources, Unresolved};
-use super::secrets::Secret;
-use super::workspace::{self, Prepared};
-use super::{EngineError, FailureReport, Options, Shared, fault, hits, script, secrets};
+use super::{EngineError, FailureReport, Options, Shared, fault, hits};
 use crate::backend::{Program, Trace, keep_from_debuggers, sealed};
+use crate::executor::local::secrets::Secret;
+use crate::executor::local::workspace::{self, Prepared};
+use crate::executor::local::{script, secrets};
 use crate::plan::{Plan, Sandbox, StageId, Work};
 use crate::spec::SecretForm;
 use crate::store::{Lookup, Placement, Store, remove_tree};

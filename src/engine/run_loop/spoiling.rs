@@ -12,8 +12,8 @@ use super::endings::set_aside;
 use crate::backend::Cancel;
 use crate::engine::execute::Execution;
 use crate::engine::resolve::Resolved;
-use crate::engine::spoiled::SpoiledInput;
 use crate::engine::{FailedAttempt, FailureReport, RunEvent, StageOutcome, hits};
+use crate::executor::local::spoiled::SpoiledInput;
 use crate::plan::StageId;
 use crate::store::Placement;
 

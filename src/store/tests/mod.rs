@@ -11,8 +11,8 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use contract::{Digest, Usage};
 use contract::types::Form;
+use contract::{Digest, Usage};
 
 use super::*;
 use crate::action::{Action, ActionScript, ActionWork};

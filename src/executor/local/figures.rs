@@ -8,9 +8,9 @@ use std::io::{self, Read};
 use contract::{FailureClass, Type};
 use serde_json::Value;
 
-use super::error::EngineError;
-use super::outcome::FailureReport;
 use crate::backend::{LONGEST_METRIC, METRICS};
+use crate::engine::EngineError;
+use crate::engine::FailureReport;
 use crate::plan::{PlannedOutput, PlannedStage, Work};
 use crate::store::{Artifact, Store};
 
@@ -19,7 +19,7 @@ const LARGEST: u64 = 1 << 20;
 
 /// The metrics of `stage` in those of its `outputs`, by port, that hold some: of one name in two files the last one. Or why such a
 /// file holds none.
-pub(super) fn read(
+pub(crate) fn read(
     stage: &PlannedStage,
     outputs: &BTreeMap<String, Artifact>,
     store: &Store,

@@ -23,14 +23,14 @@ const FAILED: &str = "failed";
 const NOTED: u64 = 1 << 20;
 
 /// How a text is started.
-pub(super) struct Start {
+pub(crate) struct Start {
     pub argv: Vec<OsString>,
     /// Added to what the command sees.
     pub environment: Vec<(OsString, OsString)>,
 }
 
 /// Writes the script of `stage` into its `directory` and says how it is started. `own` are the variables that the stage declares.
-pub(super) fn lay_out(
+pub(crate) fn lay_out(
     stage: &PlannedStage,
     text: &Text,
     sandbox: Sandbox,
@@ -113,7 +113,7 @@ fn prelude_of(
 }
 
 /// What the script of a failed stage says of its end, in place of the bare exit status. May hold what the stage knows in secret.
-pub(super) fn told(stage: &PlannedStage, directory: &Path, log: &Path, failure: &Failure) -> Option<String> {
+pub(crate) fn told(stage: &PlannedStage, directory: &Path, log: &Path, failure: &Failure) -> Option<String> {
     let (text, sandbox) = text_of(stage)?;
     if failure.verdict != Verdict::ByExit || text.shell != Shell::Bash {
         return None;
@@ -124,12 +124,12 @@ pub(super) fn told(stage: &PlannedStage, directory: &Path, log: &Path, failure: 
 }
 
 /// The script of a stage, where it has one.
-pub(super) fn text(stage: &PlannedStage) -> Option<String> {
+pub(crate) fn text(stage: &PlannedStage) -> Option<String> {
     text_of(stage).map(|(text, _)| text.text.clone())
 }
 
 /// What to do when it is the shell itself that is missing.
-pub(super) fn help(stage: &PlannedStage, failure: &Failure) -> Option<String> {
+pub(crate) fn help(stage: &PlannedStage, failure: &Failure) -> Option<String> {
     let (text, _) = text_of(stage)?;
     let missing = failure.exit == Exit::NotStarted && text.shell == Shell::Bash;
     missing.then(|| {

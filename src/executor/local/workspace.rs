@@ -13,11 +13,12 @@ use std::path::{Path, PathBuf};
 
 use contract::{Card, Job, JobInput, Limits};
 
-use super::fault::Fault;
-use super::resolve::Resolved;
+use super::script;
 use super::spoiled::{self, PlacedInput, Source, Unprepared};
-use super::{EngineError, Shared, bounds, publishing, script};
 use crate::backend::{Private, Program, Protocol, Sight};
+use crate::engine::fault::Fault;
+use crate::engine::resolve::Resolved;
+use crate::engine::{EngineError, Shared, bounds, publishing};
 use crate::governor;
 use crate::plan::command::{as_word, list_word};
 use crate::plan::interpolate::shell_word;
@@ -25,7 +26,7 @@ use crate::plan::{Command, InputSource, PlannedStage, Sandbox, Script, StageId, 
 use crate::store::{Artifact, Placement, StoreError, StoreErrorKind};
 
 /// A prepared directory and the program to start in it.
-pub(super) struct Prepared {
+pub(crate) struct Prepared {
     pub directory: PathBuf,
     pub program: Program,
     pub protocol: Protocol,
@@ -39,7 +40,7 @@ pub(super) struct Prepared {
 }
 
 /// Makes the directory anew, places the inputs and writes the job.
-pub(super) fn prepare(
+pub(crate) fn prepare(
     shared: &Shared,
     stage: StageId,
     resolved: &Resolved,
@@ -251,7 +252,7 @@ fn base_environment(temporary: &Path) -> Vec<(OsString, OsString)> {
 }
 
 /// Cores for one stage: what it asks for, within what there is.
-pub(super) fn threads(stage: &PlannedStage) -> u32 {
+pub(crate) fn threads(stage: &PlannedStage) -> u32 {
     stage.resources.cpus.clamp(1, governor::cores())
 }
 

@@ -24,7 +24,7 @@ const TAIL: u64 = 64 << 10;
 const NAMED: usize = 3;
 
 /// What to say about a command of `plan` that failed with this log.
-pub(super) fn help(plan: &Plan, store: &Store, stage: &PlannedStage, log: &Path) -> Option<String> {
+pub(crate) fn help(plan: &Plan, store: &Store, stage: &PlannedStage, log: &Path) -> Option<String> {
     let Work::Command(command) = &stage.work else { return None };
     if command.sandbox == Sandbox::Workspace {
         return None;
@@ -193,7 +193,7 @@ fn script(command: &Command) -> String {
     }
 }
 
-pub(super) fn tail(log: &Path) -> Option<String> {
+pub(crate) fn tail(log: &Path) -> Option<String> {
     let mut file = File::open(log).ok()?;
     let length = file.metadata().ok()?.len();
     file.seek(SeekFrom::Start(length.saturating_sub(TAIL))).ok()?;

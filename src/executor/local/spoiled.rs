@@ -3,16 +3,16 @@
 
 use std::path::{Path, PathBuf};
 
-use super::fault::Fault;
-use super::resolve::Resolved;
-use super::{EngineError, Shared};
+use crate::engine::fault::Fault;
+use crate::engine::resolve::Resolved;
+use crate::engine::{EngineError, Shared};
 use crate::plan::{InputSource, PlannedStage, StageId};
 use crate::spec::PortName;
 use crate::store::{Artifact, Placed, Placement, Presence, StoreError, StoreErrorKind};
 
 /// Which of the things that a stage reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Source {
+pub(crate) enum Source {
     /// The input at this position.
     Input(usize),
     /// The file of its worker at this position.
@@ -21,7 +21,7 @@ pub(super) enum Source {
 
 /// Something that a stage reads, as it was placed for it.
 #[derive(Debug)]
-pub(super) struct PlacedInput {
+pub(crate) struct PlacedInput {
     pub source: Source,
     pub placed: Placed,
     /// Where the stage reads it, when that is the place where it was published.
@@ -30,7 +30,7 @@ pub(super) struct PlacedInput {
 
 /// Something that a stage reads and that is not what it was.
 #[derive(Debug)]
-pub(super) struct SpoiledInput {
+pub(crate) struct SpoiledInput {
     pub source: Source,
     /// Where that was found.
     pub path: PathBuf,
@@ -61,7 +61,7 @@ impl SpoiledInput {
 }
 
 /// Why the private directory of a stage could not be prepared.
-pub(super) enum Unprepared {
+pub(crate) enum Unprepared {
     /// Something that it reads is gone or damaged.
     Spoiled(Box<SpoiledInput>, StoreError),
     /// Something else went wrong.
@@ -90,7 +90,7 @@ impl From<Unprepared> for Fault {
 }
 
 /// Puts `artifact` where a program will read it.
-pub(super) fn place(
+pub(crate) fn place(
     shared: &Shared,
     source: Source,
     artifact: &Artifact,
@@ -102,7 +102,7 @@ pub(super) fn place(
 }
 
 /// Looks after `artifact`, the output of a stage that a program reads where it was published.
-pub(super) fn watch(
+pub(crate) fn watch(
     shared: &Shared,
     source: Source,
     artifact: &Artifact,
@@ -115,7 +115,7 @@ pub(super) fn watch(
 }
 
 /// What follows when that did not go: `failed` says whose fault anything but damage is.
-pub(super) fn unplaced(source: Source, error: StoreError, failed: impl FnOnce(StoreError) -> Fault) -> Unprepared {
+pub(crate) fn unplaced(source: Source, error: StoreError, failed: impl FnOnce(StoreError) -> Fault) -> Unprepared {
     match error.kind {
         StoreErrorKind::Missing | StoreErrorKind::Damaged => {
             Unprepared::Spoiled(Box::new(SpoiledInput { source, path: error.path.clone(), quarantined: None }), error)
@@ -125,7 +125,7 @@ pub(super) fn unplaced(source: Source, error: StoreError, failed: impl FnOnce(St
 }
 
 /// The inputs that are no longer what they were when they were placed.
-pub(super) fn spoiled(shared: &Shared, inputs: &[PlacedInput]) -> Result<Vec<SpoiledInput>, EngineError> {
+pub(crate) fn spoiled(shared: &Shared, inputs: &[PlacedInput]) -> Result<Vec<SpoiledInput>, EngineError> {
     let mut spoiled = Vec::new();
     for PlacedInput { source, placed, published } in inputs {
         match shared.store.unchanged(placed).map_err(EngineError::store)? {

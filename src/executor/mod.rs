@@ -1,0 +1,3 @@
+//! Where actions are carried out: [`local`], on this machine.
+
+pub mod local;
