@@ -4,6 +4,8 @@ use std::fmt;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
+use crate::signals::SignalName;
+
 /// How a process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
@@ -45,24 +47,6 @@ impl fmt::Display for Exit {
                 write!(f, "exit status {status}")?;
                 self.signal().map_or(Ok(()), |signal| write!(f, " ({})", SignalName(signal)))
             }
-        }
-    }
-}
-
-/// Prints a signal by its name on Linux.
-#[derive(Clone, Copy, Debug)]
-pub struct SignalName(pub i32);
-
-impl fmt::Display for SignalName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const NAMES: [&str; 31] = [
-            "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE", "ALRM",
-            "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ", "VTALRM", "PROF",
-            "WINCH", "IO", "PWR", "SYS",
-        ];
-        match usize::try_from(self.0 - 1).ok().and_then(|at| NAMES.get(at)) {
-            Some(name) => write!(f, "SIG{name}"),
-            None => write!(f, "signal {}", self.0),
         }
     }
 }

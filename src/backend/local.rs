@@ -37,7 +37,6 @@ use super::outcome::{Evidence, LastWord, Outcome, judge};
 use super::pace::Pace;
 use super::process::{self, NotStarted, Process, Streams};
 use super::redact::Redactor;
-use super::{Backend, Running};
 
 /// Bytes read at a time.
 const CHUNK: usize = 64 << 10;
@@ -72,7 +71,11 @@ impl Local {
         Local { guardian, confined: confinement.and_then(Confiner::new), own_mark, groups: Groups::default() }
     }
 
-    async fn supervise(
+    /// Runs `launch` to its end. Every event goes to `events` as it comes; `control` asks it to end early or to pause.
+    ///
+    /// When this returns, no process of the launch is left, its log is complete and its last event has been sent.
+    /// Dropping the future kills the launch.
+    pub async fn run(
         &self,
         launch: Launch,
         events: UnboundedSender<Event>,
@@ -113,6 +116,11 @@ impl Local {
         let last_word = hearing.finish();
         let timed_out = launch.timeout.filter(|_| end.timed_out);
         Ok(judge(Evidence { protocol: launch.protocol, exit, last_word, cancel: end.asked, timed_out, usage }))
+    }
+
+    /// The process groups of the launches that run now, by stage.
+    pub fn groups(&self) -> BTreeMap<String, u32> {
+        self.groups.all()
     }
 
     /// Passes on what the child says and what is asked of it until it has ended.
@@ -197,21 +205,6 @@ impl Local {
 pub fn keep_from_debuggers() {
     // Where this is refused, things are as they were.
     let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
-}
-
-impl Backend for Local {
-    fn run<'a>(
-        &'a self,
-        launch: Launch,
-        events: UnboundedSender<Event>,
-        control: watch::Receiver<Control>,
-    ) -> Running<'a> {
-        Box::pin(self.supervise(launch, events, control))
-    }
-
-    fn groups(&self) -> BTreeMap<String, u32> {
-        self.groups.all()
-    }
 }
 
 /// What came up while a child was attended to.

@@ -1,8 +1,7 @@
-//! Where a worker runs.
+//! Processes on this machine.
 //!
-//! [`Backend`] is the seam: start one launch, pass on what it says, end it when asked, and say how it went. A stage that
-//! failed is an [`Outcome`]; an error means that the backend itself broke. [`Local`] starts a child process here:
-//! `process` starts and ends its tree, `confine` keeps private commands out of the project, `events`, `pace` and `log` take what it says, `tokens` is its jobserver, `outcome` judges how it ended. [`Guardian`]
+//! [`Local`] starts one launch as a child process, passes on what it says, ends it when asked, and says how it went. A stage that
+//! failed is an [`Outcome`]; an error means that the backend itself broke. `process` starts and ends its tree, `confine` keeps private commands out of the project, `events`, `pace` and `log` take what it says, `tokens` is its jobserver, `outcome` judges how it ended. [`Guardian`]
 //! ends the trees when the engine no longer can. Nothing here knows a stage, a plan or the store.
 
 mod census;
@@ -27,17 +26,9 @@ mod tokens;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
-use std::future::Future;
-use std::pin::Pin;
-
-use contract::Event;
-use tokio::sync::mpsc::UnboundedSender;
-use tokio::sync::watch;
-
 pub use confine::Confinement;
 pub use error::BackendError;
-pub use exit::{Exit, SignalName};
+pub use exit::Exit;
 pub use guardian::Guardian;
 pub use launch::{
     Cancel, Control, Launch, Private, Program, Protocol, RUN_ID, STAGE_ID, Sight, Trace, outer_runs, runs_around,
@@ -48,23 +39,3 @@ pub use pace::{LONGEST_METRIC, METRICS};
 pub use program::find_on_path;
 pub use redact::redacted;
 pub use sealed::sealed;
-
-/// What a backend's `run` returns. Not `Send`: the run loop lives on one thread.
-pub type Running<'a> = Pin<Box<dyn Future<Output = Result<Outcome, BackendError>> + 'a>>;
-
-/// A place where workers run.
-pub trait Backend {
-    /// Runs `launch` to its end. Every event goes to `events` as it comes; `control` asks it to end early or to pause.
-    ///
-    /// When this returns, no process of the launch is left, its log is complete and its last event has been sent.
-    /// Dropping the future kills the launch.
-    fn run<'a>(
-        &'a self,
-        launch: Launch,
-        events: UnboundedSender<Event>,
-        control: watch::Receiver<Control>,
-    ) -> Running<'a>;
-
-    /// The process groups of the launches that run on this machine now, by stage.
-    fn groups(&self) -> BTreeMap<String, u32>;
-}

@@ -14,8 +14,8 @@ use super::complete::names;
 use super::failure::Failure;
 use super::project::Project;
 use super::{Exit, output, run, why};
-use crate::engine::workbench::{NotReady, Workbench};
-use crate::engine::{FailedWork, OnFailure, Options};
+use crate::engine::workbench::{self, NotReady};
+use crate::executor::local::Workbench;
 use crate::plan::Plan;
 use crate::report::style::Color;
 
@@ -54,18 +54,11 @@ pub fn run(arguments: ShellArguments) -> Result<Exit, Failure> {
     // The whole pipeline first, so that a wrong name is told from all the right ones.
     why::find(&project.plan_file(&file, &arguments.params)?, &arguments.stage)?;
     let stages = vec![arguments.stage.clone()];
-    let plan = project.plan(&PipelineArguments { file: file.clone(), stages, params: arguments.params })?;
+    let plan = Arc::new(project.plan(&PipelineArguments { file: file.clone(), stages, params: arguments.params })?);
     let stage = why::find(&plan, &arguments.stage)?;
-    let options = Options {
-        run: run::run_id(),
-        around: crate::backend::runs_around(),
-        on_failure: OnFailure::KeepGoing,
-        failed_work: FailedWork::Remove,
-        ..Options::default()
-    };
-    let bench = match Workbench::open(plan, &store, stage, options)? {
+    let bench = match workbench::open(&plan, &store, stage, &run::run_id())? {
         Ok(bench) => bench,
-        Err((plan, reason)) => return Err(not_ready(&plan, &arguments.stage, reason)),
+        Err(reason) => return Err(not_ready(&plan, &arguments.stage, reason)),
     };
     if arguments.json {
         output::document(&document(&arguments.stage, &bench));

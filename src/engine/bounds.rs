@@ -9,7 +9,7 @@ use crate::store::{Store, StoreError, StoreErrorKind};
 
 /// Refuses to write at the place of `output` where a link that the plan does not know leads out of the project, into the store or to
 /// what another stage writes.
-pub(crate) fn writing(plan: &Plan, store: &Store, output: &PlannedOutput) -> Result<(), StoreError> {
+pub(super) fn writing(plan: &Plan, store: &Store, output: &PlannedOutput) -> Result<(), StoreError> {
     let links = Links::new(&plan.root);
     let place = links.written(&output.destination);
     let why = if !place.starts_with(links.root()) {
@@ -32,7 +32,7 @@ pub(crate) fn writing(plan: &Plan, store: &Store, output: &PlannedOutput) -> Res
 }
 
 /// Places that no link in an input directory may be followed to, with what they are.
-pub(crate) fn off_limits(plan: &Plan, store: &Store) -> Vec<(PathBuf, String)> {
+pub(super) fn off_limits(plan: &Plan, store: &Store) -> Vec<(PathBuf, String)> {
     let links = Links::new(&plan.root);
     let mut places = vec![(real(store.root()), "where the store is".to_owned())];
     places.extend(outputs(plan, &links).map(|(_, place, whose)| (place, whose)));
@@ -45,7 +45,7 @@ pub(crate) fn off_limits(plan: &Plan, store: &Store) -> Vec<(PathBuf, String)> {
 }
 
 /// Why a link may not be followed to `place`.
-pub(crate) fn refusal(off_limits: &[(PathBuf, String)], place: &Path) -> Option<String> {
+pub(super) fn refusal(off_limits: &[(PathBuf, String)], place: &Path) -> Option<String> {
     off_limits.iter().find(|(other, _)| nested(other, place)).map(|(_, what)| what.clone())
 }
 

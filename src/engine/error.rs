@@ -1,6 +1,6 @@
 //! The engine's own failures: the store or the backend broke. A stage that fails is a value, not an error.
 
-use crate::backend::BackendError;
+use crate::executor::ExecutorError;
 use crate::plan::{Plan, StageId};
 use crate::store::StoreError;
 
@@ -18,17 +18,9 @@ pub enum EngineErrorKind {
     /// The store.
     #[error(transparent)]
     Store(StoreError),
-    /// The backend, while it ran a stage.
-    #[error("backend failed at stage `{stage}`: {error}")]
-    Backend {
-        /// The stage.
-        stage: String,
-        /// What happened.
-        error: BackendError,
-    },
-    /// The backend, before any stage ran.
+    /// The place where a stage was to be carried out.
     #[error(transparent)]
-    Guardian(BackendError),
+    Executor(ExecutorError),
     /// A stage was ready although an input had never come to be: a fault of the engine.
     #[error("stage `{stage}` was ready, but `{producer}` gave nothing for it; this is a bug of pipe, please report it")]
     Unready {
@@ -47,6 +39,12 @@ pub enum EngineErrorKind {
     },
 }
 
+impl From<ExecutorError> for EngineError {
+    fn from(error: ExecutorError) -> EngineError {
+        EngineError { kind: EngineErrorKind::Executor(error) }
+    }
+}
+
 impl EngineError {
     pub(crate) fn store(error: StoreError) -> EngineError {
         EngineError { kind: EngineErrorKind::Store(error) }
@@ -55,10 +53,6 @@ impl EngineError {
     pub(crate) fn unready(plan: &Plan, stage: StageId, producer: StageId) -> EngineError {
         let name = |stage: StageId| plan.graph[stage].name.to_string();
         EngineError { kind: EngineErrorKind::Unready { stage: name(stage), producer: name(producer) } }
-    }
-
-    pub(crate) fn guardian(error: BackendError) -> EngineError {
-        EngineError { kind: EngineErrorKind::Guardian(error) }
     }
 
     pub(crate) fn system(what: &'static str, error: std::io::Error) -> EngineError {

@@ -4,7 +4,8 @@ use contract::{Digest, Level};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::outcome::{FailureReport, RunOutcome, StageOutcome};
+use super::outcome::{RunOutcome, StageOutcome};
+use crate::executor::FailureReport;
 use crate::spec::{PipelineName, StageName};
 
 /// One event; a line of `events.ndjson` is this with the seconds since the run began.

@@ -11,6 +11,7 @@ use indexmap::IndexMap;
 use serde::Deserialize;
 
 use super::outcome::{RunOutcome, RunReport, StageOutcome};
+pub use crate::executor::local::log_path;
 use crate::store::{Chain, Kept, Store, open_document, open_file, read_kept, seal_document};
 
 /// The runs of a store, newest first.
@@ -202,11 +203,6 @@ pub(super) fn open_state(journal: &Path) -> OpenRun {
         Some(Err(TryLockError::WouldBlock)) => OpenRun::Running,
         _ => OpenRun::Ended,
     }
-}
-
-/// Where the log of `stage` in `run` lies.
-pub fn log_path(store: &Store, run: &str, stage: &str) -> PathBuf {
-    store.run_dir(run).join("logs").join(format!("{stage}.log"))
 }
 
 /// Keeps `report` beside the run's events.

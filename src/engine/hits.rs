@@ -5,13 +5,14 @@ use std::time::Instant;
 
 use contract::Digest;
 
-use super::fault::{Fault, is_of_stage};
+use super::fault::Fault;
 use super::interrupt::Interrupt;
 use super::publishing;
 use super::resolve::{self, Known, Resolved, Sources};
 use super::tally::Tally;
 use super::wanted::{Wanted, wanted};
 use super::{EngineError, Observer, RunEvent, Shared, StageOutcome, traces};
+use crate::executor::fault::is_of_stage;
 use crate::plan::{Plan, PlannedStage, StageId};
 use crate::store::{Artifact, Lookup, MissReason, Record, Store};
 

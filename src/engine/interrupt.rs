@@ -18,8 +18,8 @@ use signal_hook::low_level;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::EngineError;
-use crate::backend::SignalName;
-use crate::{signals, store};
+use crate::signals::{self, SignalName};
+use crate::store;
 
 /// What a shell reports of a program that ended by SIGINT.
 const EXIT_INTERRUPTED: i32 = 130;

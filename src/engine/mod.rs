@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! plan ──> hits: synchronous, in topological order ──> everything a hit? report, done (no runtime is started)
-//!                                                 └─> run_loop: ready ─ admit (governor) ─> execute (backend) ─┐
+//!                                                 └─> run_loop: ready ─ admit (governor) ─> execute (executor) ┐
 //!                                                        ^                                                     │
 //!                                                        └── outputs known: a hit after all (cutoff), or run ──┘
 //! ```
@@ -13,20 +13,21 @@
 //! - [`learned`]: what earlier executions teach about time and memory.
 //! - [`wanted`]: whether a stage is to run at all: `when:`.
 //! - [`bounds`]: where links may not lead. [`fault`]: whether what goes wrong fails the stage or ends the run. [`execute`]: one stage
-//!   from private directory to record. `figures`: the metrics that a command wrote to a file. `script`: the text of a command as a file. [`outcome`], [`event`]: what is reported.
+//!   from the lock of its action to its record; [`order`] is what an executor is asked to do in between. [`outcome`], [`event`]: what is
+//!   reported.
 //!   [`survey`]: what would fail a stage, for `check`.
 //! - [`publishing`]: when outputs are put into the workspace. [`earlier`]: what lies there and is not of this run.
 //! - [`history`]: earlier runs. [`intact`]: whether what they left is what they wrote. [`traces`]: what they tell about artifacts.
 //!   [`forecast`]: what a run would do, without doing it;
-//!   behind `plan` and `why`. [`workbench`]: a stage's private directory, for a person.
+//!   behind `plan` and `why`. [`workbench`]: a stage for a person to try out.
 
 mod attempts;
-pub(crate) mod bounds;
+mod bounds;
 mod earlier;
 pub mod error;
 pub mod event;
 mod execute;
-pub(crate) mod fault;
+mod fault;
 pub mod forecast;
 mod gpus;
 pub mod history;
@@ -35,8 +36,9 @@ pub mod intact;
 mod interrupt;
 pub mod learned;
 pub mod options;
+mod order;
 pub mod outcome;
-pub(crate) mod publishing;
+mod publishing;
 mod ready;
 pub(crate) mod resolve;
 mod run_loop;
@@ -56,10 +58,10 @@ pub use event::{GovernorDecision, Observer, RunEvent};
 pub use interrupt::Interrupt;
 pub use options::{Earlier, Extent, FailedWork, OnFailure, Options, Publishing};
 pub use outcome::{
-    EarlierOutput, EarlierState, FailedAttempt, FailureReport, OutputReport, RunOutcome, RunReport, StageOutcome,
-    StageReport,
+    EarlierOutput, EarlierState, FailedAttempt, OutputReport, RunOutcome, RunReport, StageOutcome, StageReport,
 };
 
+pub use crate::executor::FailureReport;
 pub use crate::executor::local::undeclared;
 use crate::plan::{Plan, StageId};
 use crate::store::Store;
@@ -173,7 +175,7 @@ fn publish_rest(
 
 /// What every part of a run reads and none changes.
 pub(crate) struct Shared {
-    pub plan: Plan,
+    pub plan: Arc<Plan>,
     pub store: Arc<Store>,
     pub options: Options,
     /// The right to publish in the workspace.
@@ -183,7 +185,7 @@ pub(crate) struct Shared {
 impl Shared {
     fn new(plan: Plan, store: &Arc<Store>, options: Options) -> Shared {
         let publisher = Publisher::new(&plan, store);
-        Shared { plan, store: Arc::clone(store), options, publisher }
+        Shared { plan: Arc::new(plan), store: Arc::clone(store), options, publisher }
     }
 
     /// Whether the stage is executed although it may have a record.

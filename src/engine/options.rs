@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+pub use crate::executor::local::FailedWork;
 use crate::governor::Limits;
 use crate::spec::StageName;
 
@@ -68,14 +69,4 @@ pub enum OnFailure {
     KeepGoing,
     /// Nothing more is started, and what runs is asked to stop.
     Stop,
-}
-
-/// What becomes of the private directory of a stage that failed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum FailedWork {
-    /// It is removed.
-    #[default]
-    Remove,
-    /// It is kept under `work/kept/<run>/<stage>`, for somebody to look at.
-    Keep,
 }

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use contract::{Digest, FailureClass, Type, Usage};
+use contract::{Digest, Type, Usage};
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::executor::FailureReport;
 use crate::spec::{PipelineName, PortName, StageName};
 
 /// What came of a stage.
@@ -58,18 +59,6 @@ pub struct OutputReport {
     pub artifact: Type,
     /// Bytes.
     pub size: u64,
-}
-
-/// Why a stage failed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct FailureReport {
-    /// Whose turn it is to act.
-    pub class: FailureClass,
-    /// What and where.
-    pub message: String,
-    /// What to do.
-    pub help: Option<String>,
 }
 
 /// An execution that failed and was followed by another one.

@@ -25,7 +25,7 @@ const LOOK: Duration = Duration::from_millis(50);
 
 /// What a run knows about its publishing.
 #[derive(Debug)]
-pub(crate) struct Publisher {
+pub(super) struct Publisher {
     claims: Claims,
     /// The turn when the run began.
     turn: u64,
@@ -108,7 +108,7 @@ impl Publisher {
 
 /// Publishes every output of `record`, which is now what the stage came to last, or notes that it is to be published at the end.
 /// Returns how many were not in place already.
-pub(crate) fn publish(
+pub(super) fn publish(
     shared: &Shared,
     stage: StageId,
     record: &Record,
@@ -246,7 +246,7 @@ fn who(busy: &Busy) -> String {
 
 /// Takes the right to publish for a stage that writes in the workspace itself, waiting for it, and publishes what it may read there.
 /// `say` is told whom it waits for.
-pub(crate) fn claim_now(shared: &Shared, say: impl Fn(String)) -> Result<(), EngineError> {
+pub(super) fn claim_now(shared: &Shared, say: impl Fn(String)) -> Result<(), EngineError> {
     let mut said = None;
     loop {
         let busy = {
@@ -286,7 +286,7 @@ impl<F: Fn(String)> Observer for Quiet<'_, F> {
 
 /// Makes room at `place`, where a stage is about to write by itself, and notes that what will lie there is its own. Returns what to say
 /// of something that had to be moved.
-pub(crate) fn begin(shared: &Shared, place: &Path) -> Result<Option<String>, StoreError> {
+pub(super) fn begin(shared: &Shared, place: &Path) -> Result<Option<String>, StoreError> {
     let mut state = shared.publisher.state();
     let full = shared.plan.root.join(place);
     let run = &shared.options.run;
@@ -312,12 +312,12 @@ pub(crate) fn begin(shared: &Shared, place: &Path) -> Result<Option<String>, Sto
 }
 
 /// What a stage wrote to `place` by itself is in the store.
-pub(crate) fn finished(shared: &Shared, place: &Path) -> Result<(), StoreError> {
+pub(super) fn finished(shared: &Shared, place: &Path) -> Result<(), StoreError> {
     finish(&mut shared.publisher.state().right, place).map(|_| ())
 }
 
 /// Puts right what was damaged where it was published: one object is linked to the places of all stages that gave the same.
-pub(crate) fn heal(shared: &Shared, observer: &mut dyn Observer) -> Result<(), EngineError> {
+pub(super) fn heal(shared: &Shared, observer: &mut dyn Observer) -> Result<(), EngineError> {
     let mut state = shared.publisher.state();
     // Who waits for another run publishes all of it later.
     if shared.store.was_spoiled() && matches!(state.right, Right::Held(_) | Right::Unclaimed) {
@@ -328,7 +328,7 @@ pub(crate) fn heal(shared: &Shared, observer: &mut dyn Observer) -> Result<(), E
 
 /// How publishing ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Closing {
+pub(super) enum Closing {
     /// All that was to be published is.
     Published,
     /// The user did not want to wait; the results are in the store.
@@ -336,7 +336,7 @@ pub(crate) enum Closing {
 }
 
 /// Publishes at the end of the run what could not be published before.
-pub(crate) fn close(
+pub(super) fn close(
     shared: &Shared,
     observer: &mut dyn Observer,
     interrupt: &Interrupt,
@@ -367,7 +367,7 @@ pub(crate) fn close(
 }
 
 /// Whether something waits to be published.
-pub(crate) fn is_pending(shared: &Shared) -> bool {
+pub(super) fn is_pending(shared: &Shared) -> bool {
     matches!(shared.publisher.state().right, Right::Refused)
 }
 

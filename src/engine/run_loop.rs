@@ -18,6 +18,7 @@ mod spoiling;
 mod stopping;
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -30,6 +31,7 @@ use tokio::task::{JoinSet, LocalSet};
 use super::attempts::Attempts;
 use super::execute::Ending;
 use super::gpus::Gpus;
+use super::history;
 use super::interrupt::Interrupt;
 use super::learned::Learned;
 use super::ready::{Rank, ReadyQueue};
@@ -37,8 +39,9 @@ use super::resolve::{Known, Resolved};
 use super::semaphores::Semaphores;
 use super::tally::{End, Tally};
 use super::twins::Twins;
-use super::{EngineError, Observer, RunEvent, Shared};
-use crate::backend::{Backend, Cancel, Confinement, Control, Guardian, Local};
+use super::{EngineError, Observer, Options, RunEvent, Shared};
+use crate::executor::local::LocalExecutor;
+use crate::executor::{Cancel, Control};
 use crate::governor::{self, Governor, Probe, Reason};
 use crate::plan::{PlannedStage, StageId};
 use spoiling::Spoilings;
@@ -88,7 +91,7 @@ struct RunLoop<'a> {
     executions: JoinSet<Ended>,
     /// What executes now.
     running: HashMap<StageId, Running>,
-    backend: Rc<dyn Backend>,
+    executor: Rc<LocalExecutor>,
     governor: Governor,
     probe: Box<dyn Probe>,
     /// How often the machine is looked at.
@@ -146,8 +149,8 @@ impl<'a> RunLoop<'a> {
                 queue.failed(stage);
             }
         }
-        let exe = std::env::current_exe().map_err(|e| EngineError::system("finding this program", e))?;
-        let guardian = Guardian::start(&Guardian::command(&exe), &shared.options.run).map_err(EngineError::guardian)?;
+        let Options { run, failed_work, .. } = &shared.options;
+        let executor = LocalExecutor::start(plan, &shared.store, run, *failed_work)?;
         let (event_sender, events) = unbounded_channel();
         let (probe, look_every) = governor::probe();
         let open = queue.unfinished().count();
@@ -172,7 +175,7 @@ impl<'a> RunLoop<'a> {
             backing_off: HashMap::new(),
             executions: JoinSet::new(),
             running: HashMap::new(),
-            backend: Rc::new(Local::new(guardian, confinement(shared).as_ref())),
+            executor: Rc::new(executor),
             governor: Governor::new(shared.options.jobs, open, shared.options.limits),
             probe,
             look_every,
@@ -222,6 +225,11 @@ impl<'a> RunLoop<'a> {
         &shared.plan.graph[stage]
     }
 
+    /// Where the log of `stage` lies.
+    fn log(&self, stage: StageId) -> PathBuf {
+        history::log_path(&self.shared.store, &self.shared.options.run, self.stage(stage).name.as_str())
+    }
+
     fn relay(&mut self, stage: StageId, event: Event) {
         let name = self.stage(stage).name.clone();
         let shown = match event {
@@ -231,7 +239,7 @@ impl<'a> RunLoop<'a> {
             }
             Event::Log { level, message } => RunEvent::StageLog { stage: name, level, message },
             Event::Checkpoint { step, .. } => RunEvent::StageCheckpoint { stage: name, step },
-            // The backend draws its conclusions from these; the loop shows the stage's end itself.
+            // The executor draws its conclusions from these; the loop shows the stage's end itself.
             Event::Started { .. } | Event::Finished {} | Event::Failed { .. } => return,
         };
         self.observer.on(&shown);
@@ -243,12 +251,4 @@ async fn until(due: Option<tokio::time::Instant>) {
         Some(due) => tokio::time::sleep_until(due).await,
         None => std::future::pending().await,
     }
-}
-
-/// What private commands may not open; `None` when that cannot be told, and then only the directory keeps them.
-fn confinement(shared: &Shared) -> Option<Confinement> {
-    let project = std::fs::canonicalize(&shared.plan.root).ok()?;
-    // On a store that cannot be written nothing will be started.
-    let work = std::fs::canonicalize(shared.store.work_rooms().ok()?).ok()?;
-    Some(Confinement { closed: vec![project, work] })
 }

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, AtFlags, CWD};
 
-use super::{bounds, fault};
+use super::bounds;
+use crate::executor::fault::shortened;
 use crate::plan::{InputSource, Plan, PlannedStage};
 use crate::spec::{LinkRule, Problem, Sources, Span};
 use crate::store::{LinksIn, Store, StoreErrorKind};
@@ -31,8 +32,7 @@ pub fn problems(plan: &Plan, store: &Store, sources: &Sources) -> Vec<Problem> {
                 continue;
             }
             let Err(error) = store.survey(&plan.root.join(path), input.artifact.form(), links) else { continue };
-            let inside =
-                fault::shortened(&error.path.strip_prefix(&plan.root).unwrap_or(&error.path).to_string_lossy());
+            let inside = shortened(&error.path.strip_prefix(&plan.root).unwrap_or(&error.path).to_string_lossy());
             let message = format!("input `{}` cannot be read: {inside}: {}", input.port, error.kind);
             let help = matches!(error.kind, StoreErrorKind::EscapingLink { .. })
                 .then(|| format!("write {{path: {}, follow: true}} to read what links point at", path.display()));

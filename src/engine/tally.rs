@@ -7,11 +7,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use contract::Usage;
 use indexmap::IndexMap;
 
-use super::outcome::{
-    EarlierOutput, FailedAttempt, FailureReport, OutputReport, RunOutcome, RunReport, StageOutcome, StageReport,
-};
+use super::outcome::{EarlierOutput, FailedAttempt, OutputReport, RunOutcome, RunReport, StageOutcome, StageReport};
 use super::resolve::Resolved;
 use super::{EngineError, Shared};
+use crate::executor::FailureReport;
 use crate::plan::{Plan, StageId};
 use crate::store::Record;
 

@@ -2,8 +2,8 @@
 
 use petgraph::Direction;
 
-use super::outcome::FailureReport;
 use super::resolve::Known;
+use crate::executor::FailureReport;
 use crate::plan::condition::Verdict;
 use crate::plan::{Plan, StageId};
 use contract::FailureClass;

@@ -1,3 +1,16 @@
-//! Where actions are carried out: [`local`], on this machine.
+//! Where an action is carried out.
+//!
+//! [`Executor`] is the seam: an [`Order`] says what is to be done, by digests, and an [`Execution`] says how that went. The lock of an
+//! action, the look into the store before and the record after are the engine's, the same for every place. [`local`] is this machine.
 
+mod error;
+mod execution;
+pub(crate) mod fault;
 pub mod local;
+mod order;
+
+pub use crate::backend::{Cancel, Control, Trace};
+pub use error::ExecutorError;
+pub use execution::{Events, Executing, Execution, Executor, Failed, FailureReport, Source, SpoiledInput};
+pub(crate) use execution::{asked, unless_abandoned};
+pub use order::{Input, Limits, Order, Worker};

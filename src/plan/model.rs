@@ -240,7 +240,7 @@ pub enum InputSource {
 }
 
 /// An output of a stage.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct PlannedOutput {
     /// The port.
     pub port: PortName,

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use super::rig::{Lines, Rig, block_on, script_in, supervise, this_test};
 use crate::backend::guardian::guard;
-use crate::backend::{Backend, Cancel, Control, Guardian, Launch, Local, Outcome, Protocol};
+use crate::backend::{Cancel, Control, Guardian, Launch, Local, Outcome, Protocol};
 
 /// Says that it is up, on an event; then waits for ever, in a way that a trapped signal ends.
 const READY_AND_WAIT: &str = r#"cat block & say '{"log":{"level":"info","message":"ready"}}'; wait"#;

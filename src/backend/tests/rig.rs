@@ -15,7 +15,7 @@ use tokio::sync::mpsc::unbounded_channel;
 use tokio::sync::watch;
 
 use crate::backend::{
-    Backend, BackendError, Control, Guardian, Launch, Local, Outcome, Program, Protocol, Sight, Trace, guardian,
+    BackendError, Control, Guardian, Launch, Local, Outcome, Program, Protocol, Sight, Trace, guardian,
 };
 
 /// A test that takes longer has hung.

@@ -14,13 +14,13 @@ use petgraph::Direction;
 use tokio::sync::watch;
 
 use super::{Ended, Held, RunLoop, Running};
-use crate::backend::{Cancel, Control};
-use crate::engine::execute::Execution;
+use crate::engine::execute::Attempt;
 use crate::engine::learned::Learned;
 use crate::engine::ready::Rank;
 use crate::engine::resolve::{self, Sources, Unresolved};
 use crate::engine::wanted::{Wanted, wanted};
 use crate::engine::{EngineError, FailureReport, GovernorDecision, Publishing, RunEvent, fault, hits};
+use crate::executor::{Cancel, Control, Executor};
 use crate::governor::{Admission, Reason, Request};
 use crate::plan::{Plan, Sandbox, StageId, Work};
 
@@ -227,24 +227,24 @@ impl RunLoop<'_> {
         self.semaphores.take(&planned.conduct.groups);
         self.gpus.take(stage, planned.resources.gpus as usize);
         self.observer.on(&RunEvent::StageStarted { stage: planned.name.clone(), key: resolved.key });
-        self.tally.log(stage, Execution::log_path(self.shared, stage));
+        self.tally.log(stage, self.log(stage));
         let throttled = self.governor.is_closed();
         let (sender, control) = watch::channel(Control { throttled, ..Control::default() });
         self.running.insert(stage, Running { control: sender, requeued: false });
-        let execution = Execution {
+        let attempt = Attempt {
             shared: Arc::clone(self.shared),
             stage,
             resolved,
             gpus: self.gpus.visible_to(stage),
-            backend: Rc::clone(&self.backend),
+            executor: Rc::clone(&self.executor) as Rc<dyn Executor>,
             events: self.event_sender.clone(),
             control,
             placement: self.spoilings.placement(stage),
         };
         let begun = Instant::now();
         self.executions.spawn_local(async move {
-            let result = execution.run().await;
-            Ended { stage, resolved: execution.resolved, begun, result }
+            let result = attempt.run().await;
+            Ended { stage, resolved: attempt.resolved, begun, result }
         });
     }
 

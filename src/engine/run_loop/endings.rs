@@ -9,13 +9,13 @@ use tokio::task::JoinError;
 use tokio::time::Instant;
 
 use super::{Ended, RunLoop};
-use crate::backend::Cancel;
 use crate::engine::attempts::Sequel;
-use crate::engine::execute::{Ending, Execution, Failed};
+use crate::engine::execute::Ending;
 use crate::engine::fault::Fault;
 use crate::engine::resolve::Resolved;
 use crate::engine::wanted::behind;
 use crate::engine::{EngineError, FailedAttempt, FailureReport, OnFailure, RunEvent, StageOutcome, hits, publishing};
+use crate::executor::{Cancel, Failed};
 use crate::plan::StageId;
 use crate::store::Record;
 
@@ -178,7 +178,7 @@ impl RunLoop<'_> {
         wait: std::time::Duration,
     ) {
         let planned = self.stage(stage);
-        let log = set_aside(&Execution::log_path(self.shared, stage), &format!("attempt-{failed}"));
+        let log = set_aside(&self.log(stage), &format!("attempt-{failed}"));
         self.observer.on(&RunEvent::StageRetried {
             stage: planned.name.clone(),
             attempt: failed,

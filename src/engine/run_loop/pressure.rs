@@ -1,8 +1,8 @@
 //! What the governor sees and decides, and what the loop does about it.
 
 use super::RunLoop;
-use crate::backend::Cancel;
 use crate::engine::{GovernorDecision, RunEvent};
+use crate::executor::Cancel;
 use crate::governor::{Change, Decision};
 use crate::plan::StageId;
 
@@ -10,7 +10,7 @@ impl RunLoop<'_> {
     /// Looks at the machine.
     pub(super) fn sample(&mut self) {
         let sample = self.probe.sample();
-        let cores = self.probe.cores_of(&self.backend.groups());
+        let cores = self.probe.cores_of(&self.executor.groups());
         let ids = self.running.keys().map(|stage| (stage.index() as u64, self.stage(*stage).name.as_str()));
         let cores = ids.filter_map(|(id, name)| Some((id, *cores.get(name)?))).collect();
         self.governor.saw(&cores);

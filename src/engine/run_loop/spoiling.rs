@@ -9,12 +9,10 @@ use contract::{FailureClass, Usage};
 
 use super::RunLoop;
 use super::endings::set_aside;
-use crate::backend::Cancel;
-use crate::engine::execute::Execution;
 use crate::engine::resolve::Resolved;
 use crate::engine::{FailedAttempt, FailureReport, RunEvent, StageOutcome, hits};
-use crate::executor::local::spoiled::SpoiledInput;
-use crate::plan::StageId;
+use crate::executor::{Cancel, Source, SpoiledInput};
+use crate::plan::{InputSource, PlannedStage, StageId};
 use crate::store::Placement;
 
 /// How often the inputs of one stage are made anew within a run.
@@ -59,9 +57,8 @@ impl RunLoop<'_> {
     ) {
         self.leave(resolved);
         let planned = self.stage(stage);
-        let described: Vec<_> = inputs.iter().map(|input| input.describe(planned, resolved)).collect();
-        let producers: Vec<StageId> = described.iter().filter_map(|(_, producer)| *producer).collect();
-        let texts: Vec<_> = described.iter().map(|(text, _)| text.as_str()).collect();
+        let producers: Vec<StageId> = inputs.iter().filter_map(|input| producer(planned, input.source)).collect();
+        let texts: Vec<_> = inputs.iter().map(|input| input.description.as_str()).collect();
         let message = format!("{}; {}", texts.join("; "), self.meanwhile(stage, &producers, begun));
         let event = RunEvent::Quarantined { stage: planned.name.clone(), message: message.clone() };
         self.observer.on(&event);
@@ -81,7 +78,7 @@ impl RunLoop<'_> {
             self.tally.failed(stage, failure.clone(), Usage::default(), begun.elapsed().as_secs_f64());
             return self.block(stage, begun.elapsed().as_secs_f64(), failure.message);
         }
-        let log = set_aside(&Execution::log_path(self.shared, stage), &format!("damaged-{count}"));
+        let log = set_aside(&self.log(stage), &format!("damaged-{count}"));
         self.tally.retried(stage, FailedAttempt { failure, seconds: begun.elapsed().as_secs_f64(), log });
         for producer in producers {
             if self.queue.is_done(producer) {
@@ -114,5 +111,16 @@ impl RunLoop<'_> {
             names.push(format!("{} more", others.len() - NAMED));
         }
         format!("meanwhile ran {}", names.join(", "))
+    }
+}
+
+/// Who can make anew what the stage read there.
+fn producer(stage: &PlannedStage, source: Source) -> Option<StageId> {
+    match source {
+        Source::Input(at) => match &stage.inputs[at].source {
+            InputSource::Stage { stage, .. } => Some(*stage),
+            InputSource::Path(_) => None,
+        },
+        Source::WorkerFile(_) => None,
     }
 }

@@ -4,10 +4,11 @@
 use signal_hook::consts::SIGINT;
 
 use super::RunLoop;
-use crate::backend::{Cancel, SignalName};
 use crate::engine::interrupt::{Asked, How};
 use crate::engine::{EngineError, RunEvent, StageOutcome, hits};
+use crate::executor::Cancel;
 use crate::plan::StageId;
+use crate::signals::SignalName;
 
 /// Why nothing more is started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

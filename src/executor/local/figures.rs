@@ -8,29 +8,29 @@ use std::io::{self, Read};
 use contract::{FailureClass, Type};
 use serde_json::Value;
 
+use crate::action::ActionWork;
 use crate::backend::{LONGEST_METRIC, METRICS};
-use crate::engine::EngineError;
-use crate::engine::FailureReport;
-use crate::plan::{PlannedOutput, PlannedStage, Work};
+use crate::executor::{ExecutorError, FailureReport, Order};
+use crate::plan::PlannedOutput;
 use crate::store::{Artifact, Store};
 
 /// Bytes of the largest file that is read.
 const LARGEST: u64 = 1 << 20;
 
-/// The metrics of `stage` in those of its `outputs`, by port, that hold some: of one name in two files the last one. Or why such a
+/// The metrics of a command in those of its `outputs`, by port, that hold some: of one name in two files the last one. Or why such a
 /// file holds none.
-pub(crate) fn read(
-    stage: &PlannedStage,
+pub(super) fn read(
+    order: &Order,
     outputs: &BTreeMap<String, Artifact>,
     store: &Store,
-) -> Result<Result<BTreeMap<String, f64>, FailureReport>, EngineError> {
+) -> Result<Result<BTreeMap<String, f64>, FailureReport>, ExecutorError> {
     let mut figures = BTreeMap::new();
-    if !matches!(stage.work, Work::Command(_)) {
+    if matches!(order.action.work, ActionWork::Card { .. }) {
         return Ok(Ok(figures));
     }
-    for output in stage.outputs.iter().filter(|output| output.artifact == Type::Metrics) {
+    for output in order.outputs.iter().filter(|output| output.artifact == Type::Metrics) {
         let Some(artifact) = outputs.get(output.port.as_str()) else { continue };
-        let bytes = bytes(store, artifact).map_err(|e| EngineError::system("reading the metrics of a stage", e))?;
+        let bytes = bytes(store, artifact).map_err(|e| ExecutorError::system("reading the metrics of a stage", e))?;
         if let Err(why) = parse(bytes, &mut figures) {
             return Ok(Err(unfit(output, &why)));
         }

@@ -1,10 +1,20 @@
-//! Carries out an action on this machine: [`workspace`] lays out its private directory, with its script ([`script`]) and its
-//! secrets ([`secrets`]); [`spoiled`] watches what it reads, [`figures`] reads the metrics that it wrote, and [`undeclared`] says what
-//! a command that failed probably lacked.
+//! This machine as a place where actions are carried out.
+//!
+//! [`LocalExecutor`] starts executions; `execution` is one, from private directory to outputs in the store: `workspace` lays the
+//! directory out, with its `script` and its `secrets`; `spoiled` watches what is read; `adopt` takes what was given into the store, and
+//! `figures` reads the metrics in it; [`undeclared`] says what a command that failed probably lacked. [`Workbench`] is such a directory
+//! for a person.
 
-pub(crate) mod figures;
-pub(crate) mod script;
-pub(crate) mod secrets;
-pub(crate) mod spoiled;
+mod adopt;
+mod execution;
+mod figures;
+mod place;
+mod script;
+mod secrets;
+mod spoiled;
 pub mod undeclared;
-pub(crate) mod workspace;
+mod workbench;
+mod workspace;
+
+pub use place::{FailedWork, LocalExecutor, log_path};
+pub use workbench::Workbench;

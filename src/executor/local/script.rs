@@ -4,16 +4,18 @@
 //! before it (`prelude.bash`, by `BASH_ENV`), so that lines, `$0` and options of the script are its own. The prelude notes
 //! each failure that ends a shell in `failed`; the last one of the script itself, if the script ended with that status, is why.
 
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use crate::action::{ActionScript, ActionShell, ActionWork};
 use crate::backend::{Exit, Failure, Verdict, find_on_path};
+use crate::executor::{Order, Worker};
+use crate::plan::Sandbox;
 use crate::plan::interpolate::shell_word;
-use crate::plan::{PlannedStage, Sandbox, Script, Text, Work};
-use crate::spec::Shell;
 
 const PRELUDE: &str = include_str!("prelude.bash");
 const SCRIPT: &str = "script";
@@ -22,30 +24,74 @@ const FAILED: &str = "failed";
 /// Of what a prelude noted: more is the work of somebody else.
 const NOTED: u64 = 1 << 20;
 
+/// What a command runs.
+pub(super) enum Script<'o> {
+    /// A string: the script of a shell or of another interpreter.
+    Text(Text<'o>),
+    /// A list: run as it is.
+    Argv(Cow<'o, [String]>),
+}
+
+/// A script that is written into the pipeline.
+pub(super) struct Text<'o> {
+    pub text: Cow<'o, str>,
+    pub shell: Shell<'o>,
+    /// The line of the stage's file that its first line is.
+    line: Option<u32>,
+}
+
+/// What runs a text.
+#[derive(PartialEq, Eq)]
+pub(super) enum Shell<'o> {
+    Bash,
+    Sh,
+    Words(Vec<&'o str>),
+}
+
+impl Script<'_> {
+    /// What the command of `order` runs; `None` where a card's worker does the work.
+    pub(super) fn of(order: &Order) -> Option<Script<'_>> {
+        let ActionWork::Command { script, .. } = &order.action.work else { return None };
+        let line = match &order.worker {
+            Worker::Command { line, .. } => *line,
+            Worker::Card { .. } => None,
+        };
+        let (text, shell) = match script {
+            ActionScript::Argv(words) => return Some(Script::Argv(words.into())),
+            ActionScript::Shell(text) => (text, Shell::Words(vec!["/bin/sh", "-c"])),
+            ActionScript::Text { text, shell: ActionShell::Bash } => (text, Shell::Bash),
+            ActionScript::Text { text, shell: ActionShell::Sh } => (text, Shell::Sh),
+            ActionScript::Text { text, shell: ActionShell::Words(words) } => {
+                (text, Shell::Words(words.iter().map(String::as_str).collect()))
+            }
+        };
+        Some(Script::Text(Text { text: text.into(), shell, line }))
+    }
+}
+
 /// How a text is started.
-pub(crate) struct Start {
+pub(super) struct Start {
     pub argv: Vec<OsString>,
     /// Added to what the command sees.
     pub environment: Vec<(OsString, OsString)>,
 }
 
-/// Writes the script of `stage` into its `directory` and says how it is started. `own` are the variables that the stage declares.
-pub(crate) fn lay_out(
-    stage: &PlannedStage,
-    text: &Text,
-    sandbox: Sandbox,
+/// Writes the script of `order` into its `directory` and says how it is started. `own` are the variables that the stage declares.
+pub(super) fn lay_out(
+    order: &Order,
+    text: &Text<'_>,
     directory: &Path,
     own: &[(OsString, OsString)],
 ) -> io::Result<Start> {
     let path = directory.join(SCRIPT);
     let end = if text.text.ends_with('\n') { "" } else { "\n" };
     fs::write(&path, format!("{}{end}", text.text))?;
-    let name = name(sandbox, directory);
+    let name = name(order.sandbox(), directory);
     let mut start = Start { argv: Vec::new(), environment: Vec::new() };
     match &text.shell {
         Shell::Bash => {
             let prelude = directory.join(PRELUDE_FILE);
-            fs::write(&prelude, prelude_of(stage, text, &name, directory, own))?;
+            fs::write(&prelude, prelude_of(order, text, &name, directory, own))?;
             // bash expands this value before it reads the file.
             let escaped = prelude.to_string_lossy().replace('\\', "\\\\").replace('$', "\\$").replace('`', "\\`");
             start.environment.push(("BASH_ENV".into(), escaped.into()));
@@ -56,7 +102,7 @@ pub(crate) fn lay_out(
         Shell::Sh => start.argv.extend([OsString::from("/bin/sh"), "-eu".into(), name.into()]),
         Shell::Words(words) => {
             start.argv.extend(words.iter().map(OsString::from));
-            let script = if takes_text(words) { text.text.clone().into() } else { name.into_os_string() };
+            let script = if takes_text(words) { (*text.text).into() } else { name.into_os_string() };
             start.argv.push(script);
         }
     }
@@ -72,7 +118,7 @@ fn name(sandbox: Sandbox, directory: &Path) -> PathBuf {
 }
 
 /// Whether the last word asks for the text of a script and not for its path: `-c`, `-ec`.
-fn takes_text(words: &[String]) -> bool {
+fn takes_text(words: &[&str]) -> bool {
     let letters = words.last().and_then(|word| word.strip_prefix('-')).and_then(|word| word.strip_suffix('c'));
     letters.is_some_and(|letters| letters.bytes().all(|byte| byte.is_ascii_alphabetic()))
 }
@@ -83,13 +129,7 @@ fn bash() -> Option<&'static Path> {
     BASH.get_or_init(|| find_on_path("bash".as_ref(), &std::env::var_os("PATH")?)).as_deref()
 }
 
-fn prelude_of(
-    stage: &PlannedStage,
-    text: &Text,
-    name: &Path,
-    directory: &Path,
-    own: &[(OsString, OsString)],
-) -> String {
+fn prelude_of(order: &Order, text: &Text<'_>, name: &Path, directory: &Path, own: &[(OsString, OsString)]) -> String {
     let quoted = |path: &Path| shell_word(&path.to_string_lossy());
     let line = text.line.unwrap_or(0).to_string();
     let mut prelude = String::with_capacity(PRELUDE.len() + 512);
@@ -99,7 +139,7 @@ fn prelude_of(
             "NAME" => prelude.push_str(&quoted(name)),
             "FAILED" => prelude.push_str(&quoted(&directory.join(FAILED))),
             "SCRIPT" => prelude.push_str(&quoted(&directory.join(SCRIPT))),
-            "FILE" => prelude.push_str(&quoted(&stage.location.file)),
+            "FILE" => prelude.push_str(&quoted(&order.location.file)),
             "LINE" => prelude.push_str(&line),
             other => prelude.push_str(other),
         }
@@ -113,24 +153,24 @@ fn prelude_of(
 }
 
 /// What the script of a failed stage says of its end, in place of the bare exit status. May hold what the stage knows in secret.
-pub(crate) fn told(stage: &PlannedStage, directory: &Path, log: &Path, failure: &Failure) -> Option<String> {
-    let (text, sandbox) = text_of(stage)?;
+pub(super) fn told(order: &Order, directory: &Path, log: &Path, failure: &Failure) -> Option<String> {
+    let text = text_of(order)?;
     if failure.verdict != Verdict::ByExit || text.shell != Shell::Bash {
         return None;
     }
     let Exit::Status(status) = failure.exit else { return None };
     noted(directory, status, failure.exit)
-        .or_else(|| last_words(stage, text, &name(sandbox, directory), log, failure.exit))
+        .or_else(|| last_words(order, &text, &name(order.sandbox(), directory), log, failure.exit))
 }
 
-/// The script of a stage, where it has one.
-pub(crate) fn text(stage: &PlannedStage) -> Option<String> {
-    text_of(stage).map(|(text, _)| text.text.clone())
+/// The script of a command, where it has one.
+pub(super) fn text(order: &Order) -> Option<String> {
+    text_of(order).map(|text| text.text.into_owned())
 }
 
 /// What to do when it is the shell itself that is missing.
-pub(crate) fn help(stage: &PlannedStage, failure: &Failure) -> Option<String> {
-    let (text, _) = text_of(stage)?;
+pub(super) fn help(order: &Order, failure: &Failure) -> Option<String> {
+    let text = text_of(order)?;
     let missing = failure.exit == Exit::NotStarted && text.shell == Shell::Bash;
     missing.then(|| {
         "texts in `run` are run by bash: install it, or write `shell: sh` (of the stage or of the file), which runs them by \
@@ -139,13 +179,10 @@ pub(crate) fn help(stage: &PlannedStage, failure: &Failure) -> Option<String> {
     })
 }
 
-fn text_of(stage: &PlannedStage) -> Option<(&Text, Sandbox)> {
-    match &stage.work {
-        Work::Command(command) => match &command.script {
-            Script::Text(text) => Some((text, command.sandbox)),
-            Script::Argv(_) => None,
-        },
-        Work::Card { .. } => None,
+fn text_of(order: &Order) -> Option<Text<'_>> {
+    match Script::of(order)? {
+        Script::Text(text) => Some(text),
+        Script::Argv(_) => None,
     }
 }
 
@@ -169,7 +206,7 @@ fn noted(directory: &Path, status: i32, exit: Exit) -> Option<String> {
 }
 
 /// What bash itself said last, where it ends a script without a failed command: an unset variable, an error of syntax.
-fn last_words(stage: &PlannedStage, text: &Text, name: &Path, log: &Path, exit: Exit) -> Option<String> {
+fn last_words(order: &Order, text: &Text<'_>, name: &Path, log: &Path, exit: Exit) -> Option<String> {
     let tail = super::undeclared::tail(log)?;
     let begin = format!("{}: line ", name.display());
     let said = |line: &str| {
@@ -187,6 +224,6 @@ fn last_words(stage: &PlannedStage, text: &Text, name: &Path, log: &Path, exit: 
     let (line, message) = words;
     // The end of a script that ends too early is one line too far.
     let in_file = line.min(text.text.lines().count() as u32).saturating_sub(1);
-    let place = text.line.map(|first| format!("{}:{}: ", stage.location.file.display(), first + in_file));
+    let place = text.line.map(|first| format!("{}:{}: ", order.location.file.display(), first + in_file));
     Some(format!("{}line {line}: {message} ({exit})", place.unwrap_or_default()))
 }

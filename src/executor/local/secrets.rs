@@ -5,19 +5,19 @@ use std::path::Path;
 
 use contract::FailureClass;
 
-use crate::engine::FailureReport;
+use crate::executor::FailureReport;
 use crate::plan::{SecretSource, SecretVariable};
 use crate::spec::SecretForm;
 
 /// A secret as a stage gets it.
-pub(crate) struct Secret {
+pub(super) struct Secret {
     pub variable: String,
     pub value: String,
     pub form: SecretForm,
 }
 
 /// The secrets with their values, or why the stage cannot start.
-pub(crate) fn read(variables: &[SecretVariable], root: &Path) -> Result<Vec<Secret>, FailureReport> {
+pub(super) fn read(variables: &[SecretVariable], root: &Path) -> Result<Vec<Secret>, FailureReport> {
     let secret =
         |it: &SecretVariable| Ok(Secret { variable: it.variable.clone(), value: value(it, root)?, form: it.form });
     variables.iter().map(secret).collect()

@@ -23,8 +23,9 @@ const TAIL: u64 = 64 << 10;
 /// Paths that are named; a command that lacks more is not helped by a longer list.
 const NAMED: usize = 3;
 
-/// What to say about a command of `plan` that failed with this log.
-pub(crate) fn help(plan: &Plan, store: &Store, stage: &PlannedStage, log: &Path) -> Option<String> {
+/// What to say about the stage of `plan` that failed with this log, where it is a command.
+pub(super) fn help(plan: &Plan, store: &Store, stage: &str, log: &Path) -> Option<String> {
+    let stage = plan.graph.node_weights().find(|planned| planned.name.as_str() == stage)?;
     let Work::Command(command) = &stage.work else { return None };
     if command.sandbox == Sandbox::Workspace {
         return None;
@@ -193,7 +194,7 @@ fn script(command: &Command) -> String {
     }
 }
 
-pub(crate) fn tail(log: &Path) -> Option<String> {
+pub(super) fn tail(log: &Path) -> Option<String> {
     let mut file = File::open(log).ok()?;
     let length = file.metadata().ok()?.len();
     file.seek(SeekFrom::Start(length.saturating_sub(TAIL))).ok()?;

@@ -5,110 +5,139 @@
 //! ```
 //! A command with `sandbox: false` runs at the project root instead of in `root/`.
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
-use contract::{Card, Job, JobInput, Limits};
+use contract::{Job, JobInput, Limits};
 
-use super::script;
-use super::spoiled::{self, PlacedInput, Source, Unprepared};
+use super::place::Site;
+use super::script::{self, Script};
+use super::spoiled::{self, PlacedInput, Unprepared};
+use crate::action::ActionWork;
 use crate::backend::{Private, Program, Protocol, Sight};
-use crate::engine::fault::Fault;
-use crate::engine::resolve::Resolved;
-use crate::engine::{EngineError, Shared, bounds, publishing};
+use crate::executor::fault::{self, Fault};
+use crate::executor::{ExecutorError, Order, Source, Worker};
 use crate::governor;
+use crate::plan::Sandbox;
 use crate::plan::command::{as_word, list_word};
 use crate::plan::interpolate::shell_word;
-use crate::plan::{Command, InputSource, PlannedStage, Sandbox, Script, StageId, Tool, Work};
-use crate::store::{Artifact, Placement, StoreError, StoreErrorKind};
+use crate::spec::PortName;
+use crate::store::{Artifact, StoreError, StoreErrorKind};
 
 /// A prepared directory and the program to start in it.
-pub(crate) struct Prepared {
+pub(super) struct Prepared {
     pub directory: PathBuf,
     pub program: Program,
     pub protocol: Protocol,
     pub sight: Sight,
-    /// Where each output must lie afterwards, in the stage's order.
+    /// Where each output must lie afterwards, in the order's order.
     pub outputs: Vec<PathBuf>,
     /// What it reads.
     pub inputs: Vec<PlacedInput>,
-    /// What to say of files that were in the way of a command which writes in the workspace.
-    pub displaced: Vec<String>,
+}
+
+/// Where a worker keeps its checkpoints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Checkpoints {
+    /// With those of the action's key: a later execution goes on from them.
+    OfKey,
+    /// In the private directory, with which they go: what a person tries out must not become one of the key's.
+    Apart,
 }
 
 /// Makes the directory anew, places the inputs and writes the job.
-pub(crate) fn prepare(
-    shared: &Shared,
-    stage: StageId,
-    resolved: &Resolved,
-    placement: Placement,
-) -> Result<Prepared, Unprepared> {
-    let planned = &shared.plan.graph[stage];
-    let name = planned.name.as_str();
-    let directory = shared.store.work_dir(name).map_err(EngineError::store)?;
-    match &planned.work {
-        Work::Card { card, params, .. } => {
-            prepare_card(shared, planned, card, params, (resolved, placement), directory)
-        }
-        Work::Command(command) => prepare_command(shared, planned, command, (resolved, placement), directory),
+pub(super) fn prepare(site: &Site, order: &Order, checkpoints: Checkpoints) -> Result<Prepared, Unprepared> {
+    let directory = site.store.work_dir(&order.trace.stage).map_err(ExecutorError::from)?;
+    match &order.worker {
+        Worker::Card { program, files } => prepare_card(site, order, (program, files), directory, checkpoints),
+        Worker::Command { lists, tools, .. } => prepare_command(site, order, (lists, tools), directory),
+    }
+}
+
+/// What the kinds of work have in common: puts artifacts where a program reads them, and judges what goes wrong.
+struct Layout<'a> {
+    site: &'a Site,
+    order: &'a Order,
+    directory: &'a Path,
+}
+
+impl Layout<'_> {
+    fn failed(&self, error: StoreError) -> Fault {
+        fault::of_preparation(&self.site.store, &self.order.location, Some(self.directory), error)
+    }
+
+    fn create(&self, directory: &Path) -> Result<(), Fault> {
+        create(directory).map_err(|error| self.failed(error))
+    }
+
+    fn place(&self, source: Source, artifact: &Artifact, path: &Path) -> Result<PlacedInput, Unprepared> {
+        self.placed(source, spoiled::place(self.site, self.order, (source, artifact), path))
+    }
+
+    fn placed(&self, source: Source, placed: Result<PlacedInput, StoreError>) -> Result<PlacedInput, Unprepared> {
+        placed.map_err(|error| spoiled::unplaced(self.order, source, error, |error| self.failed(error)))
     }
 }
 
 fn prepare_card(
-    shared: &Shared,
-    stage: &PlannedStage,
-    card: &Card,
-    params: &serde_json::Value,
-    (resolved, placement): (&Resolved, Placement),
+    site: &Site,
+    order: &Order,
+    (program, files): (&contract::Worker, &[(PathBuf, Artifact)]),
     directory: PathBuf,
+    checkpoints: Checkpoints,
 ) -> Result<Prepared, Unprepared> {
-    let failed = |error| Fault::of_preparation(&shared.store, stage, &directory, error);
-    let place = |source, artifact: &Artifact, path: &Path| {
-        spoiled::place(shared, source, artifact, path, placement)
-            .map_err(|error| spoiled::unplaced(source, error, failed))
-    };
+    let ActionWork::Card { kind, version, params, .. } = &order.action.work else { return Err(mismatch().into()) };
+    let layout = Layout { site, order, directory: &directory };
     let (inputs_dir, outputs_dir, scratch) = (directory.join("in"), directory.join("out"), directory.join("scratch"));
     for new in [&inputs_dir, &outputs_dir, &scratch] {
-        create(new).map_err(failed)?;
+        layout.create(new)?;
     }
     let (mut inputs, mut placed) = (BTreeMap::new(), Vec::new());
-    for (at, (planned, artifact)) in stage.inputs.iter().zip(&resolved.inputs).enumerate() {
-        let port = planned.port.as_str();
+    for (at, input) in order.inputs.iter().enumerate() {
+        let port = input.port.as_str();
         let of_port: &mut Vec<JobInput> = inputs.entry(port.to_owned()).or_default();
         // Labels hold what file names should not, so several of one port are numbered.
-        let path = match planned.label {
+        let path = match input.label {
             Some(_) => inputs_dir.join(port).join(of_port.len().to_string()),
             None => inputs_dir.join(port),
         };
-        placed.push(place(Source::Input(at), artifact, &path)?);
-        let label = planned.label.clone();
-        of_port.push(JobInput { label, path, artifact: planned.artifact, digest: artifact.digest });
+        placed.push(layout.place(Source::Input(at), &input.content, &path)?);
+        let label = input.label.clone();
+        of_port.push(JobInput { label, path, artifact: input.artifact, digest: input.content.digest });
     }
-    let outputs: Vec<_> = stage.outputs.iter().map(|output| outputs_dir.join(output.port.as_str())).collect();
-    let named = stage.outputs.iter().map(|output| output.port.as_str().to_owned()).zip(outputs.iter().cloned());
+    let outputs: Vec<_> = order.outputs.iter().map(|output| outputs_dir.join(output.port.as_str())).collect();
+    let named = order.outputs.iter().map(|output| output.port.as_str().to_owned()).zip(outputs.iter().cloned());
+    let writing = |error| ExecutorError::system("writing a job", error);
     let job = Job {
-        kind: card.kind.clone(),
-        version: card.version,
+        kind: kind.clone(),
+        version: *version,
         params: params.clone(),
         inputs,
         outputs: named.collect(),
         scratch: scratch.clone(),
-        checkpoints: shared.store.checkpoint_dir(&resolved.key).map_err(EngineError::store)?,
-        limits: Limits { threads: threads(stage), memory: stage.resources.memory },
-        trace: format!("{}/{}", shared.options.run, stage.name),
+        checkpoints: match checkpoints {
+            Checkpoints::OfKey => site.store.checkpoint_dir(&order.key).map_err(ExecutorError::from)?,
+            Checkpoints::Apart => {
+                let apart = directory.join("checkpoints");
+                fs::create_dir(&apart).map_err(writing)?;
+                apart
+            }
+        },
+        limits: Limits { threads: threads(order), memory: order.limits.resources.memory },
+        trace: order.trace.to_string(),
     };
     let job_file = directory.join("job.json");
-    let text = serde_json::to_vec_pretty(&job).map_err(|e| EngineError::system("writing a job", e.into()))?;
-    fs::write(&job_file, text).map_err(|e| EngineError::system("writing a job", e))?;
-    let mut argv: Vec<OsString> = match &card.worker {
+    let text = serde_json::to_vec_pretty(&job).map_err(|e| writing(e.into()))?;
+    fs::write(&job_file, text).map_err(writing)?;
+    let mut argv: Vec<OsString> = match program {
         contract::Worker::Program(worker) => vec![worker_path(worker).into_os_string()],
         contract::Worker::Command(worker) => {
             let home = directory.join("worker");
-            for (at, (name, artifact)) in resolved.worker_files.iter().enumerate() {
-                placed.push(place(Source::WorkerFile(at), artifact, &home.join(name))?);
+            for (at, (name, artifact)) in files.iter().enumerate() {
+                placed.push(layout.place(Source::WorkerFile(at), artifact, &home.join(name))?);
             }
             let in_place = |word: &String| {
                 let is_file = worker.files.iter().any(|file| file.as_os_str() == word.as_str());
@@ -119,63 +148,55 @@ fn prepare_card(
     };
     argv.extend(["run".into(), job_file.into_os_string()]);
     let program = Program { argv, cwd: directory.clone(), environment: base_environment(&scratch) };
-    let (protocol, sight, displaced) = (Protocol::Worker, Sight::Open, Vec::new());
-    Ok(Prepared { directory, program, protocol, sight, outputs, inputs: placed, displaced })
+    let (protocol, sight) = (Protocol::Worker, Sight::Open);
+    Ok(Prepared { directory, program, protocol, sight, outputs, inputs: placed })
 }
 
 fn prepare_command(
-    shared: &Shared,
-    stage: &PlannedStage,
-    command: &Command,
-    (resolved, placement): (&Resolved, Placement),
+    site: &Site,
+    order: &Order,
+    (lists, tools): (&BTreeSet<PortName>, &[PathBuf]),
     directory: PathBuf,
 ) -> Result<Prepared, Unprepared> {
-    let failed = |error| Fault::of_preparation(&shared.store, stage, &directory, error);
-    let temporary = directory.join("tmp");
-    create(&temporary).map_err(failed)?;
-    let root = match command.sandbox {
+    let ActionWork::Command { environment, .. } = &order.action.work else { return Err(mismatch().into()) };
+    let layout = Layout { site, order, directory: &directory };
+    let (sandbox, temporary) = (order.sandbox(), directory.join("tmp"));
+    layout.create(&temporary)?;
+    let root = match sandbox {
         Sandbox::Private => directory.join("root"),
-        Sandbox::Workspace => shared.plan.root.clone(),
+        Sandbox::Workspace => site.plan.root.clone(),
     };
-    let outputs: Vec<_> = stage.outputs.iter().map(|output| root.join(&output.destination)).collect();
-    let (mut displaced, mut inputs) = (Vec::new(), Vec::new());
-    let artifacts = stage.inputs.iter().zip(&resolved.inputs).enumerate();
-    match command.sandbox {
-        Sandbox::Private => {
-            create(&root).map_err(failed)?;
-            for (at, (planned, artifact)) in artifacts {
-                let (source, path) = (Source::Input(at), root.join(&planned.mount));
-                let placed = spoiled::place(shared, source, artifact, &path, placement);
-                inputs.push(placed.map_err(|error| spoiled::unplaced(source, error, failed))?);
+    let outputs: Vec<_> = order.outputs.iter().map(|output| root.join(&output.destination)).collect();
+    let mut inputs = Vec::new();
+    if sandbox == Sandbox::Private {
+        layout.create(&root)?;
+    }
+    for (at, input) in order.inputs.iter().enumerate() {
+        let source = Source::Input(at);
+        match (sandbox, &input.published) {
+            (Sandbox::Private, _) => inputs.push(layout.place(source, &input.content, &root.join(&input.mount))?),
+            // Inputs lie where they are. What we published where it will write is a link to the store's own object.
+            (Sandbox::Workspace, Some(published)) => {
+                let watched = spoiled::watch(site, (source, &input.content), published);
+                inputs.push(layout.placed(source, watched)?);
             }
-            link_tools(&command.tools, &shared.plan.root, &root)?;
+            (Sandbox::Workspace, None) => {}
         }
-        // Its inputs lie where they are. What we published where it will write is a link to the store's own object.
-        Sandbox::Workspace => {
-            for (at, (planned, artifact)) in artifacts {
-                if let InputSource::Stage { stage, port } = &planned.source {
-                    let source = Source::Input(at);
-                    let watched = spoiled::watch(shared, source, artifact, (*stage, port));
-                    inputs.push(watched.map_err(|error| spoiled::unplaced(source, error, failed))?);
-                }
-            }
-            for output in &stage.outputs {
-                bounds::writing(&shared.plan, &shared.store, output).map_err(failed)?;
-                displaced.extend(publishing::begin(shared, &output.destination).map_err(failed)?);
-            }
-        }
+    }
+    if sandbox == Sandbox::Private {
+        link_tools(tools, &site.plan.root, &root)?;
     }
     for output in &outputs {
-        create(output.parent().unwrap_or(&root)).map_err(failed)?;
+        layout.create(output.parent().unwrap_or(&root))?;
     }
-    let script = listed(shared, stage, command, &directory)?;
-    let declared = command.environment.iter().filter_map(|(name, value)| Some((name.into(), value.as_ref()?.into())));
+    let script = listed(site, order, lists, &directory)?;
+    let declared = environment.iter().filter_map(|(name, value)| Some((name.into(), value.as_ref()?.into())));
     let declared: Vec<(OsString, OsString)> = declared.collect();
     let mut environment = base_environment(&temporary);
-    let argv = match &*script {
+    let argv = match script {
         Script::Text(text) => {
-            let start = script::lay_out(stage, text, command.sandbox, &directory, &declared);
-            let start = start.map_err(|e| EngineError::system("writing a script", e))?;
+            let start = script::lay_out(order, &text, &directory, &declared);
+            let start = start.map_err(|e| ExecutorError::system("writing a script", e))?;
             environment.extend(declared);
             environment.extend(start.environment);
             start.argv
@@ -186,40 +207,47 @@ fn prepare_command(
         }
     };
     let program = Program { argv, cwd: root, environment };
-    let sight = match command.sandbox {
+    let sight = match sandbox {
         Sandbox::Private => {
-            let tools = command.tools.iter().map(|tool| shared.plan.root.join(&tool.path)).collect();
+            let tools = tools.iter().map(|tool| site.plan.root.join(tool)).collect();
             Sight::Private(Private { directory: directory.clone(), tools })
         }
         Sandbox::Workspace => Sight::Open,
     };
-    Ok(Prepared { directory, program, protocol: Protocol::Plain, sight, outputs, inputs, displaced })
+    Ok(Prepared { directory, program, protocol: Protocol::Plain, sight, outputs, inputs })
+}
+
+/// An order whose worker does another kind of work than its action.
+fn mismatch() -> ExecutorError {
+    ExecutorError::system("reading an order", io::ErrorKind::InvalidInput.into())
 }
 
 /// The script, after the files that it reads the paths of its ports from were written.
-fn listed<'c>(
-    shared: &Shared,
-    stage: &PlannedStage,
-    command: &'c Command,
+fn listed<'o>(
+    site: &Site,
+    order: &'o Order,
+    ports: &BTreeSet<PortName>,
     directory: &Path,
-) -> Result<Cow<'c, Script>, EngineError> {
-    let mut script = Cow::Borrowed(&command.script);
-    if command.lists.is_empty() {
+) -> Result<Script<'o>, ExecutorError> {
+    let mut script = Script::of(order).ok_or_else(mismatch)?;
+    if ports.is_empty() {
         return Ok(script);
     }
     let lists = directory.join("lists");
-    create(&lists).map_err(EngineError::store)?;
-    for port in &command.lists {
-        let of_port = stage.inputs.iter().filter(|input| input.port == *port);
+    create(&lists)?;
+    for port in ports {
+        let of_port = order.inputs.iter().filter(|input| input.port == *port);
         let paths: String = of_port.map(|input| as_word(&input.mount) + "\n").collect();
         let path = lists.join(port.as_str());
-        fs::write(&path, paths).map_err(|e| EngineError::system("writing a list of paths", e))?;
-        if command.sandbox == Sandbox::Workspace {
-            let path = path.strip_prefix(&shared.plan.root).unwrap_or(&path).to_string_lossy();
+        fs::write(&path, paths).map_err(|e| ExecutorError::system("writing a list of paths", e))?;
+        if order.sandbox() == Sandbox::Workspace {
+            let path = path.strip_prefix(&site.plan.root).unwrap_or(&path).to_string_lossy();
             let word = list_word(port.as_str(), Sandbox::Workspace);
-            match script.to_mut() {
-                Script::Text(text) => text.text = text.text.replace(&word, &shell_word(&path)),
-                Script::Argv(words) => words.iter_mut().for_each(|each| *each = each.replace(&word, &path)),
+            match &mut script {
+                Script::Text(text) => text.text = text.text.replace(&word, &shell_word(&path)).into(),
+                Script::Argv(words) => {
+                    words.to_mut().iter_mut().for_each(|each| *each = each.replace(&word, &path));
+                }
             }
         }
     }
@@ -227,18 +255,18 @@ fn listed<'c>(
 }
 
 /// Puts a link to each tool where it lies in the project, so that `.venv/bin/python` is found from a directory of its own too.
-fn link_tools(tools: &[Tool], project: &Path, root: &Path) -> Result<(), EngineError> {
+fn link_tools(tools: &[PathBuf], project: &Path, root: &Path) -> Result<(), ExecutorError> {
     let mut last: Option<&Path> = None;
     // Sorted: what lies in a tool follows it, and is reached through its link.
     for tool in tools {
-        if last.is_some_and(|last| tool.path.starts_with(last)) {
+        if last.is_some_and(|last| tool.starts_with(last)) {
             continue;
         }
-        last = Some(&tool.path);
-        let place = root.join(&tool.path);
-        create(place.parent().unwrap_or(root)).map_err(EngineError::store)?;
-        std::os::unix::fs::symlink(project.join(&tool.path), &place)
-            .map_err(|e| EngineError::system("linking a stage's tools", e))?;
+        last = Some(tool);
+        let place = root.join(tool);
+        create(place.parent().unwrap_or(root))?;
+        std::os::unix::fs::symlink(project.join(tool), &place)
+            .map_err(|e| ExecutorError::system("linking a stage's tools", e))?;
     }
     Ok(())
 }
@@ -251,9 +279,9 @@ fn base_environment(temporary: &Path) -> Vec<(OsString, OsString)> {
     environment
 }
 
-/// Cores for one stage: what it asks for, within what there is.
-pub(crate) fn threads(stage: &PlannedStage) -> u32 {
-    stage.resources.cpus.clamp(1, governor::cores())
+/// Cores for one execution: what its stage asks for, within what there is.
+pub(super) fn threads(order: &Order) -> u32 {
+    order.limits.resources.cpus.clamp(1, governor::cores())
 }
 
 /// A worker ships beside the engine; one on PATH serves too.

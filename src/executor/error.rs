@@ -1,0 +1,37 @@
+//! What can break in a place itself. None of it says anything about the stage.
+
+use crate::backend::BackendError;
+use crate::store::StoreError;
+
+/// The place where an action was to be carried out broke.
+#[derive(Debug, thiserror::Error)]
+pub enum ExecutorError {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The backend, while it ran a stage.
+    #[error("backend failed at stage `{stage}`: {error}")]
+    Backend {
+        /// The stage.
+        stage: String,
+        /// What happened.
+        error: BackendError,
+    },
+    /// The backend, before any stage ran.
+    #[error(transparent)]
+    Guardian(BackendError),
+    /// The machine refused what every execution needs.
+    #[error("{what}: {error}")]
+    System {
+        /// What was attempted.
+        what: &'static str,
+        /// What happened.
+        error: std::io::Error,
+    },
+}
+
+impl ExecutorError {
+    pub(crate) fn system(what: &'static str, error: std::io::Error) -> ExecutorError {
+        ExecutorError::System { what, error }
+    }
+}

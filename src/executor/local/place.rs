@@ -1,0 +1,85 @@
+//! The executor of this machine.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use super::execution::LocalExecution;
+use crate::backend::{Confinement, Guardian, Local};
+use crate::executor::{Control, Events, Executing, Executor, ExecutorError, Order};
+use crate::plan::Plan;
+use crate::store::Store;
+
+/// What becomes of the private directory of a stage that failed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FailedWork {
+    /// It is removed.
+    #[default]
+    Remove,
+    /// It is kept under `work/kept/<run>/<stage>`, for somebody to look at.
+    Keep,
+}
+
+/// Carries out actions on this machine, as child processes of this one.
+pub struct LocalExecutor {
+    site: Arc<Site>,
+    backend: Local,
+}
+
+/// What every execution on this machine works with.
+pub(super) struct Site {
+    /// The project: its root, and what is told of it when a command looks for what it did not declare.
+    pub plan: Arc<Plan>,
+    pub store: Arc<Store>,
+    pub failed_work: FailedWork,
+}
+
+impl LocalExecutor {
+    /// An executor for the stages of `plan`, whose process trees end with this process.
+    pub fn start(
+        plan: &Arc<Plan>,
+        store: &Arc<Store>,
+        run: &str,
+        failed_work: FailedWork,
+    ) -> Result<LocalExecutor, ExecutorError> {
+        let exe = std::env::current_exe().map_err(|e| ExecutorError::system("finding this program", e))?;
+        let guardian = Guardian::start(&Guardian::command(&exe), run).map_err(ExecutorError::Guardian)?;
+        let site = Site { plan: Arc::clone(plan), store: Arc::clone(store), failed_work };
+        let backend = Local::new(guardian, site.confinement().as_ref());
+        Ok(LocalExecutor { site: Arc::new(site), backend })
+    }
+
+    /// The process groups of what runs now, by stage.
+    pub fn groups(&self) -> BTreeMap<String, u32> {
+        self.backend.groups()
+    }
+}
+
+impl Executor for LocalExecutor {
+    fn execute<'a>(&'a self, order: Arc<Order>, control: watch::Receiver<Control>, events: Events) -> Executing<'a> {
+        let (site, backend) = (Arc::clone(&self.site), &self.backend);
+        Box::pin(async move { LocalExecution { site, backend, order, control, events }.run().await })
+    }
+}
+
+impl Site {
+    /// Where the log of `order` lies.
+    pub fn log(&self, order: &Order) -> PathBuf {
+        log_path(&self.store, &order.trace.run, &order.trace.stage)
+    }
+
+    /// What private commands may not open; `None` when that cannot be told, and then only the directory keeps them.
+    fn confinement(&self) -> Option<Confinement> {
+        let project = std::fs::canonicalize(&self.plan.root).ok()?;
+        // On a store that cannot be written nothing will be started.
+        let work = std::fs::canonicalize(self.store.work_rooms().ok()?).ok()?;
+        Some(Confinement { closed: vec![project, work] })
+    }
+}
+
+/// Where the log of a stage of a run lies.
+pub fn log_path(store: &Store, run: &str, stage: &str) -> PathBuf {
+    store.run_dir(run).join("logs").join(format!("{stage}.log"))
+}

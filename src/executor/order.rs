@@ -1,0 +1,107 @@
+//! What an executor is asked to do: everything about an action that does not depend on where it is carried out.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use contract::{Digest, Resources, Type};
+
+use super::Trace;
+use crate::action::{Action, ActionWork};
+use crate::plan::{PlannedOutput, Sandbox, SecretVariable};
+use crate::spec::{Location, PortName};
+use crate::store::{Artifact, Placement};
+
+/// An action to carry out. It names artifacts by digest, and no directory or argument vector of a machine.
+#[derive(Debug)]
+pub struct Order {
+    /// The action's key: an execution goes on from the checkpoints that an earlier one left under it.
+    pub key: Digest,
+    /// What is done.
+    pub action: Action,
+    /// Who does it.
+    pub worker: Worker,
+    /// What it reads, in the stage's order.
+    pub inputs: Vec<Input>,
+    /// What it gives, in the stage's order.
+    pub outputs: Vec<PlannedOutput>,
+    /// What it may use.
+    pub limits: Limits,
+    /// Variables with values that are never written down.
+    pub secrets: Vec<SecretVariable>,
+    /// Whose execution it is: unique among those of one time.
+    pub trace: Trace,
+    /// Where the stage is declared, for messages.
+    pub location: Location,
+    /// How its inputs come to it: as copies, once something wrote into the store's own files.
+    pub placement: Placement,
+}
+
+impl Order {
+    /// Where the action runs among the files of the project, which only this machine has.
+    pub fn sandbox(&self) -> Sandbox {
+        match &self.action.work {
+            ActionWork::Command { in_workspace: true, .. } => Sandbox::Workspace,
+            ActionWork::Command { .. } | ActionWork::Card { .. } => Sandbox::Private,
+        }
+    }
+}
+
+/// Who does the work of an action.
+#[derive(Debug)]
+pub enum Worker {
+    /// The worker that a card names.
+    Card {
+        /// Its program.
+        program: contract::Worker,
+        /// The files of one that does not ship with the engine, by their names on the card.
+        files: Vec<(PathBuf, Artifact)>,
+    },
+    /// The action's own command.
+    Command {
+        /// Ports whose paths it reads from a file.
+        lists: BTreeSet<PortName>,
+        /// What of the project it may use without having it as an input, relative to the root and sorted.
+        tools: Vec<PathBuf>,
+        /// The line of the stage's file that the first line of its script is, for messages.
+        line: Option<u32>,
+    },
+}
+
+impl Worker {
+    /// The files of a worker that does not ship with the engine.
+    pub fn files(&self) -> &[(PathBuf, Artifact)] {
+        match self {
+            Worker::Card { files, .. } => files,
+            Worker::Command { .. } => &[],
+        }
+    }
+}
+
+/// Something that an action reads.
+#[derive(Debug)]
+pub struct Input {
+    /// The port.
+    pub port: PortName,
+    /// Which of several, on a port that holds many.
+    pub label: Option<String>,
+    /// What the port accepts.
+    pub artifact: Type,
+    /// What is there.
+    pub content: Artifact,
+    /// Where a command finds it, relative to the directory it runs in.
+    pub mount: PathBuf,
+    /// Where a stage published it in the workspace, relative to the root.
+    pub published: Option<PathBuf>,
+}
+
+/// What an execution may use.
+#[derive(Debug)]
+pub struct Limits {
+    /// What the stage declares.
+    pub resources: Resources,
+    /// The GPUs that it holds, as `CUDA_VISIBLE_DEVICES` names them, where GPUs are shared out.
+    pub gpus: Option<String>,
+    /// After this long, pauses not counted, it is asked to leave, and killed after a grace.
+    pub timeout: Option<Duration>,
+}
