@@ -1,106 +1,59 @@
 //! The store: artifacts and records by digest, on one filesystem, shared by any number of processes.
 //!
-//! - [`model`]: what is kept. [`record`]: what an action gave, looked up by its key. [`check`]: whether an artifact is sound.
-//! - Into the store: [`ingest`] copies from the workspace, [`adopt`] takes from a private directory.
-//! - Out of it: [`materialize`] into a private directory, [`publish`] into the workspace, destroying nothing there, [`copy_out`]
-//!   to anywhere else, for keeps.
-//! - [`claims`]: who publishes where; [`ours`]: what lies there of ours.
-//! - Looked after by [`scrub`], which reads it all, [`collect`], which removes what nobody needs ([`pins`] say what somebody does),
-//!   and [`recover`], which takes back from the workspace what was lost. [`inventory`]: what there is. [`hold`]: who uses it.
-//! - [`marker`]: what makes a directory a store; no other is touched. [`removal`]: how what programs leave goes.
-//! - [`open`] and [`mend`]: what lies where something else belongs. [`kept`]: the checksums of small files.
-//! - [`survey`]: whether something could be taken in, without reading it.
-//! - [`seal`], [`memo`] and [`touches`]: why that needs no reading. [`placed`]: whether inputs stayed as they were. [`lock`]: one
-//!   execution an action. [`rooms`]: directories for a run.
+//! - [`objects`]: blobs and trees, and why an untouched one needs no reading. [`records`]: what an action gave, and other small files.
+//! - [`inward`]: into the store. [`outward`]: out of it, into private directories and the workspace.
+//! - [`upkeep`]: what there is, whether it is sound, what may go.
+//! - [`directory`]: what makes a directory a store, its layout, its locks. [`files`]: the filesystem. [`error`]: what can go wrong.
 //!
 //! Everything is blocking and may be called from any thread. Objects are written before the record that names them, by one
 //! rename each: a crash leaves garbage under `tmp/`, never a half object under its name. `docs/store.md` is the long form.
 
-mod adopt;
-mod aside;
-mod check;
-mod claims;
-mod collect;
-mod copy_out;
+mod directory;
 mod error;
-mod follow;
-mod hash;
-mod hold;
-mod ingest;
-mod install;
-mod inventory;
-mod kept;
-mod last;
-mod layout;
-mod lock;
-mod manifest;
-mod marker;
-mod materialize;
-mod measure;
-mod memo;
-mod memo_file;
-mod mend;
-mod model;
-mod open;
-mod ours;
-mod pins;
-mod place;
-mod placed;
-mod places;
-mod plans;
-mod publish;
-mod record;
-mod recover;
-mod removal;
-mod rooms;
-mod scratch;
-mod scrub;
-mod seal;
-mod stamp;
-mod survey;
-mod swap;
-mod touches;
-mod tree;
-mod vacate;
-mod walk;
+mod files;
+mod inward;
+mod objects;
+mod outward;
+mod records;
+mod upkeep;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-pub use check::Presence;
-pub use claims::{Busy, Claim, Claimant, Claims};
-pub use collect::{Collected, Doomed, Keep, Limits, Mode, UserRoom};
+pub use directory::hold::Hold;
+pub use directory::layout::is_run;
+pub use directory::lock::ActionLock;
+pub use directory::mend::repairs;
 pub use error::{StoreError, StoreErrorKind};
-pub use follow::LinksIn;
-pub use hash::halt;
-pub use hold::Hold;
-pub use inventory::{ROOMS, Room};
-pub use kept::{Chain, Kept, open_document, seal_document};
-pub use layout::is_run;
-pub use lock::ActionLock;
-pub use materialize::Placement;
-pub use measure::RoomSize;
-pub use mend::repairs;
-pub use model::{Artifact, RECORD_FORMAT, Record, Shape};
-pub use open::{open_file, read_kept};
-pub use pins::Pin;
-pub use placed::Placed;
-pub use places::{Places, PublishedPlace, Summary};
-pub use publish::Published;
-pub use record::{Durability, Lookup, MissReason};
-pub use removal::remove_tree;
-pub use scrub::{Damage, DamagedThing, ROOTS, Sample, Scrubbed};
+pub use files::follow::LinksIn;
+pub use files::hash::halt;
+pub use files::measure::RoomSize;
+pub use files::open::{open_file, read_kept};
+pub use files::removal::remove_tree;
+pub use objects::check::Presence;
+pub use outward::claims::{Busy, Claim, Claimant, Claims};
+pub use outward::materialize::Placement;
+pub use outward::placed::Placed;
+pub use outward::publish::Published;
+pub use records::kept::{Chain, Kept, open_document, seal_document};
+pub use records::model::{Artifact, RECORD_FORMAT, Record, Shape};
+pub use records::pins::Pin;
+pub use records::places::{Places, PublishedPlace, Summary};
+pub use records::record::{Durability, Lookup, MissReason};
+pub use upkeep::collect::{Collected, Doomed, Keep, Limits, Mode, UserRoom};
+pub use upkeep::inventory::{ROOMS, Room};
+pub use upkeep::scrub::{Damage, DamagedThing, ROOTS, Sample, Scrubbed};
 
+use directory::layout::Layout;
+use directory::scratch::Scratch;
 use error::At;
-use last::LastActions;
-use layout::Layout;
-use memo::Memo;
-use place::Placer;
-use scratch::Scratch;
-use touches::Touches;
-use tree::RecentTrees;
+use objects::memo::Memo;
+use objects::touches::Touches;
+use objects::tree::RecentTrees;
+use outward::place::Placer;
+use records::last::LastActions;
 
 /// A store of artifacts and records.
 #[derive(Debug)]
@@ -136,7 +89,7 @@ impl Store {
         let (root, marked) = recognized(directory)?;
         let layout = Layout::new(root);
         Ok(Store {
-            memo: Mutex::new(memo_file::load(&layout.memo())),
+            memo: Mutex::new(objects::memo_file::load(&layout.memo())),
             last: Mutex::default(),
             trees: Mutex::default(),
             scratch: Mutex::default(),
@@ -171,7 +124,7 @@ impl Store {
     /// Marks the directory as a store unless it is. Whatever writes to it, or removes from it, comes here first.
     fn claim(&self) -> Result<(), StoreError> {
         if !self.marked.load(Ordering::Relaxed) {
-            marker::mark(self.root()).map_err(|error| self.unwritable(error))?;
+            directory::marker::mark(self.root()).map_err(|error| self.unwritable(error))?;
             self.marked.store(true, Ordering::Relaxed);
         }
         Ok(())
@@ -221,7 +174,7 @@ fn recognized(directory: &Path) -> Result<(PathBuf, bool), StoreError> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => std::path::absolute(directory).at(directory)?,
         Err(error) => return Err(StoreError::io(directory, error)),
     };
-    let marked = marker::recognize(&root)?;
+    let marked = directory::marker::recognize(&root)?;
     Ok((root, marked))
 }
 

@@ -14,6 +14,8 @@ use std::path::{Path, PathBuf};
 use contract::types::Form;
 use contract::{Digest, Usage};
 
+use super::files::stamp;
+use super::objects::seal;
 use super::*;
 use crate::action::{Action, ActionScript, ActionWork};
 

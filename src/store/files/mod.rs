@@ -1,0 +1,14 @@
+//! Files and directories as the store sees them. Nothing here knows a store.
+//!
+//! - [`stamp`]: what `stat` says. [`hash`]: digests of bytes. [`open`]: opens what is a file, and waits for nothing.
+//! - [`walk`]: everything below a directory; [`follow`]: the same, with links followed. [`measure`]: how much it is.
+//! - [`removal`]: how what programs leave goes. [`aside`]: moves things away and replaces nothing.
+
+pub(super) mod aside;
+pub(super) mod follow;
+pub(super) mod hash;
+pub(super) mod measure;
+pub(super) mod open;
+pub(super) mod removal;
+pub(super) mod stamp;
+pub(super) mod walk;

@@ -1,0 +1,9 @@
+//! Into the store.
+//!
+//! - [`ingest`] copies from the workspace, [`adopt`] takes from a private directory, [`recover`] takes back from the workspace what was lost.
+//! - [`survey`]: whether something could be taken in, without reading it.
+
+pub(super) mod adopt;
+pub(super) mod ingest;
+pub(super) mod recover;
+pub(super) mod survey;
