@@ -7,21 +7,23 @@ use contract::Resources;
 use petgraph::graph::DiGraph;
 
 use super::cards::Cards;
-use super::condition::Condition;
-use super::condition_parse::Names;
-use super::ground::Ground;
-use super::instances::{self, Named, Unit};
-use super::interface::{self, Interface, Kind};
-use super::interpolate::{Interpolator, Scope};
+use super::language::condition::Condition;
+use super::language::condition_parse::Names;
+use super::language::instances::{self, Named, Unit};
+use super::language::interpolate::{Interpolator, Scope};
+use super::language::modules::{self, Module};
+use super::language::{condition_parse, overrides};
 use super::model::{
     BackendName, Conduct, InputSource, Plan, PlannedInput, PlannedOutput, PlannedStage, StageId, Tool, Work,
 };
-use super::modules::{self, Module};
-use super::order::order;
-use super::paths::Claims;
 use super::request::{self, Request};
-use super::wiring::{Edge, Wiring};
-use super::{command, condition_parse, conduct, overrides, params, places, tools};
+use super::wiring::ground::Ground;
+use super::wiring::inputs::{Edge, Wiring};
+use super::wiring::interface::{self, Interface, Kind};
+use super::wiring::order::order;
+use super::wiring::paths::Claims;
+use super::wiring::{command, conduct, tools};
+use super::{params, places};
 use crate::spec::{Entry, Invalid, Node, NodeValue, PipelineName, Problem, Sources, StageSpec, suggest};
 
 /// Stages of a cycle that are shown; a longer one is cut.

@@ -9,7 +9,7 @@ use contract::{Card, Resources, Type};
 use petgraph::graph::{DiGraph, NodeIndex};
 use serde::{Deserialize, Serialize};
 
-use super::condition::Condition;
+use super::language::condition::Condition;
 use crate::spec::{LinkRule, Location, PipelineName, PortName, SecretForm, Shell, StageName};
 
 /// Identifies a stage within its plan.

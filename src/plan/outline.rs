@@ -3,9 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use super::interpolate::Interpolator;
+use super::language::interpolate::Interpolator;
+use super::language::{instances, modules, overrides};
 use super::request::Request;
-use super::{instances, modules, overrides};
 use crate::spec::{Node, NodeValue, Sources};
 
 /// What can be named in a pipeline.

@@ -5,8 +5,8 @@ use contract::{Card, Type};
 use serde_json::{Map, Value, json};
 
 use super::cards::{CardError, Cards};
-use super::instances::RESERVED_AXES;
-use super::interface::COMMAND;
+use super::language::instances::RESERVED_AXES;
+use super::wiring::interface::COMMAND;
 use crate::spec::keys::{self, Key};
 
 /// A name, as `spec::name` checks it.

@@ -17,10 +17,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::cards::Cards;
-use super::links::{Links, real};
+use super::language::overrides;
 use super::model::{Command, InputSource, Plan, PlannedStage, StageId, Tool, Work};
-use super::overrides;
 use super::request::Request;
+use super::wiring::links::{Links, real};
 use crate::action::canonical::Encoder;
 use crate::spec::{PipelineName, Sources};
 

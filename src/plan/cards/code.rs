@@ -3,7 +3,7 @@
 
 use contract::{Digest, Worker};
 
-use super::model::Work;
+use crate::plan::model::Work;
 
 /// The digest of the sources of every kind that ships with the engine, and of libtorch's lock file where it computes with that;
 /// written by the build script.

@@ -7,8 +7,8 @@ use std::path::{Component, Path, PathBuf};
 
 use contract::{Card, Worker};
 
-use super::interface::COMMAND;
-use super::params;
+use crate::plan::params;
+use crate::plan::wiring::interface::COMMAND;
 use crate::spec::name::is_valid;
 use crate::spec::{Invalid, Problem, SourceId, Sources, Span};
 

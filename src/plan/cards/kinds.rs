@@ -7,8 +7,8 @@ use std::sync::{Arc, OnceLock};
 use contract::{Card, Digest, Worker};
 
 use super::foreign::{self, Foreign};
-use super::params;
 use crate::action::canonical::Encoder;
+use crate::plan::params;
 use crate::spec::Invalid;
 
 /// Cards under `schemas/cards/` as (kind, document); written by the build script.

@@ -11,7 +11,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::model::StageId;
+use crate::plan::model::StageId;
 
 /// What a `when:` says.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -9,7 +9,7 @@
 
 use super::condition::{Condition, Expression, Operator, Value, undefined};
 use super::interpolate::Scope;
-use super::model::StageId;
+use crate::plan::model::StageId;
 use crate::spec::{Node, NodeValue, Problem, Sources, Span, suggest};
 
 /// Levels of nesting: what makes recursion over an expression safe.

@@ -4,11 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use super::interpolate::{Interpolator, LIST, Paths, Scope, read_by_shell};
-use super::model::{Command, InputSource, PlannedInput, PlannedOutput, Sandbox, Script, Text, Tool};
 use super::paths::nested;
-use super::request::Environment;
 use super::script_lines::first_line;
+use crate::plan::language::interpolate::{Interpolator, LIST, Paths, Scope, read_by_shell};
+use crate::plan::model::{Command, InputSource, PlannedInput, PlannedOutput, Sandbox, Script, Text, Tool};
+use crate::plan::request::Environment;
 use crate::spec::{Node, NodeValue, PortName, Problem, StageSpec, Variable};
 
 /// The script and environment of `stage`, which may use `tools`. Broken parts are left out; the problems say so.

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::links::Links;
-use super::model::{InputSource, PlannedInput, Retry, SecretSource, SecretVariable};
-use super::modules::Module;
 use super::paths::{Claims, Overlap, workspace_path};
+use crate::plan::language::modules::Module;
+use crate::plan::model::{InputSource, PlannedInput, Retry, SecretSource, SecretVariable};
 use crate::spec::{Problem, RetrySpec, SecretPlace, Span, StageSpec, suggest};
 
 /// The files that stages read and write. Their content is kept in the store, so none of them may hold a secret.

@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::cards::Cards;
 use super::links::{Found, Links, both};
-use super::overrides;
-use super::request::{CONFIG, Request};
+use crate::plan::cards::Cards;
+use crate::plan::language::overrides;
+use crate::plan::request::{CONFIG, Request};
 use crate::spec::{Problem, Sources, Span};
 
 /// Git's directory, at the project root.

@@ -8,12 +8,12 @@ use contract::types::Form;
 use contract::{Card, Type};
 
 use super::ground::Ground;
-use super::instances::{Named, Unit, split_reference};
 use super::interface::{Interface, Kind};
-use super::interpolate::{Interpolator, OWN_LABEL, Scope};
-use super::model::{InputSource, PlannedInput, PlannedOutput, StageId};
-use super::modules::Module;
 use super::paths::{Claims, Overlap, path_text, workspace_path};
+use crate::plan::language::instances::{Named, Unit, split_reference};
+use crate::plan::language::interpolate::{Interpolator, OWN_LABEL, Scope};
+use crate::plan::language::modules::Module;
+use crate::plan::model::{InputSource, PlannedInput, PlannedOutput, StageId};
 use crate::spec::{InputSpec, LinkRule, Node, PortName, Problem, Span, Spanned, Wire, suggest};
 
 /// What every wire of a pipeline may lead to.

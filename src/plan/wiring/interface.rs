@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use contract::{Card, OutputPort};
 
-use super::cards::Cards;
 use super::ground::Ground;
-use super::interpolate::{Interpolator, Scope};
-use super::model::PlannedOutput;
 use super::paths::{Claim, path_text, workspace_path};
+use crate::plan::cards::Cards;
+use crate::plan::language::interpolate::{Interpolator, Scope};
+use crate::plan::model::PlannedOutput;
 use crate::spec::{OutputSpec, PortName, Problem, StageSpec, suggest};
 
 /// What a pipeline writes for its own program.

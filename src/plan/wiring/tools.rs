@@ -5,8 +5,8 @@
 use std::path::{Path, PathBuf};
 
 use super::links::real;
-use super::model::{PlannedInput, Tool};
 use super::paths::{Claims, Overlap, is_reserved, workspace_path};
+use crate::plan::model::{PlannedInput, Tool};
 use crate::spec::{Problem, Span, Spanned, ToolSpec};
 
 const WHAT: &str = "entry of `tools`";

@@ -1,0 +1,16 @@
+//! Stages with each other and with the workspace: what they give, what feeds them, what they run, where they write.
+//!
+//! - [`interface`]: a stage from the outside. [`inputs`]: what feeds its ports. [`order`]: producers before consumers, and cycles.
+//! - [`command`], [`script_lines`]: what a command runs. [`conduct`]: time-outs, retries, groups and secrets. [`tools`]: `tools:`.
+//! - [`paths`], [`links`]: where outputs lie, once links are followed. [`ground`]: where nothing may be written.
+
+pub mod command;
+pub(super) mod conduct;
+pub(super) mod ground;
+pub(super) mod inputs;
+pub(super) mod interface;
+pub mod links;
+pub(super) mod order;
+pub(super) mod paths;
+mod script_lines;
+pub(super) mod tools;
