@@ -3,7 +3,7 @@
 use schemars::{Schema as Generated, schema_for};
 use serde_json::Value;
 
-use super::journal;
+use super::run::journal;
 use crate::config::schema::config_schema;
 use crate::engine::RunReport;
 use crate::plan::Cards;

@@ -8,7 +8,7 @@ use std::path::Path;
 use indexmap::IndexMap;
 use petgraph::visit::EdgeRef;
 
-use super::graph::kind;
+use super::text::kind;
 use crate::plan::instances::family as parts;
 use crate::plan::{InputSource, Plan, StageId};
 

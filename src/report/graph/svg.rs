@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use super::figure::{Block, Carries, Detail, Figure, StageBox, Wire, figure, lines};
-use super::graph::{AXIS, pairings, path_text, title};
 use super::layout::{Direction, LAYER_GAP, Layout, layout};
+use super::text::{AXIS, pairings, path_text, title};
 use crate::engine::{RunReport, StageOutcome};
 use crate::plan::Plan;
 
@@ -178,7 +178,7 @@ impl Shape {
 }
 
 fn word(outcome: StageOutcome) -> String {
-    super::style::Color::Off.outcome(outcome).trim().to_owned()
+    crate::report::style::Color::Off.outcome(outcome).trim().to_owned()
 }
 
 fn draw_shape(text: &mut String, shape: &Shape, (x, y): (f64, f64), (width, height): (f64, f64)) {

@@ -7,10 +7,11 @@ use contract::Digest;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::style::Color;
-use super::{lines, units};
+use super::lines;
 use crate::action::difference::{Difference, differences};
 use crate::engine::{RunOutcome, RunReport, StageOutcome, StageReport};
+use crate::report::style::Color;
+use crate::report::units;
 use crate::store::Record;
 
 /// How two runs differ.

@@ -14,9 +14,9 @@ use schemars::{JsonSchema, SchemaGenerator};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::clean;
 use crate::engine::history::{self, JOURNAL};
 use crate::engine::{Observer, RunEvent, StageOutcome};
+use crate::report::clean;
 use crate::store::Chain;
 
 /// What the lines follow. The number is raised when something that a reader may know changes its meaning or goes; events and

@@ -9,15 +9,15 @@ use indexmap::IndexMap;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::clean::cell;
 use super::compare::Change;
-use super::figure::Detail;
-use super::style::Color;
-use super::teller::SMALL;
-use super::units;
 use crate::engine::forecast::{Forecast, Outlook, Supposed};
 use crate::plan::instances::family;
 use crate::plan::{Plan, PlannedStage, StageId};
+use crate::report::clean::cell;
+use crate::report::graph::figure::Detail;
+use crate::report::screen::teller::SMALL;
+use crate::report::style::Color;
+use crate::report::units;
 
 /// Lines on stages of a large plan.
 const LINES: usize = 28;

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use super::clean::cell;
-use super::style::Color;
-use super::tail;
-use super::units;
 use crate::engine::{EarlierOutput, EarlierState, Publishing, RunOutcome, RunReport, StageOutcome};
+use crate::report::clean::cell;
+use crate::report::screen::tail;
+use crate::report::style::Color;
+use crate::report::units;
 
 /// What the closing text says besides what is in the report.
 pub struct Closing<'a> {

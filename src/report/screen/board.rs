@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use super::clean::cell;
 use super::pace::Pace;
 use super::row::Row;
 use super::rows::Size;
-use super::style::Color;
-use super::units;
+use crate::report::clean::cell;
+use crate::report::style::Color;
+use crate::report::units;
 use crate::spec::StageName;
 
 const SPINNER: [&str; 10] = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];

@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 
 use contract::Level;
 
-use super::clean;
-use super::style::Color;
 use super::teller::Teller;
-use super::units;
 use crate::engine::{Observer, RunEvent, StageOutcome};
+use crate::report::clean;
+use crate::report::style::Color;
+use crate::report::units;
 use crate::spec::StageName;
 
 /// A running stage says how far it is at most this often.

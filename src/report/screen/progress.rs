@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use super::board::{Board, Ending};
 use super::rows::{self, Size};
-use super::style::Color;
 use super::teller::Teller;
 use super::ticker::Ticker;
 use crate::engine::{Observer, RunEvent, StageOutcome};
+use crate::report::style::Color;
 
 /// Events alone draw at most this often; in a run of many short stages nobody could read more.
 const DRAW_EVERY: Duration = Duration::from_millis(50);

@@ -3,7 +3,7 @@
 
 use console::{measure_text_width, truncate_str};
 
-use super::clean::{cell, screen};
+use crate::report::clean::{cell, screen};
 
 /// Names are not shortened below this.
 const NAME: usize = 16;

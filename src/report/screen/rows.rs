@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::sync::{Mutex, PoisonError};
 
-use super::{clean, style};
+use crate::report::{clean, style};
 
 static ROWS: Mutex<Rows> = Mutex::new(Rows { widths: Vec::new() });
 

@@ -6,8 +6,8 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
-use super::clean::escaped;
-use super::style::Color;
+use crate::report::clean::escaped;
+use crate::report::style::Color;
 
 /// Lines that are shown.
 const LINES: usize = 12;

@@ -4,13 +4,13 @@
 use std::path::PathBuf;
 
 use super::plain;
-use super::style::Color;
 use super::tail;
-use super::units;
 use crate::engine::{RunEvent, StageOutcome};
+use crate::report::style::Color;
+use crate::report::units;
 
 /// Up to so many stages a plan is small, and each is named.
-pub(super) const SMALL: usize = 20;
+pub(in crate::report) const SMALL: usize = 20;
 
 /// The logs of so many failures are shown as they happen; where more fail, they fail alike.
 const LOGS: usize = 10;

@@ -1,0 +1,10 @@
+//! The plan's graph.
+//!
+//! - [`figure`]: what a drawing of the plan shows. [`text`]: as Mermaid or DOT. [`svg`]: as a picture, laid out by [`layout`].
+
+pub mod figure;
+mod layout;
+pub mod svg;
+mod text;
+
+pub use text::{dot, json, mermaid};
