@@ -1,6 +1,11 @@
 //! `pipe check`.
 
-use super::arguments::CheckArguments;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::arguments::ParamArguments;
+use super::complete::names;
 use super::failure::Failure;
 use super::project::Project;
 use super::{Exit, output};
@@ -9,8 +14,24 @@ use crate::report::problems;
 use crate::report::style::Color;
 use crate::report::units;
 
-pub fn run(arguments: &CheckArguments) -> Result<Exit, Failure> {
-    let project = Project::find()?;
+/// `pipe check`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  pipe check pipelines/*.yaml
+Every problem of every file is reported at once, with file, line and caret; no worker is started.")]
+pub struct CheckArguments {
+    /// Pipelines.
+    #[arg(value_name = "FILE", required = true, add = names::pipelines())]
+    pub files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub params: ParamArguments,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+pub fn run(project: &Project, arguments: &CheckArguments) -> Result<Exit, Failure> {
     project.recognize_store()?;
     let mut exit = Exit::Success;
     let mut documents = Vec::new();

@@ -28,12 +28,11 @@ pub struct ConfigArguments {
     pub json: bool,
 }
 
-pub fn run(arguments: &ConfigArguments) -> Result<Exit, Failure> {
-    let project = Project::find()?;
+pub fn run(project: &Project, arguments: &ConfigArguments) -> Result<Exit, Failure> {
     if arguments.json {
-        output::document(&json(&project));
+        output::document(&json(project));
     } else {
-        output::text(&text(&project, Color::of_stdout()));
+        output::text(&text(project, Color::of_stdout()));
     }
     Ok(Exit::Success)
 }

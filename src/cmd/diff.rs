@@ -35,8 +35,8 @@ pub struct DiffArguments {
     pub json: bool,
 }
 
-pub fn run(arguments: &DiffArguments) -> Result<Exit, Failure> {
-    let store = Project::find()?.store()?;
+pub fn run(project: &Project, arguments: &DiffArguments) -> Result<Exit, Failure> {
+    let store = project.store()?;
     let history = History::open(&store);
     let (before, now) = sides(&history, arguments)?;
     let comparison = compare::compare(&before, &now, |key| store.past_record(key));

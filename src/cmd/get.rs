@@ -44,12 +44,11 @@ pub struct GetArguments {
     pub json: bool,
 }
 
-pub fn run(arguments: &GetArguments) -> Result<Exit, Failure> {
-    let project = Project::find()?;
+pub fn run(project: &Project, arguments: &GetArguments) -> Result<Exit, Failure> {
     let store = project.store()?;
     let _hold = store.hold()?;
     let place = arguments.place.place();
-    let (found, port) = made::find_port(&project, &store, &arguments.stage, &place)?;
+    let (found, port) = made::find_port(project, &store, &arguments.stage, &place)?;
     let port = port.as_deref();
     let into = arguments.destination.is_dir() || arguments.destination.as_os_str().as_encoded_bytes().ends_with(b"/");
     let single = |made: &Made| -> Result<bool, Failure> { Ok(wanted(made, port)?.len() == 1 && !into) };

@@ -12,6 +12,7 @@ use super::complete::names;
 use super::failure::Failure;
 use super::project::Project;
 use super::{Exit, output};
+use crate::config::Flags;
 use crate::plan::interpolate::shell_word;
 use crate::plan::request::CONFIG;
 
@@ -53,13 +54,13 @@ enum Done {
     Kept,
 }
 
-pub fn run(arguments: &InitArguments) -> Result<Exit, Failure> {
+pub fn run(flags: &Flags, arguments: &InitArguments) -> Result<Exit, Failure> {
     let root = &arguments.directory;
     if root.exists() && !root.is_dir() {
         let message = format!("{} is not a directory", root.display());
         return Err(Failure::usage(message, "name a directory, or one that can be made".to_owned()));
     }
-    refuse_foreign_store(root)?;
+    refuse_foreign_store(flags, root)?;
     let mut files = Vec::new();
     for (name, text) in FILES {
         files.push((*name, at(&root.join(name), |path| write_new(path, text))?));
@@ -86,10 +87,10 @@ pub fn run(arguments: &InitArguments) -> Result<Exit, Failure> {
 
 /// A directory of the user's where the store would go is said now: git would be told to pass it over, and the first run would refuse
 /// it.
-fn refuse_foreign_store(root: &Path) -> Result<(), Failure> {
+fn refuse_foreign_store(flags: &Flags, root: &Path) -> Result<(), Failure> {
     let here = std::env::current_dir().unwrap_or_default();
     // What is wrong with a `pipe.yaml` that is kept, the first run says.
-    Project::at(here.join(root), &here).map_or(Ok(()), |project| project.recognize_store())
+    Project::at(here.join(root), &here, flags).map_or(Ok(()), |project| project.recognize_store())
 }
 
 /// The command to go on with.

@@ -51,12 +51,11 @@ pub struct LogsArguments {
     pub json: bool,
 }
 
-pub fn run(arguments: &LogsArguments) -> Result<Exit, Failure> {
-    let project = Project::find()?;
+pub fn run(project: &Project, arguments: &LogsArguments) -> Result<Exit, Failure> {
     let store = project.store()?;
     let history = History::open(&store);
     let place = arguments.place.place();
-    let open = open_run(&project, &history, &place)?;
+    let open = open_run(project, &history, &place)?;
     if let Some(run) = &open {
         let log = log_path(&store, run, &arguments.stage);
         if arguments.follow {
@@ -78,7 +77,7 @@ pub fn run(arguments: &LogsArguments) -> Result<Exit, Failure> {
             return print_all(arguments, &of_instances);
         }
     }
-    match made::find(&project, &store, &arguments.stage, &place)? {
+    match made::find(project, &store, &arguments.stage, &place)? {
         Found::Stage(made) => match log_of(&store, &made).path {
             Some((run, log)) => print(arguments, &run, &log),
             None => {

@@ -3,6 +3,7 @@
 mod arguments;
 mod cache;
 mod check;
+mod cli;
 mod complete;
 mod completions;
 mod config;
@@ -33,9 +34,10 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 
-use arguments::{Cli, Verb};
+use cli::{Cli, Verb};
 pub use exit::Exit;
 use failure::Failure;
+use project::Project;
 
 use crate::report::clean;
 use crate::report::style::Color;
@@ -55,24 +57,25 @@ pub fn main() -> ExitCode {
     if let Err(failure) = enter(&cli.directories) {
         return failure.report(json).into();
     }
-    project::heed(cli.flags());
+    let flags = cli.flags();
+    let project = || Project::find(&flags);
     let result = match cli.verb {
-        Verb::Run(arguments) => run::run(&arguments),
-        Verb::Plan(arguments) => plan::run(&arguments),
-        Verb::Why(arguments) => why::run(&arguments),
-        Verb::Check(arguments) => check::run(&arguments),
-        Verb::Graph(arguments) => graph::run(&arguments),
-        Verb::Stages(arguments) => stages::run(&arguments),
-        Verb::Logs(arguments) => logs::run(&arguments),
-        Verb::Show(arguments) => show::run(&arguments),
-        Verb::Get(arguments) => get::run(&arguments),
-        Verb::Shell(arguments) => shell::run(arguments),
-        Verb::Runs(arguments) => runs::run(&arguments),
-        Verb::Diff(arguments) => diff::run(&arguments),
-        Verb::Config(arguments) => config::run(&arguments),
-        Verb::Cache(arguments) => cache::run(&arguments),
-        Verb::Schema(arguments) => schema::run(&arguments),
-        Verb::Init(arguments) => init::run(&arguments),
+        Verb::Run(arguments) => project().and_then(|it| run::run(&it, &arguments)),
+        Verb::Plan(arguments) => project().and_then(|it| plan::run(&it, &arguments)),
+        Verb::Why(arguments) => project().and_then(|it| why::run(&it, &arguments)),
+        Verb::Check(arguments) => project().and_then(|it| check::run(&it, &arguments)),
+        Verb::Graph(arguments) => project().and_then(|it| graph::run(&it, &arguments)),
+        Verb::Stages(arguments) => project().and_then(|it| stages::run(&it, &arguments)),
+        Verb::Logs(arguments) => project().and_then(|it| logs::run(&it, &arguments)),
+        Verb::Show(arguments) => project().and_then(|it| show::run(&it, &arguments)),
+        Verb::Get(arguments) => project().and_then(|it| get::run(&it, &arguments)),
+        Verb::Shell(arguments) => project().and_then(|it| shell::run(&it, arguments)),
+        Verb::Runs(arguments) => project().and_then(|it| runs::run(&it, &arguments)),
+        Verb::Diff(arguments) => project().and_then(|it| diff::run(&it, &arguments)),
+        Verb::Config(arguments) => project().and_then(|it| config::run(&it, &arguments)),
+        Verb::Cache(arguments) => project().and_then(|it| cache::run(&it, &arguments)),
+        Verb::Schema(arguments) => schema::run(project, &arguments),
+        Verb::Init(arguments) => init::run(&flags, &arguments),
         Verb::Completions(arguments) => completions::run(&arguments),
         Verb::Guardian => return crate::backend::guardian::main(),
     };

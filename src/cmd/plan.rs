@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::arguments::PlanArguments;
+use clap::Args;
+
+use super::arguments::PipelineArguments;
+use super::complete::names;
 use super::failure::Failure;
 use super::project::Project;
 use super::{Exit, output};
@@ -17,8 +20,27 @@ use crate::report::outlook::{self as report, Totals};
 use crate::report::style::Color;
 use crate::store::Store;
 
-pub fn run(arguments: &PlanArguments) -> Result<Exit, Failure> {
-    let project = Project::find()?;
+/// `pipe plan`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  pipe plan pipelines/full.yaml -S lr=1e-4
+  pipe plan pipelines/full.yaml --needs    the worker programs it wants, one a line")]
+pub struct PlanArguments {
+    #[command(flatten)]
+    pub pipeline: PipelineArguments,
+    /// For this once, run the stages of one backend on another: --backend gpu=local (may be repeated).
+    #[arg(long = "backend", value_name = "NAME=OTHER", add = names::backends())]
+    pub backends: Vec<String>,
+    /// Print only the names of the worker programs that the pipeline needs.
+    #[arg(long, conflicts_with = "json")]
+    pub needs: bool,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+pub fn run(project: &Project, arguments: &PlanArguments) -> Result<Exit, Failure> {
     let plan = project.plan(&arguments.pipeline)?;
     if arguments.needs {
         project.recognize_store()?;

@@ -1,8 +1,8 @@
 //! Where things lie and what holds: the project root, its settings and its store.
 
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 
+use super::arguments::{ParamArguments, PipelineArguments};
 use super::failure::Failure;
 use crate::config::{self, Config, Flags, Origin, Setting, Verify};
 use crate::engine::history::History;
@@ -12,8 +12,6 @@ use crate::plan::{self, Cards, Plan, Request, snapshot};
 use crate::spec::{Invalid, StageName};
 use crate::store::{Store, StoreError, StoreErrorKind, Trust};
 
-use super::arguments::{ParamArguments, PipelineArguments};
-
 /// A project.
 pub struct Project {
     /// Workspace paths are relative to it.
@@ -22,28 +20,18 @@ pub struct Project {
     pub config: Config,
 }
 
-/// The flags that set something. Like the environment they belong to the whole process, and are known before any verb begins.
-static FLAGS: OnceLock<Flags> = OnceLock::new();
-
-/// Notes the flags that every [`Project`] of this process heeds.
-pub(super) fn heed(flags: Flags) {
-    // Called once, by `main`.
-    let _ = FLAGS.set(flags);
-}
-
 impl Project {
     /// The project around the working directory: the nearest directory upward that holds `pipe.yaml`, else the working
     /// directory itself.
-    pub fn find() -> Result<Project, Failure> {
+    pub fn find(flags: &Flags) -> Result<Project, Failure> {
         let here = std::env::current_dir()
             .map_err(|e| Failure::Broken(anyhow::Error::new(e).context("no working directory")))?;
-        Project::at(find_root(&here).to_owned(), &here)
+        Project::at(find_root(&here).to_owned(), &here, flags)
     }
 
     /// The project at `root`, whether or not it holds `pipe.yaml`, as seen from the directory `here`.
-    pub fn at(root: PathBuf, here: &Path) -> Result<Project, Failure> {
-        let flags = FLAGS.get().cloned().unwrap_or_default();
-        let config = config::load(&root, here, &|name| std::env::var_os(name), &flags)?;
+    pub fn at(root: PathBuf, here: &Path, flags: &Flags) -> Result<Project, Failure> {
+        let config = config::load(&root, here, &|name| std::env::var_os(name), flags)?;
         Ok(Project { root, config })
     }
 

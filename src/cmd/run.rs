@@ -6,7 +6,10 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::arguments::RunArguments;
+use clap::Args;
+
+use super::arguments::PipelineArguments;
+use super::complete::names;
 use super::failure::Failure;
 use super::project::Project;
 use super::{Exit, output, run_dir, why};
@@ -27,8 +30,62 @@ use crate::report::{Displaced, Fanout, Recent, units};
 use crate::spec::StageName;
 use crate::store::Store;
 
-pub fn run(arguments: &RunArguments) -> Result<Exit, Failure> {
-    let project = Project::find()?;
+/// `pipe run`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  pipe run pipelines/hello.yaml
+  pipe run pipelines/full.yaml dataset         only what `dataset` needs
+  pipe run pipelines/full.yaml -S lr=1e-4 -S seed=7
+  pipe run pipelines/full.yaml --jobs 2 --json | jq .outcome
+  pipe run pipelines/full.yaml --refresh model   run it again: is it reproducible?
+  pipe run pipelines/full.yaml --fail-fast --keep-work
+  pipe run pipelines/full.yaml --prune         and remove outputs of earlier runs that this one does not give
+  pipe run pipelines/full.yaml --events - --quiet | jq .event
+
+A second run executes nothing. Outputs lie under out/PIPELINE/STAGE/PORT; the store is cache/.
+Runs that publish to the same places follow one another: the later one publishes at its end.
+Ctrl-C once lets stages take a checkpoint, twice kills them; the next run goes on from there.")]
+pub struct RunArguments {
+    #[command(flatten)]
+    pub pipeline: PipelineArguments,
+    /// Workers at once; the default is careful: at most 4, fewer when the machine is busy.
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub jobs: Option<u16>,
+    /// Hold nothing back because the machine is busy: only --jobs and what stages declare count.
+    #[arg(long)]
+    pub no_throttle: bool,
+    /// For this once, run the stages of one backend on another: --backend gpu=local (may be repeated).
+    #[arg(long = "backend", value_name = "NAME=OTHER", add = names::backends())]
+    pub backends: Vec<String>,
+    /// Stop at the first failure; the default is to go on with whatever does not need what failed.
+    #[arg(long)]
+    pub fail_fast: bool,
+    /// Execute this stage although it has a record, and say when it gives something else (may be repeated).
+    #[arg(long, value_name = "STAGE", add = names::stages())]
+    pub refresh: Vec<String>,
+    /// Keep the private directory of a stage that fails, under cache/work/kept/RUN/STAGE.
+    #[arg(long)]
+    pub keep_work: bool,
+    /// Put nothing into the workspace; what is made stays in the store. Runs that publish need not be waited for.
+    #[arg(long, conflicts_with = "prune")]
+    pub no_publish: bool,
+    /// Remove published outputs that are not of this run: of stages that failed, were skipped or are no longer in the pipeline. What
+    /// somebody changed stays, and the store keeps all of it.
+    #[arg(long)]
+    pub prune: bool,
+    /// Write every event as a line of JSON, as it happens, to this file; `-` is standard output.
+    #[arg(long, value_name = "FILE", add = names::files())]
+    pub events: Option<PathBuf>,
+    /// Say nothing but what went wrong.
+    #[arg(short, long)]
+    pub quiet: bool,
+    /// Print one JSON document at the end instead of text.
+    #[arg(long)]
+    pub json: bool,
+}
+
+pub fn run(project: &Project, arguments: &RunArguments) -> Result<Exit, Failure> {
     let store = Arc::new(project.store()?);
     let plan = project.plan_to_run(&arguments.pipeline, &store)?;
     let options = Options {

@@ -36,8 +36,8 @@ pub struct RunsArguments {
     pub json: bool,
 }
 
-pub fn run(arguments: &RunsArguments) -> Result<Exit, Failure> {
-    let store = Project::find()?.store()?;
+pub fn run(project: &Project, arguments: &RunsArguments) -> Result<Exit, Failure> {
+    let store = project.store()?;
     let history = History::open(&store);
     let wanted = |entry: &Entry| arguments.pipeline.as_deref().is_none_or(|name| entry.pipeline() == Some(name));
     let entries: Vec<_> = history.entries().filter(wanted).take(arguments.limit).collect();

@@ -31,13 +31,14 @@ pub struct SchemaArguments {
     pub json: bool,
 }
 
-pub fn run(arguments: &SchemaArguments) -> Result<Exit, Failure> {
+/// `project` finds the project: only the schema of a pipeline asks for it.
+pub fn run(project: impl FnOnce() -> Result<Project, Failure>, arguments: &SchemaArguments) -> Result<Exit, Failure> {
     // Another name than these was refused when the arguments were read.
     let wanted = arguments.name.as_deref().and_then(|name| SCHEMAS.iter().find(|schema| schema.name == name));
     if let Some(schema) = wanted {
         // The kinds of the project are kinds of its pipelines; no other schema asks for a project.
         let document = match schema.name {
-            PIPELINE => schema.of_cards(&Project::find()?.cards()?),
+            PIPELINE => schema.of_cards(&project()?.cards()?),
             _ => schema.document(),
         };
         let document = document.map_err(|error| Failure::Broken(error.into()))?;

@@ -47,8 +47,7 @@ pub struct ShellArguments {
     pub command: Vec<OsString>,
 }
 
-pub fn run(arguments: ShellArguments) -> Result<Exit, Failure> {
-    let project = Project::find()?;
+pub fn run(project: &Project, arguments: ShellArguments) -> Result<Exit, Failure> {
     let store = Arc::new(project.store()?);
     let file = arguments.file.map_or_else(|| project.last_file(&store), Ok)?;
     // The whole pipeline first, so that a wrong name is told from all the right ones.

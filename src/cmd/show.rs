@@ -38,15 +38,14 @@ pub struct ShowArguments {
     pub json: bool,
 }
 
-pub fn run(arguments: &ShowArguments) -> Result<Exit, Failure> {
-    let project = Project::find()?;
+pub fn run(project: &Project, arguments: &ShowArguments) -> Result<Exit, Failure> {
     let store = project.store()?;
     let place = arguments.place.place();
-    match made::find(&project, &store, &arguments.stage, &place)? {
-        Found::Stage(made) if arguments.json => output::document(&document(&project, &store, &made)),
-        Found::Stage(made) => output::text(&text(&project, &store, &made, Color::of_stdout())),
+    match made::find(project, &store, &arguments.stage, &place)? {
+        Found::Stage(made) if arguments.json => output::document(&document(project, &store, &made)),
+        Found::Stage(made) => output::text(&text(project, &store, &made, Color::of_stdout())),
         Found::Matrix { name, instances } if arguments.json => {
-            let instances: Vec<_> = instances.iter().map(|made| document(&project, &store, made)).collect();
+            let instances: Vec<_> = instances.iter().map(|made| document(project, &store, made)).collect();
             output::document(&json!({"stage": name, "instances": instances}));
         }
         Found::Matrix { name, instances } => output::text(&list(&name, &instances, Color::of_stdout())),

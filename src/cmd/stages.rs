@@ -7,7 +7,9 @@ use std::sync::Arc;
 use contract::{Card, Worker};
 use serde_json::Value;
 
-use super::arguments::StagesArguments;
+use clap::Args;
+
+use super::complete::names;
 use super::failure::Failure;
 use super::project::Project;
 use super::{Exit, output};
@@ -18,8 +20,23 @@ use crate::report::style::Color;
 use crate::report::units;
 use crate::spec::suggest;
 
-pub fn run(arguments: &StagesArguments) -> Result<Exit, Failure> {
-    let cards = Project::find()?.cards()?;
+/// `pipe stages`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  pipe stages          every kind, one a line
+  pipe stages train    its ports, params and defaults")]
+pub struct StagesArguments {
+    /// A kind to show in full.
+    #[arg(value_name = "KIND", add = names::kinds())]
+    pub kind: Option<String>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+pub fn run(project: &Project, arguments: &StagesArguments) -> Result<Exit, Failure> {
+    let cards = project.cards()?;
     let color = Color::of_stdout();
     let Some(kind) = &arguments.kind else {
         let all: Vec<_> = cards.iter().collect::<Result<_, _>>().map_err(broken)?;

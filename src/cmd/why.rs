@@ -2,7 +2,12 @@
 
 use std::fmt::Write;
 
-use super::arguments::StageArguments;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::arguments::ParamArguments;
+use super::complete::names;
 use super::failure::Failure;
 use super::project::Project;
 use super::{Exit, output};
@@ -18,8 +23,29 @@ use crate::report::style::Color;
 use crate::spec::Location;
 use crate::spec::suggest;
 
-pub fn run(arguments: &StageArguments) -> Result<Exit, Failure> {
-    let project = Project::find()?;
+/// `pipe why`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  pipe why model                    against the last run's pipeline
+  pipe why model -f pipelines/full.yaml -S lr=1e-4
+
+Without --file the pipeline of the last run is meant.")]
+pub struct WhyArguments {
+    /// The stage.
+    #[arg(value_name = "STAGE", add = names::stage())]
+    pub stage: String,
+    /// The pipeline; the default is that of the last run.
+    #[arg(short, long, value_name = "FILE", add = names::pipelines())]
+    pub file: Option<PathBuf>,
+    #[command(flatten)]
+    pub params: ParamArguments,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+pub fn run(project: &Project, arguments: &WhyArguments) -> Result<Exit, Failure> {
     let store = project.store()?;
     let file = arguments.file.clone().map_or_else(|| project.last_file(&store), Ok)?;
     let plan = project.plan_file(&file, &arguments.params)?;

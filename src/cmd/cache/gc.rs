@@ -57,8 +57,8 @@ pub enum Also {
     KeptWork,
 }
 
-pub fn run(arguments: &GcArguments) -> Result<Exit, Failure> {
-    let store = Project::find()?.store()?;
+pub fn run(project: &Project, arguments: &GcArguments) -> Result<Exit, Failure> {
+    let store = project.store()?;
     let mode = if arguments.dry_run {
         Mode::Look
     } else {

@@ -15,6 +15,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::Exit;
 use super::failure::Failure;
+use super::project::Project;
 
 /// `pipe cache`.
 #[derive(Debug, Args)]
@@ -54,12 +55,12 @@ impl CacheArguments {
     }
 }
 
-pub fn run(arguments: &CacheArguments) -> Result<Exit, Failure> {
+pub fn run(project: &Project, arguments: &CacheArguments) -> Result<Exit, Failure> {
     match &arguments.verb {
-        CacheVerb::Status(arguments) => status::run(arguments),
-        CacheVerb::Verify(arguments) => verify::run(arguments),
-        CacheVerb::Gc(arguments) => gc::run(arguments),
-        CacheVerb::Pin(arguments) => pin::run(arguments),
+        CacheVerb::Status(arguments) => status::run(project, arguments),
+        CacheVerb::Verify(arguments) => verify::run(project, arguments),
+        CacheVerb::Gc(arguments) => gc::run(project, arguments),
+        CacheVerb::Pin(arguments) => pin::run(project, arguments),
     }
 }
 

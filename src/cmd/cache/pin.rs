@@ -35,8 +35,7 @@ pub struct PinArguments {
     pub json: bool,
 }
 
-pub fn run(arguments: &PinArguments) -> Result<Exit, Failure> {
-    let project = Project::find()?;
+pub fn run(project: &Project, arguments: &PinArguments) -> Result<Exit, Failure> {
     let store = project.store()?;
     let Some(what) = &arguments.what else {
         return list(&store, arguments.json);
@@ -49,7 +48,7 @@ pub fn run(arguments: &PinArguments) -> Result<Exit, Failure> {
         say(arguments, &json!({"removed": what}), &format!("{what} is no longer pinned\n"));
         return Ok(Exit::Success);
     }
-    let pin = resolve(&project, &store, what)?;
+    let pin = resolve(project, &store, what)?;
     store.pin(&pin)?;
     say(arguments, &json!(pin), &format!("pinned {}\n", describe(&pin)));
     Ok(Exit::Success)

@@ -28,8 +28,8 @@ pub struct StatusArguments {
     pub json: bool,
 }
 
-pub fn run(arguments: &StatusArguments) -> Result<Exit, Failure> {
-    let store = Project::find()?.store()?;
+pub fn run(project: &Project, arguments: &StatusArguments) -> Result<Exit, Failure> {
+    let store = project.store()?;
     let rooms: Vec<_> = ROOMS.iter().map(|room| (*room, store.room_size(*room))).collect();
     let runs = std::fs::read_dir(store.runs_dir()).map_or(0, Iterator::count);
     let pins = store.pins()?.0.len();

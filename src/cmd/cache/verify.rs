@@ -42,8 +42,8 @@ struct Finding {
     producers: Vec<String>,
 }
 
-pub fn run(arguments: &VerifyArguments) -> Result<Exit, Failure> {
-    let store = Project::find()?.store()?;
+pub fn run(project: &Project, arguments: &VerifyArguments) -> Result<Exit, Failure> {
+    let store = project.store()?;
     let _hold = store.hold()?;
     // Read before anything is put aside: a damaged record can no longer say who made what.
     let records = store.records()?;

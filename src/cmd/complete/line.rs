@@ -146,7 +146,7 @@ mod tests {
     use clap::CommandFactory;
 
     use super::*;
-    use crate::cmd::arguments::Cli;
+    use crate::cmd::cli::Cli;
 
     fn check(text: &str, argument: &str, expected: &[&str]) {
         let words: Vec<OsString> = text.split(' ').map(OsString::from).collect();

@@ -16,9 +16,7 @@ use std::ffi::OsString;
 use clap::{Command, CommandFactory};
 use clap_complete::CompleteEnv;
 
-use super::arguments::Cli;
-use super::project;
-use crate::config::Flags;
+use super::cli::Cli;
 
 pub use line::directories;
 
@@ -48,7 +46,6 @@ fn complete(words: Vec<OsString>) {
             return;
         }
     }
-    project::heed(Flags { store: typed.first("store").map(Into::into), ..Flags::default() });
     let empty = typed.current.is_empty() && !asked.is_empty();
     let here = std::env::current_dir().ok();
     let answer = CompleteEnv::with_factory(|| if empty { flags_last(offered()) } else { offered() });

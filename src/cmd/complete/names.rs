@@ -11,7 +11,7 @@ use clap_complete::{ArgValueCompleter, CompletionCandidate, PathCompleter};
 use super::line::{Line, typed};
 use super::past::Past;
 use crate::cmd::project::Project;
-use crate::config::Config;
+use crate::config::{Config, Flags};
 use crate::plan::outline::{Outline, outline};
 use crate::plan::request::find_root;
 use crate::plan::{Cards, Request};
@@ -197,7 +197,8 @@ fn past() -> Past {
 
 /// The settings; those that hold where nothing is set when they cannot be read.
 fn config() -> Config {
-    Project::find().map_or_else(|_| Config::new(&root()), |project| project.config)
+    let flags = Flags { store: typed().first("store").map(Into::into), ..Flags::default() };
+    Project::find(&flags).map_or_else(|_| Config::new(&root()), |project| project.config)
 }
 
 fn root() -> PathBuf {
