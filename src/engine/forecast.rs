@@ -70,7 +70,7 @@ impl Forecast {
     /// not known nothing is said.
     pub fn code_changed(&self, work: &Work) -> bool {
         let Forecast::Hit { record, .. } = self else { return false };
-        record.source.zip(code::source(work)).is_some_and(|(made_by, now)| made_by != now)
+        record.source.is_some_and(|made_by| code::changed(work, made_by))
     }
 }
 
