@@ -222,7 +222,7 @@ fn documents_and_answers_of_every_scanner_are_valid() {
             findings += 1;
         }
     }
-    let profiles = std::fs::read_dir(checkout().join("stages/scan/profile")).unwrap();
+    let profiles = std::fs::read_dir(checkout().join("crates/scan/profile")).unwrap();
     let profiles =
         profiles.map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_some_and(|e| e == "yaml"));
     let mut known: BTreeSet<String> =

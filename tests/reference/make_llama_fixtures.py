@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes stages/llama/tests/fixtures: tiny Llama checkpoints with the logits transformers gives for them.
+"""Writes crates/llama/tests/fixtures: tiny Llama checkpoints with the logits transformers gives for them.
 
     python tests/reference/make_llama_fixtures.py        (torch 2.13, transformers 5.23; CPU)
 
@@ -13,7 +13,7 @@ import shutil
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-FIXTURES = pathlib.Path(__file__).resolve().parents[2] / "stages/llama/tests/fixtures"
+FIXTURES = pathlib.Path(__file__).resolve().parents[2] / "crates/llama/tests/fixtures"
 SHARED = dict(vocab_size=96, max_position_embeddings=64, bos_token_id=1, eos_token_id=[2, 3], pad_token_id=0)
 CASES = {
     "grouped_tied": dict(hidden_size=32, intermediate_size=56, num_hidden_layers=2, num_attention_heads=4,

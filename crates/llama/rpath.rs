@@ -1,11 +1,11 @@
-//! Build script of every package with a binary or test that links libtorch (`build = "../llama/rpath.rs"`): bakes in where
+//! Build script of every package with a binary or test that links libtorch (`build = "../../crates/llama/rpath.rs"`): bakes in where
 //! libtorch lies, and `../lib` beside the program for one that was moved with its libraries.
 
 #![expect(clippy::print_stdout, reason = "how a build script speaks to cargo")]
 
 fn main() {
     println!("cargo:rerun-if-env-changed=LIBTORCH");
-    println!("cargo:rerun-if-changed=../llama/rpath.rs");
+    println!("cargo:rerun-if-changed=../../crates/llama/rpath.rs");
     if let Ok(directory) = std::env::var("LIBTORCH") {
         let lib = std::path::Path::new(&directory).join("lib");
         let lib = lib.canonicalize().unwrap_or(lib);
