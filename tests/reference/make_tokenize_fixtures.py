@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes stages/tokenize/tests/fixtures/chat: a tokenizer of ours, and the ids transformers gives for conversations with it.
+"""Writes crates/tokens/tests/fixtures/chat: a tokenizer of ours, and the ids transformers gives for conversations with it.
 
     python tests/reference/make_tokenize_fixtures.py TOKENS        (transformers 5.23)
 
@@ -12,7 +12,7 @@ import sys
 
 from transformers import AutoTokenizer
 
-FIXTURE = pathlib.Path(__file__).resolve().parents[2] / "stages/tokenize/tests/fixtures/chat"
+FIXTURE = pathlib.Path(__file__).resolve().parents[2] / "crates/tokens/tests/fixtures/chat"
 TEXTS = [
     "Assess these findings.",
     "  leading and trailing space is trimmed \n\n",

@@ -1,10 +1,9 @@
 //! One decoder layer.
 
+use formats::{Config, Linear, Tap};
 use tch::Tensor;
 
-use crate::config::Config;
 use crate::generate::LayerCache;
-use crate::linear::{Linear, Tap};
 use crate::rotary::Angles;
 
 /// Weights of one decoder layer.

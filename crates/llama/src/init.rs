@@ -1,10 +1,9 @@
 //! Fresh weights. Drawn here and not by libtorch, whose generator is one per process and may change between releases.
 
+use formats::Config;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use tch::Tensor;
-
-use crate::config::Config;
 
 /// Standard deviation of fresh weights, as in Llama.
 const DEVIATION: f64 = 0.02;

@@ -2,12 +2,11 @@
 
 use std::path::Path;
 
+use formats::weights::{FILE, WeightsFile};
+use formats::{Config, Linear, LlamaError};
 use tch::Tensor;
 
 use crate::block::{Block, rms_norm};
-use crate::config::Config;
-use crate::error::LlamaError;
-use crate::linear::Linear;
 use crate::rotary::Rotary;
 use crate::{init, weights};
 
@@ -68,14 +67,14 @@ impl Llama {
     /// Reads `config.json` and `model.safetensors` in `directory`.
     pub fn load(directory: &Path) -> Result<Llama, LlamaError> {
         let config = Config::load(directory)?;
-        let file = weights::WeightsFile::open(&directory.join(weights::FILE))?;
-        Llama::assemble(&config, |name, shape| file.tensor(name, shape))
+        let file = WeightsFile::open(&directory.join(FILE))?;
+        Llama::assemble(&config, |name, shape| weights::tensor(&file, name, shape))
     }
 
     /// Writes `config.json` and `model.safetensors` into `directory`; the same bytes for the same weights.
     pub fn save(&self, directory: &Path) -> Result<(), LlamaError> {
         self.config.save(directory)?;
-        weights::save(&self.tensors(), &directory.join(weights::FILE))
+        weights::save(&self.tensors(), &directory.join(FILE))
     }
 
     /// Every weight with its name, in the order of [`Config::tensors`].

@@ -1,8 +1,7 @@
 //! Rotary position encoding in the half-rotated convention of Hugging Face checkpoints.
 
+use formats::Config;
 use tch::{Device, Kind, Tensor};
-
-use crate::config::Config;
 
 /// Cosines and sines of every position.
 #[derive(Debug)]

@@ -1,46 +1,21 @@
-//! Weights on disk: `model.safetensors`.
-//!
-//! Read into memory and not mapped: a mapping of a file that another program truncates ends the process.
+//! Weights between files and tensors: `model.safetensors`, and GPTQ directories.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use safetensors::tensor::{SafeTensors, View};
+use formats::gptq::{GptqDirectory, GptqError};
+use formats::weights::WeightsFile;
+use formats::{LlamaError, LlamaErrorKind};
+use safetensors::tensor::View;
 use safetensors::{Dtype, SafeTensorError};
 use tch::{Kind, Tensor};
 
-use crate::error::{LlamaError, LlamaErrorKind};
+use crate::model::Llama;
 
-/// The file's name in a model directory.
-pub const FILE: &str = "model.safetensors";
-
-/// A safetensors file in memory.
-pub struct WeightsFile {
-    path: PathBuf,
-    bytes: Vec<u8>,
-}
-
-impl WeightsFile {
-    /// Reads `path`.
-    pub fn open(path: &Path) -> Result<WeightsFile, LlamaError> {
-        let bytes = std::fs::read(path).map_err(LlamaError::at(path))?;
-        SafeTensors::deserialize(&bytes).map_err(LlamaError::at(path))?;
-        Ok(WeightsFile { path: path.to_owned(), bytes })
-    }
-
-    /// Tensor `name` in fp32; an error unless it has `shape`.
-    pub fn tensor(&self, name: &str, shape: &[i64]) -> Result<Tensor, LlamaError> {
-        self.read(name, shape).map_err(LlamaError::at(&self.path))
-    }
-
-    fn read(&self, name: &str, shape: &[i64]) -> Result<Tensor, LlamaErrorKind> {
-        let file = SafeTensors::deserialize(&self.bytes)?;
-        let view = file.tensor(name).map_err(|_| LlamaErrorKind::Missing(name.to_owned()))?;
-        let found: Vec<i64> = view.shape().iter().map(|n| *n as i64).collect();
-        if found != shape {
-            return Err(LlamaErrorKind::Shape { name: name.to_owned(), found, expected: shape.to_vec() });
-        }
+/// Tensor `name` of a file, in fp32; an error unless it has `shape`.
+pub fn tensor(file: &WeightsFile, name: &str, shape: &[i64]) -> Result<Tensor, LlamaError> {
+    file.tensor(name, shape, |view| {
         let kind = match view.dtype() {
             Dtype::F32 => Kind::Float,
             Dtype::F16 => Kind::Half,
@@ -48,7 +23,19 @@ impl WeightsFile {
             dtype => return Err(LlamaErrorKind::Dtype { name: name.to_owned(), dtype }),
         };
         Ok(Tensor::from_data_size(view.data(), shape, kind).to_kind(Kind::Float))
-    }
+    })
+}
+
+/// A model with the weights that the codes of a GPTQ directory stand for, in fp32.
+pub fn dequantize(directory: &GptqDirectory) -> Result<Llama, GptqError> {
+    Llama::assemble(&directory.config, |name, shape| {
+        let module = name.trim_end_matches(".weight");
+        let values = match directory.linear(module, shape)? {
+            Some(quantized) => quantized.dequantize(),
+            None => directory.plain(name, shape)?.iter().map(|v| v.to_f32()).collect(),
+        };
+        Ok(Tensor::from_slice(&values).view(shape))
+    })
 }
 
 /// Writes fp32 `tensors` to `path`. The file's bytes depend on names and values only.

@@ -8,12 +8,12 @@ use contract::stage::At;
 use scan::Severity;
 use serde::Deserialize;
 use serde_json::Value;
-use tokenize::{EncodedSplit, Message, Split};
+use tokens::{EncodedSplit, Message, Split};
 
 use crate::answer;
 
 /// The label of a token that belongs to the question.
-const QUESTION: i32 = tokenize::chat::IGNORED;
+const QUESTION: i32 = tokens::chat::IGNORED;
 
 /// A test example.
 #[derive(Clone, Debug)]

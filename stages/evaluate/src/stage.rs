@@ -4,12 +4,13 @@ use std::path::Path;
 
 use contract::stage::At;
 use contract::{Card, Context, Stage, StageError, Type};
+use formats::LayersReport;
+use formats::gptq::GptqDirectory;
+use formats::history::HistoryFile;
+use formats::{gptq, weights};
 use llama::Llama;
-use quantize::LayersReport;
-use quantize::gptq::GptqDirectory;
 use serde::de::DeserializeOwned;
-use tokenize::{ChatEncoder, EncodedSplit, Split};
-use train::history::HistoryFile;
+use tokens::{ChatEncoder, EncodedSplit, Split};
 
 use crate::bootstrap::{Bootstrap, shuffled};
 use crate::generation::{self, Answers};
@@ -56,7 +57,7 @@ fn run(params: &EvaluateParams, context: &Context) -> Result<(), StageError> {
     let history: Option<HistoryFile> = optional_json(context, "history")?;
     let layers: Option<LayersReport> = optional_json(context, "layers")?;
     let original = Llama::load(model_path)?;
-    let quantized = GptqDirectory::open(quantized_path)?.dequantize()?;
+    let quantized = llama::weights::dequantize(&GptqDirectory::open(quantized_path)?)?;
     if original.config.vocab_size != quantized.config.vocab_size {
         return Err(StageError::invalid_input("`model` and `quantized` have different vocabularies")
             .help("wire the model that was quantized"));
@@ -136,8 +137,8 @@ fn baseline(training: &[samples::Line], asked: &[Sample]) -> Option<Baseline> {
 fn sizes(model: &Path, quantized: &Path, gguf: Option<&Path>) -> Result<Sizes, StageError> {
     let size = |path: &Path| std::fs::metadata(path).map(|metadata| metadata.len()).at(path);
     Ok(Sizes {
-        original: size(&model.join(llama::weights::FILE))?,
-        gptq: size(&quantized.join(quantize::gptq::write::WEIGHTS))?,
+        original: size(&model.join(weights::FILE))?,
+        gptq: size(&quantized.join(gptq::write::WEIGHTS))?,
         gguf: gguf.map(size).transpose()?,
     })
 }

@@ -4,9 +4,8 @@
 use contract::Digest;
 use evaluate::Metrics;
 use evaluate::report::Report;
-use quantize::{LayerReport, LayersReport};
-use train::TrainParams;
-use train::history::{EvaluationPoint, History, HistoryFile, StepPoint};
+use formats::history::{EvaluationPoint, History, HistoryFile, StepPoint};
+use formats::{LayerReport, LayersReport};
 
 fn history() -> HistoryFile {
     let step = |step: u64| {
@@ -15,7 +14,7 @@ fn history() -> HistoryFile {
     };
     let evaluations = vec![EvaluationPoint { step: 10, loss: 0.75 }];
     HistoryFile {
-        params: TrainParams::default(),
+        params: serde_json::Value::Null,
         parameters: 1000,
         examples: 40,
         total_steps: 10,

@@ -9,12 +9,12 @@ use contract::{Stage, StageError, Type};
 use evaluate::bootstrap::Bootstrap;
 use evaluate::gates::Gates;
 use evaluate::{Evaluate, EvaluateParams, Metrics, likelihood, samples};
+use formats::gptq::GptqDirectory;
 use llama::Llama;
 use micro::Micro;
-use quantize::gptq::GptqDirectory;
 use quantize::{Quantize, QuantizeParams};
 use tch::{Kind, Tensor};
-use tokenize::{ChatEncoder, EncodedSplit, Split};
+use tokens::{ChatEncoder, EncodedSplit, Split};
 
 /// A micro world with a quantized model in it.
 fn world() -> Micro {
@@ -77,7 +77,7 @@ fn perplexities_are_those_of_a_plain_computation() {
     let samples = samples::read(&split, &lines, &order[..8]).unwrap();
     let models = [
         (Llama::load(&micro.path("model")).unwrap(), &metrics.original),
-        (GptqDirectory::open(&micro.path("gptq")).unwrap().dequantize().unwrap(), &metrics.quantized),
+        (llama::weights::dequantize(&GptqDirectory::open(&micro.path("gptq")).unwrap()).unwrap(), &metrics.quantized),
     ];
     for (model, figures) in models {
         let expected = plain_loss(&model, &samples).exp();

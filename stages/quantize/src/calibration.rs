@@ -2,7 +2,7 @@
 
 use llama::Config;
 use tch::Tensor;
-use tokenize::EncodedSplit;
+use tokens::EncodedSplit;
 
 use crate::refusal::Refusal;
 

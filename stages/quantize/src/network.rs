@@ -1,49 +1,15 @@
-//! A quantized network as both containers store it: packed linears, and everything else in fp16.
+//! A network on its way into the containers: which sizes they can hold, and what stays unquantized, rounded to fp16.
 
+use formats::network::Plain;
+use formats::{Config, Linear};
 use half::f16;
-use llama::{Config, Linear, Llama};
+use llama::Llama;
 use tch::{Kind, Tensor};
 
-use crate::grid::Quantized;
 use crate::refusal::Refusal;
 
 /// Inputs and outputs of a packed linear come in multiples of this: a Q4_0 block of inputs, four words of outputs.
 pub const BLOCK: i64 = 32;
-
-/// A quantized network.
-#[derive(Debug)]
-pub struct Network {
-    /// Its shape.
-    pub config: Config,
-    /// The packed linears, in network order.
-    pub linears: Vec<PackedLinear>,
-    /// Every other tensor, in network order.
-    pub plain: Vec<Plain>,
-}
-
-/// A packed linear.
-#[derive(Debug)]
-pub struct PackedLinear {
-    /// The decoder layer.
-    pub layer: i64,
-    /// Which of its linears.
-    pub linear: Linear,
-    /// `model.layers.0.self_attn.q_proj`.
-    pub module: String,
-    /// Codes and scales.
-    pub quantized: Quantized,
-}
-
-/// A tensor that is not quantized.
-#[derive(Debug)]
-pub struct Plain {
-    /// Its name in Hugging Face checkpoints.
-    pub name: String,
-    /// Its shape.
-    pub shape: Vec<i64>,
-    /// Its values, row by row.
-    pub values: Vec<f16>,
-}
 
 /// Refuses a network whose linears do not fill whole blocks, naming every tensor at fault.
 pub fn check_sizes(config: &Config, group_size: i64) -> Result<(), Refusal> {

@@ -2,6 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 /// Params of the kind `quantize`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -59,5 +60,28 @@ impl Default for QuantizeParams {
             calibration_samples: 128,
             threads: 2,
         }
+    }
+}
+
+impl QuantizeParams {
+    /// `quantize_config.json`: what loaders of the GPTQ directory want to know of them.
+    pub fn config(&self) -> Value {
+        let order = match self.act_order {
+            ActOrder::Static => "static",
+            ActOrder::Off => "off",
+        };
+        json!({
+            "quant_method": "gptq",
+            "bits": self.bits,
+            "group_size": self.group_size,
+            "desc_act": false,
+            "sym": true,
+            "lm_head": false,
+            "damp_percent": self.damping,
+            "true_sequential": self.sequence == Sequence::TrueSequential,
+            "checkpoint_format": "gptq",
+            "pack_dtype": "int32",
+            "meta": {"quantizer": [format!("pipe:{}", crate::stage::VERSION)], "act_order": order, "signed_scales": true},
+        })
     }
 }

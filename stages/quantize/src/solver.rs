@@ -5,9 +5,9 @@
 
 use std::ops::Range;
 
+use formats::grid::{Quantized, code_of, scale_of, value_of};
 use half::f16;
 
-use crate::grid::{Quantized, code_of, scale_of, value_of};
 use crate::hessian::Factor;
 use crate::params::ActOrder;
 

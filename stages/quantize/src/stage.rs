@@ -4,14 +4,13 @@ use std::path::Path;
 
 use contract::stage::At;
 use contract::{Card, Context, Stage, StageError, Type};
+use formats::network::Network;
+use formats::{LayersReport, gguf, gptq};
 use llama::Llama;
-use tokenize::{EncodedSplit, Split};
+use tokens::{EncodedSplit, Split};
 
 use crate::calibration::{self, Batch};
-use crate::gguf;
-use crate::gptq;
-use crate::layers::LayersReport;
-use crate::network::{self, Network};
+use crate::network;
 use crate::params::QuantizeParams;
 use crate::verify::verify;
 use crate::walk;
@@ -56,7 +55,7 @@ fn run(params: &QuantizeParams, context: &Context) -> Result<(), StageError> {
     let network = Network { config: model.config, linears, plain };
 
     let gptq_path = context.output_dir("gptq")?;
-    gptq::write::write(&network, params, source, gptq_path)?;
+    gptq::write::write(&network, &params.config(), source, gptq_path)?;
     let gguf_path = context.output("q4_0")?;
     gguf::export::write(&network, source, gguf_path)?;
     verify(&network, gptq_path, gguf_path)?;

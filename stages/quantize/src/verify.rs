@@ -3,10 +3,9 @@
 use std::path::Path;
 
 use contract::StageError;
-
-use crate::gguf::{self, GgufFile};
-use crate::gptq::GptqDirectory;
-use crate::network::Network;
+use formats::gguf::{self, GgufFile};
+use formats::gptq::GptqDirectory;
+use formats::network::Network;
 
 /// Reopens what was written for `network` and compares every tensor.
 pub fn verify(network: &Network, gptq: &Path, gguf: &Path) -> Result<(), StageError> {

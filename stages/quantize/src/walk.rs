@@ -6,16 +6,18 @@
 //! ```
 
 use contract::{Context, StageError};
+use formats::LayerReport;
+use formats::grid::Quantized;
+use formats::network::PackedLinear;
 use llama::{Block, Llama, Tap};
 use tch::Tensor;
 
 use crate::calibration::Batch;
 use crate::hessian::Hessian;
-use crate::layers::LayerReport;
-use crate::network::{PackedLinear, floats};
+use crate::network::floats;
 use crate::params::{QuantizeParams, Sequence};
 use crate::refusal::Refusal;
-use crate::{grid::Quantized, solver};
+use crate::solver;
 
 /// Quantizes every linear of `model`, whose weights become those the codes stand for.
 pub fn quantize(

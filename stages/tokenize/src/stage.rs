@@ -7,11 +7,10 @@ use contract::stage::At;
 use contract::{Card, Context, Stage, StageError, Type};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tokens::chat::{Fitted, IGNORED};
+use tokens::manifest::{Lengths, SplitFigures};
+use tokens::{ChatEncoder, EncodedSplit, Manifest, Message, Split, dataset, template};
 
-use crate::chat::{ChatEncoder, Fitted, IGNORED};
-use crate::dataset::{self, Message, Split};
-use crate::encoded::EncodedSplit;
-use crate::template;
 use crate::vocabulary;
 
 /// Trains a byte-level BPE tokenizer and encodes the dataset.
@@ -33,53 +32,6 @@ impl Default for TokenizeParams {
     fn default() -> TokenizeParams {
         TokenizeParams { vocab_size: 2048, max_length: 512 }
     }
-}
-
-/// `manifest.json`: what lies in the artifact.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Manifest {
-    /// Tokens in the vocabulary; may be below the param when the text has no more pairs to merge.
-    pub vocab_size: usize,
-    /// The param.
-    pub max_length: u32,
-    /// Figures of each split.
-    pub splits: BTreeMap<Split, SplitFigures>,
-}
-
-/// Figures of one split.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct SplitFigures {
-    /// Lines in the dataset.
-    pub lines: usize,
-    /// Examples encoded.
-    pub examples: usize,
-    /// Examples whose question was cut to fit.
-    pub truncated: usize,
-    /// Lines left out because the answer alone does not fit.
-    pub dropped: usize,
-    /// Tokens.
-    pub tokens: usize,
-    /// Tokens to be learned.
-    pub targets: usize,
-    /// Example lengths in tokens.
-    pub lengths: Lengths,
-    /// UTF-8 bytes of the messages for each token of theirs.
-    pub bytes_per_token: f64,
-}
-
-/// Quantiles of example lengths in tokens, by nearest rank.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Lengths {
-    /// Shortest.
-    pub min: usize,
-    /// Median.
-    pub p50: usize,
-    /// Nine tenths are no longer.
-    pub p90: usize,
-    /// 99 of 100 are no longer.
-    pub p99: usize,
-    /// Longest.
-    pub max: usize,
 }
 
 impl Stage for Tokenize {
@@ -180,17 +132,6 @@ fn figures(encoded: &EncodedSplit, lines: &[Vec<Message>], truncated: usize, dro
         targets,
         lengths: Lengths::of(&lengths),
         bytes_per_token: bytes as f64 / encoded.tokens().max(1) as f64,
-    }
-}
-
-impl Lengths {
-    /// Of ascending `lengths`.
-    fn of(lengths: &[usize]) -> Lengths {
-        if lengths.is_empty() {
-            return Lengths::default();
-        }
-        let rank = |percent: usize| lengths[(lengths.len() * percent).div_ceil(100).max(1) - 1];
-        Lengths { min: rank(0), p50: rank(50), p90: rank(90), p99: rank(99), max: rank(100) }
     }
 }
 

@@ -6,9 +6,10 @@ use std::path::Path;
 use contract::{Context, Digest, Job, JobInput, Limits, Stage, StageError, Type};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokenize::chat::IGNORED;
-use tokenize::template::Special;
-use tokenize::{ChatEncoder, EncodedSplit, Message, Split, Tokenize, TokenizeParams};
+use tokenize::{Tokenize, TokenizeParams};
+use tokens::chat::IGNORED;
+use tokens::template::Special;
+use tokens::{ChatEncoder, EncodedSplit, Message, Split};
 
 /// Conversations with the shape of analyst answers; line `n` is the same on every machine.
 fn line(n: usize) -> Value {

@@ -4,9 +4,10 @@
 use std::sync::LazyLock;
 
 use proptest::prelude::*;
-use tokenize::chat::Fitted;
-use tokenize::{ChatEncoder, Message, vocabulary};
+use tokenize::vocabulary;
 use tokenizers::Tokenizer;
+use tokens::chat::Fitted;
+use tokens::{ChatEncoder, Message};
 use transform::token_counter::TokenCounter;
 use transform::words::{PATTERN, words};
 

@@ -7,9 +7,9 @@ use std::ops::ControlFlow;
 
 use llama::Llama;
 use tch::{Kind, Reduction, Tensor, no_grad};
-use tokenize::EncodedSplit;
-use tokenize::chat::IGNORED;
-use tokenize::template::Special;
+use tokens::EncodedSplit;
+use tokens::chat::IGNORED;
+use tokens::template::Special;
 
 use crate::parameters::Parameters;
 

@@ -3,13 +3,12 @@
 //! - [`params`]: what a pipeline can set. [`preset`]: the sizes of models. [`schedule`]: the learning rate of each step.
 //! - [`sampler`]: which examples make a step. [`batch`]: examples as tensors, and the loss. [`lion`]: the optimizer.
 //! - [`parameters`]: all weights as one flat tensor. [`trainer`]: one step after the other. [`checkpoint`]: state on disk.
-//! - [`history`]: the loss curve. [`stage`]: card and run.
+//! - [`stage`]: card and run.
 //!
 //! The loss of a step is the sum over all its target tokens divided by their number, however the step is cut into micro-batches.
 
 pub mod batch;
 pub mod checkpoint;
-pub mod history;
 pub mod lion;
 pub mod parameters;
 pub mod params;

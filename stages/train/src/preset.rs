@@ -4,7 +4,7 @@ use contract::StageError;
 use llama::Config;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tokenize::template::Special;
+use tokens::template::Special;
 
 /// The size of a model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -6,11 +6,10 @@ use std::time::{Duration, Instant};
 
 use contract::stage::At;
 use contract::{Card, Context, Digest, Stage, StageError, Type};
-use tokenize::stage::Manifest;
-use tokenize::{EncodedSplit, Split};
+use formats::history::HistoryFile;
+use tokens::{EncodedSplit, Manifest, Split};
 
 use crate::checkpoint::Checkpoints;
-use crate::history::HistoryFile;
 use crate::params::TrainParams;
 use crate::trainer::Trainer;
 

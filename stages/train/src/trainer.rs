@@ -2,11 +2,11 @@
 
 use std::ops::ControlFlow;
 
+use formats::history::{EvaluationPoint, History, StepPoint};
 use llama::{Config, Llama};
-use tokenize::EncodedSplit;
+use tokens::EncodedSplit;
 
 use crate::batch::{Batch, mean_loss};
-use crate::history::{EvaluationPoint, History, StepPoint};
 use crate::lion::{Lion, clip};
 use crate::parameters::Parameters;
 use crate::params::{Optimizer, TrainParams};

@@ -2,8 +2,8 @@
 
 use llama::{Config, Llama};
 use tch::{Kind, Tensor, no_grad};
-use tokenize::EncodedSplit;
-use tokenize::chat::{Example, IGNORED};
+use tokens::EncodedSplit;
+use tokens::chat::{Example, IGNORED};
 use train::batch::{Batch, mean_loss};
 use train::lion::{Lion, clip};
 use train::parameters::Parameters;

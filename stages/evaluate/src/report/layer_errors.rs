@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use quantize::LayerReport;
+use formats::LayerReport;
 
 use super::axis::Axis;
 use super::format::percent;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use train::history::{EvaluationPoint, History, StepPoint};
+use formats::history::{EvaluationPoint, History, StepPoint};
 
 use super::axis::Axis;
 use super::format::{figure, tick as label};

@@ -1,7 +1,7 @@
 //! The page.
 
-use quantize::LayersReport;
-use train::history::HistoryFile;
+use formats::LayersReport;
+use formats::history::HistoryFile;
 
 use super::format::{bytes, estimate, figure, percent};
 use super::html::{Table, escape};

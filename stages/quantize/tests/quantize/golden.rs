@@ -2,12 +2,12 @@
 //! codes may not: when a digest moves, raise the card's version and put the new one here.
 
 use contract::Digest;
+use formats::grid::Quantized;
+use formats::network::{Network, PackedLinear, Plain};
+use formats::{Config, Linear, gguf, gptq};
 use half::f16;
-use llama::{Config, Linear};
-use quantize::grid::Quantized;
-use quantize::network::{Network, PackedLinear, Plain};
+use quantize::QuantizeParams;
 use quantize::verify::verify;
-use quantize::{QuantizeParams, gguf, gptq};
 use serde_json::json;
 
 use crate::micro;
@@ -52,7 +52,7 @@ fn fixed_codes_give_known_files() {
     let network = network(Config { vocab_size: 8, ..micro::config() });
     let (directory, file) = (source.join("gptq"), source.join("gguf"));
     std::fs::create_dir(&directory).unwrap();
-    gptq::write::write(&network, &QuantizeParams::default(), source, &directory).unwrap();
+    gptq::write::write(&network, &QuantizeParams::default().config(), source, &directory).unwrap();
     gguf::export::write(&network, source, &file).unwrap();
     verify(&network, &directory, &file).unwrap();
     let digests = [directory.join("model.safetensors"), directory.join("config.json"), file.clone()]

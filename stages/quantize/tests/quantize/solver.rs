@@ -1,7 +1,7 @@
 //! The solver against a textbook one in f64: optimal brain surgery with the explicit inverse Hessian, a column at a time.
 
+use formats::grid::{Quantized, code_of, scale_of, value_of};
 use quantize::ActOrder;
-use quantize::grid::{Quantized, code_of, scale_of, value_of};
 use quantize::hessian::{FactorError, Hessian};
 use quantize::solver::solve;
 use rand_chacha::ChaCha8Rng;

@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use crate::micro::{self, Micro};
 use contract::{Stage, StageError, Type};
-use quantize::gguf::{GgufFile, TensorType, Value};
-use quantize::gptq::GptqDirectory;
-use quantize::{LayersReport, Quantize, QuantizeParams, Sequence};
+use formats::LayersReport;
+use formats::gguf::{GgufFile, TensorType, Value};
+use formats::gptq::GptqDirectory;
+use quantize::{Quantize, QuantizeParams, Sequence};
 use serde_json::json;
 
 fn quantize(micro: &Micro, model: PathBuf, name: &str, params: &QuantizeParams) -> Result<PathBuf, StageError> {
@@ -88,7 +89,7 @@ fn a_tied_model_has_no_head_of_its_own() {
     let out = quantize(&micro, model, "out", &params()).unwrap();
     let file = GgufFile::open(&out.join("q4_0")).unwrap();
     assert!(file.tensors().all(|info| info.name != "output.weight"));
-    GptqDirectory::open(&out.join("gptq")).unwrap().dequantize().unwrap();
+    llama::weights::dequantize(&GptqDirectory::open(&out.join("gptq")).unwrap()).unwrap();
 }
 
 #[test]

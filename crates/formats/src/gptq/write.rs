@@ -17,7 +17,6 @@ use serde_json::{Value, json};
 use super::pack;
 use crate::grid::{BITS, Quantized};
 use crate::network::{Network, Plain};
-use crate::params::{ActOrder, QuantizeParams, Sequence};
 
 /// The file of weights.
 pub const WEIGHTS: &str = "model.safetensors";
@@ -31,15 +30,14 @@ const COMPANIONS: [&str; 5] = [
     "generation_config.json",
 ];
 
-/// Writes `network`, quantized from the model in `source`, into `directory`.
-pub fn write(network: &Network, params: &QuantizeParams, source: &Path, directory: &Path) -> Result<(), StageError> {
-    let quantization = quantization_config(params);
+/// Writes `network`, quantized from the model in `source` as `quantization` says, into `directory`.
+pub fn write(network: &Network, quantization: &Value, source: &Path, directory: &Path) -> Result<(), StageError> {
     let mut config = network.config.to_json();
     config["dtype"] = json!("float16");
     config["torch_dtype"] = json!("float16");
     config["quantization_config"] = quantization.clone();
     write_json(&directory.join("config.json"), &config)?;
-    write_json(&directory.join("quantize_config.json"), &quantization)?;
+    write_json(&directory.join("quantize_config.json"), quantization)?;
     for name in COMPANIONS {
         let from = source.join(name);
         if from.exists() {
@@ -47,26 +45,6 @@ pub fn write(network: &Network, params: &QuantizeParams, source: &Path, director
         }
     }
     write_weights(network, &directory.join(WEIGHTS))
-}
-
-fn quantization_config(params: &QuantizeParams) -> Value {
-    let order = match params.act_order {
-        ActOrder::Static => "static",
-        ActOrder::Off => "off",
-    };
-    json!({
-        "quant_method": "gptq",
-        "bits": params.bits,
-        "group_size": params.group_size,
-        "desc_act": false,
-        "sym": true,
-        "lm_head": false,
-        "damp_percent": params.damping,
-        "true_sequential": params.sequence == Sequence::TrueSequential,
-        "checkpoint_format": "gptq",
-        "pack_dtype": "int32",
-        "meta": {"quantizer": [format!("pipe:{}", crate::stage::VERSION)], "act_order": order, "signed_scales": true},
-    })
 }
 
 fn write_weights(network: &Network, path: &Path) -> Result<(), StageError> {

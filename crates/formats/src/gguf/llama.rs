@@ -1,8 +1,7 @@
 //! A Llama in GGUF: tensor names, metadata, and the order of the rows of q and k.
 
-use ::llama::{Config, Linear};
-
 use super::Value;
+use crate::{Config, Linear};
 
 /// `general.file_type` of a file whose linears are Q4_0.
 const MOSTLY_Q4_0: u32 = 2;

@@ -1,4 +1,4 @@
-//! The figures of each quantized layer: the output `layers`.
+//! The figures of each quantized layer: the output `layers` of `quantize`.
 
 use serde::{Deserialize, Serialize};
 

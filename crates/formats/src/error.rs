@@ -61,7 +61,7 @@ pub enum LlamaErrorKind {
 
 impl LlamaError {
     /// `kind`, at `path`: `map_err(LlamaError::at(path))`.
-    pub(crate) fn at<K: Into<LlamaErrorKind>>(path: &Path) -> impl FnOnce(K) -> LlamaError {
+    pub fn at<K: Into<LlamaErrorKind>>(path: &Path) -> impl FnOnce(K) -> LlamaError {
         let path = path.to_owned();
         move |kind| LlamaError { path, kind: kind.into() }
     }

@@ -1,10 +1,8 @@
-//! The loss curve: `history.json`, the stage's second output.
+//! The loss curve: `history.json`, the second output of `train`.
 //!
 //! It holds no clock reading, so that the artifact is the same whenever it is made again; speeds are metrics of the record.
 
 use serde::{Deserialize, Serialize};
-
-use crate::params::TrainParams;
 
 /// The course of one training.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -41,11 +39,11 @@ pub struct EvaluationPoint {
     pub loss: f64,
 }
 
-/// The whole document.
+/// The whole document. Its reader takes the params as they are: only `train` knows their type.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct HistoryFile {
+pub struct HistoryFile<P = serde_json::Value> {
     /// The stage's params.
-    pub params: TrainParams,
+    pub params: P,
     /// Numbers in all weights.
     pub parameters: u64,
     /// Examples in the training split.

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use proptest::prelude::*;
 use serde::Deserialize;
-use tokenize::chat::{Fitted, IGNORED};
-use tokenize::template::Special;
-use tokenize::{ChatEncoder, Message};
+use tokens::chat::{Fitted, IGNORED};
+use tokens::template::Special;
+use tokens::{ChatEncoder, Message};
 
 /// Written by tests/reference/make_tokenize_fixtures.py.
 #[derive(Deserialize)]

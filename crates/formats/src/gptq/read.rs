@@ -1,4 +1,4 @@
-//! Reads a GPTQ directory back: to codes, or to a model with the weights they stand for.
+//! Reads a GPTQ directory back to codes.
 //!
 //! It accepts what [`super::write`] writes and nothing wider: v1, symmetric, consecutive groups. Anything else is refused by name,
 //! since reading it as if it were would give a model of noise.
@@ -7,14 +7,13 @@ use std::path::{Path, PathBuf};
 
 use contract::StageError;
 use half::f16;
-use llama::{Config, Llama, LlamaError};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensorError, SafeTensors};
-use tch::Tensor;
 
 use super::pack;
 use super::write::WEIGHTS;
 use crate::grid::Quantized;
+use crate::{Config, LlamaError};
 
 /// A GPTQ directory in memory.
 pub struct GptqDirectory {
@@ -80,18 +79,6 @@ impl GptqDirectory {
             Ok(GptqDirectory { config, path: path.clone(), bytes })
         };
         read().map_err(|kind| GptqError { path: path.clone(), kind })
-    }
-
-    /// A model with the weights that the codes stand for, in fp32.
-    pub fn dequantize(&self) -> Result<Llama, GptqError> {
-        Llama::assemble(&self.config, |name, shape| {
-            let module = name.trim_end_matches(".weight");
-            let values = match self.linear(module, shape)? {
-                Some(quantized) => quantized.dequantize(),
-                None => self.plain(name, shape)?.iter().map(|v| v.to_f32()).collect(),
-            };
-            Ok(Tensor::from_slice(&values).view(shape))
-        })
     }
 
     /// The codes of `module`, whose weight has `shape`; `None` when it is not quantized.

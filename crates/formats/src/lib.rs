@@ -1,0 +1,23 @@
+//! The files in which models are handed on: read and written here, without libtorch.
+//!
+//! - [`config`]: `config.json` of a Hugging Face Llama. [`linear`]: the names and shapes of its linears. [`error`]: what can be
+//!   wrong with such a directory.
+//! - [`weights`]: `model.safetensors`, read. [`grid`]: the 4-bit grid that both containers share. [`network`]: a quantized
+//!   network, as both store it. [`gptq`], [`gguf`]: the two containers.
+//! - [`history`], [`layers`]: the figures that `train` and `quantize` leave for `evaluate`.
+
+pub mod config;
+pub mod error;
+pub mod gguf;
+pub mod gptq;
+pub mod grid;
+pub mod history;
+pub mod layers;
+pub mod linear;
+pub mod network;
+pub mod weights;
+
+pub use config::Config;
+pub use error::{LlamaError, LlamaErrorKind};
+pub use layers::{LayerReport, LayersReport};
+pub use linear::{Linear, Tap};
