@@ -15,7 +15,7 @@ use correlate::fleet::{self, Comparison, Seen};
 use correlate::host;
 use correlate::rule::RULES;
 use correlate::tally::Count;
-use correlate::terms::Terms;
+use findings::terms::Terms;
 use scan::{Finding, ScanFile, Scans};
 
 fn main() -> ExitCode {

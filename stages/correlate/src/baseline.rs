@@ -5,10 +5,10 @@
 
 use std::collections::{HashMap, HashSet};
 
+use findings::terms::Terms;
 use scan::Finding;
 
 use crate::facts::Change;
-use crate::terms::Terms;
 
 /// Of one finding.
 #[derive(Clone, Copy)]

@@ -2,13 +2,13 @@
 
 use std::borrow::Cow;
 
+use findings::Prevalence;
+use findings::place::{self, account, base_name};
+use findings::terms::Terms;
 use scan::Finding;
 
 use crate::field::Field;
-use crate::fleet::Prevalence;
 use crate::knowledge::KNOWLEDGE;
-use crate::place::{self, base_name};
-use crate::terms::Terms;
 use crate::tools::TOOLS;
 
 /// How a finding relates to the host's earlier scans.
@@ -170,15 +170,6 @@ impl<'a> Facts<'a> {
         let get = |key| self.finding.get(key).filter(|text| !text.is_empty());
         let [client, from, server, to] = ends.map(get);
         Some(format!("{}:{}>{}:{}", client?, from?, server?, to?))
-    }
-}
-
-/// Whose process it is: `root`, `system` (a service's account) or `user`, by the ranges of Debian and Fedora.
-pub fn account(uid: u32) -> &'static str {
-    match uid {
-        0 => "root",
-        1..1000 | 65_534 => "system",
-        _ => "user",
     }
 }
 

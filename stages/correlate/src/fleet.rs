@@ -6,13 +6,11 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
+use findings::{Prevalence, place};
 use scan::ScannerResult;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 use crate::facts::Facts;
 use crate::field::Field;
-use crate::place;
 use crate::rule::{Join, Rule, Side};
 
 /// Fewer hosts say nothing about what is rare.
@@ -28,29 +26,6 @@ pub struct Fleet {
     shared: HashMap<usize, HashMap<String, Vec<String>>>,
     hosts_with: HashMap<String, u32>,
     hosts_of: HashMap<String, usize>,
-}
-
-/// On how many hosts a program, module, unit or file is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Prevalence {
-    /// On no other host.
-    One,
-    /// On two, or on at most one in fifty of the hosts that the scanner says anything of.
-    Few,
-    /// On more.
-    Many,
-}
-
-impl Prevalence {
-    /// The name in rules.
-    pub fn name(self) -> &'static str {
-        match self {
-            Prevalence::One => "one",
-            Prevalence::Few => "few",
-            Prevalence::Many => "many",
-        }
-    }
 }
 
 /// All hosts so far.

@@ -5,23 +5,21 @@
 use std::collections::BTreeSet;
 
 use contract::StageError;
+use findings::risk::{self, Exposure, Factors, NAME_PATTERN, PROCESS_NOVEL};
+use findings::terms::{self, Terms};
+use findings::{BaselineStatus, Category, Correlation, EnrichedFinding, Prevalence, Profile, document_id};
 use scan::{Finding, ScanFile, Severity};
 
 use crate::baseline::{Baseline, Sightings};
-use crate::category::Category;
-use crate::document_id;
 use crate::facts::Facts;
-use crate::fleet::{Fleet, Prevalence};
+use crate::fleet::Fleet;
 use crate::graph::Graph;
 use crate::history::History;
 use crate::join::{self, Match};
 use crate::knowledge::KNOWLEDGE;
-use crate::record::{BaselineStatus, Correlation, EnrichedFinding, Subscores};
-use crate::risk::{self, Exposure, Factors, Profile};
 use crate::role::{self, HostRole};
 use crate::sides::Ruleset;
-use crate::tags::{self, NAME_PATTERN, PROCESS_NOVEL};
-use crate::terms::{self, Terms};
+use crate::tags;
 use crate::tools::TOOLS;
 use crate::traces::{SUSPECTED, TRACES};
 
@@ -141,7 +139,7 @@ pub fn scan(
                 risk_profile: setting.profile,
                 risk_score: risk.score,
                 risk_total: (u32::from(risk.score) + added).min(100) as u8,
-                risk_subscores: subscores(&risk),
+                risk_subscores: risk.subscores(),
                 probability_actionable: risk.probability,
                 baseline_status: if sightings.count == 0 { BaselineStatus::New } else { BaselineStatus::Existing },
                 sightings: sightings.count,
@@ -182,16 +180,6 @@ pub fn assess(
         pattern_only: tags.contains(NAME_PATTERN),
     };
     risk::assess(profile, &factors)
-}
-
-/// The parts of a score as shares of their caps.
-pub fn subscores(risk: &risk::Risk) -> Subscores {
-    Subscores {
-        impact: risk::rounded(risk.impact / 10.0, 10_000.0),
-        exposure: risk::rounded(risk.exposure / 3.0, 10_000.0),
-        anomaly: risk::rounded(risk.anomaly / 2.0, 10_000.0),
-        confidence: risk.confidence,
-    }
 }
 
 /// The findings of one scan as rules see them, what the host is for and whether it is a container.

@@ -4,10 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::sync::LazyLock;
 
+use findings::place;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-
-use crate::place;
 
 /// Everything looked up about ports, modules, organisations and techniques.
 pub struct Knowledge {

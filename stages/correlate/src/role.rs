@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
+use findings::place::base_name;
 use serde::Deserialize;
 
 use crate::facts::Facts;
 use crate::knowledge::table;
-use crate::place::base_name;
 
 /// A role with its reasons.
 #[derive(Clone, Debug, PartialEq, Eq)]

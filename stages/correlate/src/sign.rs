@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write as _;
 use std::sync::LazyLock;
 
+use findings::place;
 use serde::Deserialize;
 
 use crate::facts::Facts;
 use crate::field::Field;
 use crate::knowledge::table;
-use crate::place;
 use crate::rule::{Test, all_hold};
 
 /// The signs of this build.

@@ -7,13 +7,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use contract::stage::At;
 use contract::{Card, Context, Stage, StageError, Type};
+use findings::{Profile, SUSPECT_AT};
 use scan::{ScanFile, Scans};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::fleet::{self, Comparison, Fleet, Seen};
 use crate::host::{self, HostLines, Setting};
-use crate::risk::Profile;
 use crate::rule::RULES;
 use crate::sides::Ruleset;
 
@@ -33,7 +33,7 @@ pub struct CorrelateParams {
 
 impl Default for CorrelateParams {
     fn default() -> Self {
-        CorrelateParams { profile: Profile::default(), suspect_at: 45 }
+        CorrelateParams { profile: Profile::default(), suspect_at: SUSPECT_AT }
     }
 }
 

@@ -4,11 +4,11 @@
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
+use findings::clusters::Clusters;
+use findings::{Prevalence, place};
+
 use crate::facts::Facts;
 use crate::field::Field;
-use crate::fleet::Prevalence;
-use crate::graph::Clusters;
-use crate::place;
 
 /// What the scanner calls a directory of PATH that anyone may write.
 const OPEN_DIRECTORY: &str = "path_dir_world_writable";

@@ -2,15 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use findings::Profile;
+use findings::place::temporary;
+use findings::risk::{NAME_PATTERN, PROCESS_NOVEL};
+
 use crate::facts::{Change, Facts};
 use crate::knowledge::{KNOWLEDGE, Knowledge};
-use crate::place::temporary;
-use crate::risk::Profile;
-
-/// Set on an ioc that matched by name only; the risk formula halves its trust in those.
-pub const NAME_PATTERN: &str = "name_pattern";
-/// Set on a process that runs from where no package installs.
-pub const PROCESS_NOVEL: &str = "process_novel";
 
 const NOT_INSTALLED: [&str; 4] = ["/tmp/", "/var/tmp/", "/dev/shm/", "/home/"];
 

@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use findings::place::base_name;
 use serde::Deserialize;
 
 use crate::facts::Facts;
 use crate::field::Field;
 use crate::knowledge::table;
-use crate::place::base_name;
 
 /// The tools of this build.
 pub static TOOLS: LazyLock<Tools> = LazyLock::new(|| Tools::new(table!("tools")));

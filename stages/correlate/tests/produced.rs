@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use contract::{Context, Digest, Job, JobInput, Kind, Limits, Stage, Type};
-use correlate::{Correlate, EnrichedFinding};
+use correlate::Correlate;
+use findings::EnrichedFinding;
 use produce::{Produce, ProduceParams};
 use scan::Scans;
 use serde_json::{Value, json};

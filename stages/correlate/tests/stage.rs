@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use contract::{Context, Digest, Job, JobInput, Kind, Limits, Stage, Type};
-use correlate::{Correlate, EnrichedFinding};
+use correlate::Correlate;
+use findings::EnrichedFinding;
 use scan::{Finding, Report, ScannerResult, Scans, Severity};
 
 /// The digests for [`fixture`]. Where they move, raise the card's version.

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
-use correlate::{Correlation, EnrichedFinding};
+use findings::{Correlation, EnrichedFinding};
 use scan::Severity;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

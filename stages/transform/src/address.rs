@@ -1,6 +1,6 @@
 //! Addresses as a prompt shows them: what kind they are, since the address itself is arbitrary.
 
-use correlate::place;
+use findings::place;
 
 /// Who can reach what listens there. The scanner knows two forms of loopback, rules know all.
 pub(crate) fn bound(address: &str) -> &'static str {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use correlate::{Correlation, EnrichedFinding};
+use findings::{Correlation, EnrichedFinding};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

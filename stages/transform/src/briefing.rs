@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use correlate::{Correlation, EnrichedFinding};
+use findings::{Correlation, EnrichedFinding};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

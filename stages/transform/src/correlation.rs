@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use correlate::{Correlation, EnrichedFinding};
+use findings::{Correlation, EnrichedFinding};
 use scan::Severity;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -5,8 +5,7 @@
 use std::collections::BTreeMap;
 
 use contract::Digest;
-use correlate::record::{BaselineStatus, Subscores};
-use correlate::{Category, Correlation, EnrichedFinding};
+use findings::{BaselineStatus, Category, Correlation, EnrichedFinding, Subscores};
 use scan::{Metadata, Severity};
 use serde::Serialize;
 use serde_json::value::RawValue;

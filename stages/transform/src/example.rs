@@ -1,6 +1,6 @@
 //! Training examples in chat form, and the answers of task `finding`.
 
-use correlate::EnrichedFinding;
+use findings::EnrichedFinding;
 use scan::Severity;
 use schemars::{JsonSchema, Schema, schema_for};
 use serde::{Deserialize, Serialize};

@@ -2,11 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use correlate::facts::account;
-use correlate::terms::Terms;
-use correlate::{EnrichedFinding, Prevalence};
-
-use crate::seen::{EPHEMERAL, raw};
+use findings::place::{FIRST_CLIENT_PORT, account};
+use findings::terms::Terms;
+use findings::{EnrichedFinding, Prevalence};
 
 /// What the scanner writes for a process without arguments.
 const NO_COMMAND: &str = "(no cmdline)";
@@ -27,9 +25,8 @@ impl<'a> Notes<'a> {
         let mut programs = BTreeMap::new();
         for finding in findings.iter().filter(|finding| matches!(finding.scanner.as_str(), "network" | "ioc")) {
             let Some(pid) = finding.metadata.get("pid").filter(|pid| of.contains(pid.as_str())) else { continue };
-            let raw = raw(finding);
             // The last one, as `correlate` has it.
-            if let Some(path) = Terms::of(&finding.scanner, &raw).executable.filter(|path| path.starts_with('/')) {
+            if let Some(path) = Terms::of_enriched(finding).executable.filter(|path| path.starts_with('/')) {
                 programs.insert(pid.as_str(), path.to_owned());
             }
         }
@@ -79,7 +76,7 @@ impl<'a> Notes<'a> {
             }
         }
         // A client's own port is arbitrary.
-        if let Some(port) = number("lport").filter(|port| *port < u32::from(EPHEMERAL))
+        if let Some(port) = number("lport").filter(|port| *port < u32::from(FIRST_CLIENT_PORT))
             && !matches!(get("state"), "" | "LISTEN")
         {
             note.push_str(&format!("; local port {port}"));
@@ -95,7 +92,7 @@ impl<'a> Notes<'a> {
 
 /// Whether the line of a process says what it runs.
 fn calls_itself(process: &EnrichedFinding, path: &str) -> bool {
-    Terms::of("processes", &raw(process)).executable == Some(path)
+    Terms::of_enriched(process).executable == Some(path)
 }
 
 #[cfg(test)]

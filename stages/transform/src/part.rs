@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::LazyLock;
 
 use correlate::rule::{Join, RULES, Rule, Side};
-use correlate::{Correlation, EnrichedFinding};
+use findings::{Correlation, EnrichedFinding};
 
 /// Members of a cluster that a prompt lists.
 pub(crate) const LISTED: usize = 20;

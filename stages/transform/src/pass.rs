@@ -4,7 +4,7 @@ use std::path::Path;
 
 use contract::stage::At;
 use contract::{Context, StageError};
-use correlate::{Batches, ScanLines};
+use findings::{Batches, ScanLines};
 
 use crate::example::{Example, Task};
 use crate::split::Ties;

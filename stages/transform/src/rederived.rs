@@ -10,8 +10,9 @@ use correlate::history::History;
 use correlate::join::matches;
 use correlate::rule::{Link, RULES};
 use correlate::sides::Ruleset;
-use correlate::terms::Terms;
-use correlate::{Batches, Correlate, CorrelateParams, Correlation};
+use correlate::{Correlate, CorrelateParams};
+use findings::terms::Terms;
+use findings::{Batches, Correlation, EnrichedFinding};
 use produce::{Produce, ProduceParams};
 use scan::Finding;
 
@@ -19,7 +20,6 @@ use crate::correlation::Scan;
 use crate::listing::Seen;
 use crate::note::Notes;
 use crate::part;
-use crate::seen::raw;
 use crate::visible::{Surroundings, Visible};
 
 /// What lists say, by title and names.
@@ -124,5 +124,18 @@ fn facts<'a>(seen: &'a Seen<'_>, raw: &'a Finding, notes: &'a Notes<'_>) -> Fact
         first_seen: Some(u32::from(new)),
         prevalence: finding.prevalence,
         host_role: Some(&finding.host_role),
+    }
+}
+
+/// The finding as the scanner had it, as far as terms are read of it.
+fn raw(finding: &EnrichedFinding) -> Finding {
+    Finding {
+        id: finding.id.clone(),
+        title: String::new(),
+        severity: finding.severity,
+        description: finding.description.clone(),
+        metadata: finding.metadata.clone(),
+        base_severity_score: finding.base_severity_score,
+        risk_score: 0,
     }
 }

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use correlate::{Correlation, EnrichedFinding};
+use findings::{Correlation, EnrichedFinding};
 use scan::Severity;
 use serde::Serialize;
 

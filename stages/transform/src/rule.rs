@@ -1,6 +1,6 @@
 //! Rules over findings in the form that the agent's correlator reads and its `refine_rules` takes back.
 
-use correlate::EnrichedFinding;
+use findings::EnrichedFinding;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

@@ -2,10 +2,10 @@
 //! form of their own.
 
 use correlate::knowledge::KNOWLEDGE;
-use correlate::place::{base_name, temporary};
-use correlate::terms::Terms;
-use correlate::{EnrichedFinding, tags};
-use scan::Finding;
+use findings::EnrichedFinding;
+use findings::place::{FIRST_CLIENT_PORT, base_name, temporary};
+use findings::risk::PROCESS_NOVEL;
+use findings::terms::Terms;
 use scan::rules::modules::SUMMARY;
 
 use crate::address::{bound, reach};
@@ -14,8 +14,6 @@ use crate::visible::Surroundings;
 
 /// Keys that only repeat others or are noise of one boot.
 pub(crate) const NOISE: [&str; 9] = ["pid", "ppid", "inode", "uid", "gid", "path", "standard", "requirement", "sha256"];
-/// Where ports begin that a kernel gives to clients.
-pub(crate) const EPHEMERAL: u16 = 32_768;
 /// Bytes of text that a finding may take, and of each fact.
 const TEXT_LIMIT: usize = 200;
 /// Bytes of a name in lists.
@@ -71,14 +69,13 @@ impl Seen {
 }
 
 fn process(finding: &EnrichedFinding) -> Seen {
-    let raw = raw(finding);
-    let program = Terms::of("processes", &raw).executable.unwrap_or("(kernel thread)").to_owned();
+    let program = Terms::of_enriched(finding).executable.unwrap_or("(kernel thread)").to_owned();
     let user = match finding.metadata.get("uid").map(String::as_str) {
         Some("0") => "root",
         Some(_) => "a user",
         None => "someone",
     };
-    let novel = finding.tags.iter().any(|tag| tag == tags::PROCESS_NOVEL);
+    let novel = finding.tags.iter().any(|tag| tag == PROCESS_NOVEL);
     let fact = if novel { "runs from where no package installs" } else { "ordinary process" };
     Seen { text: format!("{program} as {user}"), subject: program, facts: vec![fact.to_owned()], whole: true }
 }
@@ -100,7 +97,7 @@ fn socket(finding: &EnrichedFinding) -> Seen {
             let remote = reach(get("rip").unwrap_or_default());
             // The port of a client is arbitrary.
             let far = match get("rport").and_then(|port| port.parse::<u16>().ok()) {
-                Some(port) if port < EPHEMERAL => format!("port {port}"),
+                Some(port) if port < FIRST_CLIENT_PORT => format!("port {port}"),
                 _ => "a high port".to_owned(),
             };
             facts.push(format!("connection with {remote}"));
@@ -118,8 +115,7 @@ fn socket(finding: &EnrichedFinding) -> Seen {
 }
 
 fn ioc(finding: &EnrichedFinding) -> Seen {
-    let raw = raw(finding);
-    let executable = Terms::of("ioc", &raw).executable.unwrap_or(&raw.id).to_owned();
+    let executable = Terms::of_enriched(finding).executable.unwrap_or(&finding.id).to_owned();
     let flag = |key: &str| finding.metadata.get(key).is_some_and(|value| value == "true");
     let signs = [
         ("deleted_executable", "deleted", "executable was deleted while running"),
@@ -255,19 +251,6 @@ fn other(finding: &EnrichedFinding) -> Seen {
         [(&title, SUBJECT_LIMIT), (&text, TEXT_LIMIT), (&lower_first(&without_pid(fact)), TEXT_LIMIT)]
             .map(|(text, limit)| clipped(text, limit).to_owned());
     Seen { subject, text, facts: vec![fact], whole: true }
-}
-
-/// The finding as the scanner had it, as far as terms are read of it.
-pub(crate) fn raw(finding: &EnrichedFinding) -> Finding {
-    Finding {
-        id: finding.id.clone(),
-        title: String::new(),
-        severity: finding.severity,
-        description: finding.description.clone(),
-        metadata: finding.metadata.clone(),
-        base_severity_score: finding.base_severity_score,
-        risk_score: 0,
-    }
 }
 
 /// A sentence's beginning inside another; names like `SUID` and `PrivateTmp` stay.

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use correlate::Correlation;
-use correlate::graph::Clusters;
+use findings::Correlation;
+use findings::clusters::Clusters;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use correlate::{Correlation, EnrichedFinding, document_id};
+use findings::{Correlation, EnrichedFinding, document_id};
 use scan::Severity;
 use serde::Serialize;
 

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use correlate::{Correlation, EnrichedFinding};
+use findings::{Correlation, EnrichedFinding};
 
 use crate::seen::{Seen, lower_first};
 use crate::shorten::clipped;

@@ -1,6 +1,6 @@
 //! The params of `verify`: thresholds by check, and what a failure does.
 
-use correlate::CorrelateParams;
+use findings::SUSPECT_AT;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -37,7 +37,7 @@ impl Default for VerifyParams {
             min_quality: 0.8,
             // The host of the report in pipelines/data/reports.
             fed_tables: vec!["host-a".to_owned()],
-            suspect_at: CorrelateParams::default().suspect_at,
+            suspect_at: SUSPECT_AT,
             // That of `transform`.
             tied_hosts: 8,
             on_failed: OnFailed::default(),

@@ -4,7 +4,7 @@ use correlate::fleet::{self, Comparison, Seen};
 use correlate::host::{self, Past, Setting};
 use correlate::rule::RULES;
 use correlate::sides::Ruleset;
-use correlate::{Correlation, EnrichedFinding, Profile};
+use findings::{Correlation, EnrichedFinding, Profile};
 use scan::{Finding, ScannerResult, Severity};
 
 /// A finding with its scanner.

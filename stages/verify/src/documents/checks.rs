@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use contract::Digest;
+use findings::risk::of_shares;
 use scan::Severity;
 
 use super::view::{Digested, Document, Finding};
@@ -153,12 +154,10 @@ pub fn scores(place: &str, document: &Document<'_>) -> Outcome {
             differs("base_severity_score", format!("{base}, but severity {severity} scores {}", severity.score()));
         }
         let parts = &finding.risk_subscores;
-        let raw = 50.0 * parts.impact + 9.0 * parts.exposure + 4.0 * parts.anomaly;
-        let risk = (raw / 63.0 * 100.0 * parts.confidence).clamp(0.0, 100.0);
+        let (risk, probability) = of_shares([parts.impact, parts.exposure, parts.anomaly], parts.confidence);
         if (finding.risk_score - risk).abs() > RISK_SLACK {
             differs("risk_score", format!("{}, but {risk:.1} follows from the subscores", finding.risk_score));
         }
-        let probability = 1.0 / (1.0 + libm::exp(3.0 - 0.15 * raw));
         if (finding.probability_actionable - probability).abs() > PROBABILITY_SLACK {
             let message =
                 format!("{}, but {probability:.4} follows from the subscores", finding.probability_actionable);

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use contract::stage::At;
 use contract::{Context, StageError};
-use correlate::document_id;
+use findings::document_id;
 
 use crate::check::{CheckName, Outcome, guard};
 use crate::schema::GROUND_TRUTH;

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use contract::stage::At;
 use contract::{Context, StageError};
-use correlate::{Batches, Correlation, EnrichedFinding, ScanLines};
+use findings::{Batches, Correlation, EnrichedFinding, ScanLines};
 use scan::{Report, ScanFile, Scans};
 
 use crate::check::{self, CheckName, Outcome, guard_part};

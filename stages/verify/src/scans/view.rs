@@ -1,6 +1,6 @@
 //! One scan as its checks see it.
 
-use correlate::{Correlation, EnrichedFinding};
+use findings::{Correlation, EnrichedFinding};
 use scan::{Changes, Finding, Report};
 
 use crate::check::Outcome;

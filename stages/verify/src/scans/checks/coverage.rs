@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use correlate::EnrichedFinding;
+use findings::EnrichedFinding;
 use scan::{Finding, Metadata, Severity};
 
 use crate::check::Outcome;

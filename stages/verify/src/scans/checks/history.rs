@@ -1,6 +1,6 @@
 //! Baseline status agrees with the number of earlier scans that hold a finding, and that with the scans there are.
 
-use correlate::BaselineStatus;
+use findings::BaselineStatus;
 
 use crate::check::Outcome;
 use crate::scans::view::ScanView;

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use correlate::EnrichedFinding;
+use findings::EnrichedFinding;
 
 use crate::check::Outcome;
 use crate::scans::view::ScanView;

@@ -2,10 +2,8 @@
 
 use std::collections::HashMap;
 
-use correlate::EnrichedFinding;
-use correlate::host::subscores;
-use correlate::risk::{self, Exposure, Factors, Risk};
-use correlate::tags::{NAME_PATTERN, PROCESS_NOVEL};
+use findings::EnrichedFinding;
+use findings::risk::{self, Exposure, Factors, NAME_PATTERN, PROCESS_NOVEL, Risk};
 use scan::Severity;
 
 use super::suspicion;
@@ -29,7 +27,7 @@ pub fn check(view: &ScanView<'_>) -> Outcome {
         if finding.risk_score != risk.score {
             differs("/risk_score", format!("{}, computed again {}", finding.risk_score, risk.score));
         }
-        let parts = subscores(&risk);
+        let parts = risk.subscores();
         if finding.risk_subscores != parts {
             differs("/risk_subscores", format!("{:?}, computed again {parts:?}", finding.risk_subscores));
         }

@@ -1,4 +1,4 @@
-//! What the text of a path or an address says by itself: where a program lies, its stem, how far away a peer is.
+//! What a path, an address or a user ID says by itself: where a program lies, its stem, how far away a peer is, whose a process is.
 
 use std::net::IpAddr;
 
@@ -19,7 +19,7 @@ const DATABASES: [&str; 6] = ["postgres", "mysqld", "mariadbd", "mongod", "redis
 const DATABASE_PORTS: [&str; 6] = ["3306", "5432", "6379", "9200", "11211", "27017"];
 const INSTALLERS: [&str; 3] = ["setup", "install", "installer"];
 /// The first port that Linux gives to clients (net.ipv4.ip_local_port_range).
-const FIRST_CLIENT_PORT: u16 = 32_768;
+pub const FIRST_CLIENT_PORT: u16 = 32_768;
 /// Ports below this need a privilege to be served.
 const PRIVILEGED: u16 = 1024;
 /// Shorter stems are shared by chance.
@@ -140,6 +140,15 @@ pub fn reach(address: &str) -> Option<&'static str> {
         IpAddr::V6(v6) => v6.segments()[0] & 0xfe00 == 0xfc00 || v6.segments()[0] & 0xffc0 == 0xfe80,
     };
     Some(if private { "private" } else { "public" })
+}
+
+/// Whose process it is: `root`, `system` (a service's account) or `user`, by the ranges of Debian and Fedora.
+pub fn account(uid: u32) -> &'static str {
+    match uid {
+        0 => "root",
+        1..1000 | 65_534 => "system",
+        _ => "user",
+    }
 }
 
 fn starts(path: &str, prefixes: &[&str]) -> bool {

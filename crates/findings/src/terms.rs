@@ -4,7 +4,9 @@
 
 use std::collections::HashMap;
 
-use scan::Finding;
+use scan::{Finding, Metadata};
+
+use crate::record::EnrichedFinding;
 
 /// Marks an executable whose file is gone.
 const DELETED: &str = " (deleted)";
@@ -37,16 +39,41 @@ pub struct Terms<'a> {
     pub unit: Option<&'a str>,
 }
 
+/// What terms are read of: the part of a finding that the scanner and `correlate` write alike.
+#[derive(Clone, Copy)]
+struct Told<'a> {
+    id: &'a str,
+    description: &'a str,
+    metadata: &'a Metadata,
+}
+
+impl<'a> Told<'a> {
+    fn get(self, key: &str) -> Option<&'a str> {
+        self.metadata.get(key).map(String::as_str)
+    }
+}
+
 impl<'a> Terms<'a> {
-    /// Reads the terms of a finding.
+    /// Reads the terms of a finding as the scanner wrote it.
     pub fn of(scanner: &str, finding: &'a Finding) -> Terms<'a> {
-        let id = finding.id.as_str();
+        let Finding { id, description, metadata, .. } = finding;
+        Terms::read(scanner, Told { id, description, metadata })
+    }
+
+    /// Reads the terms of a finding as `correlate` wrote it.
+    pub fn of_enriched(finding: &'a EnrichedFinding) -> Terms<'a> {
+        let EnrichedFinding { scanner, id, description, metadata, .. } = finding;
+        Terms::read(scanner, Told { id, description, metadata })
+    }
+
+    fn read(scanner: &str, finding: Told<'a>) -> Terms<'a> {
+        let id = finding.id;
         let none = Terms::default();
         match scanner {
             "processes" => Terms {
                 pid: Some(id),
                 executable: process_executable(finding),
-                argv0: Some(finding.description.as_str()).filter(|text| !text.is_empty() && *text != NO_COMMAND),
+                argv0: Some(finding.description).filter(|text| !text.is_empty() && *text != NO_COMMAND),
                 ..none
             },
             "ioc" => Terms {
@@ -109,8 +136,8 @@ fn ioc_executable(id: &str) -> &str {
 
 /// A kernel thread has no command line and no executable. A process that writes its state into argv[0] (`sshd: eve@pts/0`,
 /// `-bash`) is known by the program's name in it.
-fn process_executable(finding: &Finding) -> Option<&str> {
-    let path = finding.get("exe_path").unwrap_or(finding.description.as_str());
+fn process_executable(finding: Told<'_>) -> Option<&str> {
+    let path = finding.get("exe_path").unwrap_or(finding.description);
     if path == NO_COMMAND || path.is_empty() {
         return None;
     }
@@ -122,8 +149,8 @@ fn process_executable(finding: &Finding) -> Option<&str> {
 }
 
 /// The summary is about all modules; the agent's own fixtures name the module in the metadata.
-fn module_name(finding: &Finding) -> Option<&str> {
-    finding.get("module").or_else(|| (finding.id != "module_summary").then_some(finding.id.as_str()))
+fn module_name(finding: Told<'_>) -> Option<&str> {
+    finding.get("module").or_else(|| (finding.id != "module_summary").then_some(finding.id))
 }
 
 #[cfg(test)]

@@ -8,6 +8,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::category;
+use crate::record::Subscores;
+
+/// Set on an ioc that matched by name only; the risk formula halves its trust in those.
+pub const NAME_PATTERN: &str = "name_pattern";
+/// Set on a process that runs from where no package installs.
+pub const PROCESS_NOVEL: &str = "process_novel";
 
 const IMPACT_CAP: f64 = 10.0;
 const EXPOSURE_CAP: f64 = 3.0;
@@ -114,11 +120,39 @@ pub fn assess(profile: Profile, factors: &Factors<'_>) -> Risk {
     let anomaly = (sighting_anomaly(factors.sightings) + novelty).min(ANOMALY_CAP);
     let confidence = if intended && factors.pattern_only { PATTERN_CONFIDENCE } else { 1.0 };
     let raw = WEIGHTS[0] * impact + WEIGHTS[1] * exposure + WEIGHTS[2] * anomaly;
-    let most = WEIGHTS[0] * IMPACT_CAP + WEIGHTS[1] * EXPOSURE_CAP + WEIGHTS[2] * ANOMALY_CAP;
     // Ties to even, as Python's `round` in the agent.
-    let score = (raw / most * 100.0 * confidence).clamp(0.0, 100.0).round_ties_even() as u8;
-    let probability = rounded(1.0 / (1.0 + libm::exp(3.0 - 0.15 * raw)), 10_000.0);
+    let score = score_of(raw, confidence).round_ties_even() as u8;
+    let probability = rounded(probability_of(raw), 10_000.0);
     Risk { score, probability, impact, exposure, anomaly, confidence }
+}
+
+impl Risk {
+    /// The parts as shares of their caps.
+    pub fn subscores(&self) -> Subscores {
+        Subscores {
+            impact: rounded(self.impact / IMPACT_CAP, 10_000.0),
+            exposure: rounded(self.exposure / EXPOSURE_CAP, 10_000.0),
+            anomaly: rounded(self.anomaly / ANOMALY_CAP, 10_000.0),
+            confidence: self.confidence,
+        }
+    }
+}
+
+/// The score, 0..=100, and the probability, 0..=1, that follow from impact, exposure and anomaly as shares of their caps, and from
+/// the confidence; not rounded.
+pub fn of_shares([impact, exposure, anomaly]: [f64; 3], confidence: f64) -> (f64, f64) {
+    let raw =
+        WEIGHTS[0] * IMPACT_CAP * impact + WEIGHTS[1] * EXPOSURE_CAP * exposure + WEIGHTS[2] * ANOMALY_CAP * anomaly;
+    (score_of(raw, confidence), probability_of(raw))
+}
+
+fn score_of(raw: f64, confidence: f64) -> f64 {
+    let most = WEIGHTS[0] * IMPACT_CAP + WEIGHTS[1] * EXPOSURE_CAP + WEIGHTS[2] * ANOMALY_CAP;
+    (raw / most * 100.0 * confidence).clamp(0.0, 100.0)
+}
+
+fn probability_of(raw: f64) -> f64 {
+    1.0 / (1.0 + libm::exp(3.0 - 0.15 * raw))
 }
 
 fn severity_weight(severity: Severity) -> f64 {
@@ -140,7 +174,7 @@ fn sighting_anomaly(sightings: u32) -> f64 {
 }
 
 /// `value` to a multiple of `1 / unit`.
-pub(crate) fn rounded(value: f64, unit: f64) -> f64 {
+fn rounded(value: f64, unit: f64) -> f64 {
     (value * unit).round_ties_even() / unit
 }
 
@@ -192,6 +226,18 @@ mod tests {
     fn anomaly_falls_with_sightings_down_to_a_tenth() {
         let anomaly = |n| assess(Profile::Agent, &Factors { sightings: n, ..factors("mac", Severity::Low) }).anomaly;
         assert_eq!([0, 1, 2, 4, 50].map(anomaly), [2.0, 1.0, 1.0, 0.25, 0.1]);
+    }
+
+    #[test]
+    fn score_and_probability_follow_from_the_subscores() {
+        for (scanner, severity) in [("ioc", Severity::Low), ("network", Severity::Critical), ("mac", Severity::Info)] {
+            let risk =
+                assess(Profile::Intended, &Factors { pattern_only: true, sightings: 3, ..factors(scanner, severity) });
+            let Subscores { impact, exposure, anomaly, confidence } = risk.subscores();
+            let (score, probability) = of_shares([impact, exposure, anomaly], confidence);
+            assert!((score - f64::from(risk.score)).abs() <= 0.505, "{score} {risk:?}");
+            assert!((probability - risk.probability).abs() <= 2e-4, "{probability} {risk:?}");
+        }
     }
 
     #[test]

@@ -7,8 +7,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::category::Category;
-use crate::fleet::Prevalence;
+use crate::prevalence::Prevalence;
 use crate::risk::Profile;
+
+/// From this suspicion on a cluster is called an attack, unless a pipeline says otherwise.
+pub const SUSPECT_AT: u8 = 45;
 
 /// A finding with everything that was computed about it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
