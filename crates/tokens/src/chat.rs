@@ -4,9 +4,9 @@
 //! close a turn. For other text the ids are those of the rendered template (a test compares with transformers).
 
 use contract::StageError;
+use dataset::Message;
 use tokenizers::Tokenizer;
 
-use crate::dataset::Message;
 use crate::template::{AFTER_HEADER, Special};
 
 /// The label of a token that is not to be learned, as in PyTorch and Hugging Face.

@@ -5,11 +5,11 @@ use std::path::Path;
 
 use contract::StageError;
 use contract::stage::At;
+use dataset::Split;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 
 use crate::chat::Example;
-use crate::dataset::Split;
 
 /// The examples of one split.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

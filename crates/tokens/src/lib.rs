@@ -1,16 +1,14 @@
 //! The artifact `tokens`: what `tokenize` writes, and `train`, `quantize` and `evaluate` read. Free of libtorch.
 //!
-//! - [`dataset`]: the JSONL splits it is made of. [`chat`]: how a conversation becomes ids and labels. [`template`]: the files with
+//! - [`chat`]: how a conversation becomes ids and labels. [`template`]: the files with
 //!   which other programs do the same.
 //! - [`encoded`]: the encoded splits. [`manifest`]: what lies beside them.
 
 pub mod chat;
-pub mod dataset;
 pub mod encoded;
 pub mod manifest;
 pub mod template;
 
 pub use chat::ChatEncoder;
-pub use dataset::{Message, Split};
 pub use encoded::EncodedSplit;
 pub use manifest::Manifest;

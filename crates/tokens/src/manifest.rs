@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use dataset::Split;
 use serde::{Deserialize, Serialize};
-
-use crate::dataset::Split;
 
 /// `manifest.json`: what lies in the artifact.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

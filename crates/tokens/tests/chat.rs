@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
+use dataset::Message;
 use proptest::prelude::*;
 use serde::Deserialize;
+use tokens::ChatEncoder;
 use tokens::chat::{Fitted, IGNORED};
 use tokens::template::Special;
-use tokens::{ChatEncoder, Message};
 
 /// Written by tests/reference/make_tokenize_fixtures.py.
 #[derive(Deserialize)]

@@ -5,10 +5,11 @@ use std::path::Path;
 
 use contract::StageError;
 use contract::stage::At;
+use dataset::{Message, Split};
 use scan::Severity;
 use serde::Deserialize;
 use serde_json::Value;
-use tokens::{EncodedSplit, Message, Split};
+use tokens::EncodedSplit;
 
 use crate::answer;
 

@@ -4,13 +4,14 @@ use std::path::Path;
 
 use contract::stage::At;
 use contract::{Card, Context, Stage, StageError, Type};
+use dataset::Split;
 use formats::LayersReport;
 use formats::gptq::GptqDirectory;
 use formats::history::HistoryFile;
 use formats::{gptq, weights};
 use llama::Llama;
 use serde::de::DeserializeOwned;
-use tokens::{ChatEncoder, EncodedSplit, Split};
+use tokens::{ChatEncoder, EncodedSplit};
 
 use crate::bootstrap::{Bootstrap, shuffled};
 use crate::generation::{self, Answers};

@@ -6,6 +6,7 @@ mod micro;
 use std::path::{Path, PathBuf};
 
 use contract::{Stage, StageError, Type};
+use dataset::Split;
 use evaluate::bootstrap::Bootstrap;
 use evaluate::gates::Gates;
 use evaluate::{Evaluate, EvaluateParams, Metrics, likelihood, samples};
@@ -14,7 +15,7 @@ use llama::Llama;
 use micro::Micro;
 use quantize::{Quantize, QuantizeParams};
 use tch::{Kind, Tensor};
-use tokens::{ChatEncoder, EncodedSplit, Split};
+use tokens::{ChatEncoder, EncodedSplit};
 
 /// A micro world with a quantized model in it.
 fn world() -> Micro {

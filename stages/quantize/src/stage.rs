@@ -4,10 +4,11 @@ use std::path::Path;
 
 use contract::stage::At;
 use contract::{Card, Context, Stage, StageError, Type};
+use dataset::Split;
 use formats::network::Network;
 use formats::{LayersReport, gguf, gptq};
 use llama::Llama;
-use tokens::{EncodedSplit, Split};
+use tokens::EncodedSplit;
 
 use crate::calibration::{self, Batch};
 use crate::network;

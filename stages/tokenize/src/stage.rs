@@ -5,11 +5,12 @@ use std::path::Path;
 
 use contract::stage::At;
 use contract::{Card, Context, Stage, StageError, Type};
+use dataset::{Message, Split, split};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokens::chat::{Fitted, IGNORED};
 use tokens::manifest::{Lengths, SplitFigures};
-use tokens::{ChatEncoder, EncodedSplit, Manifest, Message, Split, dataset, template};
+use tokens::{ChatEncoder, EncodedSplit, Manifest, template};
 
 use crate::vocabulary;
 
@@ -48,7 +49,7 @@ impl Stage for Tokenize {
 
     fn run(params: TokenizeParams, context: &Context) -> Result<(), StageError> {
         let source = context.input("dataset")?;
-        let splits = Split::ALL.map(|split| dataset::read(source, split).map(|lines| (split, lines)));
+        let splits = Split::ALL.map(|split| split::read(source, split).map(|lines| (split, lines)));
         let splits = splits.into_iter().collect::<Result<Vec<_>, _>>()?;
         let lines: usize = splits.iter().map(|(_, lines)| lines.len()).sum();
         context.progress(0, lines as u64, "examples");

@@ -3,6 +3,7 @@
 //! The split is Llama 3's to the letter, so that llama.cpp (`tokenizer.ggml.pre = llama-bpe`) cuts text the same way.
 
 use contract::StageError;
+use dataset::Message;
 use tokenizers::decoders::byte_level::ByteLevel;
 use tokenizers::models::bpe::{BPE, BpeTrainer};
 use tokenizers::pre_tokenizers::PreTokenizerWrapper;
@@ -11,7 +12,6 @@ use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
 use tokenizers::processors::PostProcessorWrapper;
 use tokenizers::processors::template::TemplateProcessing;
 use tokenizers::{AddedToken, SplitDelimiterBehavior, Tokenizer, TokenizerBuilder};
-use tokens::Message;
 use tokens::template::{AFTER_HEADER, Special};
 
 /// How Llama 3 cuts text into words.

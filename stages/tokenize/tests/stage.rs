@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use contract::{Context, Digest, Job, JobInput, Limits, Stage, StageError, Type};
+use dataset::{Message, Split};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokenize::{Tokenize, TokenizeParams};
 use tokens::chat::IGNORED;
 use tokens::template::Special;
-use tokens::{ChatEncoder, EncodedSplit, Message, Split};
+use tokens::{ChatEncoder, EncodedSplit};
 
 /// Conversations with the shape of analyst answers; line `n` is the same on every machine.
 fn line(n: usize) -> Value {

@@ -3,13 +3,14 @@
 
 use std::sync::LazyLock;
 
+use dataset::Message;
+use dataset::token_counter::TokenCounter;
+use dataset::words::{PATTERN, words};
 use proptest::prelude::*;
 use tokenize::vocabulary;
 use tokenizers::Tokenizer;
+use tokens::ChatEncoder;
 use tokens::chat::Fitted;
-use tokens::{ChatEncoder, Message};
-use transform::token_counter::TokenCounter;
-use transform::words::{PATTERN, words};
 
 const TEXTS: [&str; 4] = [
     r#"network: tcp LISTEN 8080, 0.0.0.0:8080, uid "", exe /usr/sbin/nginx; new; it's the host's 2nd"#,

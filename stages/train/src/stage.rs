@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use contract::stage::At;
 use contract::{Card, Context, Digest, Stage, StageError, Type};
+use dataset::Split;
 use formats::history::HistoryFile;
-use tokens::{EncodedSplit, Manifest, Split};
+use tokens::{EncodedSplit, Manifest};
 
 use crate::checkpoint::Checkpoints;
 use crate::params::TrainParams;

@@ -7,10 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use contract::{Context, Digest, FailureClass, Job, JobInput, Limits, Stage, StageError, Type};
+use dataset::Split;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokens::EncodedSplit;
 use tokens::chat::{Example, IGNORED};
-use tokens::{EncodedSplit, Split};
 use train::params::{LionParams, Optimizer};
 use train::preset::ModelSize;
 use train::{Train, TrainParams};

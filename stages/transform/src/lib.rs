@@ -9,7 +9,7 @@
 //!   [`refine`] (whose answers are [`rule`]s).
 //! - [`spool`]: examples on disk. [`merge`]: one per prompt, conflicts. [`split`]: hosts to splits. [`balance`]: limits.
 //!   [`dataset`], [`parquet_files`]: the files. [`manifest`], [`data_card`], [`license`]: what is said of them.
-//! - [`measure`]: how long examples are in tokens; [`token_counter`], [`words`]: how tokens are counted.
+//! - [`measure`]: how long examples are in tokens.
 //!
 //! Every sentence is computed from facts in the findings; nothing is drawn at random but the order, which the seed fixes.
 
@@ -46,10 +46,7 @@ pub mod stage;
 pub mod subject;
 pub mod summary;
 mod tally;
-pub mod token_counter;
-mod token_file;
 pub mod triage;
 pub mod visible;
-pub mod words;
 
 pub use stage::{Transform, TransformParams};

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use contract::{Context, Digest, StageError};
+use dataset::token_counter::TokenCounter;
 use serde::Serialize;
 
 use crate::balance::Selection;
@@ -10,7 +11,6 @@ use crate::conversation::Conversation;
 use crate::example::Task;
 use crate::split::Split;
 use crate::spool::{Entry, Lines, mixed};
-use crate::token_counter::TokenCounter;
 
 /// Examples of one task that are counted; all, where there are fewer.
 pub const SAMPLE: usize = 2_000;

@@ -3,16 +3,13 @@
 
 use std::collections::BTreeMap;
 
+use dataset::TIED_HOSTS;
 use findings::Correlation;
 use findings::clusters::Clusters;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::spool::{low, mixed};
-
-/// Most hosts that share a correlation that ties them. What more hosts share is the fleet's habit, not one chain, and would
-/// tie all of them together.
-pub const TIED_HOSTS: usize = 8;
 
 /// Part of a dataset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]

@@ -1,5 +1,6 @@
 //! The params of `verify`: thresholds by check, and what a failure does.
 
+use dataset::TIED_HOSTS;
 use findings::SUSPECT_AT;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -38,8 +39,7 @@ impl Default for VerifyParams {
             // The host of the report in pipelines/data/reports.
             fed_tables: vec!["host-a".to_owned()],
             suspect_at: SUSPECT_AT,
-            // That of `transform`.
-            tied_hosts: 8,
+            tied_hosts: TIED_HOSTS as u32,
             on_failed: OnFailed::default(),
         }
     }

@@ -28,7 +28,7 @@ fn bytes() -> Value {
     json!({
         "added_tokens": (256..).zip(specials).map(special).collect::<Vec<_>>(),
         "pre_tokenizer": {"type": "Sequence", "pretokenizers": [
-            {"type": "Split", "pattern": {"Regex": transform::words::PATTERN}, "behavior": "Isolated", "invert": false},
+            {"type": "Split", "pattern": {"Regex": dataset::words::PATTERN}, "behavior": "Isolated", "invert": false},
             {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false},
         ]},
         "model": {"type": "BPE", "vocab": vocab, "merges": []},

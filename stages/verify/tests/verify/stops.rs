@@ -1,8 +1,8 @@
 //! What a failure does, and what thresholds let pass.
 
 use correlate::CorrelateParams;
+use dataset::TIED_HOSTS;
 use transform::TransformParams;
-use transform::split::TIED_HOSTS;
 use verify::{CheckName, OnFailed, OverallStatus, Status, VerifyParams};
 
 use crate::workplace::{AFTER, BEFORE, Workplace, text};
