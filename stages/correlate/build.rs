@@ -3,6 +3,5 @@
 use std::error::Error;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    embed::tables("rules")?;
-    embed::tables("knowledge")
+    ["rules", "knowledge", "knowledge/agent", "knowledge/attack"].into_iter().try_for_each(embed::tables)
 }
