@@ -3,5 +3,5 @@
 use std::error::Error;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    ["rules", "knowledge", "knowledge/agent", "knowledge/attack"].into_iter().try_for_each(embed::tables)
+    ["rules", "measured", "knowledge", "knowledge/agent", "knowledge/attack"].into_iter().try_for_each(embed::tables)
 }

@@ -1,4 +1,4 @@
-//! Prints `knowledge/usual.yaml`: which signs of one subject the scans of clean hosts show together.
+//! Prints `measured/usual.yaml`: which signs of one subject the scans of clean hosts show together.
 //!
 //!     cargo run --release -p correlate --example usual -- SCANS...
 //!

@@ -72,7 +72,7 @@ fn suspicion(count: usize, rules: &[Rule], matches: &[Match<'_>], cluster: &[Opt
             reasons[cluster - 1].insert(found.rule);
         }
     }
-    let points = |reasons: &BTreeSet<usize>| reasons.iter().map(|&rule| u32::from(rules[rule].delta)).sum::<u32>();
+    let points = |reasons: &BTreeSet<usize>| reasons.iter().map(|&rule| u32::from(rules[rule].points)).sum::<u32>();
     reasons.iter().map(|reasons| points(reasons).min(MOST_SUSPICION) as u8).collect()
 }
 
@@ -83,14 +83,15 @@ mod tests {
 
     #[test]
     fn weak_links_add_suspicion_but_connect_nothing() {
-        let rules: Vec<Rule> = embedded(
+        let mut rules: Vec<Rule> = embedded(
             r#"
-- {id: a, title: t, rationale: r, find: {scanner: ioc}, join: {host: {with: {scanner: mac}}}, link: weak, delta: 10,
+- {id: a, title: t, rationale: r, find: {scanner: ioc}, join: {host: {with: {scanner: mac}}}, link: weak, purpose: score,
    severity: low, tags: [], techniques: [T1]}
-- {id: b, title: t, rationale: r, find: {scanner: ioc}, join: {key: {field: pid, with: {scanner: processes}, to: pid}}, delta: 5,
+- {id: b, title: t, rationale: r, find: {scanner: ioc}, join: {key: {field: pid, with: {scanner: processes}, to: pid}}, purpose: score,
    severity: low, tags: [], techniques: [T1]}
 "#,
         );
+        (rules[0].points, rules[1].points) = (10, 5);
         let found = |rule, left, right| Match { rule, key: String::new(), left, right, hosts: &[] };
         let matches = [found(0, vec![0, 1], vec![4]), found(1, vec![0], vec![2]), found(1, vec![1], vec![3])];
         let graph = Graph::of(5, &rules, &matches);

@@ -230,7 +230,7 @@ fn correlation(
         related_finding_ids: found.named().map(|index| ids[index].clone()).collect(),
         member_count: found.all().count() as u32,
         cluster_id: graph.cluster_of(setting.rules.rules, found).map(cluster_id),
-        risk_score_delta: rule.delta,
+        risk_score_delta: rule.points,
         severity: rule.severity,
         tags: rule.tags.clone(),
         exposure_tags: rule.exposure_tags.clone(),

@@ -1,4 +1,4 @@
-//! The tables beside this crate (`knowledge/*.yaml`), embedded and read once.
+//! The tables of `knowledge/`, embedded and read once.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
@@ -145,7 +145,7 @@ fn networks(name: &str, organisation: &Organisation) -> Vec<Network> {
     organisation.cidrs.iter().map(network).collect()
 }
 
-/// Reads a table of `rules/` or `knowledge/`, which `build.rs` has turned into JSON.
+/// Reads a table of `rules/`, `measured/` or `knowledge/`, which `build.rs` has turned into JSON.
 macro_rules! table {
     ($name:literal) => {
         $crate::knowledge::read(include_str!(concat!(env!("OUT_DIR"), "/", $name, ".json")))

@@ -3,7 +3,7 @@
 //! - [`stage`]: params, card, and the passes over the hosts. [`host`]: one host's scans, in the order of time.
 //! - [`facts`]: the fields ([`field`]) that rules may ask for. [`baseline`]: what the host's earlier scans held. [`role`], [`tags`]:
 //!   what is added to a finding, beside what the crate `findings` adds.
-//! - [`rule`]: correlation rules as data (`rules/README.md`); [`soundness`]: what can be wrong with them. [`sides`], [`join`]:
+//! - [`rule`]: correlation rules as data (`rules/README.md`), with the points measured for them. [`sides`], [`join`]:
 //!   evaluate them on a scan. [`history`]: joins with earlier scans. [`fleet`]: joins across hosts. [`graph`]: clusters, and
 //!   [`late`]: the joins that ask for them.
 //! - [`subject`], [`sign`], [`usual`]: what clean hosts never show of one program; [`tally`] counts it. [`traces`]: techniques of single
@@ -25,7 +25,6 @@ pub mod role;
 pub mod rule;
 pub mod sides;
 pub mod sign;
-pub mod soundness;
 pub mod stage;
 pub mod subject;
 pub mod tags;

@@ -36,7 +36,7 @@ pub fn check(view: &ScanView<'_>) -> Outcome {
 fn departures(correlation: &Correlation, rule: &Rule) -> impl Iterator<Item = &'static str> {
     let same = [
         ("/title", correlation.title == rule.title),
-        ("/risk_score_delta", correlation.risk_score_delta == rule.delta),
+        ("/risk_score_delta", correlation.risk_score_delta == rule.points),
         ("/severity", correlation.severity == rule.severity),
         ("/tags", correlation.tags == rule.tags),
         ("/exposure_tags", correlation.exposure_tags == rule.exposure_tags),

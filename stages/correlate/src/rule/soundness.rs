@@ -1,12 +1,12 @@
-//! What can be wrong with a set of rules beyond its form.
+//! Checks of a set of rules beyond its form.
 
 use std::collections::BTreeSet;
 
 use crate::field::Field;
-use crate::rule::{Beside, Join, Rare, Rule, Side};
+use crate::rule::{Beside, Join, Link, Purpose, Rare, Rule, Side};
 
-/// Points that one rule may add.
-const MOST_DELTA: u8 = 50;
+/// The most points that one rule may have.
+const MOST_POINTS: u8 = 50;
 
 /// Every problem, each naming its rule.
 pub fn problems(rules: &[Rule]) -> Vec<String> {
@@ -20,7 +20,7 @@ pub fn problems(rules: &[Rule]) -> Vec<String> {
         if !names.insert(&rule.id) {
             found.push("the id is taken".to_owned());
         }
-        // That one is asked when all others are done.
+        // A late rule runs after the sets of all others are known.
         if !rule.join.is_late() {
             joins.insert(&rule.id);
         }
@@ -31,8 +31,16 @@ pub fn problems(rules: &[Rule]) -> Vec<String> {
 
 fn of_rule(rule: &Rule) -> Vec<String> {
     let mut problems = Vec::new();
-    if rule.delta > MOST_DELTA {
-        problems.push(format!("delta {} is above {MOST_DELTA}", rule.delta));
+    if rule.points > MOST_POINTS {
+        problems.push(format!("{} points are more than {MOST_POINTS}", rule.points));
+    }
+    let served = purpose_served(rule);
+    if rule.purpose != served {
+        let (stated, points) = (rule.purpose.name(), rule.points);
+        problems.push(format!(
+            "its purpose is `{stated}`, but with {points} points and its link it must be `{}`",
+            served.name()
+        ));
     }
     if rule.techniques.is_empty() {
         problems.push("no technique".to_owned());
@@ -73,6 +81,15 @@ fn of_rule(rule: &Rule) -> Vec<String> {
             .map(|name| format!("no `{{{name}}}` in this join")),
     );
     problems
+}
+
+/// The purpose that a rule's points and link serve.
+fn purpose_served(rule: &Rule) -> Purpose {
+    match (rule.points, rule.link) {
+        (1.., _) => Purpose::Score,
+        (0, Link::Strong) => Purpose::Link,
+        (0, Link::Weak) => Purpose::Explain,
+    }
 }
 
 fn of_side(side: &Side) -> Vec<String> {
@@ -122,8 +139,8 @@ mod tests {
     fn each_problem_names_its_rule() {
         let text = r#"
 - {id: a, title: t, rationale: "{colour}", find: {scanner: ioc, where: {change: {is: appeared}}},
-   join: {hosts: {field: executable, at_least: 1}}, delta: 60, severity: low, tags: [], techniques: []}
-- {id: a, title: t, rationale: r, find: {scanner: ioc}, join: {host: {with: {scanner: mac}}}, delta: 1, severity: low,
+   join: {hosts: {field: executable, at_least: 1}}, purpose: link, severity: low, tags: [], techniques: []}
+- {id: a, title: t, rationale: r, find: {scanner: ioc}, join: {host: {with: {scanner: mac}}}, purpose: score, severity: low,
    tags: [], techniques: [T1]}
 "#;
         let problems = problems_of(text);
@@ -132,11 +149,34 @@ mod tests {
     }
 
     #[test]
+    fn a_purpose_agrees_with_points_and_link() {
+        let text = r#"
+- {id: a, title: t, rationale: r, find: {scanner: ioc}, join: {host: {with: {scanner: mac}}}, purpose: explain, severity: low,
+   tags: [], techniques: [T1]}
+"#;
+        let problems = |points, link| {
+            let mut rules: Vec<Rule> = embedded(text);
+            (rules[0].points, rules[0].link) = (points, link);
+            super::problems(&rules)
+        };
+        assert!(problems(0, Link::Weak).is_empty());
+        assert_eq!(
+            problems(3, Link::Weak),
+            ["rule `a`: its purpose is `explain`, but with 3 points and its link it must be `score`"]
+        );
+        assert_eq!(
+            problems(0, Link::Strong),
+            ["rule `a`: its purpose is `explain`, but with 0 points and its link it must be `link`"]
+        );
+        assert!(problems(60, Link::Weak)[0].contains("60 points are more than 50"));
+    }
+
+    #[test]
     fn nothing_builds_on_a_rule_that_comes_last() {
         let text = r#"
-- {id: a, title: t, rationale: "{left} {right}", find: {scanner: ioc}, join: {beside: {points: 50}}, delta: 0, severity: low,
+- {id: a, title: t, rationale: "{left} {right}", find: {scanner: ioc}, join: {beside: {points: 50}}, purpose: link, severity: low,
    tags: [], techniques: [T1]}
-- {id: b, title: t, rationale: r, find: {scanner: ioc, joined_by: a}, join: {clusters: {points: 50}}, delta: 0, severity: low,
+- {id: b, title: t, rationale: r, find: {scanner: ioc, joined_by: a}, join: {clusters: {points: 50}}, purpose: link, severity: low,
    tags: [], techniques: [T1]}
 "#;
         assert_eq!(
@@ -149,7 +189,7 @@ mod tests {
     fn sets_that_cannot_be_are_named() {
         let rule = |find: &str, join: &str| {
             let text = format!(
-                "- {{id: a, title: t, rationale: r, find: {find}, join: {join}, delta: 1, severity: low, tags: [], techniques: [T1]}}"
+                "- {{id: a, title: t, rationale: r, find: {find}, join: {join}, purpose: link, severity: low, tags: [], techniques: [T1]}}"
             );
             problems_of(&text)
         };

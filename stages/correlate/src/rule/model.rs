@@ -1,7 +1,6 @@
-//! Correlation rules as data: the form that `rules/README.md` documents, and the embedded set.
+//! The form of a rule, which `rules/README.md` documents.
 
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
 
 use scan::Severity;
 use schemars::JsonSchema;
@@ -9,27 +8,6 @@ use serde::Deserialize;
 
 use crate::facts::Facts;
 use crate::field::Field;
-use crate::knowledge::table;
-use crate::soundness::problems;
-
-/// The rules of this build, in the order of their files.
-pub static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
-    let files: [Vec<Rule>; 9] = [
-        table!("process"),
-        table!("network"),
-        table!("filesystem"),
-        table!("kernel"),
-        table!("persistence"),
-        table!("time"),
-        table!("fleet"),
-        table!("subject"),
-        table!("beside"),
-    ];
-    let rules = files.concat();
-    let problems = problems(&rules);
-    assert!(problems.is_empty(), "embedded rules: {}", problems.join("; "));
-    rules
-});
 
 /// One rule.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -45,12 +23,14 @@ pub struct Rule {
     pub find: Side,
     /// What they are joined with.
     pub join: Join,
-    /// Whether what it joins is of one cause.
+    /// Whether the joined findings share a cause (strong) or only aggravate each other (weak).
     #[serde(default)]
     pub link: Link,
-    /// Points of risk it adds to its members, and of suspicion to their cluster.
-    #[schemars(range(max = 50))]
-    pub delta: u8,
+    /// Why the rule is here. Its points and its link must agree with it.
+    pub purpose: Purpose,
+    /// What it adds to the risk of its members and to the suspicion of their cluster. Measured: `measured/points.yaml`.
+    #[serde(skip)]
+    pub points: u8,
     /// Severity of the correlation.
     pub severity: Severity,
     /// Tags of the correlation.
@@ -66,27 +46,39 @@ pub struct Rule {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Link {
-    /// They do: they come into one cluster.
+    /// They share a cause and join one cluster.
     #[default]
     Strong,
-    /// They only worsen each other, as all that one host shows may: clusters stay apart.
+    /// They only aggravate each other, as any findings of one host may: their clusters stay apart.
     Weak,
+}
+
+/// What a rule contributes beyond its correlation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Purpose {
+    /// It adds points: it has some. It joins clusters too where its link is strong.
+    Score,
+    /// It joins clusters: it has no points, and its link is strong.
+    Link,
+    /// It only explains its members, by its rationale, tags and techniques: it has no points, and its link is weak.
+    Explain,
 }
 
 /// A set of findings: those of one scanner that meet all conditions, or the union of several such sets.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Side {
-    /// Of this scanner. Not beside `any`.
+    /// Findings of this scanner. Not beside `any`.
     #[serde(default)]
     pub scanner: Option<String>,
-    /// That meet all of these, by field.
+    /// Conditions by field; all of them must hold.
     #[serde(default, rename = "where")]
     pub conditions: BTreeMap<Field, Test>,
-    /// Or of any of these sets.
+    /// Alternatives; a finding belongs to the set if it belongs to one of them.
     #[serde(default)]
     pub any: Vec<Alternative>,
-    /// And that a rule further up has joined with something in the same scan.
+    /// Only findings that this earlier rule has joined in the same scan.
     #[serde(default)]
     pub joined_by: Option<String>,
 }
@@ -95,14 +87,14 @@ pub struct Side {
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Alternative {
-    /// Of this scanner.
+    /// Findings of this scanner.
     pub scanner: String,
-    /// That meet all of these, by field.
+    /// Conditions by field; all of them must hold.
     #[serde(default, rename = "where")]
     pub conditions: BTreeMap<Field, Test>,
 }
 
-/// How findings are brought together. Whatever shares a value becomes one correlation.
+/// How findings are joined. Findings that share a value become one correlation.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Join {
@@ -115,36 +107,38 @@ pub enum Join {
         /// Field of the second set.
         to: Field,
     },
-    /// Two sets that are not empty in one scan.
+    /// Two sets, where both have findings in one scan.
     Host {
         /// The second set.
         with: Side,
     },
-    /// Everything of the first set in one scan, where it is of several scanners.
+    /// All findings of the first set in one scan, where several scanners report them.
     Together {
         /// The fewest scanners.
         scanners: usize,
     },
-    /// What of the first set speaks of one process, program, file, unit or module, where clean hosts hardly ever show the same
-    /// signs of one together (`knowledge/usual.yaml`).
+    /// Findings of the first set about one process, program, file, unit or module, where a sign of it, or two signs together, are
+    /// rare on clean hosts (`measured/usual.yaml`).
     Unusual {
-        /// Of ten thousand scans of clean hosts at most so many show it.
+        /// At most this many of ten thousand scans of clean hosts show them.
         in_10000: u32,
     },
-    /// What of the first set few clean hosts show and is not suspected, all of a scan together. Looked for when the rules before are done.
+    /// Groups, per scan, the findings of the first set that are rare on clean hosts and not yet in a suspected cluster. Runs after
+    /// all earlier rules.
     Rare(Rare),
-    /// The clusters of a scan that have members in the first set and so many points each, where there are several. Looked for when
-    /// the rules before are done.
+    /// Merges the clusters of a scan that have members in the first set and enough points each, where there are at least two. Runs
+    /// after all earlier rules.
     Clusters {
-        /// The fewest points of each.
+        /// The fewest points of each cluster.
         points: u8,
     },
-    /// What of the first set few clean hosts show, beside the scan's most suspicious cluster. Looked for when all other rules are
-    /// done; a host with an attack has hardly a second one.
+    /// Joins findings of the first set with the most suspicious cluster of their scan: two attacks on one host in one scan are
+    /// unlikely. Runs after all earlier rules.
     Beside(Beside),
-    /// What of the first set appeared after the host's first scan within a few scans, where it is of several scanners.
+    /// Findings of the first set that appeared after the host's first scan and within a few scans of each other, where several
+    /// scanners report them.
     Window {
-        /// How many scans lie between one appearance and the next at most; 0 is the same scan.
+        /// The most scans between one appearance and the next; 0 is the same scan.
         scans: u32,
         /// The fewest scanners.
         scanners: usize,
@@ -157,7 +151,7 @@ pub enum Join {
         with: Side,
         /// Its field.
         to: Field,
-        /// How many scans back at most; 1 is the one before.
+        /// The most scans to look back; 1 is the scan before.
         scans: u32,
     },
     /// The same value on several hosts.
@@ -182,9 +176,9 @@ pub enum Join {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Rare {
-    /// Of ten thousand scans of clean hosts at most so many show what the finding says.
+    /// At most this many of ten thousand scans of clean hosts show one of the finding's signs.
     pub in_10000: u32,
-    /// Findings of a cluster with so many points are left out.
+    /// Findings of a cluster with this many points or more are left out.
     pub points: u8,
 }
 
@@ -194,18 +188,18 @@ pub struct Rare {
 pub struct Beside {
     /// The fewest points of the cluster.
     pub points: u8,
-    /// Of ten thousand scans of clean hosts at most so many show what the finding says; without it, however many.
+    /// At most this many of ten thousand scans of clean hosts show one of the finding's signs; without it, any number may.
     #[serde(default)]
     pub in_10000: Option<u32>,
-    /// What the cluster must hold one of.
+    /// A set of which the cluster must hold a finding.
     #[serde(default)]
     pub with: Option<Side>,
-    /// A field of which the finding has the value that one of the cluster has.
+    /// A field in which the finding must have the same value as a finding of the cluster.
     #[serde(default)]
     pub same: Option<Field>,
 }
 
-/// What must hold of a value: everything that is named. A field that a finding lacks fails every test but `present: false`.
+/// A test of a value; all its parts must hold. A field that the finding lacks fails every test but `present: false`.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Test {
@@ -223,10 +217,21 @@ pub struct Test {
     pub under: Option<Vec<String>>,
     /// Starts with none of these.
     pub not_under: Option<Vec<String>>,
-    /// Has one of these within.
+    /// Contains one of these.
     pub contains: Option<Vec<String>>,
     /// `false`: the finding has no such field; no other test may stand beside it.
     pub present: Option<bool>,
+}
+
+impl Purpose {
+    /// The name in rules.
+    pub fn name(self) -> &'static str {
+        match self {
+            Purpose::Score => "score",
+            Purpose::Link => "link",
+            Purpose::Explain => "explain",
+        }
+    }
 }
 
 impl Rule {
@@ -237,7 +242,7 @@ impl Rule {
 }
 
 impl Side {
-    /// Whether a finding belongs to the set, as far as it alone tells.
+    /// Whether a finding meets the conditions of the set; [`Side::joined_by`] is for the caller.
     pub fn holds(&self, facts: &Facts<'_>) -> bool {
         match &self.scanner {
             Some(scanner) => *scanner == facts.scanner && all_hold(&self.conditions, facts),
@@ -250,7 +255,7 @@ impl Side {
         self.scanner.as_deref().into_iter().chain(self.any.iter().map(|set| set.scanner.as_str()))
     }
 
-    /// Every field that it asks for.
+    /// Every field that its conditions name.
     pub fn fields(&self) -> impl Iterator<Item = &Field> {
         self.conditions.keys().chain(self.any.iter().flat_map(|set| set.conditions.keys()))
     }
@@ -273,7 +278,7 @@ impl Join {
         }
     }
 
-    /// Whether it asks what the other rules make of the scan, and so comes after them.
+    /// Whether it needs the clusters that the other rules make, and so runs after them.
     pub fn is_late(&self) -> bool {
         matches!(self, Join::Rare(_) | Join::Clusters { .. } | Join::Beside(_))
     }
@@ -314,12 +319,6 @@ impl Test {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_embedded_rules_are_sound() {
-        assert!(RULES.len() >= 25);
-        assert!(problems(&RULES).is_empty());
-    }
 
     #[test]
     fn all_parts_of_a_test_must_hold() {
