@@ -4,7 +4,7 @@
     cargo build --release -p pipe-data
     python3 benches/recovery/bench.py [--hosts 1600] [--seeds 11,12,13,14,15,16,17,18] [--noise 0.06] [--json FILE] [--svg docs/images/recovery.svg]
 
-What counts as recovered is said in score.py. `frozen` are the chains of stages/produce/data/chains_frozen.yaml, which no rule was made
+What counts as recovered is said in score.py. `frozen` are the chains of stages/produce/data/chains/frozen.yaml, which no rule was made
 with. Seeds other than 7 to 10, 20, 21, 41 to 66, 71 to 74, 81 to 86 and 91 to 94, on which rules and points were set. With --svg one run for
 each level of missed traces.
 """
@@ -50,7 +50,7 @@ def main():
 
 
 def frozen():
-    with open(os.path.join(ROOT, "stages", "produce", "data", "chains_frozen.yaml")) as file:
+    with open(os.path.join(ROOT, "stages", "produce", "data", "chains", "frozen.yaml")) as file:
         return set(re.findall(r"^- name: (\S+)", file.read(), re.M))
 
 

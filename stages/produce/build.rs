@@ -3,5 +3,5 @@
 use std::error::Error;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    embed::tables("data")
+    ["data", "data/chains"].into_iter().try_for_each(embed::tables)
 }

@@ -7,7 +7,7 @@ use scan::Report;
 use serde_json::json;
 use serde_yaml::Value;
 
-use crate::run::{Run, root};
+use crate::run::{Run, chains, root};
 
 const SCANS: u32 = 4;
 
@@ -15,33 +15,29 @@ const SCANS: u32 = 4;
 type Trace = (String, String, String);
 
 /// Whether a reboot ends it, of each kind of trace that is so in all steps that leave it.
-fn tables(files: &[&str]) -> BTreeMap<Trace, bool> {
+fn tables(templates: &[Value]) -> BTreeMap<Trace, bool> {
     let mut all = BTreeMap::<Trace, BTreeSet<bool>>::new();
-    for file in files {
-        let text = fs::read_to_string(root("stages/produce/data").join(file)).unwrap();
-        let templates: Vec<Value> = serde_yaml::from_str(&text).unwrap();
-        for template in &templates {
-            let mut ended = BTreeMap::<&str, bool>::new();
-            for step in template["steps"].as_sequence().unwrap() {
-                let leaves = step["leaves"].as_mapping().unwrap();
-                let (kind, trace) = leaves.iter().next().unwrap();
-                // A datagram socket that talks is open for moments only.
-                let protocols = trace["protocol"].as_sequence();
-                if protocols.is_some_and(|all| all.iter().any(|protocol| protocol == "udp")) {
-                    continue;
-                }
-                // Sockets go with their process.
-                let owner = trace["of"].as_str().and_then(|of| ended.get(of)).copied().unwrap_or(false);
-                let gone = step["reboot"].as_str() == Some("gone") || owner;
-                if let Some(id) = trace["id"].as_str() {
-                    ended.insert(id, gone);
-                }
-                for scanner in scanners(kind.as_str().unwrap()) {
-                    let technique = step["technique"].as_str().unwrap_or("");
-                    let name = template["name"].as_str().unwrap();
-                    let key = (name.to_owned(), technique.to_owned(), (*scanner).to_owned());
-                    all.entry(key).or_default().insert(gone);
-                }
+    for template in templates {
+        let mut ended = BTreeMap::<&str, bool>::new();
+        for step in template["steps"].as_sequence().unwrap() {
+            let leaves = step["leaves"].as_mapping().unwrap();
+            let (kind, trace) = leaves.iter().next().unwrap();
+            // A datagram socket that talks is open for moments only.
+            let protocols = trace["protocol"].as_sequence();
+            if protocols.is_some_and(|all| all.iter().any(|protocol| protocol == "udp")) {
+                continue;
+            }
+            // Sockets go with their process.
+            let owner = trace["of"].as_str().and_then(|of| ended.get(of)).copied().unwrap_or(false);
+            let gone = step["reboot"].as_str() == Some("gone") || owner;
+            if let Some(id) = trace["id"].as_str() {
+                ended.insert(id, gone);
+            }
+            for scanner in scanners(kind.as_str().unwrap()) {
+                let technique = step["technique"].as_str().unwrap_or("");
+                let name = template["name"].as_str().unwrap();
+                let key = (name.to_owned(), technique.to_owned(), (*scanner).to_owned());
+                all.entry(key).or_default().insert(gone);
             }
         }
     }
@@ -122,13 +118,7 @@ fn over_reboots(tables: &BTreeMap<Trace, bool>, lookalikes: f64, attack_rate: f6
 
 #[test]
 fn attacks_outlive_a_reboot_where_they_persist_and_only_there() {
-    let tables = tables(&[
-        "chains.yaml",
-        "chains_field.yaml",
-        "chains_field_2.yaml",
-        "chains_field_3.yaml",
-        "chains_frozen.yaml",
-    ]);
+    let tables = tables(&chains());
     let [stays, gone] = over_reboots(&tables, 0.0, 0.9);
     assert!(stays.0 > 50 && stays.0 == stays.1, "{stays:?} that persist before and after reboots");
     assert!(gone.0 > 50 && gone.1 == 0, "{gone:?} that do not persist before and after reboots");
@@ -136,7 +126,9 @@ fn attacks_outlive_a_reboot_where_they_persist_and_only_there() {
 
 #[test]
 fn look_alikes_outlive_a_reboot_where_they_persist_and_only_there() {
-    let [stays, gone] = over_reboots(&tables(&["lookalikes.yaml"]), 1.0, 0.0);
+    let text = fs::read_to_string(root("stages/produce/data/lookalikes.yaml")).unwrap();
+    let lookalikes: Vec<Value> = serde_yaml::from_str(&text).unwrap();
+    let [stays, gone] = over_reboots(&tables(&lookalikes), 1.0, 0.0);
     assert!(stays.0 > 50 && stays.1 * 100 >= stays.0 * 97, "{stays:?} that persist before and after reboots");
     assert!(gone.0 > 50 && gone.1 == 0, "{gone:?} that do not persist before and after reboots");
 }

@@ -70,6 +70,13 @@ impl Run {
     }
 }
 
+/// The templates of attack chains, as they are written.
+pub fn chains() -> Vec<serde_yaml::Value> {
+    let files = fs::read_dir(root("stages/produce/data/chains")).unwrap().map(|entry| entry.unwrap().path());
+    let templates = files.filter(|path| !path.ends_with("order.yaml")).map(|path| fs::read_to_string(path).unwrap());
+    templates.flat_map(|text| serde_yaml::from_str::<Vec<_>>(&text).unwrap()).collect()
+}
+
 /// A file of the checkout.
 pub fn root(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)

@@ -7,19 +7,11 @@ use scan::truth::Role;
 use scan::{Report, Scans};
 use serde_json::{Value, json};
 
-use crate::run::{Run, root};
+use crate::run::{Run, chains, root};
 
 /// The names of the templates of attack chains.
 fn chain_names() -> Vec<String> {
-    let read = |name: &str| -> Vec<serde_yaml::Value> {
-        let text = fs::read_to_string(root("stages/produce/data").join(name)).unwrap();
-        serde_yaml::from_str(&text).unwrap()
-    };
-    let templates =
-        ["chains.yaml", "chains_field.yaml", "chains_field_2.yaml", "chains_field_3.yaml", "chains_frozen.yaml"]
-            .into_iter()
-            .flat_map(read);
-    templates.map(|template| template["name"].as_str().unwrap().to_owned()).collect()
+    chains().iter().map(|template| template["name"].as_str().unwrap().to_owned()).collect()
 }
 
 #[test]
