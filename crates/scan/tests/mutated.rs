@@ -12,9 +12,14 @@ static REAL: LazyLock<Vec<u8>> = LazyLock::new(|| {
     std::fs::read(path).unwrap()
 });
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
+/// Bytes of address space that this process had at most.
+fn peak() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let kib = status.lines().find_map(|line| line.strip_prefix("VmPeak:")?.trim().strip_suffix(" kB")).unwrap();
+    kib.parse::<u64>().unwrap() * 1024
+}
 
+proptest! {
     #[test]
     fn damaged_bytes_give_an_error_or_a_report_that_reads_back(
         damage in prop::collection::vec((any::<prop::sample::Index>(), prop::sample::select(b"\"{}[],:0-9e.nt\\ \x00\xff".to_vec())), 1..4),
@@ -28,7 +33,10 @@ proptest! {
         if let Some(cut) = cut {
             bytes.truncate(cut.index(bytes.len()));
         }
-        match Report::parse(&bytes) {
+        let before = peak();
+        let parsed = Report::parse(&bytes);
+        prop_assert!(peak() - before < 128 << 20);
+        match parsed {
             Err(error) => prop_assert!(error.to_string().starts_with("at "), "{error}"),
             Ok((report, _)) => {
                 let mut written = Vec::new();
@@ -85,8 +93,6 @@ fn findings(document: &Value) -> usize {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
-
     #[test]
     fn damaged_values_give_a_short_error_or_a_valid_report_with_every_finding(
         damage in prop::collection::vec((any::<prop::sample::Index>(), strange()), 1..3),

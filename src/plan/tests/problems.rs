@@ -159,8 +159,6 @@ fn interpolation_cannot_multiply_a_param_without_end() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(128))]
-
     #[test]
     fn no_bytes_panic_the_planner_or_the_renderer(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         let project = Project::new("");

@@ -72,7 +72,37 @@ fn every_duplicate_is_reported_with_its_first_place() {
     assert_eq!(at, [(5, 0), (10, 0)]);
 }
 
+/// Real text, so that damage meets every kind of node.
+const PIPELINES: [&str; 2] =
+    [include_str!("../../../pipelines/full.yaml"), include_str!("../../../pipelines/data.yaml")];
+
+/// Bytes of address space that this process had at most.
+fn peak() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let kib = status.lines().find_map(|line| line.strip_prefix("VmPeak:")?.trim().strip_suffix(" kB")).unwrap();
+    kib.parse::<u64>().unwrap() * 1024
+}
+
 proptest! {
+    #[test]
+    fn a_damaged_pipeline_neither_panics_nor_takes_memory_without_bound(
+        which in 0..PIPELINES.len(),
+        damage in prop::collection::vec((any::<prop::sample::Index>(), "[-\\[\\]{}:,&*!|>'\"%@`#?a1~<. \t\n\u{e9}]{0,3}"), 1..8),
+        cut in prop::option::weighted(0.2, any::<prop::sample::Index>()),
+    ) {
+        let mut text: Vec<char> = PIPELINES[which].chars().collect();
+        for (place, word) in &damage {
+            let place = place.index(text.len());
+            text.splice(place..=place, word.chars());
+        }
+        if let Some(cut) = cut {
+            text.truncate(cut.index(text.len()));
+        }
+        let before = peak();
+        load(&String::from_iter(text));
+        prop_assert!(peak() - before < 64 << 20);
+    }
+
     #[test]
     fn no_text_panics(text in "(?s).{0,200}") {
         load(&text);

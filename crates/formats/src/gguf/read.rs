@@ -79,7 +79,7 @@ impl GgufFile {
         }
         let start = (cursor.at as u64).next_multiple_of(ALIGNMENT) as usize;
         for (info, offset) in &mut tensors {
-            *offset += start;
+            *offset = offset.saturating_add(start);
             let end = offset.checked_add(info.bytes() as usize);
             if end.is_none_or(|end| end > bytes.len()) {
                 return Err(GgufErrorKind::Truncated("the tensor data"));

@@ -36,12 +36,12 @@ pub struct TensorInfo {
 }
 
 impl TensorInfo {
-    /// Bytes of its values.
+    /// Bytes of its values; the most there are for a shape that no file can hold.
     pub fn bytes(&self) -> u64 {
-        let values: u64 = self.shape.iter().product();
+        let values = self.shape.iter().fold(1_u64, |values, size| values.saturating_mul(*size));
         match self.kind {
-            TensorType::F32 => values * 4,
-            TensorType::F16 => values * 2,
+            TensorType::F32 => values.saturating_mul(4),
+            TensorType::F16 => values.saturating_mul(2),
             TensorType::Q4_0 => values / BLOCK as u64 * BLOCK_BYTES as u64,
         }
     }
