@@ -1,6 +1,6 @@
 //! The plan: a pipeline with every name resolved, before anything is read but the pipeline file and before anything runs.
 //!
-//! - [`build`] takes a [`Request`] and the [`Cards`] and gives a [`Plan`], or every problem at once.
+//! - [`build()`] takes a [`Request`] and the [`Cards`] and gives a [`Plan`], or every problem at once.
 //! - [`language`]: included files, matrices, params where they are used, `when:`. [`params`]: `with:` against a card.
 //! - [`wiring`]: what a stage gives, what feeds it, what it runs, where it writes. [`cards`]: the kinds.
 //! - [`places`]: where each field was written, for `why`. [`outline`]: the names in a pipeline, for completing them.

@@ -11,7 +11,7 @@ use crate::spec::StageName;
 /// The file whose directory is the project root.
 pub const CONFIG: &str = "pipe.yaml";
 
-/// What [`super::build`] is asked for.
+/// What [`super::build()`] is asked for.
 #[derive(Clone, Debug)]
 pub struct Request {
     /// The pipeline file, as given.

@@ -1,8 +1,8 @@
 //! A pipeline as it was typed: YAML to a tree that keeps spans to the leaf, and that tree to what the words of the language say.
 //!
-//! - [`file`] reads bytes under a budget; [`load`] turns YAML events into [`node`]s, the only place that knows YAML;
+//! - [`mod@file`] reads bytes under a budget; [`load`] turns YAML events into [`node`]s, the only place that knows YAML;
 //!   [`scalar`] says what a plain scalar means.
-//! - [`keys`] is the language's vocabulary; [`read`], [`ports`], [`include`] and [`quantity`] check a tree against it and give a [`pipeline`].
+//! - [`keys`] is the language's vocabulary; [`read`], [`ports`], [`mod@include`] and [`quantity`] check a tree against it and give a [`pipeline`].
 //! - [`problem`] and [`span`] are what every message is made of; [`suggest`] finds the name that was meant.
 //!
 //! Nothing here knows cards, other stages or the file system beyond the one file: names are resolved by [`crate::plan`].

@@ -21,7 +21,7 @@ pub struct Terms<'a> {
     pub executable: Option<&'a str>,
     /// The program's path as another finding of the scan with the same pid tells it; see [`resolve`].
     pub program: Option<&'a str>,
-    /// What a process calls itself: its argv[0].
+    /// What a process calls itself: its `argv[0]`.
     pub argv0: Option<&'a str>,
     /// Local port.
     pub port: Option<&'a str>,
@@ -134,7 +134,7 @@ fn ioc_executable(id: &str) -> &str {
     without_mark(id.rsplit_once(':').map_or(id, |(executable, _)| executable))
 }
 
-/// A kernel thread has no command line and no executable. A process that writes its state into argv[0] (`sshd: eve@pts/0`,
+/// A kernel thread has no command line and no executable. A process that writes its state into `argv[0]` (`sshd: eve@pts/0`,
 /// `-bash`) is known by the program's name in it.
 fn process_executable(finding: Told<'_>) -> Option<&str> {
     let path = finding.get("exe_path").unwrap_or(finding.description);

@@ -1,7 +1,7 @@
 //! What a shell is told when somebody presses Tab. The script of `pipe completions` asks this binary, by the protocol of clap's
 //! dynamic completion: `COMPLETE=SHELL pipe -- WORDS`.
 //!
-//! - [`line`]: what has been typed. [`names`]: what may stand at the cursor. [`past`]: earlier runs. [`shells`]: the scripts.
+//! - [`mod@line`]: what has been typed. [`names`]: what may stand at the cursor. [`past`]: earlier runs. [`shells`]: the scripts.
 //!
 //! Completing writes nothing but its answer and starts nothing. Whatever goes wrong, the answer is empty: the user is in the
 //! middle of a line, where an error would only be in the way.

@@ -93,7 +93,7 @@ fn store_of(path: &Path) -> &Path {
     room.parent().unwrap_or(room)
 }
 
-/// As [`open`], for a file somewhere in the store at `root`.
+/// As [`open()`], for a file somewhere in the store at `root`.
 pub(in crate::store) fn open_below(root: &Path, path: &Path) -> Result<File, StoreError> {
     let room = path.parent().unwrap_or(path);
     for _ in 0..ATTEMPTS {

@@ -27,7 +27,7 @@ const EXPLANATION: &str =
 /// The format of stores that this version reads and writes. It rises with a change that an older version must not meet.
 const FORMAT: u32 = 1;
 
-/// By its convention backups and searches pass a directory over (https://bford.info/cachedir/).
+/// By its convention backups and searches pass a directory over (<https://bford.info/cachedir/>).
 const TAG: &str = "CACHEDIR.TAG";
 const TAG_TEXT: &str = "Signature: 8a477f597d28d172789f06886806bc55\n# This directory holds the store of pipe.\n";
 

@@ -7,7 +7,7 @@ use crate::emit::{Output, Results, processes::by_pid};
 use crate::host::Host;
 use crate::world::World;
 
-/// How much of argv[0] a finding holds.
+/// How much of `argv[0]` a finding holds.
 const COMMAND: usize = 127;
 
 pub(super) fn emit(_host: &Host, world: &World) -> Output {

@@ -27,7 +27,7 @@ pub(crate) struct Modules {
 #[derive(Clone, Debug)]
 pub(crate) struct KernelModule {
     pub name: String,
-    /// Below /lib/modules/<release>.
+    /// Below `/lib/modules/<release>`.
     pub path: String,
     pub anomaly: Option<Anomaly>,
     /// Its place in /proc/modules.

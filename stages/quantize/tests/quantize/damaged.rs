@@ -65,10 +65,13 @@ fn write_gguf(path: &Path) {
         ("tokenizer.ggml.tokens", Value::Strings(vec!["a".into(), "é".into(), String::new()])),
     ]
     .map(|(key, value)| (key.to_owned(), value));
-    let tensors: Vec<TensorInfo> =
-        [("f32", TensorType::F32, vec![2, 3]), ("f16", TensorType::F16, vec![4]), ("q4", TensorType::Q4_0, vec![2, 64])]
-            .map(|(name, kind, shape)| TensorInfo { name: name.to_owned(), shape, kind })
-            .into();
+    let tensors: Vec<TensorInfo> = [
+        ("f32", TensorType::F32, vec![2, 3]),
+        ("f16", TensorType::F16, vec![4]),
+        ("q4", TensorType::Q4_0, vec![2, 64]),
+    ]
+    .map(|(name, kind, shape)| TensorInfo { name: name.to_owned(), shape, kind })
+    .into();
     let mut writer = GgufWriter::create(path, &metadata, tensors.clone()).unwrap();
     for info in tensors {
         writer.tensor(&vec![1; info.bytes() as usize]).unwrap();
@@ -87,7 +90,8 @@ fn write_gptq(directory: &Path) {
         ("m.g_idx", Dtype::I32, vec![32], words(&[0; 32])),
         ("plain", Dtype::F16, vec![2, 2], vec![2; 8]),
     ];
-    let views = tensors.iter().map(|(name, kind, shape, data)| (*name, TensorView::new(*kind, shape.clone(), data).unwrap()));
+    let views =
+        tensors.iter().map(|(name, kind, shape, data)| (*name, TensorView::new(*kind, shape.clone(), data).unwrap()));
     let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
     safetensors::serialize_to_file(views, Some(metadata), &directory.join("model.safetensors")).unwrap();
 }
