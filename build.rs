@@ -1,5 +1,5 @@
 //! Writes the two tables about the kinds that ship with the engine: their cards under `schemas/cards/`, which `src/plan/cards.rs`
-//! includes, and the digests of the code behind them, which `src/plan/code.rs` includes. An absent directory gives an empty
+//! includes, and the digests of the code behind them, which `src/plan/cards/code.rs` includes. An absent directory gives an empty
 //! table, so that the first build, which generates the cards, works too.
 
 use std::fmt::Write;

@@ -61,7 +61,7 @@ fn of_kind(kind: &str) -> Option<Digest> {
 }
 
 #[cfg(test)]
-#[path = "../../build/items.rs"]
+#[path = "../../../build/items.rs"]
 mod items;
 
 #[cfg(test)]

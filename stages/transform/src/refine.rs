@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use findings::place::FIRST_CLIENT_PORT;
 use findings::{Correlation, EnrichedFinding};
 use scan::Severity;
 use serde::Serialize;
@@ -14,7 +15,7 @@ use serde::Serialize;
 use crate::example::{Example, Task};
 use crate::listing::Seen;
 use crate::rule::{Condition, Logic, RefinedRule};
-use crate::seen::{EPHEMERAL, NOISE, lower_first};
+use crate::seen::{NOISE, lower_first};
 use crate::visible::Visible;
 
 /// Suggestions of one prompt.
@@ -166,7 +167,7 @@ impl<'a> Pattern<'a> {
         match condition.metadata_key.as_deref() {
             Some("container_id" | "lip" | "rip") => false,
             Some("lport") => self.joined.iter().all(listens),
-            Some("rport") => value.parse().is_ok_and(|port: u16| port < EPHEMERAL),
+            Some("rport") => value.parse().is_ok_and(|port: u16| port < FIRST_CLIENT_PORT),
             _ => true,
         }
     }

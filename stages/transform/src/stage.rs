@@ -14,7 +14,7 @@ use crate::measure::measure;
 use crate::merge::merge;
 use crate::pass::Pass;
 use crate::split::{self, Fractions, Split};
-use crate::token_counter::TokenCounter;
+use dataset::token_counter::TokenCounter;
 
 /// Params of `transform`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]

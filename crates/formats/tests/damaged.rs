@@ -3,14 +3,13 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use formats::config::Config;
+use formats::gguf::write::GgufWriter;
+use formats::gguf::{GgufFile, TensorInfo, TensorType, Value};
+use formats::gptq::read::GptqDirectory;
 use proptest::prelude::*;
-use quantize::gguf::write::GgufWriter;
-use quantize::gguf::{GgufFile, TensorInfo, TensorType, Value};
-use quantize::gptq::read::GptqDirectory;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
-
-use crate::micro;
 
 /// What happens to a file: bytes that change, a length that becomes another, an end that is lost.
 #[derive(Clone, Debug)]
@@ -79,9 +78,28 @@ fn write_gguf(path: &Path) {
     writer.finish().unwrap();
 }
 
+fn config() -> Config {
+    Config {
+        hidden_size: 64,
+        intermediate_size: 96,
+        num_hidden_layers: 2,
+        num_attention_heads: 4,
+        num_key_value_heads: 2,
+        head_dim: 16,
+        vocab_size: 320,
+        max_position_embeddings: 256,
+        rms_norm_eps: 1e-5,
+        rope_theta: 10_000.0,
+        tie_word_embeddings: false,
+        bos_token_id: Some(0),
+        eos_token_ids: vec![3],
+        pad_token_id: Some(4),
+    }
+}
+
 /// The layer `m`, 8 rows and 32 columns in one group, and the fp16 tensor `plain`.
 fn write_gptq(directory: &Path) {
-    micro::config().save(directory).unwrap();
+    config().save(directory).unwrap();
     let words = |words: &[i32]| words.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<u8>>();
     let tensors = [
         ("m.scales", Dtype::F16, vec![1, 8], vec![1; 16]),
