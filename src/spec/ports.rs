@@ -106,7 +106,12 @@ fn artifact(node: &Node, problems: &mut Vec<Problem>) -> Type {
     let Some(text) = word(node, "`type`", problems) else { return Type::File };
     text.value.parse().unwrap_or_else(|()| {
         let problem = Problem::at("unknown-type", text.span, format!("there is no artifact type `{}`", text.value));
-        problems.push(problem.label("unknown type").maybe_help(suggest::help(&text.value, Type::ALL.map(Type::name))));
+        // As other tools name a directory.
+        let help = match text.value.as_str() {
+            "directory" | "folder" => Some("write `type: dir`".to_owned()),
+            other => suggest::help(other, Type::ALL.map(Type::name)),
+        };
+        problems.push(problem.label("unknown type").maybe_help(help));
         Type::File
     })
 }

@@ -40,8 +40,11 @@ pub fn render(report: &RunReport, closing: &Closing, color: Color) -> String {
     let mut text = String::new();
     for (name, stage, failure) in failed.iter().take(FULL) {
         let _ = writeln!(text, "\n{} {}", color.error("error:"), color.name(&format!("stage `{name}` failed")));
-        for line in failure.message.lines() {
-            let _ = writeln!(text, "  {line}");
+        // The line of the failure has just said it.
+        if !(log_is_told && failure.message.lines().count() == 1) {
+            for line in failure.message.lines() {
+                let _ = writeln!(text, "  {line}");
+            }
         }
         if let Some(help) = &failure.help {
             let _ = writeln!(text, "  {} {help}", color.name("help:"));
@@ -50,7 +53,7 @@ pub fn render(report: &RunReport, closing: &Closing, color: Color) -> String {
             let _ = writeln!(text, "  {} {}", color.dim("kept as it was:"), kept.display());
         }
         if let Some(log) = stage.log.as_ref().filter(|_| !log_is_told) {
-            text.push_str(&tail::render(log, name.as_str(), color));
+            text.push_str(&tail::render(log, name.as_str(), &failure.message, color));
         }
     }
     if let Some(more) = failed.len().checked_sub(FULL + 1) {

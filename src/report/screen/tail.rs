@@ -21,13 +21,15 @@ const END: usize = 60;
 /// No more is read for them: a line may be as long as it likes.
 const BYTES: u64 = 64 * 1024;
 
-/// The last lines of the log, indented, and the command that shows the rest; nothing where there is no log.
-pub fn render(log: &Path, stage: &str, color: Color) -> String {
+/// The last lines of the log, indented, and the command that shows the rest; nothing where there is no log. Its last line is left out
+/// where it is `told`, the failure's message, which stands above.
+pub fn render(log: &Path, stage: &str, told: &str, color: Color) -> String {
     let mut text = String::new();
     // Whoever shows a failure has said what it is; its log is only more of it.
     let Ok(bytes) = last_bytes(log) else { return text };
     let content = String::from_utf8_lossy(&bytes);
-    let lines: Vec<_> = content.lines().collect();
+    let mut lines: Vec<_> = content.lines().collect();
+    lines.pop_if(|last| *last == told);
     for line in &lines[lines.len().saturating_sub(LINES)..] {
         let _ = writeln!(text, "  {} {}", color.dim("|"), cut(&harmless(line)));
     }
@@ -78,10 +80,10 @@ mod tests {
         let log = directory.path().join("log");
         let text = format!("{}10 %\r50 %\r100 %\r\n\u{1b}[31mred\u{1b}[0m\u{7}\n", "early\n".repeat(50_000));
         std::fs::write(&log, text).unwrap();
-        let shown = render(&log, "s", Color::Off);
+        let shown = render(&log, "s", "", Color::Off);
         assert_eq!(shown.lines().count(), LINES + 1);
         assert!(shown.ends_with("  | 100 %\n  | red\\x07\n  whole log: pipe logs s\n"), "{shown}");
-        assert!(render(&log, "s[lr=0.1]", Color::Off).ends_with("pipe logs 's[lr=0.1]'\n"));
-        assert_eq!(render(&directory.path().join("absent"), "s", Color::Off), "");
+        assert!(render(&log, "s[lr=0.1]", "", Color::Off).ends_with("pipe logs 's[lr=0.1]'\n"));
+        assert_eq!(render(&directory.path().join("absent"), "s", "", Color::Off), "");
     }
 }

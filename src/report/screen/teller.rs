@@ -72,13 +72,14 @@ impl Teller {
             self.told = true;
         }
         lines.extend(own);
-        if let RunEvent::StageEnded { stage, outcome: StageOutcome::Failed, .. } = event {
+        if let RunEvent::StageEnded { stage, outcome: StageOutcome::Failed, message, .. } = event {
             self.failed += 1;
             if self.failed > LOGS {
                 return lines;
             }
             let log = self.logs.join(format!("{stage}.log"));
-            lines.extend(tail::render(&log, stage.as_str(), self.color).lines().map(str::to_owned));
+            let told = message.as_deref().unwrap_or_default();
+            lines.extend(tail::render(&log, stage.as_str(), told, self.color).lines().map(str::to_owned));
         }
         lines
     }
