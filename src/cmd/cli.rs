@@ -35,10 +35,11 @@ Examples:
   pipe run pipelines/full.yaml              run what changed, restore the rest
   pipe run pipelines/full.yaml -S lr=1e-4   override a param of the pipeline
   pipe plan pipelines/full.yaml             what would run, and why
-  pipe why model                            what made a stage of the last pipeline stale
+  pipe why model                            what made a stage stale
   pipe logs model                           the log of a stage
 
-Exit codes: 0 done, 1 a stage failed, 2 invalid input, 3 the store or the backend broke, 130 interrupted."
+Exit codes: 0 done, 1 a stage failed, 2 invalid input, 3 the store or the backend broke, \
+130 interrupted."
 )]
 pub struct Cli {
     #[command(subcommand)]
@@ -148,6 +149,11 @@ mod tests {
         lines.map(command).collect()
     }
 
+    /// The command and everything below it.
+    fn helped(command: &clap::Command) -> Vec<&clap::Command> {
+        std::iter::once(command).chain(command.get_subcommands().flat_map(helped)).collect()
+    }
+
     #[test]
     fn every_verb_has_examples_and_each_of_them_parses() {
         let cli = Cli::command();
@@ -161,6 +167,16 @@ mod tests {
                 if let Err(error) = Cli::try_parse_from(&words) {
                     panic!("the example `{}` of pipe {} does not parse: {error}", words.join(" "), verb.get_name());
                 }
+            }
+        }
+        for verb in helped(&cli) {
+            // Every line of an example fits 80 columns; a paragraph is one line, which the terminal's width breaks.
+            let lines = verb.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let lines: Vec<_> = lines.lines().collect();
+            for pair in lines.windows(2) {
+                let prose = |line: &str| !line.is_empty() && !line.starts_with(' ') && !line.ends_with(':');
+                assert!(pair[1].len() <= 80 || prose(pair[1]), "pipe {}: {}", verb.get_name(), pair[1]);
+                assert!(!(prose(pair[0]) && prose(pair[1])), "pipe {}: {}", verb.get_name(), pair[1]);
             }
         }
         for words in examples(&cli.get_after_help().unwrap().to_string()) {

@@ -12,7 +12,7 @@ use super::{Exit, output};
 #[command(after_help = "\
 Examples:
   pipe completions bash > ~/.local/share/bash-completion/completions/pipe
-  pipe completions zsh > ~/.zfunc/_pipe          with ~/.zfunc in fpath, before compinit
+  pipe completions zsh > ~/.zfunc/_pipe          before compinit, in fpath
   pipe completions fish > ~/.config/fish/completions/pipe.fish
 
 The script asks pipe at every Tab: verbs and flags, pipeline files, the stages and params of the pipeline that is \

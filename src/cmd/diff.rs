@@ -16,8 +16,8 @@ use crate::report::style::Color;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  pipe diff                       the last run, and the one of the same pipeline before it
-  pipe diff 20261123-1405         this run, and the last one of its pipeline; an id may be cut short
+  pipe diff                       the last run and the one before it
+  pipe diff 20261123-1405         this run and the last of its pipeline
   pipe diff last~1 last           two runs by name, also of different pipelines
   pipe diff last~1 last --json | jq '.stages[].metrics'
 

@@ -21,7 +21,7 @@ use crate::store::{Artifact, Store, remove_tree};
 Examples:
   pipe get model ./model                        the one output of `model`
   pipe get quantized.gguf /srv/models/a.gguf    one of several
-  pipe get evaluation results/ --run last~1     all outputs, as an earlier run left them
+  pipe get evaluation results/ --run last~1     as an earlier run left them
   pipe get quantized.gguf /srv/models/a.gguf --force
 
 The name of a matrix copies each of its instances into DEST/INSTANCE. The copy is read back from the store's bytes and \

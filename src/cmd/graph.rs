@@ -14,10 +14,10 @@ use crate::report::{graph, svg};
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  pipe graph pipelines/full.yaml                      Mermaid, which Markdown renders
+  pipe graph pipelines/full.yaml            Mermaid, which Markdown renders
   pipe graph pipelines/full.yaml --svg > graph.svg
   pipe graph pipelines/full.yaml --format dot | dot -Tpng > graph.png
-  pipe graph pipelines/full.yaml --svg --expand > graph.svg    every instance of a matrix for itself
+  pipe graph pipelines/full.yaml --svg --expand > graph.svg
 
 Without --expand the instances of a matrix are one box that says how many they are. JSON always has each of them.")]
 pub struct GraphArguments {

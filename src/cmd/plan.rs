@@ -25,7 +25,7 @@ use crate::store::Store;
 #[command(after_help = "\
 Examples:
   pipe plan pipelines/full.yaml -S lr=1e-4
-  pipe plan pipelines/full.yaml --needs    the worker programs it wants, one a line")]
+  pipe plan pipelines/full.yaml --needs    the worker programs it wants")]
 pub struct PlanArguments {
     #[command(flatten)]
     pub pipeline: PipelineArguments,

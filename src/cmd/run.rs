@@ -38,14 +38,14 @@ Examples:
   pipe run pipelines/full.yaml dataset         only what `dataset` needs
   pipe run pipelines/full.yaml -S lr=1e-4 -S seed=7
   pipe run pipelines/full.yaml --jobs 2 --json | jq .outcome
-  pipe run pipelines/full.yaml --refresh model   run it again: is it reproducible?
+  pipe run pipelines/full.yaml --refresh model   is it reproducible?
   pipe run pipelines/full.yaml --fail-fast --keep-work
-  pipe run pipelines/full.yaml --prune         and remove outputs of earlier runs that this one does not give
+  pipe run pipelines/full.yaml --prune           remove outputs of earlier runs
   pipe run pipelines/full.yaml --events - --quiet | jq .event
 
-A second run executes nothing. Outputs lie under out/PIPELINE/STAGE/PORT; the store is cache/.
-Runs that publish to the same places follow one another: the later one publishes at its end.
-Ctrl-C once lets stages take a checkpoint, twice kills them; the next run goes on from there.")]
+A second run executes nothing. Outputs lie under out/PIPELINE/STAGE/PORT; the store is cache/. Runs that publish to \
+the same places follow one another: the later one publishes at its end. Ctrl-C once lets stages take a checkpoint, \
+twice kills them; the next run goes on from there.")]
 pub struct RunArguments {
     #[command(flatten)]
     pub pipeline: PipelineArguments,

@@ -20,10 +20,10 @@ use crate::store::{Damage, Doomed, Mode, Store, StoreError, UserRoom};
 #[command(after_help = "\
 Examples:
   pipe cache gc --dry-run              what would go
-  pipe cache gc                        what nothing needs and nobody used for a week
+  pipe cache gc                        what was not needed for a week
   pipe cache gc --grace 0              also what was used today
-  pipe cache gc --max-size 20GiB       then what was used longest ago, until the rest fits
-  pipe cache gc --also displaced       also your files that stood where outputs go
+  pipe cache gc --max-size 20GiB       then what was used longest ago
+  pipe cache gc --also displaced       also your files that were moved
 
 What stays: what every pipeline came to last, in every workspace that used this store and still exists; what was used \
 within the grace; what is pinned. Where one of these cannot be read nothing is removed, and the exit code is 1. While \

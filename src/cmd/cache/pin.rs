@@ -17,9 +17,9 @@ use crate::store::{Pin, Store};
 #[command(after_help = "\
 Examples:
   pipe cache pin                  list what is pinned
-  pipe cache pin model            what the stage `model` gave last; of a matrix, every instance
+  pipe cache pin model            what `model` gave last, every instance
   pipe cache pin last             everything that the last run used
-  pipe cache pin 3f2a9c04d1       a record or an artifact by the beginning of its digest
+  pipe cache pin 3f2a9c04d1       a record or an artifact by its digest
   pipe cache pin model --remove
 
 A pin holds what the name means now. It keeps records with their inputs and outputs from `pipe cache gc`.")]
