@@ -3,11 +3,10 @@
 //! The wait doubles with each attempt and is jittered, so that stages which failed together come back apart. The jitter is derived from
 //! run, stage and attempt, so it is reproducible.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::time::Duration;
 
 use contract::{Digest, FailureClass};
-use tokio::time::Instant;
 
 use crate::plan::{Retry, StageId};
 
@@ -28,11 +27,10 @@ pub(super) enum Sequel {
     Enough,
 }
 
-/// Failed attempts by stage, and who waits for the next one.
+/// Failed attempts by stage.
 #[derive(Debug, Default)]
 pub(super) struct Attempts {
     failed: HashMap<StageId, u32>,
-    waiting: BTreeSet<(Instant, StageId)>,
 }
 
 impl Attempts {
@@ -45,30 +43,6 @@ impl Attempts {
         }
         let chance = draw(&format!("{lot}/{failed}"));
         Sequel::Again { failed: *failed, wait: wait(retry, *failed, chance) }
-    }
-
-    /// Lets `stage` wait until `due`.
-    pub fn wait_until(&mut self, due: Instant, stage: StageId) {
-        self.waiting.insert((due, stage));
-    }
-
-    /// When the first waiting stage is due.
-    pub fn next_due(&self) -> Option<Instant> {
-        self.waiting.first().map(|(due, _)| *due)
-    }
-
-    /// A stage that is due, taken out.
-    pub fn take_due(&mut self, now: Instant) -> Option<StageId> {
-        let (due, stage) = *self.waiting.first()?;
-        (due <= now).then(|| {
-            self.waiting.remove(&(due, stage));
-            stage
-        })
-    }
-
-    /// Nobody waits any longer; returns who did.
-    pub fn give_up(&mut self) -> Vec<StageId> {
-        std::mem::take(&mut self.waiting).into_iter().map(|(_, stage)| stage).collect()
     }
 }
 
@@ -119,20 +93,6 @@ mod tests {
             let mut attempts = Attempts::default();
             assert_eq!(attempts.failed(StageId::new(0), class, &retry(9, 0, 0.0), "x"), Sequel::Enough);
         }
-    }
-
-    #[test]
-    fn who_is_due_first_comes_first() {
-        let mut attempts = Attempts::default();
-        let now = Instant::now();
-        let later = now + Duration::from_secs(5);
-        attempts.wait_until(later, StageId::new(1));
-        attempts.wait_until(now, StageId::new(2));
-        assert_eq!(attempts.take_due(now), Some(StageId::new(2)));
-        assert_eq!(attempts.take_due(now), None);
-        assert_eq!(attempts.next_due(), Some(later));
-        assert_eq!(attempts.give_up(), vec![StageId::new(1)]);
-        assert_eq!(attempts.next_due(), None);
     }
 
     proptest! {

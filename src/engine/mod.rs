@@ -8,8 +8,8 @@
 //! ```
 //!
 //! - [`resolve`]: a stage and its known inputs to an action and a key. [`hits`]: what the store already has.
-//! - [`ready`]: who may start, in which order. [`attempts`]: who is tried again, and when. [`semaphores`]: groups. [`twins`]: stages
-//!   that come to one action. All pure; [`run_loop`] is the one owner of all of it while things run.
+//! - [`standing`]: where each stage stands, and who may start, in which order. [`attempts`]: who is tried again, and when.
+//!   [`semaphores`]: groups. All pure; [`run_loop`] is the one owner of all of it while things run.
 //! - [`learned`]: what earlier executions teach about time and memory.
 //! - [`wanted`]: whether a stage is to run at all: `when:`.
 //! - [`bounds`]: where links may not lead. [`fault`]: whether what goes wrong fails the stage or ends the run. [`execute`]: one stage
@@ -39,14 +39,13 @@ pub mod options;
 mod order;
 pub mod outcome;
 mod publishing;
-mod ready;
 pub(crate) mod resolve;
 mod run_loop;
 mod semaphores;
+mod standing;
 pub mod survey;
 mod tally;
 pub mod traces;
-mod twins;
 mod wanted;
 pub mod workbench;
 

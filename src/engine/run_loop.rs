@@ -17,7 +17,6 @@ mod pressure;
 mod spoiling;
 mod stopping;
 
-use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -34,11 +33,10 @@ use super::gpus::Gpus;
 use super::history;
 use super::interrupt::Interrupt;
 use super::learned::Learned;
-use super::ready::{Rank, ReadyQueue};
 use super::resolve::{Known, Resolved};
 use super::semaphores::Semaphores;
+use super::standing::Standings;
 use super::tally::{End, Tally};
-use super::twins::Twins;
 use super::{EngineError, Observer, Options, RunEvent, Shared};
 use crate::executor::local::LocalExecutor;
 use crate::executor::{Cancel, Control};
@@ -74,23 +72,17 @@ struct RunLoop<'a> {
     tally: &'a mut Tally,
     observer: &'a mut dyn Observer,
     interrupt: &'a mut Interrupt,
-    queue: ReadyQueue<'a, PlannedStage>,
+    /// Where each stage stands; the action of one that is held or backs off is at hand.
+    standings: Standings<'a, PlannedStage, Arc<Resolved>, Running>,
     /// What earlier executions teach, once there is something to choose.
     learned: Option<Learned>,
-    /// Taken from the queue, resolved, found to be misses: they wait to be admitted, in this order.
-    held: BTreeMap<Rank, Held>,
     /// Something happened since the last look at who may start.
     stirred: bool,
-    twins: Twins,
     semaphores: Semaphores<'a>,
     gpus: Gpus,
     attempts: Attempts,
     spoilings: Spoilings,
-    /// Between two attempts.
-    backing_off: HashMap<StageId, Arc<Resolved>>,
     executions: JoinSet<Ended>,
-    /// What executes now.
-    running: HashMap<StageId, Running>,
     executor: Rc<LocalExecutor>,
     governor: Governor,
     probe: Box<dyn Probe>,
@@ -106,13 +98,6 @@ struct RunLoop<'a> {
     stopped: Option<StopCause>,
     /// The first error; the run winds down and returns it.
     broken: Option<EngineError>,
-}
-
-/// A stage that waits to be admitted.
-struct Held {
-    resolved: Arc<Resolved>,
-    /// What it was last said to wait for; said once.
-    said: Option<String>,
 }
 
 /// A stage that executes.
@@ -140,22 +125,22 @@ impl<'a> RunLoop<'a> {
         interrupt: &'a mut Interrupt,
     ) -> Result<RunLoop<'a>, EngineError> {
         let plan = &shared.plan;
-        let mut queue = ReadyQueue::new(&plan.graph, &plan.order);
+        let mut standings = Standings::new(&plan.graph, &plan.order);
         for &stage in &plan.order {
             if known.has(stage) {
-                queue.done(stage);
+                standings.done(stage);
             } else if known.is_skipped(stage) {
                 // What is behind it was skipped with it.
-                queue.failed(stage);
+                standings.failed(stage);
             }
         }
         let Options { run, failed_work, .. } = &shared.options;
         let executor = LocalExecutor::start(plan, &shared.store, run, *failed_work)?;
         let (event_sender, events) = unbounded_channel();
         let (probe, look_every) = governor::probe();
-        let open = queue.unfinished().count();
+        let open = standings.unfinished().count();
         // Looking for GPUs costs something, and most plans want none.
-        let wants_gpus = queue.unfinished().any(|stage| plan.graph[stage].resources.gpus > 0);
+        let wants_gpus = standings.unfinished().any(|stage| plan.graph[stage].resources.gpus > 0);
         let gpus = Gpus::new(if wants_gpus { governor::gpus() } else { Vec::new() });
         Ok(RunLoop {
             shared,
@@ -163,18 +148,14 @@ impl<'a> RunLoop<'a> {
             tally,
             observer,
             interrupt,
-            queue,
+            standings,
             learned: None,
-            held: BTreeMap::new(),
             stirred: true,
-            twins: Twins::default(),
             semaphores: Semaphores::new(&plan.groups),
             gpus,
             attempts: Attempts::default(),
             spoilings: Spoilings::default(),
-            backing_off: HashMap::new(),
             executions: JoinSet::new(),
-            running: HashMap::new(),
             executor: Rc::new(executor),
             governor: Governor::new(shared.options.jobs, open, shared.options.limits),
             probe,
@@ -200,10 +181,10 @@ impl<'a> RunLoop<'a> {
             while let Some(asked) = self.interrupt.heard() {
                 self.stop(asked);
             }
-            if self.executions.is_empty() && self.backing_off.is_empty() {
+            let due = self.standings.next_due();
+            if self.executions.is_empty() && due.is_none() {
                 break;
             }
-            let due = self.attempts.next_due();
             tokio::select! {
                 biased;
                 asked = self.interrupt.next() => self.stop(asked),

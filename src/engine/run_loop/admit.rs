@@ -4,7 +4,6 @@
 
 use std::collections::HashSet;
 use std::fmt::Write;
-use std::ops::Bound;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
@@ -13,11 +12,11 @@ use contract::FailureClass;
 use petgraph::Direction;
 use tokio::sync::watch;
 
-use super::{Ended, Held, RunLoop, Running};
+use super::{Ended, RunLoop, Running};
 use crate::engine::execute::Attempt;
 use crate::engine::learned::Learned;
-use crate::engine::ready::Rank;
 use crate::engine::resolve::{self, Sources, Unresolved};
+use crate::engine::standing::{Candidate, Rank};
 use crate::engine::wanted::{Wanted, wanted};
 use crate::engine::{EngineError, FailureReport, GovernorDecision, Publishing, RunEvent, fault, hits};
 use crate::executor::{Cancel, Control, Executor};
@@ -46,9 +45,9 @@ impl RunLoop<'_> {
                 continue;
             }
             match self.obstacle(rank.1) {
-                None => self.start(rank),
+                None => self.start(rank.1),
                 Some(Obstacle::Own(reason)) => {
-                    self.say_waiting(rank, reason);
+                    self.say_waiting(rank.1, reason);
                     passed = passed.max(Some(rank));
                 }
                 Some(Obstacle::Governor(reason)) => {
@@ -63,16 +62,15 @@ impl RunLoop<'_> {
     /// Orders stages by what they took before, when it first matters: several could start. That is never so in a chain, nor while
     /// a change stops at hits, and reading a record for each stage would cost more than all the rest.
     fn learn(&mut self) -> bool {
-        if self.learned.is_some() || self.queue.ready() + self.held.len() < 2 {
+        if self.learned.is_some() || self.standings.startable() < 2 {
             return false;
         }
         let plan = &self.shared.plan;
-        let learned = Learned::of(plan, &self.shared.store, self.queue.unfinished());
-        self.queue.weigh(&plan.order, |stage| learned.seconds(stage));
-        let held = std::mem::take(&mut self.held).into_iter();
-        self.held = held.map(|((_, stage), held)| (self.queue.rank(stage), held)).collect();
+        let learned = Learned::of(plan, &self.shared.store, self.standings.unfinished());
+        self.standings.weigh(&plan.order, |stage| learned.seconds(stage));
         self.learned = Some(learned);
-        for stage in self.running.keys().copied() {
+        let running: Vec<StageId> = self.standings.running().map(|(stage, _)| stage).collect();
+        for stage in running {
             self.governor.started(stage.index() as u64, self.request(stage));
         }
         true
@@ -85,21 +83,19 @@ impl RunLoop<'_> {
             if self.interrupt.asked() {
                 return Ok(None);
             }
-            let after = passed.map_or(Bound::Unbounded, Bound::Excluded);
-            let held = self.held.range((after, Bound::Unbounded)).next().map(|(rank, _)| *rank);
-            let ready = self.queue.peek().map(|stage| self.queue.rank(stage));
-            match ready {
-                Some(ready) if held.is_none_or(|held| ready < held) => {
-                    if self.take(ready.1)? {
-                        return Ok(Some(ready));
+            match self.standings.next(passed, |_| true) {
+                Some(Candidate::Ready(stage)) => {
+                    if self.take(stage)? {
+                        return Ok(Some(self.standings.rank(stage)));
                     }
                 }
-                _ => return Ok(held),
+                Some(Candidate::Held(rank)) => return Ok(Some(rank)),
+                None => return Ok(None),
             }
         }
     }
 
-    /// Takes the head of the queue: settles it when it is not wanted or a hit, holds it otherwise. Returns whether it is held.
+    /// Takes a ready stage: settles it when it is not wanted or a hit, holds it otherwise. Returns whether it is held.
     fn take(&mut self, stage: StageId) -> Result<bool, EngineError> {
         let begun = Instant::now();
         let shared = Arc::clone(self.shared);
@@ -140,25 +136,24 @@ impl RunLoop<'_> {
             self.refuse(stage, failure);
             return Ok(false);
         }
-        self.queue.start(stage);
-        if let Err(first) = self.twins.enter(resolved.key, stage) {
+        if let Err(first) = self.standings.claim(stage, resolved.key, Arc::new(resolved)) {
             let reason = format!("`{}` does the same just now", self.stage(first).name);
             self.observer.on(&RunEvent::StageWaiting { stage: self.stage(stage).name.clone(), reason });
             return Ok(false);
         }
-        self.hold(stage, Arc::new(resolved));
+        self.stirred = true;
         Ok(true)
     }
 
     /// Fails what wants more GPUs than there are, before anything long runs. A stage that ran before may yet be a hit, and one
     /// with a condition before it may yet be skipped: those are judged when they are ready.
     pub(super) fn refuse_hopeless(&mut self) {
-        let open: Vec<StageId> = self.queue.unfinished().collect();
+        let open: Vec<StageId> = self.standings.unfinished().collect();
         for stage in open {
             let Some(failure) = self.lack_of_gpus(stage) else { continue };
             let name = self.stage(stage).name.as_str();
             let ran_before = self.shared.store.last(self.shared.plan.pipeline.as_str(), name).is_some();
-            if !ran_before && !depends_on_a_condition(&self.shared.plan, stage) && self.queue.is_open(stage) {
+            if !ran_before && !depends_on_a_condition(&self.shared.plan, stage) && self.standings.is_open(stage) {
                 self.refuse(stage, failure);
             }
         }
@@ -186,7 +181,7 @@ impl RunLoop<'_> {
 
     /// Lets `stage` wait to be admitted.
     pub(super) fn hold(&mut self, stage: StageId, resolved: Arc<resolve::Resolved>) {
-        self.held.insert(self.queue.rank(stage), Held { resolved, said: None });
+        self.standings.hold(stage, resolved);
         self.stirred = true;
     }
 
@@ -207,7 +202,7 @@ impl RunLoop<'_> {
 
     /// Why `wanted` GPUs cannot be had now. Where nothing of ours runs, what others do is no reason: one stage always moves.
     fn gpus_missing(&self, wanted: usize) -> Option<String> {
-        let free = if self.running.is_empty() { self.gpus.not_held() } else { self.gpus.free() };
+        let free = if self.standings.running().next().is_none() { self.gpus.not_held() } else { self.gpus.free() };
         if wanted <= free {
             return None;
         }
@@ -218,9 +213,10 @@ impl RunLoop<'_> {
         Some(reason)
     }
 
-    fn start(&mut self, rank: Rank) {
-        let stage = rank.1;
-        let Some(Held { resolved, .. }) = self.held.remove(&rank) else { return };
+    fn start(&mut self, stage: StageId) {
+        let throttled = self.governor.is_closed();
+        let (sender, control) = watch::channel(Control { throttled, ..Control::default() });
+        let Some(resolved) = self.standings.start(stage, Running { control: sender, requeued: false }) else { return };
         self.waiting = None;
         let planned = self.stage(stage);
         self.governor.started(stage.index() as u64, self.request(stage));
@@ -228,9 +224,6 @@ impl RunLoop<'_> {
         self.gpus.take(stage, planned.resources.gpus as usize);
         self.observer.on(&RunEvent::StageStarted { stage: planned.name.clone(), key: resolved.key });
         self.tally.log(stage, self.log(stage));
-        let throttled = self.governor.is_closed();
-        let (sender, control) = watch::channel(Control { throttled, ..Control::default() });
-        self.running.insert(stage, Running { control: sender, requeued: false });
         let attempt = Attempt {
             shared: Arc::clone(self.shared),
             stage,
@@ -259,12 +252,9 @@ impl RunLoop<'_> {
         }
     }
 
-    fn say_waiting(&mut self, rank: Rank, reason: String) {
-        let name = &self.stage(rank.1).name;
-        let Some(held) = self.held.get_mut(&rank) else { return };
-        if held.said.as_ref() != Some(&reason) {
-            self.observer.on(&RunEvent::StageWaiting { stage: name.clone(), reason: reason.clone() });
-            held.said = Some(reason);
+    fn say_waiting(&mut self, stage: StageId, reason: String) {
+        if self.standings.say(stage, &reason) {
+            self.observer.on(&RunEvent::StageWaiting { stage: self.stage(stage).name.clone(), reason });
         }
     }
 

@@ -67,14 +67,12 @@ impl RunLoop<'_> {
         self.semaphores.give_back(&self.stage(stage).conduct.groups);
         self.gpus.give_back(stage);
         self.stirred = true;
-        self.running.remove(&stage).is_some_and(|running| running.requeued)
+        self.standings.ended(stage).is_some_and(|running| running.requeued)
     }
 
     /// The action is over: whoever waited for it looks it up again.
     pub(super) fn leave(&mut self, resolved: &Resolved) {
-        for twin in self.twins.leave(&resolved.key) {
-            self.queue.put_back(twin);
-        }
+        self.standings.leave(&resolved.key);
     }
 
     fn ran(&mut self, stage: StageId, record: &Record, differing: Vec<String>, seconds: f64) -> Result<(), Fault> {
@@ -95,7 +93,7 @@ impl RunLoop<'_> {
 
     pub(super) fn settle(&mut self, stage: StageId, outcome: StageOutcome, record: &Record, seconds: f64) {
         let other = self.known.insert(stage, record);
-        self.queue.done(stage);
+        self.standings.done(stage);
         if other {
             self.redo_consumers(stage);
         }
@@ -106,9 +104,7 @@ impl RunLoop<'_> {
     /// The stage was done again and gave something else: so is what had been done with what it gave before.
     fn redo_consumers(&mut self, stage: StageId) {
         for consumer in self.shared.plan.graph.neighbors(stage) {
-            if self.queue.is_done(consumer) {
-                self.queue.reopen(consumer);
-            }
+            self.redo(consumer);
         }
         self.stirred = true;
     }
@@ -187,23 +183,18 @@ impl RunLoop<'_> {
             wait: wait.as_secs_f64(),
         });
         self.tally.retried(stage, FailedAttempt { failure, seconds, log });
-        self.backing_off.insert(stage, resolved);
-        self.attempts.wait_until(Instant::now() + wait, stage);
+        self.standings.back_off(stage, resolved, Instant::now() + wait);
     }
 
     /// Holds every stage whose wait between two attempts is over.
     pub(super) fn try_again(&mut self) {
-        while let Some(stage) = self.attempts.take_due(Instant::now()) {
-            if let Some(resolved) = self.backing_off.remove(&stage) {
-                self.hold(stage, resolved);
-            }
-        }
+        self.stirred |= self.standings.wake(Instant::now());
     }
 
     /// The stage is not wanted, and neither is anything that needs it.
     pub(super) fn skip(&mut self, stage: StageId, cause: String) {
         let behind = behind(self.stage(stage).name.as_str());
-        let dependents = self.queue.failed(stage).into_iter().map(|dependent| (dependent, behind.clone()));
+        let dependents = self.standings.failed(stage).into_iter().map(|dependent| (dependent, behind.clone()));
         for (skipped, cause) in std::iter::once((stage, cause)).chain(dependents) {
             self.known.skip(skipped);
             hits::skipped(self.shared, skipped, cause, self.tally, self.observer);
@@ -221,7 +212,7 @@ impl RunLoop<'_> {
     pub(super) fn block(&mut self, stage: StageId, seconds: f64, message: String) {
         let planned = self.stage(stage);
         self.observer.on(&hits::ended(planned, StageOutcome::Failed, seconds, Some(message)));
-        for blocked in self.queue.failed(stage) {
+        for blocked in self.standings.failed(stage) {
             let cause = format!("needs `{}`, which failed", planned.name);
             self.tally.idle(blocked, StageOutcome::Blocked, cause.clone());
             self.observer.on(&hits::ended(self.stage(blocked), StageOutcome::Blocked, 0.0, Some(cause)));
@@ -233,7 +224,7 @@ impl RunLoop<'_> {
 
     /// The stage was to run again, but something that it needs failed when it was made anew.
     pub(super) fn block_behind_dead(&mut self, stage: StageId) {
-        let dependents = self.queue.failed(stage);
+        let dependents = self.standings.failed(stage);
         for blocked in std::iter::once(stage).chain(dependents) {
             let cause = "needs a stage that failed when it was made anew".to_owned();
             self.tally.idle(blocked, StageOutcome::Blocked, cause.clone());

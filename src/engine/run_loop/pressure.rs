@@ -11,7 +11,8 @@ impl RunLoop<'_> {
     pub(super) fn sample(&mut self) {
         let sample = self.probe.sample();
         let cores = self.probe.cores_of(&self.executor.groups());
-        let ids = self.running.keys().map(|stage| (stage.index() as u64, self.stage(*stage).name.as_str()));
+        let running = self.standings.running();
+        let ids = running.map(|(stage, _)| (stage.index() as u64, self.stage(stage).name.as_str()));
         let cores = ids.filter_map(|(id, name)| Some((id, *cores.get(name)?))).collect();
         self.governor.saw(&cores);
         for decision in self.governor.observe(&sample) {
@@ -34,12 +35,12 @@ impl RunLoop<'_> {
             return;
         }
         self.stirred = true;
-        let holds = !self.held.is_empty() || !matches!(decision, Decision::Gate(_));
+        let holds = self.standings.holds_any() || !matches!(decision, Decision::Gate(_));
         let (what, stage, message) = match decision {
             Decision::Gate(change) => {
                 // Jobs within stages are started as little as stages are.
                 let throttled = matches!(change, Change::Closed(_));
-                for running in self.running.values() {
+                for (_, running) in self.standings.running() {
                     running.control.send_modify(|control| control.throttled = throttled);
                 }
                 let what = if throttled { GovernorDecision::Close } else { GovernorDecision::Open };
@@ -67,7 +68,7 @@ impl RunLoop<'_> {
             }
             Decision::Requeue { id, pressure } => {
                 let stage = StageId::new(id as usize);
-                if let Some(running) = self.running.get_mut(&stage) {
+                if let Some(running) = self.standings.running_mut(stage) {
                     running.requeued = true;
                     running.control.send_modify(|control| control.cancel = Cancel::Kill);
                 }
@@ -79,8 +80,8 @@ impl RunLoop<'_> {
         self.observer.on(&RunEvent::Governor { decision: what, stage, message, holds });
     }
 
-    fn set_paused(&self, stage: StageId, paused: bool) {
-        if let Some(running) = self.running.get(&stage) {
+    fn set_paused(&mut self, stage: StageId, paused: bool) {
+        if let Some(running) = self.standings.running_mut(stage) {
             running.control.send_modify(|control| control.paused = paused);
         }
     }

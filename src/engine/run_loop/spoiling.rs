@@ -81,12 +81,17 @@ impl RunLoop<'_> {
         let log = set_aside(&self.log(stage), &format!("damaged-{count}"));
         self.tally.retried(stage, FailedAttempt { failure, seconds: begun.elapsed().as_secs_f64(), log });
         for producer in producers {
-            if self.queue.is_done(producer) {
-                self.queue.reopen(producer);
-            }
+            self.redo(producer);
         }
         self.stirred = true;
-        if !self.queue.reopen(stage) {
+        if !self.standings.reopen(stage) {
+            self.block_behind_dead(stage);
+        }
+    }
+
+    /// A stage that is done is done again.
+    pub(super) fn redo(&mut self, stage: StageId) {
+        if self.standings.is_done(stage) && !self.standings.reopen(stage) {
             self.block_behind_dead(stage);
         }
     }
@@ -98,7 +103,7 @@ impl RunLoop<'_> {
         });
         let since = made.min().map_or(begun, |made| made.min(begun));
         let ended = self.spoilings.ran.iter().filter(|ran| ran.ended >= since).map(|ran| ran.stage);
-        let mut others: Vec<StageId> = ended.chain(self.running.keys().copied()).collect();
+        let mut others: Vec<StageId> = ended.chain(self.standings.running().map(|(stage, _)| stage)).collect();
         others.retain(|other| *other != stage && !producers.contains(other));
         others.sort_unstable();
         others.dedup();

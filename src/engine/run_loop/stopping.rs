@@ -66,14 +66,13 @@ impl RunLoop<'_> {
 
     fn cancel_all(&mut self, cancel: Cancel) {
         self.cancel = cancel;
-        for running in self.running.values() {
+        for (_, running) in self.standings.running() {
             running.control.send_modify(|control| {
                 control.cancel = cancel;
                 control.abandoned = cancel == Cancel::Kill;
             });
         }
-        self.attempts.give_up();
-        for stage in std::mem::take(&mut self.backing_off).into_keys() {
+        for stage in self.standings.give_up() {
             let cause = "stopped while it waited to be tried again".to_owned();
             self.tally.idle(stage, StageOutcome::Interrupted, cause.clone());
             self.observer.on(&hits::ended(self.stage(stage), StageOutcome::Interrupted, 0.0, Some(cause)));
