@@ -8,8 +8,8 @@
 //! ```
 //!
 //! - [`resolve`]: a stage and its known inputs to an action and a key. [`hits`]: what the store already has.
-//! - [`standing`]: where each stage stands, and who may start, in which order. [`attempts`]: who is tried again, and when.
-//!   [`semaphores`]: groups. All pure; [`run_loop`] is the one owner of all of it while things run.
+//! - [`standing`]: where each stage stands, and who may start, in which order. [`lane`]: which place has room. [`attempts`]: who is tried
+//!   again, and when. [`semaphores`]: groups. All pure; [`run_loop`] is the one owner of all of it while things run.
 //! - [`learned`]: what earlier executions teach about time and memory.
 //! - [`wanted`]: whether a stage is to run at all: `when:`.
 //! - [`bounds`]: where links may not lead. [`fault`]: whether what goes wrong fails the stage or ends the run. [`execute`]: one stage
@@ -34,6 +34,7 @@ pub mod history;
 mod hits;
 pub mod intact;
 mod interrupt;
+mod lane;
 pub mod learned;
 pub mod options;
 mod order;

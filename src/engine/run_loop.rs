@@ -9,18 +9,19 @@
 //! ```
 //!
 //! [`admit`]: who starts now. [`endings`]: what follows an execution, [`spoiling`]: what follows when its inputs were damaged.
-//! [`stopping`]: how a run ends early. [`pressure`]: what the governor decides and the loop carries out.
+//! [`stopping`]: how a run ends early. [`local`]: this machine as a place. [`pressure`]: what its governor decides and the loop carries
+//! out.
 
 mod admit;
 mod endings;
+mod local;
 mod pressure;
 mod spoiling;
 mod stopping;
 
 use std::path::PathBuf;
-use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use contract::Event;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -29,7 +30,6 @@ use tokio::task::{JoinSet, LocalSet};
 
 use super::attempts::Attempts;
 use super::execute::Ending;
-use super::gpus::Gpus;
 use super::history;
 use super::interrupt::Interrupt;
 use super::learned::Learned;
@@ -37,11 +37,10 @@ use super::resolve::{Known, Resolved};
 use super::semaphores::Semaphores;
 use super::standing::Standings;
 use super::tally::{End, Tally};
-use super::{EngineError, Observer, Options, RunEvent, Shared};
-use crate::executor::local::LocalExecutor;
+use super::{EngineError, Observer, RunEvent, Shared};
 use crate::executor::{Cancel, Control};
-use crate::governor::{self, Governor, Probe, Reason};
 use crate::plan::{PlannedStage, StageId};
+use local::LocalPlace;
 use spoiling::Spoilings;
 use stopping::StopCause;
 
@@ -79,17 +78,11 @@ struct RunLoop<'a> {
     /// Something happened since the last look at who may start.
     stirred: bool,
     semaphores: Semaphores<'a>,
-    gpus: Gpus,
     attempts: Attempts,
     spoilings: Spoilings,
     executions: JoinSet<Ended>,
-    executor: Rc<LocalExecutor>,
-    governor: Governor,
-    probe: Box<dyn Probe>,
-    /// How often the machine is looked at.
-    look_every: Duration,
-    /// What the governor last gave as its reason to wait; said once.
-    waiting: Option<Reason>,
+    /// This machine, which is every backend that a configuration can name.
+    local: LocalPlace,
     event_sender: UnboundedSender<(StageId, Event)>,
     events: UnboundedReceiver<(StageId, Event)>,
     /// What is asked of everything that runs.
@@ -134,14 +127,8 @@ impl<'a> RunLoop<'a> {
                 standings.failed(stage);
             }
         }
-        let Options { run, failed_work, .. } = &shared.options;
-        let executor = LocalExecutor::start(plan, &shared.store, run, *failed_work)?;
         let (event_sender, events) = unbounded_channel();
-        let (probe, look_every) = governor::probe();
-        let open = standings.unfinished().count();
-        // Looking for GPUs costs something, and most plans want none.
-        let wants_gpus = standings.unfinished().any(|stage| plan.graph[stage].resources.gpus > 0);
-        let gpus = Gpus::new(if wants_gpus { governor::gpus() } else { Vec::new() });
+        let open: Vec<StageId> = standings.unfinished().collect();
         Ok(RunLoop {
             shared,
             known,
@@ -152,15 +139,10 @@ impl<'a> RunLoop<'a> {
             learned: None,
             stirred: true,
             semaphores: Semaphores::new(&plan.groups),
-            gpus,
             attempts: Attempts::default(),
             spoilings: Spoilings::default(),
             executions: JoinSet::new(),
-            executor: Rc::new(executor),
-            governor: Governor::new(shared.options.jobs, open, shared.options.limits),
-            probe,
-            look_every,
-            waiting: None,
+            local: LocalPlace::start(shared, &open)?,
             event_sender,
             events,
             cancel: Cancel::No,
@@ -172,7 +154,7 @@ impl<'a> RunLoop<'a> {
     async fn drive(&mut self) -> Result<End, EngineError> {
         self.refuse_hopeless();
         self.look_at_gpus();
-        let mut clock = tokio::time::interval(self.look_every);
+        let mut clock = tokio::time::interval(self.local.look_every);
         clock.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             if let Err(error) = self.admit() {

@@ -1,9 +1,7 @@
 //! Who starts now. A ready stage is resolved and looked up; a hit (early cutoff) costs no admission, a miss is held until there is
-//! room for it. A stage that waits for something of its own (a group, a twin) is passed over; one that the governor refuses keeps
-//! everything behind it waiting, so that a large stage is not starved by small ones.
+//! room for it in the lane of its place (`engine/lane`).
 
 use std::collections::HashSet;
-use std::fmt::Write;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
@@ -12,24 +10,18 @@ use contract::FailureClass;
 use petgraph::Direction;
 use tokio::sync::watch;
 
+use super::local::LocalPlace;
 use super::{Ended, RunLoop, Running};
 use crate::engine::execute::Attempt;
+use crate::engine::lane::{LaneId, Obstacle, Pass};
 use crate::engine::learned::Learned;
 use crate::engine::resolve::{self, Sources, Unresolved};
 use crate::engine::standing::{Candidate, Rank};
 use crate::engine::wanted::{Wanted, wanted};
 use crate::engine::{EngineError, FailureReport, GovernorDecision, Publishing, RunEvent, fault, hits};
 use crate::executor::{Cancel, Control, Executor};
-use crate::governor::{Admission, Reason, Request};
+use crate::governor::{Reason, Request};
 use crate::plan::{Plan, Sandbox, StageId, Work};
-
-/// Why a held stage does not start.
-enum Obstacle {
-    /// It waits for something that others may not need.
-    Own(String),
-    /// Nothing starts.
-    Governor(Reason),
-}
 
 impl RunLoop<'_> {
     /// Starts whatever may start now.
@@ -37,22 +29,22 @@ impl RunLoop<'_> {
         if !std::mem::take(&mut self.stirred) {
             return Ok(());
         }
-        let mut passed = None;
+        let mut pass = Pass::default();
         while self.cancel == Cancel::No {
-            let Some(rank) = self.next_candidate(passed)? else { break };
+            let Some(rank) = self.next_candidate(&pass)? else { break };
             if self.learn() {
-                passed = None;
+                pass = Pass::default();
                 continue;
             }
             match self.obstacle(rank.1) {
                 None => self.start(rank.1),
                 Some(Obstacle::Own(reason)) => {
                     self.say_waiting(rank.1, reason);
-                    passed = passed.max(Some(rank));
+                    pass.pass_over(rank);
                 }
-                Some(Obstacle::Governor(reason)) => {
+                Some(Obstacle::Lane(reason)) => {
                     self.say_once(rank.1, reason);
-                    break;
+                    pass.close(lane(rank.1));
                 }
             }
         }
@@ -71,19 +63,19 @@ impl RunLoop<'_> {
         self.learned = Some(learned);
         let running: Vec<StageId> = self.standings.running().map(|(stage, _)| stage).collect();
         for stage in running {
-            self.governor.started(stage.index() as u64, self.request(stage));
+            self.local.governor.started(stage.index() as u64, self.request(stage));
         }
         true
     }
 
-    /// The first stage after `passed` that must be executed. Hits on the way are settled.
-    fn next_candidate(&mut self, passed: Option<Rank>) -> Result<Option<Rank>, EngineError> {
+    /// The first stage of this pass that must be executed. Hits on the way are settled.
+    fn next_candidate(&mut self, pass: &Pass) -> Result<Option<Rank>, EngineError> {
         loop {
             // Each of these may be a hit whose files are large; the request to stop waits in the loop.
             if self.interrupt.asked() {
                 return Ok(None);
             }
-            match self.standings.next(passed, |_| true) {
+            match pass.next(&self.standings, lane) {
                 Some(Candidate::Ready(stage)) => {
                     if self.take(stage)? {
                         return Ok(Some(self.standings.rank(stage)));
@@ -171,7 +163,7 @@ impl RunLoop<'_> {
     }
 
     fn lack_of_gpus(&self, stage: StageId) -> Option<FailureReport> {
-        let (wanted, count) = (self.stage(stage).resources.gpus as usize, self.gpus.count());
+        let (wanted, count) = (self.stage(stage).resources.gpus as usize, self.local.gpus.count());
         (wanted > count).then(|| FailureReport {
             class: FailureClass::Resources,
             message: format!("wants {wanted} GPUs, and this machine has {count}"),
@@ -191,45 +183,25 @@ impl RunLoop<'_> {
             let reason = format!("waits for group `{}`, of which {} may run at once", full.group, full.capacity);
             return Some(Obstacle::Own(reason));
         }
-        if let Some(reason) = self.gpus_missing(planned.resources.gpus as usize) {
-            return Some(Obstacle::Own(reason));
-        }
-        match self.governor.admit(&self.request(stage)) {
-            Admission::Now => None,
-            Admission::Wait(reason) => Some(Obstacle::Governor(reason)),
-        }
-    }
-
-    /// Why `wanted` GPUs cannot be had now. Where nothing of ours runs, what others do is no reason: one stage always moves.
-    fn gpus_missing(&self, wanted: usize) -> Option<String> {
-        let free = if self.standings.running().next().is_none() { self.gpus.not_held() } else { self.gpus.free() };
-        if wanted <= free {
-            return None;
-        }
-        let mut reason = format!("wants {wanted} GPUs, {free} of {} are free", self.gpus.count());
-        for (name, memory) in self.gpus.filled_by_others() {
-            let _ = write!(reason, "; GPU {name} is used by others: {memory}");
-        }
-        Some(reason)
+        let idle = self.standings.running().next().is_none();
+        self.local.obstacle(&self.request(stage), planned.resources.gpus as usize, idle)
     }
 
     fn start(&mut self, stage: StageId) {
-        let throttled = self.governor.is_closed();
+        let throttled = self.local.governor.is_closed();
         let (sender, control) = watch::channel(Control { throttled, ..Control::default() });
         let Some(resolved) = self.standings.start(stage, Running { control: sender, requeued: false }) else { return };
-        self.waiting = None;
         let planned = self.stage(stage);
-        self.governor.started(stage.index() as u64, self.request(stage));
+        let gpus = self.local.started(stage, self.request(stage), planned.resources.gpus as usize);
         self.semaphores.take(&planned.conduct.groups);
-        self.gpus.take(stage, planned.resources.gpus as usize);
         self.observer.on(&RunEvent::StageStarted { stage: planned.name.clone(), key: resolved.key });
         self.tally.log(stage, self.log(stage));
         let attempt = Attempt {
             shared: Arc::clone(self.shared),
             stage,
             resolved,
-            gpus: self.gpus.visible_to(stage),
-            executor: Rc::clone(&self.executor) as Rc<dyn Executor>,
+            gpus,
+            executor: Rc::clone(&self.local.executor) as Rc<dyn Executor>,
             events: self.event_sender.clone(),
             control,
             placement: self.spoilings.placement(stage),
@@ -243,12 +215,11 @@ impl RunLoop<'_> {
 
     /// That all workers are busy is the ordinary state of a run; that the machine is under pressure is worth showing.
     fn say_once(&mut self, stage: StageId, reason: Reason) {
-        if !self.waiting.as_ref().is_some_and(|said| said.is_like(&reason)) {
+        if self.local.says(reason) {
             let message = reason.to_string();
             let holds = matches!(reason, Reason::Pressure(_));
             let (decision, stage) = (GovernorDecision::Wait, self.stage(stage).name.clone());
             self.observer.on(&RunEvent::Governor { decision, stage: Some(stage), message, holds });
-            self.waiting = Some(reason);
         }
     }
 
@@ -264,6 +235,11 @@ impl RunLoop<'_> {
         let memory = resources.memory.max(self.learned.as_ref().map_or(0, |learned| learned.peak_memory(stage)));
         Request { cpus: resources.cpus.max(1), memory }
     }
+}
+
+/// The lane of a stage: that of this machine, where every stage runs.
+fn lane(_stage: StageId) -> LaneId {
+    LocalPlace::LANE
 }
 
 /// Whether the stage, or anything it needs, has a `when:`.

@@ -63,9 +63,8 @@ impl RunLoop<'_> {
 
     /// Gives back what the execution held; says whether the governor took it back to run it again.
     fn release(&mut self, stage: StageId) -> bool {
-        self.governor.ended(stage.index() as u64);
+        self.local.ended(stage);
         self.semaphores.give_back(&self.stage(stage).conduct.groups);
-        self.gpus.give_back(stage);
         self.stirred = true;
         self.standings.ended(stage).is_some_and(|running| running.requeued)
     }

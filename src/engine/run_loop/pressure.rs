@@ -9,13 +9,10 @@ use crate::plan::StageId;
 impl RunLoop<'_> {
     /// Looks at the machine.
     pub(super) fn sample(&mut self) {
-        let sample = self.probe.sample();
-        let cores = self.probe.cores_of(&self.executor.groups());
-        let running = self.standings.running();
-        let ids = running.map(|(stage, _)| (stage.index() as u64, self.stage(stage).name.as_str()));
-        let cores = ids.filter_map(|(id, name)| Some((id, *cores.get(name)?))).collect();
-        self.governor.saw(&cores);
-        for decision in self.governor.observe(&sample) {
+        let plan = &self.shared.plan;
+        let running: Vec<_> =
+            self.standings.running().map(|(stage, _)| (stage, plan.graph[stage].name.as_str())).collect();
+        for decision in self.local.look(&running) {
             self.carry_out(decision);
         }
         self.look_at_gpus();
@@ -23,10 +20,7 @@ impl RunLoop<'_> {
 
     /// Where stages want GPUs, sees which of them others have filled.
     pub(super) fn look_at_gpus(&mut self) {
-        if self.gpus.count() > 0 {
-            let memory = self.probe.gpu_memory(self.gpus.names());
-            self.stirred |= self.gpus.observe(&memory, self.shared.options.limits);
-        }
+        self.stirred |= self.local.look_at_gpus(self.shared.options.limits);
     }
 
     fn carry_out(&mut self, decision: Decision) {
