@@ -5,8 +5,9 @@
 //! - [`engine`]: one run of a plan: what is a hit, what must run, in which order, with what outcome.
 //! - [`plan`]: a pipeline resolved: stages as a graph, wired, typed, params complete. [`spec`]: YAML to that, with spans.
 //! - [`action`]: a stage with everything resolved, and its key. [`store`]: blobs, trees and records by digest.
-//! - [`failpoint`]: where tests may kill the engine. [`signals`]: what was ignored from the start, and file size limits.
-//! - [`config`]: settings, each with where it came from. [`backend`]: where a worker runs. [`governor`]: how much may run now.
+//! - [`failpoint`]: where tests may kill the engine. [`signals`]: their names, what was ignored from the start, and file size limits.
+//! - [`executor`]: where an action is carried out. [`backend`]: processes on this machine. [`governor`]: how much may run now.
+//! - [`config`]: settings, each with where it came from.
 //!
 //! Only `spec::load` touches YAML; only `report` and `cmd` print; only the governor's probe reads the machine; only `store`
 //! writes under blobs, trees and records.

@@ -1,4 +1,4 @@
-//! One attempt at a stage, from the lock of its action to its record. Whoever carries the action out knows nothing of either.
+//! One attempt at a stage, from the lock of its action to its record. The executor, which acts in between, knows neither.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -196,7 +196,7 @@ impl Attempt {
     }
 }
 
-/// Makes room in the workspace for the outputs of a stage that writes there itself. Returns what to say of files that were in the way.
+/// Makes room in the workspace for the outputs of a stage that writes there itself. Returns a message for each file that was in the way.
 fn make_room(shared: &Shared, stage: StageId) -> Result<Result<Vec<String>, FailureReport>, EngineError> {
     let planned = &shared.plan.graph[stage];
     let mut moved = Vec::new();

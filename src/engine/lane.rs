@@ -1,4 +1,4 @@
-//! Who may start, by lanes: pure. Each place where stages are carried out has one.
+//! Which stage may start, by lanes: pure. Each place where actions are carried out has one.
 //!
 //! A stage that waits for something of its own (a group, a GPU) is passed over. A lane without room keeps everything behind it in that
 //! lane waiting, so that a large stage is not starved by small ones; other lanes go on.
@@ -22,7 +22,7 @@ pub(super) enum Obstacle {
     Lane(Reason),
 }
 
-/// One look at everybody who may start, in their order.
+/// One look at all stages that may start, in their order.
 #[derive(Debug, Default)]
 pub(super) struct Pass {
     passed: Option<Rank>,
@@ -30,7 +30,7 @@ pub(super) struct Pass {
 }
 
 impl Pass {
-    /// The first who was not passed over and whose lane is not full. `lane` tells in which one a stage is.
+    /// The first stage that was not passed over and whose lane is not full. `lane` tells the lane of a stage.
     pub fn next<N, A, R>(
         &self,
         standings: &Standings<'_, N, A, R>,
@@ -57,7 +57,8 @@ mod tests {
 
     use super::*;
 
-    /// Two lanes, whose policy is a plain limit; even stages are in the first one. Those that start, and those that were looked at.
+    /// Admits stages in two lanes whose policy is a plain limit; even stages are in the first one. Returns those that start, and those that
+    /// were looked at.
     fn admitted(stages: usize, limits: [usize; 2]) -> (Vec<usize>, Vec<usize>) {
         let mut graph = DiGraph::<(), ()>::new();
         let order: Vec<StageId> = (0..stages).map(|_| graph.add_node(())).collect();
@@ -92,12 +93,12 @@ mod tests {
     }
 
     #[test]
-    fn behind_the_first_who_finds_no_room_nothing_of_that_lane_is_looked_at() {
+    fn behind_the_first_that_finds_no_room_nothing_of_that_lane_is_looked_at() {
         assert_eq!(admitted(8, [1, 1]), (vec![0, 1], vec![0, 1, 2, 3]));
     }
 
     #[test]
-    fn who_waits_for_something_of_its_own_is_passed_over() {
+    fn a_stage_that_waits_for_something_of_its_own_is_passed_over() {
         let mut graph = DiGraph::<(), ()>::new();
         let order: Vec<StageId> = (0..2).map(|_| graph.add_node(())).collect();
         let mut standings: Standings<'_, (), (), ()> = Standings::new(&graph, &order);

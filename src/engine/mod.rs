@@ -8,18 +8,16 @@
 //! ```
 //!
 //! - [`resolve`]: a stage and its known inputs to an action and a key. [`hits`]: what the store already has.
-//! - [`standing`]: where each stage stands, and who may start, in which order. [`lane`]: which place has room. [`attempts`]: who is tried
-//!   again, and when. [`semaphores`]: groups. All pure; [`run_loop`] is the one owner of all of it while things run.
+//! - [`standing`]: where each stage stands, and which may start, in which order. [`lane`]: which place has room. [`attempts`]: which is
+//!   tried again, and when. [`semaphores`]: groups. All pure; [`run_loop`] is the one owner of all of it while things run.
 //! - [`learned`]: what earlier executions teach about time and memory.
 //! - [`wanted`]: whether a stage is to run at all: `when:`.
 //! - [`bounds`]: where links may not lead. [`fault`]: whether what goes wrong fails the stage or ends the run. [`execute`]: one stage
-//!   from the lock of its action to its record; [`order`] is what an executor is asked to do in between. [`outcome`], [`event`]: what is
-//!   reported.
-//!   [`survey`]: what would fail a stage, for `check`.
+//!   from the lock of its action to its record; [`order`]: what an executor is asked to do in between. [`outcome`], [`event`]: what is
+//!   reported. [`survey`]: what would fail a stage, for `check`.
 //! - [`publishing`]: when outputs are put into the workspace. [`earlier`]: what lies there and is not of this run.
 //! - [`history`]: earlier runs. [`intact`]: whether what they left is what they wrote. [`traces`]: what they tell about artifacts.
-//!   [`forecast`]: what a run would do, without doing it;
-//!   behind `plan` and `why`. [`workbench`]: a stage for a person to try out.
+//!   [`forecast`]: what a run would do, without doing it; behind `plan` and `why`. [`workbench`]: a stage for a person to try out.
 
 mod attempts;
 mod bounds;

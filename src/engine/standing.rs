@@ -1,4 +1,4 @@
-//! Where each stage of a run stands, and who may start next, in which order: pure bookkeeping over the plan's graph, without I/O.
+//! Where each stage of a run stands, and which may start next, in which order: pure bookkeeping over the plan's graph, without I/O.
 //!
 //! ```text
 //!   Waiting ─ its producers are done ─> Ready ─ a hit ─────────────────────────────────────────────> Done
@@ -55,7 +55,7 @@ struct Held<A> {
 /// A place in the order of stages: less goes first.
 pub type Rank = (Reverse<u64>, StageId);
 
-/// Who may start next.
+/// A stage that may start next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Candidate {
     /// It is ready: to be looked up first.
@@ -74,7 +74,7 @@ pub struct Standings<'a, N, A, R> {
     ready: BTreeSet<Rank>,
     held: BTreeSet<Rank>,
     due: BTreeSet<(Instant, StageId)>,
-    /// By action: who does it.
+    /// By action: the stage that does it.
     doing: HashMap<Digest, StageId>,
 }
 
@@ -94,7 +94,7 @@ impl<'a, N, A, R> Standings<'a, N, A, R> {
         standings
     }
 
-    /// The first of those that are ready, and of those that are held behind `passed`, whom `may` lets through.
+    /// The first of the ready stages, and of those held behind `passed`, that `may` lets through.
     pub fn next(&self, passed: Option<Rank>, may: impl Fn(StageId) -> bool) -> Option<Candidate> {
         let after = passed.map_or(Bound::Unbounded, Bound::Excluded);
         let held = self.held.range((after, Bound::Unbounded)).find(|(_, stage)| may(*stage));
@@ -128,7 +128,7 @@ impl<'a, N, A, R> Standings<'a, N, A, R> {
         Err(first)
     }
 
-    /// The action has ended, well or not: who waited for it is ready again.
+    /// The action has ended, well or not: its twins are ready again.
     pub fn leave(&mut self, key: &Digest) {
         let Some(first) = self.doing.remove(key) else { return };
         for stage in self.graph.node_indices() {
@@ -195,7 +195,7 @@ impl<'a, N, A, R> Standings<'a, N, A, R> {
         any
     }
 
-    /// Nobody is tried again; returns who was to be.
+    /// No stage is tried again; returns those that were to be.
     pub fn give_up(&mut self) -> Vec<StageId> {
         let waiting: Vec<StageId> = self.due.iter().map(|(_, stage)| *stage).collect();
         for stage in &waiting {

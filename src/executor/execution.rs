@@ -51,7 +51,7 @@ pub enum Execution {
     Interrupted,
     /// The run ends at once, and its outputs are not all in the store.
     Abandoned,
-    /// What it read is not what its key says; whatever it did counts for nothing.
+    /// Its inputs are not those that its key names, so nothing that it gave is kept.
     Spoiled(Vec<SpoiledInput>),
 }
 
@@ -70,7 +70,7 @@ impl Execution {
 pub struct Failed {
     /// Why.
     pub failure: FailureReport,
-    /// By which it is decided whether another attempt may help.
+    /// The class that decides whether another attempt may help.
     pub judged: FailureClass,
     /// What it took.
     pub usage: Usage,

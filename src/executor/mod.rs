@@ -1,7 +1,8 @@
 //! Where an action is carried out.
 //!
 //! [`Executor`] is the seam: an [`Order`] says what is to be done, by digests, and an [`Execution`] says how that went. The lock of an
-//! action, the look into the store before and the record after are the engine's, the same for every place. [`local`] is this machine.
+//! action, the look into the store before and the record after belong to the engine and are the same for every place. [`local`] is this
+//! machine; `fault` tells a failure of the stage from one of the place.
 
 mod error;
 mod execution;

@@ -1,4 +1,4 @@
-//! What an executor is asked to do: everything about an action that does not depend on where it is carried out.
+//! What an executor is asked to do, whatever the place.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -29,7 +29,7 @@ pub struct Order {
     pub limits: Limits,
     /// Variables with values that are never written down.
     pub secrets: Vec<SecretVariable>,
-    /// Whose execution it is: unique among those of one time.
+    /// Names the execution; unique among those that run at one time.
     pub trace: Trace,
     /// Where the stage is declared, for messages.
     pub location: Location,
@@ -38,7 +38,7 @@ pub struct Order {
 }
 
 impl Order {
-    /// Where the action runs among the files of the project, which only this machine has.
+    /// Whether it runs in a directory of its own or at the project root, which only this machine has.
     pub fn sandbox(&self) -> Sandbox {
         match &self.action.work {
             ActionWork::Command { in_workspace: true, .. } => Sandbox::Workspace,

@@ -30,7 +30,7 @@ pub struct LocalExecutor {
 
 /// What every execution on this machine works with.
 pub(super) struct Site {
-    /// The project: its root, and what is told of it when a command looks for what it did not declare.
+    /// The project: its root, and the stages that could give what a command did not declare.
     pub plan: Arc<Plan>,
     pub store: Arc<Store>,
     pub failed_work: FailedWork,
