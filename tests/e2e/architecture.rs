@@ -7,23 +7,30 @@ use std::path::{Path, PathBuf};
 /// What may use everything.
 const EVERYTHING: &str = "everything";
 
-/// By a place of the map, such as `src/plan`: the names in its last column.
-fn map() -> BTreeMap<String, BTreeSet<String>> {
+/// A row of the map.
+#[derive(Debug)]
+struct Row {
+    /// `src/plan`.
+    places: Vec<String>,
+    /// The names in its last column.
+    uses: BTreeSet<String>,
+}
+
+fn map() -> Vec<Row> {
     let text = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
     let rows = text.lines().skip_while(|line| *line != "| place | what it is for | may use |").skip(2);
     let rows = rows.take_while(|line| line.starts_with('|'));
-    let mut map = BTreeMap::new();
-    for row in rows {
+    let row = |row: &str| {
         let cells: Vec<&str> = row.trim_matches('|').split(" | ").map(str::trim).collect();
         let [places, _, uses] = cells[..] else { panic!("three cells: {row}") };
         let uses: BTreeSet<String> = uses.split(',').map(|name| name.trim().to_owned()).collect();
         let is_name = |name: &String| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
         assert!(uses.iter().all(is_name), "names, with commas between them: {row}");
-        for place in places.split('`').skip(1).step_by(2).flat_map(expanded) {
-            map.insert(place.trim_end_matches('/').to_owned(), uses.clone());
-        }
-    }
-    assert!(map.contains_key("src/engine"), "{map:?}");
+        let places = places.split('`').skip(1).step_by(2).flat_map(expanded);
+        Row { places: places.map(|place| place.trim_end_matches('/').to_owned()).collect(), uses }
+    };
+    let map: Vec<Row> = rows.map(row).collect();
+    assert!(!map.is_empty());
     map
 }
 
@@ -45,40 +52,53 @@ fn entries(directory: &Path) -> Vec<PathBuf> {
     entries
 }
 
-/// Complains about what `user` uses and may not, and returns what it may use without doing so.
-fn compare(map: &BTreeMap<String, BTreeSet<String>>, user: &str, used: &BTreeMap<String, String>) -> Vec<String> {
-    let Some(allowed) = map.get(user) else { return vec![format!("{user} has no row")] };
-    if allowed.contains(EVERYTHING) {
-        return Vec::new();
+/// What the map says of the users and is not so. Of each: the names that it uses, with a file that does.
+fn falsehoods(used: &BTreeMap<String, BTreeMap<String, String>>) -> Vec<String> {
+    let map = map();
+    let mut problems = Vec::new();
+    for (user, names) in used {
+        match map.iter().find(|row| row.places.contains(user)) {
+            None => problems.push(format!("{user} has no row")),
+            Some(row) if row.uses.contains(EVERYTHING) => {}
+            Some(row) => {
+                let forbidden = names.iter().filter(|(name, _)| !row.uses.contains(*name));
+                problems.extend(forbidden.map(|(name, file)| format!("{user} may not use `{name}`, and {file} does")));
+            }
+        }
     }
-    let forbidden = used.iter().filter(|(name, _)| !allowed.contains(*name));
-    forbidden.map(|(name, place)| format!("{user} may not use `{name}`, and {place} does")).collect()
+    for row in map.iter().filter(|row| !row.uses.contains(EVERYTHING)) {
+        let users: Vec<_> = row.places.iter().filter_map(|place| used.get(place)).collect();
+        let unused = row.uses.iter().filter(|name| *name != "-" && !users.iter().any(|it| it.contains_key(*name)));
+        if !users.is_empty() {
+            problems.extend(unused.map(|name| format!("{:?} may use `{name}`, and nothing there does", row.places)));
+        }
+    }
+    problems
 }
 
 #[test]
 fn folders_of_src_use_only_what_the_map_says() {
-    let map = map();
-    let mut problems = Vec::new();
+    let mut used = BTreeMap::new();
     let folders: BTreeSet<String> = entries(&root().join("src")).iter().map(|path| stem(path)).collect();
     for path in entries(&root().join("src")).iter().filter(|path| !["lib", "main"].contains(&stem(path).as_str())) {
         let own = stem(path);
-        let mut used = BTreeMap::new();
+        let names: &mut BTreeMap<_, _> = used.entry(format!("src/{own}")).or_default();
         for file in sources(path) {
             for name in imports(&production(&fs::read_to_string(&file).unwrap())) {
                 if name != own && (folders.contains(&name) || name == "contract") {
-                    used.entry(name).or_insert_with(|| shown(&file));
+                    names.entry(name).or_insert_with(|| shown(&file));
                 }
             }
         }
-        problems.extend(compare(&map, &format!("src/{own}"), &used));
     }
+    let problems = falsehoods(&used);
     assert!(problems.is_empty(), "ARCHITECTURE.md:\n{}", problems.join("\n"));
 }
 
 #[test]
 fn no_circle_leads_through_folders_of_src() {
-    let map = map();
-    let folders = map.iter().filter_map(|(place, uses)| Some((place.strip_prefix("src/")?.to_owned(), uses.clone())));
+    let rows = map().into_iter().flat_map(|row| row.places.into_iter().map(move |place| (place, row.uses.clone())));
+    let folders = rows.filter_map(|(place, uses)| Some((place.strip_prefix("src/")?.to_owned(), uses)));
     let mut open: BTreeMap<String, BTreeSet<String>> = folders.collect();
     while let Some(leaf) = open.iter().find(|(_, uses)| !uses.iter().any(|name| open.contains_key(name))) {
         let leaf = leaf.0.clone();
@@ -89,20 +109,19 @@ fn no_circle_leads_through_folders_of_src() {
 
 #[test]
 fn crates_use_only_what_the_map_says() {
-    let map = map();
     let crates: Vec<PathBuf> = ["stages", "crates", "backends"]
         .iter()
         .flat_map(|folder| entries(&root().join(folder)))
         .filter(|path| path.join("Cargo.toml").is_file())
         .collect();
     let names: BTreeSet<String> = crates.iter().map(|path| stem(path)).collect();
-    let mut problems = Vec::new();
-    for path in &crates {
+    let used = crates.iter().map(|path| {
         let manifest = path.join("Cargo.toml");
         let needs = dependencies(&fs::read_to_string(&manifest).unwrap());
-        let used = needs.into_iter().filter(|name| names.contains(name)).map(|name| (name, shown(&manifest)));
-        problems.extend(compare(&map, &shown(path), &used.collect()));
-    }
+        let ours = needs.into_iter().filter(|name| names.contains(name)).map(|name| (name, shown(&manifest)));
+        (shown(path), ours.collect())
+    });
+    let problems = falsehoods(&used.collect());
     assert!(problems.is_empty(), "ARCHITECTURE.md:\n{}", problems.join("\n"));
     let engine = dependencies(&fs::read_to_string(root().join("Cargo.toml")).unwrap());
     let linked: Vec<_> = engine.iter().filter(|name| names.contains(*name)).collect();
