@@ -134,7 +134,7 @@ fn record(key: Digest, output: &Artifact) -> Record {
     let work = ActionWork::Command {
         script: ActionScript::Shell("sort in/names > out/sorted.txt".to_owned()),
         environment: BTreeMap::from([("LANG".to_owned(), Some("C.UTF-8".to_owned()))]),
-        outputs: BTreeMap::from([("out".to_owned(), ("out/sorted.txt".to_owned(), contract::Type::File))]),
+        outputs: BTreeMap::from([("out".to_owned(), ("out/sorted.txt".to_owned(), contract::Type::FILE))]),
         in_workspace: false,
         tools: BTreeMap::new(),
     };

@@ -109,7 +109,7 @@ mod tests {
     fn action(params: Value, tokens: &[u8]) -> Action {
         let input = ActionInput {
             label: None,
-            artifact: Type::Tokens,
+            artifact: Type::TOKENS,
             digest: Digest::of(tokens),
             executable: false,
             mount: String::new(),

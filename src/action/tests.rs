@@ -27,8 +27,8 @@ fn card(kind: &str, version: u32, params: Value, inputs: BTreeMap<String, Vec<Ac
 
 fn command(script: &str, environment: BTreeMap<String, Option<String>>) -> Action {
     let script = ActionScript::Shell(script.to_owned());
-    let outputs = BTreeMap::from([("o".to_owned(), ("out/o".to_owned(), Type::File))]);
-    let inputs = BTreeMap::from([("data".to_owned(), vec![input(None, Type::File, "data", false, "data/x")])]);
+    let outputs = BTreeMap::from([("o".to_owned(), ("out/o".to_owned(), Type::FILE))]);
+    let inputs = BTreeMap::from([("data".to_owned(), vec![input(None, Type::FILE, "data", false, "data/x")])]);
     let work = ActionWork::Command { script, environment, outputs, in_workspace: false, tools: BTreeMap::new() };
     Action { format: FORMAT, work, inputs }
 }
@@ -83,7 +83,7 @@ fn changes_of_work(action: &Action) -> Vec<(&'static str, Action)> {
                 ("sh", scripted(by(text, ActionShell::Sh))),
                 ("a program called sh", scripted(by(text, ActionShell::Words(vec!["sh".to_owned()])))),
                 ("output path", outputs(&|all| all.get_mut("o").unwrap().0.push('x'))),
-                ("output type", outputs(&|all| all.get_mut("o").unwrap().1 = Type::Dir)),
+                ("output type", outputs(&|all| all.get_mut("o").unwrap().1 = Type::DIR)),
                 ("output port", outputs(&|all| all.extend(all.clone().remove("o").map(|o| ("p".to_owned(), o))))),
                 (
                     "workspace",
@@ -135,7 +135,7 @@ fn changes_of_inputs(action: &Action) -> Vec<(&'static str, Action)> {
                 all.push((what, with(action, |action| change(&mut action.inputs.get_mut(port).unwrap()[at]))));
             };
             add("digest", &|input| input.digest = digest("another content"));
-            add("type", &|input| input.artifact = Type::Scans);
+            add("type", &|input| input.artifact = Type::SCANS);
             add("label", &|input| input.label = Some(format!("{}x", input.label.as_deref().unwrap_or(""))));
             add("mount", &|input| input.mount.push('x'));
             add("executable", &|input| input.executable = !input.executable);
@@ -201,7 +201,7 @@ fn documents() -> impl Strategy<Value = Value> {
 
 fn inputs() -> impl Strategy<Value = BTreeMap<String, Vec<ActionInput>>> {
     let one = (proptest::option::of("[a-z=]{0,4}"), "[a-z]{0,4}", any::<bool>(), "[a-z/]{0,6}").prop_map(
-        |(label, content, executable, mount)| input(label.as_deref(), Type::File, &content, executable, &mount),
+        |(label, content, executable, mount)| input(label.as_deref(), Type::FILE, &content, executable, &mount),
     );
     proptest::collection::btree_map("[a-z]{1,4}", proptest::collection::vec(one, 1..4), 0..3)
 }
@@ -276,7 +276,7 @@ fn what_runs_a_text_tells_its_key_from_every_other() {
 /// A change of these values without a new [`FORMAT`] would find what another version of the engine made of something else.
 #[test]
 fn the_encoding_is_the_one_of_its_format() {
-    let feeds = vec![input(Some("a"), Type::File, "1", false, ""), input(Some("b"), Type::Dir, "2", false, "")];
+    let feeds = vec![input(Some("a"), Type::FILE, "1", false, ""), input(Some("b"), Type::DIR, "2", false, "")];
     let inputs = BTreeMap::from([("feeds".to_owned(), feeds)]);
     let trained = card("train", 3, json!({"lr": 1e-4, "steps": 100, "list": [null, true, -1, "x"]}), inputs);
     let environment = BTreeMap::from([("LANG".to_owned(), Some("C".to_owned())), ("HOST".to_owned(), None)]);

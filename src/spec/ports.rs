@@ -81,7 +81,7 @@ pub fn outputs(node: &Node, problems: &mut Vec<Problem>) -> Vec<OutputSpec> {
 }
 
 fn output(entry: &Entry, problems: &mut Vec<Problem>) -> OutputSpec {
-    let mut output = OutputSpec { port: port(entry, problems), path: None, artifact: Type::File };
+    let mut output = OutputSpec { port: port(entry, problems), path: None, artifact: Type::FILE };
     let what = format!("output `{}`", entry.key.value);
     match &entry.value.value {
         NodeValue::Broken => {}
@@ -103,7 +103,7 @@ fn output(entry: &Entry, problems: &mut Vec<Problem>) -> OutputSpec {
 }
 
 fn artifact(node: &Node, problems: &mut Vec<Problem>) -> Type {
-    let Some(text) = word(node, "`type`", problems) else { return Type::File };
+    let Some(text) = word(node, "`type`", problems) else { return Type::FILE };
     text.value.parse().unwrap_or_else(|()| {
         let problem = Problem::at("unknown-type", text.span, format!("there is no artifact type `{}`", text.value));
         // As other tools name a directory.
@@ -112,7 +112,7 @@ fn artifact(node: &Node, problems: &mut Vec<Problem>) -> Type {
             other => suggest::help(other, Type::ALL.map(Type::name)),
         };
         problems.push(problem.label("unknown type").maybe_help(help));
-        Type::File
+        Type::FILE
     })
 }
 

@@ -34,6 +34,7 @@ mod matrix_names;
 mod messages;
 mod nested;
 mod ordinary_users;
+mod own_types;
 mod param_types;
 mod places;
 mod poisoned;

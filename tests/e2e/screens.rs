@@ -133,5 +133,17 @@ fn what_a_changed_param_would_do_and_did() {
     check_everywhere("why", CHANGE, &[RUN, &["why", "says", "-f", "p.yaml", "-S", "word=three"]]);
     let changed: &[&str] = &["run", "p.yaml", "--jobs", "1", "--no-throttle", "-S", "word=three"];
     check_everywhere("diff", CHANGE, &[RUN, changed, &["diff"]]);
-    check_everywhere("runs", CHANGE, &[RUN, &["runs"]]);
+}
+
+#[test]
+fn runs_fit_80_columns() {
+    let project = Project::with_pipeline(CHANGE);
+    let columns = |text: &str| {
+        // How long the id of a run is differs from run to run.
+        text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ") + "\n").collect::<String>()
+    };
+    project.pipe(RUN);
+    let listed = project.pipe(&["runs"]).stdout;
+    assert!(listed.lines().all(|line| line.len() <= 80), "{listed}");
+    check("runs", &columns(&redacted(&listed)));
 }

@@ -32,16 +32,6 @@ pub fn main(name: &str, kinds: &[Kind]) -> ExitCode {
     }
 }
 
-/// The complete cards of `kinds`, as pretty JSON, each with the file name it has under `schemas/cards/`.
-pub fn card_files(kinds: &[Kind]) -> Vec<(String, String)> {
-    let file = |kind: &Kind| {
-        let card = (kind.card)();
-        let text = serde_json::to_string_pretty(&card).expect("a card is plain data");
-        (format!("{}.json", card.kind), text + "\n")
-    };
-    kinds.iter().map(file).collect()
-}
-
 fn cards(kinds: &[Kind]) -> ExitCode {
     let all: Vec<_> = kinds.iter().map(|kind| (kind.card)()).collect();
     say(format_args!("{}", serde_json::to_string_pretty(&all).expect("a card is plain data")));
@@ -61,7 +51,12 @@ fn run(job_path: &Path, kinds: &[Kind]) -> ExitCode {
     if let Err(error) = signal_hook::flag::register(signal_hook::consts::SIGTERM, context.cancel_flag()) {
         context.warn(format!("cannot listen for SIGTERM: {error}"));
     }
-    let outcome = catch_unwind(AssertUnwindSafe(|| dispatch(&context, kinds)));
+    serve(&context, kinds)
+}
+
+/// Does the job of `context` and says how it ended.
+fn serve(context: &Context, kinds: &[Kind]) -> ExitCode {
+    let outcome = catch_unwind(AssertUnwindSafe(|| dispatch(context, kinds)));
     let result = outcome.unwrap_or_else(|panic| {
         Err(StageError::bug(format!("worker panicked: {}", panic_text(&*panic)))
             .help("the log has the place; please report it"))
@@ -148,4 +143,159 @@ fn say(text: std::fmt::Arguments<'_>) {
 #[expect(clippy::print_stderr, reason = "no event stream is open yet")]
 fn complain(text: std::fmt::Arguments<'_>) {
     eprintln!("{text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::Ordering;
+    use std::sync::{Arc, Mutex};
+
+    use schemars::JsonSchema;
+    use serde::{Deserialize, Serialize};
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::{Card, Level, Limits, Stage, Type};
+
+    /// A kind that does what its param says.
+    struct Obedient;
+
+    #[derive(Serialize, Deserialize, JsonSchema)]
+    #[serde(deny_unknown_fields)]
+    struct Order {
+        does: String,
+    }
+
+    impl Stage for Obedient {
+        type Params = Order;
+
+        fn card() -> Card {
+            Card::new("obedient", 2).worker("w").output("out", Type::FILE, "")
+        }
+
+        fn run(params: Order, context: &Context) -> Result<(), StageError> {
+            match params.does.as_str() {
+                "write" => std::fs::write(context.output("out")?, "done").at(context.output("out")?),
+                "map" => {
+                    context.map(&[1, 2], |_| Ok(()))?;
+                    std::fs::write(context.output("out")?, "done").at(context.output("out")?)
+                }
+                "refuse" => Err(StageError::invalid_input("line 7 is odd").help("mend it")),
+                "stop" => {
+                    context.cancel_flag().store(true, Ordering::Relaxed);
+                    context.check_cancelled()
+                }
+                "panic" => panic!("lost count"),
+                _ => Ok(()),
+            }
+        }
+    }
+
+    const KINDS: &[Kind] = &[Kind::of::<Obedient>()];
+
+    #[derive(Clone, Default)]
+    struct Stream(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Stream {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn job(directory: &Path, params: Value) -> Job {
+        Job {
+            kind: "obedient".into(),
+            version: 2,
+            params,
+            inputs: Default::default(),
+            outputs: [("out".into(), directory.join("out"))].into(),
+            scratch: directory.into(),
+            checkpoints: directory.into(),
+            limits: Limits { threads: 1, memory: 0 },
+            trace: "t".into(),
+        }
+    }
+
+    /// How a worker ends that gets the job of a param, changed by `change`, and what it says.
+    fn served(does: &str, change: impl Fn(&mut Job)) -> (ExitCode, Vec<Event>) {
+        let home = tempfile::tempdir().unwrap();
+        let mut job = job(home.path(), json!({"does": does}));
+        change(&mut job);
+        let stream = Stream::default();
+        let code = serve(&Context::new(job, Box::new(stream.clone())), KINDS);
+        let bytes = stream.0.lock().unwrap();
+        let events = String::from_utf8_lossy(&bytes).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        (code, events)
+    }
+
+    fn failed(events: &[Event]) -> (FailureClass, &str, Option<&str>) {
+        match events.last() {
+            Some(Event::Failed { class, message, help }) => (*class, message, help.as_deref()),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_job_that_is_done_is_told_as_started_and_finished() {
+        let (code, events) = served("write", |_| {});
+        assert_eq!(code, ExitCode::SUCCESS);
+        assert_eq!(events, [Event::Started { kind: "obedient".into(), version: 2 }, Event::Finished {}]);
+        let (_, events) = served("map", |_| {});
+        let message = "at most 1 of 1 threads worked at once".into();
+        assert_eq!(events[1], Event::Log { level: Level::Info, message });
+    }
+
+    #[test]
+    fn a_failure_keeps_its_class_its_words_and_its_help() {
+        let (code, events) = served("refuse", |_| {});
+        assert_eq!(code, ExitCode::from(1));
+        assert_eq!(failed(&events), (FailureClass::InvalidInput, "line 7 is odd", Some("mend it")));
+    }
+
+    #[test]
+    fn an_interrupted_stage_leaves_with_75() {
+        let (code, events) = served("stop", |_| {});
+        assert_eq!(code, ExitCode::from(75));
+        assert_eq!(failed(&events).0, FailureClass::Interrupted);
+    }
+
+    #[test]
+    fn a_panic_and_an_output_that_is_not_there_are_bugs_of_the_stage() {
+        let (code, events) = served("panic", |_| {});
+        assert_eq!(code, ExitCode::from(1));
+        let (class, message, help) = failed(&events);
+        assert_eq!((class, message), (FailureClass::StageBug, "worker panicked: lost count"));
+        assert!(help.unwrap().contains("the log has the place"));
+        let (_, events) = served("nothing", |_| {});
+        assert_eq!(failed(&events), (FailureClass::StageBug, "outputs not written: out", None));
+    }
+
+    #[test]
+    fn a_job_of_another_kind_version_or_params_is_refused_before_it_begins() {
+        let (_, events) = served("write", |job| job.kind = "other".into());
+        assert_eq!(failed(&events).1, "this worker does not serve the kind `other`");
+        assert_eq!(events.len(), 1, "it has not started");
+        let (_, events) = served("write", |job| job.version = 3);
+        assert_eq!(failed(&events).1, "card `obedient` is version 3, this worker implements 2");
+        assert!(failed(&events).2.unwrap().contains("rebuild"));
+        let (_, events) = served("write", |job| job.params = json!({"does": "write", "more": 1}));
+        assert!(failed(&events).1.contains("unknown field `more`"));
+    }
+
+    #[test]
+    fn a_job_file_that_cannot_be_read_is_a_wrong_call() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("job.json");
+        assert_eq!(run(&path, KINDS), ExitCode::from(2));
+        std::fs::write(&path, "{}").unwrap();
+        assert_eq!(run(&path, KINDS), ExitCode::from(2));
+        assert!(read_job(&path).unwrap_err().message.contains("missing field `kind`"));
+        std::fs::write(&path, serde_json::to_vec(&job(home.path(), json!({"does": "write"}))).unwrap()).unwrap();
+        assert_eq!(run(&path, KINDS), ExitCode::SUCCESS);
+        assert_eq!(std::fs::read_to_string(home.path().join("out")).unwrap(), "done");
+    }
 }

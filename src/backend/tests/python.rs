@@ -44,8 +44,8 @@ fn run(rig: &Rig, params: serde_json::Value, findings: &str) -> Ran {
         version: card.version,
         params,
         inputs: BTreeMap::from([
-            ("findings".into(), input("findings.jsonl", Type::Findings)),
-            ("words".into(), input("words.txt", Type::File)),
+            ("findings".into(), input("findings.jsonl", Type::FINDINGS)),
+            ("words".into(), input("words.txt", Type::FILE)),
         ]),
         outputs: BTreeMap::from([("kept".into(), rig.path("out/kept"))]),
         scratch: rig.path("scratch"),

@@ -80,13 +80,13 @@ fn unlike(order: &Order, output: &PlannedOutput, path: &Path) -> String {
     let (port, place) = (&output.port, output.destination.display());
     let is_command = matches!(order.action.work, ActionWork::Command { .. });
     match (output.artifact, path.symlink_metadata()) {
-        (Type::File, Ok(found)) if found.is_dir() && is_command => {
+        (Type::FILE, Ok(found)) if found.is_dir() && is_command => {
             format!(
                 "if a directory is meant, write `out: {{{port}: {{path: {place}, type: dir}}}}`; declared at {}",
                 order.location
             )
         }
-        (Type::Dir, Ok(found)) if found.is_file() && is_command => {
+        (Type::DIR, Ok(found)) if found.is_file() && is_command => {
             format!("if a file is meant, leave out `type: dir`; declared at {}", order.location)
         }
         _ => "the program ended well but did not write it like that; see its log".to_owned(),

@@ -28,7 +28,7 @@ pub(super) fn read(
     if matches!(order.action.work, ActionWork::Card { .. }) {
         return Ok(Ok(figures));
     }
-    for output in order.outputs.iter().filter(|output| output.artifact == Type::Metrics) {
+    for output in order.outputs.iter().filter(|output| output.artifact == Type::METRICS) {
         let Some(artifact) = outputs.get(output.port.as_str()) else { continue };
         let bytes = bytes(store, artifact).map_err(|e| ExecutorError::system("reading the metrics of a stage", e))?;
         if let Err(why) = parse(bytes, &mut figures) {

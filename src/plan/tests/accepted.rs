@@ -64,13 +64,13 @@ stages:
     let all = stage(&plan, "all");
     let inputs: Vec<_> = all.inputs.iter().map(|i| (i.port.as_str(), i.artifact, i.mount.to_str().unwrap())).collect();
     let expect = [
-        ("data", Type::File, "data/3.txt"),
-        ("scans", Type::Scans, "in/scans"),
-        ("words", Type::File, "out/words.txt"),
+        ("data", Type::FILE, "data/3.txt"),
+        ("scans", Type::SCANS, "in/scans"),
+        ("words", Type::FILE, "out/words.txt"),
     ];
     assert_eq!(inputs, expect);
     assert!(matches!(&all.inputs[0].source, InputSource::Path(path) if path == Path::new("data/3.txt")));
-    assert_eq!((all.outputs[0].artifact, all.outputs[0].destination.to_str().unwrap()), (Type::Dir, "out/all"));
+    assert_eq!((all.outputs[0].artifact, all.outputs[0].destination.to_str().unwrap()), (Type::DIR, "out/all"));
 }
 
 #[test]
@@ -101,7 +101,7 @@ stages:
     assert_eq!((joins.resources.cpus, joins.resources.memory), (2, 1 << 30));
     let model = stage(&plan, "model");
     assert_eq!((model.resources.cpus, model.resources.memory), (4, 2 << 30));
-    assert_eq!(model.inputs[0].artifact, Type::Tokens);
+    assert_eq!(model.inputs[0].artifact, Type::TOKENS);
     let order: Vec<&str> = plan.order.iter().map(|id| plan.graph[*id].name.as_str()).collect();
     assert_eq!(order, ["model", "scans", "joins"]);
     let InputSource::Stage { stage: producer, port } = &joins.inputs[0].source else { panic!("not wired") };

@@ -82,7 +82,7 @@ impl Wiring<'_> {
                 self.check_many(card, spec, label, &feeds, problems);
             }
             for feed in feeds {
-                let artifact = accepts.or(feed.artifact).unwrap_or(Type::File);
+                let artifact = accepts.or(feed.artifact).unwrap_or(Type::FILE);
                 self.check_type(interface, spec, artifact, &feed, problems);
                 let port = Path::new("in").join(spec.port.value.as_str());
                 let mount = feed.mount.unwrap_or_else(|| feed.label.iter().fold(port, |port, label| port.join(label)));
@@ -258,9 +258,9 @@ impl Wiring<'_> {
             }
         };
         let artifact = if metadata.is_dir() {
-            Type::Dir
+            Type::DIR
         } else if metadata.is_file() {
-            Type::File
+            Type::FILE
         } else {
             let message = format!("`{}` is neither a file nor a directory", path.display());
             problems.push(Problem::at("missing-path", node.span, message).label("special file"));
@@ -296,6 +296,9 @@ impl Wiring<'_> {
             let name = &spec.port.value;
             let message = if feed.is_path {
                 format!("input `{name}` of `{}` is {}, found {}", card.kind, form(port), form(given))
+            } else if given.name() == port.name() {
+                let (takes, gives) = (whole(port), whole(given));
+                format!("input `{name}` of `{}` takes `{port}` as {takes}, found `{given}` as {gives}", card.kind)
             } else {
                 format!("input `{name}` of `{}` takes `{port}`, found `{given}`", card.kind)
             };
@@ -422,6 +425,12 @@ fn in_output(at: usize, port: &PortName, (path, real): (&Path, &Path), span: Spa
 
 fn listed(names: &[String]) -> String {
     suggest::list(names.iter().map(String::as_str))
+}
+
+/// A type by all but its name, for two cards that state different types under one name.
+fn whole(artifact: Type) -> String {
+    let ending = artifact.extension().map(|ending| format!(" that ends with .{ending}"));
+    form(artifact).to_owned() + &ending.unwrap_or_default()
 }
 
 fn form(artifact: Type) -> &'static str {

@@ -47,10 +47,10 @@ impl Stage for Correlate {
         Card::new("correlate", 12)
             .worker("pipe-data")
             .summary("Enriches findings with risk, history and roles, and joins them into correlations")
-            .input("scans", Type::Scans, "Reports by host and scan")
-            .optional_input("real", Type::Scans, "More hosts, beside the simulated ones")
-            .output("findings", Type::Findings, "One enriched finding a line")
-            .output("correlations", Type::Correlations, "One correlation a line")
+            .input("scans", Type::SCANS, "Reports by host and scan")
+            .optional_input("real", Type::SCANS, "More hosts, beside the simulated ones")
+            .output("findings", Type::FINDINGS, "One enriched finding a line")
+            .output("correlations", Type::CORRELATIONS, "One correlation a line")
             .resources(4, 256 << 20)
     }
 

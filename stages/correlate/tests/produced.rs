@@ -49,7 +49,7 @@ fn run<S: Stage>(
 fn correlated(directory: &Path, params: ProduceParams, threads: u32) -> [PathBuf; 3] {
     let params = serde_json::to_value(params).unwrap();
     let [scans, _] = run::<Produce>(directory, &params, BTreeMap::new(), ["scans", "truth"], threads);
-    let input = JobInput { label: None, path: scans.clone(), artifact: Type::Scans, digest: Digest::of(b"") };
+    let input = JobInput { label: None, path: scans.clone(), artifact: Type::SCANS, digest: Digest::of(b"") };
     let params = json!({"profile": "intended", "suspect_at": 40});
     let inputs = BTreeMap::from([("scans".to_owned(), vec![input])]);
     let [findings, correlations] = run::<Correlate>(directory, &params, inputs, ["findings", "correlations"], threads);

@@ -59,7 +59,7 @@ fn fixture(directory: &Path) -> PathBuf {
 
 fn run(directory: &Path, scans: &Path, threads: u32) -> Result<[Vec<u8>; 2], contract::StageError> {
     let kind = Kind::of::<Correlate>();
-    let input = JobInput { label: None, path: scans.to_owned(), artifact: Type::Scans, digest: Digest::of(b"") };
+    let input = JobInput { label: None, path: scans.to_owned(), artifact: Type::SCANS, digest: Digest::of(b"") };
     let outputs =
         ["findings", "correlations"].map(|port| (port.to_owned(), directory.join(format!("{port}-{threads}"))));
     let job = Job {

@@ -22,7 +22,7 @@ fn world() -> Micro {
     let micro = Micro::new();
     let model = micro.model("model", &micro::config());
     let params = serde_json::to_value(QuantizeParams { threads: 1, ..QuantizeParams::default() }).unwrap();
-    let inputs = [("model", Type::HfModel, model), ("tokens", Type::Tokens, micro.path("tokens"))];
+    let inputs = [("model", Type::HF_MODEL, model), ("tokens", Type::TOKENS, micro.path("tokens"))];
     let outputs = ["gptq", "q4_0", "layers"].map(|port| (port, micro.path(port)));
     micro.run::<Quantize>(params, &inputs, &outputs).unwrap();
     micro
@@ -36,12 +36,12 @@ fn evaluate(micro: &Micro, name: &str, params: &EvaluateParams) -> Result<PathBu
     let out = micro.path(name);
     std::fs::create_dir(&out).unwrap();
     let inputs = [
-        ("model", Type::HfModel, micro.path("model")),
-        ("quantized", Type::GptqModel, micro.path("gptq")),
-        ("gguf", Type::Gguf, micro.path("q4_0")),
-        ("tokens", Type::Tokens, micro.path("tokens")),
-        ("dataset", Type::Dataset, micro.path("dataset")),
-        ("layers", Type::Metrics, micro.path("layers")),
+        ("model", Type::HF_MODEL, micro.path("model")),
+        ("quantized", Type::GPTQ_MODEL, micro.path("gptq")),
+        ("gguf", Type::GGUF, micro.path("q4_0")),
+        ("tokens", Type::TOKENS, micro.path("tokens")),
+        ("dataset", Type::DATASET, micro.path("dataset")),
+        ("layers", Type::METRICS, micro.path("layers")),
     ];
     let outputs = ["metrics", "report"].map(|port| (port, out.join(port)));
     micro.run::<Evaluate>(serde_json::to_value(params).unwrap(), &inputs, &outputs)?;

@@ -52,8 +52,8 @@ impl Stage for Ingest {
         Card::new("ingest", 2)
             .worker("pipe-data")
             .summary("Reads scanner reports (sys-scan JSON) into normalized scans")
-            .input("reports", Type::Dir, "*.json, directly or one directory down")
-            .output("scans", Type::Scans, "One valid report a host and scan")
+            .input("reports", Type::DIR, "*.json, directly or one directory down")
+            .output("scans", Type::SCANS, "One valid report a host and scan")
             .resources(4, 256 << 20)
     }
 

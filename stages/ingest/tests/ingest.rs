@@ -53,7 +53,7 @@ impl Bench {
     }
 
     fn run(&self, on_bad: &str) -> Result<(), StageError> {
-        let input = JobInput { label: None, path: self.reports(), artifact: Type::Dir, digest: Digest::of(b"") };
+        let input = JobInput { label: None, path: self.reports(), artifact: Type::DIR, digest: Digest::of(b"") };
         let job = Job {
             kind: "ingest".into(),
             version: 2,

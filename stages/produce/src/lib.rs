@@ -45,10 +45,10 @@ impl Stage for Produce {
         Card::new("produce", 10)
             .worker("pipe-data")
             .summary("Simulates hosts, attacks and look-alikes, and writes their scans with the hidden truth")
-            .output("scans", Type::Scans, "One valid report a host and scan")
+            .output("scans", Type::SCANS, "One valid report a host and scan")
             .output(
                 "truth",
-                Type::Truth,
+                Type::TRUTH,
                 "What each finding really is; never an input of anything that is trained or judged",
             )
             .resources(4, 256 << 20)

@@ -29,11 +29,11 @@ impl Stage for Quantize {
         Card::new("quantize", VERSION)
             .summary("Quantizes a model to 4 bits with GPTQ: safetensors and GGUF with the same weights")
             .worker("pipe-torch")
-            .input("model", Type::HfModel, "the model")
-            .input("tokens", Type::Tokens, "encoded splits; the calibration split is used")
-            .output("gptq", Type::GptqModel, "a Hugging Face directory: GPTQ v1, symmetric")
-            .output("q4_0", Type::Gguf, "as GGUF: the same codes as Q4_0, with the tokenizer")
-            .output("layers", Type::Metrics, "error and damping of each linear, round-to-nearest beside it")
+            .input("model", Type::HF_MODEL, "the model")
+            .input("tokens", Type::TOKENS, "encoded splits; the calibration split is used")
+            .output("gptq", Type::GPTQ_MODEL, "a Hugging Face directory: GPTQ v1, symmetric")
+            .output("q4_0", Type::GGUF, "as GGUF: the same codes as Q4_0, with the tokenizer")
+            .output("layers", Type::METRICS, "error and damping of each linear, round-to-nearest beside it")
             .resources(2, 2 << 30)
     }
 

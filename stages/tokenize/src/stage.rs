@@ -42,8 +42,8 @@ impl Stage for Tokenize {
         Card::new("tokenize", 1)
             .summary("Trains a byte-level BPE tokenizer on the training split and encodes every split")
             .worker("pipe-torch")
-            .input("dataset", Type::Dataset, "chat-form JSONL splits")
-            .output("tokens", Type::Tokens, "tokenizer files, encoded splits with prompt-masked labels, manifest.json")
+            .input("dataset", Type::DATASET, "chat-form JSONL splits")
+            .output("tokens", Type::TOKENS, "tokenizer files, encoded splits with prompt-masked labels, manifest.json")
             .resources(2, 1 << 30)
     }
 

@@ -53,7 +53,7 @@ impl Outcome {
 
 fn run(dataset: &Path, params: TokenizeParams, threads: u32) -> Outcome {
     let home = tempfile::tempdir().unwrap();
-    let input = JobInput { label: None, path: dataset.to_owned(), artifact: Type::Dataset, digest: Digest::of(b"") };
+    let input = JobInput { label: None, path: dataset.to_owned(), artifact: Type::DATASET, digest: Digest::of(b"") };
     let job = Job {
         kind: "tokenize".into(),
         version: 1,

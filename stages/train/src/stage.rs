@@ -33,9 +33,9 @@ impl Stage for Train {
         Card::new("train", 1)
             .summary("Trains a Llama from fresh weights on the answers of a chat dataset, with Lion")
             .worker("pipe-torch")
-            .input("tokens", Type::Tokens, "tokenizer and encoded splits")
-            .output("model", Type::HfModel, "config, fp32 weights, tokenizer, chat template")
-            .output("history", Type::Metrics, "loss at every step, validation losses, params, totals")
+            .input("tokens", Type::TOKENS, "tokenizer and encoded splits")
+            .output("model", Type::HF_MODEL, "config, fp32 weights, tokenizer, chat template")
+            .output("history", Type::METRICS, "loss at every step, validation losses, params, totals")
             .resources(2, 1 << 30)
     }
 

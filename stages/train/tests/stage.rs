@@ -85,7 +85,7 @@ impl Write for Listener {
 
 fn job(tokens: &Path, home: &Path) -> Job {
     let input =
-        JobInput { label: None, path: tokens.to_owned(), artifact: Type::Tokens, digest: Digest::of(b"tokens") };
+        JobInput { label: None, path: tokens.to_owned(), artifact: Type::TOKENS, digest: Digest::of(b"tokens") };
     Job {
         kind: "train".into(),
         version: 1,

@@ -33,7 +33,7 @@ fn the_rules_give_the_answer_from_what_the_prompt_lists() {
         ProduceParams { seed: 7, hosts: 60, scans_per_host: 3, attack_rate: 0.8, ..ProduceParams::default() };
     run::<Produce>(here, serde_json::to_value(simulated).unwrap(), &[], &["scans", "truth"]);
     let params = serde_json::to_value(CorrelateParams::default()).unwrap();
-    run::<Correlate>(here, params, &[("scans", Type::Scans)], &["findings", "correlations"]);
+    run::<Correlate>(here, params, &[("scans", Type::SCANS)], &["findings", "correlations"]);
     let [asked, examples] = rederive(&here.join("findings"), &here.join("correlations"));
     assert!(asked > 300 && examples > 300, "{asked} correlations in {examples} examples");
 }

@@ -60,21 +60,21 @@ impl Stage for Transform {
         Card::new("transform", 15)
             .worker("pipe-data")
             .summary("Writes ground-truth documents and chat-form training sets")
-            .input("findings", Type::Findings, "Enriched findings")
-            .input("correlations", Type::Correlations, "Their correlations")
-            .input("verification", Type::Metrics, "The report of `verify`; its status goes into the manifest")
+            .input("findings", Type::FINDINGS, "Enriched findings")
+            .input("correlations", Type::CORRELATIONS, "Their correlations")
+            .input("verification", Type::METRICS, "The report of `verify`; its status goes into the manifest")
             .optional_input(
                 "tokenizer",
-                Type::File,
+                Type::FILE,
                 "A `tokenizer.json` with which a sample of the examples is measured",
             )
             .optional_input(
                 "truth",
-                Type::Truth,
+                Type::TRUTH,
                 "The hidden truth of simulated hosts, of which only chains are read: hosts of one chain stay in one split",
             )
-            .output("documents", Type::Documents, "One document a host and scan")
-            .output("dataset", Type::Dataset, "Splits, calibration set, manifest and data card")
+            .output("documents", Type::DOCUMENTS, "One document a host and scan")
+            .output("dataset", Type::DATASET, "Splits, calibration set, manifest and data card")
             .resources(4, 512 << 20)
     }
 

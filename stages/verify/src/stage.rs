@@ -21,19 +21,19 @@ impl Stage for Verify {
         Card::new("verify", 15)
             .worker("pipe-data")
             .summary("Checks scans, findings and correlations, or documents and dataset, and stops the pipeline when they are wrong")
-            .optional_input("scans", Type::Scans, "What was correlated; with findings and correlations")
-            .optional_input("real", Type::Scans, "The hosts that were correlated beside them")
-            .optional_input("findings", Type::Findings, "Enriched findings")
-            .optional_input("correlations", Type::Correlations, "Their correlations")
+            .optional_input("scans", Type::SCANS, "What was correlated; with findings and correlations")
+            .optional_input("real", Type::SCANS, "The hosts that were correlated beside them")
+            .optional_input("findings", Type::FINDINGS, "Enriched findings")
+            .optional_input("correlations", Type::CORRELATIONS, "Their correlations")
             .optional_input(
                 "truth",
-                Type::Truth,
+                Type::TRUTH,
                 "The hidden truth of `scans`, which then are simulated hosts; whose chains no two splits of `dataset` may share",
             )
-            .optional_input("documents", Type::Documents, "Ground-truth documents of `transform`")
-            .optional_input("dataset", Type::Dataset, "The training set of `transform`")
-            .output("verification", Type::Metrics, "Status, figures and violations by check")
-            .output("summary", Type::File, "The same as text")
+            .optional_input("documents", Type::DOCUMENTS, "Ground-truth documents of `transform`")
+            .optional_input("dataset", Type::DATASET, "The training set of `transform`")
+            .output("verification", Type::METRICS, "Status, figures and violations by check")
+            .output("summary", Type::FILE, "The same as text")
             .resources(4, 256 << 20)
     }
 

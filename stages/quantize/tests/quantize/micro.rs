@@ -29,7 +29,7 @@ impl Micro {
         }
         let params = json!({"vocab_size": 320, "max_length": 160});
         let outputs = [("tokens", micro.path("tokens"))];
-        micro.run::<tokenize::Tokenize>(params, &[("dataset", Type::Dataset, dataset)], &outputs).unwrap();
+        micro.run::<tokenize::Tokenize>(params, &[("dataset", Type::DATASET, dataset)], &outputs).unwrap();
         micro
     }
 

@@ -13,7 +13,7 @@ use serde_json::json;
 fn quantize(micro: &Micro, model: PathBuf, name: &str, params: &QuantizeParams) -> Result<PathBuf, StageError> {
     let directory = micro.path(name);
     std::fs::create_dir(&directory).unwrap();
-    let inputs = [("model", Type::HfModel, model), ("tokens", Type::Tokens, micro.path("tokens"))];
+    let inputs = [("model", Type::HF_MODEL, model), ("tokens", Type::TOKENS, micro.path("tokens"))];
     let outputs = ["gptq", "q4_0", "layers"].map(|port| (port, directory.join(port)));
     micro.run::<Quantize>(serde_json::to_value(params).unwrap(), &inputs, &outputs)?;
     Ok(directory)

@@ -193,7 +193,7 @@ impl Workplace {
     }
 
     pub fn correlate(&self) {
-        let inputs = [("scans", Type::Scans)];
+        let inputs = [("scans", Type::SCANS)];
         let job = self.job(
             "correlate",
             json!({"profile": "intended", "suspect_at": 40}),
@@ -233,8 +233,8 @@ impl Workplace {
         }
         let params = serde_json::to_value(params).unwrap();
         let inputs =
-            [("findings", Type::Findings), ("correlations", Type::Correlations), ("verification", Type::Metrics)];
-        let optional = [("tokenizer", Type::File), ("truth", Type::Truth)];
+            [("findings", Type::FINDINGS), ("correlations", Type::CORRELATIONS), ("verification", Type::METRICS)];
+        let optional = [("tokenizer", Type::FILE), ("truth", Type::TRUTH)];
         let optional = optional.into_iter().filter(|(name, _)| self.path(name).exists());
         let inputs: Vec<(&str, Type)> = inputs.into_iter().chain(optional).collect();
         let job = self.job("transform", params, &inputs, &["documents", "dataset"], threads);

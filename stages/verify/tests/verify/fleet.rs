@@ -8,7 +8,7 @@ use scan::{Report, Scans};
 use crate::workplace::{BEFORE, Workplace};
 
 /// The gate before `transform` with real hosts.
-pub const REAL: [(&str, Type); 5] = [BEFORE[0], BEFORE[1], BEFORE[2], BEFORE[3], ("real", Type::Scans)];
+pub const REAL: [(&str, Type); 5] = [BEFORE[0], BEFORE[1], BEFORE[2], BEFORE[3], ("real", Type::SCANS)];
 
 /// A workplace whose scans are simulated.
 pub struct Fleet {
@@ -47,7 +47,7 @@ impl Workplace {
     /// Correlates the scans with those of real hosts.
     pub fn correlate_with_real(&self) {
         let params = serde_json::to_value(CorrelateParams::default()).unwrap();
-        let both = [("scans", Type::Scans), ("real", Type::Scans)];
+        let both = [("scans", Type::SCANS), ("real", Type::SCANS)];
         self.run::<Correlate>(params, &both, &["findings", "correlations"], 2).unwrap();
     }
 

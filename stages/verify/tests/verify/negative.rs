@@ -39,7 +39,7 @@ fn all_84_violations_are_listed_in_report_and_summary() {
     let workplace = Workplace::new();
     std::fs::create_dir(workplace.path("documents/old")).unwrap();
     std::fs::write(workplace.path("documents/old/0000.json"), example()).unwrap();
-    let (result, report) = workplace.verify(&[("documents", contract::Type::Documents)]);
+    let (result, report) = workplace.verify(&[("documents", contract::Type::DOCUMENTS)]);
     assert!(result.unwrap_err().message.contains("84 wrong"));
     let schema = report.check(CheckName::Schema).unwrap();
     assert_eq!((schema.status, schema.violation_count, schema.violations.len()), (Status::Failed, 84, 84));

@@ -11,14 +11,14 @@ use verify::{Status, VerificationReport, Verify, VerifyParams};
 
 /// The gate before `transform`.
 pub const BEFORE: [(&str, Type); 4] = [
-    ("scans", Type::Scans),
-    ("findings", Type::Findings),
-    ("correlations", Type::Correlations),
-    ("truth", Type::Truth),
+    ("scans", Type::SCANS),
+    ("findings", Type::FINDINGS),
+    ("correlations", Type::CORRELATIONS),
+    ("truth", Type::TRUTH),
 ];
 
 /// The gate after it.
-pub const AFTER: [(&str, Type); 2] = [("documents", Type::Documents), ("dataset", Type::Dataset)];
+pub const AFTER: [(&str, Type); 2] = [("documents", Type::DOCUMENTS), ("dataset", Type::DATASET)];
 
 /// The same with the truth that `transform` had.
 pub const AFTER_WITH_TRUTH: [(&str, Type); 3] = [AFTER[0], AFTER[1], BEFORE[3]];
@@ -103,7 +103,7 @@ impl Workplace {
     /// Correlates them with these params.
     pub fn correlate_with(&self, params: &CorrelateParams) {
         let params = serde_json::to_value(params).unwrap();
-        self.run::<Correlate>(params, &[("scans", Type::Scans)], &["findings", "correlations"], 2).unwrap();
+        self.run::<Correlate>(params, &[("scans", Type::SCANS)], &["findings", "correlations"], 2).unwrap();
     }
 
     /// Transforms what was correlated.
@@ -115,7 +115,7 @@ impl Workplace {
     pub fn transform_with(&self, params: &TransformParams) {
         std::fs::write(self.path("verification"), r#"{"overall_status":"passed","checks":[]}"#).unwrap();
         let inputs =
-            [("findings", Type::Findings), ("correlations", Type::Correlations), ("verification", Type::Metrics)];
+            [("findings", Type::FINDINGS), ("correlations", Type::CORRELATIONS), ("verification", Type::METRICS)];
         self.run::<Transform>(serde_json::to_value(params).unwrap(), &inputs, &["documents", "dataset"], 2).unwrap();
     }
 
