@@ -1,6 +1,6 @@
 //! GGUF v3: one file with metadata, tokenizer and tensors, for llama.cpp and its kin.
 //!
-//! - [`value`]: metadata values. [`tensor`]: tensor types and their blocks. [`write`], [`read`]: the container.
+//! - [`value`]: metadata values. [`tensor`]: tensor types and their blocks. [`mod@write`], [`read`]: the container.
 //! - [`llama`]: names, metadata and row order of a Llama. [`vocabulary`]: the tokenizer's metadata. [`export`]: the whole file.
 
 pub mod export;

@@ -1,6 +1,6 @@
 //! GPTQ safetensors: a Hugging Face directory whose linears are packed codes, scales, zeros and group indices.
 //!
-//! - [`pack`]: codes to 32-bit words and back. [`write`]: the directory, in format v1, symmetric. [`read`]: back to codes.
+//! - [`pack`]: codes to 32-bit words and back. [`mod@write`]: the directory, in format v1, symmetric. [`read`]: back to codes.
 
 pub mod pack;
 pub mod read;
