@@ -6,10 +6,11 @@ use std::collections::{BTreeSet, HashMap};
 use crate::check::{Outcome, guard};
 use crate::documents::Shared;
 
+use super::file::FilePass;
 use super::line::Line;
 use super::manifest::Manifest;
 use super::near::NearDuplicates;
-use super::{FilePass, TRAIN};
+use super::pass::TRAIN;
 
 /// How much of a prompt a violation repeats.
 const QUOTED: usize = 200;

@@ -1,0 +1,61 @@
+//! The pass over all files of a training set.
+
+use std::path::Path;
+
+use contract::{Context, StageError};
+use scan::chains;
+
+use super::checks::Checks;
+use super::file::{FilePass, same_bytes};
+use super::manifest::{Manifest, SplitPart};
+use crate::check::{CheckName, guard};
+use crate::documents::Shared;
+use crate::params::VerifyParams;
+use crate::statistics::measure;
+use crate::tally::Tally;
+
+/// The split that others are compared with.
+pub(super) const TRAIN: &str = "train";
+
+/// Checks a training set; `shared` holds the correlations across hosts, where documents are wired too.
+pub fn verify(
+    params: &VerifyParams,
+    directory: &Path,
+    shared: Option<&Shared>,
+    context: &Context,
+    tally: &mut Tally,
+) -> Result<u64, StageError> {
+    let manifest = Manifest::read(directory)?;
+    let chains = context.optional_input("truth").map(chains::of_several_hosts).transpose()?;
+    let mut checks = Checks::of(&manifest);
+    let mut examples = 0;
+    // Training first: what follows is compared with it.
+    let mut splits: Vec<(&str, &SplitPart)> =
+        manifest.splits.iter().map(|(name, part)| (name.as_str(), part)).collect();
+    splits.sort_by_key(|(name, _)| *name != TRAIN);
+    let files = splits.iter().map(|(name, part)| (*name, &part.lines, true));
+    for (split, part, own) in files.chain([(TRAIN, &manifest.calibration, false)]) {
+        let pass = FilePass { split, part, own };
+        examples += pass.run(directory, &mut checks, context)?;
+    }
+    for part in manifest.parquet.values().flat_map(|splits| splits.values()) {
+        tally.add(CheckName::Integrity, same_bytes(directory, part, context)?);
+    }
+    let apart = guard("manifest.json", || {
+        checks.hosts_apart(&manifest, shared, params.tied_hosts as usize);
+        checks.chains_whole(chains.iter().flatten());
+    });
+    if let Err(crash) = apart {
+        tally.add(CheckName::SplitLeakage, crash);
+    }
+    tally.add(CheckName::LabelConflicts, checks.conflicts);
+    tally.add(CheckName::Integrity, checks.integrity);
+    tally.add(CheckName::SplitLeakage, checks.leaks);
+    let (near, crash) = (checks.near, checks.near_crashed);
+    let (threshold, warn_beyond) = (params.threshold(CheckName::NearDuplicates), params.warn_beyond.near_duplicates);
+    measure(tally, CheckName::NearDuplicates, || near.measure(threshold, warn_beyond));
+    if crash.crashed {
+        tally.add(CheckName::NearDuplicates, crash);
+    }
+    Ok(examples)
+}
