@@ -79,6 +79,16 @@ pub fn lines(setting: &Setting<'_>, scans: &[ScanFile]) -> Result<HostLines, Sta
     Ok(lines)
 }
 
+/// A finding of a scan, with what is known of it before it is joined with others.
+struct Sighted {
+    scanner: String,
+    finding: Finding,
+    document_id: String,
+    /// How many earlier scans hold it.
+    sightings: u32,
+    tags: BTreeSet<String>,
+}
+
 /// Enriches and joins the findings of one scan, and makes them history.
 pub fn scan(
     setting: &Setting<'_>,
@@ -113,14 +123,19 @@ pub fn scan(
     let prevalence: Vec<Option<Prevalence>> = facts.iter().map(|facts| facts.prevalence).collect();
     drop(facts);
     let earlier_scans = past.baseline.scans();
-    let enriched = findings
-        .into_iter()
-        .zip(document_ids)
-        .zip(sightings.into_iter().zip(tags))
+    let sighted = findings.into_iter().zip(document_ids).zip(sightings.into_iter().zip(tags));
+    let sighted = sighted.map(|(((scanner, finding), document_id), (sightings, tags))| Sighted {
+        scanner,
+        finding,
+        document_id,
+        sightings: sightings.count,
+        tags,
+    });
+    let enriched = sighted
         .enumerate()
-        .map(|(index, (((scanner, finding), document_id), (sightings, tags)))| {
+        .map(|(index, Sighted { scanner, finding, document_id, sightings, tags })| {
             let joined: Vec<&Correlation> = graph.of_finding[index].iter().map(|&m| &correlations[m]).collect();
-            let risk = assess(setting.profile, &scanner, &finding, &tags, sightings.count);
+            let risk = assess(setting.profile, &scanner, &finding, &tags, sightings);
             let added: u32 = joined.iter().map(|c| u32::from(c.risk_score_delta)).sum();
             let suspicion = graph.cluster[index].map(|cluster| graph.suspicion(cluster));
             let operational_error = finding.severity == Severity::Error;
@@ -141,8 +156,8 @@ pub fn scan(
                 risk_total: (u32::from(risk.score) + added).min(100) as u8,
                 risk_subscores: risk.subscores(),
                 probability_actionable: risk.probability,
-                baseline_status: if sightings.count == 0 { BaselineStatus::New } else { BaselineStatus::Existing },
-                sightings: sightings.count,
+                baseline_status: if sightings == 0 { BaselineStatus::New } else { BaselineStatus::Existing },
+                sightings,
                 earlier_scans,
                 prevalence: prevalence[index],
                 host_role: role.role.to_owned(),
