@@ -13,7 +13,7 @@ use serde::Deserialize;
 /// The hosts of a chain, by its id.
 pub type Chains = BTreeMap<String, BTreeSet<String>>;
 
-/// What is read of a line of truth.
+/// The part of a line of truth that is read.
 #[derive(Deserialize)]
 struct Line {
     chain_id: Option<String>,

@@ -1,4 +1,4 @@
-//! What reading changed about a report to bring it into the valid form, for logs and metrics.
+//! Changes that reading made to a report to bring it into the valid form, for logs and metrics.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,7 +11,7 @@ use crate::read::cut;
 /// How many of the keys that were left out are named in a line of the log.
 const NAMED_KEYS: usize = 20;
 
-/// What was changed to bring a report into the valid form.
+/// The changes that brought a report into the valid form.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Changes {
     /// Findings whose score was a string.

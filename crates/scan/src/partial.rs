@@ -1,6 +1,6 @@
 //! Reading what some scanners found and passing over the rest of a report, which is several times faster than reading all.
 //!
-//! For whoever compares reports with each other and reads each in full besides: what is passed over is not checked.
+//! For callers that compare reports and read each in full as well: the parts that are passed over are not checked.
 
 use std::fmt;
 

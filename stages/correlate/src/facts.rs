@@ -46,9 +46,10 @@ pub struct Facts<'a> {
     pub change: Option<Change>,
     /// The first scan of the host that holds it; unknown while hosts are compared.
     pub first_seen: Option<u32>,
-    /// On how many hosts what it names is; unknown where there are too few hosts to say, and while they are compared.
+    /// How many hosts have the program, file, module or unit it names; unknown where there are too few hosts to say, and while hosts
+    /// are compared.
     pub prevalence: Option<Prevalence>,
-    /// What the host is for, as its scan tells; unknown while hosts are compared.
+    /// The role of the host, inferred from its scan; unknown while hosts are compared.
     pub host_role: Option<&'a str>,
 }
 
@@ -106,12 +107,12 @@ impl<'a> Facts<'a> {
         value.filter(|text| !text.is_empty()).map(Cow::Borrowed)
     }
 
-    /// What is counted over hosts: a module, a unit or a path.
+    /// The name that is counted over hosts: a module, a unit or a path.
     pub fn name(&self) -> Option<&'a str> {
         self.terms.module.or(self.terms.unit).or(self.located())
     }
 
-    /// The file that a process runs, as well as the scan tells it.
+    /// The file that a process runs, as far as the scan tells.
     pub fn program(&self) -> Option<&'a str> {
         self.terms.program.or(self.terms.executable)
     }
@@ -120,17 +121,17 @@ impl<'a> Facts<'a> {
         self.program().or(self.terms.path)
     }
 
-    /// On one host or few.
+    /// Whether one or few hosts have it.
     pub fn is_rare(&self) -> bool {
         matches!(self.prevalence, Some(Prevalence::One | Prevalence::Few))
     }
 
-    /// Rare, or of a program that no package installs.
+    /// Whether it is rare, or of a program that no package installs.
     pub fn is_odd(&self) -> bool {
         self.is_rare() || self.program().and_then(place::place).is_some_and(|place| place != "packaged")
     }
 
-    /// Of a program that packages install, many hosts have and that runs no text of others, as shells and interpreters do.
+    /// Whether it is of a program that packages install, that many hosts have and that is no shell or interpreter.
     pub fn is_of_daemon(&self) -> bool {
         let kind = || self.get(&Field::Kind);
         !self.is_odd() && !kind().is_some_and(|kind| matches!(&*kind, "shell" | "interpreter"))
@@ -148,13 +149,13 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// What the server's end of a socket serves.
+    /// The service at the server's end of a socket.
     fn service(&self) -> Option<&'static str> {
         let port = if self.direction()? == "out" { self.finding.get("rport") } else { self.terms.port };
         port.map(place::service)
     }
 
-    /// The port of the end that serves; none where neither end or either may.
+    /// The port of the end that serves; none where both ends may be it, or neither.
     fn server_port(&self) -> Option<&'a str> {
         let near = self.terms.port?;
         let far = self.finding.get("rport").filter(|_| self.finding.get("state") != Some("LISTEN"));

@@ -10,7 +10,7 @@ use crate::rule::{Link, Rule};
 /// Suspicion is a share of this.
 const MOST_SUSPICION: u32 = 100;
 
-/// What the correlations of one scan make of its findings.
+/// The findings of one scan with their correlations and clusters.
 pub struct Graph {
     /// Per finding, the correlations that name it.
     pub of_finding: Vec<Vec<usize>>,

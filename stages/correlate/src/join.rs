@@ -1,5 +1,5 @@
-//! Evaluates rules on one scan. What shares a value becomes one correlation, so there are at most as many as values, and
-//! the work is linear in the findings.
+//! Evaluates rules on one scan. Findings that share a value become one correlation, so there are at most as many correlations as
+//! values, and the work is linear in the findings.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -34,8 +34,8 @@ pub struct Match<'r> {
     pub hosts: &'r [String],
 }
 
-/// Every match of the rules on a scan, by rule and then by value, and what they make of its findings. What later scans are compared
-/// with goes into `history`.
+/// Every match of the rules on a scan, by rule and then by value, and the graph of its findings. Values that later scans are
+/// compared with go into `history`.
 pub fn matches<'r>(
     rules: &Ruleset<'_>,
     findings: &[Facts<'_>],
@@ -130,7 +130,7 @@ impl<'a> Scan<'_, 'a> {
         }
     }
 
-    /// What the host's first scan held began at an unknown time, so it has no part.
+    /// Findings of the host's first scan began at an unknown time, so they are left out.
     fn join_window(&self, rule: usize, scans: u32, scanners: usize, found: &mut Vec<Match<'_>>) {
         let appeared =
             |&index: &usize| self.findings[index].first_seen.filter(|scan| *scan > 0).map(|scan| (scan, index));

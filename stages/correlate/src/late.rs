@@ -1,7 +1,7 @@
-//! Joins that ask what all others make of a scan: of clusters with each other, and of findings with what is suspected.
+//! Joins that need the clusters of all other rules: of clusters with each other, and of findings with a suspected cluster.
 //!
-//! A host that is attacked is hardly attacked twice. So what is suspicious in two places of one scan is of one attack, and what
-//! would be no reason to look elsewhere is one beside it.
+//! Two attacks on one host in one scan are unlikely, so two suspicious clusters are merged, and weak evidence counts when it appears
+//! beside a strong cluster.
 
 use std::collections::BTreeSet;
 
@@ -75,13 +75,13 @@ impl Scan<'_, '_> {
         (!left.is_empty()).then(|| Match::new(rule, String::new(), left, right))
     }
 
-    /// Whether no cluster of so many points has a finding. It brings along what it is joined with.
+    /// Whether a finding is in no cluster of this many points. A free finding brings the findings it is joined with.
     fn is_free(&self, index: usize, points: u8) -> bool {
         self.graph.cluster[index].is_none_or(|own| self.graph.suspicion(own) < points)
     }
 
-    /// Of some findings those that the fewest clean scans show, with what they bring along no more than `room`: what is only rare must not
-    /// become most of what is suspected.
+    /// Takes the rarest findings first, with everything they are joined to, until `room` is used up: findings that are only rare must
+    /// not become most of a suspected cluster.
     fn rarest(&self, findings: Vec<usize>, in_10000: u32, room: usize) -> Vec<usize> {
         let rarity = |index: usize| Some((USUAL.rarest_of(&self.findings[index], in_10000)?.0, index));
         let mut ranked: Vec<(u32, usize)> = findings.into_iter().filter_map(rarity).collect();

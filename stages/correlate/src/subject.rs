@@ -1,5 +1,5 @@
-//! What findings speak of: a process, a program, a file, a unit, a module. Findings of one subject share a pid, a path, a directory
-//! of their own or one that anyone may write, or, where the name is no common one, its stem.
+//! The subjects of findings: a process, a program, a file, a unit, a module. Findings of one subject share a pid, a path, a directory
+//! of their own or one that anyone may write, or the stem of an uncommon name.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -13,7 +13,7 @@ use crate::field::Field;
 /// What the scanner calls a directory of PATH that anyone may write.
 const OPEN_DIRECTORY: &str = "path_dir_world_writable";
 
-/// What makes two findings speak of one thing.
+/// A name that two findings of one subject share.
 #[derive(PartialEq, Eq, Hash)]
 enum Name<'a> {
     Pid(&'a str),
@@ -22,8 +22,8 @@ enum Name<'a> {
     Directory(&'a str),
 }
 
-/// Groups `members` (places among `findings`) by what they speak of; each group and the groups are in the order of findings.
-/// A member that speaks of nothing is left out.
+/// Groups `members` (places among `findings`) by subject; each group and the groups are in the order of findings. A member without a
+/// subject is left out.
 pub fn subjects<'a>(findings: &[Facts<'a>], members: &[usize]) -> Vec<Vec<usize>> {
     let mut clusters = Clusters::new(members.len());
     let mut first: HashMap<Name<'a>, usize> = HashMap::new();
@@ -73,8 +73,8 @@ fn names<'a>(facts: &Facts<'a>, open: &HashSet<&str>) -> [Option<Name<'a>>; 4] {
     ]
 }
 
-/// The directory that brings a file together with others: one of its own, or one of `open`. What packages install lies beside much
-/// that has nothing to do with it.
+/// The directory that a file shares with others of its subject: one of its own, or one of `open`. Files that packages install lie
+/// beside many unrelated ones.
 fn directory<'a>(facts: &Facts<'a>, open: &HashSet<&str>) -> Option<&'a str> {
     open_directory(facts).or_else(|| {
         let path = path(facts).filter(|path| place::place(path) != Some("packaged"))?;
@@ -88,7 +88,7 @@ fn open_directory<'a>(facts: &Facts<'a>) -> Option<&'a str> {
     (facts.finding.get("rule") == Some(OPEN_DIRECTORY)).then(|| path(facts)).flatten()
 }
 
-/// Whether a name is so uncommon that two findings that bear it hardly do so by chance.
+/// Whether a name is so uncommon that two findings are unlikely to share it by chance.
 fn telling(facts: &Facts<'_>) -> bool {
     (facts.is_odd() && facts.prevalence != Some(Prevalence::Many))
         || (facts.terms.module.is_some() && facts.finding.severity > scan::Severity::Low)

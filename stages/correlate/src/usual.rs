@@ -1,5 +1,5 @@
-//! Which signs clean hosts show together, and what each program of packages does there. What no clean host shows of one program is a
-//! reason to look, whatever attack it may be: no attack has a part in these figures.
+//! Which signs clean hosts show together, and which signs of each packaged program. A sign of a program that no clean host shows is a
+//! reason to look, whichever attack it may be: no attack has a part in these figures.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
@@ -11,13 +11,13 @@ use crate::knowledge::table;
 use crate::sign::{SIGNS, Sign};
 use crate::subject::{self, subjects};
 
-/// What is usual, as measured for this build.
+/// The counts of this build.
 pub static USUAL: LazyLock<Usual> = LazyLock::new(|| table!("usual"));
 
-/// What at most so many of ten thousand scans show of a program stands out from its daily work.
+/// A sign of a program that at most this many of ten thousand scans show stands out from its daily work.
 const OUTSTANDING: u32 = 40;
 
-/// How many of the scans of clean hosts show what.
+/// How many scans of clean hosts show which signs.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Usual {
@@ -27,7 +27,7 @@ pub struct Usual {
     of: BTreeMap<String, Group>,
 }
 
-/// What the scans that show one program, or those of the hosts of one role, show.
+/// The signs of one program, or of hosts of one role, in the scans that show it.
 #[derive(Deserialize)]
 struct Group {
     scans: u32,
@@ -36,7 +36,7 @@ struct Group {
 }
 
 impl Usual {
-    /// The sign of a finding that the fewest clean scans show, after how many do, where that is at most `in_10000` of ten thousand.
+    /// The rarest sign of a finding and how many clean scans show it, if at most `in_10000` of ten thousand do.
     pub fn rarest_of(&self, facts: &Facts<'_>, in_10000: u32) -> Option<(u32, Sign)> {
         let counted = SIGNS.of(facts).filter_map(|sign| Some((self.count(&sign)?, sign)));
         counted.min().filter(|(count, _)| self.seldom(*count, in_10000))
@@ -46,8 +46,8 @@ impl Usual {
         u64::from(count) * 10_000 <= u64::from(in_10000) * u64::from(self.scans)
     }
 
-    /// How many scans show a sign; of a program's or role's how many would, were it that of all of them. Nothing is known of one that the
-    /// table lacks.
+    /// How many scans show a sign; for a sign of one program or role, the count scaled to the whole table. Unknown for a program or
+    /// role that the table lacks.
     fn count(&self, sign: &Sign) -> Option<u32> {
         let Some(name) = &sign.of else {
             return Some(self.signs.get(&sign.text).copied().unwrap_or(0));
@@ -57,7 +57,7 @@ impl Usual {
         u32::try_from((count * u64::from(self.scans)).div_ceil(u64::from(group.scans.max(1)))).ok()
     }
 
-    /// Of the signs of one subject the one, or the two, that the fewest clean scans show, and how many do.
+    /// The rarest sign of a subject, or the rarest pair, and how many clean scans show it.
     pub fn rarest(&self, signs: &BTreeSet<Sign>) -> Option<(u32, Vec<Sign>)> {
         let mut rarest: Option<(u32, Vec<Sign>)> = None;
         let mut offer = |count: u32, signs: &[&Sign]| {
@@ -79,17 +79,17 @@ impl Usual {
     }
 }
 
-/// Findings of one subject with the signs of theirs that clean hosts show least.
+/// Findings of one subject with their rarest signs.
 pub struct Oddity {
     /// Two or more places among the findings, in order.
     pub members: Vec<usize>,
-    /// What it is and which signs these are; no other of the scan has this key.
+    /// The subject and the signs; unique in the scan.
     pub key: String,
     scans: u32,
 }
 
 impl Oddity {
-    /// What `members` (places among `findings`) show together of one subject. A single finding is no oddity.
+    /// The oddity of each subject of `members` (places among `findings`). A single finding is none.
     pub fn all(findings: &[Facts<'_>], members: &[usize]) -> Vec<Oddity> {
         let of = |subject: Vec<usize>| Oddity::of(findings, subject);
         subjects(findings, members).into_iter().filter(|subject| subject.len() > 1).filter_map(of).collect()
@@ -97,7 +97,7 @@ impl Oddity {
 
     fn of(findings: &[Facts<'_>], mut members: Vec<usize>) -> Option<Oddity> {
         let (scans, signs) = USUAL.rarest(&SIGNS.of_all(findings, &members))?;
-        // Of a daemon that many hosts have, all but what stands out is its daily work.
+        // The findings of a common daemon are its daily work, except those that stand out.
         if members.iter().all(|&index| findings[index].is_of_daemon()) {
             let stands_out = |own: &Sign| {
                 signs.contains(own)

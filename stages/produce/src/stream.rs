@@ -6,7 +6,7 @@
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// What a stream is drawn for. Two purposes never share a key, so adding draws to one leaves the others alone.
+/// The purpose of a stream. Two purposes never share a key, so adding draws to one leaves the others alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
     Host,

@@ -124,7 +124,7 @@ fn schema() -> Result<TypePtr, StageError> {
     parse_message_type(SCHEMA).map(Arc::new).map_err(|e| StageError::bug(format!("the schema of Parquet files: {e}")))
 }
 
-/// Texts hardly repeat, so a dictionary of them would only be built to be given up.
+/// Few texts repeat, so the writer would build a dictionary of them only to drop it.
 fn properties() -> WriterPropertiesPtr {
     let texts = ColumnPath::from(["messages", "list", "element", "content"].map(str::to_owned).to_vec());
     let properties = WriterProperties::builder().set_compression(Compression::SNAPPY);

@@ -11,7 +11,7 @@ use crate::{dataset, documents, scans, summary};
 /// The stage.
 pub struct Verify;
 
-/// What must be wired together for the checks before `transform`.
+/// Inputs that must be wired together for the checks before `transform`.
 const BEFORE: [&str; 3] = ["scans", "findings", "correlations"];
 
 impl Stage for Verify {

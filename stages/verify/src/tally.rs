@@ -1,4 +1,4 @@
-//! What the checks found over everything: figures, the first violations, and the status that follows.
+//! The results of all checks together: figures, the first violations, and the status that follows.
 
 use std::collections::BTreeMap;
 
@@ -26,7 +26,7 @@ struct Entry {
     measured: Option<Measured>,
 }
 
-/// What a check came to that measures rather than counts.
+/// The result of a check that measures rather than counts.
 #[derive(Debug, Default)]
 pub struct Measured {
     /// The figure that is held against the threshold; none where there was too little, and then `reason` says of what.

@@ -1,6 +1,6 @@
-//! What values of metadata can be at all, whoever wrote them: a pid is at least 1, a port at most 65535, and an id that repeats a
-//! value repeats that of its finding. Narrower than the forms of JSON, wider than what the scanner writes, which the check `profile`
-//! asks for.
+//! Which values of metadata are possible, in reports of any scanner: a pid is at least 1, a port at most 65535, and an id that repeats
+//! a value repeats that of its finding. This is narrower than the forms of JSON and wider than the scanner's own forms, which the
+//! check `profile` tests.
 
 use std::net::IpAddr;
 

@@ -1,4 +1,4 @@
-//! What findings and severities look like in real reports: the reference that simulated ones are held against.
+//! The form of findings and the shares of severities in real reports: the reference that simulated ones are held against.
 //!
 //! The data is under `profile/`, with a README. [`Profile::departures`] says how one finding differs from it, [`Bands::outside`] how
 //! severities do on the average of many. It knows no finding that the scanner could not have written, and no host.

@@ -76,7 +76,7 @@ impl Profile {
         &REFERENCE
     }
 
-    /// What a scanner reports; `None` where there is no such scanner.
+    /// The profile of a scanner; `None` where there is no such scanner.
     pub fn scanner(&self, name: &str) -> Option<&ScannerProfile> {
         self.scanners.get(name)
     }

@@ -1,4 +1,4 @@
-//! What one scanner reports, read from its file of `profile/`.
+//! The profile of one scanner, read from its file of `profile/`.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use super::bands::{Bands, SeverityCounts};
 use super::kind::{Aspect, Departure, Kind, KindText};
 use crate::finding::Finding;
 
-/// What one scanner reports.
+/// The profile of one scanner.
 #[derive(Debug)]
 pub struct ScannerProfile {
     /// Where the reference comes from.

@@ -6,7 +6,7 @@ use crate::severity::Severity;
 const NAMES: [&str; 7] = ["kworker", "cryptominer", "xmrig", "minerd", "kthreadd", "malware", "bot"];
 const PLACES: [&str; 4] = ["/tmp", "/dev/shm", "/var/tmp", "/home"];
 
-/// What the scanner sees of a process.
+/// A process as the scanner sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Process<'a> {
     /// Target of /proc/PID/exe, with ` (deleted)` where the kernel says so.

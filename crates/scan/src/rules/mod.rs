@@ -20,7 +20,7 @@ pub mod world_writable;
 use crate::finding::Finding;
 use crate::severity::Severity;
 
-/// What a severity depends on besides the finding. A report does not say whether its host is a container.
+/// Facts about the host on which severities depend. A report does not say whether its host is a container.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct HostContext {
     /// The scan ran in a container (`/.dockerenv` or `/run/.containerenv` exists).

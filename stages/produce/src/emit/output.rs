@@ -1,4 +1,4 @@
-//! What one scanner reports, and what it misses.
+//! The findings that one scanner reports, and those it misses.
 
 use scan::Finding;
 
@@ -11,11 +11,11 @@ pub(crate) struct Found {
     pub mark: Option<Mark>,
 }
 
-/// What one scanner reports.
+/// The output of one scanner.
 pub(crate) struct Output {
     pub scanner: &'static str,
     pub found: Vec<Found>,
-    /// Ids of what stories left and the scanner does not report.
+    /// Ids of traces that the scanner does not report.
     pub missed: Vec<(String, Mark)>,
     pub results: Results,
 }

@@ -7,7 +7,7 @@ use crate::emit::Output;
 use crate::host::Host;
 use crate::world::{World, WritableFile};
 
-/// What is scanned, and where it lies: /bin is a link to /usr/bin, so the scanner finds those files twice.
+/// Directories that are scanned, and where they lie: /bin is a link to /usr/bin, so the scanner finds those files twice.
 const DIRECTORIES: [(&str, &str); 5] = [
     ("/usr/bin", "/usr/bin"),
     ("/bin", "/usr/bin"),

@@ -95,7 +95,7 @@ pub(crate) struct Mount {
     pub desktop: bool,
 }
 
-/// What tools that verify packages print.
+/// Lines that tools which verify packages print.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Mismatches {

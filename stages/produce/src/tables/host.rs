@@ -33,7 +33,7 @@ pub(crate) enum Mac {
     Selinux,
 }
 
-/// What a host is for.
+/// The purpose of a host.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Role {
@@ -53,7 +53,7 @@ pub(crate) struct Role {
     pub desktop: bool,
     #[serde(default)]
     pub developer: bool,
-    /// What administrators set on some of the hosts.
+    /// Settings that administrators make on some of the hosts.
     #[serde(default)]
     pub tuned: Tuned,
     /// How many containers run on it.

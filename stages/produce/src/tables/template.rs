@@ -115,7 +115,7 @@ impl On {
     }
 }
 
-/// What a reboot does to a trace.
+/// The effect of a reboot on a trace.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Reboot {

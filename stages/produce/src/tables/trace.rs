@@ -1,11 +1,11 @@
-//! What the steps of templates leave for the scanners to see.
+//! Traces: the steps of templates leave them for the scanners to see.
 
 use serde::{Deserialize, Deserializer};
 
 use crate::tables::choices::Choices;
 use crate::tables::service::{Account, Bind, Protocol};
 
-/// What a step leaves for the scanners to see.
+/// A trace that a step leaves for the scanners to see.
 #[derive(Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Trace {
@@ -207,7 +207,7 @@ pub(crate) struct ModuleTrace {
     pub anomaly: Vec<Anomaly>,
 }
 
-/// What is odd about a module.
+/// An oddity of a module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Anomaly {
@@ -217,7 +217,7 @@ pub(crate) enum Anomaly {
     HiddenSysfs,
 }
 
-/// What the kernel no longer says of the firmware. Nothing in a container, which does not see it.
+/// A fact about the firmware that the kernel no longer tells. Without effect in a container, which does not see it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct FirmwareTrace {

@@ -1,4 +1,4 @@
-//! What the stories of a host leave in its state at a scan: [`process`], [`socket`], [`mod@file`] and [`kernel`] by kind of trace.
+//! Traces that the stories of a host leave in its state at a scan: [`process`], [`socket`], [`mod@file`] and [`kernel`] by kind of trace.
 //!
 //! A scan may miss a trace. What is new is then marked so and not reported; what was there before stays as it was, and the
 //! trace is only listed as unseen. A trace that changes nothing, because things already stood so, is none.

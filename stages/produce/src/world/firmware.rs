@@ -1,4 +1,4 @@
-//! What the kernel says of firmware, lockdown and measurements. A container sees none of it.
+//! The kernel's view of firmware, lockdown and measurements. A container sees none of it.
 
 use crate::host::Host;
 use crate::stream::Purpose;

@@ -14,7 +14,7 @@ pub(crate) struct Unit {
     pub name: String,
     /// `/etc/systemd/system` for what an administrator (or an intruder) adds, `/usr/lib/systemd/system` for packages.
     pub directory: String,
-    /// What it sets of the settings that the scanner looks for, by key.
+    /// Its values of the settings that the scanner looks for, by key.
     pub sets: BTreeMap<String, String>,
     /// Its place in its directory.
     pub order: u32,

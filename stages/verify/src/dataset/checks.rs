@@ -1,5 +1,5 @@
-//! What is checked line by line, and what of a line stays: of a prompt its digest (about 60 bytes), and of a prompt of training
-//! its signature (about 150 more).
+//! The checks of single lines. Of each prompt they keep its digest (about 60 bytes), and of a prompt of training its signature too
+//! (about 150 more).
 
 use std::collections::{BTreeSet, HashMap};
 

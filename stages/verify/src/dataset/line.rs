@@ -37,7 +37,7 @@ impl<'a> Line<'a> {
         self.messages.split_last().map_or(&[], |(_, prompt)| prompt)
     }
 
-    /// What the user says, for messages.
+    /// The user's words, for messages.
     pub fn question(&self) -> Cow<'_, str> {
         let user = self.prompt().iter().rev().find(|message| &*message.role == "user");
         user.map_or(Cow::Borrowed(""), |message| Cow::Borrowed(&*message.content))

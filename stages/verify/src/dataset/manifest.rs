@@ -7,7 +7,7 @@ use contract::StageError;
 use contract::stage::At;
 use serde::Deserialize;
 
-/// What files there are, and whose examples they hold.
+/// The files of a training set, and the hosts of their examples.
 #[derive(Deserialize)]
 pub struct Manifest {
     /// By name.

@@ -18,7 +18,7 @@ pub(super) struct DocumentFile {
     pub path: PathBuf,
 }
 
-/// What the checks found in one document.
+/// The results of the checks on one document.
 pub(super) struct Checked {
     pub outcomes: Vec<(CheckName, Outcome)>,
     pub shared: Vec<(String, Vec<String>)>,
@@ -39,7 +39,7 @@ pub(super) fn check(file: &DocumentFile) -> Result<Checked, StageError> {
         schema
     });
     let mut outcomes = vec![(CheckName::Schema, schema.unwrap_or_else(|crash| crash))];
-    // What is not as the schema has it may have no parts that could be compared; the schema check says so then.
+    // A document that does not follow the schema may lack the parts that the other checks compare.
     let fits = outcomes.iter().all(|(_, outcome)| outcome.violations.is_empty());
     if !fits {
         return Ok(Checked { outcomes, shared: Vec::new() });

@@ -26,7 +26,7 @@ const CHECKS: [CheckName; 6] = [
 /// Hosts that share a correlation across hosts, by its id.
 pub type Shared = BTreeMap<String, BTreeSet<String>>;
 
-/// What the pass saw.
+/// The counts of the pass, and what it found of several hosts.
 #[derive(Debug, Default)]
 pub struct DocumentsSeen {
     /// How many documents.

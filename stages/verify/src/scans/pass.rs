@@ -12,7 +12,7 @@ use crate::params::VerifyParams;
 use crate::statistics::Statistics;
 use crate::tally::Tally;
 
-/// What the pass counted.
+/// The counts of the pass.
 #[derive(Debug, Default)]
 pub struct ScanCounts {
     /// Scans.

@@ -12,7 +12,7 @@ use super::view::ScanView;
 use crate::check::{self, CheckName, Outcome};
 use crate::statistics::{Extract, Statistics};
 
-/// What every scan is checked with.
+/// The context in which every scan is checked.
 pub(super) struct Setting<'s> {
     pub files: &'s Files,
     pub truth: Option<&'s Truth>,
@@ -20,7 +20,7 @@ pub(super) struct Setting<'s> {
     pub suspect_at: u8,
 }
 
-/// What the checks found on one scan.
+/// The results of the checks on one scan.
 pub(super) struct Checked {
     pub outcomes: Vec<(CheckName, Outcome)>,
     pub extract: Extract,

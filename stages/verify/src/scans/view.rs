@@ -10,7 +10,7 @@ use crate::schema::Mismatch;
 pub struct ScanView<'v> {
     /// `host/NNNN`, for messages.
     pub place: &'v str,
-    /// What the schema of reports has against its report.
+    /// Where its report does not follow the schema of reports.
     pub mismatches: &'v [Mismatch],
     /// The report and what reading it changed; or why it cannot be read.
     pub report: Result<(&'v Report, &'v Changes), &'v str>,

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-/// What one value must be. Keywords that are absent ask nothing.
+/// The form of one value. An absent keyword asks nothing.
 #[derive(Debug, Default)]
 pub(super) struct Node {
     pub(super) form: Option<Form>,

@@ -38,7 +38,7 @@ const BINS: u32 = 16;
 
 const NONE: u32 = u32::MAX;
 
-/// What a model sees of a finding.
+/// A finding as a model sees it.
 #[derive(Clone, Copy, Debug)]
 pub struct Trace {
     chain: bool,

@@ -52,7 +52,7 @@ pub struct Marginals {
     sums: BTreeMap<String, Sums>,
 }
 
-/// What shares and their errors follow from: c findings of a severity among n of a host.
+/// The sums from which shares and their errors follow: c findings of a severity among n of a host.
 #[derive(Default)]
 struct Sums {
     hosts: u64,

@@ -34,7 +34,7 @@ pub struct Statistics {
     realism: Realism,
 }
 
-/// What is taken from one scan.
+/// The measurements of one scan.
 #[derive(Default)]
 pub struct Extract {
     host: String,
@@ -43,7 +43,7 @@ pub struct Extract {
     seen: Vec<Seen>,
     fed: Vec<(String, u64)>,
     real: bool,
-    /// What crashed while something was taken.
+    /// Measurements that crashed.
     pub crashed: Vec<(CheckName, Outcome)>,
 }
 
@@ -72,7 +72,7 @@ impl Statistics {
         }
     }
 
-    /// What is needed of a scan of a simulated host.
+    /// Measures a scan of a simulated host.
     pub fn of_simulated(&self, host: &str, place: &str, report: &Report, lines: &[TruthLine]) -> Extract {
         let mut extract = Extract { host: host.to_owned(), ..Extract::default() };
         let crashed = &mut extract.crashed;
@@ -87,7 +87,7 @@ impl Statistics {
         extract
     }
 
-    /// What is needed of a scan of a real host.
+    /// Measures a scan of a real host.
     pub fn of_real(&self, host: &str, place: &str, report: &Report) -> Extract {
         let mut extract = Extract { host: host.to_owned(), real: true, ..Extract::default() };
         let crashed = &mut extract.crashed;
@@ -100,7 +100,7 @@ impl Statistics {
         extract
     }
 
-    /// Takes what came of one scan; scans of one host follow each other.
+    /// Adds the measurements of one scan; scans of one host follow each other.
     pub fn take(&mut self, extract: Extract) {
         let Extract { host, rows, traces, seen, fed, real, crashed: _ } = extract;
         if !rows.is_empty() {

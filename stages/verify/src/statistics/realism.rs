@@ -25,13 +25,13 @@ const MOST_OF_SCAN: usize = 4000;
 /// Hashed features.
 pub const WIDTH: u32 = 1 << 13;
 
-/// What the classifier sees of a finding.
+/// A finding as the classifier sees it.
 pub struct Seen {
     scanner: String,
     features: Vec<u32>,
 }
 
-/// What it sees of a report.
+/// A report as the classifier sees it.
 pub fn seen(report: &Report) -> Vec<Seen> {
     let mut seen = Vec::new();
     for result in &report.results {

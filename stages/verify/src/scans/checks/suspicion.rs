@@ -11,7 +11,7 @@ use findings::{Correlation, EnrichedFinding};
 use crate::check::Outcome;
 use crate::scans::view::ScanView;
 
-/// The most that the points of all rules come to.
+/// The most points that a cluster has.
 const MOST: u32 = 100;
 
 /// Points by rule.
@@ -45,7 +45,7 @@ pub fn check(view: &ScanView<'_>, outcome: &mut Outcome) {
     }
 }
 
-/// What the correlations of a scan come to.
+/// The suspicion that follows from the correlations of a scan.
 struct Expected<'v> {
     clusters: HashMap<&'v str, Points<'v>>,
     /// Of weak links that do not name all their members.
