@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use contract::StageError;
 use contract::stage::At;
-use correlate::document_id;
+use findings::document_id;
 
 use super::view::{Digested, Document, MultiHost};
 use super::{checks, references};

@@ -1,7 +1,7 @@
 //! The pass over all scans, in the order of hosts and time.
 
 use contract::{Context, StageError};
-use correlate::Batches;
+use findings::Batches;
 
 use super::checks;
 use super::listed::files;

@@ -1,7 +1,7 @@
 //! One scan through all checks.
 
 use contract::StageError;
-use correlate::{Correlation, EnrichedFinding, ScanLines};
+use findings::{Correlation, EnrichedFinding, ScanLines};
 use scan::ScanFile;
 
 use super::checks;
