@@ -17,7 +17,7 @@ from bench import frozen
 from score import PURE, lines
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-RULES = os.path.join(ROOT, "stages", "correlate", "rules")
+RULES = os.path.join(ROOT, "crates", "rules", "rules")
 EVEN_ODDS, MOST, RIDGE = 64, 50, 0.05
 LATE = re.compile(r"join: ?\{?\s*(clusters|beside):")
 HEAD = """\

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes stages/correlate/measured: what clean hosts show (usual.yaml), then the points of the rules (points.yaml).
+"""Writes crates/rules/measured: what clean hosts show (usual.yaml), then the points of the rules (points.yaml).
 
     pip install numpy scipy
     python3 benches/recovery/measured.py [usual] [points] [--hosts 1600] [--clean-seeds ...] [--seeds ...] [--penalty 2]
@@ -21,7 +21,7 @@ import usual  # noqa: E402
 from bench import TARGET  # noqa: E402
 from workers import Worker  # noqa: E402
 
-MEASURED = os.path.join(ROOT, "stages", "correlate", "measured")
+MEASURED = os.path.join(ROOT, "crates", "rules", "measured")
 
 
 def main():

@@ -13,9 +13,9 @@ use contract::StageError;
 use correlate::baseline::{Baseline, Sightings};
 use correlate::fleet::{self, Comparison, Seen};
 use correlate::host;
-use correlate::rule::RULES;
-use correlate::tally::Count;
 use findings::terms::Terms;
+use rules::rule::RULES;
+use rules::tally::Count;
 use scan::{Finding, ScanFile, Scans};
 
 fn main() -> ExitCode {

@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use findings::terms::Terms;
 use scan::Finding;
 
-use crate::facts::Change;
+use rules::facts::Change;
 
 /// Of one finding.
 #[derive(Clone, Copy)]

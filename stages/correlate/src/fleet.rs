@@ -9,9 +9,9 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use findings::{Prevalence, place};
 use scan::ScannerResult;
 
-use crate::facts::Facts;
-use crate::field::Field;
-use crate::rule::{Join, Rule, Side};
+use rules::facts::Facts;
+use rules::field::Field;
+use rules::rule::{Join, Rule, Side};
 
 /// Fewer hosts say nothing about what is rare.
 const FEWEST_HOSTS: usize = 20;

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use findings::clusters::Clusters;
 
 use crate::join::Match;
-use crate::rule::{Link, Rule};
+use rules::rule::{Link, Rule};
 
 /// Suspicion is a share of this.
 const MOST_SUSPICION: u32 = 100;
@@ -79,18 +79,19 @@ fn suspicion(count: usize, rules: &[Rule], matches: &[Match<'_>], cluster: &[Opt
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::knowledge::embedded;
 
     #[test]
     fn weak_links_add_suspicion_but_connect_nothing() {
-        let mut rules: Vec<Rule> = embedded(
+        let rules: serde_json::Value = serde_yaml::from_str(
             r#"
 - {id: a, title: t, rationale: r, find: {scanner: ioc}, join: {host: {with: {scanner: mac}}}, link: weak, purpose: score,
    severity: low, tags: [], techniques: [T1]}
 - {id: b, title: t, rationale: r, find: {scanner: ioc}, join: {key: {field: pid, with: {scanner: processes}, to: pid}}, purpose: score,
    severity: low, tags: [], techniques: [T1]}
 "#,
-        );
+        )
+        .unwrap();
+        let mut rules: Vec<Rule> = serde_json::from_value(rules).unwrap();
         (rules[0].points, rules[1].points) = (10, 5);
         let found = |rule, left, right| Match { rule, key: String::new(), left, right, hosts: &[] };
         let matches = [found(0, vec![0, 1], vec![4]), found(1, vec![0], vec![2]), found(1, vec![1], vec![3])];

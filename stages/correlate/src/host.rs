@@ -11,17 +11,17 @@ use findings::{BaselineStatus, Category, Correlation, EnrichedFinding, Prevalenc
 use scan::{Finding, ScanFile, Severity};
 
 use crate::baseline::{Baseline, Sightings};
-use crate::facts::Facts;
 use crate::fleet::Fleet;
 use crate::graph::Graph;
 use crate::history::History;
 use crate::join::{self, Match};
-use crate::knowledge::KNOWLEDGE;
-use crate::role::{self, HostRole};
 use crate::sides::Ruleset;
-use crate::tags;
-use crate::tools::TOOLS;
-use crate::traces::{SUSPECTED, TRACES};
+use rules::facts::Facts;
+use rules::knowledge::KNOWLEDGE;
+use rules::role::{self, HostRole};
+use rules::tags;
+use rules::tools::TOOLS;
+use rules::traces::{SUSPECTED, TRACES};
 
 /// What every host is computed with.
 pub struct Setting<'s> {

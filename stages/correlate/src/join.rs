@@ -6,15 +6,15 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use contract::Digest;
 
-use crate::facts::Facts;
-use crate::field::Field;
 use crate::fleet::Fleet;
 use crate::graph::Graph;
 use crate::history::History;
 use crate::late;
-use crate::rule::{Join, Rule};
 use crate::sides::{Members, Ruleset};
-use crate::usual::Oddity;
+use rules::facts::Facts;
+use rules::field::Field;
+use rules::rule::{Join, Rule};
+use rules::usual::Oddity;
 
 /// Members that one correlation names; what lies beyond is only counted.
 pub const MEMBER_LIMIT: usize = 24;

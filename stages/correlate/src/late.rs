@@ -5,12 +5,12 @@
 
 use std::collections::BTreeSet;
 
-use crate::facts::Facts;
 use crate::graph::Graph;
 use crate::join::Match;
-use crate::rule::{Beside, Join, Rare, Rule};
 use crate::sides::Members;
-use crate::usual::USUAL;
+use rules::facts::Facts;
+use rules::rule::{Beside, Join, Rare, Rule};
+use rules::usual::USUAL;
 
 /// Adds the matches of the late rules, in order, and makes the graph of all. Each rule sees what those before it joined.
 pub fn add(rules: &[Rule], findings: &[Facts<'_>], members: &Members<'_>, found: &mut Vec<Match<'_>>) -> Graph {

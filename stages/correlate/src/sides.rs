@@ -4,9 +4,9 @@
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
-use crate::facts::Facts;
 use crate::join::Match;
-use crate::rule::{Rule, Side};
+use rules::facts::Facts;
+use rules::rule::{Rule, Side};
 
 /// Rules with their distinct sets.
 pub struct Ruleset<'r> {

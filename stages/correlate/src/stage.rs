@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::fleet::{self, Comparison, Fleet, Seen};
 use crate::host::{self, HostLines, Setting};
-use crate::rule::RULES;
 use crate::sides::Ruleset;
+use rules::rule::RULES;
 
 /// Hosts in flight per thread: enough to keep threads busy, few enough to bound memory.
 const HOSTS_PER_THREAD: usize = 16;

@@ -141,7 +141,7 @@ mod tests {
     #[test]
     fn every_rule_of_correlate_has_an_answer_or_is_mere_context() {
         let tags: BTreeSet<&str> = TEMPLATES.iter().map(|template| template.tag.as_str()).collect();
-        let unanswered: Vec<&str> = correlate::rule::RULES
+        let unanswered: Vec<&str> = rules::rule::RULES
             .iter()
             .filter(|rule| !rule.tags.iter().any(|tag| tags.contains(tag.as_str())))
             .map(|rule| rule.id.as_str())

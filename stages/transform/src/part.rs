@@ -7,8 +7,8 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::LazyLock;
 
-use correlate::rule::{Join, RULES, Rule, Side};
 use findings::{Correlation, EnrichedFinding};
+use rules::rule::{Join, RULES, Rule, Side};
 
 /// Members of a cluster that a prompt lists.
 pub(crate) const LISTED: usize = 20;

@@ -4,16 +4,16 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use contract::{Context, Digest, Job, JobInput, Kind, Limits, Type};
-use correlate::facts::{Change, Facts};
 use correlate::fleet::Comparison;
 use correlate::history::History;
 use correlate::join::matches;
-use correlate::rule::{Link, RULES};
 use correlate::sides::Ruleset;
 use correlate::{Correlate, CorrelateParams};
 use findings::terms::Terms;
 use findings::{Batches, Correlation, EnrichedFinding};
 use produce::{Produce, ProduceParams};
+use rules::facts::{Change, Facts};
+use rules::rule::{Link, RULES};
 use scan::Finding;
 
 use crate::correlation::Scan;

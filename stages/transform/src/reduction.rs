@@ -1,6 +1,6 @@
 //! What the agent reduces a scan to: counts, names and the findings with most risk, in the agent's own form.
 
-use correlate::knowledge::KNOWLEDGE;
+use rules::knowledge::KNOWLEDGE;
 use scan::Severity;
 use serde::Serialize;
 

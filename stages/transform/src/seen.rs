@@ -1,11 +1,11 @@
 //! The part of [`crate::visible::Visible`] that depends on the scanner: one function a scanner, and one for those without a
 //! form of their own.
 
-use correlate::knowledge::KNOWLEDGE;
 use findings::EnrichedFinding;
 use findings::place::{FIRST_CLIENT_PORT, base_name, temporary};
 use findings::risk::PROCESS_NOVEL;
 use findings::terms::Terms;
+use rules::knowledge::KNOWLEDGE;
 use scan::rules::modules::SUMMARY;
 
 use crate::address::{bound, reach};

@@ -1,8 +1,8 @@
 //! What a reduction reads of a finding. The agent looks for the metadata keys `module`, `suid`, `path` and `port`, which the scanner
 //! does not write (there the module and the path are the id, the port is `lport`), so both are read here.
 
-use correlate::knowledge::KNOWLEDGE;
 use findings::EnrichedFinding;
+use rules::knowledge::KNOWLEDGE;
 use scan::{Metadata, Severity};
 
 /// What a reduction reads of a finding.

@@ -15,7 +15,7 @@ fn no_rule_emits_a_product_of_sets() {
     scan.push(mac("mac_none", Severity::High));
     let (findings, correlations) = last(&[vec![scan]]);
     // Each of the 500 pids, the executable and the host are one value of each rule.
-    assert!(correlations.len() <= 502 * correlate::rule::RULES.len());
+    assert!(correlations.len() <= 502 * rules::rule::RULES.len());
     let of = |rule: &str| correlations.iter().filter(|c| c.rule == rule).collect::<Vec<_>>();
     assert_eq!(of("flagged-process-in-inventory").len(), 500);
     assert_eq!(of("critical-process-without-mac").len(), 1);

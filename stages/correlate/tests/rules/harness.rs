@@ -2,9 +2,9 @@
 
 use correlate::fleet::{self, Comparison, Seen};
 use correlate::host::{self, Past, Setting};
-use correlate::rule::RULES;
 use correlate::sides::Ruleset;
 use findings::{Correlation, EnrichedFinding, Profile};
+use rules::rule::RULES;
 use scan::{Finding, ScannerResult, Severity};
 
 /// A finding with its scanner.

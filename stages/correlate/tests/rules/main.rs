@@ -12,7 +12,7 @@ mod process;
 mod subject;
 mod time;
 
-use correlate::rule::RULES;
+use rules::rule::RULES;
 
 #[test]
 fn every_rule_has_a_test() {

@@ -3,8 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
-use correlate::rule::{Join, RULES, Rule};
 use findings::Correlation;
+use rules::rule::{Join, RULES, Rule};
 
 use crate::check::Outcome;
 use crate::scans::view::ScanView;

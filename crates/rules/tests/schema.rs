@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use correlate::field::FIELDS;
-use correlate::rule::Rule;
+use rules::field::FIELDS;
+use rules::rule::Rule;
 use serde_json::Value;
 
 fn root(path: &str) -> PathBuf {
@@ -25,7 +25,7 @@ fn every_file_of_rules_follows_it_and_a_typo_does_not() {
     let schema: Value = serde_json::from_slice(&std::fs::read(root("schemas/rules.json")).unwrap()).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();
     let mut files = 0;
-    for entry in std::fs::read_dir(root("stages/correlate/rules")).unwrap() {
+    for entry in std::fs::read_dir(root("crates/rules/rules")).unwrap() {
         let path = entry.unwrap().path();
         if path.extension().is_some_and(|extension| extension == "yaml") {
             let rules: Value = serde_yaml::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
@@ -41,7 +41,7 @@ fn every_file_of_rules_follows_it_and_a_typo_does_not() {
 
 #[test]
 fn the_page_about_rules_names_every_field() {
-    let page = std::fs::read_to_string(root("stages/correlate/rules/README.md")).unwrap();
+    let page = std::fs::read_to_string(root("crates/rules/rules/README.md")).unwrap();
     for (name, _) in FIELDS {
         assert!(page.contains(&format!("`{name}`")), "`{name}` is not in rules/README.md");
     }

@@ -1,0 +1,23 @@
+//! Correlation rules and what is known of programs, ports and techniques: what `correlate` computes with, and `transform` and
+//! `verify` look up.
+//!
+//! - [`facts`]: one finding as rules see it, by [`field`]. [`rule`]: correlation rules as data (`rules/README.md`), with the points
+//!   measured for them.
+//! - [`knowledge`]: the tables. [`tools`]: attackers' tools and ports. [`tags`], [`traces`]: what a finding is a sign of by itself.
+//!   [`role`]: what a host is for.
+//! - [`subject`], [`sign`], [`usual`]: what clean hosts never show of one program; [`tally`] counts it.
+//!
+//! It joins nothing: that is the kind `correlate`.
+
+pub mod facts;
+pub mod field;
+pub mod knowledge;
+pub mod role;
+pub mod rule;
+pub mod sign;
+pub mod subject;
+pub mod tags;
+pub mod tally;
+pub mod tools;
+pub mod traces;
+pub mod usual;
