@@ -58,6 +58,16 @@ pub const SCHEMAS: &[Schema] = &[
         document: |_| Ok(Generated::to_value(schema_for!(contract::Event))),
     },
     Schema {
+        name: "backend-request",
+        about: "a line that the engine writes to a backend program",
+        document: |_| Ok(Generated::to_value(schema_for!(contract::backend::Request))),
+    },
+    Schema {
+        name: "backend-answer",
+        about: "a line that a backend program answers",
+        document: |_| Ok(Generated::to_value(schema_for!(contract::backend::Answer))),
+    },
+    Schema {
         name: "run-event",
         about: "a line of events.ndjson, and of run --events",
         document: |_| Ok(journal::schema()),

@@ -5,10 +5,12 @@
 //! - [`job`]: the file that tells a worker what to do. [`event`]: what the worker says while it does it. [`usage`]: what that took.
 //! - [`stage`]: the trait an author of a kind implements. [`context`]: what a running stage may touch.
 //! - [`parallel`]: work by many threads, as many as the [`jobserver`] of the launch allows.
+//! - [`backend`]: what the engine and a backend program say to each other.
 //! - [`worker`]: the `main` of a worker binary. [`digest`]: BLAKE3 names of artifacts.
 //!
 //! It knows neither the engine nor any stage, and stays free of heavy dependencies.
 
+pub mod backend;
 pub mod card;
 pub mod context;
 pub mod digest;

@@ -1,0 +1,342 @@
+//! What the program answers.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// One line of the program. Answers come in any order.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "Line", into = "Line")]
+#[schemars(!try_from, !into, untagged)]
+pub enum Answer {
+    /// To the hello, where the program can serve the place.
+    Hello {
+        /// The welcome.
+        hello: Welcome,
+    },
+    /// The request is done.
+    Done {
+        /// Which.
+        id: u64,
+        /// Its result.
+        done: Done,
+    },
+    /// The request goes on. At most about ten a second.
+    Note {
+        /// Which.
+        id: u64,
+        /// How far it is.
+        note: Note,
+    },
+    /// The request could not be done; without an id, the hello could not, and the program ends.
+    Failed {
+        /// Which.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        id: Option<u64>,
+        /// Why.
+        failed: Failed,
+    },
+}
+
+/// The answer to the hello.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Welcome {
+    /// [`PROTOCOL`](super::PROTOCOL).
+    pub protocol: u32,
+    /// The program and its version: `pipe-aws 0.1.0`.
+    pub program: String,
+    /// What it serves.
+    pub offers: Vec<Offer>,
+}
+
+/// Something that a program serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Offer {
+    /// Has, put, get, list and delete.
+    Objects,
+}
+
+/// The result of a request; which of them is known from the request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "AnyDone", into = "AnyDone")]
+#[schemars(!try_from, !into, untagged)]
+pub enum Done {
+    /// Of a has.
+    Has(Sizes),
+    /// Of a put.
+    Put(Put),
+    /// Of a get.
+    Get(Found),
+    /// Of a list.
+    List(Listing),
+    /// Of a delete.
+    Delete {},
+}
+
+/// Which objects are there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Sizes {
+    /// Bytes of each object, in the order asked; `null` where there is none.
+    pub sizes: Vec<Option<u64>>,
+}
+
+/// What became of a put.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Put {
+    /// Whether the object was written. False: the condition did not hold, and nothing was written.
+    pub made: bool,
+    /// The version that was written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+}
+
+/// An object that was read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Found {
+    /// Its bytes; `null` where there is no such object.
+    pub size: Option<u64>,
+    /// Its version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Its content, where the request names no file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+}
+
+/// Objects below a prefix.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Listing {
+    /// In the byte order of their names.
+    pub objects: Vec<Listed>,
+    /// Whether there are more behind the last one.
+    pub more: bool,
+}
+
+/// An object of a listing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Listed {
+    /// Its name, below the place's prefix.
+    pub name: String,
+    /// Its bytes.
+    pub size: u64,
+    /// Its version.
+    pub version: String,
+    /// When it was written, in seconds since 1970, by the store's clock.
+    pub modified: u64,
+}
+
+/// How far a put or get is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Note {
+    /// Bytes done so far.
+    pub bytes: u64,
+}
+
+/// Why a request could not be done. It never holds a credential.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Failed {
+    /// Whose turn it is to act.
+    pub class: FailedClass,
+    /// One sentence without a full stop.
+    pub message: String,
+    /// What to do about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub help: Option<String>,
+}
+
+/// Why a request could not be done, by what the reader can do about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FailedClass {
+    /// There are no credentials, or they are not accepted: log in.
+    Credentials,
+    /// The credentials do not permit it: ask the place's owner.
+    Denied,
+    /// The place itself is not there: a bucket, a file to send.
+    Missing,
+    /// The place does not answer, or asks to come back later: try again.
+    Unavailable,
+    /// The request or the configuration is wrong: mend it.
+    Invalid,
+    /// It was cancelled.
+    Interrupted,
+    /// The place cannot do it.
+    Unsupported,
+    /// The program or the place is at fault: report it.
+    Broken,
+}
+
+/// An answer as it is written: one form for all, so that a wrong line is told apart by its field.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    id: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    hello: Option<Welcome>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    done: Option<Done>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    note: Option<Note>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    failed: Option<Failed>,
+}
+
+impl TryFrom<Line> for Answer {
+    type Error = String;
+
+    fn try_from(line: Line) -> Result<Self, String> {
+        match line {
+            Line { id: None, hello: Some(hello), done: None, note: None, failed: None } => Ok(Self::Hello { hello }),
+            Line { id: Some(id), hello: None, done: Some(done), note: None, failed: None } => {
+                Ok(Self::Done { id, done })
+            }
+            Line { id: Some(id), hello: None, done: None, note: Some(note), failed: None } => {
+                Ok(Self::Note { id, note })
+            }
+            Line { id, hello: None, done: None, note: None, failed: Some(failed) } => Ok(Self::Failed { id, failed }),
+            _ => Err("a line has an id and one of done, note and failed, or hello alone".into()),
+        }
+    }
+}
+
+impl From<Answer> for Line {
+    fn from(answer: Answer) -> Self {
+        let empty = Self { id: None, hello: None, done: None, note: None, failed: None };
+        match answer {
+            Answer::Hello { hello } => Self { hello: Some(hello), ..empty },
+            Answer::Done { id, done } => Self { id: Some(id), done: Some(done), ..empty },
+            Answer::Note { id, note } => Self { id: Some(id), note: Some(note), ..empty },
+            Answer::Failed { id, failed } => Self { id, failed: Some(failed), ..empty },
+        }
+    }
+}
+
+/// Every result in one form; its fields tell which it is.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AnyDone {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sizes: Option<Vec<Option<u64>>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    made: Option<bool>,
+    // `null` is a value here: there is no such object.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "present")]
+    size: Option<Option<u64>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    version: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    text: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    objects: Option<Vec<Listed>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    more: Option<bool>,
+}
+
+impl TryFrom<AnyDone> for Done {
+    type Error = String;
+
+    fn try_from(any: AnyDone) -> Result<Self, String> {
+        match any {
+            AnyDone {
+                sizes: Some(sizes),
+                made: None,
+                size: None,
+                version: None,
+                text: None,
+                objects: None,
+                more: None,
+            } => Ok(Self::Has(Sizes { sizes })),
+            AnyDone { sizes: None, made: Some(made), size: None, version, text: None, objects: None, more: None } => {
+                Ok(Self::Put(Put { made, version }))
+            }
+            AnyDone { sizes: None, made: None, size: Some(size), version, text, objects: None, more: None } => {
+                Ok(Self::Get(Found { size, version, text }))
+            }
+            AnyDone {
+                sizes: None,
+                made: None,
+                size: None,
+                version: None,
+                text: None,
+                objects: Some(objects),
+                more: Some(more),
+            } => Ok(Self::List(Listing { objects, more })),
+            AnyDone { sizes: None, made: None, size: None, version: None, text: None, objects: None, more: None } => {
+                Ok(Self::Delete {})
+            }
+            _ => Err("done has the fields of no result".into()),
+        }
+    }
+}
+
+impl From<Done> for AnyDone {
+    fn from(done: Done) -> Self {
+        let empty = Self { sizes: None, made: None, size: None, version: None, text: None, objects: None, more: None };
+        match done {
+            Done::Has(Sizes { sizes }) => Self { sizes: Some(sizes), ..empty },
+            Done::Put(Put { made, version }) => Self { made: Some(made), version, ..empty },
+            Done::Get(Found { size, version, text }) => Self { size: Some(size), version, text, ..empty },
+            Done::List(Listing { objects, more }) => Self { objects: Some(objects), more: Some(more), ..empty },
+            Done::Delete {} => empty,
+        }
+    }
+}
+
+/// A field that is there, be its value `null` or not.
+mod present {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(value: &Option<Option<u64>>, serializer: S) -> Result<S::Ok, S::Error> {
+        value.flatten().serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<u64>>, D::Error> {
+        Option::deserialize(deserializer).map(Some)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(answer: Answer, line: &str) {
+        assert_eq!(serde_json::to_string(&answer).unwrap(), line);
+        assert_eq!(serde_json::from_str::<Answer>(line).unwrap(), answer);
+    }
+
+    #[test]
+    fn lines_are_those_of_the_document() {
+        let done = |done| Answer::Done { id: 7, done };
+        check(done(Done::Has(Sizes { sizes: vec![Some(123), None] })), r#"{"id":7,"done":{"sizes":[123,null]}}"#);
+        let put = Put { made: true, version: Some("v2".into()) };
+        check(done(Done::Put(put)), r#"{"id":7,"done":{"made":true,"version":"v2"}}"#);
+        check(done(Done::Put(Put { made: false, version: None })), r#"{"id":7,"done":{"made":false}}"#);
+        let absent = Found { size: None, version: None, text: None };
+        check(done(Done::Get(absent)), r#"{"id":7,"done":{"size":null}}"#);
+        check(done(Done::Delete {}), r#"{"id":7,"done":{}}"#);
+        check(
+            done(Done::List(Listing { objects: vec![], more: false })),
+            r#"{"id":7,"done":{"objects":[],"more":false}}"#,
+        );
+        check(Answer::Note { id: 8, note: Note { bytes: 5 } }, r#"{"id":8,"note":{"bytes":5}}"#);
+        let failed = Failed { class: FailedClass::Denied, message: "no".into(), help: None };
+        check(Answer::Failed { id: None, failed }, r#"{"failed":{"class":"denied","message":"no"}}"#);
+    }
+
+    #[test]
+    fn a_wrong_line_is_refused() {
+        for line in [r#"{"id":7}"#, r#"{"done":{}}"#, r#"{"id":7,"done":{"made":true,"sizes":[]}}"#] {
+            assert!(serde_json::from_str::<Answer>(line).is_err(), "{line}");
+        }
+    }
+}
