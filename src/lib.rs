@@ -5,6 +5,7 @@
 //! - [`engine`]: one run of a plan: what is a hit, what must run, in which order, with what outcome.
 //! - [`plan`]: a pipeline resolved: stages as a graph, wired, typed, params complete. [`spec`]: YAML to that, with spans.
 //! - [`action`]: a stage with everything resolved, and its key. [`store`]: blobs, trees and records by digest.
+//! - [`remote`]: a store beyond this machine, to which records are pushed and from which they are pulled.
 //! - [`failpoint`]: where tests may kill the engine. [`signals`]: their names, what was ignored from the start, and file size limits.
 //! - [`executor`]: where an action is carried out. [`backend`]: processes on this machine. [`governor`]: how much may run now.
 //! - [`config`]: settings, each with where it came from.
@@ -21,6 +22,7 @@ pub mod executor;
 pub mod failpoint;
 pub mod governor;
 pub mod plan;
+pub mod remote;
 pub mod report;
 pub mod signals;
 pub mod spec;

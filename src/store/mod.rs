@@ -2,6 +2,7 @@
 //!
 //! - [`objects`]: blobs and trees, and why an untouched one needs no reading. [`records`]: what an action gave, and other small files.
 //! - [`inward`]: into the store. [`outward`]: out of it, into private directories and the workspace.
+//! - [`parcel`]: what travels to other stores and comes in from them.
 //! - [`upkeep`]: what there is, whether it is sound, what may go.
 //! - [`directory`]: what makes a directory a store, its layout, its locks. [`files`]: the filesystem. [`error`]: what can go wrong.
 //!
@@ -14,6 +15,7 @@ mod files;
 mod inward;
 mod objects;
 mod outward;
+mod parcel;
 mod records;
 mod upkeep;
 
@@ -37,6 +39,7 @@ pub use outward::claims::{Busy, Claim, Claimant, Claims};
 pub use outward::materialize::Placement;
 pub use outward::placed::Placed;
 pub use outward::publish::Published;
+pub use parcel::{Listing, Parcel, Piece, read_record};
 pub use records::kept::{Chain, Kept, open_document, seal_document};
 pub use records::model::{Artifact, RECORD_FORMAT, Record, Shape};
 pub use records::pins::Pin;

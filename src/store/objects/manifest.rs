@@ -129,7 +129,7 @@ impl Manifest {
 
 /// Whether a symbolic link at `path` below a directory stays in it. Only `../` up to the directory itself, then plain names:
 /// a `..` behind a name could leave through another link.
-pub(super) fn stays_inside(path: &Path, target: &Path) -> bool {
+pub(in crate::store) fn stays_inside(path: &Path, target: &Path) -> bool {
     let mut depth = path.components().count() - 1;
     let mut descending = false;
     target.components().all(|component| match component {

@@ -185,7 +185,7 @@ pub(in crate::store) enum Unusable {
     Damaged,
 }
 
-fn encode(record: &Record) -> Result<Vec<u8>, String> {
+pub(in crate::store) fn encode(record: &Record) -> Result<Vec<u8>, String> {
     // JSON has no NaN, and a record that does not read back would be a miss for ever.
     if let Some((name, value)) = record.metrics.iter().find(|(_, value)| !value.is_finite()) {
         return Err(format!("the metric {name} is {value}"));

@@ -1,0 +1,136 @@
+//! Removes from a remote what nobody needs there: records that are no roots and are older than the grace, then objects that no record
+//! names and that are older too.
+//!
+//! What is younger than the grace stays in any case: another machine may be about to name it. So does what a run that goes on somewhere
+//! holds under `actions/`: nothing is removed while there is such a run.
+
+use std::collections::HashSet;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use contract::Digest;
+
+use super::lanes;
+use super::meter::Meter;
+use super::names;
+use super::objects::{Listed, list_all};
+use super::open::Remote;
+use super::push::BATCH;
+use super::{RemoteClass, RemoteError, TransferError};
+use crate::store::{Shape, Store, read_record};
+
+/// What is needed of a remote.
+#[derive(Clone, Debug, Default)]
+pub struct Kept {
+    /// Actions whose records stay.
+    pub roots: HashSet<Digest>,
+    /// What was written so lately stays.
+    pub grace: Duration,
+}
+
+/// What goes from a remote, and what stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RemoteCollected {
+    /// Records that go, and their bytes.
+    pub records: (u64, u64),
+    /// Blobs and manifests that go, and their bytes.
+    pub objects: (u64, u64),
+    /// Objects that stay, records among them, and their bytes.
+    pub kept: (u64, u64),
+}
+
+impl Remote {
+    /// Removes what is not needed; with `look` it is only said what would go.
+    pub fn collect(
+        &self,
+        store: &Store,
+        kept: &Kept,
+        look: bool,
+        meter: &Meter,
+        watch: &mut dyn FnMut(&Meter),
+    ) -> Result<RemoteCollected, TransferError> {
+        self.require()?;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs());
+        let is_old = |object: &Listed| object.modified.saturating_add(kept.grace.as_secs()) <= now;
+        self.refuse_while_used()?;
+        let mut collected = RemoteCollected::default();
+        let (mut staying, mut going) = (Vec::new(), Vec::new());
+        list_all(self.objects.as_ref(), names::RECORDS, |object| {
+            let Some(key) = names::digest_of(&object.name) else { return };
+            if kept.roots.contains(&key) || !is_old(&object) {
+                add(&mut collected.kept, object.size);
+                staying.push(key);
+            } else {
+                add(&mut collected.records, object.size);
+                going.push(object.name);
+            }
+        })?;
+        let named = self.named(store, &staying, meter, watch)?;
+        for family in [names::TREES, names::BLOBS] {
+            list_all(self.objects.as_ref(), family, |object| {
+                let Some(digest) = names::digest_of(&object.name) else { return };
+                if named.contains(&digest) || !is_old(&object) {
+                    add(&mut collected.kept, object.size);
+                } else {
+                    add(&mut collected.objects, object.size);
+                    going.push(object.name);
+                }
+            })?;
+        }
+        if !look {
+            // Records first: a kill in between leaves garbage, and no record without its outputs.
+            for batch in going.chunks(BATCH) {
+                if meter.is_stopped() {
+                    return Err(RemoteError::interrupted().into());
+                }
+                self.objects.delete(batch)?;
+                watch(meter);
+            }
+        }
+        Ok(collected)
+    }
+
+    /// The digests of everything that these records name.
+    fn named(
+        &self,
+        store: &Store,
+        keys: &[Digest],
+        meter: &Meter,
+        watch: &mut dyn FnMut(&Meter),
+    ) -> Result<HashSet<Digest>, TransferError> {
+        let named = lanes::each(self.objects.lanes(), keys, meter, watch, |key| {
+            let mut named = Vec::new();
+            let name = names::record(key);
+            let unreadable = |why: String| {
+                let message = format!("{name} cannot be read, so it is not known what is needed: {why}");
+                RemoteError::new(RemoteClass::Broken, message).help("remove it, or push its stage again")
+            };
+            let Some(bytes) = self.bytes(store, &name, super::pull::LARGEST_RECORD, meter)? else { return Ok(named) };
+            let bytes = bytes.map_err(|refused| unreadable(refused.why))?;
+            let record = read_record(&bytes, key).map_err(unreadable)?;
+            for output in record.outputs.values() {
+                named.push(output.digest);
+                if let Shape::Dir { .. } = output.shape {
+                    named.extend(self.files_of(store, output, meter)?);
+                }
+            }
+            Ok(named)
+        })?;
+        Ok(named.into_iter().flatten().collect())
+    }
+
+    fn refuse_while_used(&self) -> Result<(), RemoteError> {
+        let used = self.objects.list(names::ACTIONS, None, 1)?;
+        match used.objects.first() {
+            None => Ok(()),
+            Some(object) => {
+                let message = format!("a remote stage has {}, and its state names what it needs", object.name);
+                Err(RemoteError::new(RemoteClass::Unsupported, message).help("try again when remote stages have ended"))
+            }
+        }
+    }
+}
+
+fn add(to: &mut (u64, u64), bytes: u64) {
+    to.0 += 1;
+    to.1 += bytes;
+}

@@ -1,0 +1,261 @@
+//! A directory as a place that keeps objects: each is a file, written beside its place and linked or renamed to it.
+//!
+//! A link succeeds only where nothing lies, which makes `absent` atomic. A write that depends on a version, one that replaces and a
+//! removal hold a lock, so that two programs that share the directory follow one another. A version is the digest of the content.
+
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Read, Write};
+use std::path::{Component, Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use contract::Digest;
+
+use super::meter::Meter;
+use super::objects::{Condition, LONGEST_TEXT, Listed, Listing, Objects, Put, Source, Version};
+use super::{RemoteClass, RemoteError};
+
+/// What is being written lies here, below the root: on the same filesystem, and no object's name begins with a dot.
+const UNFINISHED: &str = ".unfinished";
+
+/// The lock of writes that replace.
+const LOCK: &str = ".lock";
+
+/// A write of a program that was killed is removed when it is so old.
+const STALE_SECONDS: u64 = 24 * 60 * 60;
+
+/// Threads that read or write files at once.
+const LANES: usize = 4;
+
+/// Bytes that are copied between two looks at whether to go on.
+const CHUNK: usize = 1 << 20;
+
+/// The directory.
+#[derive(Debug)]
+pub(super) struct Directory {
+    root: PathBuf,
+    next: AtomicU64,
+}
+
+impl Directory {
+    /// Objects in `root`, which need not exist before something is written.
+    pub fn new(root: PathBuf) -> Directory {
+        Directory { root, next: AtomicU64::new(0) }
+    }
+
+    /// The file of an object. A name that would lead elsewhere is refused.
+    fn path(&self, name: &str) -> Result<PathBuf, RemoteError> {
+        let relative = Path::new(name);
+        let plain = relative.components().all(|part| matches!(part, Component::Normal(_)));
+        // `a//b` and `a/./b` have the components of `a/b`.
+        let canonical = name.split('/').all(|part| !part.is_empty() && !part.starts_with('.'));
+        if plain && canonical {
+            return Ok(self.root.join(relative));
+        }
+        Err(RemoteError::new(RemoteClass::Invalid, format!("{name:?} cannot name an object")))
+    }
+
+    /// A new path for something unfinished.
+    fn fresh(&self) -> Result<PathBuf, RemoteError> {
+        let directory = self.root.join(UNFINISHED);
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        if number == 0 {
+            fs::create_dir_all(&directory).map_err(|e| RemoteError::io(&directory, &e))?;
+            sweep(&directory);
+        }
+        let moment = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_nanos());
+        Ok(directory.join(format!("{}-{moment:x}-{number}", std::process::id())))
+    }
+
+    /// The right to replace and to remove, until it is dropped.
+    fn lock(&self) -> Result<File, RemoteError> {
+        let path = self.root.join(LOCK);
+        let locked = File::options().create(true).truncate(false).write(true).open(&path);
+        let locked = locked.and_then(|file| file.lock().map(|()| file));
+        locked.map_err(|e| RemoteError::io(&path, &e))
+    }
+
+    fn install(&self, unfinished: &Path, name: &str, condition: &Condition) -> Result<Put, RemoteError> {
+        let path = self.path(name)?;
+        let parent = path.parent().unwrap_or(&self.root);
+        fs::create_dir_all(parent).map_err(|e| RemoteError::io(parent, &e))?;
+        let failed = |e: io::Error| RemoteError::io(&path, &e);
+        match condition {
+            Condition::Absent => match fs::hard_link(unfinished, &path) {
+                Ok(()) => Ok(Put::Made),
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(Put::Refused),
+                Err(error) => Err(failed(error)),
+            },
+            Condition::Any => {
+                let _lock = self.lock()?;
+                fs::rename(unfinished, &path).map_err(failed).map(|()| Put::Made)
+            }
+            Condition::Version(version) => {
+                let _lock = self.lock()?;
+                match self.read(name)? {
+                    Some((_, found)) if found == *version => {
+                        fs::rename(unfinished, &path).map_err(failed).map(|()| Put::Made)
+                    }
+                    _ => Ok(Put::Refused),
+                }
+            }
+        }
+    }
+}
+
+impl Objects for Directory {
+    fn has(&self, names: &[String]) -> Result<Vec<Option<u64>>, RemoteError> {
+        let size = |name: &String| {
+            let path = self.path(name)?;
+            match fs::symlink_metadata(&path) {
+                Ok(found) if found.is_file() => Ok(Some(found.len())),
+                Ok(_) => Ok(None),
+                Err(error) if is_none(&error) => Ok(None),
+                Err(error) => Err(RemoteError::io(&path, &error)),
+            }
+        };
+        names.iter().map(size).collect()
+    }
+
+    fn put(&self, name: &str, source: Source<'_>, condition: &Condition, meter: &Meter) -> Result<Put, RemoteError> {
+        self.path(name)?;
+        let unfinished = self.fresh()?;
+        let written = match source {
+            Source::Text(text) => {
+                meter.moved(text.len() as u64);
+                fs::write(&unfinished, text).map_err(|e| RemoteError::io(&unfinished, &e))
+            }
+            Source::File { path, size } => copy(path, &unfinished, size, meter).and_then(|copied| match copied {
+                copied if copied == size => Ok(()),
+                _ => Err(RemoteError::new(RemoteClass::Broken, format!("{} changed while it was read", path.display()))),
+            }),
+        };
+        let put = written.and_then(|()| self.install(&unfinished, name, condition));
+        // Renamed away, or of no use any more.
+        let _ = fs::remove_file(&unfinished);
+        put
+    }
+
+    fn get(&self, name: &str, file: &Path, most: u64, meter: &Meter) -> Result<Option<u64>, RemoteError> {
+        let path = self.path(name)?;
+        match fs::symlink_metadata(&path) {
+            Ok(found) if found.is_file() => copy(&path, file, most, meter).map(Some),
+            Ok(_) => Ok(None),
+            Err(error) if is_none(&error) => Ok(None),
+            Err(error) => Err(RemoteError::io(&path, &error)),
+        }
+    }
+
+    fn read(&self, name: &str) -> Result<Option<(Vec<u8>, Version)>, RemoteError> {
+        let path = self.path(name)?;
+        let mut bytes = Vec::new();
+        let read = File::open(&path).and_then(|file| file.take(LONGEST_TEXT as u64 + 1).read_to_end(&mut bytes));
+        match read {
+            Ok(read) if read > LONGEST_TEXT => {
+                Err(RemoteError::new(RemoteClass::Invalid, format!("{name} is larger than {LONGEST_TEXT} bytes")))
+            }
+            Ok(_) => {
+                let version = Version(Digest::of(&bytes).to_string());
+                Ok(Some((bytes, version)))
+            }
+            Err(error) if is_none(&error) => Ok(None),
+            Err(error) => Err(RemoteError::io(&path, &error)),
+        }
+    }
+
+    fn list(&self, prefix: &str, after: Option<&str>, most: usize) -> Result<Listing, RemoteError> {
+        // Only the directory that the prefix names in full is looked through.
+        let within = prefix.rfind('/').map_or("", |end| &prefix[..end]);
+        let mut pending = vec![if within.is_empty() { self.root.clone() } else { self.path(within)? }];
+        let mut objects = Vec::new();
+        while let Some(directory) = pending.pop() {
+            let entries = match fs::read_dir(&directory) {
+                Ok(entries) => entries,
+                Err(error) if is_none(&error) => continue,
+                Err(error) => return Err(RemoteError::io(&directory, &error)),
+            };
+            for entry in entries {
+                let entry = entry.map_err(|e| RemoteError::io(&directory, &e))?;
+                if entry.file_name().as_encoded_bytes().starts_with(b".") {
+                    continue;
+                }
+                let Ok(found) = entry.metadata() else { continue };
+                let path = entry.path();
+                if found.is_dir() {
+                    pending.push(path);
+                } else if let Some(name) = path.strip_prefix(&self.root).ok().and_then(Path::to_str)
+                    && name.starts_with(prefix)
+                    && after.is_none_or(|after| name > after)
+                {
+                    let modified = found.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+                    let modified = modified.map_or(0, |since| since.as_secs());
+                    objects.push(Listed { name: name.to_owned(), size: found.len(), modified });
+                }
+            }
+        }
+        objects.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        let more = objects.len() > most;
+        objects.truncate(most);
+        Ok(Listing { objects, more })
+    }
+
+    fn delete(&self, names: &[String]) -> Result<(), RemoteError> {
+        if names.is_empty() || !self.root.is_dir() {
+            return Ok(());
+        }
+        let _lock = self.lock()?;
+        for name in names {
+            let path = self.path(name)?;
+            match fs::remove_file(&path) {
+                Err(error) if !is_none(&error) => return Err(RemoteError::io(&path, &error)),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn lanes(&self) -> usize {
+        LANES
+    }
+}
+
+/// Copies `from` into the new file `to`, at most one byte more than `most`. Returns how many it were.
+fn copy(from: &Path, to: &Path, most: u64, meter: &Meter) -> Result<u64, RemoteError> {
+    let source = File::open(from).map_err(|e| RemoteError::io(from, &e))?;
+    let mut target = File::create_new(to).map_err(|e| RemoteError::io(to, &e))?;
+    let mut source = source.take(most.saturating_add(1));
+    let mut chunk = vec![0; most.saturating_add(1).clamp(1, CHUNK as u64) as usize];
+    let mut copied = 0;
+    loop {
+        if meter.is_stopped() {
+            return Err(RemoteError::interrupted());
+        }
+        let read = match source.read(&mut chunk) {
+            Ok(0) => return Ok(copied),
+            Ok(read) => read,
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(error) => return Err(RemoteError::io(from, &error)),
+        };
+        target.write_all(&chunk[..read]).map_err(|e| RemoteError::io(to, &e))?;
+        copied += read as u64;
+        meter.moved(read as u64);
+    }
+}
+
+/// Removes what killed programs left. Another program may be faster.
+fn sweep(directory: &Path) {
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        let age = entry.metadata().and_then(|found| found.modified()).ok().and_then(|time| time.elapsed().ok());
+        if age.is_some_and(|age| age.as_secs() > STALE_SECONDS) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+fn is_none(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
+}
+
+#[cfg(test)]
+
+mod tests;

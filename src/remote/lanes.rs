@@ -1,0 +1,63 @@
+//! Many transfers at once, while the calling thread watches.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use super::meter::Meter;
+use super::{RemoteError, TransferError};
+
+/// How often the caller looks at how far it is.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Does `work` for each of `items`, so many at once. The answers are in the order of the items. `watch` is called meanwhile on the
+/// calling thread. The first failure lets the rest break off.
+pub(super) fn each<T: Sync, R: Send>(
+    lanes: usize,
+    items: &[T],
+    meter: &Meter,
+    watch: &mut dyn FnMut(&Meter),
+    work: impl Fn(&T) -> Result<R, TransferError> + Sync,
+) -> Result<Vec<R>, TransferError> {
+    let next = AtomicUsize::new(0);
+    let answers: Vec<Mutex<Option<R>>> = items.iter().map(|_| Mutex::new(None)).collect();
+    let failure: Mutex<Option<TransferError>> = Mutex::new(None);
+    let lane = || {
+        while !meter.is_stopped() {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            let Some(item) = items.get(at) else { break };
+            match work(item) {
+                Ok(answer) => *answers[at].lock().unwrap_or_else(PoisonError::into_inner) = Some(answer),
+                Err(error) => {
+                    let mut failure = failure.lock().unwrap_or_else(PoisonError::into_inner);
+                    // Those that break off because of it are no reason.
+                    if failure.as_ref().is_none_or(TransferError::is_interruption) {
+                        *failure = Some(error);
+                    }
+                    meter.stop();
+                }
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        let (sender, ended) = sync_channel::<()>(0);
+        for _ in 0..lanes.clamp(1, 256).min(items.len()) {
+            let (lane, sender) = (&lane, sender.clone());
+            scope.spawn(move || {
+                lane();
+                drop(sender);
+            });
+        }
+        drop(sender);
+        while ended.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout) {
+            watch(meter);
+        }
+    });
+    watch(meter);
+    if let Some(failure) = failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        return Err(failure);
+    }
+    let answers = answers.into_iter().map(|answer| answer.into_inner().unwrap_or_else(PoisonError::into_inner));
+    answers.collect::<Option<Vec<R>>>().ok_or_else(|| RemoteError::interrupted().into())
+}

@@ -1,0 +1,100 @@
+//! The marker of a remote: what makes a prefix a store, and what the place under it can do.
+//!
+//! A place that accepts a conditional write and ignores the condition loses nothing of ours as long as objects never change under their
+//! names. A lease would be held by two. So each place is tried once, and the answer is kept in the marker.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+
+use super::meter::Meter;
+use super::names::{MARKER, PROBE};
+use super::objects::{Condition, Objects, Put, Source, Version};
+use super::open::Conditions;
+use super::{RemoteClass, RemoteError};
+
+/// The format of what lies below the prefix.
+const FORMAT: u32 = 1;
+
+/// The document.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Marker {
+    pub format: u32,
+    pub made_by: String,
+    pub probe: Probe,
+}
+
+/// What conditional writes did when they were tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Probe {
+    /// A second write with `absent` was refused.
+    pub absent: bool,
+    /// A write with a version that is no longer true was refused.
+    pub version: bool,
+}
+
+impl Marker {
+    pub fn conditions(&self) -> Conditions {
+        if self.probe.absent && self.probe.version { Conditions::Heeded } else { Conditions::Ignored }
+    }
+}
+
+/// The marker, if there is one.
+pub(super) fn read(objects: &dyn Objects) -> Result<Option<Marker>, RemoteError> {
+    let Some((bytes, _)) = objects.read(MARKER)? else { return Ok(None) };
+    let invalid = |message: String| RemoteError::new(RemoteClass::Invalid, message);
+    let marker: Marker = serde_json::from_slice(&bytes)
+        .map_err(|error| invalid(format!("its marker {MARKER} cannot be read: {error}")).help("name another prefix"))?;
+    if marker.format > FORMAT {
+        let message =
+            format!("it has format {}, and this version of pipe knows formats up to {FORMAT}", marker.format);
+        return Err(invalid(message).help("use the newer version, or another prefix"));
+    }
+    Ok(Some(marker))
+}
+
+/// Makes the prefix a store, unless it holds what is somebody else's. Of two that do this at once, both get the marker that stays.
+pub(super) fn establish(objects: &dyn Objects) -> Result<Marker, RemoteError> {
+    if let Some(marker) = read(objects)? {
+        return Ok(marker);
+    }
+    let found = objects.list("", None, 10)?;
+    if let Some(other) = found.objects.iter().find(|object| !object.name.starts_with(PROBE)) {
+        let message = format!("it holds `{}` and no marker {MARKER}, so it is no store of pipe", other.name);
+        return Err(RemoteError::new(RemoteClass::Invalid, message).help("name a prefix that is empty or not there yet"));
+    }
+    let marker = Marker {
+        format: FORMAT,
+        made_by: format!("pipe {}", env!("CARGO_PKG_VERSION")),
+        probe: probe(objects)?,
+    };
+    let text = serde_json::to_string_pretty(&marker).map_err(|e| RemoteError::new(RemoteClass::Broken, e.to_string()))?;
+    match objects.put(MARKER, Source::Text(&text), &Condition::Absent, &Meter::default())? {
+        Put::Made => Ok(marker),
+        Put::Refused => Ok(read(objects)?.unwrap_or(marker)),
+    }
+}
+
+/// Tries conditional writes on a name of its own.
+fn probe(objects: &dyn Objects) -> Result<Probe, RemoteError> {
+    let moment = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_nanos());
+    let name = format!("{PROBE}{}-{moment:x}", std::process::id());
+    let probe = probe_at(objects, &name);
+    // Whatever came of it; what stays is passed over by everybody.
+    let _ = objects.delete(std::slice::from_ref(&name));
+    probe
+}
+
+fn probe_at(objects: &dyn Objects, name: &str) -> Result<Probe, RemoteError> {
+    let put = |text: &str, condition: &Condition| objects.put(name, Source::Text(text), condition, &Meter::default());
+    let version = || -> Result<Version, RemoteError> {
+        let lost = || RemoteError::new(RemoteClass::Broken, "an object that was just written is not there");
+        objects.read(name)?.map(|(_, version)| version).ok_or_else(lost)
+    };
+    put("one", &Condition::Absent)?;
+    let absent = put("two", &Condition::Absent)? == Put::Refused;
+    let former = version()?;
+    let moved = put("three", &Condition::Version(former.clone()))? == Put::Made;
+    let stale = put("four", &Condition::Version(former))? == Put::Refused;
+    Ok(Probe { absent, version: moved && stale })
+}

@@ -1,0 +1,37 @@
+//! A store beyond this machine, and how records travel between it and the local one.
+//!
+//! ```text
+//!   push, pull ──> Remote (names, marker) ──> Objects ──> directory          a directory on this machine
+//!                                                    └──> program ══pipes══> pipe-aws and others
+//! ```
+//!
+//! - [`objects`]: what a place offers: named bytes with conditional writes. [`directory`], [`program`]: the two that serve it.
+//! - [`place`]: where a remote is, as the settings say it. [`names`]: which object is called how.
+//! - [`open`]: a remote that was recognized. [`marker`]: what makes a prefix a store, and what the place can do.
+//! - [`push`]: blobs, manifests, then records. [`pull`]: the same way back, with everything checked. [`lanes`]: many transfers at once.
+//!   [`collect`]: what nobody needs there any more.
+//!
+//! Everything blocks, and nothing here is entered by a run whose stages are all local hits. What a record consists of, and what may
+//! get a name in the local store, is the store's to say (`store::parcel`).
+
+mod collect;
+mod directory;
+mod error;
+mod lanes;
+mod marker;
+mod meter;
+mod names;
+mod objects;
+mod open;
+mod place;
+mod program;
+mod pull;
+mod push;
+
+pub use collect::{Kept, RemoteCollected};
+pub use error::{RemoteClass, RemoteError, TransferError};
+pub use meter::Meter;
+pub use open::{Conditions, Remote, Survey};
+pub use place::{Checksums, Place, Scheme, Unusable};
+pub use pull::{Pulled, Refused, Wanted};
+pub use push::Pushed;

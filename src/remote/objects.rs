@@ -1,0 +1,109 @@
+//! What a place beyond this machine offers: objects, which are named bytes, with writes that depend on what lies there.
+
+use std::path::Path;
+
+use super::RemoteError;
+use super::meter::Meter;
+
+/// A place that keeps objects. Names are relative, their parts joined by `/`.
+pub(super) trait Objects: Send + Sync {
+    /// The sizes of these objects, in their order; `None` for one that is not there.
+    fn has(&self, names: &[String]) -> Result<Vec<Option<u64>>, RemoteError>;
+
+    /// Writes an object as a whole, or not at all. When it returns [`Put::Made`], whoever reads the name gets the new bytes.
+    fn put(&self, name: &str, source: Source<'_>, condition: &Condition, meter: &Meter) -> Result<Put, RemoteError>;
+
+    /// Fetches an object into a new `file`. No more than `most` bytes are written there. Returns its size.
+    fn get(&self, name: &str, file: &Path, most: u64, meter: &Meter) -> Result<Option<u64>, RemoteError>;
+
+    /// The bytes and the version of a small object.
+    fn read(&self, name: &str) -> Result<Option<(Vec<u8>, Version)>, RemoteError>;
+
+    /// Objects whose names begin with `prefix`, in the order of their names, at most `most` of those behind `after`.
+    fn list(&self, prefix: &str, after: Option<&str>, most: usize) -> Result<Listing, RemoteError>;
+
+    /// Removes objects; one that is not there is no error.
+    fn delete(&self, names: &[String]) -> Result<(), RemoteError>;
+
+    /// How many requests are worth sending at once.
+    fn lanes(&self) -> usize;
+
+    /// Lines that the place had to say to people since this was asked last.
+    fn said(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+/// What identifies one state of an object. Only the place knows how to read it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Version(pub String);
+
+/// What is written.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Source<'a> {
+    /// These bytes, which are text of at most [`LONGEST_TEXT`] bytes.
+    Text(&'a str),
+    /// The content of a file that nobody writes to.
+    File { path: &'a Path, size: u64 },
+}
+
+/// The largest text that travels inside a message.
+pub(super) const LONGEST_TEXT: usize = 1 << 20;
+
+/// When an object is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Condition {
+    /// Whatever lies there.
+    Any,
+    /// Only where nothing lies.
+    Absent,
+    /// Only where this lies.
+    Version(Version),
+}
+
+/// What became of a write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Put {
+    /// It was written.
+    Made,
+    /// The condition did not hold, and nothing was written.
+    Refused,
+}
+
+/// Some objects.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Listing {
+    pub objects: Vec<Listed>,
+    /// There are more behind the last of them.
+    pub more: bool,
+}
+
+/// An object in a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Listed {
+    pub name: String,
+    pub size: u64,
+    /// Unix seconds.
+    pub modified: u64,
+}
+
+/// Every object below `prefix`, page by page.
+pub(super) fn list_all(
+    objects: &dyn Objects,
+    prefix: &str,
+    mut each: impl FnMut(Listed),
+) -> Result<(), RemoteError> {
+    let mut after: Option<String> = None;
+    loop {
+        let page = objects.list(prefix, after.as_deref(), PAGE)?;
+        let last = page.objects.last().map(|object| object.name.clone());
+        page.objects.into_iter().for_each(&mut each);
+        match last {
+            // A place that gives no further names would be asked for ever.
+            Some(last) if page.more && after.as_ref().is_none_or(|after| *after < last) => after = Some(last),
+            _ => return Ok(()),
+        }
+    }
+}
+
+const PAGE: usize = 1000;

@@ -1,0 +1,114 @@
+//! A remote: a place whose objects are those of a store.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+
+use super::directory::Directory;
+use super::marker::{self, Marker};
+use super::names;
+use super::objects::{Objects, list_all};
+use super::place::{Place, Scheme};
+use super::program::Program;
+use super::{RemoteClass, RemoteError};
+
+/// An opened remote.
+pub struct Remote {
+    pub(super) objects: Box<dyn Objects>,
+    place: Place,
+    marker: Mutex<Option<Marker>>,
+}
+
+/// Whether a place heeds the conditions of writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Conditions {
+    /// It does.
+    Heeded,
+    /// It writes all the same: good for artifacts, of no use for leases.
+    Ignored,
+}
+
+/// What a remote holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Survey {
+    /// Who made it; `None` where it is no store yet.
+    pub made_by: Option<String>,
+    /// Whether conditions are heeded; `None` where that was not tried yet.
+    pub conditions: Option<Conditions>,
+    /// Objects and their bytes, by family: `blobs`, `trees`, `records`.
+    pub families: BTreeMap<&'static str, (u64, u64)>,
+}
+
+impl Remote {
+    /// Opens the remote at `place`, which may be empty. A program is started where one serves it.
+    pub fn open(place: &Place) -> Result<Remote, RemoteError> {
+        let objects: Box<dyn Objects> = match &place.scheme {
+            Scheme::Directory(root) => Box::new(Directory::new(root.clone())),
+            Scheme::Program(_) => Box::new(Program::start(place)?),
+        };
+        Remote::over(objects, place.clone())
+    }
+
+    pub(super) fn over(objects: Box<dyn Objects>, place: Place) -> Result<Remote, RemoteError> {
+        let marker = Mutex::new(marker::read(objects.as_ref())?);
+        Ok(Remote { objects, place, marker })
+    }
+
+    /// Where it is.
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// Whether nothing was ever pushed to it.
+    pub fn is_new(&self) -> bool {
+        self.marker.lock().unwrap_or_else(PoisonError::into_inner).is_none()
+    }
+
+    /// Makes it a store unless it is one, and says what the place can do.
+    pub fn establish(&self) -> Result<Conditions, RemoteError> {
+        let mut marker = self.marker.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(marker) = &*marker {
+            return Ok(marker.conditions());
+        }
+        Ok(marker.insert(marker::establish(self.objects.as_ref())?).conditions())
+    }
+
+    /// What it holds. Every name is listed.
+    pub fn survey(&self) -> Result<Survey, RemoteError> {
+        let marker = self.marker.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut survey = Survey {
+            made_by: marker.as_ref().map(|marker| marker.made_by.clone()),
+            conditions: marker.as_ref().map(Marker::conditions),
+            families: BTreeMap::new(),
+        };
+        for (family, prefix) in [("blobs", names::BLOBS), ("trees", names::TREES), ("records", names::RECORDS)] {
+            let (mut count, mut bytes) = (0, 0);
+            list_all(self.objects.as_ref(), prefix, |object| {
+                count += 1;
+                bytes += object.size;
+            })?;
+            survey.families.insert(family, (count, bytes));
+        }
+        Ok(survey)
+    }
+
+    /// Lines that the place had to say to people since this was asked last.
+    pub fn said(&self) -> Vec<String> {
+        self.objects.said()
+    }
+
+    /// Refuses what is no store yet.
+    pub(super) fn require(&self) -> Result<(), RemoteError> {
+        if self.is_new() {
+            let message = format!("nothing was pushed to {} yet", self.place);
+            return Err(RemoteError::new(RemoteClass::Missing, message).help("pipe cache push"));
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Remote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Remote").field("place", &self.place).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,139 @@
+//! Where a remote is, as the settings say it.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use serde::{Serialize, Serializer};
+
+/// Where a remote is, and how it is spoken to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// As it was written.
+    pub url: String,
+    /// What serves it.
+    pub scheme: Scheme,
+    /// Where its service is, when that is not the usual one.
+    pub endpoint: Option<String>,
+    /// The region.
+    pub region: Option<String>,
+    /// The named profile of credentials.
+    pub profile: Option<String>,
+    /// Whether the bucket is a part of the path instead of the host's name.
+    pub path_style: Option<bool>,
+    /// When the service's own checksums are sent.
+    pub checksums: Option<Checksums>,
+}
+
+/// What serves a remote.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    /// A directory of this machine, absolute.
+    Directory(PathBuf),
+    /// The backend program of this scheme: `s3`.
+    Program(String),
+}
+
+/// When a service's own checksums are sent along.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Checksums {
+    /// With every object.
+    Always,
+    /// Where the service insists on it: some that call themselves compatible stumble over the rest.
+    WhenRequired,
+}
+
+/// Why a URL names no remote.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unusable {
+    /// What is wrong with it.
+    pub message: String,
+    /// What to do.
+    pub help: &'static str,
+}
+
+const FORMS: &str = "write s3://BUCKET/PREFIX, file:///DIRECTORY or the path of a directory";
+
+impl Place {
+    /// The place that `url` names; a path is relative to `root`.
+    pub fn parse(url: &str, root: &Path) -> Result<Place, Unusable> {
+        let unusable = |message: String| Unusable { message, help: FORMS };
+        let scheme = match url.split_once("://") {
+            None => Scheme::Directory(root.join(url)),
+            Some(("file", path)) if path.starts_with('/') => Scheme::Directory(PathBuf::from(path)),
+            Some(("file", _)) => return Err(unusable(format!("`{url}` names no absolute path"))),
+            Some((scheme, rest)) => {
+                let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+                if !scheme.starts_with(|first: char| first.is_ascii_lowercase()) || !scheme.bytes().all(plain) {
+                    return Err(unusable(format!("`{url}` begins with no scheme")));
+                }
+                if rest.starts_with('/') || rest.is_empty() {
+                    return Err(unusable(format!("`{url}` names no {}", if scheme == "s3" { "bucket" } else { "place" })));
+                }
+                if rest.trim_end_matches('/').split('/').any(|part| matches!(part, "" | "." | "..")) {
+                    return Err(unusable(format!("the prefix of `{url}` has an empty part, `.` or `..`")));
+                }
+                Scheme::Program(scheme.to_owned())
+            }
+        };
+        Ok(Place {
+            url: url.to_owned(),
+            scheme,
+            endpoint: None,
+            region: None,
+            profile: None,
+            path_style: None,
+            checksums: None,
+        })
+    }
+
+    /// The program that serves it, where one does.
+    pub fn program(&self) -> Option<String> {
+        match &self.scheme {
+            Scheme::Directory(_) => None,
+            Scheme::Program(scheme) if scheme == "s3" => Some("pipe-aws".to_owned()),
+            Scheme::Program(scheme) => Some(format!("pipe-{scheme}")),
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.url)
+    }
+}
+
+impl Checksums {
+    /// As it is written.
+    pub fn word(self) -> &'static str {
+        match self {
+            Checksums::Always => "always",
+            Checksums::WhenRequired => "when-required",
+        }
+    }
+}
+
+impl Serialize for Checksums {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.word())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_names_a_directory_or_a_program() {
+        let parse = |url: &str| Place::parse(url, Path::new("/project")).map(|place| (place.scheme.clone(), place.program()));
+        let directory = |path: &str| Ok((Scheme::Directory(path.into()), None));
+        assert_eq!(parse("shared/store"), directory("/project/shared/store"));
+        assert_eq!(parse("/srv/store"), directory("/srv/store"));
+        assert_eq!(parse("file:///srv/store"), directory("/srv/store"));
+        assert_eq!(parse("s3://b/p"), Ok((Scheme::Program("s3".into()), Some("pipe-aws".into()))));
+        assert_eq!(parse("s3://b"), Ok((Scheme::Program("s3".into()), Some("pipe-aws".into()))));
+        assert_eq!(parse("files://x/y/"), Ok((Scheme::Program("files".into()), Some("pipe-files".into()))));
+        for wrong in ["file://here", "s3://", "s3:///p", "://x", "S3://b", "s3://b//p", "s3://b/../p", "a b://c"] {
+            assert!(parse(wrong).is_err(), "{wrong}");
+        }
+    }
+}

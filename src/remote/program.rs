@@ -1,0 +1,424 @@
+//! A backend program as a place that keeps objects: started when it is needed, spoken to in JSON lines.
+//!
+//! ```text
+//!   callers, each in its thread ──request──> standard input ──> pipe-aws
+//!        ^                                                         │
+//!        └── by id ── reader thread <── answers, notes ── standard output         standard error ──> said
+//! ```
+//! Whoever asks waits for the answer to its own id. When the program ends, everybody who waits is told why.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use contract::backend::{
+    self, Answer, Cancel, Delete, Done, Failed, FailedClass, Found, Get, Has, Hello, List, Offer, Operation, PROTOCOL,
+    PutObject, Request, S3, Sizes,
+};
+
+use super::meter::Meter;
+use super::objects::{Condition, Listed, Listing, Objects, Put, Source, Version};
+use super::place::{Checksums, Place, Scheme};
+use super::{RemoteClass, RemoteError};
+use crate::backend::find_on_path;
+
+/// Requests that are under way at once; the program bounds what it does with them.
+const LANES: usize = 32;
+
+/// How often a caller looks whether it is still to wait.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// How long a program may take to answer the hello: it may have to log in.
+const WELCOME: Duration = Duration::from_secs(60);
+
+/// How long a cancelled request is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long a program may take to end.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// Bytes of the longest line that is read: a page of names, or a text of 1 MiB in escapes.
+const LONGEST_LINE: u64 = 16 << 20;
+
+/// Lines of its standard error that are kept until somebody asks for them.
+const SAID: usize = 100;
+
+/// A running program.
+pub(super) struct Program {
+    name: String,
+    child: Mutex<Child>,
+    input: Mutex<Option<ChildStdin>>,
+    talk: Arc<Talk>,
+    next: AtomicU64,
+}
+
+/// What the threads of a program share.
+#[derive(Default)]
+struct Talk {
+    /// Who waits, by request; 0 is the hello.
+    waiting: Mutex<HashMap<u64, Sender<Heard>>>,
+    /// Why nothing more is heard.
+    ended: Mutex<Option<RemoteError>>,
+    said: Mutex<Vec<String>>,
+}
+
+/// How a transfer is measured.
+struct Measure<'a> {
+    meter: &'a Meter,
+    /// Bytes that it has, where that is known.
+    size: Option<u64>,
+    /// More bytes than this cancel it.
+    most: u64,
+}
+
+/// Something that was heard about a request.
+enum Heard {
+    Welcome(backend::Welcome),
+    Done(Done),
+    Note(u64),
+    Failed(Failed),
+}
+
+impl Program {
+    /// Starts the program that serves `place`, and waits until it says that it can.
+    pub fn start(place: &Place) -> Result<Program, RemoteError> {
+        let name = place.program().unwrap_or_default();
+        let path = find(&name).ok_or_else(|| {
+            let message = format!("{place} is served by the program {name}, which is not there");
+            RemoteError::new(RemoteClass::Missing, message)
+                .help("./pipe builds the programs of this checkout that pipe.yaml names; others belong on PATH")
+        })?;
+        let failed = |error: std::io::Error| {
+            RemoteError::new(RemoteClass::Broken, format!("{} cannot be started: {error}", path.display()))
+        };
+        let mut command = Command::new(&path);
+        command.arg("serve").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        // A group of its own: Ctrl-C is for the engine, which then says what is not wanted any more.
+        let mut child = command.process_group(0).spawn().map_err(failed)?;
+        let talk = Arc::new(Talk::default());
+        let (welcomed, welcome) = channel();
+        talk.waiting().insert(0, welcomed);
+        if let Some(stdout) = child.stdout.take() {
+            let (talk, name) = (Arc::clone(&talk), name.clone());
+            std::thread::spawn(move || listen(&talk, &name, BufReader::new(stdout)));
+        }
+        if let Some(stderr) = child.stderr.take() {
+            let talk = Arc::clone(&talk);
+            std::thread::spawn(move || overhear(&talk, BufReader::new(stderr)));
+        }
+        let input = Mutex::new(child.stdin.take());
+        let program = Program { name, child: Mutex::new(child), input, talk, next: AtomicU64::new(1) };
+        program.send(&Request::Hello { hello: Hello { protocol: PROTOCOL, objects: objects(place) } })?;
+        match welcome.recv_timeout(WELCOME) {
+            Ok(Heard::Welcome(welcome)) if welcome.protocol != PROTOCOL => {
+                let message = format!("{} speaks protocol {}, not {PROTOCOL}", welcome.program, welcome.protocol);
+                Err(RemoteError::new(RemoteClass::Unsupported, message).help("use the one of this version of pipe"))
+            }
+            Ok(Heard::Welcome(welcome)) if !welcome.offers.contains(&Offer::Objects) => {
+                Err(RemoteError::new(RemoteClass::Unsupported, format!("{} keeps no objects", welcome.program)))
+            }
+            Ok(Heard::Welcome(_)) => Ok(program),
+            Ok(Heard::Failed(failed)) => Err(failed.into()),
+            Ok(Heard::Done(_) | Heard::Note(_)) => Err(program.nonsense()),
+            Err(RecvTimeoutError::Timeout) => {
+                let message = format!("{} says nothing for {} seconds", program.name, WELCOME.as_secs());
+                Err(RemoteError::new(RemoteClass::Unavailable, message))
+            }
+            Err(RecvTimeoutError::Disconnected) => Err(program.why_ended()),
+        }
+    }
+
+    fn send(&self, request: &Request) -> Result<(), RemoteError> {
+        let mut line = serde_json::to_vec(request)
+            .map_err(|error| RemoteError::new(RemoteClass::Broken, format!("a request cannot be written: {error}")))?;
+        line.push(b'\n');
+        let mut input = lock(&self.input);
+        let Some(pipe) = input.as_mut() else { return Err(self.why_ended()) };
+        if pipe.write_all(&line).is_err() {
+            // It closed its end; the reader learns why.
+            *input = None;
+            return Err(self.why_ended());
+        }
+        Ok(())
+    }
+
+    /// Asks, and waits for the answer.
+    fn ask(&self, operation: Operation, measure: Option<Measure<'_>>) -> Result<Done, RemoteError> {
+        let id = self.next.fetch_add(1, Ordering::Relaxed);
+        let (sender, answers) = channel();
+        self.talk.waiting().insert(id, sender);
+        if let Some(error) = lock(&self.talk.ended).clone() {
+            self.talk.waiting().remove(&id);
+            return Err(error);
+        }
+        let answer = self.send(&Request::Do { id, operation }).and_then(|()| self.wait(id, &answers, measure));
+        self.talk.waiting().remove(&id);
+        answer
+    }
+
+    fn wait(&self, id: u64, answers: &Receiver<Heard>, measure: Option<Measure<'_>>) -> Result<Done, RemoteError> {
+        let (mut moved, mut cancelled) = (0, None::<Instant>);
+        loop {
+            let heard = answers.recv_timeout(LOOK);
+            if let (Some(measure), Ok(Heard::Note(bytes))) = (&measure, &heard) {
+                // What is sent again is not counted twice.
+                measure.meter.moved(bytes.saturating_sub(moved));
+                moved = moved.max(*bytes);
+            }
+            match heard {
+                Ok(Heard::Done(done)) => {
+                    if let Some(measure) = measure {
+                        // Notes are not owed: of a small object there are none.
+                        measure.meter.moved(measure.size.or(size_of(&done)).unwrap_or(0).saturating_sub(moved));
+                    }
+                    return Ok(done);
+                }
+                Ok(Heard::Failed(failed)) => return Err(failed.into()),
+                Ok(Heard::Note(_)) | Err(RecvTimeoutError::Timeout) => {}
+                Ok(Heard::Welcome(_)) => return Err(self.nonsense()),
+                Err(RecvTimeoutError::Disconnected) => return Err(self.why_ended()),
+            }
+            let unwanted = |measure: &Measure<'_>| measure.meter.is_stopped() || moved > measure.most;
+            match cancelled {
+                None if measure.as_ref().is_some_and(unwanted) => {
+                    self.send(&Request::Cancel { cancel: Cancel::Cancel { id } })?;
+                    cancelled = Some(Instant::now());
+                }
+                Some(since) if since.elapsed() > PATIENCE => return Err(RemoteError::interrupted()),
+                _ => {}
+            }
+        }
+    }
+
+    fn nonsense(&self) -> RemoteError {
+        let message = format!("{} answered what was not asked", self.name);
+        RemoteError::new(RemoteClass::Broken, message).help("it does not keep to docs/backend-protocol.md")
+    }
+
+    fn why_ended(&self) -> RemoteError {
+        // The reader notices the end at its own pace.
+        let asked = Instant::now();
+        while asked.elapsed() < FAREWELL {
+            if let Some(error) = lock(&self.talk.ended).clone() {
+                return error;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        RemoteError::new(RemoteClass::Broken, format!("{} takes no more requests", self.name))
+    }
+}
+
+impl Objects for Program {
+    fn has(&self, names: &[String]) -> Result<Vec<Option<u64>>, RemoteError> {
+        match self.ask(Operation::Has(Has { names: names.to_vec() }), None)? {
+            Done::Has(Sizes { sizes }) if sizes.len() == names.len() => Ok(sizes),
+            _ => Err(self.nonsense()),
+        }
+    }
+
+    fn put(&self, name: &str, source: Source<'_>, condition: &Condition, meter: &Meter) -> Result<Put, RemoteError> {
+        let condition = match condition {
+            Condition::Any => backend::Condition::Any,
+            Condition::Absent => backend::Condition::Absent,
+            Condition::Version(Version(version)) => backend::Condition::Version(version.clone()),
+        };
+        let (put, size) = match source {
+            Source::Text(text) => (PutObject::text(name, text, condition), text.len() as u64),
+            Source::File { path, size } => {
+                let path = std::path::absolute(path).map_err(|e| RemoteError::io(path, &e))?;
+                (PutObject::file(name, path, size, condition), size)
+            }
+        };
+        match self.ask(Operation::Put(put), Some(Measure { meter, size: Some(size), most: u64::MAX }))? {
+            Done::Put(backend::Put { made, .. }) => Ok(if made { Put::Made } else { Put::Refused }),
+            _ => Err(self.nonsense()),
+        }
+    }
+
+    fn get(&self, name: &str, file: &Path, most: u64, meter: &Meter) -> Result<Option<u64>, RemoteError> {
+        let file = std::path::absolute(file).map_err(|e| RemoteError::io(file, &e))?;
+        let get = Get { name: name.to_owned(), file: Some(file) };
+        match self.ask(Operation::Get(get), Some(Measure { meter, size: None, most }))? {
+            Done::Get(Found { size, .. }) => Ok(size),
+            _ => Err(self.nonsense()),
+        }
+    }
+
+    fn read(&self, name: &str) -> Result<Option<(Vec<u8>, Version)>, RemoteError> {
+        match self.ask(Operation::Get(Get { name: name.to_owned(), file: None }), None)? {
+            Done::Get(Found { size: None, .. }) => Ok(None),
+            Done::Get(Found { size: Some(_), version, text: Some(text) }) => {
+                Ok(Some((text.into_bytes(), Version(version.unwrap_or_default()))))
+            }
+            _ => Err(self.nonsense()),
+        }
+    }
+
+    fn list(&self, prefix: &str, after: Option<&str>, most: usize) -> Result<Listing, RemoteError> {
+        let most = u32::try_from(most).unwrap_or(u32::MAX);
+        let list = List { prefix: prefix.to_owned(), after: after.map(str::to_owned), most };
+        match self.ask(Operation::List(list), None)? {
+            Done::List(backend::Listing { objects, more }) => {
+                let listed = |it: backend::Listed| Listed { name: it.name, size: it.size, modified: it.modified };
+                Ok(Listing { objects: objects.into_iter().map(listed).collect(), more })
+            }
+            _ => Err(self.nonsense()),
+        }
+    }
+
+    fn delete(&self, names: &[String]) -> Result<(), RemoteError> {
+        match self.ask(Operation::Delete(Delete { names: names.to_vec() }), None)? {
+            Done::Delete {} => Ok(()),
+            _ => Err(self.nonsense()),
+        }
+    }
+
+    fn lanes(&self) -> usize {
+        LANES
+    }
+
+    fn said(&self) -> Vec<String> {
+        std::mem::take(&mut *lock(&self.talk.said))
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // The end of its input tells it to stop.
+        drop(lock(&self.input).take());
+        let (asked, mut child) = (Instant::now(), lock(&self.child));
+        while asked.elapsed() < FAREWELL {
+            match child.try_wait() {
+                Ok(None) => std::thread::sleep(Duration::from_millis(2)),
+                _ => return,
+            }
+        }
+        // It was asked; nobody waits for it any longer.
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+}
+
+impl Talk {
+    fn waiting(&self) -> MutexGuard<'_, HashMap<u64, Sender<Heard>>> {
+        lock(&self.waiting)
+    }
+
+    fn end(&self, error: RemoteError) {
+        lock(&self.ended).get_or_insert(error);
+        // Whoever waits sees that nobody will answer.
+        self.waiting().clear();
+    }
+
+    fn hear(&self, answer: Answer) {
+        let (id, heard) = match answer {
+            Answer::Hello { hello } => (0, Heard::Welcome(hello)),
+            Answer::Done { id, done } => (id, Heard::Done(done)),
+            Answer::Note { id, note } => (id, Heard::Note(note.bytes)),
+            Answer::Failed { id, failed } => (id.unwrap_or(0), Heard::Failed(failed)),
+        };
+        if let Some(waits) = self.waiting().get(&id) {
+            // Whoever gave up waiting does not care.
+            let _ = waits.send(heard);
+        }
+    }
+}
+
+/// Hands out answers until there are no more.
+fn listen(talk: &Talk, name: &str, mut stdout: impl BufRead) {
+    let broken = |message: String| RemoteError::new(RemoteClass::Broken, message);
+    loop {
+        let mut line = Vec::new();
+        let read = stdout.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line);
+        let error = match read {
+            Ok(0) => broken(format!("{name} ended in the middle")).help("its messages above may say why"),
+            Ok(_) => match serde_json::from_slice::<Answer>(&line) {
+                Ok(answer) => {
+                    talk.hear(answer);
+                    continue;
+                }
+                Err(error) => {
+                    let shown = String::from_utf8_lossy(&line[..line.len().min(200)]).trim_end().to_owned();
+                    broken(format!("{name} wrote what is no answer: {error}: {shown}"))
+                        .help("it does not keep to docs/backend-protocol.md")
+                }
+            },
+            Err(error) => broken(format!("{name} cannot be read: {error}")),
+        };
+        return talk.end(error);
+    }
+}
+
+/// Keeps what a program says to people.
+fn overhear(talk: &Talk, stderr: impl BufRead) {
+    for line in stderr.lines().map_while(Result::ok) {
+        let mut said = lock(&talk.said);
+        if said.len() < SAID {
+            said.push(line);
+        }
+    }
+}
+
+/// The file of a program: beside this one, else on PATH.
+fn find(name: &str) -> Option<PathBuf> {
+    let beside = std::env::current_exe().ok().map(|exe| exe.with_file_name(name)).filter(|path| path.is_file());
+    beside.or_else(|| find_on_path(name.as_ref(), &std::env::var_os("PATH")?))
+}
+
+fn objects(place: &Place) -> backend::Objects {
+    match &place.scheme {
+        Scheme::Program(scheme) if scheme == "s3" => backend::Objects::S3(S3 {
+            url: place.url.clone(),
+            endpoint: place.endpoint.clone(),
+            region: place.region.clone(),
+            profile: place.profile.clone(),
+            path_style: place.path_style,
+            checksums: place.checksums.map(|checksums| match checksums {
+                Checksums::Always => backend::Checksums::Always,
+                Checksums::WhenRequired => backend::Checksums::WhenRequired,
+            }),
+        }),
+        Scheme::Program(_) | Scheme::Directory(_) => backend::Objects::Url(place.url.clone()),
+    }
+}
+
+/// The size of an object that was fetched.
+fn size_of(done: &Done) -> Option<u64> {
+    match done {
+        Done::Get(Found { size, .. }) => *size,
+        _ => None,
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl From<Failed> for RemoteError {
+    fn from(Failed { class, message, help }: Failed) -> RemoteError {
+        let class = match class {
+            FailedClass::Credentials => RemoteClass::Credentials,
+            FailedClass::Denied => RemoteClass::Denied,
+            FailedClass::Missing => RemoteClass::Missing,
+            FailedClass::Unavailable => RemoteClass::Unavailable,
+            FailedClass::Invalid => RemoteClass::Invalid,
+            FailedClass::Interrupted => RemoteClass::Interrupted,
+            FailedClass::Unsupported => RemoteClass::Unsupported,
+            FailedClass::Broken => RemoteClass::Broken,
+        };
+        RemoteError { class, message, help }
+    }
+}
+
+impl fmt::Debug for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Program").field("name", &self.name).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,141 @@
+//! Sends records with all that they name: blobs, then manifests, then the records, so that whoever finds a record finds the rest.
+//!
+//! It is asked first what is there already, so that nothing travels twice and a push that was cut short is gone on with by the next. An
+//! object of the wrong size is a former one that was cut short, by a place that cannot write as a whole; it is written again.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+
+use super::lanes;
+use super::meter::Meter;
+use super::names;
+use super::objects::{Condition, LONGEST_TEXT, Put, Source};
+use super::open::Remote;
+use super::TransferError;
+use crate::store::{Record, Store, StoreError, StoreErrorKind};
+
+/// What a push did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pushed {
+    /// Objects that were sent, records among them.
+    pub sent: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Objects that were there already.
+    pub there: u64,
+    /// Of records whose outputs are no longer in the local store: the stage, and what is missing.
+    pub lacking: Vec<(String, String)>,
+}
+
+/// Something to send.
+struct Item {
+    name: String,
+    body: Body,
+    size: u64,
+}
+
+enum Body {
+    File(PathBuf),
+    Text(String),
+}
+
+/// Names in one question.
+pub(super) const BATCH: usize = 1000;
+
+impl Remote {
+    /// Sends `records`. `watch` is called meanwhile on this thread, and may stop it by the meter.
+    pub fn push(
+        &self,
+        store: &Store,
+        records: &[Record],
+        meter: &Meter,
+        watch: &mut dyn FnMut(&Meter),
+    ) -> Result<Pushed, TransferError> {
+        self.establish()?;
+        let mut pushed = Pushed::default();
+        // Each may rely on those before it.
+        let mut ranks: [Vec<Item>; 3] = Default::default();
+        let mut seen = HashSet::new();
+        for record in records {
+            match parcels(store, record) {
+                Ok(items) => {
+                    for (rank, item) in items {
+                        if seen.insert(item.name.clone()) {
+                            ranks[rank].push(item);
+                        }
+                    }
+                }
+                Err(StoreError { path, kind: StoreErrorKind::Missing | StoreErrorKind::Damaged }) => {
+                    pushed.lacking.push((record.stage.clone(), path.display().to_string()));
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let mut to_send: Vec<Vec<(Item, Condition)>> = Vec::new();
+        for items in ranks {
+            let sizes = self.sizes(items.iter().map(|item| item.name.clone()), meter, watch)?;
+            let mut open = Vec::new();
+            for (item, size) in items.into_iter().zip(sizes) {
+                match size {
+                    Some(size) if size == item.size => pushed.there += 1,
+                    Some(_) => open.push((item, Condition::Any)),
+                    None => open.push((item, Condition::Absent)),
+                }
+            }
+            meter.expect(open.iter().map(|(item, _)| item.size).sum());
+            to_send.push(open);
+        }
+        for rank in to_send {
+            let made = lanes::each(self.objects.lanes(), &rank, meter, watch, |(item, condition)| {
+                let source = match &item.body {
+                    Body::File(path) => Source::File { path, size: item.size },
+                    Body::Text(text) => Source::Text(text),
+                };
+                Ok(self.objects.put(&item.name, source, condition, meter)?)
+            })?;
+            for ((item, _), put) in rank.iter().zip(made) {
+                match put {
+                    Put::Made => {
+                        pushed.sent += 1;
+                        pushed.bytes += item.size;
+                    }
+                    // Somebody else sent the same meanwhile.
+                    Put::Refused => pushed.there += 1,
+                }
+            }
+        }
+        Ok(pushed)
+    }
+
+    /// The sizes of these objects, asked in batches.
+    pub(super) fn sizes(
+        &self,
+        names: impl Iterator<Item = String>,
+        meter: &Meter,
+        watch: &mut dyn FnMut(&Meter),
+    ) -> Result<Vec<Option<u64>>, TransferError> {
+        let names: Vec<String> = names.collect();
+        let batches: Vec<&[String]> = names.chunks(BATCH).collect();
+        let sizes = lanes::each(self.objects.lanes(), &batches, meter, watch, |batch| Ok(self.objects.has(batch)?))?;
+        Ok(sizes.into_iter().flatten().collect())
+    }
+}
+
+/// What a record consists of, each with its rank: 0 blobs, 1 manifests, 2 the record.
+fn parcels(store: &Store, record: &Record) -> Result<Vec<(usize, Item)>, StoreError> {
+    let mut items = Vec::new();
+    for artifact in record.outputs.values() {
+        let parcel = store.parcel(artifact)?;
+        items.extend(parcel.pieces.into_iter().map(|piece| {
+            (0, Item { name: names::blob(&piece.digest), body: Body::File(piece.path), size: piece.size })
+        }));
+        items.extend(parcel.manifest.map(|piece| {
+            (1, Item { name: names::tree(&piece.digest), body: Body::File(piece.path), size: piece.size })
+        }));
+    }
+    let text = store.record_text(record)?;
+    let size = text.len() as u64;
+    let body = if text.len() <= LONGEST_TEXT { Body::Text(text) } else { Body::File(store.departing(&text)?) };
+    items.push((2, Item { name: names::record(&record.key), body, size }));
+    Ok(items)
+}
