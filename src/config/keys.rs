@@ -5,12 +5,30 @@ use crate::spec::keys::{Key, key};
 /// Keys of the file.
 pub const CONFIG: &[Key] = &[
     key("store", "the directory of the store, relative to this file; `cache` unless given"),
+    key("remote", "a store beyond this machine: {url: s3://bucket/prefix}, {url: /shared/directory, share: true}"),
     key("cards", "directories with cards of kinds that do not ship with pipe, relative to this file"),
     key("backends", "names that a stage's `backend` may use besides `local`, each with what it is"),
     key("governor", "how much may run at once"),
     key("verify", "`seal`: what bears its seal (size and time) is believed; `always`: everything is hashed before use"),
     key("runs", "what is kept of past runs"),
 ];
+
+/// Keys of `remote`.
+pub const REMOTE: &[Key] = &[
+    key("url", "where it is: s3://BUCKET/PREFIX, file:///DIRECTORY, or a directory relative to this file"),
+    key("share", "true: each run looks up there what it misses and pushes what it makes; false unless given"),
+    key("endpoint", "the address of a service that is not at its usual place: http://127.0.0.1:8333"),
+    key("region", "the region; as the AWS tools take it unless given"),
+    key("profile", "the named profile of credentials; as the AWS tools take it unless given"),
+    key("path_style", "true: the bucket is a part of the path and not of the host's name"),
+    key("checksums", "`always`, or `when-required` for a service that stumbles over the checksums of S3"),
+];
+
+/// Keys of `remote` that say how a service is spoken to; a directory has none of them.
+pub const SERVICE: [&str; 5] = ["endpoint", "region", "profile", "path_style", "checksums"];
+
+/// What `checksums` may be.
+pub const CHECKSUMS: [&str; 2] = ["always", "when-required"];
 
 /// Types of backends; a backend is a mapping with one of them.
 pub const BACKEND: &[Key] = &[key("local", "a child process on this machine; it has no settings")];

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Serialize, Serializer};
 
 use crate::plan::BackendName;
+use crate::remote::Place;
 use crate::spec::Location;
 
 /// A value and where it came from.
@@ -36,6 +37,8 @@ pub enum Origin {
 pub struct Config {
     /// The directory of the store. Absolute.
     pub store: Setting<PathBuf>,
+    /// The store beyond this machine.
+    pub remote: RemoteConfig,
     /// Directories with cards of others. Absolute.
     pub cards: Setting<Vec<PathBuf>>,
     /// The backends that `pipe.yaml` names, besides `local`.
@@ -48,6 +51,24 @@ pub struct Config {
     pub verify: Setting<Verify>,
     /// What is kept of past runs.
     pub runs: RunsConfig,
+}
+
+/// The store beyond this machine.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RemoteConfig {
+    /// Where it is; `None` where there is none.
+    pub place: Setting<Option<Place>>,
+    /// Whether each run uses it.
+    pub share: Setting<Share>,
+}
+
+/// Whether runs use the remote by themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Share {
+    /// They look up there what they miss, and push what they make.
+    Always,
+    /// Only verbs that name it do.
+    OnRequest,
 }
 
 /// How much may run.
@@ -109,6 +130,10 @@ impl Config {
     pub fn new(root: &Path) -> Config {
         Config {
             store: Setting::default_of(root.join("cache")),
+            remote: RemoteConfig {
+                place: Setting::default_of(None),
+                share: Setting::default_of(Share::OnRequest),
+            },
             cards: Setting::default_of(Vec::new()),
             backends: BTreeMap::new(),
             redirects: BTreeMap::new(),
@@ -121,6 +146,11 @@ impl Config {
             verify: Setting::default_of(Verify::Seal),
             runs: RunsConfig { keep: Setting::default_of(KEPT_RUNS) },
         }
+    }
+
+    /// The remote, where every run is to use it.
+    pub fn shared(&self) -> Option<&Place> {
+        self.remote.place.value.as_ref().filter(|_| self.remote.share.value == Share::Always)
     }
 
     /// The backends that a pipeline may name, and the one that each of them comes to.
@@ -151,6 +181,13 @@ impl fmt::Display for Origin {
             Origin::Environment(name) => write!(f, "variable {name}"),
             Origin::Flag(name) => write!(f, "flag {name}"),
         }
+    }
+}
+
+impl Serialize for Share {
+    /// As it is written in `pipe.yaml`.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bool(*self == Share::Always)
     }
 }
 

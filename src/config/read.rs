@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use super::keys;
-use super::model::{BackendType, Config, Origin, Setting, Throttle, Verify};
+use super::model::{BackendType, Config, Origin, Setting, Share, Throttle, Verify};
 use crate::plan::request::CONFIG;
+use crate::remote::{Checksums, Place, Scheme};
 use crate::spec::keys::{known, mapping};
 use crate::spec::name::is_valid;
 use crate::spec::{Entry, Node, NodeValue, Problem, Sources, file, suggest};
@@ -46,6 +47,7 @@ impl Reader<'_> {
                         config.store = self.setting(value, self.root.join(text));
                     }
                 }
+                "remote" => self.remote(value, config),
                 "cards" => config.cards = self.cards(value),
                 "backends" => self.backends(value, config),
                 "governor" => self.governor(value, config),
@@ -81,6 +83,60 @@ impl Reader<'_> {
             directories.push(directory);
         }
         self.setting(node, directories)
+    }
+
+    fn remote(&mut self, node: &Node, config: &mut Config) {
+        let found = known(node, keys::REMOTE, "`remote`", self.problems);
+        let Some((_, url)) = found.iter().find(|(key, _)| *key == "url") else {
+            if !node.is_broken() {
+                let problem = Problem::at("missing-key", node.span, "`remote` needs a `url`");
+                self.problems.push(problem.label("where is it?").help("write {url: s3://BUCKET/PREFIX}"));
+            }
+            return;
+        };
+        let Some(text) = self.text(&url.value, "`url`") else { return };
+        let mut place = match Place::parse(text, self.root) {
+            Ok(place) => place,
+            Err(unusable) => {
+                let problem = Problem::at("unknown-value", url.value.span, unusable.message);
+                return self.problems.push(problem.label("not possible").help(unusable.help));
+            }
+        };
+        for &(key, entry) in &found {
+            let value = &entry.value;
+            if keys::SERVICE.contains(&key) && matches!(place.scheme, Scheme::Directory(_)) {
+                let problem = Problem::at("unknown-key", entry.key.span, format!("a directory has no `{key}`"));
+                self.problems.push(problem.label("of no use here").help("leave it out, or name a service: s3://.."));
+                continue;
+            }
+            match key {
+                "url" => {}
+                "share" => {
+                    if let Some(flag) = self.flag(value, "`share`") {
+                        let share = if flag { Share::Always } else { Share::OnRequest };
+                        config.remote.share = self.setting(value, share);
+                    }
+                }
+                "path_style" => place.path_style = self.flag(value, "`path_style`"),
+                "checksums" => place.checksums = self.checksums(value),
+                "endpoint" => place.endpoint = self.text(value, "`endpoint`").map(str::to_owned),
+                "region" => place.region = self.text(value, "`region`").map(str::to_owned),
+                _ => place.profile = self.text(value, "`profile`").map(str::to_owned),
+            }
+        }
+        config.remote.place = self.setting(&url.value, Some(place));
+    }
+
+    fn checksums(&mut self, node: &Node) -> Option<Checksums> {
+        match self.text(node, "`checksums`")? {
+            "always" => Some(Checksums::Always),
+            "when-required" => Some(Checksums::WhenRequired),
+            word => {
+                let problem = Problem::at("unknown-value", node.span, format!("`checksums` cannot be `{word}`"));
+                self.problems.push(problem.label("not possible").maybe_help(suggest::help(word, keys::CHECKSUMS)));
+                None
+            }
+        }
     }
 
     fn backends(&mut self, node: &Node, config: &mut Config) {
@@ -150,12 +206,11 @@ impl Reader<'_> {
                         governor.memory = self.setting(value, share);
                     }
                 }
-                _ => match value.value {
-                    NodeValue::Bool(flag) => {
+                _ => {
+                    if let Some(flag) = self.flag(value, "`throttle`") {
                         governor.throttle = self.setting(value, if flag { Throttle::On } else { Throttle::Off });
                     }
-                    _ => self.wrong(value, "`throttle` must be `true` or `false`"),
-                },
+                }
             }
         }
     }
@@ -184,6 +239,16 @@ impl Reader<'_> {
             self.wrong(node, &format!("{what} must be text"));
         }
         text
+    }
+
+    fn flag(&mut self, node: &Node, what: &str) -> Option<bool> {
+        match node.value {
+            NodeValue::Bool(flag) => Some(flag),
+            _ => {
+                self.wrong(node, &format!("{what} must be `true` or `false`"));
+                None
+            }
+        }
     }
 
     fn count(&mut self, node: &Node, what: &str, most: u64) -> Option<u64> {

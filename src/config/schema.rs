@@ -18,6 +18,11 @@ pub fn config_schema() -> Value {
     let share = json!({"type": "number", "exclusiveMinimum": 0, "maximum": 1});
     let mut schema = object(keys::CONFIG, &[], |key| match key {
         "store" => json!({"type": "string", "minLength": 1}),
+        "remote" => object(keys::REMOTE, &["url"], |key| match key {
+            "share" | "path_style" => json!({"type": "boolean"}),
+            "checksums" => json!({"enum": keys::CHECKSUMS}),
+            _ => json!({"type": "string", "minLength": 1}),
+        }),
         "cards" => json!({"anyOf": [
             {"type": "string", "minLength": 1},
             {"type": "array", "items": {"type": "string", "minLength": 1}},

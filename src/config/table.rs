@@ -19,7 +19,9 @@ impl Config {
     /// Every setting, in the order of `pipe.yaml`.
     pub fn rows(&self) -> Vec<Row<'_>> {
         let governor = &self.governor;
-        let mut rows = vec![row("store", &self.store), row("cards", &self.cards)];
+        let mut rows = vec![row("store", &self.store)];
+        rows.extend(self.remote_rows());
+        rows.push(row("cards", &self.cards));
         rows.extend(self.backends.iter().map(|(name, backend)| row(&format!("backends.{name}"), backend)));
         rows.extend([
             row("governor.jobs", &governor.jobs),
@@ -29,6 +31,28 @@ impl Config {
             row("verify", &self.verify),
             row("runs.keep", &self.runs.keep),
         ]);
+        rows
+    }
+}
+
+impl Config {
+    /// The remote's settings: none without one, and of what says how it is spoken to that which was set.
+    fn remote_rows(&self) -> Vec<Row<'_>> {
+        let origin = &self.remote.place.origin;
+        let Some(place) = &self.remote.place.value else { return Vec::new() };
+        let mut rows = vec![
+            Row { key: "remote.url".to_owned(), value: json!(place.url), origin },
+            row("remote.share", &self.remote.share),
+        ];
+        let options = [
+            ("endpoint", json!(place.endpoint)),
+            ("region", json!(place.region)),
+            ("profile", json!(place.profile)),
+            ("path_style", json!(place.path_style)),
+            ("checksums", json!(place.checksums)),
+        ];
+        let given = options.into_iter().filter(|(_, value)| !value.is_null());
+        rows.extend(given.map(|(name, value)| Row { key: format!("remote.{name}"), value, origin }));
         rows
     }
 }
