@@ -98,6 +98,7 @@ pub fn run(project: &Project, arguments: &RunArguments) -> Result<Exit, Failure>
         refresh: refreshed(&plan, &arguments.refresh)?,
         publishing: if arguments.no_publish { Publishing::No } else { Publishing::Yes },
         extent: if arguments.pipeline.stages.is_empty() { Extent::Whole } else { Extent::Part },
+        remote: project.config.shared().cloned(),
         earlier: if arguments.prune { Earlier::Prune } else { Earlier::Keep },
     };
     let run_dir = run_dir::choose(&store, &options.run, &project.root);

@@ -18,7 +18,9 @@ use std::ffi::OsString;
 use std::path::Path;
 
 pub use flags::Flags;
-pub use model::{BackendType, Config, GovernorConfig, Origin, RemoteConfig, RunsConfig, Setting, Share, Throttle, Verify};
+pub use model::{
+    BackendType, Config, GovernorConfig, Origin, RemoteConfig, RunsConfig, Setting, Share, Throttle, Verify,
+};
 
 use crate::spec::{Invalid, Sources};
 

@@ -130,10 +130,7 @@ impl Config {
     pub fn new(root: &Path) -> Config {
         Config {
             store: Setting::default_of(root.join("cache")),
-            remote: RemoteConfig {
-                place: Setting::default_of(None),
-                share: Setting::default_of(Share::OnRequest),
-            },
+            remote: RemoteConfig { place: Setting::default_of(None), share: Setting::default_of(Share::OnRequest) },
             cards: Setting::default_of(Vec::new()),
             backends: BTreeMap::new(),
             redirects: BTreeMap::new(),

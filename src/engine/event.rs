@@ -151,6 +151,13 @@ pub enum RunEvent {
         /// For whom, in words.
         message: String,
     },
+    /// Something about the remote that the run shares with others.
+    Remote {
+        /// How serious.
+        level: Level,
+        /// The text.
+        message: String,
+    },
     /// The user asked to stop.
     Stopping {
         /// What happens now.

@@ -84,6 +84,11 @@ impl Attempt {
             if let Lookup::Hit(record) = found {
                 return Ok(Ending::Appeared(record));
             }
+            if shared.sharing.is_on()
+                && let Some(ending) = self.bring().await?
+            {
+                return Ok(ending);
+            }
         }
         if self.control.borrow().cancel != Cancel::No {
             return Ok(Ending::Interrupted);
@@ -116,6 +121,24 @@ impl Attempt {
             Execution::Abandoned => Ok(Ending::Abandoned),
             Execution::Spoiled(inputs) => Ok(Ending::Spoiled(inputs)),
         }
+    }
+
+    /// What the remote has of this action, where it has it: how the stage ends then.
+    async fn bring(&self) -> Result<Option<Ending>, EngineError> {
+        let Attempt { shared, stage, resolved, .. } = self;
+        let (stage, key, control) = (*stage, resolved.key, self.control.clone());
+        let brought = blocking(shared, move |shared| {
+            let stopped = || control.borrow().cancel != Cancel::No;
+            Ok(match shared.sharing.bring_one(shared, stage, &key, &stopped)? {
+                true => Some(hits::record(&shared.store, &shared.plan, stage, &key)?),
+                false => None,
+            })
+        });
+        Ok(match unless_abandoned(&self.control, brought).await? {
+            None => Some(Ending::Interrupted),
+            Some(Some(Lookup::Hit(record))) => Some(Ending::Appeared(record)),
+            Some(_) => None,
+        })
     }
 
     fn writes_in_workspace(&self) -> bool {
@@ -179,6 +202,7 @@ impl Attempt {
             let durability = if usage.seconds >= SYNC_FROM_SECONDS { Durability::Synced } else { Durability::Relaxed };
             if unmoved {
                 shared.store.put_record(&record, durability).map_err(EngineError::store)?;
+                shared.sharing.made(&shared.store, &record);
             }
             let left = shared.store.drop_checkpoints(&resolved.key).err();
             Ok((record, differing, unmoved, left))

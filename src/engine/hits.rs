@@ -25,12 +25,29 @@ pub(super) fn settle(
     interrupt: &Interrupt,
 ) -> Result<Known, EngineError> {
     let mut known = Known::new(&shared.plan);
+    look_through(shared, &mut known, tally, observer, interrupt)?;
+    if shared.sharing.bring(shared, &known, observer, interrupt)? {
+        look_through(shared, &mut known, tally, observer, interrupt)?;
+    }
+    Ok(known)
+}
+
+fn look_through(
+    shared: &Shared,
+    known: &mut Known,
+    tally: &mut Tally,
+    observer: &mut dyn Observer,
+    interrupt: &Interrupt,
+) -> Result<(), EngineError> {
     for &stage in &shared.plan.order {
         if interrupt.asked() {
             break;
         }
+        if known.is_settled(stage) {
+            continue;
+        }
         let begun = Instant::now();
-        match wanted(&shared.plan, stage, &known) {
+        match wanted(&shared.plan, stage, known) {
             Wanted::Yes => {}
             Wanted::No(cause) => {
                 known.skip(stage);
@@ -41,7 +58,7 @@ pub(super) fn settle(
             Wanted::NotYet(_) | Wanted::Never(_) => continue,
         }
         // One that would fail is open too: the run loop fails it, and blocks what needs it.
-        let Ok(resolved) = resolve::resolve(&shared.plan, stage, &known, &shared.store, Sources::Identified)? else {
+        let Ok(resolved) = resolve::resolve(&shared.plan, stage, known, &shared.store, Sources::Identified)? else {
             continue;
         };
         tally.resolved(stage, &resolved);
@@ -56,7 +73,7 @@ pub(super) fn settle(
             observer.on(&ended(&shared.plan.graph[stage], outcome, begun.elapsed().as_secs_f64(), None));
         }
     }
-    Ok(known)
+    Ok(())
 }
 
 /// Reports a stage that is not wanted.

@@ -16,6 +16,7 @@
 //!   from the lock of its action to its record; [`order`]: what an executor is asked to do in between. [`outcome`], [`event`]: what is
 //!   reported. [`survey`]: what would fail a stage, for `check`.
 //! - [`publishing`]: when outputs are put into the workspace. [`earlier`]: what lies there and is not of this run.
+//! - [`sharing`]: a remote that the run looks into and pushes to. [`fetching`]: the records of a plan from there.
 //! - [`history`]: earlier runs. [`intact`]: whether what they left is what they wrote. [`traces`]: what they tell about artifacts.
 //!   [`forecast`]: what a run would do, without doing it; behind `plan` and `why`. [`workbench`]: a stage for a person to try out.
 
@@ -26,6 +27,7 @@ pub mod error;
 pub mod event;
 mod execute;
 mod fault;
+pub mod fetching;
 pub mod forecast;
 mod gpus;
 pub mod history;
@@ -41,6 +43,7 @@ mod publishing;
 pub(crate) mod resolve;
 mod run_loop;
 mod semaphores;
+mod sharing;
 mod standing;
 pub mod survey;
 mod tally;
@@ -64,6 +67,7 @@ pub use crate::executor::local::undeclared;
 use crate::plan::{Plan, StageId};
 use crate::store::Store;
 use publishing::{Closing, Publisher};
+use sharing::Sharing;
 use tally::{End, Tally};
 
 /// A run that is over.
@@ -73,6 +77,11 @@ pub struct Finished {
     pub report: RunReport,
     /// Why it could not go on, when the store or the backend broke.
     pub broken: Option<EngineError>,
+}
+
+/// What is known of a plan before anything was looked up.
+pub fn known(plan: &Plan) -> resolve::Known {
+    resolve::Known::new(plan)
 }
 
 /// Brings every stage of `plan` up to date. A stage that fails is part of the report, and so is everything that was done before
@@ -98,6 +107,7 @@ pub fn run(
         Ok(_) => bring_up_to_date(&shared, &mut tally, observer, interrupt),
         Err(_) => Ok(End::Completed),
     };
+    shared.sharing.close(observer, interrupt);
     let end = end.and_then(|end| publish_rest(&shared, &mut tally, end, observer, interrupt));
     let end = match end {
         // Whatever broke off was told to.
@@ -178,12 +188,15 @@ pub(crate) struct Shared {
     pub options: Options,
     /// The right to publish in the workspace.
     publisher: Publisher,
+    /// The remote that it looks into and pushes to.
+    sharing: Sharing,
 }
 
 impl Shared {
     fn new(plan: Plan, store: &Arc<Store>, options: Options) -> Shared {
         let publisher = Publisher::new(&plan, store);
-        Shared { plan: Arc::new(plan), store: Arc::clone(store), options, publisher }
+        let sharing = Sharing::new(options.remote.clone());
+        Shared { plan: Arc::new(plan), store: Arc::clone(store), options, publisher, sharing }
     }
 
     /// Whether the stage is executed although it may have a record.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 pub use crate::executor::local::FailedWork;
 use crate::governor::Limits;
+use crate::remote::Place;
 use crate::spec::StageName;
 
 /// What a run may be told besides its plan.
@@ -29,6 +30,8 @@ pub struct Options {
     pub extent: Extent,
     /// What becomes of published outputs that are not of this run.
     pub earlier: Earlier,
+    /// The remote that it looks into and pushes to.
+    pub remote: Option<Place>,
 }
 
 /// Whether outputs are put into the workspace.

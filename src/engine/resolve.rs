@@ -15,11 +15,11 @@ use crate::spec::{LinkRule, PortName, Shell};
 use crate::store::{Artifact, LinksIn, Record, Shape, Store, StoreError};
 
 /// What came of the stages that are settled, by stage.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Known(Vec<Option<Gift>>);
 
 /// What a settled stage leaves to others.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Gift {
     /// It gave this.
     Outputs { outputs: BTreeMap<PortName, Artifact>, metrics: BTreeMap<String, f64> },

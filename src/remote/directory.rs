@@ -127,7 +127,9 @@ impl Objects for Directory {
             }
             Source::File { path, size } => copy(path, &unfinished, size, meter).and_then(|copied| match copied {
                 copied if copied == size => Ok(()),
-                _ => Err(RemoteError::new(RemoteClass::Broken, format!("{} changed while it was read", path.display()))),
+                _ => {
+                    Err(RemoteError::new(RemoteClass::Broken, format!("{} changed while it was read", path.display())))
+                }
             }),
         };
         let put = written.and_then(|()| self.install(&unfinished, name, condition));
@@ -257,5 +259,4 @@ fn is_none(error: &io::Error) -> bool {
 }
 
 #[cfg(test)]
-
 mod tests;

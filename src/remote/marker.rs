@@ -46,8 +46,7 @@ pub(super) fn read(objects: &dyn Objects) -> Result<Option<Marker>, RemoteError>
     let marker: Marker = serde_json::from_slice(&bytes)
         .map_err(|error| invalid(format!("its marker {MARKER} cannot be read: {error}")).help("name another prefix"))?;
     if marker.format > FORMAT {
-        let message =
-            format!("it has format {}, and this version of pipe knows formats up to {FORMAT}", marker.format);
+        let message = format!("it has format {}, and this version of pipe knows formats up to {FORMAT}", marker.format);
         return Err(invalid(message).help("use the newer version, or another prefix"));
     }
     Ok(Some(marker))
@@ -61,14 +60,14 @@ pub(super) fn establish(objects: &dyn Objects) -> Result<Marker, RemoteError> {
     let found = objects.list("", None, 10)?;
     if let Some(other) = found.objects.iter().find(|object| !object.name.starts_with(PROBE)) {
         let message = format!("it holds `{}` and no marker {MARKER}, so it is no store of pipe", other.name);
-        return Err(RemoteError::new(RemoteClass::Invalid, message).help("name a prefix that is empty or not there yet"));
+        return Err(
+            RemoteError::new(RemoteClass::Invalid, message).help("name a prefix that is empty or not there yet")
+        );
     }
-    let marker = Marker {
-        format: FORMAT,
-        made_by: format!("pipe {}", env!("CARGO_PKG_VERSION")),
-        probe: probe(objects)?,
-    };
-    let text = serde_json::to_string_pretty(&marker).map_err(|e| RemoteError::new(RemoteClass::Broken, e.to_string()))?;
+    let marker =
+        Marker { format: FORMAT, made_by: format!("pipe {}", env!("CARGO_PKG_VERSION")), probe: probe(objects)? };
+    let text =
+        serde_json::to_string_pretty(&marker).map_err(|e| RemoteError::new(RemoteClass::Broken, e.to_string()))?;
     match objects.put(MARKER, Source::Text(&text), &Condition::Absent, &Meter::default())? {
         Put::Made => Ok(marker),
         Put::Refused => Ok(read(objects)?.unwrap_or(marker)),

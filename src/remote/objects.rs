@@ -88,11 +88,7 @@ pub(super) struct Listed {
 }
 
 /// Every object below `prefix`, page by page.
-pub(super) fn list_all(
-    objects: &dyn Objects,
-    prefix: &str,
-    mut each: impl FnMut(Listed),
-) -> Result<(), RemoteError> {
+pub(super) fn list_all(objects: &dyn Objects, prefix: &str, mut each: impl FnMut(Listed)) -> Result<(), RemoteError> {
     let mut after: Option<String> = None;
     loop {
         let page = objects.list(prefix, after.as_deref(), PAGE)?;

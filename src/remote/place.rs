@@ -67,7 +67,10 @@ impl Place {
                     return Err(unusable(format!("`{url}` begins with no scheme")));
                 }
                 if rest.starts_with('/') || rest.is_empty() {
-                    return Err(unusable(format!("`{url}` names no {}", if scheme == "s3" { "bucket" } else { "place" })));
+                    return Err(unusable(format!(
+                        "`{url}` names no {}",
+                        if scheme == "s3" { "bucket" } else { "place" }
+                    )));
                 }
                 if rest.trim_end_matches('/').split('/').any(|part| matches!(part, "" | "." | "..")) {
                     return Err(unusable(format!("the prefix of `{url}` has an empty part, `.` or `..`")));
@@ -124,7 +127,8 @@ mod tests {
 
     #[test]
     fn a_url_names_a_directory_or_a_program() {
-        let parse = |url: &str| Place::parse(url, Path::new("/project")).map(|place| (place.scheme.clone(), place.program()));
+        let parse =
+            |url: &str| Place::parse(url, Path::new("/project")).map(|place| (place.scheme.clone(), place.program()));
         let directory = |path: &str| Ok((Scheme::Directory(path.into()), None));
         assert_eq!(parse("shared/store"), directory("/project/shared/store"));
         assert_eq!(parse("/srv/store"), directory("/srv/store"));

@@ -192,7 +192,12 @@ impl Remote {
     }
 
     /// The digests of the files of a directory that lies there. One that cannot be read is a failure: what it names would be removed.
-    pub(super) fn files_of(&self, store: &Store, directory: &Artifact, meter: &Meter) -> Result<Vec<Digest>, TransferError> {
+    pub(super) fn files_of(
+        &self,
+        store: &Store,
+        directory: &Artifact,
+        meter: &Meter,
+    ) -> Result<Vec<Digest>, TransferError> {
         let name = names::tree(&directory.digest);
         // A record without its manifest is a miss, whatever stays.
         let Some(bytes) = self.bytes(store, &name, LARGEST_MANIFEST, meter)? else { return Ok(Vec::new()) };
@@ -231,7 +236,9 @@ impl Remote {
             let got = self.objects.get(&name, &path, file.size, meter);
             let taken = match got {
                 Ok(None) => Ok(Some("it is missing")),
-                Ok(Some(_)) => store.take_in(&path, file).map(|taken| (!taken).then_some("its content has another digest")),
+                Ok(Some(_)) => {
+                    store.take_in(&path, file).map(|taken| (!taken).then_some("its content has another digest"))
+                }
                 Err(error) => {
                     // What arrived of it is of no use.
                     let _ = fs::remove_file(&path);

@@ -6,12 +6,12 @@
 use std::collections::HashSet;
 use std::path::PathBuf;
 
+use super::TransferError;
 use super::lanes;
 use super::meter::Meter;
 use super::names;
 use super::objects::{Condition, LONGEST_TEXT, Put, Source};
 use super::open::Remote;
-use super::TransferError;
 use crate::store::{Record, Store, StoreError, StoreErrorKind};
 
 /// What a push did.

@@ -10,15 +10,15 @@ use std::path::{Path, PathBuf};
 
 use contract::Digest;
 
-use super::objects::check::Content;
 use super::error::{At, StoreErrorKind};
-use super::objects::manifest::{Manifest, Node, stays_inside};
-use super::records::model::{Artifact, Record, Shape};
-use super::records::record::{self, Unusable};
+use super::files::hash;
 use super::files::stamp::Stamp;
 use super::files::walk::as_path;
-use super::files::hash;
+use super::objects::check::Content;
+use super::objects::manifest::{Manifest, Node, stays_inside};
 use super::objects::seal;
+use super::records::model::{Artifact, Record, Shape};
+use super::records::record::{self, Unusable};
 use super::{Presence, Store, StoreError};
 
 /// A file of an artifact.
@@ -76,7 +76,8 @@ impl Store {
 
     /// The record as it travels.
     pub fn record_text(&self, record: &Record) -> Result<String, StoreError> {
-        let failed = |why: String| StoreError::new(&self.layout.record(&record.key), StoreErrorKind::Unrepresentable(why));
+        let failed =
+            |why: String| StoreError::new(&self.layout.record(&record.key), StoreErrorKind::Unrepresentable(why));
         let bytes = record::encode(record).map_err(failed)?;
         String::from_utf8(bytes).map_err(|error| failed(error.to_string()))
     }
@@ -125,7 +126,8 @@ impl Store {
                 Node::Dir => fs::create_dir(&to).at(&to)?,
                 Node::Link { target } => std::os::unix::fs::symlink(as_path(target), &to).at(&to)?,
                 Node::File { digest, size, executable } => {
-                    let file = Artifact { digest: *digest, size: *size, shape: Shape::File { executable: *executable } };
+                    let file =
+                        Artifact { digest: *digest, size: *size, shape: Shape::File { executable: *executable } };
                     self.build(&file, &to)?;
                 }
             }
@@ -191,9 +193,11 @@ impl Listing {
     pub fn files(&self) -> Vec<Artifact> {
         let mut seen = HashSet::new();
         let files = self.manifest.entries.iter().filter_map(|entry| match entry.node {
-            Node::File { digest, size, executable } => seen
-                .insert((digest, executable))
-                .then_some(Artifact { digest, size, shape: Shape::File { executable } }),
+            Node::File { digest, size, executable } => seen.insert((digest, executable)).then_some(Artifact {
+                digest,
+                size,
+                shape: Shape::File { executable },
+            }),
             Node::Dir | Node::Link { .. } => None,
         });
         files.collect()
@@ -224,5 +228,4 @@ fn is_plain(path: &[u8]) -> bool {
 }
 
 #[cfg(test)]
-
 mod tests;

@@ -76,6 +76,7 @@ fn is_trouble(event: &RunEvent) -> bool {
         | RunEvent::StageRetried { .. }
         | RunEvent::NotReproducible { .. }
         | RunEvent::PublishingWaits { .. }
+        | RunEvent::Remote { level: Level::Warning | Level::Error, .. }
         | RunEvent::Stopping { .. } => true,
         _ => false,
     }
@@ -116,6 +117,8 @@ pub(super) fn line(color: Color, event: &RunEvent, counter: &str) -> Option<Stri
         ),
         RunEvent::Governor { message, holds: true, .. } => format!("{:>11}  {message}", "governor"),
         RunEvent::PublishingWaits { message } => format!("{:>11}  {message}", "wait"),
+        RunEvent::Remote { level: Level::Info, message } => format!("{:>11}  {message}", "remote"),
+        RunEvent::Remote { message, .. } => format!("{}  {message}", color.warning(&format!("{:>11}", "warning"))),
         RunEvent::Stopping { message } => format!("{:>11}  {message}", "stop"),
         RunEvent::RunStarted { .. }
         | RunEvent::RunEnded { .. }

@@ -47,7 +47,7 @@ impl Store {
     }
 
     /// As [`Store::materialize`], for an artifact just checked and a place whose parent exists.
-    pub(super) fn build(&self, artifact: &Artifact, destination: &Path) -> Result<(), StoreError> {
+    pub(in crate::store) fn build(&self, artifact: &Artifact, destination: &Path) -> Result<(), StoreError> {
         self.build_as(artifact, destination, Placement::Cheapest).map(|_| ())
     }
 

@@ -1,0 +1,317 @@
+//! A run's use of a remote: its misses are looked up there, and what it makes is pushed in the background.
+//!
+//! The remote is opened when it is first needed, so a run whose stages are all local hits asks nobody. Whatever is wrong with it is a
+//! warning; the run then goes on without it.
+
+use std::collections::HashSet;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use contract::{Digest, Level};
+
+use super::fetching::{self, FetchError, wanted_record};
+use super::interrupt::Interrupt;
+use super::resolve::Known;
+use super::{EngineError, Observer, RunEvent, Shared};
+use crate::plan::StageId;
+use crate::remote::{Meter, Place, Pulled, Pushed, Remote, RemoteError, TransferError};
+use crate::store::{Record, Store};
+
+/// How soon an interrupt is seen while the last results are pushed.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// A run says that it waits for its results to be pushed when that takes longer than this.
+const SILENCE: Duration = Duration::from_millis(300);
+
+/// What a run shares, and with whom.
+#[derive(Debug)]
+pub(super) struct Sharing {
+    /// `None`: nothing is shared.
+    place: Option<Place>,
+    state: Mutex<State>,
+    meter: Arc<Meter>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    remote: Opening,
+    /// Keys that it was asked for.
+    asked: HashSet<Digest>,
+    pushing: Option<Pushing>,
+    /// What is to be said.
+    notes: Vec<(Level, String)>,
+}
+
+#[derive(Debug, Default)]
+enum Opening {
+    #[default]
+    Unasked,
+    Open(Arc<Remote>),
+    /// It broke, which was said.
+    Gone,
+}
+
+/// The thread that pushes.
+#[derive(Debug)]
+struct Pushing {
+    records: Sender<Record>,
+    thread: JoinHandle<Sent>,
+}
+
+/// What the thread came to.
+#[derive(Debug, Default)]
+struct Sent {
+    pushed: Pushed,
+    /// Records that were not pushed.
+    left: usize,
+    failure: Option<TransferError>,
+}
+
+impl Sharing {
+    pub fn new(place: Option<Place>) -> Sharing {
+        Sharing { place, state: Mutex::default(), meter: Arc::default() }
+    }
+
+    /// Whether anything is shared.
+    pub fn is_on(&self) -> bool {
+        self.place.is_some()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The remote, opened when it is first asked for; `None` where there is none, or it broke.
+    fn remote(&self) -> Option<Arc<Remote>> {
+        let place = self.place.as_ref()?;
+        let mut state = self.state();
+        match &state.remote {
+            Opening::Open(remote) => return Some(Arc::clone(remote)),
+            Opening::Gone => return None,
+            Opening::Unasked => {}
+        }
+        match Remote::open(place) {
+            Ok(remote) => {
+                let remote = Arc::new(remote);
+                state.remote = Opening::Open(Arc::clone(&remote));
+                Some(remote)
+            }
+            Err(error) => {
+                state.remote = Opening::Gone;
+                state.notes.push((Level::Warning, self.without(&error)));
+                None
+            }
+        }
+    }
+
+    fn without(&self, error: &RemoteError) -> String {
+        let place = self.place.as_ref().map(ToString::to_string).unwrap_or_default();
+        let help = error.help.as_ref().map(|help| format!(" ({help})")).unwrap_or_default();
+        format!("{place}: {error}{help}; the run goes on without it")
+    }
+
+    /// Notes that the remote broke. Nothing more is asked of it.
+    fn lost(&self, error: TransferError) -> Option<EngineError> {
+        if error.is_interruption() {
+            return None;
+        }
+        match error {
+            TransferError::Remote(error) => {
+                let note = (Level::Warning, self.without(&error));
+                let mut state = self.state();
+                state.remote = Opening::Gone;
+                state.notes.push(note);
+                None
+            }
+            // What cannot be written serves hits all the same.
+            TransferError::Store(error) if error.is_read_only() => {
+                let note = format!("nothing is fetched: {error}");
+                self.state().notes.push((Level::Warning, note));
+                None
+            }
+            TransferError::Store(error) => Some(EngineError::store(error)),
+        }
+    }
+
+    /// Says what is to be said.
+    pub fn tell(&self, observer: &mut dyn Observer) {
+        let mut state = self.state();
+        let mut notes = std::mem::take(&mut state.notes);
+        if let Opening::Open(remote) = &state.remote {
+            notes.extend(remote.said().into_iter().map(|line| (Level::Info, line)));
+        }
+        drop(state);
+        notes.into_iter().for_each(|(level, message)| observer.on(&RunEvent::Remote { level, message }));
+    }
+
+    /// Brings the records of stages that `known` does not cover, as far as they can be resolved. Returns whether any came.
+    pub fn bring(
+        &self,
+        shared: &Shared,
+        known: &Known,
+        observer: &mut dyn Observer,
+        interrupt: &Interrupt,
+    ) -> Result<bool, EngineError> {
+        if shared.plan.order.iter().all(|stage| known.is_settled(*stage)) || interrupt.asked() {
+            return Ok(false);
+        }
+        let Some(remote) = self.remote() else {
+            self.tell(observer);
+            return Ok(false);
+        };
+        let meter = Meter::default();
+        let mut watch = |meter: &Meter| {
+            if interrupt.asked() {
+                meter.stop();
+            }
+        };
+        let open = |stage: StageId| !shared.refreshes(stage);
+        let fetched = fetching::fetch(&shared.plan, &shared.store, &remote, known.clone(), &open, (&meter, &mut watch));
+        let came = match fetched {
+            Ok(fetched) => {
+                self.state().asked.extend(&fetched.asked);
+                for (stage, why) in &fetched.refused {
+                    self.refuse(shared, *stage, why);
+                }
+                !fetched.came.is_empty()
+            }
+            // What came before it broke is here.
+            Err(FetchError::Transfer(error)) => match self.lost(error) {
+                Some(error) => return Err(error),
+                None => true,
+            },
+            Err(FetchError::Engine(error)) => return Err(error),
+        };
+        self.tell(observer);
+        Ok(came)
+    }
+
+    fn refuse(&self, shared: &Shared, stage: StageId, why: &crate::remote::Refused) {
+        let name = &shared.plan.graph[stage].name;
+        let note = format!("{name}: what the remote has of it is not used: {why}");
+        self.state().notes.push((Level::Warning, note));
+    }
+
+    /// Brings the record of one action, whose stage is about to be executed. Returns whether it came.
+    pub fn bring_one(
+        &self,
+        shared: &Shared,
+        stage: StageId,
+        key: &Digest,
+        stopped: &dyn Fn() -> bool,
+    ) -> Result<bool, EngineError> {
+        if self.place.is_none() || !self.state().asked.insert(*key) {
+            return Ok(false);
+        }
+        let Some(remote) = self.remote() else { return Ok(false) };
+        let meter = Meter::default();
+        let mut watch = |meter: &Meter| {
+            if stopped() {
+                meter.stop();
+            }
+        };
+        let wanted = [wanted_record(&shared.plan.graph[stage], *key)];
+        match remote.pull(&shared.store, &wanted, &meter, &mut watch) {
+            Ok(pulled) => Ok(pulled.iter().any(|pulled| match pulled {
+                Pulled::Here(_) => true,
+                Pulled::Absent => false,
+                Pulled::Refused(why) => {
+                    self.refuse(shared, stage, why);
+                    false
+                }
+            })),
+            Err(error) => self.lost(error).map_or(Ok(false), Err),
+        }
+    }
+
+    /// Pushes a record that was just written, in the background.
+    pub fn made(&self, store: &Arc<Store>, record: &Record) {
+        if self.place.is_none() {
+            return;
+        }
+        let Some(remote) = self.remote() else { return };
+        let mut state = self.state();
+        let pushing = state.pushing.get_or_insert_with(|| {
+            let (records, made) = channel::<Record>();
+            let (store, meter) = (Arc::clone(store), Arc::clone(&self.meter));
+            let thread = std::thread::spawn(move || {
+                let mut sent = Sent::default();
+                while let Ok(first) = made.recv() {
+                    let batch: Vec<Record> = std::iter::once(first).chain(made.try_iter()).collect();
+                    push(&remote, &store, &batch, &meter, &mut sent);
+                }
+                sent
+            });
+            Pushing { records, thread }
+        });
+        // The thread ends when this sender does.
+        let _ = pushing.records.send(record.clone());
+    }
+
+    /// Waits until all is pushed, or the user does not want to wait any longer.
+    pub fn close(&self, observer: &mut dyn Observer, interrupt: &Interrupt) {
+        let pushing = self.state().pushing.take();
+        if let Some(Pushing { records, thread }) = pushing {
+            drop(records);
+            let (sender, ended) = channel();
+            std::thread::spawn(move || sender.send(thread.join()));
+            let mut look = SILENCE;
+            let joined = loop {
+                match ended.recv_timeout(look) {
+                    Ok(joined) => break joined.ok(),
+                    Err(RecvTimeoutError::Disconnected) => break None,
+                    Err(RecvTimeoutError::Timeout) => {
+                        if look == SILENCE {
+                            let place = self.place.as_ref().map(ToString::to_string).unwrap_or_default();
+                            let message = format!("waits until what was made is pushed to {place}");
+                            observer.on(&RunEvent::Remote { level: Level::Info, message });
+                            look = LOOK;
+                        }
+                        if interrupt.asked() {
+                            self.meter.stop();
+                        }
+                    }
+                }
+            };
+            self.summarize(joined.unwrap_or_default());
+        }
+        self.tell(observer);
+        // A program ends here.
+        self.state().remote = Opening::Gone;
+    }
+
+    fn summarize(&self, sent: Sent) {
+        let place = self.place.as_ref().map(ToString::to_string).unwrap_or_default();
+        let note = match (&sent.failure, sent.left) {
+            (Some(failure), left) if !failure.is_interruption() => {
+                let help = match failure {
+                    TransferError::Remote(RemoteError { help: Some(help), .. }) => format!(" ({help})"),
+                    _ => String::new(),
+                };
+                format!("{left} results could not be pushed to {place}: {failure}{help}; `pipe cache push` tries again")
+            }
+            (_, 0) => return,
+            (_, left) => format!("{left} results were not pushed to {place}; `pipe cache push` goes on"),
+        };
+        self.state().notes.push((Level::Warning, note));
+    }
+}
+
+fn push(remote: &Remote, store: &Store, batch: &[Record], meter: &Meter, sent: &mut Sent) {
+    if sent.failure.is_some() || meter.is_stopped() {
+        sent.left += batch.len();
+        return;
+    }
+    match remote.push(store, batch, meter, &mut |_| ()) {
+        Ok(pushed) => {
+            sent.pushed.sent += pushed.sent;
+            sent.pushed.bytes += pushed.bytes;
+        }
+        Err(error) => {
+            sent.left += batch.len();
+            sent.failure = Some(error);
+        }
+    }
+}
