@@ -21,6 +21,13 @@ pub enum Failure {
         /// What to do.
         help: Option<String>,
     },
+    /// A place beyond this machine could not do its part.
+    Remote {
+        /// What.
+        message: String,
+        /// What to do.
+        help: Option<String>,
+    },
     /// The store or the backend broke.
     Broken(anyhow::Error),
 }
@@ -41,11 +48,12 @@ impl Failure {
                 output::errors(&problems::render(invalid, Color::of_stderr() == Color::On));
             }
             Failure::Usage { message, help } => tell(json, "invalid", message, help.as_deref()),
+            Failure::Remote { message, help } => tell(json, "broken", message, help.as_deref()),
             Failure::Broken(error) => tell(json, "broken", &format!("{error:#}"), None),
         }
         match self {
             Failure::Invalid(_) | Failure::Usage { .. } => Exit::InvalidInput,
-            Failure::Broken(_) => Exit::Broken,
+            Failure::Remote { .. } | Failure::Broken(_) => Exit::Broken,
         }
     }
 }

@@ -157,6 +157,11 @@ fn every(store: &Store, name: &str, report: &Rc<RunReport>, mut earlier: Reports
     all
 }
 
+/// The newest run of those that `place` leaves, with a report.
+pub fn newest(project: &Project, history: &History, place: &Where) -> Result<RunReport, Failure> {
+    reports(project, history, place)?.next().ok_or_else(nothing_ran)
+}
+
 /// The report of the run that `words` mean.
 pub fn report(history: &History, words: &str) -> Result<RunReport, Failure> {
     let run = history.find(words)?;

@@ -1,10 +1,14 @@
-//! `pipe cache`: what the store takes, whether it is sound, what is kept of it. One file a verb; [`needs`]: what must stay, [`damage`]: what is damaged,
+//! `pipe cache`: what the store takes, whether it is sound, what is kept of it, what a remote has of it. One file a verb; [`remote`]: the
+//! remote as the verbs use it; [`needs`]: what must stay, [`damage`]: what is damaged,
 //! in words.
 
 mod damage;
 mod gc;
 mod needs;
 mod pin;
+mod pull;
+mod push;
+mod remote;
 mod status;
 mod verify;
 
@@ -24,7 +28,9 @@ Examples:
   pipe cache status
   pipe cache verify --sample 5%
   pipe cache gc --dry-run
-  pipe cache pin model")]
+  pipe cache pin model
+  pipe cache push
+  pipe cache pull -f pipelines/full.yaml")]
 pub struct CacheArguments {
     #[command(subcommand)]
     pub verb: CacheVerb,
@@ -35,6 +41,10 @@ pub struct CacheArguments {
 pub enum CacheVerb {
     /// Show what the store takes, and what could go.
     Status(status::StatusArguments),
+    /// Send to the remote what it lacks of a run.
+    Push(push::PushArguments),
+    /// Fetch from the remote what the store lacks of a pipeline.
+    Pull(pull::PullArguments),
     /// Hash what the store has anew; what is damaged is put aside and named.
     Verify(verify::VerifyArguments),
     /// Remove what nothing needs.
@@ -48,6 +58,8 @@ impl CacheArguments {
     pub fn wants_json(&self) -> bool {
         match &self.verb {
             CacheVerb::Status(arguments) => arguments.json,
+            CacheVerb::Push(arguments) => arguments.json,
+            CacheVerb::Pull(arguments) => arguments.json,
             CacheVerb::Verify(arguments) => arguments.json,
             CacheVerb::Gc(arguments) => arguments.json,
             CacheVerb::Pin(arguments) => arguments.json,
@@ -58,6 +70,8 @@ impl CacheArguments {
 pub fn run(project: &Project, arguments: &CacheArguments) -> Result<Exit, Failure> {
     match &arguments.verb {
         CacheVerb::Status(arguments) => status::run(project, arguments),
+        CacheVerb::Push(arguments) => push::run(project, arguments),
+        CacheVerb::Pull(arguments) => pull::run(project, arguments),
         CacheVerb::Verify(arguments) => verify::run(project, arguments),
         CacheVerb::Gc(arguments) => gc::run(project, arguments),
         CacheVerb::Pin(arguments) => pin::run(project, arguments),

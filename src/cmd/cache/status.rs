@@ -6,10 +6,12 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 
+use super::remote::Transfers;
 use super::{damage, needs};
 use crate::cmd::failure::Failure;
 use crate::cmd::project::Project;
 use crate::cmd::{Exit, output};
+use crate::remote::Conditions;
 use crate::report::units;
 use crate::store::{Collected, Mode, ROOMS, Room, RoomSize, Store};
 
@@ -19,16 +21,23 @@ use crate::store::{Collected, Mode, ROOMS, Room, RoomSize, Store};
 Examples:
   pipe cache status
   pipe cache status --json | jq .reclaimable.bytes
+  pipe cache status --remote            what the remote of pipe.yaml holds
 
 Outputs in the workspace are links to what lies here where the filesystem can: they take no space of their own, and \
 what is removed here gives its space back only when they are gone too.")]
 pub struct StatusArguments {
+    /// Show what the remote holds instead; every object there is listed.
+    #[arg(long)]
+    pub remote: bool,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
 }
 
 pub fn run(project: &Project, arguments: &StatusArguments) -> Result<Exit, Failure> {
+    if arguments.remote {
+        return of_remote(project, arguments.json);
+    }
     let store = project.store()?;
     let rooms: Vec<_> = ROOMS.iter().map(|room| (*room, store.room_size(*room))).collect();
     let runs = std::fs::read_dir(store.runs_dir()).map_or(0, Iterator::count);
@@ -61,6 +70,43 @@ pub fn run(project: &Project, arguments: &StatusArguments) -> Result<Exit, Failu
         output::text("nothing can go, as it is not known what is needed:\n");
         damaged.iter().for_each(|it| output::text(&format!("  {}\n", damage::line(it))));
     }
+    Ok(Exit::Success)
+}
+
+fn of_remote(project: &Project, json: bool) -> Result<Exit, Failure> {
+    let transfers = Transfers::open(project, "listing")?;
+    let Some(survey) = transfers.watch(|remote, _, _| remote.survey())? else { return Ok(Exit::Interrupted) };
+    let url = &transfers.remote.place().url;
+    if json {
+        let families = survey
+            .families
+            .iter()
+            .map(|(family, (objects, bytes))| ((*family).to_owned(), json!({"objects": objects, "bytes": bytes})));
+        output::document(&json!({
+            "remote": url,
+            "made_by": survey.made_by,
+            "conditional_writes": survey.conditions.map(|conditions| conditions == Conditions::Heeded),
+            "families": families.collect::<serde_json::Map<_, _>>(),
+        }));
+        return Ok(Exit::Success);
+    }
+    let Some(made_by) = &survey.made_by else {
+        output::text(&format!("{url}\nnothing was pushed to it yet (pipe cache push)\n"));
+        return Ok(Exit::Success);
+    };
+    let mut text = format!("{url}\n");
+    for (family, (objects, bytes)) in &survey.families {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "  {family:<8} {:>10} {objects:>6} objects", units::bytes(*bytes));
+    }
+    let _ = write!(text, "made by {made_by}; ");
+    text.push_str(match survey.conditions {
+        Some(Conditions::Ignored) => {
+            "it ignores conditions of writes: good for artifacts, no place for remote stages\n"
+        }
+        _ => "it heeds conditions of writes\n",
+    });
+    output::text(&text);
     Ok(Exit::Success)
 }
 
