@@ -23,6 +23,8 @@ use crate::store::{Shape, Store, read_record};
 pub struct Kept {
     /// Actions whose records stay.
     pub roots: HashSet<Digest>,
+    /// Artifacts that stay, as far as a record names them or they are files.
+    pub artifacts: HashSet<Digest>,
     /// What was written so lately stays.
     pub grace: Duration,
 }
@@ -64,7 +66,8 @@ impl Remote {
                 going.push(object.name);
             }
         })?;
-        let named = self.named(store, &staying, meter, watch)?;
+        let mut named = self.named(store, &staying, meter, watch)?;
+        named.extend(&kept.artifacts);
         for family in [names::TREES, names::BLOBS] {
             list_all(self.objects.as_ref(), family, |object| {
                 let Some(digest) = names::digest_of(&object.name) else { return };

@@ -84,6 +84,14 @@ impl Directory {
             Condition::Absent => match fs::hard_link(unfinished, &path) {
                 Ok(()) => Ok(Put::Made),
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(Put::Refused),
+                // Some filesystems have no links.
+                Err(error) if matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::PermissionDenied) => {
+                    let _lock = self.lock()?;
+                    match path.try_exists().map_err(failed)? {
+                        true => Ok(Put::Refused),
+                        false => fs::rename(unfinished, &path).map_err(failed).map(|()| Put::Made),
+                    }
+                }
                 Err(error) => Err(failed(error)),
             },
             Condition::Any => {

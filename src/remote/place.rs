@@ -66,13 +66,14 @@ impl Place {
                 if !scheme.starts_with(|first: char| first.is_ascii_lowercase()) || !scheme.bytes().all(plain) {
                     return Err(unusable(format!("`{url}` begins with no scheme")));
                 }
-                if rest.starts_with('/') || rest.is_empty() {
+                if rest.is_empty() || (scheme == "s3" && rest.starts_with('/')) {
                     return Err(unusable(format!(
                         "`{url}` names no {}",
                         if scheme == "s3" { "bucket" } else { "place" }
                     )));
                 }
-                if rest.trim_end_matches('/').split('/').any(|part| matches!(part, "" | "." | "..")) {
+                // What other schemes mean is for their programs to say.
+                if scheme == "s3" && rest.trim_end_matches('/').split('/').any(|part| matches!(part, "" | "." | "..")) {
                     return Err(unusable(format!("the prefix of `{url}` has an empty part, `.` or `..`")));
                 }
                 Scheme::Program(scheme.to_owned())
@@ -135,7 +136,7 @@ mod tests {
         assert_eq!(parse("file:///srv/store"), directory("/srv/store"));
         assert_eq!(parse("s3://b/p"), Ok((Scheme::Program("s3".into()), Some("pipe-aws".into()))));
         assert_eq!(parse("s3://b"), Ok((Scheme::Program("s3".into()), Some("pipe-aws".into()))));
-        assert_eq!(parse("files://x/y/"), Ok((Scheme::Program("files".into()), Some("pipe-files".into()))));
+        assert_eq!(parse("files:///x/y/"), Ok((Scheme::Program("files".into()), Some("pipe-files".into()))));
         for wrong in ["file://here", "s3://", "s3:///p", "://x", "S3://b", "s3://b//p", "s3://b/../p", "a b://c"] {
             assert!(parse(wrong).is_err(), "{wrong}");
         }

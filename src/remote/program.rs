@@ -5,24 +5,26 @@
 //!        ^                                                         │
 //!        └── by id ── reader thread <── answers, notes ── standard output         standard error ──> said
 //! ```
-//! Whoever asks waits for the answer to its own id. When the program ends, everybody who waits is told why.
+//! Whoever asks waits for the answer to its own id ([`talk`]). When the program ends, everybody who waits is told why.
 
-use std::collections::HashMap;
+mod talk;
+
 use std::fmt;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufReader, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use contract::backend::{
-    self, Answer, Cancel, Delete, Done, Failed, FailedClass, Found, Get, Has, Hello, List, Offer, Operation, PROTOCOL,
+    self, Cancel, Delete, Done, Failed, FailedClass, Found, Get, Has, Hello, List, Offer, Operation, PROTOCOL,
     PutObject, Request, S3, Sizes,
 };
 
+use self::talk::{Heard, Talk, listen, lock, overhear};
 use super::meter::Meter;
 use super::objects::{Condition, Listed, Listing, Objects, Put, Source, Version};
 use super::place::{Checksums, Place, Scheme};
@@ -44,12 +46,6 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a program may take to end.
 const FAREWELL: Duration = Duration::from_secs(5);
 
-/// Bytes of the longest line that is read: a page of names, or a text of 1 MiB in escapes.
-const LONGEST_LINE: u64 = 16 << 20;
-
-/// Lines of its standard error that are kept until somebody asks for them.
-const SAID: usize = 100;
-
 /// A running program.
 pub(super) struct Program {
     name: String,
@@ -59,16 +55,6 @@ pub(super) struct Program {
     next: AtomicU64,
 }
 
-/// What the threads of a program share.
-#[derive(Default)]
-struct Talk {
-    /// Who waits, by request; 0 is the hello.
-    waiting: Mutex<HashMap<u64, Sender<Heard>>>,
-    /// Why nothing more is heard.
-    ended: Mutex<Option<RemoteError>>,
-    said: Mutex<Vec<String>>,
-}
-
 /// How a transfer is measured.
 struct Measure<'a> {
     meter: &'a Meter,
@@ -76,14 +62,6 @@ struct Measure<'a> {
     size: Option<u64>,
     /// More bytes than this cancel it.
     most: u64,
-}
-
-/// Something that was heard about a request.
-enum Heard {
-    Welcome(backend::Welcome),
-    Done(Done),
-    Note(u64),
-    Failed(Failed),
 }
 
 impl Program {
@@ -115,7 +93,18 @@ impl Program {
         }
         let input = Mutex::new(child.stdin.take());
         let program = Program { name, child: Mutex::new(child), input, talk, next: AtomicU64::new(1) };
-        program.send(&Request::Hello { hello: Hello { protocol: PROTOCOL, objects: objects(place) } })?;
+        let hello = Hello { protocol: PROTOCOL, objects: objects(place) };
+        match program.send(&Request::Hello { hello }).and_then(|()| program.welcomed(&welcome)) {
+            Ok(()) => Ok(program),
+            // What it said to people may be the reason.
+            Err(error) => Err(match program.said().pop() {
+                Some(said) => RemoteError { message: format!("{}; it said: {said}", error.message), ..error },
+                None => error,
+            }),
+        }
+    }
+
+    fn welcomed(&self, welcome: &Receiver<Heard>) -> Result<(), RemoteError> {
         match welcome.recv_timeout(WELCOME) {
             Ok(Heard::Welcome(welcome)) if welcome.protocol != PROTOCOL => {
                 let message = format!("{} speaks protocol {}, not {PROTOCOL}", welcome.program, welcome.protocol);
@@ -124,14 +113,14 @@ impl Program {
             Ok(Heard::Welcome(welcome)) if !welcome.offers.contains(&Offer::Objects) => {
                 Err(RemoteError::new(RemoteClass::Unsupported, format!("{} keeps no objects", welcome.program)))
             }
-            Ok(Heard::Welcome(_)) => Ok(program),
+            Ok(Heard::Welcome(_)) => Ok(()),
             Ok(Heard::Failed(failed)) => Err(failed.into()),
-            Ok(Heard::Done(_) | Heard::Note(_)) => Err(program.nonsense()),
+            Ok(Heard::Done(_) | Heard::Note(_)) => Err(self.nonsense()),
             Err(RecvTimeoutError::Timeout) => {
-                let message = format!("{} says nothing for {} seconds", program.name, WELCOME.as_secs());
+                let message = format!("{} says nothing for {} seconds", self.name, WELCOME.as_secs());
                 Err(RemoteError::new(RemoteClass::Unavailable, message))
             }
-            Err(RecvTimeoutError::Disconnected) => Err(program.why_ended()),
+            Err(RecvTimeoutError::Disconnected) => Err(self.why_ended()),
         }
     }
 
@@ -245,9 +234,14 @@ impl Objects for Program {
     fn get(&self, name: &str, file: &Path, most: u64, meter: &Meter) -> Result<Option<u64>, RemoteError> {
         let file = std::path::absolute(file).map_err(|e| RemoteError::io(file, &e))?;
         let get = Get { name: name.to_owned(), file: Some(file) };
-        match self.ask(Operation::Get(get), Some(Measure { meter, size: None, most }))? {
-            Done::Get(Found { size, .. }) => Ok(size),
-            _ => Err(self.nonsense()),
+        match self.ask(Operation::Get(get), Some(Measure { meter, size: None, most })) {
+            Ok(Done::Get(Found { size, .. })) => Ok(size),
+            Ok(_) => Err(self.nonsense()),
+            // It was cancelled as it became larger than it may be.
+            Err(error) if error.class == RemoteClass::Interrupted && !meter.is_stopped() => {
+                Ok(Some(most.saturating_add(1)))
+            }
+            Err(error) => Err(error),
         }
     }
 
@@ -306,66 +300,6 @@ impl Drop for Program {
     }
 }
 
-impl Talk {
-    fn waiting(&self) -> MutexGuard<'_, HashMap<u64, Sender<Heard>>> {
-        lock(&self.waiting)
-    }
-
-    fn end(&self, error: RemoteError) {
-        lock(&self.ended).get_or_insert(error);
-        // Whoever waits sees that nobody will answer.
-        self.waiting().clear();
-    }
-
-    fn hear(&self, answer: Answer) {
-        let (id, heard) = match answer {
-            Answer::Hello { hello } => (0, Heard::Welcome(hello)),
-            Answer::Done { id, done } => (id, Heard::Done(done)),
-            Answer::Note { id, note } => (id, Heard::Note(note.bytes)),
-            Answer::Failed { id, failed } => (id.unwrap_or(0), Heard::Failed(failed)),
-        };
-        if let Some(waits) = self.waiting().get(&id) {
-            // Whoever gave up waiting does not care.
-            let _ = waits.send(heard);
-        }
-    }
-}
-
-/// Hands out answers until there are no more.
-fn listen(talk: &Talk, name: &str, mut stdout: impl BufRead) {
-    let broken = |message: String| RemoteError::new(RemoteClass::Broken, message);
-    loop {
-        let mut line = Vec::new();
-        let read = stdout.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line);
-        let error = match read {
-            Ok(0) => broken(format!("{name} ended in the middle")).help("its messages above may say why"),
-            Ok(_) => match serde_json::from_slice::<Answer>(&line) {
-                Ok(answer) => {
-                    talk.hear(answer);
-                    continue;
-                }
-                Err(error) => {
-                    let shown = String::from_utf8_lossy(&line[..line.len().min(200)]).trim_end().to_owned();
-                    broken(format!("{name} wrote what is no answer: {error}: {shown}"))
-                        .help("it does not keep to docs/backend-protocol.md")
-                }
-            },
-            Err(error) => broken(format!("{name} cannot be read: {error}")),
-        };
-        return talk.end(error);
-    }
-}
-
-/// Keeps what a program says to people.
-fn overhear(talk: &Talk, stderr: impl BufRead) {
-    for line in stderr.lines().map_while(Result::ok) {
-        let mut said = lock(&talk.said);
-        if said.len() < SAID {
-            said.push(line);
-        }
-    }
-}
-
 /// The file of a program: beside this one, else on PATH.
 fn find(name: &str) -> Option<PathBuf> {
     let beside = std::env::current_exe().ok().map(|exe| exe.with_file_name(name)).filter(|path| path.is_file());
@@ -395,10 +329,6 @@ fn size_of(done: &Done) -> Option<u64> {
         Done::Get(Found { size, .. }) => *size,
         _ => None,
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl From<Failed> for RemoteError {

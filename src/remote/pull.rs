@@ -233,19 +233,20 @@ impl Remote {
         meter.expect(coming.iter().map(|file| file.size).sum());
         let taken = lanes::each(self.objects.lanes(), &coming, meter, watch, |file| {
             let (name, path) = (names::blob(&file.digest), store.arriving()?);
-            let got = self.objects.get(&name, &path, file.size, meter);
-            let taken = match got {
-                Ok(None) => Ok(Some("it is missing")),
-                Ok(Some(_)) => {
-                    store.take_in(&path, file).map(|taken| (!taken).then_some("its content has another digest"))
-                }
+            let why = match self.objects.get(&name, &path, file.size, meter) {
+                Ok(None) => "it is missing".to_owned(),
+                Ok(Some(size)) if size > file.size => format!("it has more than {} bytes", file.size),
+                Ok(Some(_)) if !path.is_file() => "it did not arrive".to_owned(),
+                Ok(Some(_)) if store.take_in(&path, file)? => return Ok(None),
+                Ok(Some(_)) => "its content has another digest".to_owned(),
                 Err(error) => {
                     // What arrived of it is of no use.
                     let _ = fs::remove_file(&path);
                     return Err(error.into());
                 }
             };
-            Ok(taken?.map(|why| Refused { object: name, why: why.to_owned() }))
+            let _ = fs::remove_file(&path);
+            Ok(Some(Refused { object: name, why }))
         })?;
         refused.extend(coming.iter().zip(taken).filter_map(|(file, why)| Some((file.digest, why?))));
         Ok(())
@@ -260,10 +261,12 @@ impl Remote {
         meter: &Meter,
     ) -> Result<Option<Result<Vec<u8>, Refused>>, TransferError> {
         let path = store.arriving()?;
-        let quiet = Meter::default();
-        let got = self.objects.get(name, &path, most, &quiet);
+        let got = self.objects.get(name, &path, most, meter);
+        if let Ok(Some(size)) = got {
+            // That it would come was not known before.
+            meter.expect(size.min(most));
+        }
         let bytes = match got {
-            _ if meter.is_stopped() => Err(RemoteError::interrupted().into()),
             Ok(None) => Ok(None),
             Ok(Some(size)) if size > most => {
                 let why = format!("it is larger than {most} bytes");

@@ -76,7 +76,20 @@ fn schema_prints_what_is_committed() {
     let rows: Value = serde_json::from_str(&project.pipe(&["schema", "--json"]).stdout).unwrap();
     let list = project.pipe(&["schema"]).stdout;
     let names: Vec<_> = rows.as_array().unwrap().iter().map(|row| row["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["pipeline", "config", "card", "job", "worker-event", "run-event", "run-report"]);
+    assert_eq!(
+        names,
+        [
+            "pipeline",
+            "config",
+            "card",
+            "job",
+            "worker-event",
+            "backend-request",
+            "backend-answer",
+            "run-event",
+            "run-report"
+        ]
+    );
     for name in names {
         assert!(list.lines().any(|line| line.starts_with(&format!("{name} "))), "{name}: {list}");
         let committed = std::fs::read_to_string(checkout().join(format!("schemas/{name}.json"))).unwrap();

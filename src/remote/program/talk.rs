@@ -1,0 +1,98 @@
+//! What the threads of a backend program share: who waits for which answer, and why nothing more will come.
+
+use std::collections::HashMap;
+use std::io::{BufRead, Read};
+use std::sync::mpsc::Sender;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use contract::backend::{Answer, Done, Failed, Welcome};
+
+use crate::remote::{RemoteClass, RemoteError};
+
+/// Bytes of the longest line that is read: a page of names, or a text of 1 MiB in escapes.
+const LONGEST_LINE: u64 = 16 << 20;
+
+/// Lines of its standard error that are kept until somebody asks for them.
+const SAID: usize = 100;
+
+/// What the threads of a program share.
+#[derive(Default)]
+pub(super) struct Talk {
+    /// Who waits, by request; 0 is the hello.
+    pub waiting: Mutex<HashMap<u64, Sender<Heard>>>,
+    /// Why nothing more is heard.
+    pub ended: Mutex<Option<RemoteError>>,
+    pub said: Mutex<Vec<String>>,
+}
+
+/// Something that was heard about a request.
+pub(super) enum Heard {
+    Welcome(Welcome),
+    Done(Done),
+    Note(u64),
+    Failed(Failed),
+}
+
+impl Talk {
+    pub fn waiting(&self) -> MutexGuard<'_, HashMap<u64, Sender<Heard>>> {
+        lock(&self.waiting)
+    }
+
+    fn end(&self, error: RemoteError) {
+        lock(&self.ended).get_or_insert(error);
+        // Whoever waits sees that nobody will answer.
+        self.waiting().clear();
+    }
+
+    fn hear(&self, answer: Answer) {
+        let (id, heard) = match answer {
+            Answer::Hello { hello } => (0, Heard::Welcome(hello)),
+            Answer::Done { id, done } => (id, Heard::Done(done)),
+            Answer::Note { id, note } => (id, Heard::Note(note.bytes)),
+            Answer::Failed { id, failed } => (id.unwrap_or(0), Heard::Failed(failed)),
+        };
+        if let Some(waits) = self.waiting().get(&id) {
+            // Whoever gave up waiting does not care.
+            let _ = waits.send(heard);
+        }
+    }
+}
+
+/// Hands out answers until there are no more.
+pub(super) fn listen(talk: &Talk, name: &str, mut stdout: impl BufRead) {
+    let broken = |message: String| RemoteError::new(RemoteClass::Broken, message);
+    loop {
+        let mut line = Vec::new();
+        let read = stdout.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line);
+        let error = match read {
+            Ok(0) => broken(format!("{name} ended in the middle")),
+            Ok(_) => match serde_json::from_slice::<Answer>(&line) {
+                Ok(answer) => {
+                    talk.hear(answer);
+                    continue;
+                }
+                Err(error) => {
+                    let shown = String::from_utf8_lossy(&line[..line.len().min(200)]).trim_end().to_owned();
+                    broken(format!("{name} wrote what is no answer: {error}: {shown}"))
+                        .help("it does not keep to docs/backend-protocol.md")
+                }
+            },
+            Err(error) => broken(format!("{name} cannot be read: {error}")),
+        };
+        return talk.end(error);
+    }
+}
+
+/// Keeps what a program says to people.
+pub(super) fn overhear(talk: &Talk, stderr: impl BufRead) {
+    for line in stderr.lines().map_while(Result::ok) {
+        let mut said = lock(&talk.said);
+        if said.len() < SAID {
+            said.push(line);
+        }
+    }
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
