@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::{Value, json};
 
+use super::cache::remote::Transfers;
 use super::complete::names;
 use super::failure::Failure;
 use super::made::{self, Found, Made, WhereArguments};
@@ -25,7 +26,8 @@ Examples:
   pipe get quantized.gguf /srv/models/a.gguf --force
 
 The name of a matrix copies each of its instances into DEST/INSTANCE. The copy is read back from the store's bytes and \
-hashed on the way; nothing links it to the store, so it may be edited. A DEST that is a directory, or ends with /, \
+hashed on the way; nothing links it to the store, so it may be edited. What the store no longer has is fetched from the \
+remote of pipe.yaml. A DEST that is a directory, or ends with /, \
 gets the output under its own name. What stands there is kept unless --force.")]
 pub struct GetArguments {
     /// The stage, or one of its outputs.
@@ -66,6 +68,9 @@ pub fn run(project: &Project, arguments: &GetArguments) -> Result<Exit, Failure>
             return Err(Failure::usage(message, "--force replaces it".to_owned()));
         }
     }
+    if !fetch(&project, &store, &gets)? {
+        return Ok(Exit::Interrupted);
+    }
     for get in &gets {
         get.copy(&store, arguments.json)?;
     }
@@ -79,6 +84,28 @@ pub fn run(project: &Project, arguments: &GetArguments) -> Result<Exit, Failure>
         }
     }
     Ok(Exit::Success)
+}
+
+/// Brings from the remote, where there is one, what the store lacks. Returns whether it was not broken off.
+fn fetch(project: &Project, store: &Store, gets: &[Get]) -> Result<bool, Failure> {
+    if project.config.remote.place.value.is_none() {
+        return Ok(true);
+    }
+    let mut lacking = Vec::new();
+    for (it, _) in gets.iter().flat_map(|get| &get.copies) {
+        if !store.holds(it.artifact)? {
+            lacking.push(it.artifact.clone());
+        }
+    }
+    if lacking.is_empty() {
+        return Ok(true);
+    }
+    let transfers = Transfers::open(project, "fetching")?;
+    let refused = transfers.watch(|remote, meter, watch| remote.fetch(store, &lacking, meter, watch))?;
+    let Some(refused) = refused else { return Ok(false) };
+    // The copy says what is missing now.
+    refused.values().for_each(|why| output::errors(&format!("warning: {}: {why}\n", transfers.remote.place())));
+    Ok(true)
 }
 
 /// Of the full name of an instance what makes a name of a directory: prefixes of includes are directories themselves.

@@ -15,6 +15,7 @@ use crate::engine::forecast::{self, Forecast, Outlook, Supposed};
 use crate::engine::history::History;
 use crate::engine::undeclared::{self, Unseen};
 use crate::plan::{Plan, PlannedStage, Work};
+use crate::remote::Place;
 use crate::report::compare::{Change, changes};
 use crate::report::outlook::{self as report, Totals};
 use crate::report::style::Color;
@@ -44,7 +45,7 @@ pub fn run(project: &Project, arguments: &PlanArguments) -> Result<Exit, Failure
     let plan = project.plan(&arguments.pipeline)?;
     if arguments.needs {
         project.recognize_store()?;
-        output::text(&needs(&plan));
+        output::text(&needs(&plan, project.config.shared()));
         return Ok(Exit::Success);
     }
     let store = project.store()?;
@@ -87,19 +88,16 @@ fn document(plan: &Plan, outlook: &Outlook, params: &[Change<Value>], unseen: &[
     })
 }
 
-/// The worker programs that the pipeline's kinds name, one a line.
-fn needs(plan: &Plan) -> String {
-    let programs: BTreeSet<_> = plan
-        .graph
-        .node_weights()
-        .filter_map(|stage| match &stage.work {
-            Work::Card { card, .. } => match &card.worker {
-                contract::Worker::Program(program) => Some(program.as_str()),
-                contract::Worker::Command(_) => None,
-            },
-            Work::Command(_) => None,
-        })
-        .collect();
+/// The programs that a run needs, one a line: the workers that the pipeline's kinds name, and what serves the remote.
+fn needs(plan: &Plan, remote: Option<&Place>) -> String {
+    let workers = plan.graph.node_weights().filter_map(|stage| match &stage.work {
+        Work::Card { card, .. } => match &card.worker {
+            contract::Worker::Program(program) => Some(program.clone()),
+            contract::Worker::Command(_) => None,
+        },
+        Work::Command(_) => None,
+    });
+    let programs: BTreeSet<String> = workers.chain(remote.and_then(Place::program)).collect();
     programs.into_iter().map(|program| format!("{program}\n")).collect()
 }
 

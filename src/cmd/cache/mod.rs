@@ -8,7 +8,7 @@ mod needs;
 mod pin;
 mod pull;
 mod push;
-mod remote;
+pub mod remote;
 mod status;
 mod verify;
 
