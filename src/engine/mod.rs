@@ -107,8 +107,8 @@ pub fn run(
         Ok(_) => bring_up_to_date(&shared, &mut tally, observer, interrupt),
         Err(_) => Ok(End::Completed),
     };
-    shared.sharing.close(observer, interrupt);
     let end = end.and_then(|end| publish_rest(&shared, &mut tally, end, observer, interrupt));
+    shared.sharing.close(observer, interrupt);
     let end = match end {
         // Whatever broke off was told to.
         Err(_) if interrupt.killed() => End::Completed,

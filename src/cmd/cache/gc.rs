@@ -5,12 +5,14 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
+use super::remote::Transfers;
 use super::{damage, needs};
 use crate::backend;
 use crate::cmd::failure::Failure;
 use crate::cmd::project::Project;
 use crate::cmd::{Exit, output};
 use crate::engine::history::{History, OpenRun};
+use crate::remote::Kept;
 use crate::report::units;
 use crate::spec::{conduct, quantity};
 use crate::store::{Damage, Doomed, Mode, Store, StoreError, UserRoom};
@@ -24,17 +26,22 @@ Examples:
   pipe cache gc --grace 0              also what was used today
   pipe cache gc --max-size 20GiB       then what was used longest ago
   pipe cache gc --also displaced       also your files that were moved
+  pipe cache gc --remote --dry-run     what would go on the remote
 
 What stays: what every pipeline came to last, in every workspace that used this store and still exists; what was used \
 within the grace; what is pinned. Where one of these cannot be read nothing is removed, and the exit code is 1. While \
-a run goes on it waits, and a run that begins meanwhile waits for it.")]
+a run goes on it waits, and a run that begins meanwhile waits for it. On a remote nobody knows what other stores need: what \
+they pushed within the grace stays.")]
 pub struct GcArguments {
     /// Only say what would go.
     #[arg(long)]
     pub dry_run: bool,
-    /// What was used within this time stays: 0, 12h, 30d.
-    #[arg(long, value_name = "TIME", value_parser = grace, default_value = "7d")]
-    pub grace: Duration,
+    /// What was used within this time stays: 0, 12h, 30d; unless given 7d, and 90d on a remote.
+    #[arg(long, value_name = "TIME", value_parser = grace)]
+    pub grace: Option<Duration>,
+    /// Remove from the remote instead what this store does not need and nobody pushed within the grace.
+    #[arg(long, conflicts_with_all = ["max_size", "also"])]
+    pub remote: bool,
     /// What objects may take: 500MiB, 20GiB. What was used longest ago goes first, pins never.
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub max_size: Option<u64>,
@@ -44,6 +51,44 @@ pub struct GcArguments {
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+/// What others push to a remote is not known here, so it is given more time.
+const REMOTE_GRACE: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+
+fn of_remote(project: &Project, store: &Store, arguments: &GcArguments) -> Result<Exit, Failure> {
+    let _hold = store.hold()?;
+    let (needed, damaged) = needs::needs(store)?;
+    if !damaged.is_empty() {
+        return Ok(refuse(&damaged, arguments.json));
+    }
+    let grace = arguments.grace.unwrap_or(REMOTE_GRACE);
+    let since = needs::limits(grace, None).now.saturating_sub(grace.as_secs());
+    let used = needed.used_at.into_iter().filter(|(_, used)| *used > since).map(|(key, _)| key);
+    let roots = needed.roots.into_iter().chain(needed.pinned).chain(used).collect();
+    let kept = Kept { roots, artifacts: needed.artifacts, grace };
+    let transfers = Transfers::open(project, "removing")?;
+    let collected =
+        transfers.watch(|remote, meter, watch| remote.collect(store, &kept, arguments.dry_run, meter, watch))?;
+    let Some(collected) = collected else { return Ok(Exit::Interrupted) };
+    let document = |(count, bytes): (u64, u64)| json!({"count": count, "bytes": bytes});
+    let url = &transfers.remote.place().url;
+    if arguments.json {
+        output::document(&json!({
+            "remote": url,
+            "dry_run": arguments.dry_run,
+            "removed": {"records": document(collected.records), "objects": document(collected.objects)},
+            "kept": document(collected.kept),
+        }));
+        return Ok(Exit::Success);
+    }
+    let word = if arguments.dry_run { "would remove" } else { "removed" };
+    for (name, (count, bytes)) in [("records", collected.records), ("objects", collected.objects)] {
+        output::text(&format!("{word} {count} {name}, {} from {url}\n", units::bytes(bytes)));
+    }
+    let (count, bytes) = collected.kept;
+    output::text(&format!("kept: {}, {}\n", units::count(count, "object"), units::bytes(bytes)));
+    Ok(Exit::Success)
 }
 
 /// A room that is emptied only when that is asked for.
@@ -59,6 +104,9 @@ pub enum Also {
 
 pub fn run(project: &Project, arguments: &GcArguments) -> Result<Exit, Failure> {
     let store = project.store()?;
+    if arguments.remote {
+        return of_remote(project, &store, arguments);
+    }
     let mode = if arguments.dry_run {
         Mode::Look
     } else {
@@ -70,7 +118,7 @@ pub fn run(project: &Project, arguments: &GcArguments) -> Result<Exit, Failure> 
     if !damaged.is_empty() {
         return Ok(refuse(&damaged, arguments.json));
     }
-    let limits = needs::limits(arguments.grace, arguments.max_size);
+    let limits = needs::limits(arguments.grace.unwrap_or(needs::GRACE), arguments.max_size);
     let bar = super::bar("removing {bar:30} {pos} of {len}");
     let mut collected = store.collect(&needed, &limits, &mode, &|done, total| {
         bar.set_length(total);
