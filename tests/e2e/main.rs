@@ -41,6 +41,8 @@ mod poisoned;
 mod pressure;
 mod project;
 mod publishing;
+mod remote_hostile;
+mod remote_share;
 mod risk;
 mod sandbox;
 mod schema_of_project;
