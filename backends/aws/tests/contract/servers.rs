@@ -1,0 +1,178 @@
+//! Places to test against, all on loopback: the test cloud, SeaweedFS, and the program of docs/backend-protocol.md.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use contract::backend::{Objects, S3};
+use serde_json::{Value, json};
+
+use crate::program::Place;
+
+pub const BUCKET: &str = "bucket";
+pub const SECRET: &str = "not-to-be-shown";
+
+fn checkout() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+}
+
+/// The Python packages of tests/testcloud, or `None` and a word that the test is skipped.
+fn python() -> Option<PathBuf> {
+    let packages = checkout().join(".deps/testcloud");
+    if packages.join(".lock").exists() {
+        return Some(packages);
+    }
+    // Not eprintln, which the test runner keeps to itself.
+    let _ = writeln!(std::io::stderr(), "skipped: tests/testcloud/environment.sh has not been run (./check does)");
+    None
+}
+
+/// `pipe-aws` on a server, with keys in its environment.
+fn place(endpoint: &str, home: &Path) -> Place {
+    let s3 = S3 { url: format!("s3://{BUCKET}/a/prefix"), ..S3::default() };
+    let environment = [
+        ("HOME", home.to_str().unwrap()),
+        ("AWS_ENDPOINT_URL", endpoint),
+        ("AWS_REGION", "us-east-1"),
+        ("AWS_ACCESS_KEY_ID", "test"),
+        ("AWS_SECRET_ACCESS_KEY", SECRET),
+        ("AWS_EC2_METADATA_DISABLED", "true"),
+    ];
+    Place {
+        program: env!("CARGO_BIN_EXE_pipe-aws").into(),
+        objects: Objects::S3(s3),
+        environment: environment.map(|(name, value)| (name.into(), value.into())).to_vec(),
+    }
+}
+
+/// A server that ends with the test.
+pub struct Server {
+    child: Child,
+    pub place: Place,
+    control: String,
+    directory: tempfile::TempDir,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Server {
+    /// The test cloud.
+    pub fn test_cloud() -> Option<Server> {
+        let packages = python()?;
+        let directory = tempfile::tempdir().unwrap();
+        let mut child = Command::new("python3")
+            .arg(checkout().join("tests/testcloud/testcloud.py"))
+            .arg("--dir")
+            .arg(directory.path().join("cloud"))
+            .envs([("PYTHONPATH", packages.as_os_str()), ("PYTHONNOUSERSITE", "1".as_ref())])
+            // It ends with its input, however the test ends.
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(std::fs::File::create(directory.path().join("cloud.log")).unwrap())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let said: Value = serde_json::from_str(&line)
+            .unwrap_or_else(|_| panic!("{}", std::fs::read_to_string(directory.path().join("cloud.log")).unwrap()));
+        let endpoint = said["endpoint"].as_str().unwrap();
+        http(endpoint, "PUT", &format!("/{BUCKET}"), "");
+        let place = place(endpoint, directory.path());
+        Some(Server { child, place, control: said["control"].as_str().unwrap().into(), directory })
+    }
+
+    /// SeaweedFS.
+    pub fn seaweed() -> Option<Server> {
+        let packages = python()?;
+        let directory = tempfile::tempdir().unwrap();
+        let keys = json!({"identities": [{
+            "name": "test",
+            "credentials": [{"accessKey": "test", "secretKey": SECRET}],
+            "actions": ["Admin", "Read", "Write", "List"],
+        }]});
+        std::fs::write(directory.path().join("keys.json"), keys.to_string()).unwrap();
+        let ports = free_ports();
+        let names = ["master", "volume", "filer", "s3", "admin"];
+        let flags = names
+            .iter()
+            .zip(ports.chunks(2))
+            .flat_map(|(name, pair)| [format!("-{name}.port={}", pair[0]), format!("-{name}.port.grpc={}", pair[1])]);
+        let mut child = Command::new(packages.join("bin/weed"))
+            .args(["mini", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-dir=.", "-s3.config=keys.json", "-webdav=false"])
+            // It would send statistics to its makers.
+            .args(["-master.telemetry=false", "-s3.iam=false", "-s3.port.iceberg=0", "-s3.port.lance=0"])
+            .arg(format!("-bucket={BUCKET}"))
+            .args(flags)
+            .current_dir(directory.path())
+            .envs([("HOME", directory.path()), ("TMPDIR", directory.path())])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(std::fs::File::create(directory.path().join("weed.log")).unwrap())
+            .spawn()
+            .unwrap();
+        let mut said = BufReader::new(child.stdout.take().unwrap()).lines();
+        let ready = said.any(|line| line.is_ok_and(|line| line.contains("ready to use")));
+        assert!(ready, "{}", std::fs::read_to_string(directory.path().join("weed.log")).unwrap());
+        // Its further words must have a reader.
+        std::thread::spawn(move || said.for_each(drop));
+        let place = place(&format!("http://127.0.0.1:{}", ports[6]), directory.path());
+        Some(Server { child, place, control: String::new(), directory })
+    }
+
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// What the test cloud is to do wrong from now on.
+    pub fn faults(&self, faults: Value) {
+        http(&self.control, "POST", "/ctl/faults", &json!({"faults": faults}).to_string());
+    }
+
+    /// Calls of S3 that the test cloud has seen, such as `PUT /bucket/a` with their status.
+    pub fn calls(&self) -> Vec<(String, u64)> {
+        let state: Value = serde_json::from_str(&http(&self.control, "GET", "/ctl/state", "")).unwrap();
+        let calls = state["calls"].as_array().unwrap().iter();
+        calls.map(|call| (call[2].as_str().unwrap().into(), call[3].as_u64().unwrap())).collect()
+    }
+
+    /// Uploads that are neither done nor taken back.
+    pub fn open_uploads(&self) -> usize {
+        let (_, endpoint) = self.place.environment.iter().find(|(name, _)| name == "AWS_ENDPOINT_URL").unwrap();
+        http(endpoint, "GET", &format!("/{BUCKET}?uploads"), "").matches("<UploadId>").count()
+    }
+}
+
+/// The program of the documentation, on a directory.
+pub fn documented(directory: &Path) -> Place {
+    let page = std::fs::read_to_string(checkout().join("docs/backend-protocol.md")).unwrap();
+    let (_, rest) = page.split_once("```python\n").unwrap();
+    let program = directory.join("pipe-directory");
+    std::fs::write(&program, rest.split_once("```").unwrap().0).unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let url = format!("directory://{}", directory.join("objects").display());
+    Place { program, objects: Objects::Url(url), environment: Vec::new() }
+}
+
+/// Ten ports that nobody listens on.
+fn free_ports() -> Vec<u16> {
+    let held: Vec<_> = (0..10).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+    held.iter().map(|listener| listener.local_addr().unwrap().port()).collect()
+}
+
+/// An answer's body, of a server that needs no signature.
+fn http(server: &str, method: &str, path: &str, body: &str) -> String {
+    let host = server.strip_prefix("http://").unwrap();
+    let mut stream = TcpStream::connect(host).unwrap();
+    let length = body.len();
+    write!(stream, "{method} {path} HTTP/1.0\r\nHost: {host}\r\nContent-Length: {length}\r\n\r\n{body}").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer.split_once("\r\n\r\n").unwrap().1.into()
+}
