@@ -35,7 +35,7 @@ fresh() {
   # One find answers for every younger stamp too.
   # shellcheck disable=SC3013 # every sh in use has -ot
   if [ -n "$looked_at" ] && ! [ "$stamps/$1" -ot "$looked_at" ]; then return 0; fi
-  newer=$(cd "$root" && find src crates stages schemas build build.rs scripts/libtorch.lock Cargo.toml Cargo.lock .cargo \
+  newer=$(cd "$root" && find src backends crates stages schemas build build.rs scripts/libtorch.lock Cargo.toml Cargo.lock .cargo \
     -newer "$stamps/$1" -print -quit 2>/dev/null) || return 1
   [ -z "$newer" ] || return 1
   looked_at=$stamps/$1
@@ -71,6 +71,7 @@ quiet() {
 first_time() {
   [ -e "$stamps/$1" ] && return 0
   case $1 in
+    pipe-aws) echo ' (the first time takes about five minutes)' ;;
     pipe-torch) echo ' (the first time takes some minutes)' ;;
     *) echo ' (the first time takes about two minutes)' ;;
   esac
