@@ -2,7 +2,7 @@
 
 use std::io::{BufWriter, Write};
 use std::sync::Mutex;
-use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -13,10 +13,10 @@ const NOTE_EVERY: Duration = Duration::from_millis(100);
 
 /// Where answers go.
 #[derive(Clone)]
-pub(crate) struct Answers(Sender<Answer>);
+pub(crate) struct Answers(Sender<Option<Answer>>);
 
 impl Answers {
-    /// Starts the thread; it ends when the last clone is gone, with everything written.
+    /// Starts the thread; it ends after [`end`](Self::end), with everything written that was sent before.
     pub(crate) fn start() -> (Self, JoinHandle<()>) {
         let (sender, receiver) = channel();
         (Self(sender), std::thread::spawn(move || write_all(&receiver)))
@@ -24,7 +24,7 @@ impl Answers {
 
     /// Sends the answer. An engine that does not read any more has ended, which the end of its requests tells too.
     pub(crate) fn send(&self, answer: Answer) {
-        let _ = self.0.send(answer);
+        let _ = self.0.send(Some(answer));
     }
 
     /// Sends the result of a request.
@@ -34,27 +34,33 @@ impl Answers {
             Err(failed) => Answer::Failed { id: Some(id), failed },
         });
     }
+
+    /// Nothing more is written, even where a clone is still held.
+    pub(crate) fn end(&self) {
+        let _ = self.0.send(None);
+    }
 }
 
-/// Writes until all senders are gone; flushes whenever nothing waits.
-fn write_all(receiver: &Receiver<Answer>) {
+/// Writes until the end, or until nobody reads; flushes whenever nothing waits.
+fn write_all(receiver: &Receiver<Option<Answer>>) {
     let mut out = BufWriter::new(std::io::stdout().lock());
-    let write = |answer: &Answer, out: &mut BufWriter<_>| -> std::io::Result<()> {
-        serde_json::to_writer(&mut *out, answer)?;
-        out.write_all(b"\n")
-    };
-    while let Ok(first) = receiver.recv() {
-        let mut next = Ok(first);
-        while let Ok(answer) = next {
+    while let Ok(Some(answer)) = receiver.recv() {
+        let mut next = Ok(Some(answer));
+        while let Ok(Some(answer)) = next {
             if write(&answer, &mut out).is_err() {
                 return;
             }
             next = receiver.try_recv();
         }
-        if out.flush().is_err() || next == Err(TryRecvError::Disconnected) {
+        if out.flush().is_err() || next == Ok(None) {
             return;
         }
     }
+}
+
+fn write(answer: &Answer, out: &mut impl Write) -> std::io::Result<()> {
+    serde_json::to_writer(&mut *out, answer)?;
+    out.write_all(b"\n")
 }
 
 /// How far one request is, told to the engine now and then.

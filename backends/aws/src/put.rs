@@ -105,7 +105,11 @@ pub(crate) async fn put(
             Err(Refused::Conflict(failed) | Refused::Damaged(failed)) if tries == TRIES => return Err(failed),
             Err(Refused::Conflict(_) | Refused::Damaged(_)) => {
                 let pause = Duration::from_millis(u64::from(tries) * 100 + random() % 100);
-                unless_stopped(stop, async { Ok(tokio::time::sleep(pause).await) }).await?;
+                unless_stopped(stop, async {
+                    tokio::time::sleep(pause).await;
+                    Ok(())
+                })
+                .await?;
             }
         }
     }

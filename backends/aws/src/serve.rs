@@ -25,7 +25,7 @@ use crate::place::Bucket;
 use crate::{PROGRAM, get, has, listing, put};
 
 /// How long stopped requests may take to clean up.
-const LEAVE: Duration = Duration::from_secs(5);
+const LEAVE: Duration = Duration::from_secs(4);
 
 /// Bytes of a request: [`contract::backend::TEXT_LIMIT`] with every character escaped, or a long list of names.
 const LINE_LIMIT: u64 = 16 << 20;
@@ -55,17 +55,17 @@ pub(crate) fn serve() -> ExitCode {
     let (answers, writer) = Answers::start();
     let ended = match tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build() {
         Ok(runtime) => {
-            let ended = runtime.block_on(until_the_end(answers));
+            let ended = runtime.block_on(until_the_end(answers.clone()));
             runtime.shutdown_background();
             ended
         }
         Err(error) => {
             let message = format!("no threads could be started: {error}");
             answers.send(Answer::Failed { id: None, failed: failed(FailedClass::Unavailable, message) });
-            drop(answers);
             ExitCode::FAILURE
         }
     };
+    answers.end();
     let _ = writer.join();
     ended
 }

@@ -1,6 +1,6 @@
 //! What a store can do wrong, by the faults of the test cloud.
 
-use contract::backend::{Condition, FailedClass, Operation, PutObject};
+use contract::backend::{Checksums, Condition, FailedClass, Objects, Operation, PutObject};
 use serde_json::json;
 
 use crate::program::Program;
@@ -164,4 +164,22 @@ fn many_names_of_a_directory_are_asked_at_once() {
     let sizes: Vec<_> = (0..400).map(|index| (index % 2 == 0).then_some(1)).collect();
     assert_eq!(program.has(&names).unwrap(), sizes);
     assert_eq!(server.calls().len() - before, 1);
+}
+
+#[test]
+fn a_store_without_the_newer_checksums_is_served() {
+    let Some(mut server) = Server::test_cloud() else { return };
+    if let Objects::S3(s3) = &mut server.place.objects {
+        s3.checksums = Some(Checksums::WhenRequired);
+    }
+    let program = Program::start(&server.place).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    for size in [5, 3 << 20, 17 << 20] {
+        let (name, bytes) = (size.to_string(), bytes(size, 9));
+        assert!(program.put(put_of(&name, &directory.path().join("file"), &bytes, Condition::Absent)).unwrap().made);
+        program.get(&name, Some(&directory.path().join(&name))).unwrap();
+        assert!(std::fs::read(directory.path().join(&name)).unwrap() == bytes);
+    }
+    program.delete(&["5".into()]);
+    assert_eq!(program.has(&["5".into()]).unwrap(), [None]);
 }

@@ -26,13 +26,7 @@ pub struct Place {
 }
 
 impl Place {
-    /// The same place with another variable.
-    pub fn with(mut self, name: &str, value: &str) -> Place {
-        self.environment.retain(|(existing, _)| existing != name);
-        self.environment.push((name.into(), value.into()));
-        self
-    }
-
+    /// The same place with a variable less.
     pub fn without(mut self, name: &str) -> Place {
         self.environment.retain(|(existing, _)| existing != name);
         self

@@ -52,7 +52,8 @@ pub struct Server {
     child: Child,
     pub place: Place,
     control: String,
-    directory: tempfile::TempDir,
+    /// Goes away with the server.
+    _directory: tempfile::TempDir,
 }
 
 impl Drop for Server {
@@ -85,7 +86,7 @@ impl Server {
         let endpoint = said["endpoint"].as_str().unwrap();
         http(endpoint, "PUT", &format!("/{BUCKET}"), "");
         let place = place(endpoint, directory.path());
-        Some(Server { child, place, control: said["control"].as_str().unwrap().into(), directory })
+        Some(Server { child, place, control: said["control"].as_str().unwrap().into(), _directory: directory })
     }
 
     /// SeaweedFS.
@@ -123,11 +124,7 @@ impl Server {
         // Its further words must have a reader.
         std::thread::spawn(move || said.for_each(drop));
         let place = place(&format!("http://127.0.0.1:{}", ports[6]), directory.path());
-        Some(Server { child, place, control: String::new(), directory })
-    }
-
-    pub fn directory(&self) -> &Path {
-        self.directory.path()
+        Some(Server { child, place, control: String::new(), _directory: directory })
     }
 
     /// What the test cloud is to do wrong from now on.
