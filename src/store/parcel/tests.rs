@@ -1,7 +1,7 @@
 //! What must not come in.
 
 use super::*;
-use crate::store::manifest::Entry;
+use crate::store::objects::manifest::Entry;
 
 fn file(path: &str, content: &[u8]) -> Entry {
     let node = Node::File { digest: Digest::of(content), size: content.len() as u64, executable: false };
