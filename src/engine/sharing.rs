@@ -256,7 +256,8 @@ impl Sharing {
         if let Some(Pushing { records, thread }) = pushing {
             drop(records);
             let (sender, ended) = channel();
-            std::thread::spawn(move || sender.send(thread.join()));
+            // Nobody listens any more where the wait was given up.
+            std::thread::spawn(move || drop(sender.send(thread.join())));
             let mut look = SILENCE;
             let joined = loop {
                 match ended.recv_timeout(look) {

@@ -34,6 +34,12 @@ pub(super) struct Probe {
 }
 
 impl Marker {
+    /// The condition of a write to a name under which only one content can lie. A place that does not heed `absent` may refuse it, and
+    /// needs none here.
+    pub fn where_nothing_lies(&self) -> Condition {
+        if self.probe.absent { Condition::Absent } else { Condition::Any }
+    }
+
     pub fn conditions(&self) -> Conditions {
         if self.probe.absent && self.probe.version { Conditions::Heeded } else { Conditions::Ignored }
     }
@@ -68,7 +74,7 @@ pub(super) fn establish(objects: &dyn Objects) -> Result<Marker, RemoteError> {
         Marker { format: FORMAT, made_by: format!("pipe {}", env!("CARGO_PKG_VERSION")), probe: probe(objects)? };
     let text =
         serde_json::to_string_pretty(&marker).map_err(|e| RemoteError::new(RemoteClass::Broken, e.to_string()))?;
-    match objects.put(MARKER, Source::Text(&text), &Condition::Absent, &Meter::default())? {
+    match objects.put(MARKER, Source::Text(&text), &marker.where_nothing_lies(), &Meter::default())? {
         Put::Made => Ok(marker),
         Put::Refused => Ok(read(objects)?.unwrap_or(marker)),
     }
@@ -90,10 +96,16 @@ fn probe_at(objects: &dyn Objects, name: &str) -> Result<Probe, RemoteError> {
         let lost = || RemoteError::new(RemoteClass::Broken, "an object that was just written is not there");
         objects.read(name)?.map(|(_, version)| version).ok_or_else(lost)
     };
-    put("one", &Condition::Absent)?;
-    let absent = put("two", &Condition::Absent)? == Put::Refused;
+    // A place may also say that it cannot do so.
+    let tried = |text: &str, condition: &Condition| match put(text, condition) {
+        Ok(put) => Ok(Some(put)),
+        Err(error) if error.class == RemoteClass::Unsupported => Ok(None),
+        Err(error) => Err(error),
+    };
+    put("one", &Condition::Any)?;
+    let absent = tried("two", &Condition::Absent)? == Some(Put::Refused);
     let former = version()?;
-    let moved = put("three", &Condition::Version(former.clone()))? == Put::Made;
-    let stale = put("four", &Condition::Version(former))? == Put::Refused;
+    let moved = tried("three", &Condition::Version(former.clone()))? == Some(Put::Made);
+    let stale = tried("four", &Condition::Version(former))? == Some(Put::Refused);
     Ok(Probe { absent, version: moved && stale })
 }

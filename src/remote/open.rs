@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use super::directory::Directory;
 use super::marker::{self, Marker};
 use super::names;
-use super::objects::{Objects, list_all};
+use super::objects::{Condition, Objects, list_all};
 use super::place::{Place, Scheme};
 use super::program::Program;
 use super::{RemoteClass, RemoteError};
@@ -62,6 +62,12 @@ impl Remote {
     /// Whether nothing was ever pushed to it.
     pub fn is_new(&self) -> bool {
         self.marker.lock().unwrap_or_else(PoisonError::into_inner).is_none()
+    }
+
+    /// The condition of a write to a name under which only one content can lie.
+    pub(super) fn where_nothing_lies(&self) -> Condition {
+        let marker = self.marker.lock().unwrap_or_else(PoisonError::into_inner);
+        marker.as_ref().map_or(Condition::Absent, Marker::where_nothing_lies)
     }
 
     /// Makes it a store unless it is one, and says what the place can do.

@@ -52,6 +52,7 @@ impl Remote {
         watch: &mut dyn FnMut(&Meter),
     ) -> Result<Pushed, TransferError> {
         self.establish()?;
+        let absent = self.where_nothing_lies();
         let mut pushed = Pushed::default();
         // Each may rely on those before it.
         let mut ranks: [Vec<Item>; 3] = Default::default();
@@ -79,7 +80,7 @@ impl Remote {
                 match size {
                     Some(size) if size == item.size => pushed.there += 1,
                     Some(_) => open.push((item, Condition::Any)),
-                    None => open.push((item, Condition::Absent)),
+                    None => open.push((item, absent.clone())),
                 }
             }
             meter.expect(open.iter().map(|(item, _)| item.size).sum());
