@@ -32,18 +32,20 @@ def seaweed(directory):
     keys = {"identities": [{"name": "test", "credentials": [{"accessKey": "test", "secretKey": "secret-key"}],
                             "actions": ["Admin", "Read", "Write", "List"]}]}
     (directory / "keys.json").write_text(json.dumps(keys))
-    flags = [f"-{name}.port{kind}={free_port()}" for name in ("master", "volume", "filer", "admin") for kind in ("", ".grpc")]
-    port = free_port()
-    flags += [f"-s3.port={port}", f"-s3.port.grpc={free_port()}", "-s3.iam=false", "-s3.port.iceberg=0", "-s3.port.lance=0"]
+    names = [f"{name}.port{kind}" for name in ("s3", "master", "volume", "filer", "admin") for kind in ("", ".grpc")]
+    ports = {name: free_port() for name in names}
+    flags = [f"-{name}={port}" for name, port in ports.items()] + ["-s3.iam=false", "-s3.port.iceberg=0", "-s3.port.lance=0"]
     server = subprocess.Popen(
         [ROOT / ".deps/testcloud/bin/weed", "mini", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-dir=.", "-s3.config=keys.json",
          "-webdav=false", "-master.telemetry=false", "-bucket=bucket", *flags],
-        cwd=directory, env={"HOME": str(directory), "TMPDIR": str(directory), "PATH": os.environ["PATH"]},
+        cwd=directory, env={"HOME": str(directory), "PATH": os.environ["PATH"]},
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     for line in server.stdout:
         if "ready to use" in line:
             break
-    return server, f"http://127.0.0.1:{port}"
+    # It leaves sockets in /tmp behind.
+    sockets = [path for port in ports.values() for path in Path("/tmp").glob(f"seaweedfs-*-{port}.sock")]
+    return server, f"http://127.0.0.1:{ports['s3.port']}", sockets
 
 
 class Program:
@@ -91,7 +93,7 @@ def main():
     with tempfile.TemporaryDirectory() as temporary:
         directory = Path(temporary)
         (directory / "server").mkdir()
-        server, endpoint = seaweed(directory / "server")
+        server, endpoint, sockets = seaweed(directory / "server")
         environment = {"PATH": os.environ["PATH"], "HOME": temporary, "AWS_ENDPOINT_URL": endpoint, "AWS_REGION": "us-east-1",
                        "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "secret-key"}
         large, many = directory / "large", directory / "many"
@@ -140,6 +142,8 @@ def main():
         assert serve.child.wait() == 0
         server.kill()
         server.wait()
+        for left in sockets:
+            left.unlink(missing_ok=True)
     json.dump(result, sys.stdout, indent=2)
     print()
 

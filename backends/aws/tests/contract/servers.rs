@@ -52,6 +52,7 @@ pub struct Server {
     child: Child,
     pub place: Place,
     control: String,
+    ports: Vec<u16>,
     /// Goes away with the server.
     _directory: tempfile::TempDir,
 }
@@ -60,6 +61,14 @@ impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        // SeaweedFS leaves sockets behind, in /tmp wherever TMPDIR is.
+        for entry in std::fs::read_dir("/tmp").into_iter().flatten().flatten() {
+            let name = entry.file_name().into_string().unwrap_or_default();
+            let ours = |port| name.ends_with(&format!("-{port}.sock"));
+            if name.starts_with("seaweedfs-") && self.ports.iter().any(ours) {
+                let _ = std::fs::remove_file(entry.path());
+            }
+        }
     }
 }
 
@@ -86,7 +95,13 @@ impl Server {
         let endpoint = said["endpoint"].as_str().unwrap();
         http(endpoint, "PUT", &format!("/{BUCKET}"), "");
         let place = place(endpoint, directory.path());
-        Some(Server { child, place, control: said["control"].as_str().unwrap().into(), _directory: directory })
+        Some(Server {
+            child,
+            place,
+            control: said["control"].as_str().unwrap().into(),
+            ports: Vec::new(),
+            _directory: directory,
+        })
     }
 
     /// SeaweedFS.
@@ -112,7 +127,7 @@ impl Server {
             .arg(format!("-bucket={BUCKET}"))
             .args(flags)
             .current_dir(directory.path())
-            .envs([("HOME", directory.path()), ("TMPDIR", directory.path())])
+            .env("HOME", directory.path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(std::fs::File::create(directory.path().join("weed.log")).unwrap())
@@ -124,7 +139,7 @@ impl Server {
         // Its further words must have a reader.
         std::thread::spawn(move || said.for_each(drop));
         let place = place(&format!("http://127.0.0.1:{}", ports[6]), directory.path());
-        Some(Server { child, place, control: String::new(), _directory: directory })
+        Some(Server { child, place, control: String::new(), ports, _directory: directory })
     }
 
     /// What the test cloud is to do wrong from now on.
