@@ -44,7 +44,7 @@ fn two_kinds_are_wired_by_a_type_that_only_their_cards_know() {
     let project = project();
     assert_eq!(project.outcomes(&[]), expected(&[("record", "ran"), ("count", "ran"), ("size", "ran")]));
     assert_eq!(project.read("out/n.txt").trim(), "7");
-    assert_eq!(project.read("out/record/o.pcap"), "packets", "the ending is the card's");
+    assert_eq!(project.read("out/own/record/o.pcap"), "packets", "the ending is the card's");
     // A kept plan and records name the type as well.
     assert_eq!(project.outcomes(&[]), expected(&[("record", "hit"), ("count", "hit"), ("size", "hit")]));
     let shown = project.pipe(&["stages", "count"]).stdout;
