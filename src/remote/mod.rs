@@ -9,6 +9,7 @@
 //! - [`place`]: where a remote is, as the settings say it. [`names`]: which object is called how.
 //! - [`open`]: a remote that was recognized. [`marker`]: what makes a prefix a store, and what the place can do.
 //! - [`push`]: blobs, manifests, then records. [`pull`]: the same way back, with everything checked. [`lanes`]: many transfers at once.
+//!   [`document`]: small objects, read and written by name.
 //!   [`collect`]: what nobody needs there any more.
 //!
 //! Everything blocks, and nothing here is entered by a run whose stages are all local hits. What a record consists of, and what may
@@ -16,6 +17,7 @@
 
 mod collect;
 mod directory;
+mod document;
 mod error;
 mod lanes;
 mod marker;
@@ -31,6 +33,7 @@ mod push;
 pub use collect::{Kept, RemoteCollected};
 pub use error::{RemoteClass, RemoteError, TransferError};
 pub use meter::Meter;
+pub(crate) use objects::{Condition, Put, Version};
 pub use open::{Conditions, Remote, Survey};
 pub use place::{Checksums, Place, Scheme, Unusable};
 pub use pull::{Pulled, Refused, Wanted};

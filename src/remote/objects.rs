@@ -36,7 +36,7 @@ pub(super) trait Objects: Send + Sync {
 
 /// What identifies one state of an object. Only the place knows how to read it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Version(pub String);
+pub(crate) struct Version(pub String);
 
 /// What is written.
 #[derive(Clone, Copy, Debug)]
@@ -52,7 +52,7 @@ pub(super) const LONGEST_TEXT: usize = 1 << 20;
 
 /// When an object is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Condition {
+pub(crate) enum Condition {
     /// Whatever lies there.
     Any,
     /// Only where nothing lies.
@@ -63,7 +63,7 @@ pub(super) enum Condition {
 
 /// What became of a write.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Put {
+pub(crate) enum Put {
     /// It was written.
     Made,
     /// The condition did not hold, and nothing was written.

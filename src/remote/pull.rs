@@ -104,7 +104,7 @@ impl Remote {
     }
 
     /// The records of `wanted`, checked; nothing is in the store yet.
-    fn records(
+    pub(crate) fn records(
         &self,
         store: &Store,
         wanted: &[Wanted],

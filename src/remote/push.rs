@@ -12,7 +12,7 @@ use super::meter::Meter;
 use super::names;
 use super::objects::{Condition, LONGEST_TEXT, Put, Source};
 use super::open::Remote;
-use crate::store::{Record, Store, StoreError, StoreErrorKind};
+use crate::store::{Artifact, Record, Store, StoreError, StoreErrorKind};
 
 /// What a push did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -52,7 +52,6 @@ impl Remote {
         watch: &mut dyn FnMut(&Meter),
     ) -> Result<Pushed, TransferError> {
         self.establish()?;
-        let absent = self.where_nothing_lies();
         let mut pushed = Pushed::default();
         // Each may rely on those before it.
         let mut ranks: [Vec<Item>; 3] = Default::default();
@@ -72,6 +71,39 @@ impl Remote {
                 Err(error) => return Err(error.into()),
             }
         }
+        self.deliver(ranks, &mut pushed, meter, watch)?;
+        Ok(pushed)
+    }
+
+    /// Sends artifacts without a record that names them.
+    pub(super) fn push_artifacts(
+        &self,
+        store: &Store,
+        artifacts: &[Artifact],
+        meter: &Meter,
+        watch: &mut dyn FnMut(&Meter),
+    ) -> Result<(), TransferError> {
+        let mut ranks: [Vec<Item>; 3] = Default::default();
+        let mut seen = HashSet::new();
+        for artifact in artifacts {
+            for (rank, item) in parcel(store, artifact)? {
+                if seen.insert(item.name.clone()) {
+                    ranks[rank].push(item);
+                }
+            }
+        }
+        self.deliver(ranks, &mut Pushed::default(), meter, watch)
+    }
+
+    /// Sends what is not there yet, rank by rank.
+    fn deliver(
+        &self,
+        ranks: [Vec<Item>; 3],
+        pushed: &mut Pushed,
+        meter: &Meter,
+        watch: &mut dyn FnMut(&Meter),
+    ) -> Result<(), TransferError> {
+        let absent = self.where_nothing_lies();
         let mut to_send: Vec<Vec<(Item, Condition)>> = Vec::new();
         for items in ranks {
             let sizes = self.sizes(items.iter().map(|item| item.name.clone()), meter, watch)?;
@@ -105,7 +137,7 @@ impl Remote {
                 }
             }
         }
-        Ok(pushed)
+        Ok(())
     }
 
     /// The sizes of these objects, asked in batches.
@@ -122,17 +154,24 @@ impl Remote {
     }
 }
 
+/// What an artifact consists of, each with its rank: 0 blobs, 1 manifests.
+fn parcel(store: &Store, artifact: &Artifact) -> Result<Vec<(usize, Item)>, StoreError> {
+    let parcel = store.parcel(artifact)?;
+    let pieces = parcel
+        .pieces
+        .into_iter()
+        .map(|piece| (0, Item { name: names::blob(&piece.digest), body: Body::File(piece.path), size: piece.size }));
+    let manifest = parcel
+        .manifest
+        .map(|piece| (1, Item { name: names::tree(&piece.digest), body: Body::File(piece.path), size: piece.size }));
+    Ok(pieces.chain(manifest).collect())
+}
+
 /// What a record consists of, each with its rank: 0 blobs, 1 manifests, 2 the record.
 fn parcels(store: &Store, record: &Record) -> Result<Vec<(usize, Item)>, StoreError> {
     let mut items = Vec::new();
     for artifact in record.outputs.values() {
-        let parcel = store.parcel(artifact)?;
-        items.extend(parcel.pieces.into_iter().map(|piece| {
-            (0, Item { name: names::blob(&piece.digest), body: Body::File(piece.path), size: piece.size })
-        }));
-        items.extend(parcel.manifest.map(|piece| {
-            (1, Item { name: names::tree(&piece.digest), body: Body::File(piece.path), size: piece.size })
-        }));
+        items.extend(parcel(store, artifact)?);
     }
     let text = store.record_text(record)?;
     let size = text.len() as u64;
