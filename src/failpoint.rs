@@ -17,6 +17,8 @@ pub enum Failpoint {
     BeforeRecord,
     /// The record is there and something of its outputs is about to be put into the workspace.
     DuringPublish,
+    /// It is written that an instance is about to be launched, and it is not.
+    AfterIntent,
 }
 
 impl Failpoint {
@@ -26,6 +28,7 @@ impl Failpoint {
             Failpoint::AfterBlobs => "after-blobs",
             Failpoint::BeforeRecord => "before-record",
             Failpoint::DuringPublish => "during-publish",
+            Failpoint::AfterIntent => "after-intent",
         }
     }
 }

@@ -5,6 +5,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// The variable that names the run. The guardian ends whatever carries it.
 pub const RUN_ID: &str = "PIPE_RUN_ID";
 
@@ -94,7 +96,7 @@ pub enum Protocol {
 }
 
 /// Names a stage of a run, in logs and in the environment of its processes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trace {
     /// The run.
     pub run: String,
@@ -119,6 +121,8 @@ pub struct Control {
     pub abandoned: bool,
     /// Whether it should start no more jobs: free tokens of its jobserver are withdrawn.
     pub throttled: bool,
+    /// Whether the user only leaves: what runs elsewhere goes on there.
+    pub leaving: bool,
 }
 
 /// Whether a launch should end early. Only ever raised.

@@ -14,7 +14,7 @@ use super::resolve::Resolved;
 use super::tally::unix_seconds;
 use super::{EngineError, FailureReport, Options, Shared, bounds, fault, hits, publishing, resolve};
 use crate::executor::fault::of_preparation;
-use crate::executor::{Cancel, Control, Execution, Executor, Failed, SpoiledInput, asked, unless_abandoned};
+use crate::executor::{Cancel, Control, Execution, Executor, Failed, Reuse, SpoiledInput, asked, unless_abandoned};
 use crate::failpoint::{self, Failpoint};
 use crate::plan::{Sandbox, StageId, Work, code};
 use crate::store::{
@@ -102,12 +102,17 @@ impl Attempt {
             }
         }
         let (run, gpus) = (&shared.options.run, self.gpus.clone());
-        let order = Arc::new(order(&shared.plan, run, (stage, resolved), gpus, self.placement));
+        let mut order = order(&shared.plan, run, (stage, resolved), gpus, self.placement);
+        if shared.refreshes(stage) {
+            order.reuse = Reuse::Refused;
+        }
+        let order = Arc::new(order);
         let events = self.events.clone();
         // The loop outlives its tasks; were it gone, there would be nobody to show the event to.
         let events = Rc::new(move |event| drop(events.send((stage, event))));
         match self.executor.execute(order, self.control.clone(), events).await? {
             Execution::Finished { outputs, metrics, usage, host } => self.keep(outputs, metrics, usage, host).await,
+            Execution::Found(record) => Ok(Ending::Appeared(record)),
             Execution::Failed(mut failed) => {
                 let card = fault::card_of(&shared.plan, &shared.plan.graph[stage]);
                 if let (FailureClass::NotBuilt, Some(card), Some(help)) =

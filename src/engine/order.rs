@@ -1,6 +1,6 @@
 //! From a resolved stage to what an executor is asked to do.
 
-use crate::executor::{Input, Limits, Order, Trace, Worker};
+use crate::executor::{Input, Limits, Order, Reuse, Trace, Worker};
 use crate::plan::{InputSource, Plan, Script, StageId, Work};
 use crate::store::Placement;
 
@@ -52,5 +52,6 @@ pub(super) fn order(
         trace: Trace { run: run.to_owned(), stage: planned.name.to_string() },
         location: planned.location.clone(),
         placement,
+        reuse: Reuse::Allowed,
     }
 }

@@ -1,6 +1,7 @@
 //! What can break in a place itself. None of it says anything about the stage.
 
 use crate::backend::BackendError;
+use crate::remote::{RemoteError, TransferError};
 use crate::store::StoreError;
 
 /// The place where an action was to be carried out broke.
@@ -20,6 +21,14 @@ pub enum ExecutorError {
     /// The backend, before any stage ran.
     #[error(transparent)]
     Guardian(BackendError),
+    /// A place beyond this machine.
+    #[error("backend `{name}`: {error}{}", advice(error))]
+    Place {
+        /// Its name.
+        name: String,
+        /// What happened.
+        error: TransferError,
+    },
     /// The machine refused what every execution needs.
     #[error("{what}: {error}")]
     System {
@@ -33,5 +42,12 @@ pub enum ExecutorError {
 impl ExecutorError {
     pub(crate) fn system(what: &'static str, error: std::io::Error) -> ExecutorError {
         ExecutorError::System { what, error }
+    }
+}
+
+fn advice(error: &TransferError) -> String {
+    match error {
+        TransferError::Remote(RemoteError { help: Some(help), .. }) => format!(" ({help})"),
+        TransferError::Remote(_) | TransferError::Store(_) => String::new(),
     }
 }

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use super::{Control, ExecutorError, Order};
-use crate::store::Artifact;
+use crate::store::{Artifact, Record};
 
 /// A place where actions are carried out.
 pub trait Executor {
@@ -45,6 +45,8 @@ pub enum Execution {
         /// The machine that ran it.
         host: String,
     },
+    /// Somebody else had carried it out: this record is in the store now, with its outputs.
+    Found(Box<Record>),
     /// It failed.
     Failed(Box<Failed>),
     /// It was asked to stop and did.

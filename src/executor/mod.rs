@@ -2,16 +2,17 @@
 //!
 //! [`Executor`] is the seam: an [`Order`] says what is to be done, by digests, and an [`Execution`] says how that went. The lock of an
 //! action, the look into the store before and the record after belong to the engine and are the same for every place. [`local`] is this
-//! machine; `fault` tells a failure of the stage from one of the place.
+//! machine, [`remote`] every other place; `fault` tells a failure of the stage from one of the place.
 
 mod error;
 mod execution;
 pub(crate) mod fault;
 pub mod local;
 mod order;
+pub mod remote;
 
 pub use crate::backend::{Cancel, Control, Trace};
 pub use error::ExecutorError;
 pub use execution::{Events, Executing, Execution, Executor, Failed, FailureReport, Source, SpoiledInput};
 pub(crate) use execution::{asked, unless_abandoned};
-pub use order::{Input, Limits, Order, Worker};
+pub use order::{Input, Limits, Order, Reuse, Worker};

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use contract::{Digest, Resources, Type};
+use serde::{Deserialize, Serialize};
 
 use super::Trace;
 use crate::action::{Action, ActionWork};
@@ -13,7 +14,7 @@ use crate::spec::{Location, PortName};
 use crate::store::{Artifact, Placement};
 
 /// An action to carry out. It names artifacts by digest, and no directory or argument vector of a machine.
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Order {
     /// The action's key: an execution goes on from the checkpoints that an earlier one left under it.
     pub key: Digest,
@@ -34,7 +35,21 @@ pub struct Order {
     /// Where the stage is declared, for messages.
     pub location: Location,
     /// How its inputs come to it: as copies, once something wrote into the store's own files.
+    #[serde(skip)]
     pub placement: Placement,
+    /// Whether what an earlier execution gave will do.
+    pub reuse: Reuse,
+}
+
+/// Whether what an earlier execution of an action gave will do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reuse {
+    /// It will: a place looks whether it has that.
+    #[default]
+    Allowed,
+    /// It is to be executed all the same.
+    Refused,
 }
 
 impl Order {
@@ -48,7 +63,7 @@ impl Order {
 }
 
 /// Who does the work of an action.
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Worker {
     /// The worker that a card names.
     Card {
@@ -79,7 +94,7 @@ impl Worker {
 }
 
 /// Something that an action reads.
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Input {
     /// The port.
     pub port: PortName,
@@ -96,7 +111,7 @@ pub struct Input {
 }
 
 /// What an execution may use.
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Limits {
     /// What the stage declares.
     pub resources: Resources,

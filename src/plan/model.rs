@@ -36,6 +36,22 @@ pub struct Plan {
     pub groups: BTreeMap<String, u32>,
 }
 
+impl Plan {
+    /// A plan of nothing in the project at `root`: where an action is carried out far from its pipeline.
+    pub fn without_stages(root: PathBuf) -> Plan {
+        Plan {
+            pipeline: PipelineName::new("none"),
+            file: PathBuf::new(),
+            root,
+            links: BTreeMap::new(),
+            graph: DiGraph::new(),
+            order: Vec::new(),
+            params: BTreeMap::new(),
+            groups: BTreeMap::new(),
+        }
+    }
+}
+
 /// One stage, resolved. `W` is what it does: [`Work`], or the form in which a snapshot keeps that.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct PlannedStage<W = Work> {

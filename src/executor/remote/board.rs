@@ -1,0 +1,171 @@
+//! The objects of one action, by name and type.
+
+use std::sync::Arc;
+
+use contract::Digest;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::documents::{Attempt, Checkpoint, Intent, Lease, Outcome, Spec, Stop};
+use crate::remote::{Condition, Put, Remote, RemoteClass, RemoteError, TransferError, Version};
+use crate::store::Store;
+
+/// Bytes of the largest order that is read.
+const LARGEST_SPEC: u64 = 256 << 20;
+
+/// The objects of one action.
+#[derive(Clone, Debug)]
+pub(super) struct Board {
+    pub remote: Arc<Remote>,
+    pub key: Digest,
+}
+
+impl Board {
+    pub fn new(remote: &Arc<Remote>, key: Digest) -> Board {
+        Board { remote: Arc::clone(remote), key }
+    }
+
+    fn name(&self, rest: &str) -> String {
+        Remote::of_action(&self.key, rest)
+    }
+
+    pub fn write_spec(&self, store: &Store, spec: &Spec) -> Result<(), TransferError> {
+        self.remote.write_document(store, &self.name("spec.json"), &text(spec)?)
+    }
+
+    pub fn spec(&self, store: &Store) -> Result<Option<Spec>, TransferError> {
+        let name = self.name("spec.json");
+        match self.remote.read_document(store, &name, LARGEST_SPEC)? {
+            None => Ok(None),
+            Some(Ok(bytes)) => Ok(Some(parse(&name, &bytes)?)),
+            Some(Err(refused)) => Err(RemoteError::new(RemoteClass::Invalid, refused.to_string()).into()),
+        }
+    }
+
+    /// The newest attempt that somebody meant to launch; 0 where there is none.
+    pub fn newest(&self) -> Result<u32, RemoteError> {
+        let names = self.remote.names_below(&self.name("intent/"))?;
+        Ok(names.iter().filter_map(|name| number(name)).max().unwrap_or(0))
+    }
+
+    /// Whether this client is the one that launches the attempt.
+    pub fn intend(&self, intent: &Intent) -> Result<bool, RemoteError> {
+        let name = self.name(&format!("intent/{:06}.json", intent.attempt));
+        Ok(self.remote.write_text(&name, &text(intent)?, &Condition::Absent)? == Put::Made)
+    }
+
+    pub fn intent(&self, attempt: u32) -> Result<Option<Intent>, RemoteError> {
+        self.read(&self.name(&format!("intent/{attempt:06}.json")))
+    }
+
+    pub fn lease(&self) -> Result<Option<(Lease, Version)>, RemoteError> {
+        let name = self.name("lease.json");
+        let Some((text, version)) = self.remote.read_text(&name)? else { return Ok(None) };
+        Ok(Some((parse(&name, text.as_bytes())?, version)))
+    }
+
+    /// Whether the lease was written.
+    pub fn swap_lease(&self, lease: &Lease, former: Option<Version>) -> Result<bool, RemoteError> {
+        let condition = former.map_or(Condition::Absent, Condition::Version);
+        Ok(self.remote.write_text(&self.name("lease.json"), &text(lease)?, &condition)? == Put::Made)
+    }
+
+    pub fn attempt(&self, attempt: u32) -> Result<Option<Attempt>, RemoteError> {
+        self.read(&self.name(&format!("attempt/{attempt:06}.json")))
+    }
+
+    pub fn write_attempt(&self, attempt: &Attempt) -> Result<bool, RemoteError> {
+        let name = self.name(&format!("attempt/{:06}.json", attempt.epoch));
+        Ok(self.remote.write_text(&name, &text(attempt)?, &Condition::Absent)? == Put::Made)
+    }
+
+    pub fn result(&self) -> Result<Option<Outcome>, RemoteError> {
+        self.read(&self.name("result.json"))
+    }
+
+    /// Whether it is the result of this attempt that counts.
+    pub fn write_result(&self, outcome: &Outcome) -> Result<bool, RemoteError> {
+        Ok(self.remote.write_text(&self.name("result.json"), &text(outcome)?, &Condition::Absent)? == Put::Made)
+    }
+
+    pub fn drop_result(&self) -> Result<(), RemoteError> {
+        self.remote.remove(&[self.name("result.json")])
+    }
+
+    pub fn stop(&self, attempt: u32) -> Result<Option<Stop>, RemoteError> {
+        self.read(&self.name(&format!("stop/{attempt:06}.json")))
+    }
+
+    pub fn write_stop(&self, attempt: u32, stop: &Stop) -> Result<(), RemoteError> {
+        self.remote.write_text(&self.name(&format!("stop/{attempt:06}.json")), &text(stop)?, &Condition::Any)?;
+        Ok(())
+    }
+
+    /// A piece of what an attempt says: of its events, or of its log.
+    pub fn piece(&self, stream: Stream, attempt: u32, number: u64) -> Result<Option<String>, RemoteError> {
+        Ok(self.remote.read_text(&self.piece_name(stream, attempt, number))?.map(|(text, _)| text))
+    }
+
+    pub fn write_piece(&self, stream: Stream, attempt: u32, number: u64, text: &str) -> Result<(), RemoteError> {
+        self.remote.write_text(&self.piece_name(stream, attempt, number), text, &Condition::Absent)?;
+        Ok(())
+    }
+
+    fn piece_name(&self, stream: Stream, attempt: u32, number: u64) -> String {
+        match stream {
+            Stream::Events => self.name(&format!("events/{attempt:06}-{number:08}.jsonl")),
+            Stream::Log => self.name(&format!("log/{attempt:06}-{number:08}.log")),
+        }
+    }
+
+    /// The checkpoints, the newest first.
+    pub fn checkpoints(&self) -> Result<Vec<String>, RemoteError> {
+        let mut names = self.remote.names_below(&self.name("checkpoints/"))?;
+        names.reverse();
+        Ok(names)
+    }
+
+    pub fn drop_checkpoints(&self) -> Result<(), RemoteError> {
+        self.remote.remove(&self.checkpoints()?)
+    }
+
+    pub fn checkpoint(&self, name: &str) -> Result<Option<Checkpoint>, RemoteError> {
+        self.read(name)
+    }
+
+    pub fn write_checkpoint(&self, number: u32, checkpoint: &Checkpoint) -> Result<(), RemoteError> {
+        let name = self.name(&format!("checkpoints/{:06}-{number:06}.json", checkpoint.epoch));
+        self.remote.write_text(&name, &text(checkpoint)?, &Condition::Absent)?;
+        Ok(())
+    }
+
+    fn read<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, RemoteError> {
+        let Some((text, _)) = self.remote.read_text(name)? else { return Ok(None) };
+        parse(name, text.as_bytes()).map(Some)
+    }
+}
+
+/// What an attempt says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stream {
+    /// Lines of events.
+    Events,
+    /// The log.
+    Log,
+}
+
+fn text(document: &impl Serialize) -> Result<String, RemoteError> {
+    serde_json::to_string(document).map_err(|error| RemoteError::new(RemoteClass::Broken, error.to_string()))
+}
+
+fn parse<T: DeserializeOwned>(name: &str, bytes: &[u8]) -> Result<T, RemoteError> {
+    serde_json::from_slice(bytes).map_err(|error| {
+        let message = format!("{name} cannot be read: {error}");
+        RemoteError::new(RemoteClass::Invalid, message).help("another version of pipe may have written it")
+    })
+}
+
+/// The number in the name of an intent.
+fn number(name: &str) -> Option<u32> {
+    name.rsplit('/').next()?.strip_suffix(".json")?.parse().ok()
+}

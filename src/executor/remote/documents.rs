@@ -1,0 +1,118 @@
+//! The documents of an action that is carried out elsewhere. Each is an object below `actions/<key>/`; [`super::board`] names them.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use contract::{Digest, FailureClass, Usage};
+use serde::{Deserialize, Serialize};
+
+use crate::executor::{FailureReport, Order};
+use crate::store::Artifact;
+
+/// The format of these documents.
+pub(super) const FORMAT: u32 = 1;
+
+/// How a place is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Timing {
+    /// A lease that was not renewed for so long is lost.
+    pub lease: Duration,
+    /// An instance ends after so long, whatever happens.
+    pub lifetime: Duration,
+}
+
+/// `spec.json`: what is to be done.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Spec {
+    pub format: u32,
+    pub order: Order,
+}
+
+/// `intent/<n>.json`: an instance is about to be launched. Written only where it is not there.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Intent {
+    pub attempt: u32,
+    /// The backend's name.
+    pub place: String,
+    /// The machine and process of the client.
+    pub client: String,
+    pub timing: Timing,
+}
+
+/// `lease.json`: the attempt that may write, written by comparing and swapping.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Lease {
+    /// The attempt.
+    pub epoch: u32,
+    /// Its machine and process.
+    pub owner: String,
+    /// How often it was renewed: two states of a lease never look alike.
+    pub beat: u64,
+    /// Unix seconds, for people. Whether a lease is lost is told by the clock of the one who looks.
+    pub renewed: u64,
+    /// It was given back.
+    pub released: bool,
+}
+
+/// `attempt/<n>.json`: how an attempt ended.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Attempt {
+    pub epoch: u32,
+    /// The machine.
+    pub host: String,
+    /// Unix seconds.
+    pub started: u64,
+    /// Unix seconds.
+    pub ended: u64,
+    pub end: End,
+}
+
+/// How an attempt ended.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub(super) enum End {
+    /// The result is there.
+    Finished {},
+    /// The record was there; nothing was executed.
+    Found {},
+    /// The stage failed.
+    Failed { failure: FailureReport, judged: FailureClass, usage: Usage },
+    /// It was interrupted: by notice to the instance, or by the stage itself.
+    Interrupted { noticed: bool },
+    /// The place broke.
+    Broken { message: String },
+}
+
+/// `result.json`: what the action gave. Written only where it is not there.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Outcome {
+    pub format: u32,
+    pub key: Digest,
+    pub epoch: u32,
+    pub outputs: BTreeMap<String, Artifact>,
+    pub metrics: BTreeMap<String, f64>,
+    pub usage: Usage,
+    pub host: String,
+}
+
+/// `stop/<n>.json`: the attempt is to end.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Stop {
+    /// Without a checkpoint.
+    pub kill: bool,
+}
+
+/// `checkpoints/<epoch>-<n>.json`: a checkpoint, whose files are there.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Checkpoint {
+    pub epoch: u32,
+    pub content: Artifact,
+}

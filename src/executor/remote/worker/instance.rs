@@ -1,0 +1,266 @@
+//! One attempt at one action, from the lease to the end of the attempt.
+
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use contract::{Digest, Event, FailureClass, Usage};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use tokio::sync::watch;
+use tokio::task::LocalSet;
+
+use super::checkpoints;
+use super::keeper::{Asking, Keeper};
+use super::speaker::{Remaining, Speaker};
+use crate::executor::local::{FailedWork, LocalExecutor, log_path};
+use crate::executor::remote::board::Board;
+use crate::executor::remote::documents::{Attempt, End, FORMAT, Intent, Outcome};
+use crate::executor::remote::driver::wanted;
+use crate::executor::remote::lease::{Held, unix_seconds};
+use crate::executor::{Control, Execution, Executor, ExecutorError, FailureReport, Order, Reuse};
+use crate::governor::host_name;
+use crate::plan::Plan;
+use crate::remote::{Meter, Place, Pulled, Remote, RemoteClass, RemoteError, TransferError};
+use crate::store::{RECORD_FORMAT, Record, Store, remove_tree};
+
+/// An instance that was told to end and does not is ended after so long.
+const GRACE: Duration = Duration::from_secs(90);
+
+/// What an instance is to do.
+#[derive(Clone, Debug)]
+pub struct Assignment {
+    /// Where the objects are.
+    pub state: Place,
+    /// Its own directory, which it makes and removes.
+    pub directory: PathBuf,
+    /// What is closed to private commands besides that.
+    pub project: PathBuf,
+    /// The action.
+    pub key: Digest,
+    /// The attempt.
+    pub attempt: u32,
+}
+
+/// How an instance ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Departure {
+    /// The attempt is over, whatever came of it.
+    Done,
+    /// It was interrupted; the next one goes on.
+    Interrupted,
+    /// Another attempt is the one that counts, so nothing was written.
+    Fenced,
+}
+
+/// Carries out the attempt.
+pub fn work(assignment: &Assignment) -> Result<Departure, ExecutorError> {
+    attempt(assignment).map_err(|error| ExecutorError::Place { name: assignment.state.to_string(), error })
+}
+
+fn attempt(assignment: &Assignment) -> Result<Departure, TransferError> {
+    let Assignment { state, key, attempt, directory, .. } = assignment;
+    let remote = Arc::new(Remote::open(state)?);
+    let board = Board::new(&remote, *key);
+    let missing = || RemoteError::new(RemoteClass::Missing, "nobody meant to launch this attempt");
+    let Intent { place, timing, .. } = board.intent(*attempt)?.ok_or_else(missing)?;
+    let owner = format!("{} {}", host_name(), std::process::id());
+    let Some(held) = Held::take(&board, *attempt, owner, timing.lease)? else {
+        let _ = remove_tree(directory);
+        return Ok(Departure::Fenced);
+    };
+    let (held, started) = (Arc::new(held), unix_seconds());
+    let (asking, control) = Asking::new();
+    listen(&asking);
+    end_in_time(&asking, timing.lifetime);
+    let keeper = Keeper::start(board.clone(), Arc::clone(&held), asking.clone());
+    let instance = Instance { assignment, place, board: &board, held: &held, asking: &asking };
+    let end = match instance.carry_out(control) {
+        Ok(end) => end,
+        Err(error) => End::Broken { message: error.to_string() },
+    };
+    let departure = if let End::Interrupted { .. } = end { Departure::Interrupted } else { Departure::Done };
+    keeper.end();
+    // What stays is removed with the instance.
+    let _ = remove_tree(directory);
+    if !held.permits_now() {
+        return Ok(Departure::Fenced);
+    }
+    board.write_attempt(&Attempt { epoch: *attempt, host: host_name(), started, ended: unix_seconds(), end })?;
+    held.release();
+    Ok(departure)
+}
+
+struct Instance<'a> {
+    assignment: &'a Assignment,
+    /// The backend's name, for the record.
+    place: String,
+    board: &'a Board,
+    held: &'a Arc<Held>,
+    asking: &'a Asking,
+}
+
+impl Instance<'_> {
+    fn carry_out(&self, control: watch::Receiver<Control>) -> Result<End, ExecutorError> {
+        let Assignment { directory, key, attempt, project, .. } = self.assignment;
+        let made = std::fs::create_dir_all(directory);
+        made.map_err(|error| ExecutorError::system("making the directory of an instance", error))?;
+        let store = Arc::new(Store::open(&directory.join("store"))?);
+        let mut order = self.order(&store).map_err(|error| self.failed(error))?;
+        if order.reuse == Reuse::Allowed
+            && let Some(end) = self.already(&store, &order).map_err(|error| self.failed(error))?
+        {
+            return Ok(end);
+        }
+        self.fetch(&store, &order).map_err(|error| self.failed(error))?;
+        // The client's own run may end before this does, and its guardian looks for what carries its mark.
+        order.trace.run = format!("{}-{attempt}", key.short());
+        let plan = Arc::new(Plan::without_stages(project.clone()));
+        let executor = LocalExecutor::start(&plan, &store, &order.trace.run, FailedWork::Remove)?;
+        let log = log_path(&store, &order.trace.run, &order.trace.stage);
+        let speaker = Speaker::start(self.board.clone(), Arc::clone(&store), Arc::clone(self.held), log);
+        let order = Arc::new(order);
+        let execution = execute(&executor, Arc::clone(&order), control, &speaker);
+        let is_done = matches!(execution, Ok(Execution::Finished { .. }));
+        speaker.end(if is_done { Remaining::Words } else { Remaining::WordsAndCheckpoint });
+        self.conclude(&store, &order, execution?)
+    }
+
+    fn order(&self, store: &Store) -> Result<Order, TransferError> {
+        let wrong = |message: &str| RemoteError::new(RemoteClass::Invalid, message);
+        let spec = self.board.spec(store)?.ok_or_else(|| wrong("nobody said what is to be done"))?;
+        let order = spec.order;
+        if spec.format != FORMAT || order.key != self.board.key || order.action.key() != self.board.key {
+            return Err(wrong("what is to be done is not the action that was launched").into());
+        }
+        if !order.secrets.is_empty() {
+            return Err(wrong("secrets do not travel").into());
+        }
+        Ok(order)
+    }
+
+    /// The look before anything is executed: somebody else may have been faster.
+    fn already(&self, store: &Store, order: &Order) -> Result<Option<End>, TransferError> {
+        if self.board.result()?.is_some() {
+            return Ok(Some(End::Finished {}));
+        }
+        let found = self.board.remote.records(store, &[wanted(order)], &Meter::default(), &mut |_| ())?;
+        Ok(matches!(found[..], [Pulled::Here(_)]).then_some(End::Found {}))
+    }
+
+    /// Fills the store with what the action reads and with the checkpoint to go on from.
+    fn fetch(&self, store: &Store, order: &Order) -> Result<(), TransferError> {
+        let inputs = order.inputs.iter().map(|input| &input.content);
+        let files = order.worker.files().iter().map(|(_, artifact)| artifact);
+        let artifacts: Vec<_> = inputs.chain(files).cloned().collect();
+        let refused = self.board.remote.fetch(store, &artifacts, &Meter::default(), &mut |_| ())?;
+        if let Some(refused) = refused.into_values().next() {
+            return Err(RemoteError::new(RemoteClass::Broken, format!("an input cannot come: {refused}")).into());
+        }
+        checkpoints::bring(self.board, store)?;
+        Ok(())
+    }
+
+    fn conclude(&self, store: &Store, order: &Order, execution: Execution) -> Result<End, ExecutorError> {
+        let noticed = self.asking.noticed();
+        match execution {
+            Execution::Finished { outputs, metrics, usage, host } => {
+                let record = Record {
+                    format: RECORD_FORMAT,
+                    key: order.key,
+                    action: order.action.clone(),
+                    outputs,
+                    metrics,
+                    usage,
+                    host,
+                    backend: self.place.clone(),
+                    run: order.trace.run.clone(),
+                    stage: order.trace.stage.clone(),
+                    finished_at: unix_seconds(),
+                    source: None,
+                };
+                self.keep(store, record).map_err(|error| self.failed(error))
+            }
+            Execution::Found(_) => Ok(End::Found {}),
+            Execution::Failed(failed) => {
+                Ok(End::Failed { failure: failed.failure, judged: failed.judged, usage: failed.usage })
+            }
+            Execution::Interrupted | Execution::Abandoned => Ok(End::Interrupted { noticed }),
+            Execution::Spoiled(inputs) => {
+                let texts: Vec<_> = inputs.into_iter().map(|input| input.description).collect();
+                let failure = FailureReport {
+                    class: FailureClass::StageBug,
+                    message: texts.join("; "),
+                    help: Some("let it write to its outputs only".to_owned()),
+                };
+                Ok(End::Failed { failure, judged: FailureClass::StageBug, usage: Usage::default() })
+            }
+        }
+    }
+
+    /// Sends outputs, then the record, then the result, which is written once.
+    fn keep(&self, store: &Store, record: Record) -> Result<End, TransferError> {
+        let outputs: Vec<_> = record.outputs.values().cloned().collect();
+        self.board.remote.send(store, &outputs, &Meter::default())?;
+        if !self.held.permits_now() {
+            return Ok(End::Interrupted { noticed: true });
+        }
+        self.board.remote.push(store, std::slice::from_ref(&record), &Meter::default(), &mut |_| ())?;
+        let Record { key, outputs, metrics, usage, host, .. } = record;
+        let outcome = Outcome { format: FORMAT, key, epoch: self.held.epoch(), outputs, metrics, usage, host };
+        if !self.held.permits_now() {
+            return Ok(End::Interrupted { noticed: true });
+        }
+        // Where another attempt was faster its result is as good.
+        self.board.write_result(&outcome)?;
+        // What stays of them is of no use to anybody.
+        let _ = self.board.drop_checkpoints();
+        Ok(End::Finished {})
+    }
+
+    fn failed(&self, error: TransferError) -> ExecutorError {
+        ExecutorError::Place { name: self.assignment.state.to_string(), error }
+    }
+}
+
+fn execute(
+    executor: &LocalExecutor,
+    order: Arc<Order>,
+    control: watch::Receiver<Control>,
+    speaker: &Speaker,
+) -> Result<Execution, ExecutorError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| ExecutorError::system("starting an instance", error))?;
+    let words = speaker.words();
+    // Whoever cannot hear any more has lost the lease.
+    let events = Rc::new(move |event: Event| drop(words.send(event)));
+    let execution = LocalSet::new().block_on(&runtime, executor.execute(order, control, events));
+    runtime.shutdown_background();
+    execution
+}
+
+/// Takes SIGTERM and SIGINT as notice to end; a second one kills the stage.
+fn listen(asking: &Asking) {
+    let asking = asking.clone();
+    // Without them the instance ends as any program does, and the lease runs out.
+    let Ok(mut signals) = Signals::new([SIGTERM, SIGINT]) else { return };
+    std::thread::spawn(move || {
+        for (count, _) in signals.forever().enumerate() {
+            asking.stop(count > 0);
+        }
+    });
+}
+
+/// Ends the instance when its lifetime is over, whatever it does then.
+fn end_in_time(asking: &Asking, lifetime: Duration) {
+    let asking = asking.clone();
+    std::thread::spawn(move || {
+        std::thread::sleep(lifetime);
+        asking.stop(false);
+        std::thread::sleep(GRACE);
+        std::process::exit(3);
+    });
+}
