@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use super::backend::BackendArguments;
 use super::cache::CacheArguments;
 use super::check::CheckArguments;
 use super::complete::names;
@@ -22,6 +23,7 @@ use super::shell::ShellArguments;
 use super::show::ShowArguments;
 use super::stages::StagesArguments;
 use super::why::WhyArguments;
+use super::worker::WorkerArguments;
 use crate::config::{Flags, Throttle};
 
 /// A declarative, content-addressed pipeline engine.
@@ -98,6 +100,8 @@ pub enum Verb {
     Config(ConfigArguments),
     /// Look after the store: what it takes, whether it is sound, what may go.
     Cache(CacheArguments),
+    /// Show what runs beyond this machine, or stop it.
+    Backend(BackendArguments),
     /// Print the JSON Schema of a file or a report.
     Schema(SchemaArguments),
     /// Write a small project that works at once.
@@ -107,6 +111,9 @@ pub enum Verb {
     /// Ends a run's processes when the engine dies; started by `run`.
     #[command(name = "__guardian", hide = true)]
     Guardian,
+    /// Carries out one action as an instance of a place; started by `run`.
+    #[command(name = "worker", hide = true)]
+    Worker(WorkerArguments),
 }
 
 impl Verb {
@@ -129,7 +136,8 @@ impl Verb {
             | Verb::Runs(RunsArguments { json, .. })
             | Verb::Diff(DiffArguments { json, .. }) => *json,
             Verb::Cache(arguments) => arguments.wants_json(),
-            Verb::Completions(_) | Verb::Guardian => false,
+            Verb::Backend(arguments) => arguments.wants_json(),
+            Verb::Completions(_) | Verb::Guardian | Verb::Worker(_) => false,
         }
     }
 }

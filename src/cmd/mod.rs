@@ -1,6 +1,7 @@
 //! The command line: one file a verb. `Ok` carries the exit code of a command that did its work, whatever came of it.
 
 mod arguments;
+mod backend;
 mod cache;
 mod check;
 mod cli;
@@ -26,6 +27,7 @@ mod shell;
 mod show;
 mod stages;
 mod why;
+mod worker;
 
 use std::borrow::Cow;
 use std::io::ErrorKind;
@@ -74,10 +76,15 @@ pub fn main() -> ExitCode {
         Verb::Diff(arguments) => project().and_then(|it| diff::run(&it, &arguments)),
         Verb::Config(arguments) => project().and_then(|it| config::run(&it, &arguments)),
         Verb::Cache(arguments) => project().and_then(|it| cache::run(&it, &arguments)),
+        Verb::Backend(arguments) => project().and_then(|it| backend::run(&it, &arguments)),
         Verb::Schema(arguments) => schema::run(project, &arguments),
         Verb::Init(arguments) => init::run(&flags, &arguments),
         Verb::Completions(arguments) => completions::run(&arguments),
         Verb::Guardian => return crate::backend::guardian::main(),
+        Verb::Worker(arguments) => match worker::run(&arguments) {
+            Ok(status) => return ExitCode::from(status),
+            Err(failure) => Err(failure),
+        },
     };
     let exit = result.unwrap_or_else(|failure: Failure| failure.report(json));
     repairs();

@@ -30,8 +30,9 @@ Examples:
 pub struct PlanArguments {
     #[command(flatten)]
     pub pipeline: PipelineArguments,
-    /// For this once, run the stages of one backend on another: --backend gpu=local (may be repeated).
-    #[arg(long = "backend", value_name = "NAME=OTHER", add = names::backends())]
+    /// For this once, run the stages of one backend on another: --backend gpu=local (may be repeated). --backend try moves every stage
+    /// that names a backend other than `local`.
+    #[arg(long = "backend", value_name = "[NAME=]OTHER", add = names::backends())]
     pub backends: Vec<String>,
     /// Print only the names of the worker programs that the pipeline needs.
     #[arg(long, conflicts_with = "json")]

@@ -8,7 +8,7 @@ use crate::config::{self, Config, Flags, Origin, Setting, Verify};
 use crate::engine::history::History;
 use crate::engine::survey;
 use crate::plan::request::find_root;
-use crate::plan::{self, Cards, Plan, Request, snapshot};
+use crate::plan::{self, BackendName, Cards, Plan, Request, snapshot};
 use crate::spec::{Invalid, StageName};
 use crate::store::{Store, StoreError, StoreErrorKind, Trust};
 
@@ -124,7 +124,9 @@ impl Project {
     fn request_all(&self, file: &Path, set: &ParamArguments) -> Request {
         let (root, params, overrides) = (Some(self.root.clone()), set.param_files.clone(), set.overrides.clone());
         let store = Some(self.config.store.value.clone());
-        Request { root, store, params, overrides, backends: self.config.routes(), ..Request::new(file) }
+        let elsewhere = self.config.elsewhere().into_keys().map(BackendName::new).collect();
+        let backends = self.config.routes();
+        Request { root, store, params, overrides, backends, elsewhere, ..Request::new(file) }
     }
 
     fn build(&self, request: &Request) -> Result<Plan, Failure> {

@@ -55,8 +55,9 @@ pub struct RunArguments {
     /// Hold nothing back because the machine is busy: only --jobs and what stages declare count.
     #[arg(long)]
     pub no_throttle: bool,
-    /// For this once, run the stages of one backend on another: --backend gpu=local (may be repeated).
-    #[arg(long = "backend", value_name = "NAME=OTHER", add = names::backends())]
+    /// For this once, run the stages of one backend on another: --backend gpu=local (may be repeated). --backend try moves every stage
+    /// that names a backend other than `local`.
+    #[arg(long = "backend", value_name = "[NAME=]OTHER", add = names::backends())]
     pub backends: Vec<String>,
     /// Stop at the first failure; the default is to go on with whatever does not need what failed.
     #[arg(long)]
@@ -99,6 +100,7 @@ pub fn run(project: &Project, arguments: &RunArguments) -> Result<Exit, Failure>
         publishing: if arguments.no_publish { Publishing::No } else { Publishing::Yes },
         extent: if arguments.pipeline.stages.is_empty() { Extent::Whole } else { Extent::Part },
         remote: project.config.shared().cloned(),
+        elsewhere: project.config.elsewhere(),
         earlier: if arguments.prune { Earlier::Prune } else { Earlier::Keep },
     };
     let run_dir = run_dir::choose(&store, &options.run, &project.root);

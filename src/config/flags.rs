@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::model::{Config, Origin, Setting, Throttle};
+use crate::plan::request::CONFIG;
 use crate::spec::{Problem, suggest};
 
 /// The flags that set something.
@@ -14,7 +15,7 @@ pub struct Flags {
     pub jobs: Option<u16>,
     /// `--no-throttle`.
     pub throttle: Option<Throttle>,
-    /// `NAME=OTHER` of each `--backend`.
+    /// `NAME=OTHER` or `OTHER` of each `--backend`.
     pub backends: Vec<String>,
 }
 
@@ -28,18 +29,21 @@ pub(super) fn apply(flags: &Flags, here: &Path, config: &mut Config, problems: &
     if let Some(throttle) = flags.throttle {
         config.governor.throttle = Setting::new(throttle, Origin::Flag("--no-throttle"));
     }
+    let named: Vec<String> = config.backends.keys().cloned().collect();
     for text in &flags.backends {
-        let Some((name, other)) = text.split_once('=') else {
-            let problem = Problem::general("bad-flag", format!("`--backend {text}` is not NAME=OTHER"));
-            problems.push(problem.help("write --backend NAME=OTHER: the stages of NAME run on OTHER for this once"));
-            continue;
+        let (name, other) = match text.split_once('=') {
+            Some((name, other)) => (Some(name), other),
+            // Every stage that names a backend, and not `local`.
+            None => (None, text.as_str()),
         };
-        for unknown in [name, other].into_iter().filter(|name| *name != "local" && !config.backends.contains_key(*name))
-        {
+        let unknown = |name: &&str| *name != "local" && !config.backends.contains_key(*name);
+        for unknown in name.into_iter().chain([other]).filter(unknown) {
             let message = format!("`--backend {text}`: there is no backend `{unknown}`");
             let names = std::iter::once("local").chain(config.backends.keys().map(String::as_str));
-            problems.push(Problem::general("unknown-backend", message).maybe_help(suggest::help(unknown, names)));
+            let help = suggest::help(unknown, names).unwrap_or_else(|| format!("name it in {CONFIG} under `backends`"));
+            problems.push(Problem::general("unknown-backend", message).help(help));
         }
-        config.redirects.insert(name.to_owned(), other.to_owned());
+        let from = name.map_or_else(|| named.clone(), |name| vec![name.to_owned()]);
+        config.redirects.extend(from.into_iter().map(|name| (name, other.to_owned())));
     }
 }

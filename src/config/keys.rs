@@ -31,10 +31,21 @@ pub const SERVICE: [&str; 5] = ["endpoint", "region", "profile", "path_style", "
 pub const CHECKSUMS: [&str; 2] = ["always", "when-required"];
 
 /// Types of backends; a backend is a mapping with one of them.
-pub const BACKEND: &[Key] = &[key("local", "a child process on this machine; it has no settings")];
+pub const BACKEND: &[Key] = &[
+    key("local", "a child process on this machine; it has no settings"),
+    key("loopback", "a process on this machine as if it were another one, to try that out: {state: .pipe-loopback}"),
+];
 
 /// Keys of `local`.
 pub const LOCAL: &[Key] = &[];
+
+/// Keys of `loopback`.
+pub const LOOPBACK: &[Key] = &[
+    key("state", "the directory that serves as object store, relative to this file"),
+    key("jobs", "stages at once; 4 unless given"),
+    key("lease", "after so long without a sign of life a stage is tried again; 15s unless given"),
+    key("lifetime", "an instance ends after so long, whatever happens; 24h unless given"),
+];
 
 /// Keys of `governor`.
 pub const GOVERNOR: &[Key] = &[

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Serialize, Serializer};
 
+use crate::executor::remote::Loopback;
 use crate::plan::BackendName;
 use crate::remote::Place;
 use crate::spec::Location;
@@ -112,11 +113,14 @@ pub struct RunsConfig {
 }
 
 /// What a backend is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BackendType {
     /// A child process on this machine.
     Local,
+    /// Whatever this other name is.
+    Other(String),
+    /// A child process on this machine that is used as if it were another one.
+    Loopback(Loopback),
 }
 
 /// The share of processors or memory from which on the governor holds back, unless set.
@@ -153,8 +157,32 @@ impl Config {
     /// The backends that a pipeline may name, and the one that each of them comes to.
     pub fn routes(&self) -> BTreeMap<String, BackendName> {
         let named = std::iter::once("local").chain(self.backends.keys().map(String::as_str));
-        let route = |name: &str| BackendName::new(self.redirects.get(name).map_or(name, String::as_str));
+        let route = |name: &str| {
+            let name = self.redirects.get(name).map_or(name, String::as_str);
+            BackendName::new(self.meant(name).unwrap_or(name))
+        };
         named.map(|name| (name.to_owned(), route(name))).collect()
+    }
+
+    /// The backend that `name` means by way of other names; `None` where they lead in a circle.
+    pub(super) fn meant<'a>(&'a self, name: &'a str) -> Option<&'a str> {
+        let mut meant = name;
+        for _ in 0..=self.backends.len() {
+            match self.backends.get(meant).map(|backend| &backend.value) {
+                Some(BackendType::Other(other)) => meant = other,
+                _ => return Some(meant),
+            }
+        }
+        None
+    }
+
+    /// The backends that are not this machine, by name.
+    pub fn elsewhere(&self) -> BTreeMap<String, Loopback> {
+        let elsewhere = self.backends.iter().filter_map(|(name, backend)| match &backend.value {
+            BackendType::Loopback(loopback) => Some((name.clone(), loopback.clone())),
+            BackendType::Local | BackendType::Other(_) => None,
+        });
+        elsewhere.collect()
     }
 }
 
@@ -177,6 +205,25 @@ impl fmt::Display for Origin {
             Origin::File(at) => write!(f, "{}:{}", at.file.display(), at.line),
             Origin::Environment(name) => write!(f, "variable {name}"),
             Origin::Flag(name) => write!(f, "flag {name}"),
+        }
+    }
+}
+
+impl Serialize for BackendType {
+    /// As it is written in `pipe.yaml`.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            BackendType::Local => serializer.serialize_str("local"),
+            BackendType::Other(name) => serializer.serialize_str(name),
+            BackendType::Loopback(Loopback { state, at_once, timing }) => {
+                let settings = serde_json::json!({
+                    "state": state,
+                    "jobs": at_once,
+                    "lease": format!("{:?}", timing.lease),
+                    "lifetime": format!("{:?}", timing.lifetime),
+                });
+                serde_json::json!({"loopback": settings}).serialize(serializer)
+            }
         }
     }
 }

@@ -1,14 +1,25 @@
 //! `pipe.yaml` into settings. What could not be read keeps its default and has its problem.
 
 use std::path::Path;
+use std::time::Duration;
 
 use super::keys;
 use super::model::{BackendType, Config, Origin, Setting, Share, Throttle, Verify};
+use crate::executor::remote::{Loopback, Timing};
 use crate::plan::request::CONFIG;
 use crate::remote::{Checksums, Place, Scheme};
 use crate::spec::keys::{known, mapping};
 use crate::spec::name::is_valid;
-use crate::spec::{Entry, Node, NodeValue, Problem, Sources, file, suggest};
+use crate::spec::{Entry, Node, NodeValue, Problem, Sources, conduct, file, suggest};
+
+/// Stages at once at a place of type `loopback`, unless set.
+const AT_ONCE: usize = 4;
+
+/// After so long without a sign of life a stage is tried again there, unless set.
+const LEASE: Duration = Duration::from_secs(15);
+
+/// An instance ends after so long, unless set.
+const LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Reads the `pipe.yaml` at `root`, if there is one that says anything. Messages show it as seen from `here`.
 pub(super) fn file(root: &Path, here: &Path, config: &mut Config, sources: &mut Sources, problems: &mut Vec<Problem>) {
@@ -156,34 +167,85 @@ impl Reader<'_> {
                 config.backends.insert(name.value.clone(), setting);
             }
         }
+        self.meant(node, config);
     }
 
-    /// `local`, or `{local: {..}}`: the one key says what it is, its value how it is set up.
+    /// `local`, the name of another backend, or `{TYPE: {..}}`: the one key says what it is, its value how it is set up.
     fn backend(&mut self, entry: &Entry) -> Option<BackendType> {
         let (name, node) = (&entry.key.value, &entry.value);
         if let NodeValue::Text(word) = &node.value {
-            if word == "local" {
-                return Some(BackendType::Local);
-            }
-            let types = keys::BACKEND.iter().map(|key| key.name);
-            let problem =
-                Problem::at("unknown-backend-type", node.span, format!("there is no type of backend `{word}`"));
-            self.problems.push(problem.label("unknown type").maybe_help(suggest::help(word, types)));
-            return None;
+            return Some(if word == "local" { BackendType::Local } else { BackendType::Other(word.clone()) });
         }
         let before = self.problems.len();
         let found = known(node, keys::BACKEND, &format!("backend `{name}`"), self.problems);
-        let [(_, local)] = found.as_slice() else {
+        let [(key, found)] = found.as_slice() else {
             if self.problems.len() == before {
                 let problem = Problem::at("missing-key", node.span, format!("backend `{name}` needs one type"));
                 self.problems.push(problem.label("which type?").help("write `local`"));
             }
             return None;
         };
-        if !matches!(local.value.value, NodeValue::Null) {
-            known(&local.value, keys::LOCAL, "a backend of type `local`", self.problems);
+        if *key == "loopback" {
+            return self.loopback(&found.value).map(BackendType::Loopback);
+        }
+        if !matches!(found.value.value, NodeValue::Null) {
+            known(&found.value, keys::LOCAL, "a backend of type `local`", self.problems);
         }
         Some(BackendType::Local)
+    }
+
+    fn loopback(&mut self, node: &Node) -> Option<Loopback> {
+        let found = known(node, keys::LOOPBACK, "a backend of type `loopback`", self.problems);
+        let mut state = None;
+        let mut loopback = Loopback {
+            state: self.root.to_owned(),
+            at_once: AT_ONCE,
+            timing: Timing { lease: LEASE, lifetime: LIFETIME },
+        };
+        for (key, entry) in &found {
+            let value = &entry.value;
+            match *key {
+                "state" => state = self.text(value, "`state`").map(|text| self.root.join(text)),
+                "jobs" => {
+                    if let Some(jobs) = self.count(value, "`jobs`", keys::MAX_JOBS) {
+                        loopback.at_once = jobs as usize;
+                    }
+                }
+                "lease" => {
+                    if let Some(lease) = conduct::time(value, "lease", self.problems) {
+                        loopback.timing.lease = lease;
+                    }
+                }
+                _ => {
+                    if let Some(lifetime) = conduct::time(value, "lifetime", self.problems) {
+                        loopback.timing.lifetime = lifetime;
+                    }
+                }
+            }
+        }
+        if !found.iter().any(|(key, _)| *key == "state") && !node.is_broken() {
+            let problem = Problem::at("missing-key", node.span, "`loopback` needs a `state`");
+            self.problems.push(problem.label("where are its objects?").help("write {state: .pipe-loopback}"));
+        }
+        state.map(|state| Loopback { state, ..loopback })
+    }
+
+    /// Refuses names that mean no backend, which is known when all were read.
+    fn meant(&mut self, node: &Node, config: &Config) {
+        let NodeValue::Map(entries) = &node.value else { return };
+        for entry in entries {
+            let NodeValue::Text(word) = &entry.value.value else { continue };
+            if word != "local" && !config.backends.contains_key(word) {
+                let names = keys::BACKEND.iter().map(|key| key.name).chain(config.backends.keys().map(String::as_str));
+                let message = format!("there is no type of backend `{word}`, and no backend of that name");
+                let problem = Problem::at("unknown-backend-type", entry.value.span, message);
+                self.problems.push(problem.label("unknown type").maybe_help(suggest::help(word, names)));
+            } else if config.meant(&entry.key.value).is_none() {
+                let message = format!("backend `{}` means itself", entry.key.value);
+                let problem = Problem::at("unknown-backend-type", entry.value.span, message);
+                self.problems.push(problem.label("leads back to itself").help("let one of them be `local`"));
+            }
+        }
     }
 
     fn governor(&mut self, node: &Node, config: &mut Config) {

@@ -7,12 +7,20 @@ use crate::plan::schema::object;
 
 /// The schema of `pipe.yaml`.
 pub fn config_schema() -> Value {
+    let duration = json!({"type": "string", "pattern": "^[0-9]+(ms|s|m|h|d)$"});
     let backend = json!({"anyOf": [
-        {"enum": keys::BACKEND.iter().map(|key| key.name).collect::<Vec<_>>()},
-        {"allOf": [object(keys::BACKEND, &[], |_| {
-            let mut local = object(keys::LOCAL, &[], |_| json!({}));
-            local["type"] = json!(["object", "null"]);
-            local
+        {"type": "string", "pattern": "^[A-Za-z][A-Za-z0-9_-]{0,99}$", "description": "`local`, or the name of another backend"},
+        {"allOf": [object(keys::BACKEND, &[], |key| match key {
+            "local" => {
+                let mut local = object(keys::LOCAL, &[], |_| json!({}));
+                local["type"] = json!(["object", "null"]);
+                local
+            }
+            _ => object(keys::LOOPBACK, &["state"], |key| match key {
+                "state" => json!({"type": "string", "minLength": 1}),
+                "jobs" => json!({"type": "integer", "minimum": 1, "maximum": keys::MAX_JOBS}),
+                _ => duration.clone(),
+            }),
         })], "minProperties": 1, "maxProperties": 1},
     ]});
     let share = json!({"type": "number", "exclusiveMinimum": 0, "maximum": 1});

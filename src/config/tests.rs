@@ -57,6 +57,24 @@ fn a_backend_is_named_typed_and_redirected() {
 }
 
 #[test]
+fn a_name_means_what_it_names_in_the_end() {
+    let yaml = "backends: {gpu: big, big: try, try: {loopback: {state: s}}, spare: local}\n";
+    let routes = |backends: &[&str]| {
+        let flags = Flags { backends: backends.iter().map(|text| (*text).to_owned()).collect(), ..Flags::default() };
+        let config = load_with(yaml, &[], &flags).unwrap();
+        assert!(config.elsewhere()["try"].state.ends_with("s"));
+        config.routes().into_values().map(|to| to.as_str().to_owned()).collect::<Vec<_>>()
+    };
+    // big, gpu, local, spare, try.
+    assert_eq!(routes(&[]), ["try", "try", "local", "spare", "try"]);
+    assert_eq!(routes(&["gpu=spare"]), ["try", "spare", "local", "spare", "try"]);
+    assert_eq!(routes(&["local"]), ["local"; 5]);
+    assert_eq!(routes(&["big"]), ["try", "try", "local", "try", "try"]);
+    let circle = load_with("backends: {one: two, two: one}\n", &[], &Flags::default()).unwrap_err();
+    assert!(circle.contains("backend `one` means itself") && circle.contains("pipe.yaml:1"), "{circle}");
+}
+
+#[test]
 fn every_problem_is_told_at_once_with_what_was_meant() {
     let yaml = "\
 stor: x
@@ -89,7 +107,7 @@ runs: {keep: many}
         "PIPE_CARDS: there is no directory /nowhere",
         "PIPE_THROTTLE cannot be \"off\"",
         "there is no backend `gpuu`",
-        "`--backend x` is not NAME=OTHER",
+        "`--backend x`: there is no backend `x`",
         "16 problems",
     ] {
         assert!(text.contains(words), "{words}: {text}");
@@ -100,13 +118,14 @@ runs: {keep: many}
 fn the_schema_accepts_what_the_reader_does() {
     let schema = jsonschema::validator_for(&schema::config_schema()).unwrap();
     let good = serde_json::json!({
-        "store": "s", "cards": ["kinds"], "backends": {"gpu": "local", "big": {"local": {}}},
+        "store": "s", "cards": ["kinds"], "backends": {"gpu": "try", "big": {"local": {}}, "try": {"loopback": {"state": "s", "lease": "5s"}}},
         "governor": {"jobs": 4, "cpu": 0.8, "throttle": true}, "verify": "seal", "runs": {"keep": 3},
     });
     assert!(schema.is_valid(&good));
     for bad in [
         serde_json::json!({"stor": "s"}),
-        serde_json::json!({"backends": {"gpu": "spot"}}),
+        serde_json::json!({"backends": {"gpu": "no name"}}),
+        serde_json::json!({"backends": {"gpu": {"loopback": {}}}}),
         serde_json::json!({"backends": {"gpu": {}}}),
         serde_json::json!({"backends": {"gpu": {"local": {"x": 1}}}}),
         serde_json::json!({"backends": {"local": "local"}}),

@@ -20,6 +20,8 @@ pub(super) enum Obstacle {
     Own(String),
     /// Its lane has no room.
     Lane(Reason),
+    /// Its lane is that of a place beyond this machine and has no room.
+    Place(String),
 }
 
 /// One look at all stages that may start, in their order.

@@ -1,8 +1,9 @@
 //! What a run may be told besides its plan.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use crate::executor::local::FailedWork;
+use crate::executor::remote::Loopback;
 use crate::governor::Limits;
 use crate::remote::Place;
 use crate::spec::StageName;
@@ -32,6 +33,8 @@ pub struct Options {
     pub earlier: Earlier,
     /// The remote that it looks into and pushes to.
     pub remote: Option<Place>,
+    /// The backends that are not this machine, by name.
+    pub elsewhere: BTreeMap<String, Loopback>,
 }
 
 /// Whether outputs are put into the workspace.

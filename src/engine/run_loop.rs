@@ -9,10 +9,11 @@
 //! ```
 //!
 //! [`admit`]: who starts now. [`endings`]: what follows an execution, [`spoiling`]: what follows when its inputs were damaged.
-//! [`stopping`]: how a run ends early. [`local`]: this machine as a place. [`pressure`]: what its governor decides and the loop carries
+//! [`stopping`]: how a run ends early. [`local`]: this machine as a place; [`elsewhere`]: the others. [`pressure`]: what its governor decides and the loop carries
 //! out.
 
 mod admit;
+mod elsewhere;
 mod endings;
 mod local;
 mod pressure;
@@ -40,6 +41,7 @@ use super::tally::{End, Tally};
 use super::{EngineError, Observer, RunEvent, Shared};
 use crate::executor::{Cancel, Control};
 use crate::plan::{PlannedStage, StageId};
+use elsewhere::Elsewhere;
 use local::LocalPlace;
 use spoiling::Spoilings;
 use stopping::StopCause;
@@ -81,8 +83,10 @@ struct RunLoop<'a> {
     attempts: Attempts,
     spoilings: Spoilings,
     executions: JoinSet<Ended>,
-    /// This machine, which is every backend that a configuration can name.
+    /// This machine.
     local: LocalPlace,
+    /// The other places.
+    elsewhere: Elsewhere,
     event_sender: UnboundedSender<(StageId, Event)>,
     events: UnboundedReceiver<(StageId, Event)>,
     /// What is asked of everything that runs.
@@ -143,6 +147,7 @@ impl<'a> RunLoop<'a> {
             spoilings: Spoilings::default(),
             executions: JoinSet::new(),
             local: LocalPlace::start(shared, &open)?,
+            elsewhere: Elsewhere::new(shared),
             event_sender,
             events,
             cancel: Cancel::No,

@@ -22,7 +22,7 @@ use super::wiring::inputs::{Edge, Wiring};
 use super::wiring::interface::{self, Interface, Kind};
 use super::wiring::order::order;
 use super::wiring::paths::Claims;
-use super::wiring::{command, conduct, tools};
+use super::wiring::{command, conduct, elsewhere, tools};
 use super::{params, places};
 use crate::spec::{Entry, Invalid, Node, NodeValue, PipelineName, Problem, Sources, StageSpec, suggest};
 
@@ -249,6 +249,8 @@ impl Resolver<'_> {
                 (Work::Command(command), Resources::default())
             }
         };
+        let backend = backend(stage, self.request, problems);
+        elsewhere::check((stage, &self.modules[unit.module].spec), &backend, &work, self.request, problems);
         PlannedStage {
             name: stage.name.value.clone(),
             location: self.sources.locate(stage.name.span),
@@ -256,7 +258,7 @@ impl Resolver<'_> {
             inputs,
             outputs,
             resources: resources(stage, defaults),
-            backend: backend(stage, self.request, problems),
+            backend,
             conduct,
             places,
         }

@@ -30,6 +30,8 @@ pub struct Request {
     pub environment: Environment,
     /// The names that `backend:` may use, and the backend that each of them comes to.
     pub backends: BTreeMap<String, BackendName>,
+    /// Those of them that are not this machine.
+    pub elsewhere: BTreeSet<BackendName>,
 }
 
 /// Variables, and which of them were looked at: those are part of what a plan was made from.
@@ -74,6 +76,7 @@ impl Request {
             targets: Vec::new(),
             environment: Environment::own(),
             backends: BTreeMap::from([("local".to_owned(), BackendName::local())]),
+            elsewhere: BTreeSet::new(),
         }
     }
 }

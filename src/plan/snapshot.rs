@@ -44,6 +44,8 @@ pub fn name(request: &Request, cards: &Cards, program: &[u8]) -> Digest {
     request.targets.iter().fold(&mut encoder, |e, target| e.text(target.as_str()));
     encoder.count(request.backends.len());
     request.backends.iter().fold(&mut encoder, |e, (name, backend)| e.text(name).text(backend.as_str()));
+    encoder.count(request.elsewhere.len());
+    request.elsewhere.iter().fold(&mut encoder, |e, backend| e.text(backend.as_str()));
     encoder.finish()
 }
 

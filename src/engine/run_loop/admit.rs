@@ -44,7 +44,11 @@ impl RunLoop<'_> {
                 }
                 Some(Obstacle::Lane(reason)) => {
                     self.say_once(rank.1, reason);
-                    pass.close(lane(rank.1));
+                    pass.close(self.lane(rank.1));
+                }
+                Some(Obstacle::Place(reason)) => {
+                    self.say_waiting(rank.1, reason);
+                    pass.close(self.lane(rank.1));
                 }
             }
         }
@@ -61,7 +65,8 @@ impl RunLoop<'_> {
         let learned = Learned::of(plan, &self.shared.store, self.standings.unfinished());
         self.standings.weigh(&plan.order, |stage| learned.seconds(stage));
         self.learned = Some(learned);
-        let running: Vec<StageId> = self.standings.running().map(|(stage, _)| stage).collect();
+        let running = self.standings.running().map(|(stage, _)| stage);
+        let running: Vec<StageId> = running.filter(|stage| self.lane(*stage) == LocalPlace::LANE).collect();
         for stage in running {
             self.local.governor.started(stage.index() as u64, self.request(stage));
         }
@@ -75,7 +80,7 @@ impl RunLoop<'_> {
             if self.interrupt.asked() {
                 return Ok(None);
             }
-            match pass.next(&self.standings, lane) {
+            match pass.next(&self.standings, |stage| self.lane(stage)) {
                 Some(Candidate::Ready(stage)) => {
                     if self.take(stage)? {
                         return Ok(Some(self.standings.rank(stage)));
@@ -163,6 +168,9 @@ impl RunLoop<'_> {
     }
 
     fn lack_of_gpus(&self, stage: StageId) -> Option<FailureReport> {
+        if self.lane(stage) != LocalPlace::LANE {
+            return None;
+        }
         let (wanted, count) = (self.stage(stage).resources.gpus as usize, self.local.gpus.count());
         (wanted > count).then(|| FailureReport {
             class: FailureClass::Resources,
@@ -183,7 +191,11 @@ impl RunLoop<'_> {
             let reason = format!("waits for group `{}`, of which {} may run at once", full.group, full.capacity);
             return Some(Obstacle::Own(reason));
         }
-        let idle = self.standings.running().next().is_none();
+        let lane = self.lane(stage);
+        if lane != LocalPlace::LANE {
+            return self.elsewhere.obstacle(lane).map(Obstacle::Place);
+        }
+        let idle = !self.standings.running().any(|(stage, _)| self.lane(stage) == LocalPlace::LANE);
         self.local.obstacle(&self.request(stage), planned.resources.gpus as usize, idle)
     }
 
@@ -192,7 +204,13 @@ impl RunLoop<'_> {
         let (sender, control) = watch::channel(Control { throttled, ..Control::default() });
         let Some(resolved) = self.standings.start(stage, Running { control: sender, requeued: false }) else { return };
         let planned = self.stage(stage);
-        let gpus = self.local.started(stage, self.request(stage), planned.resources.gpus as usize);
+        let (executor, gpus) = match self.elsewhere.started(self.lane(stage)) {
+            Some(executor) => (executor, None),
+            None => {
+                let gpus = self.local.started(stage, self.request(stage), planned.resources.gpus as usize);
+                (Rc::clone(&self.local.executor) as Rc<dyn Executor>, gpus)
+            }
+        };
         self.semaphores.take(&planned.conduct.groups);
         self.observer.on(&RunEvent::StageStarted { stage: planned.name.clone(), key: resolved.key });
         self.tally.log(stage, self.log(stage));
@@ -201,7 +219,7 @@ impl RunLoop<'_> {
             stage,
             resolved,
             gpus,
-            executor: Rc::clone(&self.local.executor) as Rc<dyn Executor>,
+            executor,
             events: self.event_sender.clone(),
             control,
             placement: self.spoilings.placement(stage),
@@ -235,11 +253,11 @@ impl RunLoop<'_> {
         let memory = resources.memory.max(self.learned.as_ref().map_or(0, |learned| learned.peak_memory(stage)));
         Request { cpus: resources.cpus.max(1), memory }
     }
-}
 
-/// The lane of a stage: that of this machine, where every stage runs.
-fn lane(_stage: StageId) -> LaneId {
-    LocalPlace::LANE
+    /// The lane of the place where a stage runs.
+    pub(super) fn lane(&self, stage: StageId) -> LaneId {
+        self.elsewhere.lane(&self.stage(stage).backend).unwrap_or(LocalPlace::LANE)
+    }
 }
 
 /// Whether the stage, or anything it needs, has a `when:`.

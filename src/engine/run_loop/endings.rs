@@ -8,6 +8,7 @@ use contract::{FailureClass, Level, Usage};
 use tokio::task::JoinError;
 use tokio::time::Instant;
 
+use super::local::LocalPlace;
 use super::{Ended, RunLoop};
 use crate::engine::attempts::Sequel;
 use crate::engine::execute::Ending;
@@ -63,7 +64,10 @@ impl RunLoop<'_> {
 
     /// Gives back what the execution held; says whether the governor took it back to run it again.
     fn release(&mut self, stage: StageId) -> bool {
-        self.local.ended(stage);
+        match self.lane(stage) {
+            LocalPlace::LANE => self.local.ended(stage),
+            lane => self.elsewhere.ended(lane),
+        }
         self.semaphores.give_back(&self.stage(stage).conduct.groups);
         self.stirred = true;
         self.standings.ended(stage).is_some_and(|running| running.requeued)

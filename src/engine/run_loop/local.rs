@@ -5,6 +5,7 @@ use std::fmt::Write;
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::elsewhere::is_elsewhere;
 use crate::engine::gpus::Gpus;
 use crate::engine::lane::{LaneId, Obstacle};
 use crate::engine::{EngineError, Options, Shared};
@@ -34,6 +35,7 @@ impl LocalPlace {
         let executor = LocalExecutor::start(&shared.plan, &shared.store, run, *failed_work)?;
         let (probe, look_every) = governor::probe();
         // Looking for GPUs costs something, and most plans want none.
+        let open: Vec<StageId> = open.iter().copied().filter(|stage| !is_elsewhere(shared, *stage)).collect();
         let wants_gpus = open.iter().any(|stage| shared.plan.graph[*stage].resources.gpus > 0);
         Ok(LocalPlace {
             executor: Rc::new(executor),

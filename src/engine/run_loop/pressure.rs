@@ -1,6 +1,7 @@
 //! What the governor sees and decides, and what the loop does about it.
 
 use super::RunLoop;
+use super::local::LocalPlace;
 use crate::engine::{GovernorDecision, RunEvent};
 use crate::executor::Cancel;
 use crate::governor::{Change, Decision};
@@ -10,8 +11,12 @@ impl RunLoop<'_> {
     /// Looks at the machine.
     pub(super) fn sample(&mut self) {
         let plan = &self.shared.plan;
-        let running: Vec<_> =
-            self.standings.running().map(|(stage, _)| (stage, plan.graph[stage].name.as_str())).collect();
+        let running: Vec<_> = self
+            .standings
+            .running()
+            .map(|(stage, _)| (stage, plan.graph[stage].name.as_str()))
+            .filter(|(stage, _)| self.lane(*stage) == LocalPlace::LANE)
+            .collect();
         for decision in self.local.look(&running) {
             self.carry_out(decision);
         }

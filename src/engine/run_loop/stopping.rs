@@ -4,6 +4,7 @@
 use signal_hook::consts::SIGINT;
 
 use super::RunLoop;
+use super::local::LocalPlace;
 use crate::engine::interrupt::{Asked, How};
 use crate::engine::{EngineError, RunEvent, StageOutcome, hits};
 use crate::executor::Cancel;
@@ -37,12 +38,22 @@ impl RunLoop<'_> {
         let reason = if asked.signal == SIGINT { String::new() } else { format!(" on {}", SignalName(asked.signal)) };
         let message = match next {
             Cancel::Kill => format!("killing{reason} the stages that still run"),
+            _ if self.runs_elsewhere() => {
+                format!(
+                    "stopping{reason}: stages here may take a checkpoint, those elsewhere go on; press Ctrl-C again to end them"
+                )
+            }
             _ => format!("stopping{reason}: stages may take a checkpoint; press Ctrl-C again to kill them"),
         };
         self.observer.on(&RunEvent::Stopping { message });
         if next > self.cancel {
-            self.cancel_all(next);
+            // Who leaves does not mean what runs elsewhere.
+            self.cancel_all(next, next == Cancel::Stop);
         }
+    }
+
+    fn runs_elsewhere(&self) -> bool {
+        self.standings.running().any(|(stage, _)| self.lane(stage) != LocalPlace::LANE)
     }
 
     /// The first failure ends the run.
@@ -53,22 +64,23 @@ impl RunLoop<'_> {
         self.stopped = Some(StopCause::Failure(failed));
         let message = format!("stopping: `{}` failed; press Ctrl-C to kill what still runs", self.stage(failed).name);
         self.observer.on(&RunEvent::Stopping { message });
-        self.cancel_all(Cancel::Stop);
+        self.cancel_all(Cancel::Stop, false);
     }
 
     /// Keeps the first error and winds the run down.
     pub(super) fn break_off(&mut self, error: EngineError) {
         self.broken.get_or_insert(error);
         if self.cancel == Cancel::No {
-            self.cancel_all(Cancel::Stop);
+            self.cancel_all(Cancel::Stop, false);
         }
     }
 
-    fn cancel_all(&mut self, cancel: Cancel) {
+    fn cancel_all(&mut self, cancel: Cancel, leaving: bool) {
         self.cancel = cancel;
         for (_, running) in self.standings.running() {
             running.control.send_modify(|control| {
                 control.cancel = cancel;
+                control.leaving = leaving;
                 control.abandoned = cancel == Cancel::Kill;
             });
         }

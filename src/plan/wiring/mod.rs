@@ -2,10 +2,12 @@
 //!
 //! - [`interface`]: a stage from the outside. [`inputs`]: what feeds its ports. [`order`]: producers before consumers, and cycles.
 //! - [`command`], [`script_lines`]: what a command runs. [`conduct`]: time-outs, retries, groups and secrets. [`tools`]: `tools:`.
+//!   [`elsewhere`]: what cannot go along to another machine.
 //! - [`paths`], [`links`]: where outputs lie, once links are followed. [`ground`]: where nothing may be written.
 
 pub mod command;
 pub(super) mod conduct;
+pub(super) mod elsewhere;
 pub(super) mod ground;
 pub(super) mod inputs;
 pub(super) mod interface;

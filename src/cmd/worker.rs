@@ -1,0 +1,62 @@
+//! `pipe worker`: this program as an instance that carries out one action. Started by the driver of a place, not by people.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use clap::Args;
+use contract::{Digest, EXIT_INTERRUPTED};
+
+use super::failure::Failure;
+use crate::executor::remote::worker::{Assignment, Departure, work};
+use crate::remote::Place;
+
+/// `pipe worker`.
+#[derive(Debug, Args)]
+pub struct WorkerArguments {
+    /// Where the objects are.
+    #[arg(long)]
+    state: String,
+    /// The instance's own directory.
+    #[arg(long)]
+    directory: PathBuf,
+    /// Closed to private commands.
+    #[arg(long)]
+    project: PathBuf,
+    /// The action's key.
+    #[arg(long)]
+    action: String,
+    /// The attempt.
+    #[arg(long)]
+    attempt: u32,
+    /// Start another one with a session of its own, and end.
+    #[arg(long)]
+    detach: bool,
+}
+
+/// Carries out the attempt. Returns the exit status.
+pub fn run(arguments: &WorkerArguments) -> Result<u8, Failure> {
+    let broken = |error: std::io::Error| Failure::Broken(error.into());
+    if arguments.detach {
+        let program = std::env::current_exe().map_err(broken)?;
+        let words = std::env::args_os().skip(1).filter(|word| word != "--detach");
+        Command::new(program).args(words).spawn().map_err(broken)?;
+        return Ok(0);
+    }
+    // No leader of a group, so this succeeds; a terminal that closes does not reach it any more.
+    let _ = rustix::process::setsid();
+    let wrong = |message: String| Failure::usage(message, None);
+    let key: Digest = arguments.action.parse().map_err(|_| wrong("--action is no digest".to_owned()))?;
+    let state = Place::parse(&arguments.state, Path::new("/")).map_err(|unusable| wrong(unusable.message))?;
+    let assignment = Assignment {
+        state,
+        directory: arguments.directory.clone(),
+        project: arguments.project.clone(),
+        key,
+        attempt: arguments.attempt,
+    };
+    match work(&assignment) {
+        Ok(Departure::Done | Departure::Fenced) => Ok(0),
+        Ok(Departure::Interrupted) => Ok(u8::try_from(EXIT_INTERRUPTED).unwrap_or(1)),
+        Err(error) => Err(Failure::Broken(error.into())),
+    }
+}
