@@ -1,0 +1,165 @@
+//! What the tests of remote stages share: a project whose backend `gpu` is a loopback, a kind that takes checkpoints, and ledgers.
+
+use std::collections::BTreeSet;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+
+use crate::project::{Project, eventually};
+
+/// Counts up to `steps`, a line in `ledger` and a checkpoint a step. At `pause` it waits until the file `gate` is there.
+const COUNT: &str = r#"#!/usr/bin/env python3
+import json, os, signal, sys, time
+def say(event, **fields):
+    os.write(int(os.environ["PIPE_EVENTS_FD"]), json.dumps({event: fields}).encode() + b"\n")
+def leave(_signal, _frame):
+    os._exit(75)
+signal.signal(signal.SIGTERM, leave)
+job = json.load(open(sys.argv[2]))
+say("started", kind="count", version=1)
+params, kept = job["params"], os.path.join(job["checkpoints"], "state.json")
+def note(text):
+    with open(params["ledger"], "a") as file:
+        file.write(text + "\n")
+step, total = json.load(open(kept)) if os.path.exists(kept) else (0, 7)
+print("begins at", step, flush=True)
+while step < params["steps"]:
+    step, total = step + 1, total * 31 % 1000003 + step
+    note(f"step {step}")
+    with open(kept + ".new", "w") as file:
+        json.dump([step, total], file)
+    os.rename(kept + ".new", kept)
+    say("checkpoint", path=kept, step=step)
+    say("progress", done=step, total=params["steps"], unit="steps")
+    if step == params["pause"]:
+        note("waits")
+        while not os.path.exists(params["gate"]):
+            time.sleep(0.01)
+open(job["outputs"]["total"], "w").write(f"{total}\n")
+say("metric", name="total", value=total)
+say("finished")
+"#;
+
+const CARD: &str = r#"{
+  "kind": "count", "version": 1, "summary": "Counts",
+  "worker": {"command": {"argv": ["count.py"], "files": ["count.py"]}},
+  "inputs": [],
+  "outputs": [{"name": "total", "type": "file", "summary": "the sum"}],
+  "params": {
+    "type": "object", "additionalProperties": false,
+    "properties": {
+      "steps": {"type": "integer", "minimum": 1, "default": 4}, "pause": {"type": "integer", "minimum": 0, "default": 0},
+      "ledger": {"type": "string"}, "gate": {"type": "string"}
+    },
+    "required": ["ledger", "gate"]
+  },
+  "resources": {"cpus": 1, "memory": 67108864, "gpus": 0}
+}"#;
+
+/// A loopback where nobody is taken for dead.
+pub const LOOPBACK: &str = "{loopback: {state: .pipe-loopback, lease: 60s}}";
+
+/// A loopback whose leases are short.
+pub const SHORT: &str = "{loopback: {state: .pipe-loopback, lease: 2s}}";
+
+/// A project whose backend `gpu` is this one.
+pub fn project_on(backend: &str) -> Project {
+    let project = Project::new();
+    project.write("pipe.yaml", &format!("cards: [kinds]\nbackends: {{gpu: {backend}}}\n"));
+    project.write("kinds/count.json", CARD);
+    project.write("kinds/count.py", COUNT);
+    let worker = project.path("kinds/count.py");
+    std::fs::set_permissions(worker, std::fs::Permissions::from_mode(0o755)).unwrap();
+    project
+}
+
+/// A pipeline with one stage that counts, of four steps.
+pub fn counting(project: &Project, pause: u32) -> String {
+    let (ledger, gate) = (project.beside("ledger"), project.beside("gate"));
+    let with = format!("steps: 4, pause: {pause}, ledger: {}, gate: {}", ledger.display(), gate.display());
+    format!("pipeline: c\nstages:\n  count: {{uses: count, with: {{{with}}}, backend: gpu}}\n")
+}
+
+/// A pipeline with one stage that says in the ledger that it began, and waits for the gate.
+pub fn waiting(project: &Project) -> String {
+    let (ledger, gate) = (project.beside("ledger"), project.beside("gate"));
+    let run = format!(
+        "echo began >> {}; echo up; until test -e {gate}; do sleep 0.02; done; cat {gate} > ${{out.x}}",
+        ledger.display(),
+        gate = gate.display()
+    );
+    format!("pipeline: w\nstages:\n  waits: {{uses: command, run: \"{run}\", out: {{x: out/x}}, backend: gpu}}\n")
+}
+
+/// The lines in the ledger.
+pub fn ledger(project: &Project) -> Vec<String> {
+    let text = std::fs::read_to_string(project.beside("ledger")).unwrap_or_default();
+    text.lines().map(str::to_owned).collect()
+}
+
+/// Waits until the ledger holds so many of these lines.
+pub fn until_noted(project: &Project, line: &str, count: usize) {
+    eventually(line, || ledger(project).iter().filter(|noted| *noted == line).count() == count);
+}
+
+pub fn open_gate(project: &Project) {
+    project.write("../beside/gate.new", "open\n");
+    std::fs::rename(project.beside("gate.new"), project.beside("gate")).unwrap();
+}
+
+/// A client that runs in the background.
+pub fn start(project: &Project, words: &[&str]) -> Child {
+    let mut all = vec!["run", "p.yaml", "--json"];
+    all.extend(words);
+    project.command(&all).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+/// The closing document of a client that must end with this exit code.
+pub fn end(child: Child, status: i32) -> Value {
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(status), "{stderr}");
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {stderr}"))
+}
+
+/// Every object below the state's actions.
+pub fn objects(project: &Project) -> BTreeSet<PathBuf> {
+    let mut found = BTreeSet::new();
+    let mut pending = vec![project.path(".pipe-loopback/actions")];
+    while let Some(directory) = pending.pop() {
+        for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+            match entry.file_type().unwrap().is_dir() {
+                true => pending.push(entry.path()),
+                false => drop(found.insert(entry.path())),
+            }
+        }
+    }
+    found
+}
+
+/// The documents of this name, such as `lease.json`, or in a directory of this name.
+pub fn documents(project: &Project, name: &str) -> Vec<Value> {
+    let is_meant = |path: &&PathBuf| path.ends_with(name) || path.parent().is_some_and(|parent| parent.ends_with(name));
+    let read = |path: &PathBuf| serde_json::from_str(&std::fs::read_to_string(path).ok()?).ok();
+    objects(project).iter().filter(is_meant).filter_map(read).collect()
+}
+
+/// The process of the instance that has the lease of this epoch.
+pub fn instance(project: &Project, epoch: u64) -> String {
+    let lease = || documents(project, "lease.json").into_iter().find(|lease| lease["epoch"] == epoch);
+    eventually("the instance takes the lease", || lease().is_some());
+    lease().unwrap()["owner"].as_str().unwrap().rsplit(' ').next().unwrap().to_owned()
+}
+
+/// Sends a signal to a process.
+pub fn send(signal: &str, process: &str) {
+    assert!(Command::new("kill").args([signal, process]).status().unwrap().success());
+}
+
+pub fn is_running(process: &str) -> bool {
+    // A zombie has ended; its reaper is only late.
+    std::fs::read_to_string(Path::new("/proc").join(process).join("stat"))
+        .is_ok_and(|stat| !stat.rsplit(')').next().unwrap_or("").trim_start().starts_with('Z'))
+}

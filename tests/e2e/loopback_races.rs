@@ -1,0 +1,221 @@
+//! Clients and instances that die, race or come back from the dead: there is one result, and nobody launches twice.
+
+use std::process::Command;
+
+use crate::loopback::{
+    LOOPBACK, SHORT, counting, documents, end, instance, is_running, ledger, objects, open_gate, project_on, send,
+    start, until_noted, waiting,
+};
+use crate::project::{Project, eventually, pipe, signal};
+
+/// A project with a stage that waits for the gate, on this backend.
+fn with_waiting(backend: &str) -> Project {
+    let project = project_on(backend);
+    project.write("p.yaml", &waiting(&project));
+    project
+}
+
+#[test]
+fn a_client_that_was_killed_is_replaced_by_the_next_run() {
+    let project = with_waiting(LOOPBACK);
+    let mut first = start(&project, &[]);
+    until_noted(&project, "began", 1);
+    let instance = instance(&project, 1);
+    signal(&first, "-KILL");
+    first.wait().unwrap();
+    let second = start(&project, &[]);
+    eventually("the second client follows", || project.events().matches("stage_started").count() == 2);
+    assert!(is_running(&instance));
+    open_gate(&project);
+    let report = end(second, 0);
+    assert_eq!(report["stages"]["waits"]["outcome"], "ran");
+    assert_eq!(project.read("out/x"), "open\n");
+    assert_eq!(ledger(&project), ["began"]);
+    assert_eq!(project.pipe(&["logs", "waits"]).stdout, "up\n");
+    eventually("the instance ends", || !is_running(&instance));
+}
+
+#[test]
+fn ctrl_c_leaves_the_stage_running_and_the_next_run_collects_it() {
+    let project = with_waiting(LOOPBACK);
+    let first = start(&project, &[]);
+    until_noted(&project, "began", 1);
+    let instance = instance(&project, 1);
+    signal(&first, "-INT");
+    let report = end(first, 130);
+    assert_eq!(report["stages"]["waits"]["outcome"], "interrupted");
+    assert!(is_running(&instance));
+    open_gate(&project);
+    // Nobody listens when it ends.
+    eventually("the instance ends", || !is_running(&instance));
+    let report = end(start(&project, &[]), 0);
+    assert_eq!(report["stages"]["waits"]["outcome"], "ran");
+    assert_eq!(ledger(&project), ["began"]);
+}
+
+#[test]
+fn an_instance_that_was_killed_is_replaced_when_its_lease_has_run_out() {
+    let project = with_waiting(SHORT);
+    let client = start(&project, &[]);
+    until_noted(&project, "began", 1);
+    send("-KILL", &instance(&project, 1));
+    until_noted(&project, "began", 2);
+    open_gate(&project);
+    end(client, 0);
+    assert_eq!(ledger(&project), ["began", "began"]);
+    let ends: Vec<_> = documents(&project, "attempt").iter().map(|attempt| attempt["epoch"].clone()).collect();
+    assert_eq!(ends, [2]);
+}
+
+#[test]
+fn two_clients_with_stores_of_their_own_execute_an_action_once() {
+    let project = with_waiting(LOOPBACK);
+    let clients = ["one", "two"].map(|store| start(&project, &["--store", store, "--no-publish"]));
+    until_noted(&project, "began", 1);
+    let followers = || {
+        let journals = ["one", "two"].map(|store| {
+            let runs = std::fs::read_dir(project.path(&format!("{store}/runs"))).into_iter().flatten().flatten();
+            let text = runs.map(|run| std::fs::read_to_string(run.path().join("events.ndjson")).unwrap_or_default());
+            text.collect::<String>()
+        });
+        journals.iter().all(|journal| journal.contains("stage_started"))
+    };
+    eventually("both wait for it", followers);
+    open_gate(&project);
+    for client in clients {
+        end(client, 0);
+    }
+    assert_eq!(ledger(&project), ["began"]);
+    assert_eq!(documents(&project, "intent").len(), 1);
+}
+
+#[test]
+fn an_instance_without_its_lease_writes_nothing() {
+    let project = with_waiting(SHORT);
+    let client = start(&project, &[]);
+    until_noted(&project, "began", 1);
+    let zombie = instance(&project, 1);
+    send("-STOP", &zombie);
+    until_noted(&project, "began", 2);
+    open_gate(&project);
+    end(client, 0);
+    let last = instance(&project, 2);
+    eventually("the second instance ends", || !is_running(&last));
+    let before = objects(&project);
+    send("-CONT", &zombie);
+    eventually("the zombie ends", || !is_running(&zombie));
+    assert_eq!(objects(&project), before);
+    assert_eq!(documents(&project, "result.json")[0]["epoch"], 2);
+    assert_eq!(documents(&project, "lease.json")[0]["epoch"], 2);
+}
+
+#[test]
+fn a_client_that_dies_between_intent_and_launch_holds_nobody_up() {
+    let project = with_waiting(SHORT);
+    open_gate(&project);
+    let died = project.command(&["run", "p.yaml"]).env("PIPE_FAILPOINT", "after-intent").output().unwrap();
+    assert_eq!(died.status.code(), None);
+    assert_eq!(documents(&project, "intent").len(), 1);
+    end(start(&project, &[]), 0);
+    assert_eq!(ledger(&project), ["began"]);
+    assert_eq!(documents(&project, "intent").len(), 2);
+}
+
+#[test]
+fn an_instance_that_finds_a_record_executes_nothing() {
+    let project = with_waiting(LOOPBACK);
+    open_gate(&project);
+    let died = project.command(&["run", "p.yaml"]).env("PIPE_FAILPOINT", "after-intent").output().unwrap();
+    assert_eq!(died.status.code(), None);
+    // Somebody else, who has another store, carries it out and pushes that.
+    let yaml = project.read("pipe.yaml") + "remote: {url: .pipe-loopback}\n";
+    project.write("pipe.yaml", &yaml);
+    let report = project.run_json(&["--backend", "gpu=local", "--store", "other", "--no-publish"], 0);
+    assert_eq!(project.pipe(&["cache", "push", "--store", "other"]).status, 0);
+    assert_eq!(ledger(&project), ["began"]);
+    let key = report["stages"]["waits"]["key"].as_str().unwrap().to_owned();
+    let (state, directory) = (project.path(".pipe-loopback"), project.path("instance"));
+    let mut late = Command::new(pipe());
+    late.arg("worker").arg("--state").arg(state).arg("--directory").arg(directory).arg("--project").arg(project.root());
+    let late = late.args(["--action", &key, "--attempt", "1"]).output().unwrap();
+    assert!(late.status.success(), "{}", String::from_utf8_lossy(&late.stderr));
+    assert!(documents(&project, "attempt")[0]["end"].get("found").is_some());
+    let report = project.run_json(&[], 0);
+    assert_ne!(report["stages"]["waits"]["outcome"], "ran");
+    assert_eq!(ledger(&project), ["began"]);
+}
+
+/// What an uninterrupted local run gives.
+fn uninterrupted() -> String {
+    let project = project_on("local");
+    open_gate(&project);
+    project.write("p.yaml", &counting(&project, 0));
+    project.run_json(&[], 0);
+    project.read("out/c/count/total")
+}
+
+#[test]
+fn a_notice_costs_no_step() {
+    let project = project_on(LOOPBACK);
+    project.write("p.yaml", &counting(&project, 2));
+    let client = start(&project, &[]);
+    until_noted(&project, "waits", 1);
+    let first = instance(&project, 1);
+    send("-TERM", &first);
+    eventually("it is tried again", || documents(&project, "intent").len() == 2);
+    open_gate(&project);
+    end(client, 0);
+    assert_eq!(ledger(&project), ["step 1", "step 2", "waits", "step 3", "step 4"]);
+    assert_eq!(project.read("out/c/count/total"), uninterrupted());
+}
+
+#[test]
+fn a_killed_instance_goes_on_from_the_newest_checkpoint() {
+    let project = project_on(SHORT);
+    project.write("p.yaml", &counting(&project, 2));
+    let client = start(&project, &[]);
+    until_noted(&project, "waits", 1);
+    let first = instance(&project, 1);
+    let newest = || documents(&project, "checkpoints").len();
+    eventually("a checkpoint is there", || newest() > 0 && project.events().contains("\"step\":2"));
+    send("-KILL", &first);
+    eventually("it is tried again", || documents(&project, "intent").len() == 2);
+    open_gate(&project);
+    end(client, 0);
+    assert_eq!(project.read("out/c/count/total"), uninterrupted());
+}
+
+#[test]
+fn what_was_stopped_elsewhere_goes_on_here() {
+    let project = project_on(LOOPBACK);
+    let fails = format!("until grep -qs waits {}; do sleep 0.02; done; exit 1", project.beside("ledger").display());
+    let fails = format!("  fails: {{uses: command, run: \"{fails}\", out: {{x: out/x}}}}\n");
+    project.write("p.yaml", &(counting(&project, 2) + &fails));
+    let report = end(start(&project, &["--fail-fast"]), 1);
+    assert_eq!(report["stages"]["count"]["outcome"], "interrupted");
+    open_gate(&project);
+    project.run_json(&["count", "--backend", "gpu=local"], 0);
+    assert_eq!(ledger(&project), ["step 1", "step 2", "waits", "step 3", "step 4"]);
+    assert_eq!(project.read("out/c/count/total"), uninterrupted());
+}
+
+#[test]
+fn what_runs_there_is_listed_and_nothing_is_left_after_reap() {
+    let project = with_waiting(LOOPBACK);
+    let client = start(&project, &[]);
+    until_noted(&project, "began", 1);
+    let process = instance(&project, 1);
+    signal(&client, "-INT");
+    end(client, 130);
+    let listed = project.pipe(&["backend", "ps"]);
+    assert!(listed.stdout.starts_with("gpu  ") && listed.stdout.contains("  running  "), "{}", listed.stdout);
+    let listed: serde_json::Value = serde_json::from_str(&project.pipe(&["backend", "ps", "--json"]).stdout).unwrap();
+    assert!(listed[0]["owner"].as_str().unwrap().ends_with(&process), "{listed}");
+    let reaped = project.pipe(&["backend", "reap", "gpu"]);
+    assert_eq!(reaped.status, 0, "{}", reaped.stderr);
+    eventually("the instance ends", || !is_running(&process));
+    assert!(objects(&project).is_empty(), "{:?}", objects(&project));
+    assert_eq!(project.pipe(&["backend", "ps"]).stdout, "");
+    let wrong = project.pipe(&["backend", "ps", "local"]);
+    assert_eq!(wrong.status, 2, "{}", wrong.stderr);
+}
