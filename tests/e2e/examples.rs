@@ -111,6 +111,7 @@ fn copy(from: &Path, to: &Path) {
 fn shipped() -> Project {
     let project = Project::new();
     copy(&checkout().join("pipelines"), &project.path("pipelines"));
+    project.write("pipe.yaml", &std::fs::read_to_string(checkout().join("pipe.yaml")).unwrap());
     project
 }
 

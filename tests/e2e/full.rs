@@ -20,6 +20,7 @@ fn project() -> Project {
     worker("pipe-torch");
     let project = Project::new();
     let source = checkout().join("pipelines");
+    project.write("pipe.yaml", &std::fs::read_to_string(checkout().join("pipe.yaml")).unwrap());
     project.write("p.yaml", &std::fs::read_to_string(source.join("full.yaml")).unwrap());
     let report = "data/reports/debian12_scanner_v6.json";
     let text = std::fs::read_to_string(source.join(report)).unwrap();
