@@ -68,7 +68,7 @@ pub fn run(project: &Project, arguments: &GetArguments) -> Result<Exit, Failure>
             return Err(Failure::usage(message, "--force replaces it".to_owned()));
         }
     }
-    if !fetch(&project, &store, &gets)? {
+    if !fetch(project, &store, &gets)? {
         return Ok(Exit::Interrupted);
     }
     for get in &gets {

@@ -21,7 +21,7 @@ use crate::store::{Record, Store};
 #[command(after_help = "\
 Examples:
   pipe cache push                  what the last run came to
-  pipe cache push model            the stage `model` and all that it was made from
+  pipe cache push model            `model` and all that it was made from
   pipe cache push --run last~1
 
 Sends to the remote of pipe.yaml what is not there yet, records last. What was sent stays when it is broken off, and the \
