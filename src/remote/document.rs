@@ -7,7 +7,7 @@ use super::objects::{Condition, LONGEST_TEXT, Put, Source, Version, list_all};
 use super::open::Remote;
 use super::pull::Refused;
 use super::{RemoteClass, TransferError};
-use crate::store::{Artifact, Store};
+use crate::store::Store;
 
 impl Remote {
     /// The name of an object that belongs to the action `key`.
@@ -65,10 +65,5 @@ impl Remote {
     /// Removes objects; one that is not there is no error.
     pub(crate) fn remove(&self, names: &[String]) -> Result<(), RemoteError> {
         self.objects.delete(names)
-    }
-
-    /// Sends artifacts that the store holds: files, then manifests.
-    pub(crate) fn send(&self, store: &Store, artifacts: &[Artifact], meter: &Meter) -> Result<(), TransferError> {
-        self.push_artifacts(store, artifacts, meter, &mut |_| ())
     }
 }

@@ -75,8 +75,8 @@ impl Remote {
         Ok(pushed)
     }
 
-    /// Sends artifacts without a record that names them.
-    pub(super) fn push_artifacts(
+    /// Sends artifacts that the store holds, without a record that names them. `watch` is as with [`Remote::push`].
+    pub(crate) fn send(
         &self,
         store: &Store,
         artifacts: &[Artifact],

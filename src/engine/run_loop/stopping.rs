@@ -71,7 +71,8 @@ impl RunLoop<'_> {
     pub(super) fn break_off(&mut self, error: EngineError) {
         self.broken.get_or_insert(error);
         if self.cancel == Cancel::No {
-            self.cancel_all(Cancel::Stop, false);
+            // What runs elsewhere has nothing to do with it: the next run follows it.
+            self.cancel_all(Cancel::Stop, true);
         }
     }
 

@@ -59,8 +59,12 @@ impl Executor for RemoteExecutor {
             let (sender, mut receiver) = unbounded_channel();
             let drive = move || {
                 let drive = Drive { site, order, control, events: sender };
-                let failed = |error| ExecutorError::Place { name: drive.site.name.clone(), error };
-                drive.run().map_err(failed)
+                match drive.run() {
+                    // It broke off a transfer because the user wants to leave.
+                    Err(error) if error.is_interruption() => Ok(Execution::Interrupted),
+                    Err(error) => Err(ExecutorError::Place { name: drive.site.name.clone(), error }),
+                    Ok(execution) => Ok(execution),
+                }
             };
             let relay = async {
                 while let Some(event) = receiver.recv().await {
@@ -170,7 +174,7 @@ impl Drive {
 
     fn found(&self, board: &Board) -> Result<Option<Execution>, TransferError> {
         let wanted = wanted(&self.order);
-        let pulled = board.remote.pull(&self.site.store, &[wanted], &Meter::default(), &mut |_| ())?;
+        let pulled = board.remote.pull(&self.site.store, &[wanted], &Meter::default(), &mut self.watching())?;
         match pulled.into_iter().next() {
             Some(Pulled::Here(record)) => Ok(Some(Execution::Found(record))),
             Some(Pulled::Refused(why)) => {
@@ -187,7 +191,8 @@ impl Drive {
             Some(why) => Some(why),
             None => {
                 let outputs: Vec<Artifact> = outcome.outputs.values().cloned().collect();
-                let refused = board.remote.fetch(&self.site.store, &outputs, &Meter::default(), &mut |_| ())?;
+                let refused =
+                    board.remote.fetch(&self.site.store, &outputs, &Meter::default(), &mut self.watching())?;
                 refused.into_values().next().map(|refused| refused.to_string())
             }
         };
@@ -227,7 +232,7 @@ impl Drive {
         let inputs = order.inputs.iter().map(|input| &input.content);
         let files = order.worker.files().iter().map(|(_, artifact)| artifact);
         let artifacts: Vec<Artifact> = inputs.chain(files).cloned().collect();
-        board.remote.send(&site.store, &artifacts, &Meter::default())?;
+        board.remote.send(&site.store, &artifacts, &Meter::default(), &mut self.watching())?;
         if board.checkpoints()?.is_empty() {
             // What began here goes on there.
             checkpoints::send(board, &site.store, (0, 0), None)?;
@@ -293,6 +298,15 @@ impl Drive {
                 Ok(None)
             }
             End::Broken { message } => Err(RemoteError::new(RemoteClass::Broken, message).into()),
+        }
+    }
+
+    /// Breaks transfers off when the run stops: nobody waits for a large file, and the next run goes on with it.
+    fn watching(&self) -> impl FnMut(&Meter) + '_ {
+        |meter| {
+            if self.control.borrow().cancel != Cancel::No {
+                meter.stop();
+            }
         }
     }
 

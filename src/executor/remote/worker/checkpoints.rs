@@ -24,7 +24,7 @@ pub(in crate::executor::remote) fn send(
         return Ok(None);
     }
     let content = store.ingest(&directory, Form::Dir)?;
-    board.remote.send(store, std::slice::from_ref(&content), &Meter::default())?;
+    board.remote.send(store, std::slice::from_ref(&content), &Meter::default(), &mut |_| ())?;
     if held.is_some_and(|held| !held.permits_now()) {
         return Ok(None);
     }

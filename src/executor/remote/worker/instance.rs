@@ -202,7 +202,7 @@ impl Instance<'_> {
     /// Sends outputs, then the record, then the result, which is written once.
     fn keep(&self, store: &Store, record: Record) -> Result<End, TransferError> {
         let outputs: Vec<_> = record.outputs.values().cloned().collect();
-        self.board.remote.send(store, &outputs, &Meter::default())?;
+        self.board.remote.send(store, &outputs, &Meter::default(), &mut |_| ())?;
         if !self.held.permits_now() {
             return Ok(End::Interrupted { noticed: true });
         }
