@@ -1,7 +1,9 @@
 //! The loop: reads requests, starts a task for each, and ends everything when the requests end.
 //!
-//!     stdin ── thread ──> lines ──> serve ── spawn ──> tasks ──> answers ── thread ──> stdout
-//!                                     └── cancel, end of input: the task's stop ──┘
+//! ```text
+//! stdin ── thread ──> lines ──> serve ── spawn ──> tasks ──> answers ── thread ──> stdout
+//!                                 └── cancel, end of input: the task's stop ──┘
+//! ```
 //!
 //! A task is never killed from outside: it is told to stop, and takes back what it has begun (an upload in parts). After
 //! [`LEAVE`] the program ends all the same.

@@ -16,7 +16,7 @@ pub(crate) struct Modules {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Vendor {
-    /// Below /lib/modules/<release>.
+    /// Below `/lib/modules/<release>`.
     pub directory: String,
     pub names: Vec<String>,
 }
