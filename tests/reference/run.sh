@@ -14,7 +14,7 @@ work=target/reference
 # small_run PIPELINE OPTIONS: in the project of these checks.
 small_run() {
   mkdir -p "$work/pipelines"
-  : >>"$work/pipe.yaml"
+  cp pipe.yaml "$work/"
   cp -Rp pipelines/. "$work/pipelines"
   cp "$here/dataset.yaml" "$work/pipelines/"
   pipeline=$1
