@@ -73,6 +73,6 @@ first_time() {
   case $1 in
     pipe-aws) echo ' (the first time takes about five minutes)' ;;
     pipe-torch) echo ' (the first time takes some minutes)' ;;
-    *) echo ' (the first time takes about two minutes)' ;;
+    *) echo ' (the first time takes about five minutes)' ;;
   esac
 }
