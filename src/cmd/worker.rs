@@ -7,6 +7,7 @@ use clap::Args;
 use contract::{Digest, EXIT_INTERRUPTED};
 
 use super::failure::Failure;
+use crate::executor::remote::is_of_instance;
 use crate::executor::remote::worker::{Assignment, Departure, work};
 use crate::remote::Place;
 
@@ -35,6 +36,11 @@ pub struct WorkerArguments {
 
 /// Carries out the attempt. Returns the exit status.
 pub fn run(arguments: &WorkerArguments) -> Result<u8, Failure> {
+    // It is removed at the end, with all that lies in it.
+    if !is_of_instance(&arguments.directory) {
+        let message = format!("{} is no directory of an instance", arguments.directory.display());
+        return Err(Failure::usage(message, "`pipe run` starts instances".to_owned()));
+    }
     let broken = |error: std::io::Error| Failure::Broken(error.into());
     if arguments.detach {
         let program = std::env::current_exe().map_err(broken)?;

@@ -1,5 +1,6 @@
 //! Clients and instances that die, race or come back from the dead: there is one result, and nobody launches twice.
 
+use std::path::Path;
 use std::process::Command;
 
 use crate::loopback::{
@@ -134,10 +135,17 @@ fn an_instance_that_finds_a_record_executes_nothing() {
     assert_eq!(project.pipe(&["cache", "push", "--store", "other"]).status, 0);
     assert_eq!(ledger(&project), ["began"]);
     let key = report["stages"]["waits"]["key"].as_str().unwrap().to_owned();
-    let (state, directory) = (project.path(".pipe-loopback"), project.path("instance"));
-    let mut late = Command::new(pipe());
-    late.arg("worker").arg("--state").arg(state).arg("--directory").arg(directory).arg("--project").arg(project.root());
-    let late = late.args(["--action", &key, "--attempt", "1"]).output().unwrap();
+    let (state, directory) = (project.path(".pipe-loopback"), project.path(".pipe-loopback/.instances/late"));
+    let instance = |directory: &Path| {
+        let mut late = Command::new(pipe());
+        late.arg("worker").arg("--state").arg(&state).arg("--directory").arg(directory);
+        late.arg("--project").arg(project.root()).args(["--action", &key, "--attempt", "1"]).output().unwrap()
+    };
+    // It removes its directory at the end, so it takes no other one.
+    let refused = instance(&project.path("kinds"));
+    assert_eq!(refused.status.code(), Some(2), "{}", String::from_utf8_lossy(&refused.stderr));
+    assert!(project.path("kinds/count.py").exists());
+    let late = instance(&directory);
     assert!(late.status.success(), "{}", String::from_utf8_lossy(&late.stderr));
     assert!(documents(&project, "attempt")[0]["end"].get("found").is_some());
     let report = project.run_json(&[], 0);

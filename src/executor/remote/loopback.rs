@@ -18,6 +18,11 @@ const VERB: &str = "worker";
 /// Instances have their directories here, below the state. No object's name begins with a dot.
 const INSTANCES: &str = ".instances";
 
+/// Whether `directory` lies where instances have theirs.
+pub fn is_of_instance(directory: &Path) -> bool {
+    directory.parent().is_some_and(|parent| parent.ends_with(INSTANCES))
+}
+
 /// A place of this type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Loopback {

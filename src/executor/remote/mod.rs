@@ -27,4 +27,4 @@ pub mod worker;
 pub use census::{Occupant, Standing, occupants, reap};
 pub use documents::Timing;
 pub use driver::RemoteExecutor;
-pub use loopback::Loopback;
+pub use loopback::{Loopback, is_of_instance};
