@@ -46,7 +46,7 @@ impl Pass {
         self.passed = self.passed.max(Some(rank));
     }
 
-    /// Nothing more starts in this lane for now.
+    /// Nothing more starts in this lane during this look.
     pub fn close(&mut self, lane: LaneId) {
         self.full.insert(lane);
     }

@@ -291,13 +291,20 @@ impl Sharing {
                     TransferError::Remote(RemoteError { help: Some(help), .. }) => format!(" ({help})"),
                     _ => String::new(),
                 };
-                format!("{left} results could not be pushed to {place}: {failure}{help}; `pipe cache push` tries again")
+                format!(
+                    "{} could not be pushed to {place}: {failure}{help}; `pipe cache push` tries again",
+                    results(left)
+                )
             }
             (_, 0) => return,
-            (_, left) => format!("{left} results were not pushed to {place}; `pipe cache push` goes on"),
+            (_, left) => format!("not pushed to {place}: {}; `pipe cache push` goes on", results(left)),
         };
         self.state().notes.push((Level::Warning, note));
     }
+}
+
+fn results(count: usize) -> String {
+    if count == 1 { "1 result".to_owned() } else { format!("{count} results") }
 }
 
 fn push(remote: &Remote, store: &Store, batch: &[Record], meter: &Meter, sent: &mut Sent) {

@@ -15,7 +15,7 @@ use super::names;
 use super::objects::{Listed, list_all};
 use super::open::Remote;
 use super::push::BATCH;
-use super::{RemoteClass, RemoteError, TransferError};
+use super::{FailedClass, RemoteError, TransferError};
 use crate::store::{Shape, Store, read_record};
 
 /// What is needed of a remote.
@@ -105,7 +105,7 @@ impl Remote {
             let name = names::record(key);
             let unreadable = |why: String| {
                 let message = format!("{name} cannot be read, so it is not known what is needed: {why}");
-                RemoteError::new(RemoteClass::Broken, message).help("remove it, or push its stage again")
+                RemoteError::new(FailedClass::Broken, message).help("remove it, or push its stage again")
             };
             let Some(bytes) = self.bytes(store, &name, super::pull::LARGEST_RECORD, meter)? else { return Ok(named) };
             let bytes = bytes.map_err(|refused| unreadable(refused.why))?;
@@ -127,7 +127,7 @@ impl Remote {
             None => Ok(()),
             Some(object) => {
                 let message = format!("a remote stage has {}, and its state names what it needs", object.name);
-                Err(RemoteError::new(RemoteClass::Unsupported, message).help("try again when remote stages have ended"))
+                Err(RemoteError::new(FailedClass::Unsupported, message).help("try again when remote stages have ended"))
             }
         }
     }

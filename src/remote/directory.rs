@@ -13,7 +13,7 @@ use contract::Digest;
 
 use super::meter::Meter;
 use super::objects::{Condition, LONGEST_TEXT, Listed, Listing, Objects, Put, Source, Version};
-use super::{RemoteClass, RemoteError};
+use super::{FailedClass, RemoteError};
 
 /// What is being written lies here, below the root: on the same filesystem, and no object's name begins with a dot.
 const UNFINISHED: &str = ".unfinished";
@@ -52,7 +52,7 @@ impl Directory {
         if plain && canonical {
             return Ok(self.root.join(relative));
         }
-        Err(RemoteError::new(RemoteClass::Invalid, format!("{name:?} cannot name an object")))
+        Err(RemoteError::new(FailedClass::Invalid, format!("{name:?} cannot name an object")))
     }
 
     /// A new path for something unfinished.
@@ -136,7 +136,7 @@ impl Objects for Directory {
             Source::File { path, size } => copy(path, &unfinished, size, meter).and_then(|copied| match copied {
                 copied if copied == size => Ok(()),
                 _ => {
-                    Err(RemoteError::new(RemoteClass::Broken, format!("{} changed while it was read", path.display())))
+                    Err(RemoteError::new(FailedClass::Broken, format!("{} changed while it was read", path.display())))
                 }
             }),
         };
@@ -162,7 +162,7 @@ impl Objects for Directory {
         let read = File::open(&path).and_then(|file| file.take(LONGEST_TEXT as u64 + 1).read_to_end(&mut bytes));
         match read {
             Ok(read) if read > LONGEST_TEXT => {
-                Err(RemoteError::new(RemoteClass::Invalid, format!("{name} is larger than {LONGEST_TEXT} bytes")))
+                Err(RemoteError::new(FailedClass::Invalid, format!("{name} is larger than {LONGEST_TEXT} bytes")))
             }
             Ok(_) => {
                 let version = Version(Digest::of(&bytes).to_string());

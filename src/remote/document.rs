@@ -6,7 +6,7 @@ use super::names;
 use super::objects::{Condition, LONGEST_TEXT, Put, Source, Version, list_all};
 use super::open::Remote;
 use super::pull::Refused;
-use super::{RemoteClass, TransferError};
+use super::{FailedClass, TransferError};
 use crate::store::Store;
 
 impl Remote {
@@ -19,7 +19,7 @@ impl Remote {
     pub(crate) fn read_text(&self, name: &str) -> Result<Option<(String, Version)>, RemoteError> {
         let Some((bytes, version)) = self.objects.read(name)? else { return Ok(None) };
         let text = String::from_utf8(bytes)
-            .map_err(|_| RemoteError::new(RemoteClass::Invalid, format!("{name} is no text")))?;
+            .map_err(|_| RemoteError::new(FailedClass::Invalid, format!("{name} is no text")))?;
         Ok(Some((text, version)))
     }
 

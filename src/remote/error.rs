@@ -3,6 +3,8 @@
 use std::io;
 use std::path::Path;
 
+use contract::backend::FailedClass;
+
 use crate::store::StoreError;
 
 /// A place could not do something.
@@ -10,37 +12,16 @@ use crate::store::StoreError;
 #[error("{message}")]
 pub struct RemoteError {
     /// By what can be done about it.
-    pub class: RemoteClass,
+    pub class: FailedClass,
     /// One sentence.
     pub message: String,
     /// What to do.
     pub help: Option<String>,
 }
 
-/// Failures of a place, by what can be done about them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RemoteClass {
-    /// There are no credentials, or they are refused.
-    Credentials,
-    /// The credentials do not allow it.
-    Denied,
-    /// The bucket, or the program, is not there.
-    Missing,
-    /// It cannot be reached now.
-    Unavailable,
-    /// What was asked makes no sense there.
-    Invalid,
-    /// It was cancelled.
-    Interrupted,
-    /// The place cannot do this.
-    Unsupported,
-    /// Anything else.
-    Broken,
-}
-
 impl RemoteError {
     /// A failure without advice.
-    pub fn new(class: RemoteClass, message: impl Into<String>) -> RemoteError {
+    pub fn new(class: FailedClass, message: impl Into<String>) -> RemoteError {
         RemoteError { class, message: message.into(), help: None }
     }
 
@@ -51,14 +32,14 @@ impl RemoteError {
 
     /// A request that was cancelled.
     pub fn interrupted() -> RemoteError {
-        RemoteError::new(RemoteClass::Interrupted, "it was interrupted")
+        RemoteError::new(FailedClass::Interrupted, "it was interrupted")
     }
 
     /// What the system said about `path`.
     pub fn io(path: &Path, error: &io::Error) -> RemoteError {
         let class = match error.kind() {
-            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => RemoteClass::Denied,
-            _ => RemoteClass::Broken,
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => FailedClass::Denied,
+            _ => FailedClass::Broken,
         };
         RemoteError::new(class, format!("{}: {error}", path.display()))
     }
@@ -78,6 +59,6 @@ pub enum TransferError {
 impl TransferError {
     /// Whether it broke off because it was told to, or because something else failed first.
     pub fn is_interruption(&self) -> bool {
-        matches!(self, TransferError::Remote(RemoteError { class: RemoteClass::Interrupted, .. }))
+        matches!(self, TransferError::Remote(RemoteError { class: FailedClass::Interrupted, .. }))
     }
 }

@@ -11,7 +11,7 @@ use super::meter::Meter;
 use super::names::{MARKER, PROBE};
 use super::objects::{Condition, Objects, Put, Source, Version};
 use super::open::Conditions;
-use super::{RemoteClass, RemoteError};
+use super::{FailedClass, RemoteError};
 
 /// The format of what lies below the prefix.
 const FORMAT: u32 = 1;
@@ -48,7 +48,7 @@ impl Marker {
 /// The marker, if there is one.
 pub(super) fn read(objects: &dyn Objects) -> Result<Option<Marker>, RemoteError> {
     let Some((bytes, _)) = objects.read(MARKER)? else { return Ok(None) };
-    let invalid = |message: String| RemoteError::new(RemoteClass::Invalid, message);
+    let invalid = |message: String| RemoteError::new(FailedClass::Invalid, message);
     let marker: Marker = serde_json::from_slice(&bytes)
         .map_err(|error| invalid(format!("its marker {MARKER} cannot be read: {error}")).help("name another prefix"))?;
     if marker.format > FORMAT {
@@ -67,13 +67,13 @@ pub(super) fn establish(objects: &dyn Objects) -> Result<Marker, RemoteError> {
     if let Some(other) = found.objects.iter().find(|object| !object.name.starts_with(PROBE)) {
         let message = format!("it holds `{}` and no marker {MARKER}, so it is no store of pipe", other.name);
         return Err(
-            RemoteError::new(RemoteClass::Invalid, message).help("name a prefix that is empty or not there yet")
+            RemoteError::new(FailedClass::Invalid, message).help("name a prefix that is empty or not there yet")
         );
     }
     let marker =
         Marker { format: FORMAT, made_by: format!("pipe {}", env!("CARGO_PKG_VERSION")), probe: probe(objects)? };
     let text =
-        serde_json::to_string_pretty(&marker).map_err(|e| RemoteError::new(RemoteClass::Broken, e.to_string()))?;
+        serde_json::to_string_pretty(&marker).map_err(|e| RemoteError::new(FailedClass::Broken, e.to_string()))?;
     match objects.put(MARKER, Source::Text(&text), &marker.where_nothing_lies(), &Meter::default())? {
         Put::Made => Ok(marker),
         Put::Refused => Ok(read(objects)?.unwrap_or(marker)),
@@ -93,13 +93,13 @@ fn probe(objects: &dyn Objects) -> Result<Probe, RemoteError> {
 fn probe_at(objects: &dyn Objects, name: &str) -> Result<Probe, RemoteError> {
     let put = |text: &str, condition: &Condition| objects.put(name, Source::Text(text), condition, &Meter::default());
     let version = || -> Result<Version, RemoteError> {
-        let lost = || RemoteError::new(RemoteClass::Broken, "an object that was just written is not there");
+        let lost = || RemoteError::new(FailedClass::Broken, "an object that was just written is not there");
         objects.read(name)?.map(|(_, version)| version).ok_or_else(lost)
     };
     // A place may also say that it cannot do so.
     let tried = |text: &str, condition: &Condition| match put(text, condition) {
         Ok(put) => Ok(Some(put)),
-        Err(error) if error.class == RemoteClass::Unsupported => Ok(None),
+        Err(error) if error.class == FailedClass::Unsupported => Ok(None),
         Err(error) => Err(error),
     };
     put("one", &Condition::Any)?;

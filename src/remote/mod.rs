@@ -31,7 +31,8 @@ mod pull;
 mod push;
 
 pub use collect::{Kept, RemoteCollected};
-pub use error::{RemoteClass, RemoteError, TransferError};
+pub use contract::backend::FailedClass;
+pub use error::{RemoteError, TransferError};
 pub use meter::Meter;
 pub(crate) use objects::{Condition, Put, Version};
 pub use open::{Conditions, Remote, Survey};

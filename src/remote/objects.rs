@@ -10,7 +10,7 @@ pub(super) trait Objects: Send + Sync {
     /// The sizes of these objects, in their order; `None` for one that is not there.
     fn has(&self, names: &[String]) -> Result<Vec<Option<u64>>, RemoteError>;
 
-    /// Writes an object as a whole, or not at all. When it returns [`Put::Made`], whoever reads the name gets the new bytes.
+    /// Writes an object as a whole, or not at all. When it returns [`Put::Made`], every later reader of the name gets the new bytes.
     fn put(&self, name: &str, source: Source<'_>, condition: &Condition, meter: &Meter) -> Result<Put, RemoteError>;
 
     /// Fetches an object into a new `file`. No more than `most` bytes are written there. Returns its size.

@@ -10,7 +10,7 @@ use super::names;
 use super::objects::{Condition, Objects, list_all};
 use super::place::{Place, Scheme};
 use super::program::Program;
-use super::{RemoteClass, RemoteError};
+use super::{FailedClass, RemoteError};
 
 /// An opened remote.
 pub struct Remote {
@@ -107,7 +107,7 @@ impl Remote {
     pub(super) fn require(&self) -> Result<(), RemoteError> {
         if self.is_new() {
             let message = format!("nothing was pushed to {} yet", self.place);
-            return Err(RemoteError::new(RemoteClass::Missing, message).help("pipe cache push"));
+            return Err(RemoteError::new(FailedClass::Missing, message).help("pipe cache push"));
         }
         Ok(())
     }

@@ -25,10 +25,10 @@ use contract::backend::{
 };
 
 use self::talk::{Heard, Talk, listen, lock, overhear};
+use super::RemoteError;
 use super::meter::Meter;
 use super::objects::{Condition, Listed, Listing, Objects, Put, Source, Version};
 use super::place::{Checksums, Place, Scheme};
-use super::{RemoteClass, RemoteError};
 use crate::backend::find_on_path;
 
 /// Requests that are under way at once; the program bounds what it does with them.
@@ -70,11 +70,11 @@ impl Program {
         let name = place.program().unwrap_or_default();
         let path = find(&name).ok_or_else(|| {
             let message = format!("{place} is served by the program {name}, which is not there");
-            RemoteError::new(RemoteClass::Missing, message)
+            RemoteError::new(FailedClass::Missing, message)
                 .help("./pipe builds the programs of this checkout that pipe.yaml names; others belong on PATH")
         })?;
         let failed = |error: std::io::Error| {
-            RemoteError::new(RemoteClass::Broken, format!("{} cannot be started: {error}", path.display()))
+            RemoteError::new(FailedClass::Broken, format!("{} cannot be started: {error}", path.display()))
         };
         let mut command = Command::new(&path);
         command.arg("serve").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -108,17 +108,17 @@ impl Program {
         match welcome.recv_timeout(WELCOME) {
             Ok(Heard::Welcome(welcome)) if welcome.protocol != PROTOCOL => {
                 let message = format!("{} speaks protocol {}, not {PROTOCOL}", welcome.program, welcome.protocol);
-                Err(RemoteError::new(RemoteClass::Unsupported, message).help("use the one of this version of pipe"))
+                Err(RemoteError::new(FailedClass::Unsupported, message).help("use the one of this version of pipe"))
             }
             Ok(Heard::Welcome(welcome)) if !welcome.offers.contains(&Offer::Objects) => {
-                Err(RemoteError::new(RemoteClass::Unsupported, format!("{} keeps no objects", welcome.program)))
+                Err(RemoteError::new(FailedClass::Unsupported, format!("{} keeps no objects", welcome.program)))
             }
             Ok(Heard::Welcome(_)) => Ok(()),
             Ok(Heard::Failed(failed)) => Err(failed.into()),
             Ok(Heard::Done(_) | Heard::Note(_)) => Err(self.nonsense()),
             Err(RecvTimeoutError::Timeout) => {
                 let message = format!("{} says nothing for {} seconds", self.name, WELCOME.as_secs());
-                Err(RemoteError::new(RemoteClass::Unavailable, message))
+                Err(RemoteError::new(FailedClass::Unavailable, message))
             }
             Err(RecvTimeoutError::Disconnected) => Err(self.why_ended()),
         }
@@ -126,7 +126,7 @@ impl Program {
 
     fn send(&self, request: &Request) -> Result<(), RemoteError> {
         let mut line = serde_json::to_vec(request)
-            .map_err(|error| RemoteError::new(RemoteClass::Broken, format!("a request cannot be written: {error}")))?;
+            .map_err(|error| RemoteError::new(FailedClass::Broken, format!("a request cannot be written: {error}")))?;
         line.push(b'\n');
         let mut input = lock(&self.input);
         let Some(pipe) = input.as_mut() else { return Err(self.why_ended()) };
@@ -188,7 +188,7 @@ impl Program {
 
     fn nonsense(&self) -> RemoteError {
         let message = format!("{} answered what was not asked", self.name);
-        RemoteError::new(RemoteClass::Broken, message).help("it does not keep to docs/backend-protocol.md")
+        RemoteError::new(FailedClass::Broken, message).help("it does not keep to docs/backend-protocol.md")
     }
 
     fn why_ended(&self) -> RemoteError {
@@ -200,7 +200,7 @@ impl Program {
             }
             std::thread::sleep(Duration::from_millis(1));
         }
-        RemoteError::new(RemoteClass::Broken, format!("{} takes no more requests", self.name))
+        RemoteError::new(FailedClass::Broken, format!("{} takes no more requests", self.name))
     }
 }
 
@@ -238,7 +238,7 @@ impl Objects for Program {
             Ok(Done::Get(Found { size, .. })) => Ok(size),
             Ok(_) => Err(self.nonsense()),
             // It was cancelled as it became larger than it may be.
-            Err(error) if error.class == RemoteClass::Interrupted && !meter.is_stopped() => {
+            Err(error) if error.class == FailedClass::Interrupted && !meter.is_stopped() => {
                 Ok(Some(most.saturating_add(1)))
             }
             Err(error) => Err(error),
@@ -333,16 +333,6 @@ fn size_of(done: &Done) -> Option<u64> {
 
 impl From<Failed> for RemoteError {
     fn from(Failed { class, message, help }: Failed) -> RemoteError {
-        let class = match class {
-            FailedClass::Credentials => RemoteClass::Credentials,
-            FailedClass::Denied => RemoteClass::Denied,
-            FailedClass::Missing => RemoteClass::Missing,
-            FailedClass::Unavailable => RemoteClass::Unavailable,
-            FailedClass::Invalid => RemoteClass::Invalid,
-            FailedClass::Interrupted => RemoteClass::Interrupted,
-            FailedClass::Unsupported => RemoteClass::Unsupported,
-            FailedClass::Broken => RemoteClass::Broken,
-        };
         RemoteError { class, message, help }
     }
 }

@@ -20,7 +20,7 @@ use super::lanes;
 use super::meter::Meter;
 use super::names;
 use super::open::Remote;
-use super::{RemoteClass, RemoteError, TransferError};
+use super::{FailedClass, RemoteError, TransferError};
 use crate::store::{Artifact, Durability, Listing, Record, Shape, Store, read_record};
 
 /// An action whose record is wanted.
@@ -204,7 +204,7 @@ impl Remote {
         let listing = bytes.map_err(|refused| refused.why).and_then(|bytes| Listing::read(&bytes, directory));
         let listing = listing.map_err(|why| {
             let message = format!("{name} cannot be read, so it is not known what is needed: {why}");
-            RemoteError::new(RemoteClass::Broken, message).help("push its stage again")
+            RemoteError::new(FailedClass::Broken, message).help("push its stage again")
         })?;
         Ok(listing.files().iter().map(|file| file.digest).collect())
     }

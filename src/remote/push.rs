@@ -1,4 +1,4 @@
-//! Sends records with all that they name: blobs, then manifests, then the records, so that whoever finds a record finds the rest.
+//! Sends records with all that they name: blobs, then manifests, then the records, so that a reader of a record finds the rest.
 //!
 //! It is asked first what is there already, so that nothing travels twice and a push that was cut short is gone on with by the next. An
 //! object of the wrong size is a former one that was cut short, by a place that cannot write as a whole; it is written again.

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::documents::{Attempt, Checkpoint, Intent, Lease, Outcome, Spec, Stop};
-use crate::remote::{Condition, Put, Remote, RemoteClass, RemoteError, TransferError, Version};
+use crate::remote::{Condition, FailedClass, Put, Remote, RemoteError, TransferError, Version};
 use crate::store::Store;
 
 /// Bytes of the largest order that is read.
@@ -38,7 +38,7 @@ impl Board {
         match self.remote.read_document(store, &name, LARGEST_SPEC)? {
             None => Ok(None),
             Some(Ok(bytes)) => Ok(Some(parse(&name, &bytes)?)),
-            Some(Err(refused)) => Err(RemoteError::new(RemoteClass::Invalid, refused.to_string()).into()),
+            Some(Err(refused)) => Err(RemoteError::new(FailedClass::Invalid, refused.to_string()).into()),
         }
     }
 
@@ -155,13 +155,13 @@ pub(super) enum Stream {
 }
 
 fn text(document: &impl Serialize) -> Result<String, RemoteError> {
-    serde_json::to_string(document).map_err(|error| RemoteError::new(RemoteClass::Broken, error.to_string()))
+    serde_json::to_string(document).map_err(|error| RemoteError::new(FailedClass::Broken, error.to_string()))
 }
 
 fn parse<T: DeserializeOwned>(name: &str, bytes: &[u8]) -> Result<T, RemoteError> {
     serde_json::from_slice(bytes).map_err(|error| {
         let message = format!("{name} cannot be read: {error}");
-        RemoteError::new(RemoteClass::Invalid, message).help("another version of pipe may have written it")
+        RemoteError::new(FailedClass::Invalid, message).help("another version of pipe may have written it")
     })
 }
 

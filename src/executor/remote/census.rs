@@ -75,7 +75,7 @@ pub fn reap(loopback: &Loopback) -> Result<Vec<Occupant>, RemoteError> {
 /// Asks the attempt to end, and waits until it has, or shows no life any more.
 fn stop(board: &Board, attempt: u32, lease: Duration) -> Result<(), RemoteError> {
     let lease = board.intent(attempt)?.map_or(lease, |intent| intent.timing.lease);
-    board.write_stop(attempt, &Stop { kill: false })?;
+    board.write_stop(attempt, &Stop {})?;
     let mut pulse = Pulse::new(lease, Instant::now());
     while board.attempt(attempt)?.is_none() {
         let sign = board.lease()?.map(|(lease, _)| (lease.epoch, lease.beat));

@@ -101,13 +101,10 @@ pub(super) struct Outcome {
     pub host: String,
 }
 
-/// `stop/<n>.json`: the attempt is to end.
+/// `stop/<n>.json`: the attempt is to end, with a checkpoint where its stage takes one.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Stop {
-    /// Without a checkpoint.
-    pub kill: bool,
-}
+pub(super) struct Stop {}
 
 /// `checkpoints/<epoch>-<n>.json`: a checkpoint, whose files are there.
 #[derive(Debug, Serialize, Deserialize)]

@@ -21,7 +21,7 @@ use crate::executor::local::log_path;
 use crate::executor::{Cancel, Control, Events, Executing, Execution, Executor, ExecutorError, Failed, Order, Reuse};
 use crate::failpoint::{self, Failpoint};
 use crate::governor::host_name;
-use crate::remote::{Conditions, Meter, Pulled, Remote, RemoteClass, RemoteError, TransferError, Wanted};
+use crate::remote::{Conditions, FailedClass, Meter, Pulled, Remote, RemoteError, TransferError, Wanted};
 use crate::store::{Artifact, Shape, Store};
 
 /// Instances that are launched for one execution, when one after the other is lost or interrupted.
@@ -90,7 +90,7 @@ impl Site {
             let message =
                 "its object store does not heed the conditions of writes, so that nobody can hold a lease there";
             let help = "use it for artifacts only, and another one for stages";
-            return Err(RemoteError::new(RemoteClass::Unsupported, message).help(help));
+            return Err(RemoteError::new(FailedClass::Unsupported, message).help(help));
         }
         *opened = Some(Arc::clone(&remote));
         Ok(remote)
@@ -133,7 +133,7 @@ impl Drive {
                     launches += 1;
                     if launches > LAUNCHES {
                         let message = format!("{LAUNCHES} instances in a row were lost or interrupted");
-                        return Err(RemoteError::new(RemoteClass::Broken, message).into());
+                        return Err(RemoteError::new(FailedClass::Broken, message).into());
                     }
                     self.launch(&board, attempt, reuse)?;
                     // Whoever was first, this is the attempt to follow.
@@ -250,7 +250,7 @@ impl Drive {
             let now = unix_seconds();
             let end = End::Broken { message: message.clone() };
             board.write_attempt(&Attempt { epoch: attempt, host: host_name(), started: now, ended: now, end })?;
-            return Err(RemoteError::new(RemoteClass::Broken, message).into());
+            return Err(RemoteError::new(FailedClass::Broken, message).into());
         }
         Ok(())
     }
@@ -297,7 +297,7 @@ impl Drive {
                 self.warn(format!("its instance at `{}` had notice to end; it goes on at another one", self.site.name));
                 Ok(None)
             }
-            End::Broken { message } => Err(RemoteError::new(RemoteClass::Broken, message).into()),
+            End::Broken { message } => Err(RemoteError::new(FailedClass::Broken, message).into()),
         }
     }
 
@@ -311,7 +311,7 @@ impl Drive {
     }
 
     fn warn(&self, message: String) {
-        // Whoever does not listen any more has left.
+        // A closed channel means that the run has left.
         let _ = self.events.send(Event::Log { level: Level::Warning, message });
     }
 }

@@ -12,7 +12,7 @@ use super::board::{Board, Stream};
 use super::documents::{End, Stop};
 use super::standing::Pulse;
 use crate::executor::{Cancel, Control};
-use crate::remote::{RemoteClass, RemoteError};
+use crate::remote::{FailedClass, RemoteError};
 
 /// How soon it is looked again after there was news, and when there was none for a while.
 const SOON: Duration = Duration::from_millis(10);
@@ -70,7 +70,7 @@ impl Following<'_> {
                 Ok(Look::Over(followed)) => return Ok(followed),
                 Ok(Look::News) => pause = SOON,
                 Ok(Look::Nothing) => pause = (pause * 2).min(LATER),
-                Err(error) if error.class == RemoteClass::Unavailable => {
+                Err(error) if error.class == FailedClass::Unavailable => {
                     let since = *silent_since.get_or_insert_with(Instant::now);
                     if since.elapsed() > PATIENCE {
                         return Err(error);
@@ -121,7 +121,7 @@ impl Following<'_> {
             self.progress.events += 1;
             news = true;
             for event in text.lines().filter_map(|line| serde_json::from_str::<Event>(line).ok()) {
-                // Whoever does not listen any more has left.
+                // A closed channel means that the run has left.
                 let _ = self.events.send(event);
             }
         }
@@ -145,12 +145,12 @@ impl Following<'_> {
             Cancel::Stop if leaving => Ok(self.leave()),
             Cancel::Stop => {
                 if !std::mem::replace(&mut self.progress.told_to_stop, true) {
-                    self.board.write_stop(self.attempt, &Stop { kill: false })?;
+                    self.board.write_stop(self.attempt, &Stop {})?;
                 }
                 Ok(None)
             }
             Cancel::Kill => {
-                self.board.write_stop(self.attempt, &Stop { kill: false })?;
+                self.board.write_stop(self.attempt, &Stop {})?;
                 Ok(Some(Followed::Left))
             }
         }
@@ -177,7 +177,7 @@ impl Following<'_> {
     }
 
     fn tell(&self, message: String) {
-        // Whoever does not listen any more has left.
+        // A closed channel means that the run has left.
         let _ = self.events.send(Event::Log { level: Level::Warning, message });
     }
 }

@@ -86,7 +86,7 @@ fn no_more_is_fetched_than_was_asked_for() {
     let stopped = Meter::default();
     stopped.stop();
     let broken_off = objects.get("large", &root.path().join("third"), 1000, &stopped).unwrap_err();
-    assert_eq!(broken_off.class, RemoteClass::Interrupted);
+    assert_eq!(broken_off.class, FailedClass::Interrupted);
 }
 
 #[test]

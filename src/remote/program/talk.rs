@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use contract::backend::{Answer, Done, Failed, Welcome};
 
-use crate::remote::{RemoteClass, RemoteError};
+use crate::remote::{FailedClass, RemoteError};
 
 /// Bytes of the longest line that is read: a page of names, or a text of 1 MiB in escapes.
 const LONGEST_LINE: u64 = 16 << 20;
@@ -40,7 +40,7 @@ impl Talk {
 
     fn end(&self, error: RemoteError) {
         lock(&self.ended).get_or_insert(error);
-        // Whoever waits sees that nobody will answer.
+        // A waiting caller sees that nobody will answer.
         self.waiting().clear();
     }
 
@@ -52,7 +52,7 @@ impl Talk {
             Answer::Failed { id, failed } => (id.unwrap_or(0), Heard::Failed(failed)),
         };
         if let Some(waits) = self.waiting().get(&id) {
-            // Whoever gave up waiting does not care.
+            // A caller that gave up needs no answer.
             let _ = waits.send(heard);
         }
     }
@@ -60,7 +60,7 @@ impl Talk {
 
 /// Hands out answers until there are no more.
 pub(super) fn listen(talk: &Talk, name: &str, mut stdout: impl BufRead) {
-    let broken = |message: String| RemoteError::new(RemoteClass::Broken, message);
+    let broken = |message: String| RemoteError::new(FailedClass::Broken, message);
     loop {
         let mut line = Vec::new();
         let read = stdout.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line);

@@ -22,7 +22,7 @@ use crate::executor::remote::lease::{Held, unix_seconds};
 use crate::executor::{Control, Execution, Executor, ExecutorError, FailureReport, Order, Reuse};
 use crate::governor::host_name;
 use crate::plan::Plan;
-use crate::remote::{Meter, Place, Pulled, Remote, RemoteClass, RemoteError, TransferError};
+use crate::remote::{FailedClass, Meter, Place, Pulled, Remote, RemoteError, TransferError};
 use crate::store::{RECORD_FORMAT, Record, Store, remove_tree};
 
 /// An instance that was told to end and does not is ended after so long.
@@ -63,7 +63,7 @@ fn attempt(assignment: &Assignment) -> Result<Departure, TransferError> {
     let Assignment { state, key, attempt, directory, .. } = assignment;
     let remote = Arc::new(Remote::open(state)?);
     let board = Board::new(&remote, *key);
-    let missing = || RemoteError::new(RemoteClass::Missing, "nobody meant to launch this attempt");
+    let missing = || RemoteError::new(FailedClass::Missing, "nobody meant to launch this attempt");
     let Intent { place, timing, .. } = board.intent(*attempt)?.ok_or_else(missing)?;
     let owner = format!("{} {}", host_name(), std::process::id());
     let Some(held) = Held::take(&board, *attempt, owner, timing.lease)? else {
@@ -128,7 +128,7 @@ impl Instance<'_> {
     }
 
     fn order(&self, store: &Store) -> Result<Order, TransferError> {
-        let wrong = |message: &str| RemoteError::new(RemoteClass::Invalid, message);
+        let wrong = |message: &str| RemoteError::new(FailedClass::Invalid, message);
         let spec = self.board.spec(store)?.ok_or_else(|| wrong("nobody said what is to be done"))?;
         let order = spec.order;
         if spec.format != FORMAT || order.key != self.board.key || order.action.key() != self.board.key {
@@ -156,7 +156,7 @@ impl Instance<'_> {
         let artifacts: Vec<_> = inputs.chain(files).cloned().collect();
         let refused = self.board.remote.fetch(store, &artifacts, &Meter::default(), &mut |_| ())?;
         if let Some(refused) = refused.into_values().next() {
-            return Err(RemoteError::new(RemoteClass::Broken, format!("an input cannot come: {refused}")).into());
+            return Err(RemoteError::new(FailedClass::Broken, format!("an input cannot come: {refused}")).into());
         }
         checkpoints::bring(self.board, store)?;
         Ok(())
@@ -235,7 +235,7 @@ fn execute(
         .build()
         .map_err(|error| ExecutorError::system("starting an instance", error))?;
     let words = speaker.words();
-    // Whoever cannot hear any more has lost the lease.
+    // A closed channel means that the lease is lost.
     let events = Rc::new(move |event: Event| drop(words.send(event)));
     let execution = LocalSet::new().block_on(&runtime, executor.execute(order, control, events));
     runtime.shutdown_background();

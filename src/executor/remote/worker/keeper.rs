@@ -69,8 +69,8 @@ impl Keeper {
                     return asking.abandon();
                 }
                 // A place that does not answer asks for nothing.
-                if let Ok(Some(stop)) = board.stop(held.epoch()) {
-                    asking.stop(stop.kill);
+                if let Ok(Some(_)) = board.stop(held.epoch()) {
+                    asking.stop(false);
                 }
             }
         });
