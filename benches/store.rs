@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use contract::types::Form;
 use contract::{Digest, Usage};
-use pipe::action::{self, Action, ActionScript, ActionWork};
+use pipe::action::{self, Action, ActionKey, ActionScript, ActionWork};
 use pipe::store::{Artifact, Durability, Lookup, Placement, Published, RECORD_FORMAT, Record, Store};
 
 const FILES: usize = 10_000;
@@ -70,7 +70,7 @@ impl Bench {
     fn stages(&self) {
         let store = self.open();
         let work = store.work_dir("stage").expect("a work directory");
-        let keys: Vec<Digest> = (0..STAGES).map(|n| Digest::of(&n.to_le_bytes())).collect();
+        let keys: Vec<ActionKey> = (0..STAGES).map(|n| ActionKey::new(Digest::of(&n.to_le_bytes()))).collect();
         let name = |n: usize| format!("stage{n}/out");
         time("1,000 stages: lock, adopt, publish, record", || {
             for (n, key) in keys.iter().enumerate() {
@@ -130,7 +130,7 @@ fn write_tree(root: &Path) {
     }
 }
 
-fn record(key: Digest, output: &Artifact) -> Record {
+fn record(key: ActionKey, output: &Artifact) -> Record {
     let work = ActionWork::Command {
         script: ActionScript::Shell("sort in/names > out/sorted.txt".to_owned()),
         environment: BTreeMap::from([("LANG".to_owned(), Some("C.UTF-8".to_owned()))]),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use contract::{Digest, Type};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -301,7 +302,7 @@ stages:
 "#;
 
 /// The keys of the stages of `text`, which lies at `file` of a project, sorted.
-fn keys(file: &str, text: &str) -> Vec<Digest> {
+fn keys(file: &str, text: &str) -> Vec<ActionKey> {
     let directory = tempfile::tempdir().unwrap();
     let write = |path: &str, text: &str| {
         let path = directory.path().join(path);
@@ -322,8 +323,8 @@ fn keys(file: &str, text: &str) -> Vec<Digest> {
     let store = Store::open(&directory.path().join(Path::new("cache"))).unwrap();
     let known = Known::new(&plan);
     let key = |stage| resolve(&plan, stage, &known, &store, Sources::Identified).unwrap().unwrap().key;
-    let mut keys: Vec<Digest> = plan.order.iter().map(|stage| key(*stage)).collect();
-    keys.sort_by_key(Digest::to_string);
+    let mut keys: Vec<ActionKey> = plan.order.iter().map(|stage| key(*stage)).collect();
+    keys.sort_by_key(ActionKey::to_string);
     keys
 }
 

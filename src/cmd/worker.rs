@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use clap::Args;
-use contract::{Digest, EXIT_INTERRUPTED};
+use contract::EXIT_INTERRUPTED;
 
 use super::failure::Failure;
+use crate::action::ActionKey;
 use crate::executor::remote::is_of_instance;
 use crate::executor::remote::worker::{Assignment, Departure, work};
 use crate::remote::Place;
@@ -51,7 +52,7 @@ pub fn run(arguments: &WorkerArguments) -> Result<u8, Failure> {
     // No leader of a group, so this succeeds; a terminal that closes does not reach it any more.
     let _ = rustix::process::setsid();
     let wrong = |message: String| Failure::usage(message, None);
-    let key: Digest = arguments.action.parse().map_err(|_| wrong("--action is no digest".to_owned()))?;
+    let key: ActionKey = arguments.action.parse().map_err(|_| wrong("--action is no digest".to_owned()))?;
     let state = Place::parse(&arguments.state, Path::new("/")).map_err(|unusable| wrong(unusable.message))?;
     let assignment = Assignment {
         state,

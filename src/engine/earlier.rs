@@ -61,7 +61,7 @@ fn identify(shared: &Shared, stages: &[StageReport]) -> Option<Digest> {
             encoder.bytes(output.destination.as_os_str().as_encoded_bytes());
         }
         report.key.iter().for_each(|key| {
-            encoder.digest(key);
+            encoder.digest(key.digest());
         });
         report.outputs.values().for_each(|output| {
             encoder.digest(&output.digest);

@@ -1,10 +1,11 @@
 //! What happens during a run, as it happens. `report` shows it; `runs/<id>/events.ndjson` keeps it.
 
-use contract::{Digest, Level};
+use contract::Level;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::outcome::{RunOutcome, StageOutcome};
+use crate::action::ActionKey;
 use crate::executor::FailureReport;
 use crate::spec::{PipelineName, StageName};
 
@@ -29,7 +30,7 @@ pub enum RunEvent {
         stage: StageName,
         /// Its key.
         #[schemars(with = "String")]
-        key: Digest,
+        key: ActionKey,
     },
     /// A running stage says how far it is.
     StageProgress {

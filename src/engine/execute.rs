@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use contract::{Digest, Event, FailureClass, Level, Usage};
+use contract::{Event, FailureClass, Level, Usage};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
 
@@ -13,6 +13,7 @@ use super::order::order;
 use super::resolve::Resolved;
 use super::tally::unix_seconds;
 use super::{EngineError, FailureReport, Options, Shared, bounds, fault, hits, publishing, resolve};
+use crate::action::ActionKey;
 use crate::executor::fault::of_preparation;
 use crate::executor::{Cancel, Control, Execution, Executor, Failed, Reuse, SpoiledInput, asked, unless_abandoned};
 use crate::failpoint::{self, Failpoint};
@@ -244,7 +245,7 @@ fn make_room(shared: &Shared, stage: StageId) -> Result<Result<Vec<String>, Fail
 }
 
 /// The right to execute the action `key`. That a run around this one has it is the stage's failure: it would wait for ever.
-fn lock(shared: &Shared, key: &Digest) -> Result<Result<ActionLock, FailureReport>, EngineError> {
+fn lock(shared: &Shared, key: &ActionKey) -> Result<Result<ActionLock, FailureReport>, EngineError> {
     let Options { run, around, .. } = &shared.options;
     match shared.store.lock_action(key, run, around) {
         Ok(lock) => Ok(Ok(lock)),

@@ -5,13 +5,13 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use contract::Digest;
 use contract::types::Form;
 
 use super::EngineError;
 use super::hits;
 use super::resolve::{self, Known, Sources};
 use super::wanted::{Wanted, wanted};
+use crate::action::ActionKey;
 use crate::plan::{Plan, PlannedOutput, PlannedStage, StageId};
 use crate::remote::{Meter, Pulled, Refused, Remote, TransferError, Wanted as WantedRecord};
 use crate::store::{Lookup, Store};
@@ -28,7 +28,7 @@ pub struct Fetched {
     /// Stages of which the remote has something that cannot be used.
     pub refused: Vec<(StageId, Refused)>,
     /// The keys that the remote was asked for.
-    pub asked: Vec<Digest>,
+    pub asked: Vec<ActionKey>,
 }
 
 /// Why fetching a plan ended early.
@@ -96,7 +96,7 @@ pub fn fetch(
 }
 
 /// What the record of a stage must be.
-pub(super) fn wanted_record(stage: &PlannedStage, key: Digest) -> WantedRecord {
+pub(super) fn wanted_record(stage: &PlannedStage, key: ActionKey) -> WantedRecord {
     let port = |output: &PlannedOutput| (output.port.as_str().to_owned(), output.artifact.form());
     WantedRecord { key, ports: stage.outputs.iter().map(port).collect::<BTreeMap<String, Form>>() }
 }

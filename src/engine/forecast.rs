@@ -4,12 +4,11 @@
 
 use std::collections::HashSet;
 
-use contract::Digest;
-
 use super::learned::{self, Learned, Past};
 use super::resolve::{self, Known, Resolved, Sources, Unresolved};
 use super::wanted::{Wanted, wanted};
 use super::{EngineError, hits};
+use crate::action::ActionKey;
 use crate::action::difference::{Difference, differences, field_of};
 use crate::plan::{InputSource, Plan, StageId, Work, code};
 use crate::store::{Lookup, MissReason, Record, Store};
@@ -20,14 +19,14 @@ pub enum Forecast {
     /// Nothing, or put its outputs back.
     Hit {
         /// Its key.
-        key: Digest,
+        key: ActionKey,
         /// What it gave.
         record: Box<Record>,
     },
     /// Execute it.
     Run {
         /// Its key.
-        key: Digest,
+        key: ActionKey,
         /// Why the store does not serve it.
         miss: MissReason,
         /// How its action differs from the last one executed for this stage; empty when there was none.

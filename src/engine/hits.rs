@@ -3,8 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use contract::Digest;
-
 use super::fault::Fault;
 use super::interrupt::Interrupt;
 use super::publishing;
@@ -12,6 +10,7 @@ use super::resolve::{self, Known, Resolved, Sources};
 use super::tally::Tally;
 use super::wanted::{Wanted, wanted};
 use super::{EngineError, Observer, RunEvent, Shared, StageOutcome, traces};
+use crate::action::ActionKey;
 use crate::executor::fault::is_of_stage;
 use crate::plan::{Plan, PlannedStage, StageId};
 use crate::store::{Artifact, Lookup, MissReason, Record, Store};
@@ -106,7 +105,7 @@ pub(super) fn look_up(
 
 /// What the store says about an action of `stage`. A record without one of the stage's outputs does not serve it: that is so
 /// where a card renamed a port and kept its version. An output that the store lost is taken back from the workspace.
-pub(super) fn record(store: &Store, plan: &Plan, stage: StageId, key: &Digest) -> Result<Lookup, EngineError> {
+pub(super) fn record(store: &Store, plan: &Plan, stage: StageId, key: &ActionKey) -> Result<Lookup, EngineError> {
     let planned = &plan.graph[stage];
     let mut found = store.record(key).map_err(EngineError::store)?;
     if let Lookup::Miss(MissReason::MissingOutputs { outputs }) = &found
@@ -153,7 +152,7 @@ fn written_through(
     store: &Store,
     plan: &Plan,
     stage: &PlannedStage,
-    key: &Digest,
+    key: &ActionKey,
     (port, path, quarantined): (&str, &Path, Option<&Path>),
 ) -> Option<PathBuf> {
     let record = store.past_record(key)?;

@@ -55,6 +55,8 @@ impl Pass {
 #[cfg(test)]
 mod tests {
     use contract::Digest;
+
+    use crate::action::ActionKey;
     use petgraph::graph::DiGraph;
 
     use super::*;
@@ -71,7 +73,7 @@ mod tests {
             match candidate {
                 Candidate::Ready(stage) => {
                     looked_at.push(stage.index());
-                    standings.claim(stage, Digest::of(&stage.index().to_le_bytes()), ()).unwrap();
+                    standings.claim(stage, ActionKey::new(Digest::of(&stage.index().to_le_bytes())), ()).unwrap();
                 }
                 Candidate::Held((_, stage)) => {
                     let in_lane = standings.running().filter(|(other, ())| lane(*other) == lane(stage)).count();
@@ -105,7 +107,7 @@ mod tests {
         let order: Vec<StageId> = (0..2).map(|_| graph.add_node(())).collect();
         let mut standings: Standings<'_, (), (), ()> = Standings::new(&graph, &order);
         for stage in &order {
-            standings.claim(*stage, Digest::of(&stage.index().to_le_bytes()), ()).unwrap();
+            standings.claim(*stage, ActionKey::new(Digest::of(&stage.index().to_le_bytes())), ()).unwrap();
         }
         let mut pass = Pass::default();
         let ranks: Vec<Rank> = order.iter().map(|stage| standings.rank(*stage)).collect();

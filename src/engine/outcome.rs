@@ -8,6 +8,7 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::action::ActionKey;
 use crate::executor::FailureReport;
 use crate::spec::{PipelineName, PortName, StageName};
 
@@ -81,7 +82,7 @@ pub struct StageReport {
     pub outcome: StageOutcome,
     /// Its key; absent when an input never came to be.
     #[schemars(with = "Option<String>")]
-    pub key: Option<Digest>,
+    pub key: Option<ActionKey>,
     /// Wall-clock seconds spent on it in this run.
     pub seconds: f64,
     /// What the process tree took when it was executed (in this run or in the one that made the record).

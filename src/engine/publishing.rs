@@ -9,13 +9,14 @@ use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use contract::{Digest, Level};
+use contract::Level;
 use indexmap::IndexMap;
 
 use super::fault::{self, Fault};
 use super::interrupt::Interrupt;
 use super::options::Publishing;
 use super::{EngineError, FailureReport, Observer, RunEvent, Shared, bounds};
+use crate::action::ActionKey;
 use crate::failpoint::{self, Failpoint};
 use crate::plan::{Plan, PlannedOutput, StageId};
 use crate::store::{Artifact, Busy, Claim, Claimant, Claims, Lookup, Places, Published, Record, Store, StoreError};
@@ -36,7 +37,7 @@ pub(super) struct Publisher {
 struct State {
     right: Right,
     /// What is settled, in that order; a stage that was done again is there twice.
-    settled: Vec<(StageId, Digest)>,
+    settled: Vec<(StageId, ActionKey)>,
     /// Stages whose outputs could not be put there when they were to be put there later.
     failures: Vec<(StageId, FailureReport)>,
 }
@@ -159,7 +160,7 @@ fn gain(shared: &Shared, state: &mut State, right: Right, observer: &mut dyn Obs
 /// Publishes all that is settled so far.
 fn publish_settled(shared: &Shared, state: &mut State, observer: &mut dyn Observer) -> Result<(), EngineError> {
     // Of a stage that was done again, the last counts.
-    let latest: IndexMap<StageId, Digest> = state.settled.iter().copied().collect();
+    let latest: IndexMap<StageId, ActionKey> = state.settled.iter().copied().collect();
     for (stage, key) in latest {
         // What was not recorded cannot be published later, and what is being made anew is published then.
         if let Lookup::Hit(record) = shared.store.record(&key).map_err(EngineError::store)? {
@@ -373,7 +374,7 @@ pub(super) fn is_pending(shared: &Shared) -> bool {
 
 /// Whether a run that publishes the same has done it all.
 fn all_in_place(shared: &Shared) -> Result<bool, EngineError> {
-    let latest: IndexMap<StageId, Digest> = shared.publisher.state().settled.iter().copied().collect();
+    let latest: IndexMap<StageId, ActionKey> = shared.publisher.state().settled.iter().copied().collect();
     for (stage, key) in latest {
         if let Lookup::Hit(record) = shared.store.record(&key).map_err(EngineError::store)?
             // What cannot be looked at is told when it is to be published.

@@ -9,7 +9,7 @@ use contract::{Card, Digest, Worker};
 use super::fault::Fault;
 use super::{EngineError, FailureReport, bounds};
 use crate::action::canonical::Encoder;
-use crate::action::{self, Action, ActionInput, ActionScript, ActionShell, ActionWork};
+use crate::action::{self, Action, ActionInput, ActionKey, ActionScript, ActionShell, ActionWork};
 use crate::plan::{InputSource, Plan, PlannedInput, PlannedStage, Sandbox, Script, StageId, Text, Work};
 use crate::spec::{LinkRule, PortName, Shell};
 use crate::store::{Artifact, LinksIn, Record, Shape, Store, StoreError};
@@ -95,7 +95,7 @@ pub struct Resolved {
     /// The action.
     pub action: Action,
     /// Its key.
-    pub key: Digest,
+    pub key: ActionKey,
     /// The artifact behind each of the stage's inputs, in their order.
     pub inputs: Vec<Artifact>,
     /// The files of a worker that does not ship with the engine, by their names on its card.

@@ -9,12 +9,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use contract::{Digest, Level};
+use contract::Level;
 
 use super::fetching::{self, FetchError, wanted_record};
 use super::interrupt::Interrupt;
 use super::resolve::Known;
 use super::{EngineError, Observer, RunEvent, Shared};
+use crate::action::ActionKey;
 use crate::plan::StageId;
 use crate::remote::{Meter, Place, Pulled, Pushed, Remote, RemoteError, TransferError};
 use crate::store::{Record, Store};
@@ -38,7 +39,7 @@ pub(super) struct Sharing {
 struct State {
     remote: Opening,
     /// Keys that it was asked for.
-    asked: HashSet<Digest>,
+    asked: HashSet<ActionKey>,
     pushing: Option<Pushing>,
     /// What is to be said.
     notes: Vec<(Level, String)>,
@@ -199,7 +200,7 @@ impl Sharing {
         &self,
         shared: &Shared,
         stage: StageId,
-        key: &Digest,
+        key: &ActionKey,
         stopped: &dyn Fn() -> bool,
     ) -> Result<bool, EngineError> {
         if self.place.is_none() || !self.state().asked.insert(*key) {

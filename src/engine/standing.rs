@@ -15,11 +15,11 @@ use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Bound;
 
-use contract::Digest;
 use petgraph::Direction;
 use petgraph::graph::DiGraph;
 use tokio::time::Instant;
 
+use crate::action::ActionKey;
 use crate::plan::StageId;
 
 /// Where a stage stands. `A` is its action, `R` what is known of its execution.
@@ -75,7 +75,7 @@ pub struct Standings<'a, N, A, R> {
     held: BTreeSet<Rank>,
     due: BTreeSet<(Instant, StageId)>,
     /// By action: the stage that does it.
-    doing: HashMap<Digest, StageId>,
+    doing: HashMap<ActionKey, StageId>,
 }
 
 impl<'a, N, A, R> Standings<'a, N, A, R> {
@@ -118,7 +118,7 @@ impl<'a, N, A, R> Standings<'a, N, A, R> {
     }
 
     /// The stage, which was ready, must be executed: it is held, unless another one does `key` already. Then it waits for that one.
-    pub fn claim(&mut self, stage: StageId, key: Digest, action: A) -> Result<(), StageId> {
+    pub fn claim(&mut self, stage: StageId, key: ActionKey, action: A) -> Result<(), StageId> {
         let first = *self.doing.entry(key).or_insert(stage);
         if first == stage {
             self.hold(stage, action);
@@ -129,7 +129,7 @@ impl<'a, N, A, R> Standings<'a, N, A, R> {
     }
 
     /// The action has ended, well or not: its twins are ready again.
-    pub fn leave(&mut self, key: &Digest) {
+    pub fn leave(&mut self, key: &ActionKey) {
         let Some(first) = self.doing.remove(key) else { return };
         for stage in self.graph.node_indices() {
             if matches!(self.standing[stage.index()], Standing::Twin(other) if other == first) {

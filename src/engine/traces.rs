@@ -13,6 +13,7 @@ use serde::Deserialize;
 
 use super::history::{self, JOURNAL, OpenRun};
 use super::intact;
+use crate::action::ActionKey;
 use crate::store::{Store, StoreError, is_run};
 
 /// What a run left behind.
@@ -41,7 +42,7 @@ pub struct TracedReport {
 #[derive(Debug, Deserialize)]
 pub struct TracedStage {
     /// Its key, where it had one.
-    pub key: Option<Digest>,
+    pub key: Option<ActionKey>,
     /// By port.
     pub outputs: BTreeMap<String, TracedOutput>,
 }

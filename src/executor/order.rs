@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use contract::{Digest, Resources, Type};
+use contract::{Resources, Type};
 use serde::{Deserialize, Serialize};
 
 use super::Trace;
-use crate::action::{Action, ActionWork};
+use crate::action::{Action, ActionKey, ActionWork};
 use crate::plan::{PlannedOutput, Sandbox, SecretVariable};
 use crate::spec::{Location, PortName};
 use crate::store::{Artifact, Placement};
@@ -17,7 +17,7 @@ use crate::store::{Artifact, Placement};
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Order {
     /// The action's key: an execution goes on from the checkpoints that an earlier one left under it.
-    pub key: Digest,
+    pub key: ActionKey,
     /// What is done.
     pub action: Action,
     /// Who does it.

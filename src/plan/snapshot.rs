@@ -21,6 +21,7 @@ use super::language::overrides;
 use super::model::{Command, InputSource, Plan, PlannedStage, StageId, Tool, Work};
 use super::request::Request;
 use super::wiring::links::{Links, real};
+use crate::action::PlanKey;
 use crate::action::canonical::Encoder;
 use crate::spec::{PipelineName, Sources};
 
@@ -28,7 +29,7 @@ use crate::spec::{PipelineName, Sources};
 const FORMAT: u32 = 2;
 
 /// Under which name the snapshot for `request` is kept. `program` identifies the engine, whose cards and rules made the plan.
-pub fn name(request: &Request, cards: &Cards, program: &[u8]) -> Digest {
+pub fn name(request: &Request, cards: &Cards, program: &[u8]) -> PlanKey {
     let mut encoder = Encoder::new("pipe plan snapshot");
     encoder.number(u64::from(FORMAT)).bytes(program).digest(&cards.fingerprint());
     encoder.bytes(request.file.as_os_str().as_encoded_bytes());
@@ -46,7 +47,7 @@ pub fn name(request: &Request, cards: &Cards, program: &[u8]) -> Digest {
     request.backends.iter().fold(&mut encoder, |e, (name, backend)| e.text(name).text(backend.as_str()));
     encoder.count(request.elsewhere.len());
     request.elsewhere.iter().fold(&mut encoder, |e, backend| e.text(backend.as_str()));
-    encoder.finish()
+    PlanKey::new(encoder.finish())
 }
 
 /// Writes `plan` down, which was made for `request` from `sources`. `None` when it cannot be written down: a path that is not UTF-8.

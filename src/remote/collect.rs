@@ -16,13 +16,14 @@ use super::objects::{Listed, list_all};
 use super::open::Remote;
 use super::push::BATCH;
 use super::{FailedClass, RemoteError, TransferError};
+use crate::action::ActionKey;
 use crate::store::{Shape, Store, read_record};
 
 /// What is needed of a remote.
 #[derive(Clone, Debug, Default)]
 pub struct Kept {
     /// Actions whose records stay.
-    pub roots: HashSet<Digest>,
+    pub roots: HashSet<ActionKey>,
     /// Artifacts that stay, as far as a record names them or they are files.
     pub artifacts: HashSet<Digest>,
     /// What was written so lately stays.
@@ -57,7 +58,7 @@ impl Remote {
         let mut collected = RemoteCollected::default();
         let (mut staying, mut going) = (Vec::new(), Vec::new());
         list_all(self.objects.as_ref(), names::RECORDS, |object| {
-            let Some(key) = names::digest_of(&object.name) else { return };
+            let Some(key) = names::key_of(&object.name) else { return };
             if kept.roots.contains(&key) || !is_old(&object) {
                 add(&mut collected.kept, object.size);
                 staying.push(key);
@@ -96,7 +97,7 @@ impl Remote {
     fn named(
         &self,
         store: &Store,
-        keys: &[Digest],
+        keys: &[ActionKey],
         meter: &Meter,
         watch: &mut dyn FnMut(&Meter),
     ) -> Result<HashSet<Digest>, TransferError> {

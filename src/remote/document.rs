@@ -7,11 +7,12 @@ use super::objects::{Condition, LONGEST_TEXT, Put, Source, Version, list_all};
 use super::open::Remote;
 use super::pull::Refused;
 use super::{FailedClass, TransferError};
+use crate::action::ActionKey;
 use crate::store::Store;
 
 impl Remote {
     /// The name of an object that belongs to the action `key`.
-    pub(crate) fn of_action(key: &contract::Digest, rest: &str) -> String {
+    pub(crate) fn of_action(key: &ActionKey, rest: &str) -> String {
         format!("{}{key}/{rest}", names::ACTIONS)
     }
 

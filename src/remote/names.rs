@@ -2,6 +2,8 @@
 
 use contract::Digest;
 
+use crate::action::ActionKey;
+
 /// The marker: what makes a prefix a store.
 pub(super) const MARKER: &str = "pipe-store.json";
 
@@ -28,16 +30,20 @@ pub(super) fn tree(digest: &Digest) -> String {
     sharded(TREES, digest, "")
 }
 
-pub(super) fn record(key: &Digest) -> String {
-    sharded(RECORDS, key, ".json")
+pub(super) fn record(key: &ActionKey) -> String {
+    sharded(RECORDS, key.digest(), ".json")
 }
 
-/// The digest in the name of an object of one of these families.
+/// The digest in the name of a blob or a tree. Any other name was put there by somebody else.
 pub(super) fn digest_of(name: &str) -> Option<Digest> {
-    let digest = name.rsplit('/').next()?.trim_end_matches(".json").parse().ok()?;
-    let known = [blob(&digest), tree(&digest), record(&digest)];
-    // Anything else was put there by somebody else.
-    known.iter().any(|known| known == name).then_some(digest)
+    let digest = name.rsplit('/').next()?.parse().ok()?;
+    (blob(&digest) == name || tree(&digest) == name).then_some(digest)
+}
+
+/// The key in the name of a record.
+pub(super) fn key_of(name: &str) -> Option<ActionKey> {
+    let key = name.rsplit('/').next()?.strip_suffix(".json")?.parse().ok()?;
+    (record(&key) == name).then_some(key)
 }
 
 fn sharded(family: &str, digest: &Digest, suffix: &str) -> String {
@@ -52,12 +58,14 @@ mod tests {
     #[test]
     fn names_lead_back_to_their_digests() {
         let digest = Digest::of(b"x");
-        for name in [blob(&digest), tree(&digest), record(&digest)] {
-            assert_eq!(digest_of(&name), Some(digest), "{name}");
+        for name in [blob(&digest), tree(&digest)] {
+            assert_eq!((digest_of(&name), key_of(&name)), (Some(digest), None), "{name}");
         }
+        let key = ActionKey::new(digest);
+        assert_eq!((digest_of(&record(&key)), key_of(&record(&key))), (None, Some(key)));
         let hex = digest.to_string();
         for other in ["pipe-store.json".to_owned(), format!("blobs/zz/{hex}"), format!("other/{}/{hex}", &hex[..2])] {
-            assert_eq!(digest_of(&other), None, "{other}");
+            assert_eq!((digest_of(&other), key_of(&other)), (None, None), "{other}");
         }
     }
 }

@@ -21,13 +21,14 @@ use super::meter::Meter;
 use super::names;
 use super::open::Remote;
 use super::{FailedClass, RemoteError, TransferError};
+use crate::action::ActionKey;
 use crate::store::{Artifact, Durability, Listing, Record, Shape, Store, read_record};
 
 /// An action whose record is wanted.
 #[derive(Clone, Debug)]
 pub struct Wanted {
     /// Its key.
-    pub key: Digest,
+    pub key: ActionKey,
     /// The outputs that it must give, and whether each is a file or a directory.
     pub ports: BTreeMap<String, Form>,
 }

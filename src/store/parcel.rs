@@ -20,6 +20,7 @@ use super::objects::seal;
 use super::records::model::{Artifact, Record, Shape};
 use super::records::record::{self, Unusable};
 use super::{Presence, Store, StoreError};
+use crate::action::ActionKey;
 
 /// A file of an artifact.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -205,7 +206,7 @@ impl Listing {
 }
 
 /// The record of `key` in bytes that came from elsewhere, or why there is none in them.
-pub fn read_record(bytes: &[u8], key: &Digest) -> Result<Record, String> {
+pub fn read_record(bytes: &[u8], key: &ActionKey) -> Result<Record, String> {
     let record = match record::parse(bytes, key) {
         Ok(record) => record,
         Err(Unusable::OtherFormat) => return Err("another version of pipe wrote it".to_owned()),

@@ -35,7 +35,7 @@ pub fn advice(damage: &Damage) -> String {
 pub fn document(damage: &Damage) -> Value {
     let (what, digest) = match damage.what {
         DamagedThing::Artifact(digest) => ("artifact", Some(digest)),
-        DamagedThing::Record(key) => ("record", Some(key)),
+        DamagedThing::Record(key) => ("record", Some(*key.digest())),
         DamagedThing::Plan => ("plan", None),
         DamagedThing::Memo => ("memo", None),
         DamagedThing::Last => ("last", None),

@@ -106,12 +106,13 @@ fn list(store: &Store, json: bool) -> Result<Exit, Failure> {
 }
 
 fn describe(pin: &Pin) -> String {
-    let short =
-        |digests: &[contract::Digest]| digests.iter().map(contract::Digest::short).collect::<Vec<_>>().join(" ");
-    match (pin.keys.len(), pin.artifacts.len()) {
-        (0, _) => format!("{}: artifact {}", pin.name, short(&pin.artifacts)),
-        (1, _) => format!("{}: action {}", pin.name, short(&pin.keys)),
-        (actions, _) => format!("{}: {actions} actions", pin.name),
+    match (pin.keys.as_slice(), pin.artifacts.as_slice()) {
+        ([], artifacts) => {
+            let artifacts: Vec<_> = artifacts.iter().map(contract::Digest::short).collect();
+            format!("{}: artifact {}", pin.name, artifacts.join(" "))
+        }
+        ([action], _) => format!("{}: action {}", pin.name, action.short()),
+        (actions, _) => format!("{}: {} actions", pin.name, actions.len()),
     }
 }
 

@@ -7,6 +7,7 @@ use contract::Digest;
 use serde_json::json;
 
 use super::remote::Transfers;
+use crate::action::ActionKey;
 use crate::cmd::complete::names;
 use crate::cmd::failure::Failure;
 use crate::cmd::made::{self, Found, WhereArguments};
@@ -74,7 +75,7 @@ fn chosen(project: &Project, store: &Store, arguments: &PushArguments) -> Result
     let place = arguments.place.place();
     if arguments.stages.is_empty() {
         let report = made::newest(project, &History::open(store), &place)?;
-        let keys: HashSet<Digest> = report.stages.values().filter_map(|stage| stage.key).collect();
+        let keys: HashSet<ActionKey> = report.stages.values().filter_map(|stage| stage.key).collect();
         return Ok(keys.iter().filter_map(|key| store.past_record(key)).collect());
     }
     let mut records = Vec::new();

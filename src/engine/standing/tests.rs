@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use contract::Digest;
 use petgraph::graph::NodeIndex;
 use proptest::prelude::*;
 
@@ -38,10 +39,10 @@ fn a_short_chain_that_takes_longer_goes_first() {
     let (graph, order) = graph(4, &[(0, 1), (1, 2)]);
     let mut standings = Plain::new(&graph, &order);
     assert_eq!(first(&standings), Some(Candidate::Ready(stage(0))));
-    standings.claim(stage(0), Digest::of(b"0"), ()).unwrap();
+    standings.claim(stage(0), ActionKey::new(Digest::of(b"0")), ()).unwrap();
     standings.weigh(&order, |stage| if stage.index() == 3 { 10.0 } else { 3.0 });
     assert_eq!(first(&standings), Some(Candidate::Ready(stage(3))));
-    standings.claim(stage(3), Digest::of(b"3"), ()).unwrap();
+    standings.claim(stage(3), ActionKey::new(Digest::of(b"3")), ()).unwrap();
     assert_eq!(first(&standings), Some(Candidate::Held(standings.rank(stage(3)))));
     assert_eq!(
         standings.next(Some(standings.rank(stage(3))), |_| true),
@@ -124,8 +125,8 @@ struct Model<'a> {
 }
 
 impl Model<'_> {
-    fn key(&self, stage: StageId) -> Digest {
-        Digest::of(&[self.actions[stage.index()]])
+    fn key(&self, stage: StageId) -> ActionKey {
+        ActionKey::new(Digest::of(&[self.actions[stage.index()]]))
     }
 
     fn happen(&mut self, happening: Happening) {

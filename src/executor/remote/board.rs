@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use contract::Digest;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::documents::{Attempt, Checkpoint, Intent, Lease, Outcome, Spec, Stop};
+use crate::action::ActionKey;
 use crate::remote::{Condition, FailedClass, Put, Remote, RemoteError, TransferError, Version};
 use crate::store::Store;
 
@@ -17,11 +17,11 @@ const LARGEST_SPEC: u64 = 256 << 20;
 #[derive(Clone, Debug)]
 pub(super) struct Board {
     pub remote: Arc<Remote>,
-    pub key: Digest,
+    pub key: ActionKey,
 }
 
 impl Board {
-    pub fn new(remote: &Arc<Remote>, key: Digest) -> Board {
+    pub fn new(remote: &Arc<Remote>, key: ActionKey) -> Board {
         Board { remote: Arc::clone(remote), key }
     }
 

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use contract::Digest;
 use serde::Serialize;
 
 use super::board::Board;
 use super::documents::{End, Stop};
 use super::loopback::Loopback;
 use super::standing::Pulse;
+use crate::action::ActionKey;
 use crate::remote::{Remote, RemoteError};
 
 /// How soon it is looked again whether what was stopped has ended.
@@ -20,7 +20,7 @@ const LOOK: Duration = Duration::from_millis(50);
 #[derive(Clone, Debug, Serialize)]
 pub struct Occupant {
     /// The action's key.
-    pub key: Digest,
+    pub key: ActionKey,
     /// Its newest attempt.
     pub attempt: u32,
     /// How that stands.
@@ -102,8 +102,8 @@ fn occupant(board: &Board) -> Result<Occupant, RemoteError> {
 }
 
 /// The names of the objects of each action.
-fn by_key(remote: &Remote) -> Result<BTreeMap<Digest, Vec<String>>, RemoteError> {
-    let mut names: BTreeMap<Digest, Vec<String>> = BTreeMap::new();
+fn by_key(remote: &Remote) -> Result<BTreeMap<ActionKey, Vec<String>>, RemoteError> {
+    let mut names: BTreeMap<ActionKey, Vec<String>> = BTreeMap::new();
     for name in remote.names_of_actions()? {
         let key = name.split('/').nth(1).and_then(|key| key.parse().ok());
         if let Some(key) = key {

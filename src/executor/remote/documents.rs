@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use contract::{Digest, FailureClass, Usage};
+use contract::{FailureClass, Usage};
 use serde::{Deserialize, Serialize};
 
+use crate::action::ActionKey;
 use crate::executor::{FailureReport, Order};
 use crate::store::Artifact;
 
@@ -93,7 +94,7 @@ pub(super) enum End {
 #[serde(deny_unknown_fields)]
 pub(super) struct Outcome {
     pub format: u32,
-    pub key: Digest,
+    pub key: ActionKey,
     pub epoch: u32,
     pub outputs: BTreeMap<String, Artifact>,
     pub metrics: BTreeMap<String, f64>,

@@ -6,9 +6,8 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use contract::Digest;
-
 use super::Timing;
+use crate::action::ActionKey;
 use crate::remote::{Place, Scheme};
 use crate::store::remove_tree;
 
@@ -56,7 +55,7 @@ impl Loopback {
 
     /// Starts an instance for an attempt. It has a session of its own and outlives this process. `project` is closed to what it runs,
     /// as it is to what runs here.
-    pub(super) fn launch(&self, key: &Digest, attempt: u32, project: &Path) -> io::Result<()> {
+    pub(super) fn launch(&self, key: &ActionKey, attempt: u32, project: &Path) -> io::Result<()> {
         let instances = self.state.join(INSTANCES);
         let directory = |attempt: u32| instances.join(format!("{}-{attempt}", key.short()));
         for earlier in 1..attempt {

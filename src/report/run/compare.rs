@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::lines;
+use crate::action::ActionKey;
 use crate::action::difference::{Difference, differences};
 use crate::engine::{RunOutcome, RunReport, StageOutcome, StageReport};
 use crate::report::style::Color;
@@ -88,7 +89,7 @@ impl StageComparison {
 }
 
 /// Compares two runs. `record` finds the record of an action.
-pub fn compare(before: &RunReport, now: &RunReport, record: impl Fn(&Digest) -> Option<Record>) -> Comparison {
+pub fn compare(before: &RunReport, now: &RunReport, record: impl Fn(&ActionKey) -> Option<Record>) -> Comparison {
     // In the order of the run that is asked about, then what only the other had.
     let gone = before.stages.keys().filter(|name| !now.stages.contains_key(*name));
     let names = now.stages.keys().chain(gone);
@@ -119,7 +120,7 @@ fn compare_stage(
     name: &str,
     before: Option<&StageReport>,
     now: Option<&StageReport>,
-    record: impl Fn(&Digest) -> Option<Record>,
+    record: impl Fn(&ActionKey) -> Option<Record>,
 ) -> StageComparison {
     let action = |side: Option<&StageReport>| side.and_then(|stage| record(&stage.key?)).map(|record| record.action);
     let key = |side: Option<&StageReport>| side.and_then(|stage| stage.key);

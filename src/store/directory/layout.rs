@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use contract::Digest;
 
+use crate::action::ActionKey;
+
 /// The paths of a store.
 #[derive(Debug)]
 pub(in crate::store) struct Layout {
@@ -35,11 +37,11 @@ impl Layout {
         self.object("trees", digest, ".manifest")
     }
 
-    pub fn record(&self, key: &Digest) -> PathBuf {
-        self.object("records", key, ".json")
+    pub fn record(&self, key: &ActionKey) -> PathBuf {
+        self.object("records", key.digest(), ".json")
     }
 
-    pub fn checkpoints(&self, key: &Digest) -> PathBuf {
+    pub fn checkpoints(&self, key: &ActionKey) -> PathBuf {
         self.root.join("checkpoints").join(key.to_string())
     }
 

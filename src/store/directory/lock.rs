@@ -4,9 +4,8 @@ use std::fs::{self, File, TryLockError};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use contract::Digest;
-
 use super::mend;
+use crate::action::ActionKey;
 use crate::store::error::{At, StoreErrorKind};
 use crate::store::files::open::{self, Opened};
 use crate::store::files::stamp::Stamp;
@@ -30,7 +29,7 @@ impl Drop for ActionLock {
 impl Store {
     /// Waits for the right of `run` to execute the action `key`. Take it before looking for its record a last time. Where one of
     /// the runs `around` has it, of whose stages this run is a part, that is an error: they would wait for each other.
-    pub fn lock_action(&self, key: &Digest, run: &str, around: &[String]) -> Result<ActionLock, StoreError> {
+    pub fn lock_action(&self, key: &ActionKey, run: &str, around: &[String]) -> Result<ActionLock, StoreError> {
         self.claim()?;
         let path = self.layout.lock(&key.to_string());
         if !around.is_empty() && try_take(&path)?.is_none() {
@@ -47,7 +46,7 @@ impl Store {
     }
 
     /// The right to execute the action `key`, unless somebody has it.
-    pub fn try_lock_action(&self, key: &Digest) -> Result<Option<ActionLock>, StoreError> {
+    pub fn try_lock_action(&self, key: &ActionKey) -> Result<Option<ActionLock>, StoreError> {
         let path = self.layout.lock(&key.to_string());
         Ok(try_take(&path)?.map(|file| ActionLock { _file: file, path }))
     }

@@ -5,9 +5,8 @@ use std::fs;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-use contract::Digest;
-
 use super::layout::component;
+use crate::action::ActionKey;
 use crate::store::error::At;
 use crate::store::files::open::{self, Opened};
 use crate::store::files::removal::{move_away, remove_tree};
@@ -114,7 +113,7 @@ impl Store {
     }
 
     /// Where attempts at the action `key` leave checkpoints for the next one.
-    pub fn checkpoint_dir(&self, key: &Digest) -> Result<PathBuf, StoreError> {
+    pub fn checkpoint_dir(&self, key: &ActionKey) -> Result<PathBuf, StoreError> {
         self.claim()?;
         let path = self.layout.checkpoints(key);
         self.make_dir(&path)?;
@@ -122,7 +121,7 @@ impl Store {
     }
 
     /// Removes the checkpoints of the action `key`, which has a record now.
-    pub fn drop_checkpoints(&self, key: &Digest) -> Result<(), StoreError> {
+    pub fn drop_checkpoints(&self, key: &ActionKey) -> Result<(), StoreError> {
         remove_tree(&self.layout.checkpoints(key))
     }
 }

@@ -6,16 +6,15 @@ use std::fs;
 use std::path::Path;
 use std::sync::{MutexGuard, PoisonError};
 
-use contract::Digest;
-
 use super::kept::{self, Kept};
+use crate::action::ActionKey;
 use crate::store::directory::{lock, mend};
 use crate::store::error::At;
 use crate::store::files::open::{self, Opened};
 use crate::store::files::stamp::in_words;
 use crate::store::{Damage, DamagedThing, Store, StoreError};
 
-type Stages = BTreeMap<String, Digest>;
+type Stages = BTreeMap<String, ActionKey>;
 
 /// By pipeline: what was found, and what this process has to add.
 #[derive(Debug, Default)]
@@ -31,13 +30,13 @@ struct Known {
 
 impl Store {
     /// The action that `stage` of `pipeline` came to last, in any run that saved.
-    pub fn last(&self, pipeline: &str, stage: &str) -> Option<Digest> {
+    pub fn last(&self, pipeline: &str, stage: &str) -> Option<ActionKey> {
         let mut last = self.last_actions();
         self.last_of(&mut last, pipeline).stages.get(stage).copied()
     }
 
     /// Notes that `stage` of `pipeline` came to the action `key`. Kept by [`Store::save_memo`].
-    pub fn set_last(&self, pipeline: &str, stage: &str, key: &Digest) {
+    pub fn set_last(&self, pipeline: &str, stage: &str, key: &ActionKey) {
         let mut last = self.last_actions();
         let known = self.last_of(&mut last, pipeline);
         if known.stages.get(stage) != Some(key) {
@@ -47,7 +46,7 @@ impl Store {
     }
 
     /// Every action that a stage of any pipeline came to last, and the files that do not say it any more.
-    pub fn last_keys(&self) -> Result<(Vec<Digest>, Vec<Damage>), StoreError> {
+    pub fn last_keys(&self) -> Result<(Vec<ActionKey>, Vec<Damage>), StoreError> {
         let (mut keys, mut damage) = (Vec::new(), Vec::new());
         for path in crate::store::upkeep::inventory::entries(&self.root().join("last"))? {
             match read(&path).at(&path)? {
@@ -127,13 +126,15 @@ fn name_of(path: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
+    use contract::Digest;
+
     use super::*;
 
     #[test]
     fn what_two_runs_note_is_kept_of_both() {
         let directory = tempfile::tempdir().unwrap();
         let open = || Store::open(directory.path()).unwrap();
-        let (one, two, key) = (open(), open(), Digest::of);
+        let (one, two, key) = (open(), open(), |text: &[u8]| ActionKey::new(Digest::of(text)));
         one.set_last("full", "train", &key(b"1"));
         assert_eq!(one.last("full", "train"), Some(key(b"1")));
         assert_eq!(two.last("full", "train"), None);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use contract::{Digest, Usage};
 use serde::{Deserialize, Serialize};
 
-use crate::action::Action;
+use crate::action::{Action, ActionKey};
 
 /// An immutable file or directory in the store.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,7 +42,7 @@ pub struct Record {
     /// Format of this document.
     pub format: u32,
     /// The action's key.
-    pub key: Digest,
+    pub key: ActionKey,
     /// The whole action, so that `why` can compare two.
     pub action: Action,
     /// Outputs by port.

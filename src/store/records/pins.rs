@@ -8,6 +8,7 @@ use contract::Digest;
 use serde::{Deserialize, Serialize};
 
 use super::kept::{self, Kept};
+use crate::action::ActionKey;
 use crate::store::directory::layout::component;
 use crate::store::error::At;
 use crate::store::files::open::{self, Opened};
@@ -22,7 +23,7 @@ pub struct Pin {
     /// What was typed.
     pub name: String,
     /// Actions whose records, outputs and inputs stay.
-    pub keys: Vec<Digest>,
+    pub keys: Vec<ActionKey>,
     /// Artifacts that stay whoever made them.
     pub artifacts: Vec<Digest>,
 }
@@ -66,10 +67,11 @@ impl Store {
     }
 
     /// Keys of records, then digests of artifacts, that begin with these hexadecimal digits.
-    pub fn beginning_with(&self, hex: &str) -> Result<(Vec<Digest>, Vec<Digest>), StoreError> {
-        let fits = |digest: &Digest| digest.to_string().starts_with(hex);
-        let keys = self.stored_records()?.into_iter().map(|stored| stored.key).filter(fits).collect();
-        let mut artifacts: Vec<_> = self.objects()?.iter().map(|object| object.name.digest()).filter(fits).collect();
+    pub fn beginning_with(&self, hex: &str) -> Result<(Vec<ActionKey>, Vec<Digest>), StoreError> {
+        let fits = |name: &dyn std::fmt::Display| name.to_string().starts_with(hex);
+        let keys = self.stored_records()?.into_iter().map(|stored| stored.key).filter(|key| fits(key)).collect();
+        let mut artifacts: Vec<_> =
+            self.objects()?.iter().map(|object| object.name.digest()).filter(|it| fits(it)).collect();
         artifacts.dedup();
         Ok((keys, artifacts))
     }

@@ -12,6 +12,7 @@ use contract::Digest;
 use serde::{Deserialize, Serialize};
 
 use super::kept::{self, Kept};
+use crate::action::ActionKey;
 use crate::store::error::At;
 use crate::store::files::open::{self, Opened, open_file};
 use crate::store::{Claims, Store, StoreError};
@@ -37,7 +38,7 @@ pub struct PublishedPlace {
     /// The stage.
     pub stage: String,
     /// Its action.
-    pub key: Digest,
+    pub key: ActionKey,
     /// What it gave.
     pub digest: Digest,
 }
@@ -126,7 +127,7 @@ mod tests {
         let store = Store::open(directory.path()).unwrap();
         let claims = store.claims(Path::new("/somewhere"));
         let digest = Digest::of(b"x");
-        let published = |stage: &str| PublishedPlace { stage: stage.to_owned(), key: digest, digest };
+        let published = |stage: &str| PublishedPlace { stage: stage.to_owned(), key: ActionKey::new(digest), digest };
         let (one, two) = (store.places(&claims, "p", Path::new("a")), store.places(&claims, "p", Path::new("b")));
         assert_eq!((one.summary(), one.read()), (None, BTreeMap::new()));
         let list = BTreeMap::from([(PathBuf::from("out/\u{e9} \n"), published("s"))]);

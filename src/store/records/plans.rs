@@ -4,9 +4,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use contract::Digest;
-
 use super::kept::{self, Kept};
+use crate::action::PlanKey;
 use crate::store::directory::mend;
 use crate::store::error::At;
 use crate::store::files::open::{self, Opened};
@@ -15,7 +14,7 @@ use crate::store::{Damage, DamagedThing, Store, StoreError};
 
 impl Store {
     /// The snapshot that was kept under `name`.
-    pub fn plan(&self, name: &Digest) -> Option<Vec<u8>> {
+    pub fn plan(&self, name: &PlanKey) -> Option<Vec<u8>> {
         let path = self.plan_path(name);
         // Unreadable is the same to whoever asks as absent: the plan is made anew.
         match open::read(&path).ok()? {
@@ -40,7 +39,7 @@ impl Store {
     }
 
     /// Keeps a snapshot, which is compact JSON, under `name`.
-    pub fn save_plan(&self, name: &Digest, bytes: &[u8]) -> Result<(), StoreError> {
+    pub fn save_plan(&self, name: &PlanKey, bytes: &[u8]) -> Result<(), StoreError> {
         let path = self.plan_path(name);
         let temporary = self.fresh()?;
         self.make_dir(path.parent().unwrap_or(&path))?;
@@ -67,7 +66,7 @@ impl Store {
         Ok(damage)
     }
 
-    fn plan_path(&self, name: &Digest) -> PathBuf {
+    fn plan_path(&self, name: &PlanKey) -> PathBuf {
         self.root().join(Path::new("plans")).join(name.to_string())
     }
 }
@@ -77,7 +76,7 @@ fn is_whole(bytes: &[u8]) -> bool {
     serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok()
 }
 
-fn name_of(name: &Digest) -> String {
+fn name_of(name: &PlanKey) -> String {
     in_plans(&name.to_string())
 }
 

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use contract::Digest;
 
 use super::model::{Artifact, RECORD_FORMAT, Record};
+use crate::action::ActionKey;
 use crate::failpoint::{self, Failpoint};
 use crate::store::error::{At, StoreErrorKind};
 use crate::store::files::open::{self, Opened};
@@ -110,7 +111,7 @@ pub enum Durability {
 
 impl Store {
     /// What is known of the action `key`. Whatever is found damaged on the way is put into quarantine.
-    pub fn record(&self, key: &Digest) -> Result<Lookup, StoreError> {
+    pub fn record(&self, key: &ActionKey) -> Result<Lookup, StoreError> {
         let path = self.layout.record(key);
         let parsed = match open::read_small(&path).at(&path)? {
             Opened::Nothing => return Ok(Lookup::Miss(MissReason::NoRecord)),
@@ -143,7 +144,7 @@ impl Store {
     }
 
     /// The record of `key` as it was written, whether or not its outputs are still there: for explanations.
-    pub fn past_record(&self, key: &Digest) -> Option<Record> {
+    pub fn past_record(&self, key: &ActionKey) -> Option<Record> {
         let Ok(Opened::File(bytes)) = open::read(&self.layout.record(key)) else { return None };
         parse(&bytes, key).ok()
     }
@@ -196,7 +197,7 @@ pub(in crate::store) fn encode(record: &Record) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
-pub(in crate::store) fn parse(bytes: &[u8], key: &Digest) -> Result<Record, Unusable> {
+pub(in crate::store) fn parse(bytes: &[u8], key: &ActionKey) -> Result<Record, Unusable> {
     // Compact JSON holds no line feed.
     let end = bytes.iter().position(|byte| *byte == b'\n').ok_or(Unusable::Damaged)?;
     let (text, digest) = bytes.split_at(end);

@@ -2,7 +2,7 @@
 
 use super::*;
 
-const KEY: Digest = Digest::from_bytes([7; 32]);
+const KEY: ActionKey = ActionKey::new(Digest::from_bytes([7; 32]));
 
 /// A record whose output is damaged by `damage`, given the blob's path, misses; after that the output is made again.
 fn check_damaged(damage: impl Fn(&Path)) -> MissReason {
@@ -83,8 +83,9 @@ fn a_damaged_record_is_put_aside() {
         assert_eq!(f.store.check(&artifact).unwrap(), Presence::Present, "the blob is not to blame");
     }
     // A record under another's name is as wrong as an unreadable one.
-    f.put_record(Digest::of(b"other"), &artifact);
-    fs::copy(f.store.layout.record(&Digest::of(b"other")), &path).unwrap();
+    let other = ActionKey::new(Digest::of(b"other"));
+    f.put_record(other, &artifact);
+    fs::copy(f.store.layout.record(&other), &path).unwrap();
     assert!(matches!(f.miss(&KEY), MissReason::DamagedRecord { .. }));
 }
 

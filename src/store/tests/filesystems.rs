@@ -128,7 +128,7 @@ fn a_full_disk_is_named_and_leaves_the_store_sound() {
 fn a_read_only_store_gives_what_it_has_and_says_so_otherwise() {
     let Some(disk) = Tmpfs::new("4m") else { return };
     let f = Fixture::within(disk.0.path());
-    let (workspace, key) = (tempfile::tempdir().unwrap(), Digest::of(b"key"));
+    let (workspace, key) = (tempfile::tempdir().unwrap(), ActionKey::new(Digest::of(b"key")));
     let (known, new) = (workspace.path().join("known"), workspace.path().join("new"));
     fs::write(&known, "known").unwrap();
     fs::write(&new, "new").unwrap();

@@ -17,7 +17,7 @@ use contract::{Digest, Usage};
 use super::files::stamp;
 use super::objects::seal;
 use super::*;
-use crate::action::{Action, ActionScript, ActionWork};
+use crate::action::{Action, ActionKey, ActionScript, ActionWork};
 
 /// A store, a workspace and a private directory, all on one filesystem.
 struct Fixture {
@@ -76,23 +76,23 @@ impl Fixture {
         self.store.publish(artifact, &self.workspace(name), &self.displaced()).unwrap()
     }
 
-    fn put_record(&self, key: Digest, output: &Artifact) {
+    fn put_record(&self, key: ActionKey, output: &Artifact) {
         self.store.put_record(&record(key, output), Durability::Relaxed).unwrap();
     }
 
-    fn miss(&self, key: &Digest) -> MissReason {
+    fn miss(&self, key: &ActionKey) -> MissReason {
         match self.store.record(key).unwrap() {
             Lookup::Miss(reason) => reason,
             Lookup::Hit(_) => panic!("a hit"),
         }
     }
 
-    fn hits(&self, key: &Digest) -> bool {
+    fn hits(&self, key: &ActionKey) -> bool {
         matches!(self.store.record(key).unwrap(), Lookup::Hit(_))
     }
 }
 
-fn record(key: Digest, output: &Artifact) -> Record {
+fn record(key: ActionKey, output: &Artifact) -> Record {
     let work = ActionWork::Command {
         script: ActionScript::Shell("true".to_owned()),
         environment: BTreeMap::new(),

@@ -251,11 +251,11 @@ fn threads_that_adopt_the_same_content_agree() {
 #[test]
 fn only_one_holds_an_action_and_nothing_is_left_of_the_lock() {
     let f = Fixture::new();
-    let key = Digest::of(b"key");
+    let key = ActionKey::new(Digest::of(b"key"));
     let held = f.store.lock_action(&key, "run", &[]).unwrap();
     assert!(f.store.try_lock_action(&key).unwrap().is_none());
     assert!(f.reopened().try_lock_action(&key).unwrap().is_none());
-    assert!(f.store.try_lock_action(&Digest::of(b"other")).unwrap().is_some());
+    assert!(f.store.try_lock_action(&ActionKey::new(Digest::of(b"other"))).unwrap().is_some());
     let waiting = std::thread::scope(|scope| {
         let waiting = scope.spawn(|| f.store.lock_action(&key, "run", &[]).unwrap());
         drop(held);

@@ -17,7 +17,7 @@ fn collect(f: &Fixture, keep: &Keep, max_size: Option<u64>) -> Collected {
 fn a_tree_goes_with_its_manifest_and_what_a_root_shares_stays() {
     let f = Fixture::new();
     let (shared, tree, stray) = (f.adopt_file("shared"), f.adopt_dir(&[("a", "one")]), f.adopt_file("stray"));
-    let (root, old, other) = (Digest::of(b"root"), Digest::of(b"old"), Digest::of(b"other"));
+    let [root, old, other] = ["root", "old", "other"].map(|name| ActionKey::new(Digest::of(name.as_bytes())));
     f.put_record(root, &shared);
     f.put_record(old, &shared);
     f.put_record(other, &tree);
@@ -39,7 +39,7 @@ fn a_tree_goes_with_its_manifest_and_what_a_root_shares_stays() {
 #[test]
 fn what_was_used_lately_stays_and_goes_first_by_last_use_for_a_size() {
     let f = Fixture::new();
-    let keys = [b"1", b"2", b"3"].map(|name| Digest::of(name));
+    let keys = [b"1", b"2", b"3"].map(|name| ActionKey::new(Digest::of(name)));
     for (key, content) in keys.iter().zip(["1111", "2222", "3333"]) {
         let artifact = f.adopt_file(content);
         f.put_record(*key, &artifact);

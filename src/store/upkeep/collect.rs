@@ -15,6 +15,7 @@ use contract::Digest;
 use rustix::io::Errno;
 
 use super::inventory::{Object, ObjectName, StoredRecord, entries};
+use crate::action::ActionKey;
 use crate::store::directory::layout::is_run;
 use crate::store::directory::marker;
 use crate::store::directory::scratch;
@@ -28,13 +29,13 @@ use crate::store::{Hold, Store, StoreError};
 #[derive(Debug, Default)]
 pub struct Keep {
     /// Actions that stay, unless the size leaves no room: what pipelines came to last.
-    pub roots: HashSet<Digest>,
+    pub roots: HashSet<ActionKey>,
     /// Actions that stay in any case.
-    pub pinned: HashSet<Digest>,
+    pub pinned: HashSet<ActionKey>,
     /// Artifacts that stay in any case.
     pub artifacts: HashSet<Digest>,
     /// When an action was last used, in Unix seconds, where that is known.
-    pub used_at: HashMap<Digest, u64>,
+    pub used_at: HashMap<ActionKey, u64>,
 }
 
 /// How much may stay.

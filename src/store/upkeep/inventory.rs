@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use contract::Digest;
 use rustix::io::Errno;
 
+use crate::action::ActionKey;
 use crate::store::error::At;
 use crate::store::files::measure::{RoomSize, measure};
 use crate::store::files::open::{self, Opened};
@@ -34,7 +35,7 @@ pub(in crate::store) struct Object {
 /// A record as it lies in the store.
 #[derive(Debug)]
 pub(in crate::store) struct StoredRecord {
-    pub key: Digest,
+    pub key: ActionKey,
     pub path: PathBuf,
     pub size: u64,
     /// Nanoseconds since the epoch.
@@ -140,6 +141,7 @@ impl Store {
         let mut records = Vec::new();
         for path in self.family("records")? {
             let Some((key, ".json")) = parse(&path) else { continue };
+            let key = ActionKey::new(key);
             let Some(stamp) = Stamp::stored(&path).at(&path)? else { continue };
             let record = match open::read(&path) {
                 Ok(Opened::File(bytes)) => record::parse(&bytes, &key).ok(),

@@ -9,6 +9,7 @@ use contract::Digest;
 use rayon::prelude::*;
 
 use super::inventory::{Object, ObjectName, parse};
+use crate::action::ActionKey;
 use crate::store::error::At;
 use crate::store::files::hash;
 use crate::store::files::open::{self, Opened};
@@ -69,7 +70,7 @@ pub enum DamagedThing {
     /// The artifact of this digest.
     Artifact(Digest),
     /// The record of this key.
-    Record(Digest),
+    Record(ActionKey),
     /// A resolved plan.
     Plan,
     /// The memo.
@@ -109,6 +110,7 @@ impl Store {
         let mut records = 0;
         for path in self.family("records")? {
             let Some((key, ".json")) = parse(&path) else { continue };
+            let key = ActionKey::new(key);
             records += 1;
             let why = match open::read(&path).at(&path)? {
                 Opened::Nothing => continue,

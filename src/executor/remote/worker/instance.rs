@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use contract::{Digest, Event, FailureClass, Usage};
+use contract::{Event, FailureClass, Usage};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use tokio::sync::watch;
@@ -14,6 +14,7 @@ use tokio::task::LocalSet;
 use super::checkpoints;
 use super::keeper::{Asking, Keeper};
 use super::speaker::{Remaining, Speaker};
+use crate::action::ActionKey;
 use crate::executor::local::{FailedWork, LocalExecutor, log_path};
 use crate::executor::remote::board::Board;
 use crate::executor::remote::documents::{Attempt, End, FORMAT, Intent, Outcome};
@@ -38,7 +39,7 @@ pub struct Assignment {
     /// What is closed to private commands besides that.
     pub project: PathBuf,
     /// The action.
-    pub key: Digest,
+    pub key: ActionKey,
     /// The attempt.
     pub attempt: u32,
 }
