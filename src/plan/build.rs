@@ -10,7 +10,7 @@ use super::cards::Cards;
 use super::language::condition::Condition;
 use super::language::condition_parse::Names;
 use super::language::instances::{self, Named, Unit};
-use super::language::interpolate::{Interpolator, Scope};
+use super::language::interpolate::{Resolving, Scope};
 use super::language::modules::{self, Module};
 use super::language::{condition_parse, overrides};
 use super::model::{
@@ -55,12 +55,12 @@ fn attempt(request: &Request, cards: &Cards, sources: &mut Sources, problems: &m
     let mut set = overrides::of_files(&request.params, sources, problems);
     set.extend(overrides::of_texts(&request.overrides, sources, problems));
 
-    let mut interpolator = Interpolator::new(sources);
-    let scopes = modules::scopes(&modules, set, &mut interpolator, problems);
-    let units = instances::units(&modules, &scopes, sources, &mut interpolator, problems);
+    let mut resolving = Resolving::new(sources, problems);
+    let scopes = modules::scopes(&modules, set, &mut resolving);
+    let units = instances::units(&modules, &scopes, &mut resolving);
     let ground = Ground::new(request, &root, cards, sources);
     let resolver = Resolver { request, cards, sources, root, ground, modules, scopes, units };
-    let stages = resolver.stages(&mut interpolator, problems);
+    let stages = resolver.stages(&mut resolving);
     resolver.assemble(stages, problems)
 }
 
@@ -95,15 +95,15 @@ struct Resolved {
 }
 
 impl Resolver<'_> {
-    fn stages(&self, interpolator: &mut Interpolator<'_>, problems: &mut Vec<Problem>) -> Resolved {
+    fn stages(&self, resolving: &mut Resolving<'_>) -> Resolved {
         let units = &self.units;
-        let interfaces: Vec<Interface> = units.iter().map(|u| self.interface(u, interpolator, problems)).collect();
+        let interfaces: Vec<Interface> = units.iter().map(|u| self.interface(u, resolving)).collect();
         let ground = &self.ground;
         let mut claims = Vec::with_capacity(units.len());
         for (at, (unit, interface)) in units.iter().zip(&interfaces).enumerate() {
-            claims.extend(interface::claims(at, &unit.spec, interface, ground, problems));
+            claims.extend(interface::claims(at, &unit.spec, interface, ground, resolving.problems));
         }
-        let claims = Claims::new(claims, problems);
+        let claims = Claims::new(claims, resolving.problems);
         let by_name = instances::by_name(units);
         let wiring = Wiring {
             units,
@@ -115,9 +115,8 @@ impl Resolver<'_> {
             root: &self.root,
         };
         let mut edges = Vec::new();
-        let inputs: Vec<Vec<PlannedInput>> = (0..units.len())
-            .map(|at| wiring.inputs(at, interpolator, &self.scope(&units[at]), &mut edges, problems))
-            .collect();
+        let inputs: Vec<Vec<PlannedInput>> =
+            (0..units.len()).map(|at| wiring.inputs(at, resolving, &self.scope(&units[at]), &mut edges)).collect();
         let kept = conduct::Kept::new(&claims, &inputs, &ground.links);
         let groups = conduct::groups(&self.modules);
         let conducts: Vec<Conduct> = (0..units.len())
@@ -126,18 +125,16 @@ impl Resolver<'_> {
                 Conduct {
                     timeout: stage.timeout,
                     retry: conduct::retry(&stage.retry),
-                    groups: conduct::groups_of(stage, &groups, problems),
-                    condition: self.condition(at, &by_name, &mut edges, problems),
-                    secrets: conduct::secrets(stage, &self.modules[units[at].module], &kept, problems),
+                    groups: conduct::groups_of(stage, &groups, resolving.problems),
+                    condition: self.condition(at, &by_name, &mut edges, resolving.problems),
+                    secrets: conduct::secrets(stage, &self.modules[units[at].module], &kept, resolving.problems),
                 }
             })
             .collect();
-        let tools = self.tools(&claims, &inputs, problems);
+        let tools = self.tools(&claims, &inputs, resolving.problems);
         let complete = units.iter().zip(interfaces).zip(inputs).zip(conducts).zip(tools);
         let stages = complete
-            .map(|((((u, face), inputs), conduct), tools)| {
-                self.stage(u, face, inputs, (conduct, tools), interpolator, problems)
-            })
+            .map(|((((u, face), inputs), conduct), tools)| self.stage(u, face, inputs, (conduct, tools), resolving))
             .collect();
         Resolved { stages, edges }
     }
@@ -190,13 +187,13 @@ impl Resolver<'_> {
         Scope { params: Some(&self.scopes[unit.module]), matrix: unit.instance.as_ref(), ports: None }
     }
 
-    fn interface(&self, unit: &Unit, interpolator: &mut Interpolator<'_>, problems: &mut Vec<Problem>) -> Interface {
+    fn interface(&self, unit: &Unit, resolving: &mut Resolving<'_>) -> Interface {
         let stage = &unit.spec;
-        let kind = interface::kind(stage, self.cards, problems);
+        let kind = interface::kind(stage, self.cards, resolving.problems);
         let pipeline = self.modules[0].spec.name.as_ref().map_or("unnamed", |name| name.value.as_str());
         let outputs: Vec<PlannedOutput> = match &kind {
             Kind::Card(card) => interface::card_outputs(card, pipeline, stage),
-            Kind::Command => interface::command_outputs(stage, interpolator, &self.scope(unit), problems),
+            Kind::Command => interface::command_outputs(stage, resolving, &self.scope(unit)),
             Kind::Unknown => Vec::new(),
         };
         Interface { kind, outputs }
@@ -208,8 +205,7 @@ impl Resolver<'_> {
         interface: Interface,
         inputs: Vec<PlannedInput>,
         (conduct, tools): (Conduct, Vec<Tool>),
-        interpolator: &mut Interpolator<'_>,
-        problems: &mut Vec<Problem>,
+        resolving: &mut Resolving<'_>,
     ) -> PlannedStage {
         let (stage, scope) = (&unit.spec, self.scope(unit));
         let mut places = places::of_fields(stage, self.sources);
@@ -219,9 +215,9 @@ impl Resolver<'_> {
                 let empty = Node::new(NodeValue::Map(Vec::new()), stage.name.span);
                 let written = match &stage.with {
                     Some(Node { value: NodeValue::Null, .. }) | None => empty,
-                    Some(with) => interpolator.expand(with, &scope, problems),
+                    Some(with) => resolving.expand(with, &scope),
                 };
-                let params = params::resolve(&written, &card.params, problems);
+                let params = params::resolve(&written, &card.params, resolving.problems);
                 places::add_values("with", &written, self.sources, &mut places);
                 let defaults = card.resources;
                 let path = self.cards.path(&card.kind).map(Path::to_owned);
@@ -229,15 +225,9 @@ impl Resolver<'_> {
             }
             Kind::Command | Kind::Unknown => {
                 let command = match kind {
-                    Kind::Command => command::plan(
-                        stage,
-                        &inputs,
-                        &outputs,
-                        (tools, &self.request.environment),
-                        &scope,
-                        interpolator,
-                        problems,
-                    ),
+                    Kind::Command => {
+                        command::plan(stage, &inputs, &outputs, (tools, &self.request.environment), &scope, resolving)
+                    }
                     _ => super::model::Command {
                         script: super::model::Script::Argv(Vec::new()),
                         environment: BTreeMap::new(),
@@ -249,8 +239,8 @@ impl Resolver<'_> {
                 (Work::Command(command), Resources::default())
             }
         };
-        let backend = backend(stage, self.request, problems);
-        elsewhere::check((stage, &self.modules[unit.module].spec), &backend, &work, self.request, problems);
+        let backend = backend(stage, self.request, resolving.problems);
+        elsewhere::check((stage, &self.modules[unit.module].spec), &backend, &work, self.request, resolving.problems);
         PlannedStage {
             name: stage.name.value.clone(),
             location: self.sources.locate(stage.name.span),

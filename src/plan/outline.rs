@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::language::interpolate::Interpolator;
+use super::language::interpolate::Resolving;
 use super::language::{instances, modules, overrides};
 use super::request::Request;
 use crate::spec::{Node, NodeValue, Sources};
@@ -38,9 +38,9 @@ pub fn outline(request: &Request) -> Option<Outline> {
     let modules = modules::load(&request.file, &mut sources, problems)?;
     let mut set = overrides::of_files(&request.params, &mut sources, problems);
     set.extend(overrides::of_texts(&request.overrides, &mut sources, problems));
-    let mut interpolator = Interpolator::new(&sources);
-    let scopes = modules::scopes(&modules, set, &mut interpolator, problems);
-    let units = instances::units(&modules, &scopes, &sources, &mut interpolator, problems);
+    let mut resolving = Resolving::new(&sources, problems);
+    let scopes = modules::scopes(&modules, set, &mut resolving);
+    let units = instances::units(&modules, &scopes, &mut resolving);
     let stages = units.into_iter().map(|unit| OutlinedStage {
         name: unit.spec.name.value.to_string(),
         kind: unit.spec.uses.map(|uses| uses.value).unwrap_or_default(),

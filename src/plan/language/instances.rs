@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use contract::Digest;
 
-use super::interpolate::{Interpolator, Scope};
+use super::interpolate::{Resolving, Scope};
 use super::modules::Module;
 use crate::spec::{Entry, Node, NodeValue, Problem, Sources, Span, Spanned, StageName, StageSpec};
 
@@ -47,31 +47,25 @@ pub struct Instance {
 }
 
 /// Every stage of `modules`, whose params are `scopes`.
-pub fn units(
-    modules: &[Module],
-    scopes: &[Node],
-    sources: &Sources,
-    interpolator: &mut Interpolator<'_>,
-    problems: &mut Vec<Problem>,
-) -> Vec<Unit> {
-    let mut units = Vec::new();
+pub fn units(modules: &[Module], scopes: &[Node], resolving: &mut Resolving<'_>) -> Vec<Unit> {
+    let (sources, mut units) = (resolving.sources(), Vec::new());
     for (module, scope) in scopes.iter().enumerate() {
         for stage in &modules[module].spec.stages {
             let full = format!("{}{}", modules[module].prefix, stage.name.value);
             if full.len() > LONGEST_NAME {
                 let message = format!("the whole name of this stage has {} bytes, prefixes counted", full.len());
                 let problem = Problem::at("invalid-name", stage.name.span, message).label("too long");
-                problems.push(problem.help(format!("files are named by it: {LONGEST_NAME} bytes at most")));
+                resolving.problems.push(problem.help(format!("files are named by it: {LONGEST_NAME} bytes at most")));
                 continue;
             }
             let Some(matrix) = &stage.matrix else {
                 units.push(Unit { spec: named(stage, full), module, instance: None });
                 continue;
             };
-            let axes = axes(matrix, &Scope::of(scope), interpolator, problems);
-            refuse_doubles(&axes, sources, problems);
+            let axes = axes(matrix, &Scope::of(scope), resolving);
+            refuse_doubles(&axes, sources, resolving.problems);
             let names: Vec<Vec<String>> = axes.iter().map(|axis| names(axis, sources)).collect();
-            for values in combinations(stage, &axes, problems) {
+            for values in combinations(stage, &axes, resolving.problems) {
                 let label = label(&values, &names);
                 let instance = Instance { family: full.clone(), values: as_node(&values, matrix.span), label };
                 let spec = named(stage, format!("{full}[{}]", instance.label));
@@ -79,7 +73,9 @@ pub fn units(
             }
             if units.len() > MAX_STAGES {
                 let message = format!("more than {MAX_STAGES} stages, instances counted");
-                problems.push(Problem::at("too-many-values", stage.name.span, message).label("the budget ends here"));
+                resolving
+                    .problems
+                    .push(Problem::at("too-many-values", stage.name.span, message).label("the budget ends here"));
                 return units;
             }
         }
@@ -99,20 +95,15 @@ struct Axis {
     values: Vec<Node>,
 }
 
-fn axes(
-    matrix: &Node,
-    scope: &Scope<'_>,
-    interpolator: &mut Interpolator<'_>,
-    problems: &mut Vec<Problem>,
-) -> Vec<Axis> {
+fn axes(matrix: &Node, scope: &Scope<'_>, resolving: &mut Resolving<'_>) -> Vec<Axis> {
     let mut axes = Vec::new();
-    for Entry { key, value } in crate::spec::keys::mapping(matrix, "`matrix`", problems) {
-        crate::spec::read::check_name(key, "axis of a matrix", problems);
+    for Entry { key, value } in crate::spec::keys::mapping(matrix, "`matrix`", resolving.problems) {
+        crate::spec::read::check_name(key, "axis of a matrix", resolving.problems);
         if RESERVED_AXES.contains(&key.value.as_str()) {
             let problem = Problem::at("bad-matrix", key.span, format!("`{}` cannot name an axis", key.value));
-            problems.push(problem.label("a reserved word").help("call the axis something else"));
+            resolving.problems.push(problem.label("a reserved word").help("call the axis something else"));
         }
-        let value = interpolator.expand(value, scope, problems);
+        let value = resolving.expand(value, scope);
         match value.value {
             NodeValue::List(values) if !values.is_empty() => axes.push(Axis { key: key.clone(), values }),
             NodeValue::Broken => {}
@@ -120,12 +111,12 @@ fn axes(
                 let message = format!("axis `{}` is an empty list, so `matrix` gives no stage at all", key.value);
                 let problem = Problem::at("bad-matrix", value.span, message).label("no values");
                 let problem = problem.help("write at least one value, or take the axis out");
-                problems.push(value.via.map_or(problem.clone(), |via| problem.related(via, "used here")));
+                resolving.problems.push(value.via.map_or(problem.clone(), |via| problem.related(via, "used here")));
             }
             _ => {
                 let message = format!("axis `{}` must be a list of values, found {}", key.value, value.describe());
                 let problem = Problem::at("bad-matrix", value.span, message).label("not a list with values");
-                problems.push(match value.via {
+                resolving.problems.push(match value.via {
                     Some(via) => problem.related(via, "used here"),
                     None => problem.help("write it as [1e-4, 1e-3]"),
                 });

@@ -52,12 +52,14 @@ impl<'a> Scope<'a> {
     }
 }
 
-/// Replaces interpolations of one pipeline.
+/// What resolving one pipeline needs everywhere: where its texts stand, what is wrong with it, how much was copied.
 #[derive(Debug)]
-pub struct Interpolator<'a> {
+pub struct Resolving<'a> {
     sources: &'a Sources,
+    /// What is wrong so far.
+    pub problems: &'a mut Vec<Problem>,
     spent: usize,
-    /// What was used as `in.x`, `out.y` or `in.x.list` since [`Interpolator::take_used`].
+    /// What was used as `in.x`, `out.y` or `in.x.list` since [`Resolving::take_used`].
     used: Vec<String>,
 }
 
@@ -70,10 +72,10 @@ enum Piece<'t> {
     Unclosed,
 }
 
-impl<'a> Interpolator<'a> {
+impl<'a> Resolving<'a> {
     /// One for texts out of `sources`.
-    pub fn new(sources: &'a Sources) -> Interpolator<'a> {
-        Interpolator { sources, spent: 0, used: Vec::new() }
+    pub fn new(sources: &'a Sources, problems: &'a mut Vec<Problem>) -> Resolving<'a> {
+        Resolving { sources, problems, spent: 0, used: Vec::new() }
     }
 
     /// What the texts were written in.
@@ -82,14 +84,12 @@ impl<'a> Interpolator<'a> {
     }
 
     /// A copy of `node` with every interpolation replaced. What cannot be replaced is broken and has its problem.
-    pub fn expand(&mut self, node: &Node, scope: &Scope<'_>, problems: &mut Vec<Problem>) -> Node {
+    pub fn expand(&mut self, node: &Node, scope: &Scope<'_>) -> Node {
         let value = match &node.value {
-            NodeValue::Text(text) if text.contains("${") => return self.text(node, text, scope, problems),
-            NodeValue::List(items) => {
-                NodeValue::List(items.iter().map(|item| self.expand(item, scope, problems)).collect())
-            }
+            NodeValue::Text(text) if text.contains("${") => return self.text(node, text, scope),
+            NodeValue::List(items) => NodeValue::List(items.iter().map(|item| self.expand(item, scope)).collect()),
             NodeValue::Map(entries) => {
-                let entry = |e: &Entry| Entry { key: e.key.clone(), value: self.expand(&e.value, scope, problems) };
+                let entry = |e: &Entry| Entry { key: e.key.clone(), value: self.expand(&e.value, scope) };
                 NodeValue::Map(entries.iter().map(entry).collect())
             }
             other => other.clone(),
@@ -102,10 +102,10 @@ impl<'a> Interpolator<'a> {
         std::mem::take(&mut self.used)
     }
 
-    fn text(&mut self, node: &Node, text: &str, scope: &Scope<'_>, problems: &mut Vec<Problem>) -> Node {
+    fn text(&mut self, node: &Node, text: &str, scope: &Scope<'_>) -> Node {
         let pieces = split(text);
         if let [Piece::Name(name)] = pieces.as_slice() {
-            let value = self.lookup(name, node.span, scope, problems);
+            let value = self.lookup(name, node.span, scope);
             return value
                 .map_or(Node::new(NodeValue::Broken, node.span), |value| Node { via: Some(node.span), ..value });
         }
@@ -117,13 +117,15 @@ impl<'a> Interpolator<'a> {
                 Piece::Text(text) => whole.push_str(text),
                 Piece::Unclosed => {
                     let problem = Problem::at("bad-interpolation", node.span, "`${` without `}`");
-                    problems.push(problem.help("close it, or write `$${` for the characters themselves"));
+                    self.problems.push(problem.help("close it, or write `$${` for the characters themselves"));
                     failed = true;
                 }
                 Piece::Name(name) => {
                     let span = self.locate(name, node.span, &mut searched);
-                    match self.lookup(name, span, scope, problems) {
-                        Some(value) => failed |= !write_out(&value, name, span, self.sources, &mut whole, problems),
+                    match self.lookup(name, span, scope) {
+                        Some(value) => {
+                            failed |= !write_out(&value, name, span, self.sources, &mut whole, self.problems)
+                        }
                         None => failed = true,
                     }
                 }
@@ -139,17 +141,17 @@ impl<'a> Interpolator<'a> {
     }
 
     /// The value that `name` stands for.
-    fn lookup(&mut self, name: &str, span: Span, scope: &Scope<'_>, problems: &mut Vec<Problem>) -> Option<Node> {
+    fn lookup(&mut self, name: &str, span: Span, scope: &Scope<'_>) -> Option<Node> {
         let (head, rest) = name.split_once('.').unwrap_or((name, ""));
         match (head, scope.ports) {
             ("params", _) if !rest.is_empty() => {
-                let value = self.param(rest, name, span, scope, problems)?;
+                let value = self.param(rest, name, span, scope)?;
                 self.spent += value.weight();
                 if self.spent <= BUDGET {
                     return Some(value.clone());
                 }
                 let problem = Problem::at("too-many-values", span, "interpolations copy more than 64 MiB");
-                problems.push(problem.label("the budget ends here"));
+                self.problems.push(problem.label("the budget ends here"));
                 None
             }
             ("in" | "out", Some(ports)) => {
@@ -172,13 +174,13 @@ impl<'a> Interpolator<'a> {
                     Some((port, Paths::One(_))) => {
                         let message = format!("`{port}` holds one artifact, so there is no list of its paths");
                         let problem = Problem::at("undefined-interpolation", span, message).label("not a list");
-                        problems.push(problem.help(format!("`${{{port}}}` is its path")));
+                        self.problems.push(problem.help(format!("`${{{port}}}` is its path")));
                         return None;
                     }
                     None => {}
                 }
                 let problem = Problem::at("undefined-interpolation", span, format!("this stage has no `{name}`"));
-                problems.push(
+                self.problems.push(
                     problem.label("not a port").maybe_help(suggest::help(name, ports.keys().map(String::as_str))),
                 );
                 None
@@ -189,22 +191,22 @@ impl<'a> Interpolator<'a> {
                     span,
                     format!("`${{{name}}}` works in a command's `run` only"),
                 );
-                problems.push(problem.label("not here"));
+                self.problems.push(problem.label("not here"));
                 None
             }
             ("matrix", _) => {
                 if let Some(instance) = scope.matrix {
-                    return axis(instance, rest, span, problems);
+                    return axis(instance, rest, span, self.problems);
                 }
                 let problem =
                     Problem::at("undefined-interpolation", span, format!("`${{{name}}}`: this stage has no matrix"));
-                problems.push(problem.label("undefined").help("write `matrix: {AXIS: [..]}` at the stage"));
+                self.problems.push(problem.label("undefined").help("write `matrix: {AXIS: [..]}` at the stage"));
                 None
             }
             ("secrets", _) => {
                 let problem = Problem::at("misplaced-secret", span, "a secret is never put into text");
                 let variable = if rest.is_empty() { "NAME" } else { rest };
-                problems.push(problem.label("not here").help(format!(
+                self.problems.push(problem.label("not here").help(format!(
                     "give the stage a variable that holds it: `secrets: {{{}: {variable}}}`",
                     variable.to_uppercase().replace('-', "_")
                 )));
@@ -213,7 +215,7 @@ impl<'a> Interpolator<'a> {
             ("stages" | "env" | "run" | "pipeline", _) => {
                 let problem =
                     Problem::at("unsupported-interpolation", span, format!("`${{{name}}}` cannot be read here"));
-                problems.push(problem.label("not here").help(
+                self.problems.push(problem.label("not here").help(
                     "there is `${params.NAME}`, `${matrix.AXIS}`, and in a command's `run` `${in.PORT}` and `${out.PORT}`; metrics of stages stand in `when`",
                 ));
                 None
@@ -228,24 +230,17 @@ impl<'a> Interpolator<'a> {
                         None => format!("write `$${{{name}}}` if it is meant for the shell"),
                     },
                 };
-                problems.push(problem.label("undefined").help(help));
+                self.problems.push(problem.label("undefined").help(help));
                 None
             }
         }
     }
 
-    fn param<'s>(
-        &self,
-        path: &str,
-        name: &str,
-        span: Span,
-        scope: &Scope<'s>,
-        problems: &mut Vec<Problem>,
-    ) -> Option<&'s Node> {
+    fn param<'s>(&mut self, path: &str, name: &str, span: Span, scope: &Scope<'s>) -> Option<&'s Node> {
         let Some(mut node) = scope.params else {
             let message = format!("a param reads another one, `{path}`: the value of a param is plain");
             let problem = Problem::at("unsupported-interpolation", span, message).label("not here");
-            problems.push(problem.help("write both where they are used: `\"${params.a}/${params.b}\"`"));
+            self.problems.push(problem.help("write both where they are used: `\"${params.a}/${params.b}\"`"));
             return None;
         };
         for step in path.split('.') {
@@ -254,7 +249,7 @@ impl<'a> Interpolator<'a> {
                 None => {
                     let problem = Problem::at("undefined-interpolation", span, format!("there is no param `{path}`"));
                     let help = suggest::help(step, top_names(node)).unwrap_or("add it under `params`".to_owned());
-                    problems.push(problem.label(format!("`{name}` is undefined")).help(help));
+                    self.problems.push(problem.label(format!("`{name}` is undefined")).help(help));
                     return None;
                 }
             }

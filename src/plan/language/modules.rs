@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::interpolate::{Interpolator, Scope};
+use super::interpolate::{Resolving, Scope};
 use super::overrides::{self, Override};
 use crate::spec::{Entry, IncludeSpec, Node, NodeValue, PipelineSpec, Problem, Sources, Span, file, read, suggest};
 
@@ -89,19 +89,14 @@ fn same_file(one: &Path, other: &Path) -> bool {
 }
 
 /// The params of each module after everything that sets them: its file, whoever includes it, files of params, `-S`.
-pub fn scopes(
-    modules: &[Module],
-    overrides: Vec<Override>,
-    interpolator: &mut Interpolator<'_>,
-    problems: &mut Vec<Problem>,
-) -> Vec<Node> {
+pub fn scopes(modules: &[Module], overrides: Vec<Override>, resolving: &mut Resolving<'_>) -> Vec<Node> {
     let mut pending: Vec<Vec<Override>> = modules.iter().map(|_| Vec::new()).collect();
     pending[0] = overrides;
     let mut scopes: Vec<Node> = Vec::with_capacity(modules.len());
     for (at, module) in modules.iter().enumerate() {
         let mut set = Vec::new();
         if let Some((parent, IncludeSpec { params: Some(given), .. })) = &module.parent {
-            set = overrides::of_mapping(&interpolator.expand(given, &Scope::of(&scopes[*parent]), problems));
+            set = overrides::of_mapping(&resolving.expand(given, &Scope::of(&scopes[*parent])));
         }
         // Behind what the including file says: the command line has the last word.
         set.append(&mut pending[at]);
@@ -117,9 +112,9 @@ pub fn scopes(
             }
         };
         let mut params = module.spec.params.clone();
-        overrides::apply(&own, &mut params, interpolator.sources(), &mut unknown, problems);
+        overrides::apply(&own, &mut params, resolving.sources(), &mut unknown, resolving.problems);
         // A param is a plain value: it may not refer to another one.
-        scopes.push(interpolator.expand(&params, &Scope::nothing(), problems));
+        scopes.push(resolving.expand(&params, &Scope::nothing()));
     }
     scopes
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::paths::nested;
 use super::script_lines::first_line;
-use crate::plan::language::interpolate::{Interpolator, LIST, Paths, Scope, read_by_shell};
+use crate::plan::language::interpolate::{LIST, Paths, Resolving, Scope, read_by_shell};
 use crate::plan::model::{Command, InputSource, PlannedInput, PlannedOutput, Sandbox, Script, Text, Tool};
 use crate::plan::request::Environment;
 use crate::spec::{Node, NodeValue, PortName, Problem, StageSpec, Variable};
@@ -18,21 +18,20 @@ pub fn plan(
     outputs: &[PlannedOutput],
     (tools, environment): (Vec<Tool>, &Environment),
     scope: &Scope<'_>,
-    interpolator: &mut Interpolator<'_>,
-    problems: &mut Vec<Problem>,
+    resolving: &mut Resolving<'_>,
 ) -> Command {
-    check_mounts(stage, inputs, outputs, problems);
+    check_mounts(stage, inputs, outputs, resolving.problems);
     let sandbox = if stage.sandbox == Some(false) { Sandbox::Workspace } else { Sandbox::Private };
     let ports = paths(stage, inputs, outputs, sandbox);
-    let (script, used) = script(stage, &Scope { ports: Some(&ports), ..*scope }, &ports, interpolator, problems);
-    let lists = lists(stage, &script, &used, &ports, problems);
+    let (script, used) = script(stage, &Scope { ports: Some(&ports), ..*scope }, &ports, resolving);
+    let lists = lists(stage, &script, &used, &ports, resolving.problems);
     let values = scope;
     let mut variables = BTreeMap::new();
     for variable in &stage.environment {
         let name = &variable.name;
-        let value = value(variable, values, environment, interpolator, problems);
+        let value = value(variable, values, environment, resolving);
         if variables.insert(name.value.clone(), value).is_some() {
-            problems.push(
+            resolving.problems.push(
                 Problem::at("duplicate-key", name.span, format!("`{}` is given twice", name.value)).label("again here"),
             );
         }
@@ -88,31 +87,30 @@ fn script(
     stage: &StageSpec,
     scope: &Scope<'_>,
     ports: &BTreeMap<String, Paths>,
-    interpolator: &mut Interpolator<'_>,
-    problems: &mut Vec<Problem>,
+    resolving: &mut Resolving<'_>,
 ) -> (Script, Vec<String>) {
     let nothing = (Script::Argv(Vec::new()), Vec::new());
     let Some(run) = &stage.run else {
         let problem =
             Problem::at("missing-key", stage.name.span, format!("command `{}` needs the key `run`", stage.name.value));
-        problems.push(problem.label("runs what?").help("write text for a shell, or a list of words"));
+        resolving.problems.push(problem.label("runs what?").help("write text for a shell, or a list of words"));
         return nothing;
     };
-    let before = problems.len();
-    interpolator.take_used();
-    let node = interpolator.expand(run, scope, problems);
-    let used = interpolator.take_used();
-    if problems.len() > before || node.is_broken() {
+    let before = resolving.problems.len();
+    resolving.take_used();
+    let node = resolving.expand(run, scope);
+    let used = resolving.take_used();
+    if resolving.problems.len() > before || node.is_broken() {
         return nothing;
     }
     match &node.value {
         NodeValue::Text(text) if !text.trim().is_empty() => {
             for name in &used {
                 if let Some(Paths::One(path)) = ports.get(name) {
-                    check_shell_path(name, path, &node, problems);
+                    check_shell_path(name, path, &node, resolving.problems);
                 }
             }
-            let line = first_line(&node, run, stage.name.span, interpolator.sources());
+            let line = first_line(&node, run, stage.name.span, resolving.sources());
             (Script::Text(Text { text: text.clone(), shell: stage.shell.clone(), line }), used)
         }
         NodeValue::List(items) if !items.is_empty() => {
@@ -123,14 +121,14 @@ fn script(
             });
             if let Some(span) = stage.keys.get("shell") {
                 let problem = Problem::at("misplaced-key", *span, "`shell` runs a text, and `run` is a list of words");
-                problems.push(problem.label("not here").help("remove it, or write `run` as text"));
+                resolving.problems.push(problem.label("not here").help("remove it, or write `run` as text"));
             }
-            let words = words.filter_map(|item| text(item, "a word of `run`", interpolator, problems)).collect();
+            let words = words.filter_map(|item| text(item, "a word of `run`", resolving)).collect();
             (Script::Argv(words), used)
         }
         _ => {
             let message = format!("`run` must be text or a list of words, found {}", node.describe());
-            problems.push(Problem::at("wrong-type", node.span, message).label("nothing to run"));
+            resolving.problems.push(Problem::at("wrong-type", node.span, message).label("nothing to run"));
             nothing
         }
     }
@@ -184,29 +182,28 @@ fn value(
     variable: &Variable,
     scope: &Scope<'_>,
     environment: &Environment,
-    interpolator: &mut Interpolator<'_>,
-    problems: &mut Vec<Problem>,
+    resolving: &mut Resolving<'_>,
 ) -> Option<String> {
     let name = variable.name.value.as_str();
     if let Some(node) = &variable.value {
-        let node = interpolator.expand(node, scope, problems);
-        return text(&node, &format!("variable `{name}`"), interpolator, problems);
+        let node = resolving.expand(node, scope);
+        return text(&node, &format!("variable `{name}`"), resolving);
     }
     let found = environment.get(name)?;
     if found.to_str().is_none() {
         let problem = Problem::at("not-utf8", variable.name.span, format!("the value of `{name}` is not UTF-8"));
-        problems.push(problem.help("the key holds text only; set it to text, or take it off the list"));
+        resolving.problems.push(problem.help("the key holds text only; set it to text, or take it off the list"));
     }
     found.to_str().map(str::to_owned)
 }
 
-fn text(node: &Node, what: &str, interpolator: &Interpolator<'_>, problems: &mut Vec<Problem>) -> Option<String> {
+fn text(node: &Node, what: &str, resolving: &mut Resolving<'_>) -> Option<String> {
     match &node.value {
-        NodeValue::Text(_) | NodeValue::Number(_) | NodeValue::Bool(_) => Some(interpolator.spelling(node)),
+        NodeValue::Text(_) | NodeValue::Number(_) | NodeValue::Bool(_) => Some(resolving.spelling(node)),
         NodeValue::Broken => None,
         NodeValue::Null | NodeValue::List(_) | NodeValue::Map(_) => {
             let message = format!("{what} must be text, found {}", node.describe());
-            problems.push(Problem::at("wrong-type", node.span, message).label("not text"));
+            resolving.problems.push(Problem::at("wrong-type", node.span, message).label("not text"));
             None
         }
     }

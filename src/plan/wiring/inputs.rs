@@ -11,7 +11,7 @@ use super::ground::Ground;
 use super::interface::{Interface, Kind};
 use super::paths::{Claims, Overlap, path_text, workspace_path};
 use crate::plan::language::instances::{Named, Unit, split_reference};
-use crate::plan::language::interpolate::{Interpolator, OWN_LABEL, Scope};
+use crate::plan::language::interpolate::{OWN_LABEL, Resolving, Scope};
 use crate::plan::language::modules::Module;
 use crate::plan::model::{InputSource, PlannedInput, PlannedOutput, StageId};
 use crate::spec::{InputSpec, LinkRule, Node, PortName, Problem, Span, Spanned, Wire, suggest};
@@ -66,24 +66,23 @@ impl Wiring<'_> {
     pub fn inputs(
         &self,
         at: usize,
-        interpolator: &mut Interpolator<'_>,
+        resolving: &mut Resolving<'_>,
         scope: &Scope<'_>,
         edges: &mut Vec<Edge>,
-        problems: &mut Vec<Problem>,
     ) -> Vec<PlannedInput> {
         let (stage, interface) = (&self.units[at].spec, &self.interfaces[at]);
         let mut inputs = Vec::new();
         for spec in &stage.inputs {
-            let Some(accepts) = self.accepted(interface, spec, problems) else { continue };
-            let feeds = self.feeds(at, spec, interpolator, scope, edges, problems);
+            let Some(accepts) = self.accepted(interface, spec, resolving.problems) else { continue };
+            let feeds = self.feeds(at, spec, resolving, scope, edges);
             if let (Kind::Card(card), Some(label)) =
                 (&interface.kind, feeds.iter().find_map(|feed| feed.label.as_ref()))
             {
-                self.check_many(card, spec, label, &feeds, problems);
+                self.check_many(card, spec, label, &feeds, resolving.problems);
             }
             for feed in feeds {
                 let artifact = accepts.or(feed.artifact).unwrap_or(Type::FILE);
-                self.check_type(interface, spec, artifact, &feed, problems);
+                self.check_type(interface, spec, artifact, &feed, resolving.problems);
                 let port = Path::new("in").join(spec.port.value.as_str());
                 let mount = feed.mount.unwrap_or_else(|| feed.label.iter().fold(port, |port, label| port.join(label)));
                 let (port, label) = (spec.port.value.clone(), feed.label);
@@ -93,7 +92,7 @@ impl Wiring<'_> {
         if let Kind::Card(card) = &interface.kind {
             for port in card.inputs.iter().filter(|port| !port.optional) {
                 if !stage.inputs.iter().any(|spec| spec.port.value.as_str() == port.name) {
-                    problems.push(self.missing(at, &port.name, port.artifact));
+                    resolving.problems.push(self.missing(at, &port.name, port.artifact));
                 }
             }
         }
@@ -119,15 +118,14 @@ impl Wiring<'_> {
         &self,
         at: usize,
         spec: &InputSpec,
-        interpolator: &mut Interpolator<'_>,
+        resolving: &mut Resolving<'_>,
         scope: &Scope<'_>,
         edges: &mut Vec<Edge>,
-        problems: &mut Vec<Problem>,
     ) -> Vec<Feed> {
         let mut one = |wire: &Wire| match wire {
-            Wire::Reference(reference) => self.reference(at, reference, edges, problems),
+            Wire::Reference(reference) => self.reference(at, reference, edges, resolving.problems),
             Wire::Path(node, links) => {
-                let path = self.path(at, spec, &interpolator.expand(node, scope, problems), problems);
+                let path = self.path(at, spec, &resolving.expand(node, scope), resolving.problems);
                 path.map(|feed| Feed { links: *links, ..feed }).into_iter().collect()
             }
             Wire::List(..) | Wire::Broken => Vec::new(),

@@ -8,7 +8,7 @@ use contract::{Card, OutputPort};
 use super::ground::Ground;
 use super::paths::{Claim, path_text, workspace_path};
 use crate::plan::cards::Cards;
-use crate::plan::language::interpolate::{Interpolator, Scope};
+use crate::plan::language::interpolate::{Resolving, Scope};
 use crate::plan::model::PlannedOutput;
 use crate::spec::{OutputSpec, PortName, Problem, StageSpec, suggest};
 
@@ -94,35 +94,25 @@ fn file_name(port: &OutputPort) -> String {
 
 /// The outputs of a command: the workspace paths it declares. One whose path is broken keeps its port, so that wires to it
 /// cause no further problem; its destination is empty.
-pub fn command_outputs(
-    stage: &StageSpec,
-    interpolator: &mut Interpolator<'_>,
-    scope: &Scope<'_>,
-    problems: &mut Vec<Problem>,
-) -> Vec<PlannedOutput> {
+pub fn command_outputs(stage: &StageSpec, resolving: &mut Resolving<'_>, scope: &Scope<'_>) -> Vec<PlannedOutput> {
     let mut output = |spec: &OutputSpec| PlannedOutput {
         port: spec.port.value.clone(),
         artifact: spec.artifact,
-        destination: destination(spec, interpolator, scope, problems).unwrap_or_default(),
+        destination: destination(spec, resolving, scope).unwrap_or_default(),
     };
     stage.outputs.iter().map(&mut output).collect()
 }
 
-fn destination(
-    spec: &OutputSpec,
-    interpolator: &mut Interpolator<'_>,
-    scope: &Scope<'_>,
-    problems: &mut Vec<Problem>,
-) -> Option<PathBuf> {
-    let node = interpolator.expand(spec.path.as_ref()?, scope, problems);
-    let text = path_text(&node, "output", problems)?;
+fn destination(spec: &OutputSpec, resolving: &mut Resolving<'_>, scope: &Scope<'_>) -> Option<PathBuf> {
+    let node = resolving.expand(spec.path.as_ref()?, scope);
+    let text = path_text(&node, "output", resolving.problems)?;
     if text.len() > 1 && text.ends_with('/') {
         let problem = Problem::at("bad-path", node.span, format!("output `{text}` ends with `/`"));
         let help = format!("write {{path: {}, type: dir}} for a directory", text.trim_end_matches('/'));
-        problems.push(problem.label("not a file's path").help(help));
+        resolving.problems.push(problem.label("not a file's path").help(help));
         return None;
     }
-    workspace_path(text, "output", node.span, problems)
+    workspace_path(text, "output", node.span, resolving.problems)
 }
 
 /// Where the outputs of a stage appear; reports those that may not be there.
