@@ -89,13 +89,13 @@ struct Resolver<'a> {
 }
 
 /// Stages in declaration order and what feeds what.
-struct Resolved {
+struct Wired {
     stages: Vec<PlannedStage>,
     edges: Vec<Edge>,
 }
 
 impl Resolver<'_> {
-    fn stages(&self, resolving: &mut Resolving<'_>) -> Resolved {
+    fn stages(&self, resolving: &mut Resolving<'_>) -> Wired {
         let units = &self.units;
         let interfaces: Vec<Interface> = units.iter().map(|u| self.interface(u, resolving)).collect();
         let ground = &self.ground;
@@ -136,7 +136,7 @@ impl Resolver<'_> {
         let stages = complete
             .map(|((((u, face), inputs), conduct), tools)| self.stage(u, face, inputs, (conduct, tools), resolving))
             .collect();
-        Resolved { stages, edges }
+        Wired { stages, edges }
     }
 
     /// What each stage may use of the project.
@@ -255,8 +255,8 @@ impl Resolver<'_> {
     }
 
     /// The plan of the targets and all they need.
-    fn assemble(self, resolved: Resolved, problems: &mut Vec<Problem>) -> Option<Plan> {
-        let Resolved { stages, edges } = resolved;
+    fn assemble(self, wired: Wired, problems: &mut Vec<Problem>) -> Option<Plan> {
+        let Wired { stages, edges } = wired;
         let pairs: BTreeSet<(usize, usize)> = edges.iter().map(|edge| (edge.from, edge.to)).collect();
         let pairs: Vec<(usize, usize)> = pairs.into_iter().collect();
         let order = match order(stages.len(), &pairs) {

@@ -7,16 +7,16 @@ use clap::{Arg, Command};
 
 /// What has been typed.
 #[derive(Debug, Default)]
-pub struct Line {
+pub struct Typed {
     /// The word at the cursor.
     pub current: OsString,
     /// The other words by the argument that each is a value of, in their order.
     values: Vec<(String, OsString)>,
 }
 
-static TYPED: OnceLock<Line> = OnceLock::new();
+static TYPED: OnceLock<Typed> = OnceLock::new();
 
-impl Line {
+impl Typed {
     /// The values of an argument.
     pub fn all<'a>(&'a self, argument: &'a str) -> impl Iterator<Item = &'a OsStr> {
         self.values.iter().filter(move |(id, _)| id == argument).map(|(_, value)| value.as_os_str())
@@ -29,7 +29,7 @@ impl Line {
 }
 
 /// Reads `words`, the program's name first, and notes them for [`typed`].
-pub fn note(words: &[OsString], command: &mut Command) -> &'static Line {
+pub fn note(words: &[OsString], command: &mut Command) -> &'static Typed {
     let index = std::env::var("_CLAP_COMPLETE_INDEX").ok().and_then(|index| index.parse().ok());
     // Fish and PowerShell send what stands before the cursor.
     let index = index.unwrap_or(words.len().saturating_sub(1));
@@ -37,8 +37,8 @@ pub fn note(words: &[OsString], command: &mut Command) -> &'static Line {
 }
 
 /// What [`note`] noted.
-pub fn typed() -> &'static Line {
-    TYPED.get_or_init(Line::default)
+pub fn typed() -> &'static Typed {
+    TYPED.get_or_init(Typed::default)
 }
 
 /// The directories of every `-C` of a finished line, before and after the verb, in their order: clap keeps those before it apart.
@@ -46,9 +46,9 @@ pub fn directories(words: &[OsString], command: &mut Command) -> Vec<OsString> {
     read(words, None, command).all("directories").map(OsStr::to_owned).collect()
 }
 
-fn read(words: &[OsString], at: Option<usize>, command: &mut Command) -> Line {
+fn read(words: &[OsString], at: Option<usize>, command: &mut Command) -> Typed {
     command.build();
-    let mut reader = Reader { line: Line::default(), command, positionals: 0, at };
+    let mut reader = Reader { line: Typed::default(), command, positionals: 0, at };
     let mut words = words.iter().enumerate().skip(1);
     while let Some((index, word)) = words.next() {
         let text = word.to_string_lossy();
@@ -79,7 +79,7 @@ fn read(words: &[OsString], at: Option<usize>, command: &mut Command) -> Line {
 }
 
 struct Reader<'c> {
-    line: Line,
+    line: Typed,
     command: &'c Command,
     positionals: usize,
     /// The word at the cursor is nobody's value yet.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use clap_complete::engine::ValueCompleter;
 use clap_complete::{ArgValueCompleter, CompletionCandidate, PathCompleter};
 
-use super::line::{Line, typed};
+use super::line::{Typed, typed};
 use super::past::Past;
 use crate::cmd::project::Project;
 use crate::config::{Config, Flags};
@@ -187,7 +187,7 @@ fn run_names(current: &OsStr) -> Vec<CompletionCandidate> {
     starting(names.into_iter().chain(ids.map(helped)), current)
 }
 
-fn run_of(line: &Line) -> Option<&str> {
+fn run_of(line: &Typed) -> Option<&str> {
     line.first("run").and_then(OsStr::to_str)
 }
 

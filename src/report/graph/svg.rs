@@ -36,7 +36,7 @@ struct Shape {
 }
 
 /// What is drawn between two boxes.
-struct Line {
+struct Connection {
     ends: (usize, usize),
     title: String,
     label: String,
@@ -46,11 +46,11 @@ struct Line {
 pub fn svg(plan: &Plan, last: Option<&RunReport>, detail: Detail) -> String {
     let figure = figure(plan, detail);
     let shapes: Vec<Shape> = figure.boxes.iter().map(|block| shape(plan, block, last)).collect();
-    let lines: Vec<Line> = lines(&figure)
+    let lines: Vec<Connection> = lines(&figure)
         .into_iter()
         .map(|(ends, wires)| {
             let titles: Vec<String> = wires.iter().map(|wire| wire_title(&figure, wire)).collect();
-            Line { ends, title: titles.join("\n"), label: pairings(&wires) }
+            Connection { ends, title: titles.join("\n"), label: pairings(&wires) }
         })
         .collect();
     draw(plan, &shapes, &lines)
@@ -117,7 +117,7 @@ fn wire_title(figure: &Figure, wire: &Wire) -> String {
     wire.pairing.as_ref().map_or(text.clone(), |pairing| format!("{text}: {pairing}"))
 }
 
-fn draw(plan: &Plan, shapes: &[Shape], lines: &[Line]) -> String {
+fn draw(plan: &Plan, shapes: &[Shape], lines: &[Connection]) -> String {
     let sizes: Vec<_> = shapes.iter().map(size).collect();
     let edges: Vec<(usize, usize)> = lines.iter().map(|line| line.ends).collect();
     let longest = lines.iter().map(|line| line.label.chars().count()).max().unwrap_or(0);
@@ -156,7 +156,7 @@ fn draw(plan: &Plan, shapes: &[Shape], lines: &[Line]) -> String {
 }
 
 /// How instances pair, on the wire where it has left its box. White letters below cover the wire: not every viewer knows `paint-order`.
-fn draw_labels(text: &mut String, layout: &Layout, lines: &[Line]) {
+fn draw_labels(text: &mut String, layout: &Layout, lines: &[Connection]) {
     for (route, line) in layout.routes.iter().zip(lines).filter(|(_, line)| !line.label.is_empty()) {
         let (a, b) = (route[0], route[1]);
         let (x, y) = ((a.0 + b.0) / 2.0 + MARGIN, (a.1 + b.1) / 2.0 + MARGIN + 3.5);

@@ -29,7 +29,7 @@ pub(super) struct Board {
     pub ended: usize,
     pub executed: usize,
     /// In the order in which they began.
-    lines: Vec<Line>,
+    lines: Vec<StageLine>,
     /// Why nothing more is admitted, while that is so.
     pub notice: Option<String>,
     /// Stages that are ready and wait for something of their own, with what for.
@@ -44,7 +44,7 @@ pub(super) enum Ending {
     Asked,
 }
 
-struct Line {
+struct StageLine {
     stage: StageName,
     begun: Instant,
     state: State,
@@ -93,7 +93,7 @@ impl Board {
 
     fn replace(&mut self, stage: &StageName, now: Instant, state: State) {
         self.end(stage);
-        self.lines.push(Line { stage: stage.clone(), begun: now, state });
+        self.lines.push(StageLine { stage: stage.clone(), begun: now, state });
     }
 
     pub fn progress(&mut self, stage: &StageName, now: Instant, done: u64, total: Option<u64>, counted: &str) {
@@ -134,7 +134,7 @@ impl Board {
         rows
     }
 
-    fn row(&self, line: &Line, now: Instant, columns: usize) -> String {
+    fn row(&self, line: &StageLine, now: Instant, columns: usize) -> String {
         let (mark, fields, reason) = match &line.state {
             State::Running { pace, unit, figure } => {
                 let turn = now.duration_since(self.begun).as_millis() / SPIN_EVERY % SPINNER.len() as u128;
@@ -218,7 +218,7 @@ impl Board {
         });
         let own = own.reduce(f64::max);
         let rest = self.stages.saturating_sub(self.ended);
-        if rest == running && self.lines.len() == running && self.lines.iter().all(Line::knows_its_end) {
+        if rest == running && self.lines.len() == running && self.lines.iter().all(StageLine::knows_its_end) {
             return own;
         }
         if self.executed < ENOUGH {
@@ -230,7 +230,7 @@ impl Board {
     }
 }
 
-impl Line {
+impl StageLine {
     fn knows_its_end(&self) -> bool {
         matches!(&self.state, State::Running { pace, unit: Some((_, Some(_))), .. } if pace.rate().is_some())
     }

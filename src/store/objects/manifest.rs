@@ -22,12 +22,12 @@ const HEADER: &[u8] = b"pipe tree 1\n";
 /// What a directory contains, sorted by path.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(in crate::store) struct Manifest {
-    pub entries: Vec<Entry>,
+    pub entries: Vec<Member>,
 }
 
 /// One thing in a directory.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::store) struct Entry {
+pub(in crate::store) struct Member {
     /// Relative to the directory.
     pub path: Vec<u8>,
     pub node: Node,
@@ -41,7 +41,7 @@ pub(in crate::store) enum Node {
     Link { target: Vec<u8> },
 }
 
-impl Entry {
+impl Member {
     pub fn path(&self) -> &Path {
         as_path(&self.path)
     }
@@ -52,7 +52,7 @@ impl Manifest {
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(HEADER.len() + self.entries.len() * 100);
         bytes.extend_from_slice(HEADER);
-        for Entry { path, node } in &self.entries {
+        for Member { path, node } in &self.entries {
             match node {
                 Node::Dir => bytes.extend_from_slice(b"d "),
                 Node::File { digest, size, executable } => {
@@ -95,7 +95,7 @@ impl Manifest {
                 Node::Link { .. } => Node::Link { target: take_until(&mut rest, 0)?.to_vec() },
                 other => other,
             };
-            entries.push(Entry { path, node });
+            entries.push(Member { path, node });
         }
         Some(Manifest { entries })
     }
@@ -174,7 +174,7 @@ mod tests {
         let file = Node::File { digest: Digest::of(b"abc"), size: 3, executable: false };
         let link = Node::Link { target: b"b".to_vec() };
         let entries = [("a", Node::Dir), ("b", file), ("c", link)];
-        let entries = entries.into_iter().map(|(path, node)| Entry { path: path.into(), node }).collect();
+        let entries = entries.into_iter().map(|(path, node)| Member { path: path.into(), node }).collect();
         let (artifact, bytes) = Manifest { entries }.artifact();
         let expected =
             b"pipe tree 1\nd a\0f 6437b3ac38465133ffb63b75273a8db548c558465d79db03fd359c6cd5bd9d85 3 b\0l c\0b\0";
@@ -199,7 +199,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_encoded_reads_back(tree in proptest::collection::btree_map(proptest::collection::vec(1..=255_u8, 1..30), node(), 0..20)) {
-            let manifest = Manifest { entries: tree.into_iter().map(|(path, node)| Entry { path, node }).collect() };
+            let manifest = Manifest { entries: tree.into_iter().map(|(path, node)| Member { path, node }).collect() };
             prop_assert_eq!(Manifest::decode(&manifest.encode()), Some(manifest));
         }
 

@@ -9,7 +9,7 @@ use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::check::Content;
-use super::manifest::{Entry, Manifest, Node, stays_inside};
+use super::manifest::{Manifest, Member, Node, stays_inside};
 use crate::store::error::{At, StoreErrorKind};
 use crate::store::files::open::{self, Opened};
 use crate::store::files::stamp::{Stamp, in_words};
@@ -80,7 +80,7 @@ impl Store {
         };
         let dev = Stamp::open(&root).at(&path)?.dev;
         let mut inodes = Vec::with_capacity(manifest.entries.len());
-        for Entry { path: name, node } in &manifest.entries {
+        for Member { path: name, node } in &manifest.entries {
             let name = crate::store::files::walk::as_path(name);
             let stamp = Stamp::below(&root, name).at(&path)?;
             let sound = match (node, &stamp) {
@@ -161,7 +161,7 @@ pub(in crate::store) fn describe(
     found: &[Found],
     content: impl Fn(&Found) -> Result<Content, StoreError> + Sync,
 ) -> Result<Manifest, StoreError> {
-    let entry = |found: &Found| -> Result<Entry, StoreError> {
+    let entry = |found: &Found| -> Result<Member, StoreError> {
         let name = found.path();
         let node = match found.file_type {
             FileType::RegularFile => {
@@ -175,7 +175,7 @@ pub(in crate::store) fn describe(
                 return Err(StoreError::new(&root.join(name), kind));
             }
         };
-        Ok(Entry { path: found.path.clone(), node })
+        Ok(Member { path: found.path.clone(), node })
     };
     let entries: Result<Vec<_>, _> = match found.len() {
         ..PARALLEL => found.iter().map(entry).collect(),

@@ -9,7 +9,7 @@ use rustix::fs::{CWD, Mode, OFlags};
 use super::place::{Spot, Way};
 use crate::store::error::{At, StoreErrorKind};
 use crate::store::files::stamp::Stamp;
-use crate::store::objects::manifest::{Entry, Manifest, Node};
+use crate::store::objects::manifest::{Manifest, Member, Node};
 use crate::store::records::model::{Artifact, Shape};
 use crate::store::{Placed, Store, StoreError};
 
@@ -102,7 +102,7 @@ impl Store {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let from = rustix::fs::open(object, flags, Mode::empty()).at(object)?;
         let to = rustix::fs::open(destination, flags, Mode::empty()).at(destination)?;
-        for Entry { path, node } in &manifest.entries {
+        for Member { path, node } in &manifest.entries {
             let name = crate::store::files::walk::as_path(path);
             match node {
                 Node::Dir => rustix::fs::mkdirat(&to, name, Mode::from_raw_mode(0o777)).at(&destination.join(name))?,

@@ -1,23 +1,23 @@
 //! What must not come in.
 
 use super::*;
-use crate::store::objects::manifest::Entry;
+use crate::store::objects::manifest::Member;
 
-fn file(path: &str, content: &[u8]) -> Entry {
+fn file(path: &str, content: &[u8]) -> Member {
     let node = Node::File { digest: Digest::of(content), size: content.len() as u64, executable: false };
-    Entry { path: path.into(), node }
+    Member { path: path.into(), node }
 }
 
-fn dir(path: &str) -> Entry {
-    Entry { path: path.into(), node: Node::Dir }
+fn dir(path: &str) -> Member {
+    Member { path: path.into(), node: Node::Dir }
 }
 
-fn link(path: &str, target: &str) -> Entry {
-    Entry { path: path.into(), node: Node::Link { target: target.into() } }
+fn link(path: &str, target: &str) -> Member {
+    Member { path: path.into(), node: Node::Link { target: target.into() } }
 }
 
 /// Reads a manifest with these entries as that of a directory of so many files and bytes.
-fn read(entries: Vec<Entry>, files: u64, size: u64) -> Result<Listing, String> {
+fn read(entries: Vec<Member>, files: u64, size: u64) -> Result<Listing, String> {
     let bytes = Manifest { entries }.encode();
     let artifact = Artifact { digest: Manifest::digest(&bytes), shape: Shape::Dir { files }, size };
     Listing::read(&bytes, &artifact)
@@ -62,7 +62,7 @@ fn what_is_not_canonical_is_refused() {
 fn absurd_sizes_are_refused_and_overflow_nothing() {
     let huge = |path: &str| {
         let node = Node::File { digest: Digest::of(b"x"), size: u64::MAX, executable: false };
-        Entry { path: path.into(), node }
+        Member { path: path.into(), node }
     };
     assert!(read(vec![huge("a"), huge("b")], 2, 1).unwrap_err().contains("absurd"));
 }
