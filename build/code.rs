@@ -19,7 +19,7 @@ use crate::{entries, items, read};
 const LIBTORCH: (&str, &str) = ("tch", "scripts/libtorch.lock");
 
 /// The packages of the workspace.
-pub struct Workspace<'a> {
+pub(crate) struct Workspace<'a> {
     root: &'a Path,
     packages: BTreeMap<String, Package>,
     parts: BTreeMap<String, BTreeSet<Part>>,
@@ -37,7 +37,7 @@ struct Package {
 impl<'a> Workspace<'a> {
     /// Asks cargo, which resolves what members inherit. With `--no-deps` it reads manifests only: no network, no lock, tens of
     /// milliseconds.
-    pub fn read(root: &'a Path) -> Workspace<'a> {
+    pub(crate) fn read(root: &'a Path) -> Workspace<'a> {
         let cargo = env::var_os("CARGO").expect("cargo sets CARGO");
         let words = ["metadata", "--no-deps", "--offline", "--format-version", "1"];
         let output = Command::new(cargo).args(words).current_dir(root).output().expect("cargo can be started");
@@ -50,7 +50,7 @@ impl<'a> Workspace<'a> {
     }
 
     /// The digest of the code behind a kind; `None` when its crate is not here.
-    pub fn digest(&mut self, kind: &str) -> Option<blake3::Hash> {
+    pub(crate) fn digest(&mut self, kind: &str) -> Option<blake3::Hash> {
         let mut parts = BTreeSet::new();
         for name in self.closure(kind)? {
             parts.extend(self.parts(&name).iter().copied());

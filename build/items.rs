@@ -9,15 +9,15 @@ use std::collections::BTreeSet;
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 
 /// The digest of one part of a kind.
-pub type Part = [u8; 32];
+pub(super) type Part = [u8; 32];
 
 /// That of a part taken as it is.
-pub fn part(bytes: &[u8]) -> Part {
+pub(super) fn part(bytes: &[u8]) -> Part {
     *blake3::hash(bytes).as_bytes()
 }
 
 /// The digests of the items of a file. What cannot be read as tokens is one item.
-pub fn digests(source: &str) -> BTreeSet<Part> {
+pub(super) fn digests(source: &str) -> BTreeSet<Part> {
     let Ok(tokens) = source.parse::<TokenStream>() else {
         return BTreeSet::from([part(source.as_bytes())]);
     };

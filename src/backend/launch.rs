@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub const RUN_ID: &str = "PIPE_RUN_ID";
 
 /// The variable that names the runs around the run, the innermost first, by their ids. Only there where a stage called `pipe`.
-pub const OUTER_RUNS: &str = "PIPE_OUTER_RUNS";
+pub(super) const OUTER_RUNS: &str = "PIPE_OUTER_RUNS";
 
 /// The runs of whose stages this process is a part, the innermost first.
 pub fn runs_around() -> Vec<String> {

@@ -8,7 +8,7 @@ use super::complete::names;
 
 /// Params set from outside.
 #[derive(Debug, Args, Default)]
-pub struct ParamArguments {
+pub(super) struct ParamArguments {
     /// Override a param that the pipeline declares: -S seed=7, -S data.hosts=3 for an included file (may be repeated).
     #[arg(short = 'S', long = "set", value_name = "PARAM=VALUE", add = names::params())]
     pub overrides: Vec<String>,
@@ -19,7 +19,7 @@ pub struct ParamArguments {
 
 /// A pipeline, what is wanted of it, and the params to override.
 #[derive(Debug, Args)]
-pub struct PipelineArguments {
+pub(super) struct PipelineArguments {
     /// The pipeline, a YAML file.
     #[arg(value_name = "FILE", add = names::pipelines())]
     pub file: PathBuf,

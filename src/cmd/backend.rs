@@ -12,7 +12,7 @@ use crate::report::units;
 
 /// `pipe backend`.
 #[derive(Debug, Args)]
-pub struct BackendArguments {
+pub(super) struct BackendArguments {
     #[command(subcommand)]
     verb: BackendVerb,
 }
@@ -45,14 +45,14 @@ struct PlaceArguments {
 }
 
 impl BackendArguments {
-    pub fn wants_json(&self) -> bool {
+    pub(super) fn wants_json(&self) -> bool {
         match &self.verb {
             BackendVerb::Ps(arguments) | BackendVerb::Reap(arguments) => arguments.json,
         }
     }
 }
 
-pub fn run(project: &Project, arguments: &BackendArguments) -> Result<Exit, Failure> {
+pub(super) fn run(project: &Project, arguments: &BackendArguments) -> Result<Exit, Failure> {
     match &arguments.verb {
         BackendVerb::Ps(arguments) => show(project, arguments, remote::occupants),
         BackendVerb::Reap(arguments) => show(project, arguments, remote::reap),

@@ -20,7 +20,7 @@ use crate::report::units;
 Examples:
   pipe check pipelines/*.yaml
 Every problem of every file is reported at once, with file, line and caret; no worker is started.")]
-pub struct CheckArguments {
+pub(super) struct CheckArguments {
     /// Pipelines.
     #[arg(value_name = "FILE", required = true, add = names::pipelines())]
     pub files: Vec<PathBuf>,
@@ -31,7 +31,7 @@ pub struct CheckArguments {
     pub json: bool,
 }
 
-pub fn run(project: &Project, arguments: &CheckArguments) -> Result<Exit, Failure> {
+pub(super) fn run(project: &Project, arguments: &CheckArguments) -> Result<Exit, Failure> {
     project.recognize_store()?;
     let mut exit = Exit::Success;
     let mut documents = Vec::new();

@@ -43,7 +43,7 @@ Examples:
 Exit codes: 0 done, 1 a stage failed, 2 invalid input, 3 the store or the backend broke, \
 130 interrupted."
 )]
-pub struct Cli {
+pub(super) struct Cli {
     #[command(subcommand)]
     pub verb: Verb,
     /// The directory of the store; the default is `store` in pipe.yaml, else cache/ at the project root.
@@ -56,7 +56,7 @@ pub struct Cli {
 
 impl Cli {
     /// The flags that set something.
-    pub fn flags(&self) -> Flags {
+    pub(super) fn flags(&self) -> Flags {
         let flags = Flags { store: self.store.clone(), ..Flags::default() };
         match &self.verb {
             Verb::Run(run) => {
@@ -71,7 +71,7 @@ impl Cli {
 
 /// What to do.
 #[derive(Debug, Subcommand)]
-pub enum Verb {
+pub(super) enum Verb {
     /// Run what changed, restore the rest.
     Run(RunArguments),
     /// Show what a run would do, and why.
@@ -118,7 +118,7 @@ pub enum Verb {
 
 impl Verb {
     /// Whether errors are to be written as JSON too.
-    pub fn wants_json(&self) -> bool {
+    pub(super) fn wants_json(&self) -> bool {
         match self {
             Verb::Run(RunArguments { json, .. })
             | Verb::Plan(PlanArguments { json, .. })

@@ -18,13 +18,13 @@ Examples:
 The script asks pipe at every Tab: verbs and flags, pipeline files, the stages and params of the pipeline that is \
 named on the line (else of the last run, else of the only one), kinds, runs, backends. Asking writes nothing and \
 starts nothing.")]
-pub struct CompletionsArguments {
+pub(super) struct CompletionsArguments {
     /// The shell.
     #[arg(value_name = "SHELL", value_enum)]
     pub shell: Shell,
 }
 
-pub fn run(arguments: &CompletionsArguments) -> Result<Exit, Failure> {
+pub(super) fn run(arguments: &CompletionsArguments) -> Result<Exit, Failure> {
     let value = arguments.shell.to_possible_value();
     let known = value.as_ref().and_then(|shell| shells::find(shell.get_name().as_ref()));
     let Some(shell) = known else {

@@ -22,13 +22,13 @@ Examples:
   pipe config --json | jq '.settings[\"governor.jobs\"]'
 
 Settings stand in pipe.yaml at the project root; docs/config.md lists them.")]
-pub struct ConfigArguments {
+pub(super) struct ConfigArguments {
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
 }
 
-pub fn run(project: &Project, arguments: &ConfigArguments) -> Result<Exit, Failure> {
+pub(super) fn run(project: &Project, arguments: &ConfigArguments) -> Result<Exit, Failure> {
     if arguments.json {
         output::document(&json(project));
     } else {

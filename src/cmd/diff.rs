@@ -23,7 +23,7 @@ Examples:
 
 Compared are params, and of every stage its params, inputs and script, its metrics, outputs and time. Stages that were \
 only restored or served from the store are alike.")]
-pub struct DiffArguments {
+pub(super) struct DiffArguments {
     /// The run to compare with; the default is the one before the last run, of the same pipeline.
     #[arg(value_name = "RUN", add = names::runs())]
     pub before: Option<String>,
@@ -35,7 +35,7 @@ pub struct DiffArguments {
     pub json: bool,
 }
 
-pub fn run(project: &Project, arguments: &DiffArguments) -> Result<Exit, Failure> {
+pub(super) fn run(project: &Project, arguments: &DiffArguments) -> Result<Exit, Failure> {
     let store = project.store()?;
     let history = History::open(&store);
     let (before, now) = sides(&history, arguments)?;

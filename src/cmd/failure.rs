@@ -11,7 +11,7 @@ use super::output;
 
 /// Why a command could not do its work.
 #[derive(Debug)]
-pub enum Failure {
+pub(super) enum Failure {
     /// Something is wrong with what was written.
     Invalid(Box<Invalid>),
     /// Something is wrong with what was asked.
@@ -34,12 +34,12 @@ pub enum Failure {
 
 impl Failure {
     /// A request that makes no sense here.
-    pub fn usage(message: impl Into<String>, help: impl Into<Option<String>>) -> Failure {
+    pub(super) fn usage(message: impl Into<String>, help: impl Into<Option<String>>) -> Failure {
         Failure::Usage { message: message.into(), help: help.into() }
     }
 
     /// Tells the user; with `json`, as one document on standard output.
-    pub fn report(self, json: bool) -> Exit {
+    pub(super) fn report(self, json: bool) -> Exit {
         match &self {
             Failure::Invalid(invalid) if json => {
                 output::document(&serde_json::json!({"outcome": "invalid", "problems": problems::json(invalid)}));

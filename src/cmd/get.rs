@@ -29,7 +29,7 @@ The name of a matrix copies each of its instances into DEST/INSTANCE. The copy i
 hashed on the way; nothing links it to the store, so it may be edited. What the store no longer has is fetched from the \
 remote of pipe.yaml. A DEST that is a directory, or ends with /, \
 gets the output under its own name. What stands there is kept unless --force.")]
-pub struct GetArguments {
+pub(super) struct GetArguments {
     /// The stage, or one of its outputs.
     #[arg(value_name = "STAGE[.PORT]", add = names::past_output())]
     pub stage: String,
@@ -46,7 +46,7 @@ pub struct GetArguments {
     pub json: bool,
 }
 
-pub fn run(project: &Project, arguments: &GetArguments) -> Result<Exit, Failure> {
+pub(super) fn run(project: &Project, arguments: &GetArguments) -> Result<Exit, Failure> {
     let store = project.store()?;
     let _hold = store.hold()?;
     let place = arguments.place.place();

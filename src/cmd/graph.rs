@@ -20,7 +20,7 @@ Examples:
   pipe graph pipelines/full.yaml --svg --expand > graph.svg
 
 Without --expand the instances of a matrix are one box that says how many they are. JSON always has each of them.")]
-pub struct GraphArguments {
+pub(super) struct GraphArguments {
     #[command(flatten)]
     pub pipeline: PipelineArguments,
     /// The notation.
@@ -39,14 +39,14 @@ pub struct GraphArguments {
 
 impl GraphArguments {
     /// The notation that is asked for.
-    pub fn format(&self) -> GraphFormat {
+    pub(super) fn format(&self) -> GraphFormat {
         if self.svg { GraphFormat::Svg } else { self.format }
     }
 }
 
 /// A notation for graphs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum GraphFormat {
+pub(super) enum GraphFormat {
     /// Mermaid.
     Mermaid,
     /// Graphviz.
@@ -55,7 +55,7 @@ pub enum GraphFormat {
     Svg,
 }
 
-pub fn run(project: &Project, arguments: &GraphArguments) -> Result<Exit, Failure> {
+pub(super) fn run(project: &Project, arguments: &GraphArguments) -> Result<Exit, Failure> {
     let plan = project.plan(&arguments.pipeline)?;
     if arguments.json {
         output::document(&graph::json(&plan));

@@ -36,7 +36,7 @@ Examples:
   pipe init demo && cd demo && pipe run pipelines/hello.yaml
 
 What is there already stays as it is; a .gitignore gets the lines that it lacks.")]
-pub struct InitArguments {
+pub(super) struct InitArguments {
     /// The project root, made if it is not there; the default is the working directory.
     #[arg(value_name = "DIR", add = names::directories(), default_value = ".")]
     pub directory: PathBuf,
@@ -54,7 +54,7 @@ enum Done {
     Kept,
 }
 
-pub fn run(flags: &Flags, arguments: &InitArguments) -> Result<Exit, Failure> {
+pub(super) fn run(flags: &Flags, arguments: &InitArguments) -> Result<Exit, Failure> {
     let root = &arguments.directory;
     if root.exists() && !root.is_dir() {
         let message = format!("{} is not a directory", root.display());

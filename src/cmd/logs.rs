@@ -34,7 +34,7 @@ The name of a matrix prints the logs of all its instances. On a terminal, charac
 \\x1b or \\u{202e}; --raw sends them as they are. A pipe or a file gets every byte as the stage wrote it.
 
 A stage that was served from the store shows the log of the run that made what it gave.")]
-pub struct LogsArguments {
+pub(super) struct LogsArguments {
     /// The stage.
     #[arg(value_name = "STAGE", add = names::past_stage())]
     pub stage: String,
@@ -51,7 +51,7 @@ pub struct LogsArguments {
     pub json: bool,
 }
 
-pub fn run(project: &Project, arguments: &LogsArguments) -> Result<Exit, Failure> {
+pub(super) fn run(project: &Project, arguments: &LogsArguments) -> Result<Exit, Failure> {
     let store = project.store()?;
     let history = History::open(&store);
     let place = arguments.place.place();

@@ -16,7 +16,7 @@ use crate::spec::suggest;
 use crate::store::{Record, Store};
 
 /// A stage in an earlier run.
-pub struct Made {
+pub(super) struct Made {
     /// The run. Instances of a matrix mostly share it.
     pub report: Rc<RunReport>,
     /// The stage.
@@ -40,7 +40,7 @@ impl Made {
 }
 
 /// What a name means.
-pub enum Found {
+pub(super) enum Found {
     /// A stage, or one instance.
     Stage(Box<Made>),
     /// A matrix.
@@ -64,7 +64,7 @@ impl Found {
 
 /// What narrows the search, as flags.
 #[derive(Debug, Args)]
-pub struct WhereArguments {
+pub(super) struct WhereArguments {
     /// The pipeline; the default is that of the last run.
     #[arg(short, long, value_name = "FILE", add = names::pipelines(), conflicts_with = "run")]
     pub file: Option<PathBuf>,
@@ -75,13 +75,13 @@ pub struct WhereArguments {
 
 impl WhereArguments {
     /// What they narrow the search to.
-    pub fn place(&self) -> Where<'_> {
+    pub(super) fn place(&self) -> Where<'_> {
         Where { file: self.file.as_deref(), run: self.run.as_deref() }
     }
 }
 
 /// What narrows the search.
-pub struct Where<'a> {
+pub(super) struct Where<'a> {
     /// The pipeline; the default is that of the last run.
     pub file: Option<&'a Path>,
     /// The run; the default is the last one that reached the stage.
@@ -89,12 +89,12 @@ pub struct Where<'a> {
 }
 
 /// The stage or the matrix called `name`.
-pub fn find(project: &Project, store: &Store, name: &str, place: &Where) -> Result<Found, Failure> {
+pub(super) fn find(project: &Project, store: &Store, name: &str, place: &Where) -> Result<Found, Failure> {
     search(project, store, &[name], place)
 }
 
 /// As [`find`], or it and one of its ports where `name` is `STAGE.PORT`.
-pub fn find_port(
+pub(super) fn find_port(
     project: &Project,
     store: &Store,
     name: &str,
@@ -158,12 +158,12 @@ fn every(store: &Store, name: &str, report: &Rc<RunReport>, mut earlier: Reports
 }
 
 /// The newest run of those that `place` leaves, with a report.
-pub fn newest(project: &Project, history: &History, place: &Where) -> Result<RunReport, Failure> {
+pub(super) fn newest(project: &Project, history: &History, place: &Where) -> Result<RunReport, Failure> {
     reports(project, history, place)?.next().ok_or_else(nothing_ran)
 }
 
 /// The report of the run that `words` mean.
-pub fn report(history: &History, words: &str) -> Result<RunReport, Failure> {
+pub(super) fn report(history: &History, words: &str) -> Result<RunReport, Failure> {
     let run = history.find(words)?;
     history.report(run).ok_or_else(|| {
         let message = format!("run {run} left no report that this version reads: it goes on, or was killed");

@@ -13,12 +13,12 @@ use crate::report::style::Color;
 static CLOSED: OnceLock<io::Error> = OnceLock::new();
 
 /// Writes text to standard output. What stages, files and users put into it does not act on a terminal.
-pub fn text(text: &str) {
+pub(super) fn text(text: &str) {
     bytes(clean::screen(text).as_bytes());
 }
 
 /// Writes what programs said, as they said it, to standard output.
-pub fn bytes(bytes: &[u8]) {
+pub(super) fn bytes(bytes: &[u8]) {
     if closed() {
         return;
     }
@@ -27,7 +27,7 @@ pub fn bytes(bytes: &[u8]) {
 }
 
 /// Notes what became of something that was written to standard output by other ways than these.
-pub fn note(written: io::Result<()>) {
+pub(super) fn note(written: io::Result<()>) {
     if let Err(error) = written {
         // The first reason is the true one.
         let _ = CLOSED.set(error);
@@ -35,25 +35,25 @@ pub fn note(written: io::Result<()>) {
 }
 
 /// Whether standard output takes no more.
-pub fn closed() -> bool {
+pub(super) fn closed() -> bool {
     CLOSED.get().is_some()
 }
 
 /// Why standard output took no more, where that is an error.
-pub fn trouble() -> Option<&'static io::Error> {
+pub(super) fn trouble() -> Option<&'static io::Error> {
     // The reader went away; there is nobody left to tell.
     CLOSED.get().filter(|error| error.kind() != ErrorKind::BrokenPipe)
 }
 
 /// Writes one JSON document and a line end to standard output.
-pub fn document(value: &impl serde::Serialize) {
+pub(super) fn document(value: &impl serde::Serialize) {
     let mut line = serde_json::to_string_pretty(value).expect("reports are plain data");
     line.push('\n');
     bytes(clean::json(&line).as_bytes());
 }
 
 /// Writes text to standard error, as [`text`] does.
-pub fn errors(text: &str) {
+pub(super) fn errors(text: &str) {
     // As above.
     let _ = io::stderr().write_all(clean::screen(text).as_bytes());
 }
@@ -62,7 +62,7 @@ pub fn errors(text: &str) {
 const WARNINGS: usize = 10;
 
 /// Writes a line for each of the first warnings to standard error.
-pub fn warnings<T: std::fmt::Display>(all: &[T]) {
+pub(super) fn warnings<T: std::fmt::Display>(all: &[T]) {
     let color = Color::of_stderr();
     for warning in all.iter().take(WARNINGS) {
         errors(&format!("{} {}\n", color.warning("warning:"), clean::cell(&warning.to_string())));

@@ -27,7 +27,7 @@ use crate::store::Store;
 Examples:
   pipe plan pipelines/full.yaml -S lr=1e-4
   pipe plan pipelines/full.yaml --needs    the worker programs it wants")]
-pub struct PlanArguments {
+pub(super) struct PlanArguments {
     #[command(flatten)]
     pub pipeline: PipelineArguments,
     /// For this once, run the stages of one backend on another: --backend gpu=local (may be repeated). --backend try moves every stage
@@ -42,7 +42,7 @@ pub struct PlanArguments {
     pub json: bool,
 }
 
-pub fn run(project: &Project, arguments: &PlanArguments) -> Result<Exit, Failure> {
+pub(super) fn run(project: &Project, arguments: &PlanArguments) -> Result<Exit, Failure> {
     let plan = project.plan(&arguments.pipeline)?;
     if arguments.needs {
         project.recognize_store()?;

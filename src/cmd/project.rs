@@ -13,7 +13,7 @@ use crate::spec::{Invalid, StageName};
 use crate::store::{Store, StoreError, StoreErrorKind, Trust};
 
 /// A project.
-pub struct Project {
+pub(super) struct Project {
     /// Workspace paths are relative to it.
     pub root: PathBuf,
     /// The settings, flags and environment included.
@@ -23,20 +23,20 @@ pub struct Project {
 impl Project {
     /// The project around the working directory: the nearest directory upward that holds `pipe.yaml`, else the working
     /// directory itself.
-    pub fn find(flags: &Flags) -> Result<Project, Failure> {
+    pub(super) fn find(flags: &Flags) -> Result<Project, Failure> {
         let here = std::env::current_dir()
             .map_err(|e| Failure::Broken(anyhow::Error::new(e).context("no working directory")))?;
         Project::at(find_root(&here).to_owned(), &here, flags)
     }
 
     /// The project at `root`, whether or not it holds `pipe.yaml`, as seen from the directory `here`.
-    pub fn at(root: PathBuf, here: &Path, flags: &Flags) -> Result<Project, Failure> {
+    pub(super) fn at(root: PathBuf, here: &Path, flags: &Flags) -> Result<Project, Failure> {
         let config = config::load(&root, here, &|name| std::env::var_os(name), flags)?;
         Ok(Project { root, config })
     }
 
     /// The store.
-    pub fn store(&self) -> Result<Store, Failure> {
+    pub(super) fn store(&self) -> Result<Store, Failure> {
         let trust = match self.config.verify.value {
             Verify::Seal => Trust::Seal,
             Verify::Always => Trust::Nothing,
@@ -45,7 +45,7 @@ impl Project {
     }
 
     /// Refuses a directory that is no store and may not become one: for verbs that need none.
-    pub fn recognize_store(&self) -> Result<(), Failure> {
+    pub(super) fn recognize_store(&self) -> Result<(), Failure> {
         match Store::recognize(&self.config.store.value) {
             Err(error) if error.is_no_store() => Err(self.refused(error)),
             // Whoever needs the store meets what else is wrong with it.
@@ -76,12 +76,12 @@ impl Project {
     }
 
     /// The kinds: those that ship with `pipe`, and those of the directories that the settings name.
-    pub fn cards(&self) -> Result<Cards, Failure> {
+    pub(super) fn cards(&self) -> Result<Cards, Failure> {
         Ok(Cards::with(&self.config.cards.value)?)
     }
 
     /// The pipeline that the arguments name.
-    pub fn plan(&self, arguments: &PipelineArguments) -> Result<Plan, Failure> {
+    pub(super) fn plan(&self, arguments: &PipelineArguments) -> Result<Plan, Failure> {
         self.build(&self.request(arguments))
     }
 
@@ -91,7 +91,7 @@ impl Project {
     }
 
     /// As [`Project::plan`], from the snapshot in `store` where there is a true one. Its stages know no places.
-    pub fn plan_to_run(&self, arguments: &PipelineArguments, store: &Store) -> Result<Plan, Failure> {
+    pub(super) fn plan_to_run(&self, arguments: &PipelineArguments, store: &Store) -> Result<Plan, Failure> {
         let (request, cards) = (self.request(arguments), self.cards()?);
         let name = snapshot::name(&request, &cards, &program());
         if let Some(plan) = store.plan(&name).and_then(|bytes| snapshot::read(&bytes, &request, &cards)) {
@@ -106,13 +106,13 @@ impl Project {
     }
 
     /// All of a pipeline, with params set from outside.
-    pub fn plan_file(&self, file: &Path, params: &ParamArguments) -> Result<Plan, Failure> {
+    pub(super) fn plan_file(&self, file: &Path, params: &ParamArguments) -> Result<Plan, Failure> {
         self.build(&self.request_all(file, params))
     }
 
     /// As [`Project::plan_file`], with what would fail a stage before it runs as problems too. A store that cannot be opened is told
     /// by whoever needs it.
-    pub fn survey_file(&self, file: &Path, params: &ParamArguments) -> Result<Plan, Failure> {
+    pub(super) fn survey_file(&self, file: &Path, params: &ParamArguments) -> Result<Plan, Failure> {
         let (plan, sources) = plan::build_with_sources(&self.request_all(file, params), &self.cards()?)?;
         let Ok(store) = self.store() else { return Ok(plan) };
         match survey::problems(&plan, &store, &sources) {
@@ -135,13 +135,13 @@ impl Project {
 
     /// `file`, given relative to the working directory, relative to the root where it lies below it: how a report names it, so that it
     /// is found from elsewhere too.
-    pub fn relative(&self, file: &Path) -> PathBuf {
+    pub(super) fn relative(&self, file: &Path) -> PathBuf {
         let full = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
         full.strip_prefix(&self.root).map_or(full.clone(), Path::to_owned)
     }
 
     /// The pipeline file of the last run, as seen from the working directory.
-    pub fn last_file(&self, store: &Store) -> Result<PathBuf, Failure> {
+    pub(super) fn last_file(&self, store: &Store) -> Result<PathBuf, Failure> {
         let last = History::open(store).reports().next().map(|report| self.root.join(report.file));
         let here = std::env::current_dir().unwrap_or_default();
         let shown = |file: PathBuf| file.strip_prefix(here).map_or(file.clone(), Path::to_owned);

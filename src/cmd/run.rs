@@ -46,7 +46,7 @@ Examples:
 A second run executes nothing. Outputs lie under out/PIPELINE/STAGE/PORT; the store is cache/. Runs that publish to \
 the same places follow one another: the later one publishes at its end. Ctrl-C once lets stages take a checkpoint, \
 twice kills them; the next run goes on from there.")]
-pub struct RunArguments {
+pub(super) struct RunArguments {
     #[command(flatten)]
     pub pipeline: PipelineArguments,
     /// Workers at once; the default is careful: at most 4, fewer when the machine is busy.
@@ -86,7 +86,7 @@ pub struct RunArguments {
     pub json: bool,
 }
 
-pub fn run(project: &Project, arguments: &RunArguments) -> Result<Exit, Failure> {
+pub(super) fn run(project: &Project, arguments: &RunArguments) -> Result<Exit, Failure> {
     let store = Arc::new(project.store()?);
     let plan = project.plan_to_run(&arguments.pipeline, &store)?;
     let options = Options {

@@ -12,7 +12,7 @@ use crate::store::Store;
 
 /// The directory of `run`, which works in the workspace `root`. Hits are served also from a read-only store, and what else is wrong
 /// with it the run will meet and tell.
-pub fn choose(store: &Store, run: &str, root: &Path) -> PathBuf {
+pub(super) fn choose(store: &Store, run: &str, root: &Path) -> PathBuf {
     let Err(error) = store.note_workspace(run, root) else { return store.run_dir(run) };
     match make(run, std::env::var_os("XDG_STATE_HOME"), &std::env::temp_dir()) {
         Ok(directory) => {

@@ -24,7 +24,7 @@ Examples:
   pipe runs --pipeline full     only runs of this pipeline
 
 A RUN of other commands is an id from this list, the beginning of one, `last`, or `last~1` for the one before.")]
-pub struct RunsArguments {
+pub(super) struct RunsArguments {
     /// How many.
     #[arg(short = 'n', long, value_name = "N", default_value_t = 20)]
     pub limit: usize,
@@ -36,7 +36,7 @@ pub struct RunsArguments {
     pub json: bool,
 }
 
-pub fn run(project: &Project, arguments: &RunsArguments) -> Result<Exit, Failure> {
+pub(super) fn run(project: &Project, arguments: &RunsArguments) -> Result<Exit, Failure> {
     let store = project.store()?;
     let history = History::open(&store);
     let wanted = |entry: &Entry| arguments.pipeline.as_deref().is_none_or(|name| entry.pipeline() == Some(name));

@@ -22,7 +22,7 @@ Examples:
 
 In a project, the schema of a pipeline knows the kinds of its own cards too (`cards` in pipe.yaml). A first line `# \
 yaml-language-server: $schema=../pipeline.schema.json` makes an editor complete and check a pipeline.")]
-pub struct SchemaArguments {
+pub(super) struct SchemaArguments {
     /// The schema to print; the default is to list them.
     #[arg(value_name = "NAME", value_parser = PossibleValuesParser::new(SCHEMAS.iter().map(|schema| schema.name)))]
     pub name: Option<String>,
@@ -32,7 +32,10 @@ pub struct SchemaArguments {
 }
 
 /// `project` finds the project: only the schema of a pipeline asks for it.
-pub fn run(project: impl FnOnce() -> Result<Project, Failure>, arguments: &SchemaArguments) -> Result<Exit, Failure> {
+pub(super) fn run(
+    project: impl FnOnce() -> Result<Project, Failure>,
+    arguments: &SchemaArguments,
+) -> Result<Exit, Failure> {
     // Another name than these was refused when the arguments were read.
     let wanted = arguments.name.as_deref().and_then(|name| SCHEMAS.iter().find(|schema| schema.name == name));
     if let Some(schema) = wanted {

@@ -30,7 +30,7 @@ Examples:
 Inputs are in place, variables are those that the stage would see, and TERM. A card's stage has its job.json: the \
 worker is started with `WORKER run job.json`, and its events appear on standard error. The directory is removed at the \
 end, and nothing that was written there is recorded. What the stage needs must have run before.")]
-pub struct ShellArguments {
+pub(super) struct ShellArguments {
     /// The stage.
     #[arg(value_name = "STAGE", add = names::stage())]
     pub stage: String,
@@ -47,7 +47,7 @@ pub struct ShellArguments {
     pub command: Vec<OsString>,
 }
 
-pub fn run(project: &Project, arguments: ShellArguments) -> Result<Exit, Failure> {
+pub(super) fn run(project: &Project, arguments: ShellArguments) -> Result<Exit, Failure> {
     let store = Arc::new(project.store()?);
     let file = arguments.file.map_or_else(|| project.last_file(&store), Ok)?;
     // The whole pipeline first, so that a wrong name is told from all the right ones.

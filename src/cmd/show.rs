@@ -27,7 +27,7 @@ Examples:
   pipe show model                   as the last run left it
   pipe show model --run last~1
   pipe show model --json | jq -r .outputs.model.digest")]
-pub struct ShowArguments {
+pub(super) struct ShowArguments {
     /// The stage; of a matrix, one instance, or its name for a list of all.
     #[arg(value_name = "STAGE", add = names::past_stage())]
     pub stage: String,
@@ -38,7 +38,7 @@ pub struct ShowArguments {
     pub json: bool,
 }
 
-pub fn run(project: &Project, arguments: &ShowArguments) -> Result<Exit, Failure> {
+pub(super) fn run(project: &Project, arguments: &ShowArguments) -> Result<Exit, Failure> {
     let store = project.store()?;
     let place = arguments.place.place();
     match made::find(project, &store, &arguments.stage, &place)? {

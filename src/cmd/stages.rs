@@ -26,7 +26,7 @@ use crate::spec::suggest;
 Examples:
   pipe stages          every kind, one a line
   pipe stages train    its ports, params and defaults")]
-pub struct StagesArguments {
+pub(super) struct StagesArguments {
     /// A kind to show in full.
     #[arg(value_name = "KIND", add = names::kinds())]
     pub kind: Option<String>,
@@ -35,7 +35,7 @@ pub struct StagesArguments {
     pub json: bool,
 }
 
-pub fn run(project: &Project, arguments: &StagesArguments) -> Result<Exit, Failure> {
+pub(super) fn run(project: &Project, arguments: &StagesArguments) -> Result<Exit, Failure> {
     let cards = project.cards()?;
     let color = Color::of_stdout();
     let Some(kind) = &arguments.kind else {

@@ -31,7 +31,7 @@ Examples:
   pipe why model -f pipelines/full.yaml -S lr=1e-4
 
 Without --file the pipeline of the last run is meant.")]
-pub struct WhyArguments {
+pub(super) struct WhyArguments {
     /// The stage.
     #[arg(value_name = "STAGE", add = names::stage())]
     pub stage: String,
@@ -45,7 +45,7 @@ pub struct WhyArguments {
     pub json: bool,
 }
 
-pub fn run(project: &Project, arguments: &WhyArguments) -> Result<Exit, Failure> {
+pub(super) fn run(project: &Project, arguments: &WhyArguments) -> Result<Exit, Failure> {
     let store = project.store()?;
     let file = arguments.file.clone().map_or_else(|| project.last_file(&store), Ok)?;
     let plan = project.plan_file(&file, &arguments.params)?;

@@ -14,7 +14,7 @@ use crate::remote::Place;
 
 /// `pipe worker`.
 #[derive(Debug, Args)]
-pub struct WorkerArguments {
+pub(super) struct WorkerArguments {
     /// Where the objects are.
     #[arg(long)]
     state: String,
@@ -36,7 +36,7 @@ pub struct WorkerArguments {
 }
 
 /// Carries out the attempt. Returns the exit status.
-pub fn run(arguments: &WorkerArguments) -> Result<u8, Failure> {
+pub(super) fn run(arguments: &WorkerArguments) -> Result<u8, Failure> {
     // It is removed at the end, with all that lies in it.
     if !is_of_instance(&arguments.directory) {
         let message = format!("{} is no directory of an instance", arguments.directory.display());

@@ -35,7 +35,7 @@ pub(super) struct Attempts {
 
 impl Attempts {
     /// Judges a failure of `stage`; `lot` names the draw.
-    pub fn failed(&mut self, stage: StageId, class: FailureClass, retry: &Retry, lot: &str) -> Sequel {
+    pub(super) fn failed(&mut self, stage: StageId, class: FailureClass, retry: &Retry, lot: &str) -> Sequel {
         let failed = self.failed.entry(stage).or_default();
         *failed += 1;
         if *failed >= retry.attempts || !may_help(class) {

@@ -63,7 +63,7 @@ pub(super) struct Attempt {
 
 impl Attempt {
     /// Runs the stage. Two runs that need one action execute it once: the second waits for the lock and finds the record.
-    pub async fn run(&self) -> Result<Ending, EngineError> {
+    pub(super) async fn run(&self) -> Result<Ending, EngineError> {
         let Attempt { shared, resolved, .. } = self;
         let (stage, key) = (self.stage, resolved.key);
         if self.writes_in_workspace() && !self.may_publish().await? {

@@ -23,7 +23,7 @@ impl From<EngineError> for Fault {
 
 impl Fault {
     /// An input of `stage` cannot be read.
-    pub fn of_input(
+    pub(super) fn of_input(
         plan: &Plan,
         store: &Store,
         stage: &PlannedStage,
@@ -50,7 +50,7 @@ impl Fault {
     }
 
     /// A file of the worker that the stage's card names cannot be read.
-    pub fn of_worker(plan: &Plan, store: &Store, stage: &PlannedStage, error: StoreError) -> Fault {
+    pub(super) fn of_worker(plan: &Plan, store: &Store, stage: &PlannedStage, error: StoreError) -> Fault {
         if !is_of_stage(store, None, &error) {
             return Fault::Engine(EngineError::store(error));
         }
@@ -60,7 +60,7 @@ impl Fault {
     }
 
     /// The file whose content stands for tools of `stage` cannot be read.
-    pub fn of_tool(store: &Store, stage: &PlannedStage, error: StoreError) -> Fault {
+    pub(super) fn of_tool(store: &Store, stage: &PlannedStage, error: StoreError) -> Fault {
         if !is_of_stage(store, None, &error) {
             return Fault::Engine(EngineError::store(error));
         }
@@ -69,7 +69,12 @@ impl Fault {
     }
 
     /// An output of `stage` cannot be brought to its place. What was made is kept.
-    pub fn of_publishing(store: &Store, stage: &PlannedStage, output: &PlannedOutput, error: StoreError) -> Fault {
+    pub(super) fn of_publishing(
+        store: &Store,
+        stage: &PlannedStage,
+        output: &PlannedOutput,
+        error: StoreError,
+    ) -> Fault {
         if !is_of_stage(store, None, &error) {
             return Fault::Engine(EngineError::store(error));
         }

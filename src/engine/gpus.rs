@@ -19,38 +19,38 @@ pub(super) struct Gpus {
 
 impl Gpus {
     /// These GPUs, all of them free.
-    pub fn new(names: Vec<String>) -> Gpus {
+    pub(super) fn new(names: Vec<String>) -> Gpus {
         Gpus { free: (0..names.len()).collect(), names, held: HashMap::new(), full: BTreeMap::new() }
     }
 
     /// How many there are.
-    pub fn count(&self) -> usize {
+    pub(super) fn count(&self) -> usize {
         self.names.len()
     }
 
     /// As CUDA names them.
-    pub fn names(&self) -> &[String] {
+    pub(super) fn names(&self) -> &[String] {
         &self.names
     }
 
     /// How many nobody holds, we or others.
-    pub fn free(&self) -> usize {
+    pub(super) fn free(&self) -> usize {
         self.free.iter().filter(|gpu| !self.full.contains_key(gpu)).count()
     }
 
     /// How many none of our stages holds.
-    pub fn not_held(&self) -> usize {
+    pub(super) fn not_held(&self) -> usize {
         self.free.len()
     }
 
     /// What others have filled of those that none of our stages holds: names and memory.
-    pub fn filled_by_others(&self) -> impl Iterator<Item = (&str, Memory)> {
+    pub(super) fn filled_by_others(&self) -> impl Iterator<Item = (&str, Memory)> {
         let full = self.full.iter().filter(|(gpu, _)| self.free.contains(gpu));
         full.map(|(gpu, memory)| (self.names[*gpu].as_str(), *memory))
     }
 
     /// Takes a look at the GPUs' memory into account; returns whether another number may be had now.
-    pub fn observe(&mut self, memory: &BTreeMap<String, Memory>, limits: Limits) -> bool {
+    pub(super) fn observe(&mut self, memory: &BTreeMap<String, Memory>, limits: Limits) -> bool {
         let before = self.free();
         let seen = self.names.iter().enumerate().filter_map(|(gpu, name)| Some((gpu, *memory.get(name)?)));
         self.full = seen.filter(|(_, memory)| memory.is_short(limits)).collect();
@@ -58,7 +58,7 @@ impl Gpus {
     }
 
     /// `stage` starts and takes this many of those that are not held, those that others have filled last.
-    pub fn take(&mut self, stage: StageId, wanted: usize) {
+    pub(super) fn take(&mut self, stage: StageId, wanted: usize) {
         let mut taken: Vec<usize> = self.free.iter().copied().collect();
         taken.sort_by_key(|gpu| (self.full.contains_key(gpu), *gpu));
         taken.truncate(wanted);
@@ -70,7 +70,7 @@ impl Gpus {
 
     /// The names of those that `stage` holds, separated by commas: none for a stage that holds none beside others that do.
     /// `None` where there are no GPUs to share out, and so nothing to hide.
-    pub fn visible_to(&self, stage: StageId) -> Option<String> {
+    pub(super) fn visible_to(&self, stage: StageId) -> Option<String> {
         if self.names.is_empty() {
             return None;
         }
@@ -79,7 +79,7 @@ impl Gpus {
     }
 
     /// `stage` has ended.
-    pub fn give_back(&mut self, stage: StageId) {
+    pub(super) fn give_back(&mut self, stage: StageId) {
         self.free.extend(self.held.remove(&stage).into_iter().flatten());
     }
 }

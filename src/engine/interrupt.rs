@@ -54,7 +54,7 @@ pub(super) struct Asked {
 
 impl Asked {
     /// Whether it may turn a stop that is under way into a kill.
-    pub fn hurries(self) -> bool {
+    pub(super) fn hurries(self) -> bool {
         hurries(self.signal)
     }
 }

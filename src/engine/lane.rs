@@ -33,7 +33,7 @@ pub(super) struct Pass {
 
 impl Pass {
     /// The first stage that was not passed over and whose lane is not full. `lane` tells the lane of a stage.
-    pub fn next<N, A, R>(
+    pub(super) fn next<N, A, R>(
         &self,
         standings: &Standings<'_, N, A, R>,
         lane: impl Fn(StageId) -> LaneId,
@@ -42,12 +42,12 @@ impl Pass {
     }
 
     /// The stage of this rank waits for something of its own.
-    pub fn pass_over(&mut self, rank: Rank) {
+    pub(super) fn pass_over(&mut self, rank: Rank) {
         self.passed = self.passed.max(Some(rank));
     }
 
     /// Nothing more starts in this lane during this look.
-    pub fn close(&mut self, lane: LaneId) {
+    pub(super) fn close(&mut self, lane: LaneId) {
         self.full.insert(lane);
     }
 }

@@ -61,7 +61,7 @@ enum Waited {
 }
 
 impl Publisher {
-    pub fn new(plan: &Plan, store: &Store) -> Publisher {
+    pub(super) fn new(plan: &Plan, store: &Store) -> Publisher {
         let claims = store.claims(&plan.root);
         let turn = claims.turn();
         let state = State { right: Right::Unasked, settled: Vec::new(), failures: Vec::new() };
@@ -73,19 +73,19 @@ impl Publisher {
     }
 
     /// What the pipeline published in this workspace before.
-    pub fn places(&self, shared: &Shared) -> Places {
+    pub(super) fn places(&self, shared: &Shared) -> Places {
         let plan = &shared.plan;
         let file = std::path::absolute(&plan.file).unwrap_or_else(|_| plan.file.clone());
         shared.store.places(&self.claims, plan.pipeline.as_str(), file.strip_prefix(&plan.root).unwrap_or(&file))
     }
 
     /// The stages whose outputs could not be put there later, and why. They are given once.
-    pub fn failures(&self) -> Vec<(StageId, FailureReport)> {
+    pub(super) fn failures(&self) -> Vec<(StageId, FailureReport)> {
         std::mem::take(&mut self.state().failures)
     }
 
     /// Lets others publish here.
-    pub fn give_back(&self) {
+    pub(super) fn give_back(&self) {
         self.state().right = Right::Unasked;
     }
 

@@ -91,7 +91,7 @@ impl Known {
 
 /// A stage with everything resolved.
 #[derive(Clone, Debug)]
-pub struct Resolved {
+pub(crate) struct Resolved {
     /// The action.
     pub action: Action,
     /// Its key.
@@ -104,7 +104,7 @@ pub struct Resolved {
 
 /// Why a stage cannot be resolved.
 #[derive(Debug)]
-pub enum Unresolved {
+pub(crate) enum Unresolved {
     /// What this stage gives is not known yet.
     WaitsFor(StageId),
     /// One of its files cannot be read: it would fail.
@@ -113,7 +113,7 @@ pub enum Unresolved {
 
 /// What resolving does with workspace inputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sources {
+pub(crate) enum Sources {
     /// Learns what they are: all that a look-up needs.
     Identified,
     /// Takes them into the store, so that the key is that of the bytes the stage will read.
@@ -121,7 +121,7 @@ pub enum Sources {
 }
 
 /// Resolves `stage`, or says why that is not possible.
-pub fn resolve(
+pub(crate) fn resolve(
     plan: &Plan,
     stage: StageId,
     known: &Known,
@@ -152,7 +152,7 @@ pub fn resolve(
 }
 
 /// The action of a stage that waits for others, without the inputs that they would give; `None` where it cannot be resolved.
-pub fn without_waiting(plan: &Plan, stage: StageId, known: &Known, store: &Store) -> Option<Action> {
+pub(crate) fn without_waiting(plan: &Plan, stage: StageId, known: &Known, store: &Store) -> Option<Action> {
     let planned = &plan.graph[stage];
     let mut inputs = Vec::new();
     for input in &planned.inputs {
@@ -236,7 +236,12 @@ fn unreadable(fault: Fault) -> Result<Result<Resolved, Unresolved>, EngineError>
 }
 
 /// Whether the workspace inputs of a command that ran among them still are what its key says. Other stages read copies.
-pub fn still_there(plan: &Plan, stage: StageId, resolved: &Resolved, store: &Store) -> Result<bool, EngineError> {
+pub(crate) fn still_there(
+    plan: &Plan,
+    stage: StageId,
+    resolved: &Resolved,
+    store: &Store,
+) -> Result<bool, EngineError> {
     let planned = &plan.graph[stage];
     if !matches!(&planned.work, Work::Command(command) if command.sandbox == Sandbox::Workspace) {
         return Ok(true);

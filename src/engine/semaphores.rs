@@ -20,12 +20,12 @@ pub(super) struct Full<'a> {
 
 impl<'a> Semaphores<'a> {
     /// Everything is free.
-    pub fn new(capacities: &'a BTreeMap<String, u32>) -> Semaphores<'a> {
+    pub(super) fn new(capacities: &'a BTreeMap<String, u32>) -> Semaphores<'a> {
         Semaphores { capacities, taken: HashMap::new() }
     }
 
     /// Whether a stage of these groups may start: all of them have room, or it takes none.
-    pub fn obstacle(&self, groups: &'a [String]) -> Option<Full<'a>> {
+    pub(super) fn obstacle(&self, groups: &'a [String]) -> Option<Full<'a>> {
         groups.iter().find_map(|group| {
             let capacity = self.capacity(group);
             let taken = self.taken.get(group.as_str()).copied().unwrap_or(0);
@@ -34,14 +34,14 @@ impl<'a> Semaphores<'a> {
     }
 
     /// A stage of these groups starts.
-    pub fn take(&mut self, groups: &'a [String]) {
+    pub(super) fn take(&mut self, groups: &'a [String]) {
         for group in distinct(groups) {
             *self.taken.entry(group).or_default() += 1;
         }
     }
 
     /// It has ended.
-    pub fn give_back(&mut self, groups: &'a [String]) {
+    pub(super) fn give_back(&mut self, groups: &'a [String]) {
         for group in distinct(groups) {
             if let Some(taken) = self.taken.get_mut(group) {
                 *taken = taken.saturating_sub(1);

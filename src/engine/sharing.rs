@@ -71,12 +71,12 @@ struct Sent {
 }
 
 impl Sharing {
-    pub fn new(place: Option<Place>) -> Sharing {
+    pub(super) fn new(place: Option<Place>) -> Sharing {
         Sharing { place, state: Mutex::default(), meter: Arc::default() }
     }
 
     /// Whether anything is shared.
-    pub fn is_on(&self) -> bool {
+    pub(super) fn is_on(&self) -> bool {
         self.place.is_some()
     }
 
@@ -137,7 +137,7 @@ impl Sharing {
     }
 
     /// Says what is to be said.
-    pub fn tell(&self, observer: &mut dyn Observer) {
+    pub(super) fn tell(&self, observer: &mut dyn Observer) {
         let mut state = self.state();
         let mut notes = std::mem::take(&mut state.notes);
         if let Opening::Open(remote) = &state.remote {
@@ -148,7 +148,7 @@ impl Sharing {
     }
 
     /// Brings the records of stages that `known` does not cover, as far as they can be resolved. Returns whether any came.
-    pub fn bring(
+    pub(super) fn bring(
         &self,
         shared: &Shared,
         known: &Known,
@@ -196,7 +196,7 @@ impl Sharing {
     }
 
     /// Brings the record of one action, whose stage is about to be executed. Returns whether it came.
-    pub fn bring_one(
+    pub(super) fn bring_one(
         &self,
         shared: &Shared,
         stage: StageId,
@@ -228,7 +228,7 @@ impl Sharing {
     }
 
     /// Pushes a record that was just written, in the background.
-    pub fn made(&self, store: &Arc<Store>, record: &Record) {
+    pub(super) fn made(&self, store: &Arc<Store>, record: &Record) {
         if self.place.is_none() {
             return;
         }
@@ -252,7 +252,7 @@ impl Sharing {
     }
 
     /// Waits until all is pushed, or the user does not want to wait any longer.
-    pub fn close(&self, observer: &mut dyn Observer, interrupt: &Interrupt) {
+    pub(super) fn close(&self, observer: &mut dyn Observer, interrupt: &Interrupt) {
         let pushing = self.state().pushing.take();
         if let Some(Pushing { records, thread }) = pushing {
             drop(records);

@@ -53,11 +53,11 @@ struct Held<A> {
 }
 
 /// A place in the order of stages: less goes first.
-pub type Rank = (Reverse<u64>, StageId);
+pub(super) type Rank = (Reverse<u64>, StageId);
 
 /// A stage that may start next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Candidate {
+pub(super) enum Candidate {
     /// It is ready: to be looked up first.
     Ready(StageId),
     /// It is held: to be admitted.
@@ -66,7 +66,7 @@ pub enum Candidate {
 
 /// The stages of a run. Everything but `standing` is an index of it, kept by [`Standings::set`].
 #[derive(Debug)]
-pub struct Standings<'a, N, A, R> {
+pub(super) struct Standings<'a, N, A, R> {
     graph: &'a DiGraph<N, ()>,
     standing: Vec<Standing<A, R>>,
     /// Microseconds from the start of a stage to the end of the longest chain behind it.
@@ -80,7 +80,7 @@ pub struct Standings<'a, N, A, R> {
 
 impl<'a, N, A, R> Standings<'a, N, A, R> {
     /// All stages of `graph`; `order` is a topological order of it. Until they are weighed, each counts the same.
-    pub fn new(graph: &'a DiGraph<N, ()>, order: &[StageId]) -> Self {
+    pub(super) fn new(graph: &'a DiGraph<N, ()>, order: &[StageId]) -> Self {
         let mut standings = Standings {
             graph,
             standing: graph.node_indices().map(|_| Standing::Over).collect(),
@@ -95,7 +95,7 @@ impl<'a, N, A, R> Standings<'a, N, A, R> {
     }
 
     /// The first of the ready stages, and of those held behind `passed`, that `may` lets through.
-    pub fn next(&self, passed: Option<Rank>, may: impl Fn(StageId) -> bool) -> Option<Candidate> {
+    pub(super) fn next(&self, passed: Option<Rank>, may: impl Fn(StageId) -> bool) -> Option<Candidate> {
         let after = passed.map_or(Bound::Unbounded, Bound::Excluded);
         let held = self.held.range((after, Bound::Unbounded)).find(|(_, stage)| may(*stage));
         let ready = self.ready.iter().find(|(_, stage)| may(*stage));
@@ -106,19 +106,19 @@ impl<'a, N, A, R> Standings<'a, N, A, R> {
     }
 
     /// The place of `stage` in the order: less goes first.
-    pub fn rank(&self, stage: StageId) -> Rank {
+    pub(super) fn rank(&self, stage: StageId) -> Rank {
         (Reverse(self.height[stage.index()]), stage)
     }
 
     /// Orders the stages by what each is expected to take, in seconds. Every rank that was given out is void.
-    pub fn weigh(&mut self, order: &[StageId], seconds: impl Fn(StageId) -> f64) {
+    pub(super) fn weigh(&mut self, order: &[StageId], seconds: impl Fn(StageId) -> f64) {
         self.height = heights(self.graph, order, seconds);
         let again = |ranks: &BTreeSet<Rank>| ranks.iter().map(|(_, stage)| self.rank(*stage)).collect();
         (self.ready, self.held) = (again(&self.ready), again(&self.held));
     }
 
     /// The stage, which was ready, must be executed: it is held, unless another one does `key` already. Then it waits for that one.
-    pub fn claim(&mut self, stage: StageId, key: ActionKey, action: A) -> Result<(), StageId> {
+    pub(super) fn claim(&mut self, stage: StageId, key: ActionKey, action: A) -> Result<(), StageId> {
         let first = *self.doing.entry(key).or_insert(stage);
         if first == stage {
             self.hold(stage, action);
@@ -129,7 +129,7 @@ impl<'a, N, A, R> Standings<'a, N, A, R> {
     }
 
     /// The action has ended, well or not: its twins are ready again.
-    pub fn leave(&mut self, key: &ActionKey) {
+    pub(super) fn leave(&mut self, key: &ActionKey) {
         let Some(first) = self.doing.remove(key) else { return };
         for stage in self.graph.node_indices() {
             if matches!(self.standing[stage.index()], Standing::Twin(other) if other == first) {
@@ -139,12 +139,12 @@ impl<'a, N, A, R> Standings<'a, N, A, R> {
     }
 
     /// The stage waits to be admitted.
-    pub fn hold(&mut self, stage: StageId, action: A) {
+    pub(super) fn hold(&mut self, stage: StageId, action: A) {
         self.set(stage, Standing::Held(Held { action, said: None }));
     }
 
     /// Notes what a held stage is said to wait for. Returns whether that was not said before.
-    pub fn say(&mut self, stage: StageId, reason: &str) -> bool {
+    pub(super) fn say(&mut self, stage: StageId, reason: &str) -> bool {
         match &mut self.standing[stage.index()] {
             Standing::Held(held) if held.said.as_deref() != Some(reason) => {
                 held.said = Some(reason.to_owned());
@@ -155,7 +155,7 @@ impl<'a, N, A, R> Standings<'a, N, A, R> {
     }
 
     /// A held stage is admitted. Returns its action.
-    pub fn start(&mut self, stage: StageId, execution: R) -> Option<A> {
+    pub(super) fn start(&mut self, stage: StageId, execution: R) -> Option<A> {
         if !matches!(self.standing[stage.index()], Standing::Held(_)) {
             return None;
         }
@@ -166,7 +166,7 @@ impl<'a, N, A, R> Standings<'a, N, A, R> {
     }
 
     /// The execution of the stage is over. Returns what was known of it.
-    pub fn ended(&mut self, stage: StageId) -> Option<R> {
+    pub(super) fn ended(&mut self, stage: StageId) -> Option<R> {
         match self.set(stage, Standing::Over) {
             Standing::Running(execution) => Some(execution),
             _ => None,
@@ -174,17 +174,17 @@ impl<'a, N, A, R> Standings<'a, N, A, R> {
     }
 
     /// The stage waits until `due` to be tried again.
-    pub fn back_off(&mut self, stage: StageId, action: A, due: Instant) {
+    pub(super) fn back_off(&mut self, stage: StageId, action: A, due: Instant) {
         self.set(stage, Standing::BackingOff(action, due));
     }
 
     /// When the first stage that backs off is due.
-    pub fn next_due(&self) -> Option<Instant> {
+    pub(super) fn next_due(&self) -> Option<Instant> {
         self.due.first().map(|(due, _)| *due)
     }
 
     /// Holds every stage that is due. Returns whether there was one.
-    pub fn wake(&mut self, now: Instant) -> bool {
+    pub(super) fn wake(&mut self, now: Instant) -> bool {
         let mut any = false;
         while let Some(stage) = self.due.first().filter(|(due, _)| *due <= now).map(|(_, stage)| *stage) {
             if let Standing::BackingOff(action, _) = self.set(stage, Standing::Over) {
@@ -196,7 +196,7 @@ impl<'a, N, A, R> Standings<'a, N, A, R> {
     }
 
     /// No stage is tried again; returns those that were to be.
-    pub fn give_up(&mut self) -> Vec<StageId> {
+    pub(super) fn give_up(&mut self) -> Vec<StageId> {
         let waiting: Vec<StageId> = self.due.iter().map(|(_, stage)| *stage).collect();
         for stage in &waiting {
             self.set(*stage, Standing::Over);
@@ -205,7 +205,7 @@ impl<'a, N, A, R> Standings<'a, N, A, R> {
     }
 
     /// The stage gave its outputs; its consumers may become ready.
-    pub fn done(&mut self, stage: StageId) {
+    pub(super) fn done(&mut self, stage: StageId) {
         self.set(stage, Standing::Done);
         for next in self.graph.neighbors(stage).collect::<Vec<_>>() {
             if let Standing::Waiting(producers) = self.standing[next.index()] {
@@ -215,7 +215,7 @@ impl<'a, N, A, R> Standings<'a, N, A, R> {
     }
 
     /// The stage gave nothing. Returns everything that can never start now, without `stage` itself.
-    pub fn failed(&mut self, stage: StageId) -> Vec<StageId> {
+    pub(super) fn failed(&mut self, stage: StageId) -> Vec<StageId> {
         self.set(stage, Standing::Dead);
         let mut blocked = Vec::new();
         let mut pending = vec![stage];
@@ -235,7 +235,7 @@ impl<'a, N, A, R> Standings<'a, N, A, R> {
 
     /// Puts a stage that is done or was started back among those to be done. Returns whether it will be ready once more: not where
     /// something that it needs failed.
-    pub fn reopen(&mut self, stage: StageId) -> bool {
+    pub(super) fn reopen(&mut self, stage: StageId) -> bool {
         match self.standing[stage.index()] {
             Standing::Waiting(_) | Standing::Ready => return true,
             Standing::Dead => return false,
@@ -251,32 +251,32 @@ impl<'a, N, A, R> Standings<'a, N, A, R> {
     }
 
     /// Whether `stage` gave its outputs.
-    pub fn is_done(&self, stage: StageId) -> bool {
+    pub(super) fn is_done(&self, stage: StageId) -> bool {
         matches!(self.standing[stage.index()], Standing::Done)
     }
 
     /// Whether `stage` is neither done nor dead.
-    pub fn is_open(&self, stage: StageId) -> bool {
+    pub(super) fn is_open(&self, stage: StageId) -> bool {
         !matches!(self.standing[stage.index()], Standing::Done | Standing::Dead)
     }
 
     /// Stages that are open, running ones included.
-    pub fn unfinished(&self) -> impl Iterator<Item = StageId> + '_ {
+    pub(super) fn unfinished(&self) -> impl Iterator<Item = StageId> + '_ {
         self.graph.node_indices().filter(|stage| self.is_open(*stage))
     }
 
     /// How many stages may start as far as the graph is concerned.
-    pub fn startable(&self) -> usize {
+    pub(super) fn startable(&self) -> usize {
         self.ready.len() + self.held.len()
     }
 
     /// Whether a stage waits to be admitted.
-    pub fn holds_any(&self) -> bool {
+    pub(super) fn holds_any(&self) -> bool {
         !self.held.is_empty()
     }
 
     /// The stages that execute.
-    pub fn running(&self) -> impl Iterator<Item = (StageId, &R)> {
+    pub(super) fn running(&self) -> impl Iterator<Item = (StageId, &R)> {
         self.graph.node_indices().zip(&self.standing).filter_map(|(stage, standing)| match standing {
             Standing::Running(execution) => Some((stage, execution)),
             _ => None,
@@ -284,7 +284,7 @@ impl<'a, N, A, R> Standings<'a, N, A, R> {
     }
 
     /// What is known of the execution of a running stage.
-    pub fn running_mut(&mut self, stage: StageId) -> Option<&mut R> {
+    pub(super) fn running_mut(&mut self, stage: StageId) -> Option<&mut R> {
         match &mut self.standing[stage.index()] {
             Standing::Running(execution) => Some(execution),
             _ => None,

@@ -22,7 +22,7 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    pub fn new(plan: &Plan) -> Tally {
+    pub(super) fn new(plan: &Plan) -> Tally {
         let open = StageReport {
             outcome: StageOutcome::Interrupted,
             key: None,
@@ -40,12 +40,19 @@ impl Tally {
     }
 
     /// The stage has a key.
-    pub fn resolved(&mut self, stage: StageId, resolved: &Resolved) {
+    pub(super) fn resolved(&mut self, stage: StageId, resolved: &Resolved) {
         self.stages[stage.index()].key = Some(resolved.key);
     }
 
     /// The stage has a record.
-    pub fn settled(&mut self, shared: &Shared, stage: StageId, outcome: StageOutcome, record: &Record, seconds: f64) {
+    pub(super) fn settled(
+        &mut self,
+        shared: &Shared,
+        stage: StageId,
+        outcome: StageOutcome,
+        record: &Record,
+        seconds: f64,
+    ) {
         let planned = &shared.plan.graph[stage];
         let outputs = planned.outputs.iter().filter_map(|output| {
             let artifact = record.outputs.get(output.port.as_str())?;
@@ -69,12 +76,12 @@ impl Tally {
     }
 
     /// The stage was executed; its log lies here.
-    pub fn log(&mut self, stage: StageId, log: PathBuf) {
+    pub(super) fn log(&mut self, stage: StageId, log: PathBuf) {
         self.stages[stage.index()].log = Some(log);
     }
 
     /// The stage failed.
-    pub fn failed(&mut self, stage: StageId, failure: FailureReport, usage: Usage, seconds: f64) {
+    pub(super) fn failed(&mut self, stage: StageId, failure: FailureReport, usage: Usage, seconds: f64) {
         let report = &mut self.stages[stage.index()];
         report.outcome = StageOutcome::Failed;
         report.failure = Some(failure);
@@ -84,7 +91,7 @@ impl Tally {
     }
 
     /// The stage gave its outputs, and they cannot be brought to their places.
-    pub fn unpublished(&mut self, stage: StageId, failure: FailureReport) {
+    pub(super) fn unpublished(&mut self, stage: StageId, failure: FailureReport) {
         let report = &mut self.stages[stage.index()];
         report.outcome = StageOutcome::Failed;
         report.failure = Some(failure);
@@ -92,35 +99,35 @@ impl Tally {
     }
 
     /// An execution of the stage failed and will be followed by another one.
-    pub fn retried(&mut self, stage: StageId, failed: FailedAttempt) {
+    pub(super) fn retried(&mut self, stage: StageId, failed: FailedAttempt) {
         self.stages[stage.index()].retried.push(failed);
     }
 
     /// The private directory of the failed stage lies here.
-    pub fn kept(&mut self, stage: StageId, directory: PathBuf) {
+    pub(super) fn kept(&mut self, stage: StageId, directory: PathBuf) {
         self.stages[stage.index()].kept = Some(directory);
     }
 
     /// The stage gave nothing, and this is why.
-    pub fn idle(&mut self, stage: StageId, outcome: StageOutcome, cause: String) {
+    pub(super) fn idle(&mut self, stage: StageId, outcome: StageOutcome, cause: String) {
         let report = &mut self.stages[stage.index()];
         report.outcome = outcome;
         report.cause = Some(cause);
     }
 
     /// What came of each stage so far, by its position in the plan.
-    pub fn stages(&self) -> &[StageReport] {
+    pub(super) fn stages(&self) -> &[StageReport] {
         &self.stages
     }
 
     /// Whether the run was stopped before it was done.
-    pub fn is_interrupted(&self) -> bool {
+    pub(super) fn is_interrupted(&self) -> bool {
         self.stages.iter().any(|stage| stage.outcome == StageOutcome::Interrupted)
     }
 
     /// The whole report. `end` is how the run came to its end, `earlier` what lies in the workspace and is not of it, `signal` what
     /// asked it to stop.
-    pub fn into_report(
+    pub(super) fn into_report(
         mut self,
         shared: &Shared,
         end: &End,

@@ -13,19 +13,19 @@ pub(super) struct Library(Option<Nvml>);
 
 impl Library {
     /// Loads it: some milliseconds, more where the driver sleeps.
-    pub fn load() -> Library {
+    pub(super) fn load() -> Library {
         Library(Nvml::init().ok())
     }
 
     /// The UUIDs of all GPUs, in the order of their bus addresses.
-    pub fn uuids(&self) -> Vec<String> {
+    pub(super) fn uuids(&self) -> Vec<String> {
         let Some(nvml) = &self.0 else { return Vec::new() };
         let count = nvml.device_count().unwrap_or(0);
         (0..count).filter_map(|index| nvml.device_by_index(index).ok()?.uuid().ok()).collect()
     }
 
     /// The memory of those among `names` that the library knows.
-    pub fn memory(&self, names: &[String]) -> BTreeMap<String, Memory> {
+    pub(super) fn memory(&self, names: &[String]) -> BTreeMap<String, Memory> {
         let known = names.iter().filter_map(|name| {
             let memory = self.device(name)?.memory_info().ok()?;
             Some((name.clone(), Memory { used: memory.used, total: memory.total }))

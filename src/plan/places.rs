@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::spec::{Location, Node, NodeValue, Sources, Span, StageSpec};
 
 /// The places of a stage's fields, its params aside.
-pub fn of_fields(stage: &StageSpec, sources: &Sources) -> BTreeMap<String, Location> {
+pub(super) fn of_fields(stage: &StageSpec, sources: &Sources) -> BTreeMap<String, Location> {
     let mut places = BTreeMap::new();
     let mut add = |path: String, span: Span| places.insert(path, sources.locate(span));
     for (key, span) in &stage.keys {
@@ -27,7 +27,7 @@ pub fn of_fields(stage: &StageSpec, sources: &Sources) -> BTreeMap<String, Locat
 }
 
 /// Adds the place of each value under `path`. A value that came through `${params.x}` stands at the param: that is what changed it.
-pub fn add_values(path: &str, node: &Node, sources: &Sources, places: &mut BTreeMap<String, Location>) {
+pub(super) fn add_values(path: &str, node: &Node, sources: &Sources, places: &mut BTreeMap<String, Location>) {
     let mut children: Vec<(String, &Node)> = Vec::new();
     match &node.value {
         NodeValue::Map(entries) => children.extend(entries.iter().map(|e| (e.key.value.clone(), &e.value))),

@@ -26,7 +26,7 @@ pub(super) struct Project {
 }
 
 impl Project {
-    pub fn new(pipeline: &str) -> Project {
+    pub(super) fn new(pipeline: &str) -> Project {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("p.yaml");
         std::fs::write(&file, pipeline).unwrap();
@@ -36,26 +36,26 @@ impl Project {
         Project { directory, request }
     }
 
-    pub fn file(self, path: &str, text: &str) -> Project {
+    pub(super) fn file(self, path: &str, text: &str) -> Project {
         let path = self.directory.path().join(path);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, text).unwrap();
         self
     }
 
-    pub fn with(mut self, change: impl FnOnce(&mut Request)) -> Project {
+    pub(super) fn with(mut self, change: impl FnOnce(&mut Request)) -> Project {
         change(&mut self.request);
         self
     }
 
     #[track_caller]
-    pub fn plan(&self) -> Plan {
+    pub(super) fn plan(&self) -> Plan {
         build(&self.request, &cards()).unwrap_or_else(|invalid| panic!("{}", report::problems::render(&invalid, false)))
     }
 
     /// `code line:column message` of each problem.
     #[track_caller]
-    pub fn problems(&self) -> Vec<String> {
+    pub(super) fn problems(&self) -> Vec<String> {
         let invalid = build(&self.request, &cards()).expect_err("the pipeline has a problem");
         let line = |p: &crate::spec::Problem| {
             let place = p.span.map(|span| invalid.sources.locate(span));

@@ -39,7 +39,7 @@ pub(super) struct Directory {
 
 impl Directory {
     /// Objects in `root`, which need not exist before something is written.
-    pub fn new(root: PathBuf) -> Directory {
+    pub(super) fn new(root: PathBuf) -> Directory {
         Directory { root, next: AtomicU64::new(0) }
     }
 

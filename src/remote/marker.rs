@@ -36,11 +36,11 @@ pub(super) struct Probe {
 impl Marker {
     /// The condition of a write to a name under which only one content can lie. A place that does not heed `absent` may refuse it, and
     /// needs none here.
-    pub fn where_nothing_lies(&self) -> Condition {
+    pub(super) fn where_nothing_lies(&self) -> Condition {
         if self.probe.absent { Condition::Absent } else { Condition::Any }
     }
 
-    pub fn conditions(&self) -> Conditions {
+    pub(super) fn conditions(&self) -> Conditions {
         if self.probe.absent && self.probe.version { Conditions::Heeded } else { Conditions::Ignored }
     }
 }

@@ -66,7 +66,7 @@ struct Measure<'a> {
 
 impl Program {
     /// Starts the program that serves `place`, and waits until it says that it can.
-    pub fn start(place: &Place) -> Result<Program, RemoteError> {
+    pub(super) fn start(place: &Place) -> Result<Program, RemoteError> {
         let name = place.program().unwrap_or_default();
         let path = find(&name).ok_or_else(|| {
             let message = format!("{place} is served by the program {name}, which is not there");

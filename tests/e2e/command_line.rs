@@ -154,7 +154,7 @@ fn every_committed_pipeline_is_valid() {
 }
 
 /// Runs two stages of which each waits until the other has started, so that with one job neither could end.
-pub fn two_run_at_once(project: &Project, words: &[&str], variables: &[(&str, &str)]) {
+pub(crate) fn two_run_at_once(project: &Project, words: &[&str], variables: &[(&str, &str)]) {
     project.write(
         "pair.yaml",
         r#"pipeline: pair

@@ -59,13 +59,13 @@ const CARD: &str = r#"{
 }"#;
 
 /// A loopback where nobody is taken for dead.
-pub const LOOPBACK: &str = "{loopback: {state: .pipe-loopback, lease: 60s}}";
+pub(crate) const LOOPBACK: &str = "{loopback: {state: .pipe-loopback, lease: 60s}}";
 
 /// A loopback whose leases are short.
-pub const SHORT: &str = "{loopback: {state: .pipe-loopback, lease: 2s}}";
+pub(crate) const SHORT: &str = "{loopback: {state: .pipe-loopback, lease: 2s}}";
 
 /// A project whose backend `gpu` is this one.
-pub fn project_on(backend: &str) -> Project {
+pub(crate) fn project_on(backend: &str) -> Project {
     let project = Project::new();
     project.write("pipe.yaml", &format!("cards: [kinds]\nbackends: {{gpu: {backend}}}\n"));
     project.write("kinds/count.json", CARD);
@@ -76,14 +76,14 @@ pub fn project_on(backend: &str) -> Project {
 }
 
 /// A pipeline with one stage that counts, of four steps.
-pub fn counting(project: &Project, pause: u32) -> String {
+pub(crate) fn counting(project: &Project, pause: u32) -> String {
     let (ledger, gate) = (project.beside("ledger"), project.beside("gate"));
     let with = format!("steps: 4, pause: {pause}, ledger: {}, gate: {}", ledger.display(), gate.display());
     format!("pipeline: c\nstages:\n  count: {{uses: count, with: {{{with}}}, backend: gpu}}\n")
 }
 
 /// A pipeline with one stage that says in the ledger that it began, and waits for the gate.
-pub fn waiting(project: &Project) -> String {
+pub(crate) fn waiting(project: &Project) -> String {
     let (ledger, gate) = (project.beside("ledger"), project.beside("gate"));
     let run = format!(
         "echo began >> {}; echo up; until test -e {gate}; do sleep 0.02; done; cat {gate} > ${{out.x}}",
@@ -94,30 +94,30 @@ pub fn waiting(project: &Project) -> String {
 }
 
 /// The lines in the ledger.
-pub fn ledger(project: &Project) -> Vec<String> {
+pub(crate) fn ledger(project: &Project) -> Vec<String> {
     let text = std::fs::read_to_string(project.beside("ledger")).unwrap_or_default();
     text.lines().map(str::to_owned).collect()
 }
 
 /// Waits until the ledger holds so many of these lines.
-pub fn until_noted(project: &Project, line: &str, count: usize) {
+pub(crate) fn until_noted(project: &Project, line: &str, count: usize) {
     eventually(line, || ledger(project).iter().filter(|noted| *noted == line).count() == count);
 }
 
-pub fn open_gate(project: &Project) {
+pub(crate) fn open_gate(project: &Project) {
     project.write("../beside/gate.new", "open\n");
     std::fs::rename(project.beside("gate.new"), project.beside("gate")).unwrap();
 }
 
 /// A client that runs in the background.
-pub fn start(project: &Project, words: &[&str]) -> Child {
+pub(crate) fn start(project: &Project, words: &[&str]) -> Child {
     let mut all = vec!["run", "p.yaml", "--json"];
     all.extend(words);
     project.command(&all).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
 /// The closing document of a client that must end with this exit code.
-pub fn end(child: Child, status: i32) -> Value {
+pub(crate) fn end(child: Child, status: i32) -> Value {
     let output = child.wait_with_output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(status), "{stderr}");
@@ -125,7 +125,7 @@ pub fn end(child: Child, status: i32) -> Value {
 }
 
 /// Every object below the state's actions.
-pub fn objects(project: &Project) -> BTreeSet<PathBuf> {
+pub(crate) fn objects(project: &Project) -> BTreeSet<PathBuf> {
     let mut found = BTreeSet::new();
     let mut pending = vec![project.path(".pipe-loopback/actions")];
     while let Some(directory) = pending.pop() {
@@ -140,25 +140,25 @@ pub fn objects(project: &Project) -> BTreeSet<PathBuf> {
 }
 
 /// The documents of this name, such as `lease.json`, or in a directory of this name.
-pub fn documents(project: &Project, name: &str) -> Vec<Value> {
+pub(crate) fn documents(project: &Project, name: &str) -> Vec<Value> {
     let is_meant = |path: &&PathBuf| path.ends_with(name) || path.parent().is_some_and(|parent| parent.ends_with(name));
     let read = |path: &PathBuf| serde_json::from_str(&std::fs::read_to_string(path).ok()?).ok();
     objects(project).iter().filter(is_meant).filter_map(read).collect()
 }
 
 /// The process of the instance that has the lease of this epoch.
-pub fn instance(project: &Project, epoch: u64) -> String {
+pub(crate) fn instance(project: &Project, epoch: u64) -> String {
     let lease = || documents(project, "lease.json").into_iter().find(|lease| lease["epoch"] == epoch);
     eventually("the instance takes the lease", || lease().is_some());
     lease().unwrap()["owner"].as_str().unwrap().rsplit(' ').next().unwrap().to_owned()
 }
 
 /// Sends a signal to a process.
-pub fn send(signal: &str, process: &str) {
+pub(crate) fn send(signal: &str, process: &str) {
     assert!(Command::new("kill").args([signal, process]).status().unwrap().success());
 }
 
-pub fn is_running(process: &str) -> bool {
+pub(crate) fn is_running(process: &str) -> bool {
     // A zombie has ended; its reaper is only late.
     std::fs::read_to_string(Path::new("/proc").join(process).join("stat"))
         .is_ok_and(|stat| !stat.rsplit(')').next().unwrap_or("").trim_start().starts_with('Z'))

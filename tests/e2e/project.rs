@@ -9,13 +9,13 @@ use serde_json::Value;
 
 /// A directory with a `pipe.yaml`, removed at the end of the test. `../beside/` lies outside it: fifos and ledgers by which a test
 /// talks to its commands, which see nothing of the project but what they declare.
-pub struct Project {
+pub(crate) struct Project {
     directory: tempfile::TempDir,
     root: PathBuf,
 }
 
 /// What a run of `pipe` gave.
-pub struct Ran {
+pub(crate) struct Ran {
     pub status: i32,
     pub stdout: String,
     pub stderr: String,
@@ -23,7 +23,7 @@ pub struct Ran {
 
 impl Project {
     /// An empty project.
-    pub fn new() -> Project {
+    pub(crate) fn new() -> Project {
         let directory = tempfile::tempdir().unwrap();
         let root = directory.path().join("project");
         for new in [&root, &directory.path().join("beside")] {
@@ -34,54 +34,54 @@ impl Project {
     }
 
     /// A project with one pipeline, `p.yaml`.
-    pub fn with_pipeline(yaml: &str) -> Project {
+    pub(crate) fn with_pipeline(yaml: &str) -> Project {
         let project = Project::new();
         project.write("p.yaml", yaml);
         project
     }
 
-    pub fn root(&self) -> &Path {
+    pub(crate) fn root(&self) -> &Path {
         &self.root
     }
 
     /// Where this test and its commands meet.
-    pub fn beside(&self, name: &str) -> PathBuf {
+    pub(crate) fn beside(&self, name: &str) -> PathBuf {
         self.directory.path().join("beside").join(name)
     }
 
-    pub fn path(&self, relative: &str) -> PathBuf {
+    pub(crate) fn path(&self, relative: &str) -> PathBuf {
         self.root().join(relative)
     }
 
-    pub fn write(&self, relative: &str, text: &str) {
+    pub(crate) fn write(&self, relative: &str, text: &str) {
         let path = self.path(relative);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, text).unwrap();
     }
 
-    pub fn read(&self, relative: &str) -> String {
+    pub(crate) fn read(&self, relative: &str) -> String {
         std::fs::read_to_string(self.path(relative)).unwrap_or_else(|e| panic!("{relative}: {e}"))
     }
 
     /// `pipe` with these words, not started yet.
-    pub fn command(&self, words: &[&str]) -> Command {
+    pub(crate) fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(pipe());
         command.args(words).current_dir(self.root()).stdin(Stdio::null()).env("NO_COLOR", "1");
         command
     }
 
     /// Runs `pipe` to its end.
-    pub fn pipe(&self, words: &[&str]) -> Ran {
+    pub(crate) fn pipe(&self, words: &[&str]) -> Ran {
         Ran::from(self.command(words).output().unwrap())
     }
 
     /// `pipe run p.yaml --json` with more words, which must end with this exit code: the closing document.
-    pub fn run_json(&self, words: &[&str], status: i32) -> Value {
+    pub(crate) fn run_json(&self, words: &[&str], status: i32) -> Value {
         self.run_json_of("p.yaml", words, status)
     }
 
     /// As [`Project::run_json`], of another pipeline.
-    pub fn run_json_of(&self, file: &str, words: &[&str], status: i32) -> Value {
+    pub(crate) fn run_json_of(&self, file: &str, words: &[&str], status: i32) -> Value {
         let mut all = vec!["run", file, "--json"];
         all.extend(words);
         let ran = self.pipe(&all);
@@ -90,26 +90,26 @@ impl Project {
     }
 
     /// The events of every run so far, as they lie in the journals.
-    pub fn events(&self) -> String {
+    pub(crate) fn events(&self) -> String {
         let runs = std::fs::read_dir(self.path("cache/runs")).into_iter().flatten().flatten();
         let journals = runs.map(|run| std::fs::read_to_string(run.path().join("events.ndjson")).unwrap_or_default());
         journals.collect()
     }
 
     /// The outcomes of a run that succeeds, by stage.
-    pub fn outcomes(&self, words: &[&str]) -> BTreeMap<String, String> {
+    pub(crate) fn outcomes(&self, words: &[&str]) -> BTreeMap<String, String> {
         outcomes(&self.run_json(words, 0))
     }
 }
 
 /// The outcome of each stage of a report.
-pub fn outcomes(report: &Value) -> BTreeMap<String, String> {
+pub(crate) fn outcomes(report: &Value) -> BTreeMap<String, String> {
     let stages = report["stages"].as_object().unwrap().iter();
     stages.map(|(name, stage)| (name.clone(), stage["outcome"].as_str().unwrap().to_owned())).collect()
 }
 
 /// Outcomes as a test writes them.
-pub fn expected(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+pub(crate) fn expected(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     pairs.iter().map(|(name, outcome)| ((*name).to_owned(), (*outcome).to_owned())).collect()
 }
 
@@ -124,13 +124,13 @@ impl From<Output> for Ran {
 }
 
 /// Sends a signal to a running `pipe`.
-pub fn signal(child: &Child, name: &str) {
+pub(crate) fn signal(child: &Child, name: &str) {
     let status = std::process::Command::new("kill").args([name, &child.id().to_string()]).status().unwrap();
     assert!(status.success());
 }
 
 /// Waits for a condition that another process brings about; a guard against hanging, not a timing.
-pub fn eventually(what: &str, condition: impl Fn() -> bool) {
+pub(crate) fn eventually(what: &str, condition: impl Fn() -> bool) {
     let begun = Instant::now();
     while !condition() {
         assert!(begun.elapsed() < Duration::from_secs(60), "never happened: {what}");
@@ -139,18 +139,18 @@ pub fn eventually(what: &str, condition: impl Fn() -> bool) {
 }
 
 /// The binary under test.
-pub fn pipe() -> &'static Path {
+pub(crate) fn pipe() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_pipe"))
 }
 
 /// A worker binary, built beside `pipe`.
-pub fn worker(name: &str) -> PathBuf {
+pub(crate) fn worker(name: &str) -> PathBuf {
     let path = pipe().with_file_name(name);
     assert!(path.is_file(), "{} is not built: run ./check, or cargo build --workspace first", path.display());
     path
 }
 
 /// The checkout.
-pub fn checkout() -> &'static Path {
+pub(crate) fn checkout() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }

@@ -17,14 +17,14 @@ stages:
 "#;
 
 /// Two machines and the directory that is their remote.
-pub struct Shared {
+pub(crate) struct Shared {
     pub one: Project,
     pub two: Project,
 }
 
 impl Shared {
     /// Both with this pipeline; `share` as in `pipe.yaml`.
-    pub fn new(pipeline: &str, share: bool) -> Shared {
+    pub(crate) fn new(pipeline: &str, share: bool) -> Shared {
         let shared = Shared { one: Project::with_pipeline(pipeline), two: Project::with_pipeline(pipeline) };
         let settings = format!("remote: {{url: {}, share: {share}}}\n", shared.remote().display());
         shared.one.write("pipe.yaml", &settings);
@@ -32,12 +32,12 @@ impl Shared {
         shared
     }
 
-    pub fn remote(&self) -> PathBuf {
+    pub(crate) fn remote(&self) -> PathBuf {
         self.one.beside("remote")
     }
 
     /// The objects of a family there.
-    pub fn objects(&self, family: &str) -> BTreeSet<PathBuf> {
+    pub(crate) fn objects(&self, family: &str) -> BTreeSet<PathBuf> {
         let shards = std::fs::read_dir(self.remote().join(family)).into_iter().flatten().flatten();
         let files = shards.flat_map(|shard| std::fs::read_dir(shard.path()).into_iter().flatten().flatten());
         files.map(|file| file.path()).collect()

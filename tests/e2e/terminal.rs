@@ -12,12 +12,12 @@ use rustix::termios::{Winsize, tcsetwinsize};
 const SIZE: Winsize = Winsize { ws_row: 24, ws_col: 100, ws_xpixel: 0, ws_ypixel: 0 };
 
 /// Runs `command` on a terminal of its own to its end: the exit code and everything that it wrote.
-pub fn on_a_terminal(command: Command) -> (i32, String) {
+pub(crate) fn on_a_terminal(command: Command) -> (i32, String) {
     on_a_terminal_of(command, SIZE.ws_row, SIZE.ws_col)
 }
 
 /// The same on a terminal of this size.
-pub fn on_a_terminal_of(mut command: Command, rows: u16, columns: u16) -> (i32, String) {
+pub(crate) fn on_a_terminal_of(mut command: Command, rows: u16, columns: u16) -> (i32, String) {
     let controller = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
     grantpt(&controller).unwrap();
     unlockpt(&controller).unwrap();
@@ -40,14 +40,14 @@ pub fn on_a_terminal_of(mut command: Command, rows: u16, columns: u16) -> (i32, 
 }
 
 /// What `written` leaves on the screen: understands what a live display may use, and panics on anything else.
-pub fn screen(written: &str) -> Vec<String> {
+pub(crate) fn screen(written: &str) -> Vec<String> {
     let mut screen = Screen::new(SIZE.ws_col);
     screen.take(written);
     screen.text()
 }
 
 /// Every state of the screen that a live display drew before it drew over it.
-pub fn frames(written: &str, columns: u16) -> Vec<Vec<String>> {
+pub(crate) fn frames(written: &str, columns: u16) -> Vec<Vec<String>> {
     let mut screen = Screen::new(columns);
     let mut frames = Vec::new();
     for (at, piece) in written.split("\r\u{1b}[2K").enumerate() {
@@ -61,7 +61,7 @@ pub fn frames(written: &str, columns: u16) -> Vec<Vec<String>> {
 }
 
 /// All that was ever on a screen, also what has left it at the top.
-pub struct Screen {
+pub(crate) struct Screen {
     columns: usize,
     lines: Vec<Vec<char>>,
     row: usize,
@@ -71,15 +71,15 @@ pub struct Screen {
 }
 
 impl Screen {
-    pub fn new(columns: u16) -> Screen {
+    pub(crate) fn new(columns: u16) -> Screen {
         Screen { columns: usize::from(columns), lines: vec![Vec::new()], row: 0, column: 0, climbed: 0 }
     }
 
-    pub fn text(&self) -> Vec<String> {
+    pub(crate) fn text(&self) -> Vec<String> {
         self.lines.iter().map(|line| line.iter().collect::<String>().trim_end().to_owned()).collect()
     }
 
-    pub fn take(&mut self, written: &str) {
+    pub(crate) fn take(&mut self, written: &str) {
         let mut rest = written.chars().peekable();
         while let Some(c) = rest.next() {
             match c {

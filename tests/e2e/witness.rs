@@ -10,13 +10,13 @@ use std::time::Duration;
 const GUARD: Duration = Duration::from_secs(60);
 
 /// Hears what processes write to the FIFO `held`, and when the last of them has closed it.
-pub struct Witness {
+pub(crate) struct Witness {
     directory: tempfile::TempDir,
     lines: Receiver<String>,
 }
 
 impl Witness {
-    pub fn new() -> Witness {
+    pub(crate) fn new() -> Witness {
         let directory = tempfile::tempdir().unwrap();
         let held = directory.path().join("held");
         fifo(&held);
@@ -34,24 +34,24 @@ impl Witness {
     }
 
     /// The FIFO that tells of whoever holds it.
-    pub fn held(&self) -> PathBuf {
+    pub(crate) fn held(&self) -> PathBuf {
         self.directory.path().join("held")
     }
 
     /// A FIFO that nobody ever writes to.
-    pub fn never(&self) -> PathBuf {
+    pub(crate) fn never(&self) -> PathBuf {
         self.directory.path().join("never")
     }
 
     /// A file beside the FIFOs.
-    pub fn file(&self, name: &str, text: &str) -> PathBuf {
+    pub(crate) fn file(&self, name: &str, text: &str) -> PathBuf {
         let path = self.directory.path().join(name);
         std::fs::write(&path, text).unwrap();
         path
     }
 
     /// The next line, or `None` when nobody holds the FIFO any more.
-    pub fn next(&self) -> Option<String> {
+    pub(crate) fn next(&self) -> Option<String> {
         match self.lines.recv_timeout(GUARD) {
             Ok(line) => Some(line),
             Err(RecvTimeoutError::Disconnected) => None,
@@ -60,6 +60,6 @@ impl Witness {
     }
 }
 
-pub fn fifo(path: &Path) {
+pub(crate) fn fifo(path: &Path) {
     assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
 }

@@ -7,13 +7,13 @@ use serde_json::{Value, json};
 use crate::store::{Damage, DamagedThing};
 
 /// In one line.
-pub fn line(damage: &Damage) -> String {
+pub(super) fn line(damage: &Damage) -> String {
     let Damage { path, why, .. } = damage;
     format!("{}: {why}; {}", path.display(), advice(damage))
 }
 
 /// What becomes of it, or is to be done.
-pub fn advice(damage: &Damage) -> String {
+pub(super) fn advice(damage: &Damage) -> String {
     let path = damage.path.display();
     match (&damage.quarantined, damage.what) {
         (Some(place), _) => format!("moved to {}", place.display()),
@@ -32,7 +32,7 @@ pub fn advice(damage: &Damage) -> String {
 }
 
 /// For programs.
-pub fn document(damage: &Damage) -> Value {
+pub(super) fn document(damage: &Damage) -> Value {
     let (what, digest) = match damage.what {
         DamagedThing::Artifact(digest) => ("artifact", Some(digest)),
         DamagedThing::Record(key) => ("record", Some(*key.digest())),

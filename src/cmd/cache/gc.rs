@@ -32,7 +32,7 @@ What stays: what every pipeline came to last, in every workspace that used this 
 within the grace; what is pinned. Where one of these cannot be read nothing is removed, and the exit code is 1. While \
 a run goes on it waits, and a run that begins meanwhile waits for it. On a remote nobody knows what other stores need: what \
 they pushed within the grace stays.")]
-pub struct GcArguments {
+pub(crate) struct GcArguments {
     /// Only say what would go.
     #[arg(long)]
     pub dry_run: bool,
@@ -93,7 +93,7 @@ fn of_remote(project: &Project, store: &Store, arguments: &GcArguments) -> Resul
 
 /// A room that is emptied only when that is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Also {
+pub(crate) enum Also {
     /// Files that stood where outputs go.
     Displaced,
     /// What was found damaged.
@@ -102,7 +102,7 @@ pub enum Also {
     KeptWork,
 }
 
-pub fn run(project: &Project, arguments: &GcArguments) -> Result<Exit, Failure> {
+pub(super) fn run(project: &Project, arguments: &GcArguments) -> Result<Exit, Failure> {
     let store = project.store()?;
     if arguments.remote {
         return of_remote(project, &store, arguments);

@@ -8,7 +8,7 @@ mod needs;
 mod pin;
 mod pull;
 mod push;
-pub mod remote;
+pub(super) mod remote;
 mod status;
 mod verify;
 
@@ -31,14 +31,14 @@ Examples:
   pipe cache pin model
   pipe cache push
   pipe cache pull -f pipelines/full.yaml")]
-pub struct CacheArguments {
+pub(super) struct CacheArguments {
     #[command(subcommand)]
     pub verb: CacheVerb,
 }
 
 /// What to do with the store.
 #[derive(Debug, Subcommand)]
-pub enum CacheVerb {
+pub(super) enum CacheVerb {
     /// Show what the store takes, and what could go.
     Status(status::StatusArguments),
     /// Send to the remote what it lacks of a run.
@@ -55,7 +55,7 @@ pub enum CacheVerb {
 
 impl CacheArguments {
     /// Whether errors are to be written as JSON too.
-    pub fn wants_json(&self) -> bool {
+    pub(super) fn wants_json(&self) -> bool {
         match &self.verb {
             CacheVerb::Status(arguments) => arguments.json,
             CacheVerb::Push(arguments) => arguments.json,
@@ -67,7 +67,7 @@ impl CacheArguments {
     }
 }
 
-pub fn run(project: &Project, arguments: &CacheArguments) -> Result<Exit, Failure> {
+pub(super) fn run(project: &Project, arguments: &CacheArguments) -> Result<Exit, Failure> {
     match &arguments.verb {
         CacheVerb::Status(arguments) => status::run(project, arguments),
         CacheVerb::Push(arguments) => push::run(project, arguments),

@@ -5,10 +5,10 @@ use crate::store::{Damage, Keep, Limits, ROOTS, Store, StoreError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// What was used within this time stays, unless something else is asked for: whoever tries variants comes back to earlier ones.
-pub const GRACE: Duration = Duration::from_secs(7 * 24 * 3600);
+pub(super) const GRACE: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// What must stay in `store`, and what does not say any more what must: while there is any of this, nothing may be removed.
-pub fn needs(store: &Store) -> Result<(Keep, Vec<Damage>), StoreError> {
+pub(super) fn needs(store: &Store) -> Result<(Keep, Vec<Damage>), StoreError> {
     let mut damage = store.no_rooms(&ROOTS)?;
     damage.extend(intact::damaged_roots(store)?);
     let traces = traces::traces(store);
@@ -35,7 +35,7 @@ pub fn needs(store: &Store) -> Result<(Keep, Vec<Damage>), StoreError> {
 }
 
 /// Limits as of now.
-pub fn limits(grace: Duration, max_size: Option<u64>) -> Limits {
+pub(super) fn limits(grace: Duration, max_size: Option<u64>) -> Limits {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs());
     Limits { grace, max_size, now }
 }

@@ -23,7 +23,7 @@ Examples:
   pipe cache pin model --remove
 
 A pin holds what the name means now. It keeps records with their inputs and outputs from `pipe cache gc`.")]
-pub struct PinArguments {
+pub(crate) struct PinArguments {
     /// What is pinned; the default is to list the pins.
     #[arg(value_name = "STAGE|DIGEST|RUN", add = names::pinned())]
     pub what: Option<String>,
@@ -35,7 +35,7 @@ pub struct PinArguments {
     pub json: bool,
 }
 
-pub fn run(project: &Project, arguments: &PinArguments) -> Result<Exit, Failure> {
+pub(super) fn run(project: &Project, arguments: &PinArguments) -> Result<Exit, Failure> {
     let store = project.store()?;
     let Some(what) = &arguments.what else {
         return list(&store, arguments.json);

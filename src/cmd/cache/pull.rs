@@ -26,7 +26,7 @@ Examples:
 
 Brings into the local store what the remote of pipe.yaml has of the stages as they are written now; `pipe run` then finds \
 it. Every byte is checked on the way. `remote: {share: true}` makes every run do this by itself.")]
-pub struct PullArguments {
+pub(crate) struct PullArguments {
     /// Stages that are wanted, with all that they need; the default is every stage.
     #[arg(value_name = "STAGE", add = names::stages())]
     pub stages: Vec<String>,
@@ -40,7 +40,7 @@ pub struct PullArguments {
     pub json: bool,
 }
 
-pub fn run(project: &Project, arguments: &PullArguments) -> Result<Exit, Failure> {
+pub(super) fn run(project: &Project, arguments: &PullArguments) -> Result<Exit, Failure> {
     let store = project.store()?;
     let file = match &arguments.file {
         Some(file) => file.clone(),

@@ -27,7 +27,7 @@ Examples:
 
 Sends to the remote of pipe.yaml what is not there yet, records last. What was sent stays when it is broken off, and the \
 same command goes on from there. `remote: {share: true}` makes every run push what it makes.")]
-pub struct PushArguments {
+pub(crate) struct PushArguments {
     /// Stages, with all that they were made from; the default is every stage of the run.
     #[arg(value_name = "STAGE", add = names::past_stage())]
     pub stages: Vec<String>,
@@ -38,7 +38,7 @@ pub struct PushArguments {
     pub json: bool,
 }
 
-pub fn run(project: &Project, arguments: &PushArguments) -> Result<Exit, Failure> {
+pub(super) fn run(project: &Project, arguments: &PushArguments) -> Result<Exit, Failure> {
     let store = project.store()?;
     let _hold = store.hold()?;
     let records = chosen(project, &store, arguments)?;

@@ -14,7 +14,7 @@ use crate::remote::{Meter, Remote, RemoteError, TransferError};
 use crate::signals;
 
 /// An opened remote and who watches its transfers.
-pub struct Transfers {
+pub(crate) struct Transfers {
     pub remote: Remote,
     pub meter: Meter,
     stop: Arc<AtomicBool>,
@@ -23,7 +23,7 @@ pub struct Transfers {
 
 impl Transfers {
     /// The remote of `project`. `what` is done: `pushing`.
-    pub fn open(project: &Project, what: &str) -> Result<Transfers, Failure> {
+    pub(crate) fn open(project: &Project, what: &str) -> Result<Transfers, Failure> {
         let Some(place) = &project.config.remote.place.value else {
             let help =
                 format!("write `remote: {{url: s3://BUCKET/PREFIX}}`, or the path of a directory, into {CONFIG}");
@@ -43,7 +43,7 @@ impl Transfers {
     }
 
     /// Does `work`, which is watched. `None`: the user broke it off.
-    pub fn watch<T, E: Into<TransferError>>(
+    pub(crate) fn watch<T, E: Into<TransferError>>(
         &self,
         work: impl FnOnce(&Remote, &Meter, &mut dyn FnMut(&Meter)) -> Result<T, E>,
     ) -> Result<Option<T>, Failure> {
@@ -73,6 +73,6 @@ impl Transfers {
 const INTERRUPTED: i32 = 130;
 
 /// A remote that could not do its part, as the end of the command.
-pub fn failed(error: RemoteError, url: &str) -> Failure {
+pub(crate) fn failed(error: RemoteError, url: &str) -> Failure {
     Failure::Remote { message: format!("{url}: {}", error.message), help: error.help }
 }

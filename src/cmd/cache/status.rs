@@ -25,7 +25,7 @@ Examples:
 
 Outputs in the workspace are links to what lies here where the filesystem can: they take no space of their own, and \
 what is removed here gives its space back only when they are gone too.")]
-pub struct StatusArguments {
+pub(crate) struct StatusArguments {
     /// Show what the remote holds instead; every object there is listed.
     #[arg(long)]
     pub remote: bool,
@@ -34,7 +34,7 @@ pub struct StatusArguments {
     pub json: bool,
 }
 
-pub fn run(project: &Project, arguments: &StatusArguments) -> Result<Exit, Failure> {
+pub(super) fn run(project: &Project, arguments: &StatusArguments) -> Result<Exit, Failure> {
     if arguments.remote {
         return of_remote(project, arguments.json);
     }

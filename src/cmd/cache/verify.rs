@@ -24,7 +24,7 @@ Examples:
   pipe cache verify --sample 5%
 
 Exit code 1 when something was damaged. It is put aside, so that the next run makes it anew.")]
-pub struct VerifyArguments {
+pub(crate) struct VerifyArguments {
     /// Only so many objects, or this share of them; records are always read.
     #[arg(long, value_name = "N|P%", value_parser = sample)]
     pub sample: Option<Sample>,
@@ -42,7 +42,7 @@ struct Finding {
     producers: Vec<String>,
 }
 
-pub fn run(project: &Project, arguments: &VerifyArguments) -> Result<Exit, Failure> {
+pub(super) fn run(project: &Project, arguments: &VerifyArguments) -> Result<Exit, Failure> {
     let store = project.store()?;
     let _hold = store.hold()?;
     // Read before anything is put aside: a damaged record can no longer say who made what.

@@ -7,7 +7,7 @@ use clap::{Arg, Command};
 
 /// What has been typed.
 #[derive(Debug, Default)]
-pub struct Typed {
+pub(super) struct Typed {
     /// The word at the cursor.
     pub current: OsString,
     /// The other words by the argument that each is a value of, in their order.
@@ -18,18 +18,18 @@ static TYPED: OnceLock<Typed> = OnceLock::new();
 
 impl Typed {
     /// The values of an argument.
-    pub fn all<'a>(&'a self, argument: &'a str) -> impl Iterator<Item = &'a OsStr> {
+    pub(super) fn all<'a>(&'a self, argument: &'a str) -> impl Iterator<Item = &'a OsStr> {
         self.values.iter().filter(move |(id, _)| id == argument).map(|(_, value)| value.as_os_str())
     }
 
     /// The first value of an argument.
-    pub fn first(&self, argument: &str) -> Option<&OsStr> {
+    pub(super) fn first(&self, argument: &str) -> Option<&OsStr> {
         self.values.iter().find(|(id, _)| id == argument).map(|(_, value)| value.as_os_str())
     }
 }
 
 /// Reads `words`, the program's name first, and notes them for [`typed`].
-pub fn note(words: &[OsString], command: &mut Command) -> &'static Typed {
+pub(super) fn note(words: &[OsString], command: &mut Command) -> &'static Typed {
     let index = std::env::var("_CLAP_COMPLETE_INDEX").ok().and_then(|index| index.parse().ok());
     // Fish and PowerShell send what stands before the cursor.
     let index = index.unwrap_or(words.len().saturating_sub(1));
@@ -37,12 +37,12 @@ pub fn note(words: &[OsString], command: &mut Command) -> &'static Typed {
 }
 
 /// What [`note`] noted.
-pub fn typed() -> &'static Typed {
+pub(super) fn typed() -> &'static Typed {
     TYPED.get_or_init(Typed::default)
 }
 
 /// The directories of every `-C` of a finished line, before and after the verb, in their order: clap keeps those before it apart.
-pub fn directories(words: &[OsString], command: &mut Command) -> Vec<OsString> {
+pub(crate) fn directories(words: &[OsString], command: &mut Command) -> Vec<OsString> {
     read(words, None, command).all("directories").map(OsStr::to_owned).collect()
 }
 

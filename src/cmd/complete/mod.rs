@@ -7,9 +7,9 @@
 //! middle of a line, where an error would only be in the way.
 
 mod line;
-pub mod names;
+pub(super) mod names;
 mod past;
-pub mod shells;
+pub(super) mod shells;
 
 use std::ffi::OsString;
 
@@ -18,13 +18,13 @@ use clap_complete::CompleteEnv;
 
 use super::cli::Cli;
 
-pub use line::directories;
+pub(super) use line::directories;
 
 /// The variable by which a shell asks.
 const ASKED: &str = "COMPLETE";
 
 /// Answers a shell that asks for completions; `false` when none does, and the arguments are a command.
-pub fn answer() -> bool {
+pub(super) fn answer() -> bool {
     let Some(shell) = std::env::var_os(ASKED) else { return false };
     let words: Vec<OsString> = std::env::args_os().collect();
     // The name is a common one: a command that happens to run with it set is run all the same.

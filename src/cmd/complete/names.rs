@@ -22,7 +22,7 @@ const HEAD: u64 = 16 << 10;
 const LOOKED_INTO: usize = 200;
 
 /// Pipeline files.
-pub fn pipelines() -> ArgValueCompleter {
+pub(crate) fn pipelines() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| {
         let mut found = PathCompleter::any().filter(is_pipeline).complete(current);
         let named: BTreeSet<_> = found.iter().map(|candidate| candidate.get_value().to_owned()).collect();
@@ -34,17 +34,17 @@ pub fn pipelines() -> ArgValueCompleter {
 }
 
 /// Any file, for what the user names freely.
-pub fn files() -> ArgValueCompleter {
+pub(crate) fn files() -> ArgValueCompleter {
     ArgValueCompleter::new(PathCompleter::any())
 }
 
 /// Directories.
-pub fn directories() -> ArgValueCompleter {
+pub(crate) fn directories() -> ArgValueCompleter {
     ArgValueCompleter::new(PathCompleter::dir())
 }
 
 /// Stages of the pipeline, for arguments that a family of instances or an included file can be given to as well.
-pub fn stages() -> ArgValueCompleter {
+pub(crate) fn stages() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| {
         let Some(outline) = of_line() else { return Vec::new() };
         let current = current.to_string_lossy();
@@ -70,17 +70,17 @@ pub fn stages() -> ArgValueCompleter {
 }
 
 /// Stages of the pipeline, for arguments that take one.
-pub fn stage() -> ArgValueCompleter {
+pub(crate) fn stage() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| one_stage(current, of_line().as_ref()))
 }
 
 /// Stages of an earlier run: those that it has something of.
-pub fn past_stage() -> ArgValueCompleter {
+pub(crate) fn past_stage() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| past_stages(current).unwrap_or_default())
 }
 
 /// A stage of an earlier run, or one of its outputs once the stage is typed.
-pub fn past_output() -> ArgValueCompleter {
+pub(crate) fn past_output() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| {
         let mut found = past_stages(current).unwrap_or_default();
         let report = past().report(run_of(typed()));
@@ -95,7 +95,7 @@ pub fn past_output() -> ArgValueCompleter {
 }
 
 /// What can be pinned by a name: a stage of the last run, or a run.
-pub fn pinned() -> ArgValueCompleter {
+pub(crate) fn pinned() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| {
         let mut found = past_stages(current).unwrap_or_default();
         found.extend(run_names(current));
@@ -104,7 +104,7 @@ pub fn pinned() -> ArgValueCompleter {
 }
 
 /// Params of the pipeline with the values they have, and behind `=` that value.
-pub fn params() -> ArgValueCompleter {
+pub(crate) fn params() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| {
         let Some(outline) = of_line() else { return Vec::new() };
         let text = current.to_string_lossy();
@@ -124,7 +124,7 @@ pub fn params() -> ArgValueCompleter {
 }
 
 /// Kinds of stages.
-pub fn kinds() -> ArgValueCompleter {
+pub(crate) fn kinds() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| {
         // A card that cannot be read leaves those that ship with the engine.
         let cards = Cards::with(&config().cards.value).unwrap_or_else(|_| Cards::built_in());
@@ -134,12 +134,12 @@ pub fn kinds() -> ArgValueCompleter {
 }
 
 /// Runs.
-pub fn runs() -> ArgValueCompleter {
+pub(crate) fn runs() -> ArgValueCompleter {
     ArgValueCompleter::new(run_names)
 }
 
 /// Names of pipelines that have run.
-pub fn past_pipelines() -> ArgValueCompleter {
+pub(crate) fn past_pipelines() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| {
         let names: BTreeSet<String> = past().runs().filter_map(|(_, pipeline)| pipeline).collect();
         starting(names.into_iter().map(CompletionCandidate::new), current)
@@ -147,7 +147,7 @@ pub fn past_pipelines() -> ArgValueCompleter {
 }
 
 /// `NAME=OTHER` of backends.
-pub fn backends() -> ArgValueCompleter {
+pub(crate) fn backends() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| {
         let config = config();
         let names = || std::iter::once("local").chain(config.backends.keys().map(String::as_str));

@@ -9,14 +9,14 @@ use crate::engine::history::{Headline, REPORT, pipeline_of};
 const TOLD: usize = 30;
 
 /// The runs below a store, newest first.
-pub struct Past {
+pub(super) struct Past {
     directory: PathBuf,
     ids: Vec<String>,
 }
 
 impl Past {
     /// Those below `store`.
-    pub fn of(store: &Path) -> Past {
+    pub(super) fn of(store: &Path) -> Past {
         let directory = store.join("runs");
         let entries = std::fs::read_dir(&directory).into_iter().flatten().flatten();
         let mut ids: Vec<_> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
@@ -25,23 +25,23 @@ impl Past {
     }
 
     /// Every run that left something, with the name of its pipeline where that is soon told.
-    pub fn runs(&self) -> impl Iterator<Item = (&str, Option<String>)> {
+    pub(super) fn runs(&self) -> impl Iterator<Item = (&str, Option<String>)> {
         let told = |at: usize, id: &str| (at < TOLD).then(|| pipeline_of(&self.journal(id), id)).flatten();
         self.ids.iter().enumerate().map(move |(at, id)| (id.as_str(), told(at, id)))
     }
 
     /// How many ended with a report.
-    pub fn ended(&self) -> usize {
+    pub(super) fn ended(&self) -> usize {
         self.ids.iter().filter(|id| self.report_file(id).is_file()).count()
     }
 
     /// The newest run that left a report, as far as all versions agree on what that holds.
-    pub fn last(&self) -> Option<Headline> {
+    pub(super) fn last(&self) -> Option<Headline> {
         self.ids.iter().find_map(|id| read(&self.report_file(id)))
     }
 
     /// The report of the run that `words` mean, of the last one without words.
-    pub fn report(&self, words: Option<&str>) -> Option<RunReport> {
+    pub(super) fn report(&self, words: Option<&str>) -> Option<RunReport> {
         let words = words.unwrap_or("last");
         let steps = match words.strip_prefix("last") {
             Some("") => Some(0),

@@ -9,23 +9,23 @@ use clap::Command;
 use clap_complete::env::{self, EnvCompleter, Shells};
 
 /// Every shell that is served.
-pub const ALL: Shells<'static> = Shells(&[&Bash, &env::Elvish, &env::Fish, &env::Powershell, &Zsh]);
+pub(crate) const ALL: Shells<'static> = Shells(&[&Bash, &env::Elvish, &env::Fish, &env::Powershell, &Zsh]);
 
 /// The shell that this names, as a word or as the path of its program.
-pub fn find(shell: &OsStr) -> Option<&'static dyn EnvCompleter> {
+pub(crate) fn find(shell: &OsStr) -> Option<&'static dyn EnvCompleter> {
     let name = Path::new(shell).file_stem()?.to_str()?;
     ALL.iter().find(|known| known.is(name))
 }
 
 /// The script of a shell, or why it could not be written.
-pub fn script(shell: &dyn EnvCompleter) -> Result<Vec<u8>, Error> {
+pub(crate) fn script(shell: &dyn EnvCompleter) -> Result<Vec<u8>, Error> {
     let mut script = Vec::new();
     shell.write_registration(super::ASKED, "pipe", "pipe", &program(), &mut script)?;
     Ok(script)
 }
 
 /// The program that the script asks: this one. One that was found in PATH is found there again.
-pub fn program() -> String {
+pub(crate) fn program() -> String {
     let called = std::env::args_os().next().unwrap_or_default();
     let found = (Path::new(&called).components().count() > 1).then(std::env::current_exe);
     let path = found.and_then(Result::ok).map(|path| path.to_string_lossy().into_owned());

@@ -24,7 +24,7 @@ struct Place {
 
 impl Elsewhere {
     /// The places that the settings name. Nothing is opened before a stage runs there.
-    pub fn new(shared: &Shared) -> Elsewhere {
+    pub(super) fn new(shared: &Shared) -> Elsewhere {
         let (mut names, mut places) = (BTreeMap::new(), Vec::new());
         for (name, loopback) in &shared.options.elsewhere {
             let executor = RemoteExecutor::new(name, loopback.clone(), &shared.store, shared.plan.root.clone());
@@ -37,7 +37,7 @@ impl Elsewhere {
     }
 
     /// The lane of a backend that is not this machine.
-    pub fn lane(&self, backend: &BackendName) -> Option<LaneId> {
+    pub(super) fn lane(&self, backend: &BackendName) -> Option<LaneId> {
         if self.names.is_empty() {
             return None;
         }
@@ -45,20 +45,20 @@ impl Elsewhere {
     }
 
     /// Why no further stage starts there now.
-    pub fn obstacle(&self, lane: LaneId) -> Option<String> {
+    pub(super) fn obstacle(&self, lane: LaneId) -> Option<String> {
         let place = self.place(lane)?;
         (place.running >= place.most).then(|| format!("`{}` runs {} at once", place.name, place.most))
     }
 
     /// A stage starts there. Returns who carries it out.
-    pub fn started(&mut self, lane: LaneId) -> Option<Rc<dyn Executor>> {
+    pub(super) fn started(&mut self, lane: LaneId) -> Option<Rc<dyn Executor>> {
         let place = self.places.get_mut(lane.0.checked_sub(1)?)?;
         place.running += 1;
         Some(Rc::clone(&place.executor))
     }
 
     /// A stage has ended there.
-    pub fn ended(&mut self, lane: LaneId) {
+    pub(super) fn ended(&mut self, lane: LaneId) {
         if let Some(place) = lane.0.checked_sub(1).and_then(|at| self.places.get_mut(at)) {
             place.running = place.running.saturating_sub(1);
         }

@@ -27,10 +27,10 @@ pub(super) struct LocalPlace {
 
 impl LocalPlace {
     /// Its lane.
-    pub const LANE: LaneId = LaneId(0);
+    pub(super) const LANE: LaneId = LaneId(0);
 
     /// This machine for a run that has `open` stages to execute.
-    pub fn start(shared: &Shared, open: &[StageId]) -> Result<LocalPlace, EngineError> {
+    pub(super) fn start(shared: &Shared, open: &[StageId]) -> Result<LocalPlace, EngineError> {
         let Options { run, failed_work, jobs, limits, .. } = &shared.options;
         let executor = LocalExecutor::start(&shared.plan, &shared.store, run, *failed_work)?;
         let (probe, look_every) = governor::probe();
@@ -48,7 +48,7 @@ impl LocalPlace {
     }
 
     /// Why a stage that wants this does not start now. `idle` is whether nothing runs here: then one stage always moves.
-    pub fn obstacle(&self, request: &Request, gpus: usize, idle: bool) -> Option<Obstacle> {
+    pub(super) fn obstacle(&self, request: &Request, gpus: usize, idle: bool) -> Option<Obstacle> {
         if let Some(reason) = self.gpus_missing(gpus, idle) {
             return Some(Obstacle::Own(reason));
         }
@@ -72,7 +72,7 @@ impl LocalPlace {
     }
 
     /// A stage starts. Returns the GPUs that it is shown.
-    pub fn started(&mut self, stage: StageId, request: Request, gpus: usize) -> Option<String> {
+    pub(super) fn started(&mut self, stage: StageId, request: Request, gpus: usize) -> Option<String> {
         self.said = None;
         self.governor.started(stage.index() as u64, request);
         self.gpus.take(stage, gpus);
@@ -80,13 +80,13 @@ impl LocalPlace {
     }
 
     /// A stage has ended.
-    pub fn ended(&mut self, stage: StageId) {
+    pub(super) fn ended(&mut self, stage: StageId) {
         self.governor.ended(stage.index() as u64);
         self.gpus.give_back(stage);
     }
 
     /// Whether that reason was not given yet.
-    pub fn says(&mut self, reason: Reason) -> bool {
+    pub(super) fn says(&mut self, reason: Reason) -> bool {
         let new = !self.said.as_ref().is_some_and(|said| said.is_like(&reason));
         if new {
             self.said = Some(reason);
@@ -95,7 +95,7 @@ impl LocalPlace {
     }
 
     /// Looks at the machine. `running` are the stages that run on it, by name.
-    pub fn look(&mut self, running: &[(StageId, &str)]) -> Vec<Decision> {
+    pub(super) fn look(&mut self, running: &[(StageId, &str)]) -> Vec<Decision> {
         let sample = self.probe.sample();
         let cores = self.probe.cores_of(&self.executor.groups());
         let cores: BTreeMap<u64, f64> =
@@ -105,7 +105,7 @@ impl LocalPlace {
     }
 
     /// Where stages want GPUs, sees which of them others have filled. Returns whether another number may be had now.
-    pub fn look_at_gpus(&mut self, limits: governor::Limits) -> bool {
+    pub(super) fn look_at_gpus(&mut self, limits: governor::Limits) -> bool {
         self.gpus.count() > 0 && {
             let memory = self.probe.gpu_memory(self.gpus.names());
             self.gpus.observe(&memory, limits)

@@ -37,12 +37,12 @@ struct Ran {
 
 impl Spoilings {
     /// How the inputs come to `stage`.
-    pub fn placement(&self, stage: StageId) -> Placement {
+    pub(super) fn placement(&self, stage: StageId) -> Placement {
         if self.counts.contains_key(&stage) { Placement::Copy } else { Placement::Cheapest }
     }
 
     /// An execution has ended.
-    pub fn ended(&mut self, stage: StageId) {
+    pub(super) fn ended(&mut self, stage: StageId) {
         self.ran.push(Ran { stage, ended: Instant::now() });
     }
 }

@@ -37,7 +37,7 @@ pub(super) struct LocalExecution<'a> {
 }
 
 impl LocalExecution<'_> {
-    pub async fn run(&self) -> Result<Execution, ExecutorError> {
+    pub(super) async fn run(&self) -> Result<Execution, ExecutorError> {
         let prepared = self.blocking(|site, order| {
             let log = site.log(order);
             let logs = log.parent().unwrap_or(&log);

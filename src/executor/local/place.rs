@@ -66,7 +66,7 @@ impl Executor for LocalExecutor {
 
 impl Site {
     /// Where the log of `order` lies.
-    pub fn log(&self, order: &Order) -> PathBuf {
+    pub(super) fn log(&self, order: &Order) -> PathBuf {
         log_path(&self.store, &order.trace.run, &order.trace.stage)
     }
 

@@ -21,7 +21,7 @@ pub(super) struct Board {
 }
 
 impl Board {
-    pub fn new(remote: &Arc<Remote>, key: ActionKey) -> Board {
+    pub(super) fn new(remote: &Arc<Remote>, key: ActionKey) -> Board {
         Board { remote: Arc::clone(remote), key }
     }
 
@@ -29,11 +29,11 @@ impl Board {
         Remote::of_action(&self.key, rest)
     }
 
-    pub fn write_spec(&self, store: &Store, spec: &Spec) -> Result<(), TransferError> {
+    pub(super) fn write_spec(&self, store: &Store, spec: &Spec) -> Result<(), TransferError> {
         self.remote.write_document(store, &self.name("spec.json"), &text(spec)?)
     }
 
-    pub fn spec(&self, store: &Store) -> Result<Option<Spec>, TransferError> {
+    pub(super) fn spec(&self, store: &Store) -> Result<Option<Spec>, TransferError> {
         let name = self.name("spec.json");
         match self.remote.read_document(store, &name, LARGEST_SPEC)? {
             None => Ok(None),
@@ -43,70 +43,70 @@ impl Board {
     }
 
     /// The newest attempt that somebody meant to launch; 0 where there is none.
-    pub fn newest(&self) -> Result<u32, RemoteError> {
+    pub(super) fn newest(&self) -> Result<u32, RemoteError> {
         let names = self.remote.names_below(&self.name("intent/"))?;
         Ok(names.iter().filter_map(|name| number(name)).max().unwrap_or(0))
     }
 
     /// Whether this client is the one that launches the attempt.
-    pub fn intend(&self, intent: &Intent) -> Result<bool, RemoteError> {
+    pub(super) fn intend(&self, intent: &Intent) -> Result<bool, RemoteError> {
         let name = self.name(&format!("intent/{:06}.json", intent.attempt));
         Ok(self.remote.write_text(&name, &text(intent)?, &Condition::Absent)? == Put::Made)
     }
 
-    pub fn intent(&self, attempt: u32) -> Result<Option<Intent>, RemoteError> {
+    pub(super) fn intent(&self, attempt: u32) -> Result<Option<Intent>, RemoteError> {
         self.read(&self.name(&format!("intent/{attempt:06}.json")))
     }
 
-    pub fn lease(&self) -> Result<Option<(Lease, Version)>, RemoteError> {
+    pub(super) fn lease(&self) -> Result<Option<(Lease, Version)>, RemoteError> {
         let name = self.name("lease.json");
         let Some((text, version)) = self.remote.read_text(&name)? else { return Ok(None) };
         Ok(Some((parse(&name, text.as_bytes())?, version)))
     }
 
     /// Whether the lease was written.
-    pub fn swap_lease(&self, lease: &Lease, former: Option<Version>) -> Result<bool, RemoteError> {
+    pub(super) fn swap_lease(&self, lease: &Lease, former: Option<Version>) -> Result<bool, RemoteError> {
         let condition = former.map_or(Condition::Absent, Condition::Version);
         Ok(self.remote.write_text(&self.name("lease.json"), &text(lease)?, &condition)? == Put::Made)
     }
 
-    pub fn attempt(&self, attempt: u32) -> Result<Option<Attempt>, RemoteError> {
+    pub(super) fn attempt(&self, attempt: u32) -> Result<Option<Attempt>, RemoteError> {
         self.read(&self.name(&format!("attempt/{attempt:06}.json")))
     }
 
-    pub fn write_attempt(&self, attempt: &Attempt) -> Result<bool, RemoteError> {
+    pub(super) fn write_attempt(&self, attempt: &Attempt) -> Result<bool, RemoteError> {
         let name = self.name(&format!("attempt/{:06}.json", attempt.epoch));
         Ok(self.remote.write_text(&name, &text(attempt)?, &Condition::Absent)? == Put::Made)
     }
 
-    pub fn result(&self) -> Result<Option<Outcome>, RemoteError> {
+    pub(super) fn result(&self) -> Result<Option<Outcome>, RemoteError> {
         self.read(&self.name("result.json"))
     }
 
     /// Whether it is the result of this attempt that counts.
-    pub fn write_result(&self, outcome: &Outcome) -> Result<bool, RemoteError> {
+    pub(super) fn write_result(&self, outcome: &Outcome) -> Result<bool, RemoteError> {
         Ok(self.remote.write_text(&self.name("result.json"), &text(outcome)?, &Condition::Absent)? == Put::Made)
     }
 
-    pub fn drop_result(&self) -> Result<(), RemoteError> {
+    pub(super) fn drop_result(&self) -> Result<(), RemoteError> {
         self.remote.remove(&[self.name("result.json")])
     }
 
-    pub fn stop(&self, attempt: u32) -> Result<Option<Stop>, RemoteError> {
+    pub(super) fn stop(&self, attempt: u32) -> Result<Option<Stop>, RemoteError> {
         self.read(&self.name(&format!("stop/{attempt:06}.json")))
     }
 
-    pub fn write_stop(&self, attempt: u32, stop: &Stop) -> Result<(), RemoteError> {
+    pub(super) fn write_stop(&self, attempt: u32, stop: &Stop) -> Result<(), RemoteError> {
         self.remote.write_text(&self.name(&format!("stop/{attempt:06}.json")), &text(stop)?, &Condition::Any)?;
         Ok(())
     }
 
     /// A piece of what an attempt says: of its events, or of its log.
-    pub fn piece(&self, stream: Stream, attempt: u32, number: u64) -> Result<Option<String>, RemoteError> {
+    pub(super) fn piece(&self, stream: Stream, attempt: u32, number: u64) -> Result<Option<String>, RemoteError> {
         Ok(self.remote.read_text(&self.piece_name(stream, attempt, number))?.map(|(text, _)| text))
     }
 
-    pub fn write_piece(&self, stream: Stream, attempt: u32, number: u64, text: &str) -> Result<(), RemoteError> {
+    pub(super) fn write_piece(&self, stream: Stream, attempt: u32, number: u64, text: &str) -> Result<(), RemoteError> {
         self.remote.write_text(&self.piece_name(stream, attempt, number), text, &Condition::Absent)?;
         Ok(())
     }
@@ -119,21 +119,21 @@ impl Board {
     }
 
     /// The checkpoints, the newest first.
-    pub fn checkpoints(&self) -> Result<Vec<String>, RemoteError> {
+    pub(super) fn checkpoints(&self) -> Result<Vec<String>, RemoteError> {
         let mut names = self.remote.names_below(&self.name("checkpoints/"))?;
         names.reverse();
         Ok(names)
     }
 
-    pub fn drop_checkpoints(&self) -> Result<(), RemoteError> {
+    pub(super) fn drop_checkpoints(&self) -> Result<(), RemoteError> {
         self.remote.remove(&self.checkpoints()?)
     }
 
-    pub fn checkpoint(&self, name: &str) -> Result<Option<Checkpoint>, RemoteError> {
+    pub(super) fn checkpoint(&self, name: &str) -> Result<Option<Checkpoint>, RemoteError> {
         self.read(name)
     }
 
-    pub fn write_checkpoint(&self, number: u32, checkpoint: &Checkpoint) -> Result<(), RemoteError> {
+    pub(super) fn write_checkpoint(&self, number: u32, checkpoint: &Checkpoint) -> Result<(), RemoteError> {
         let name = self.name(&format!("checkpoints/{:06}-{number:06}.json", checkpoint.epoch));
         self.remote.write_text(&name, &text(checkpoint)?, &Condition::Absent)?;
         Ok(())

@@ -61,7 +61,7 @@ pub(super) struct Progress {
 }
 
 impl Following<'_> {
-    pub fn follow(&mut self) -> Result<Followed, RemoteError> {
+    pub(super) fn follow(&mut self) -> Result<Followed, RemoteError> {
         let mut pulse = Pulse::new(self.lease, Instant::now());
         let mut pause = SOON;
         let mut silent_since: Option<Instant> = None;

@@ -27,7 +27,12 @@ struct State {
 
 impl Held {
     /// Takes the lease for the attempt `epoch`; `None` where a later one has it, or this one had it before.
-    pub fn take(board: &Board, epoch: u32, owner: String, duration: Duration) -> Result<Option<Held>, RemoteError> {
+    pub(super) fn take(
+        board: &Board,
+        epoch: u32,
+        owner: String,
+        duration: Duration,
+    ) -> Result<Option<Held>, RemoteError> {
         loop {
             let renewed = Instant::now();
             let former = board.lease()?;
@@ -42,22 +47,22 @@ impl Held {
         }
     }
 
-    pub fn epoch(&self) -> u32 {
+    pub(super) fn epoch(&self) -> u32 {
         self.epoch
     }
 
     /// How often it is to be renewed.
-    pub fn rhythm(&self) -> Duration {
+    pub(super) fn rhythm(&self) -> Duration {
         self.duration / 4
     }
 
     /// Renews it. Returns whether it is still held.
-    pub fn renew(&self) -> bool {
+    pub(super) fn renew(&self) -> bool {
         self.swap(&mut self.state(), false)
     }
 
     /// Whether this attempt may still write. Asked before every write; a lease that was renewed long ago is renewed first.
-    pub fn permits(&self) -> bool {
+    pub(super) fn permits(&self) -> bool {
         let mut state = self.state();
         if state.lost {
             return false;
@@ -66,16 +71,16 @@ impl Held {
     }
 
     /// As [`Held::permits`], asking in any case: before what counts.
-    pub fn permits_now(&self) -> bool {
+    pub(super) fn permits_now(&self) -> bool {
         self.renew()
     }
 
-    pub fn is_lost(&self) -> bool {
+    pub(super) fn is_lost(&self) -> bool {
         self.state().lost
     }
 
     /// Gives it back.
-    pub fn release(&self) {
+    pub(super) fn release(&self) {
         let mut state = self.state();
         if !state.lost {
             // Where it cannot be given back it runs out.

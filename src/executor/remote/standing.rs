@@ -25,12 +25,12 @@ pub(super) struct Pulse<T> {
 }
 
 impl<T: PartialEq> Pulse<T> {
-    pub fn new(patience: Duration, now: Instant) -> Pulse<T> {
+    pub(super) fn new(patience: Duration, now: Instant) -> Pulse<T> {
         Pulse { seen: None, since: now, patience }
     }
 
     /// Notes what is seen now. Returns whether it has been the same for too long.
-    pub fn is_lost(&mut self, sign: Option<T>, now: Instant) -> bool {
+    pub(super) fn is_lost(&mut self, sign: Option<T>, now: Instant) -> bool {
         if self.seen != sign {
             self.seen = sign;
             self.since = now;

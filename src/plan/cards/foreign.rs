@@ -14,7 +14,7 @@ use crate::spec::{Invalid, Problem, SourceId, Sources, Span};
 
 /// A card and where it was found.
 #[derive(Debug)]
-pub struct Foreign {
+pub(super) struct Foreign {
     /// The card.
     pub card: Card,
     /// Its file. Files of its worker are relative to the directory of it.
@@ -24,7 +24,7 @@ pub struct Foreign {
 }
 
 /// The cards in `directories`, in their order, each directory by file name; `taken` are the kinds that exist already.
-pub fn load(directories: &[PathBuf], taken: &dyn Fn(&str) -> bool) -> Result<Vec<Foreign>, Invalid> {
+pub(super) fn load(directories: &[PathBuf], taken: &dyn Fn(&str) -> bool) -> Result<Vec<Foreign>, Invalid> {
     let (mut sources, mut problems, mut cards) = (Sources::default(), Vec::new(), Vec::new());
     let mut places: HashMap<String, PathBuf> = HashMap::new();
     for directory in directories {

@@ -18,7 +18,7 @@ const MAX_DEPTH: usize = 50;
 const MAX_TOKENS: usize = 500;
 
 /// What a condition may name.
-pub struct Names<'a> {
+pub(crate) struct Names<'a> {
     /// Params, and the axes of a matrix.
     pub scope: &'a Scope<'a>,
     /// The stage of a name, as the file spells it.
@@ -28,7 +28,7 @@ pub struct Names<'a> {
 }
 
 /// The condition in `node`, or the problem with it.
-pub fn parse(node: &Node, names: &Names<'_>, sources: &Sources) -> Result<Condition, Problem> {
+pub(crate) fn parse(node: &Node, names: &Names<'_>, sources: &Sources) -> Result<Condition, Problem> {
     match &node.value {
         NodeValue::Bool(flag) => {
             Ok(Condition { text: flag.to_string(), expression: Expression::Value(Value::Bool(*flag)) })

@@ -27,7 +27,7 @@ pub struct Module {
 
 /// Reads `file` and everything it includes. `None` when the file itself is no tree; an include that cannot be read is left out.
 /// A module stands behind the one that includes it.
-pub fn load(file: &Path, sources: &mut Sources, problems: &mut Vec<Problem>) -> Option<Vec<Module>> {
+pub(crate) fn load(file: &Path, sources: &mut Sources, problems: &mut Vec<Problem>) -> Option<Vec<Module>> {
     let tree = file::read(file, sources, problems)?;
     let spec = read::pipeline(&tree, problems);
     let mut modules = vec![Module { prefix: String::new(), spec, path: file.to_owned(), parent: None }];
@@ -89,7 +89,7 @@ fn same_file(one: &Path, other: &Path) -> bool {
 }
 
 /// The params of each module after everything that sets them: its file, whoever includes it, files of params, `-S`.
-pub fn scopes(modules: &[Module], overrides: Vec<Override>, resolving: &mut Resolving<'_>) -> Vec<Node> {
+pub(crate) fn scopes(modules: &[Module], overrides: Vec<Override>, resolving: &mut Resolving<'_>) -> Vec<Node> {
     let mut pending: Vec<Vec<Override>> = modules.iter().map(|_| Vec::new()).collect();
     pending[0] = overrides;
     let mut scopes: Vec<Node> = Vec::with_capacity(modules.len());
@@ -148,7 +148,7 @@ fn unknown_to_include(module: &Module, path: &str, names: &[String], span: Span)
 }
 
 /// The params of all modules as one tree, as `-S` names them: those of an include lie under its prefix.
-pub fn combined(modules: &[Module], scopes: &[Node]) -> Node {
+pub(crate) fn combined(modules: &[Module], scopes: &[Node]) -> Node {
     let mut trees = scopes.to_vec();
     // From the last to the first: an include stands behind whoever includes it.
     for at in (1..modules.len()).rev() {

@@ -7,11 +7,11 @@ use crate::spec::scalar::{self, ScalarError};
 use crate::spec::{Entry, Node, NodeValue, Problem, Sources, Span, file, load, suggest};
 
 /// The name under which an override is shown.
-pub const SOURCE: &str = "-S";
+pub(crate) const SOURCE: &str = "-S";
 
 /// One param to set.
 #[derive(Clone, Debug)]
-pub struct Override {
+pub(crate) struct Override {
     /// The way to it, with where each step was written.
     pub steps: Vec<(String, Span)>,
     /// The value.
@@ -22,7 +22,7 @@ pub struct Override {
 
 /// What an override may replace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reach {
+pub(crate) enum Reach {
     /// One plain value, given as the text that was typed after `=`: what it means depends on what it replaces.
     Value,
     /// Anything; a mapping sets what it names and leaves the rest.
@@ -31,7 +31,7 @@ pub enum Reach {
 
 impl Override {
     /// The same one step further in: what an include is to set.
-    pub fn below(mut self) -> Vec<Override> {
+    pub(crate) fn below(mut self) -> Vec<Override> {
         if self.steps.len() > 1 {
             self.steps.remove(0);
             return vec![self];
@@ -45,7 +45,7 @@ impl Override {
 }
 
 /// The overrides of `-S` texts.
-pub fn of_texts(texts: &[String], sources: &mut Sources, problems: &mut Vec<Problem>) -> Vec<Override> {
+pub(crate) fn of_texts(texts: &[String], sources: &mut Sources, problems: &mut Vec<Problem>) -> Vec<Override> {
     texts.iter().filter_map(|text| of_text(text, sources, problems)).collect()
 }
 
@@ -65,7 +65,7 @@ fn of_text(text: &str, sources: &mut Sources, problems: &mut Vec<Problem>) -> Op
 }
 
 /// The overrides of files of params, in their order.
-pub fn of_files(files: &[PathBuf], sources: &mut Sources, problems: &mut Vec<Problem>) -> Vec<Override> {
+pub(crate) fn of_files(files: &[PathBuf], sources: &mut Sources, problems: &mut Vec<Problem>) -> Vec<Override> {
     let mut overrides = Vec::new();
     for path in files {
         let before = problems.len();
@@ -81,7 +81,7 @@ pub fn of_files(files: &[PathBuf], sources: &mut Sources, problems: &mut Vec<Pro
 }
 
 /// One override for each entry of a mapping.
-pub fn of_mapping(node: &Node) -> Vec<Override> {
+pub(crate) fn of_mapping(node: &Node) -> Vec<Override> {
     let NodeValue::Map(entries) = &node.value else { return Vec::new() };
     let of_entry = |Entry { key, value }: &Entry| Override {
         steps: vec![(key.value.clone(), key.span)],
@@ -92,10 +92,10 @@ pub fn of_mapping(node: &Node) -> Vec<Override> {
 }
 
 /// Makes the problem of a param that does not exist, from its path, the names there are, and where it was written.
-pub type Unknown<'u> = &'u mut dyn FnMut(&str, Vec<String>, Span) -> Problem;
+pub(crate) type Unknown<'u> = &'u mut dyn FnMut(&str, Vec<String>, Span) -> Problem;
 
 /// Applies each override to `params`.
-pub fn apply(
+pub(crate) fn apply(
     overrides: &[Override],
     params: &mut Node,
     sources: &Sources,
@@ -222,7 +222,7 @@ fn place_of(set: &Override) -> Span {
 }
 
 /// The problem of a param that the pipeline does not have.
-pub fn unknown(path: &str, names: &[String], place: Span) -> Problem {
+pub(crate) fn unknown(path: &str, names: &[String], place: Span) -> Problem {
     let step = path.rsplit('.').next().unwrap_or(path);
     let help = suggest::help(step, names.iter().map(String::as_str));
     Problem::at("unknown-param", place, format!("the pipeline has no param `{path}`"))

@@ -54,7 +54,7 @@ fn tag(variant: &Value) -> Option<(&str, &Value)> {
 }
 
 impl Walk<'_> {
-    pub fn alternatives(&mut self, node: &Node, variants: &Alternatives<'_>) -> Value {
+    pub(super) fn alternatives(&mut self, node: &Node, variants: &Alternatives<'_>) -> Value {
         match &node.value {
             NodeValue::Null if variants.nullable => Value::Null,
             NodeValue::Map(entries) if !variants.tags.is_empty() => self.tagged(node, entries, variants),

@@ -10,8 +10,8 @@ mod scalars;
 mod subset;
 mod walk;
 
-pub use subset::unsupported;
-pub use walk::resolve;
+pub(super) use subset::unsupported;
+pub(super) use walk::resolve;
 
 #[cfg(test)]
 mod tests;

@@ -83,7 +83,7 @@ pub(super) fn choices(schema: &Value) -> Vec<&Value> {
 }
 
 impl Walk<'_> {
-    pub fn choice(&mut self, node: &Node, schema: &Value) -> Value {
+    pub(super) fn choice(&mut self, node: &Node, schema: &Value) -> Value {
         let choices = choices(schema);
         let given = node.to_json();
         let same = |choice: &&&Value| **choice == &given || (given.is_number() && choice.as_f64() == given.as_f64());
@@ -104,7 +104,7 @@ impl Walk<'_> {
         Value::Null
     }
 
-    pub fn text(&mut self, node: &Node, text: &str, schema: &Value) -> Value {
+    pub(super) fn text(&mut self, node: &Node, text: &str, schema: &Value) -> Value {
         let least = schema.get("minLength").and_then(Value::as_u64).unwrap_or(0);
         if (text.chars().count() as u64) < least {
             let what =
@@ -115,7 +115,7 @@ impl Walk<'_> {
     }
 
     /// A number in range, in the schema's form: `1` given for a float is `1.0`, as the worker would write it.
-    pub fn number(&mut self, node: &Node, number: &Number, schema: &Value) -> Value {
+    pub(super) fn number(&mut self, node: &Node, number: &Number, schema: &Value) -> Value {
         for (key, words, holds) in BOUNDS {
             if let Some(bound) = schema.get(*key).filter(|bound| !holds(number, bound)) {
                 self.report("param-value", node, format!("must be {words} {bound}, found {number}"), None);

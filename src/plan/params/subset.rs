@@ -27,7 +27,7 @@ const TELLING: [&str; 8] =
     ["default", "title", "description", "format", "examples", "$schema", "$comment", "deprecated"];
 
 /// The first keyword in `schema` that the walker does not check.
-pub fn unsupported(schema: &Value) -> Option<String> {
+pub(crate) fn unsupported(schema: &Value) -> Option<String> {
     let mut pending = vec![schema];
     while let Some(schema) = pending.pop() {
         let Value::Object(map) = schema else { continue };

@@ -6,7 +6,7 @@ use super::{alternatives, defaults, scalars};
 use crate::spec::{Entry, Node, NodeValue, Problem, suggest};
 
 /// Params written as `node`, against `schema`: complete and normalized, or as near as the problems allow.
-pub fn resolve(node: &Node, schema: &Value, problems: &mut Vec<Problem>) -> Value {
+pub(crate) fn resolve(node: &Node, schema: &Value, problems: &mut Vec<Problem>) -> Value {
     Walk { problems, path: Vec::new() }.check(node, schema)
 }
 
@@ -19,7 +19,7 @@ pub(super) struct Walk<'a> {
 
 impl Walk<'_> {
     /// The value of `node` as `schema` wants it.
-    pub fn check(&mut self, node: &Node, schema: &Value) -> Value {
+    pub(super) fn check(&mut self, node: &Node, schema: &Value) -> Value {
         if node.is_broken() {
             return Value::Null;
         }
@@ -95,7 +95,7 @@ impl Walk<'_> {
     }
 
     /// Checks `node` one step down.
-    pub fn within(&mut self, step: String, node: &Node, schema: &Value) -> Value {
+    pub(super) fn within(&mut self, step: String, node: &Node, schema: &Value) -> Value {
         self.path.push(step);
         let value = self.check(node, schema);
         self.path.pop();
@@ -103,17 +103,17 @@ impl Walk<'_> {
     }
 
     /// What a message is about.
-    pub fn subject(&self) -> String {
+    pub(super) fn subject(&self) -> String {
         if self.path.is_empty() { "`with`".to_owned() } else { format!("`{}`", self.path.join(".")) }
     }
 
-    pub fn wrong_type(&mut self, node: &Node, expected: &str) {
+    pub(super) fn wrong_type(&mut self, node: &Node, expected: &str) {
         let help = scalars::type_help(node, expected);
         self.report("param-type", node, format!("must be {expected}, found {}", node.describe()), help);
     }
 
     /// A problem with the current value. It stands where the value was written; where it was put to use is shown beside it.
-    pub fn report(&mut self, code: &'static str, node: &Node, what: String, help: Option<String>) {
+    pub(super) fn report(&mut self, code: &'static str, node: &Node, what: String, help: Option<String>) {
         let problem = Problem::at(code, node.span, format!("{} {what}", self.subject())).maybe_help(help);
         let problem = problem.label(if code == "param-type" { "of the wrong type" } else { "not possible" });
         self.problems.push(match node.via {

@@ -10,7 +10,7 @@ use crate::plan::model::{InputSource, PlannedInput, Retry, SecretSource, SecretV
 use crate::spec::{Problem, RetrySpec, SecretPlace, Span, StageSpec, suggest};
 
 /// The files that stages read and write. Their content is kept in the store, so none of them may hold a secret.
-pub struct Kept<'a> {
+pub(crate) struct Kept<'a> {
     outputs: &'a Claims,
     /// By place, as they are written.
     inputs: BTreeMap<PathBuf, &'a Path>,
@@ -19,7 +19,7 @@ pub struct Kept<'a> {
 
 impl<'a> Kept<'a> {
     /// Of all stages.
-    pub fn new(outputs: &'a Claims, inputs: &'a [Vec<PlannedInput>], links: &'a Links) -> Kept<'a> {
+    pub(crate) fn new(outputs: &'a Claims, inputs: &'a [Vec<PlannedInput>], links: &'a Links) -> Kept<'a> {
         let path = |input: &'a PlannedInput| match &input.source {
             InputSource::Path(path) => Some(path.as_path()),
             InputSource::Stage { .. } => None,
@@ -61,7 +61,7 @@ impl<'a> Kept<'a> {
 }
 
 /// The retry that was asked for, defaults filled in.
-pub fn retry(spec: &RetrySpec) -> Retry {
+pub(crate) fn retry(spec: &RetrySpec) -> Retry {
     let defaults = Retry::default();
     Retry {
         attempts: spec.attempts.unwrap_or(defaults.attempts),
@@ -71,7 +71,7 @@ pub fn retry(spec: &RetrySpec) -> Retry {
 }
 
 /// The variables of `stage` that hold secrets of its file.
-pub fn secrets(
+pub(crate) fn secrets(
     stage: &StageSpec,
     module: &Module,
     kept: &Kept<'_>,
@@ -118,7 +118,7 @@ pub fn secrets(
 }
 
 /// The groups of `stage`. One that is not listed is a group of 1; a name that nearly matches a listed group is an error.
-pub fn groups_of(stage: &StageSpec, listed: &BTreeMap<String, u32>, problems: &mut Vec<Problem>) -> Vec<String> {
+pub(crate) fn groups_of(stage: &StageSpec, listed: &BTreeMap<String, u32>, problems: &mut Vec<Problem>) -> Vec<String> {
     for group in &stage.groups {
         let name = group.value.as_str();
         if listed.contains_key(name) {
@@ -134,7 +134,7 @@ pub fn groups_of(stage: &StageSpec, listed: &BTreeMap<String, u32>, problems: &m
 }
 
 /// How many stages of each group may run at once: the least that any file says.
-pub fn groups(modules: &[Module]) -> BTreeMap<String, u32> {
+pub(crate) fn groups(modules: &[Module]) -> BTreeMap<String, u32> {
     let mut groups: BTreeMap<String, u32> = BTreeMap::new();
     for (name, count) in modules.iter().flat_map(|module| &module.spec.groups) {
         groups.entry(name.clone()).and_modify(|least| *least = (*least).min(*count)).or_insert(*count);

@@ -5,7 +5,7 @@ use crate::plan::request::Request;
 use crate::spec::{PipelineSpec, Problem, Span, StageSpec};
 
 /// Refuses what only this machine has, where `stage` of `file` runs on another one.
-pub fn check(
+pub(crate) fn check(
     (stage, file): (&StageSpec, &PipelineSpec),
     backend: &BackendName,
     work: &Work,

@@ -15,7 +15,7 @@ const GIT: &str = ".git";
 
 /// The ground on which the paths of a plan lie.
 #[derive(Debug)]
-pub struct Ground {
+pub(crate) struct Ground {
     /// Where each of them really lies.
     pub links: Links,
     /// The store's directory, and where a link to it lies.
@@ -26,7 +26,7 @@ pub struct Ground {
 
 impl Ground {
     /// That of the project at `root`. `sources` is everything that was read.
-    pub fn new(request: &Request, root: &Path, cards: &Cards, sources: &Sources) -> Ground {
+    pub(crate) fn new(request: &Request, root: &Path, cards: &Cards, sources: &Sources) -> Ground {
         let links = Links::new(root);
         let store = both(request.store.as_deref().unwrap_or(&root.join("cache")));
         let mut files = BTreeMap::new();
@@ -44,7 +44,7 @@ impl Ground {
     }
 
     /// Where the output at `path` comes to lie, or the problem with it.
-    pub fn output(&self, path: &Path, span: Span) -> Result<PathBuf, Box<Problem>> {
+    pub(crate) fn output(&self, path: &Path, span: Span) -> Result<PathBuf, Box<Problem>> {
         let place = self.links.written(path);
         let refuse = |code, why: String, help: &str| {
             let through = if self.is_plain(path, &place) { "" } else { ", through a symbolic link" };
@@ -69,7 +69,7 @@ impl Ground {
     }
 
     /// What the input at `path` is and where it lies, or the problem with it.
-    pub fn input(&self, path: &Path, span: Span) -> Result<Found, Box<Problem>> {
+    pub(crate) fn input(&self, path: &Path, span: Span) -> Result<Found, Box<Problem>> {
         let found = self.links.read(path);
         match self.reserved(&found.place) {
             None => Ok(found),
@@ -83,7 +83,7 @@ impl Ground {
     }
 
     /// Whether no link lies on the way.
-    pub fn is_plain(&self, path: &Path, place: &Path) -> bool {
+    pub(crate) fn is_plain(&self, path: &Path, place: &Path) -> bool {
         self.links.root().join(path) == place
     }
 

@@ -18,7 +18,7 @@ use crate::spec::{InputSpec, LinkRule, Node, PortName, Problem, Span, Spanned, W
 
 /// What every wire of a pipeline may lead to.
 #[derive(Debug)]
-pub struct Wiring<'a> {
+pub(crate) struct Wiring<'a> {
     /// The stages as written.
     pub units: &'a [Unit],
     /// The files they stand in.
@@ -37,7 +37,7 @@ pub struct Wiring<'a> {
 
 /// A wire from a producer, for the graph.
 #[derive(Clone, Copy, Debug)]
-pub struct Edge {
+pub(crate) struct Edge {
     /// The producer.
     pub from: usize,
     /// The consumer.
@@ -63,7 +63,7 @@ struct Feed {
 
 impl Wiring<'_> {
     /// The inputs of stage `at`, sorted by port; adds its edges.
-    pub fn inputs(
+    pub(crate) fn inputs(
         &self,
         at: usize,
         resolving: &mut Resolving<'_>,

@@ -13,11 +13,11 @@ use crate::plan::model::PlannedOutput;
 use crate::spec::{OutputSpec, PortName, Problem, StageSpec, suggest};
 
 /// What a pipeline writes for its own program.
-pub const COMMAND: &str = "command";
+pub(crate) const COMMAND: &str = "command";
 
 /// A stage from the outside.
 #[derive(Debug)]
-pub struct Interface {
+pub(crate) struct Interface {
     /// Its kind.
     pub kind: Kind,
     /// What it gives; empty when the kind is unknown.
@@ -26,7 +26,7 @@ pub struct Interface {
 
 /// A stage's kind.
 #[derive(Debug)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// A kind with a card.
     Card(Arc<Card>),
     /// The user's own program.
@@ -40,7 +40,7 @@ const COMMAND_KEYS: [&str; 6] = ["run", "shell", "out", "env", "sandbox", "tools
 const CARD_KEYS: [&str; 1] = ["with"];
 
 /// The kind that `stage` uses; reports keys that do not belong to it.
-pub fn kind(stage: &StageSpec, cards: &Cards, problems: &mut Vec<Problem>) -> Kind {
+pub(crate) fn kind(stage: &StageSpec, cards: &Cards, problems: &mut Vec<Problem>) -> Kind {
     let Some(uses) = &stage.uses else { return Kind::Unknown };
     if uses.value == COMMAND {
         for key in CARD_KEYS {
@@ -77,7 +77,7 @@ fn misplaced(stage: &StageSpec, key: &str, message: &str, help: &str, problems: 
 }
 
 /// The outputs of a card's stage: `out/<pipeline>/<stage>/<port>`, with the ending of their type.
-pub fn card_outputs(card: &Card, pipeline: &str, stage: &StageSpec) -> Vec<PlannedOutput> {
+pub(crate) fn card_outputs(card: &Card, pipeline: &str, stage: &StageSpec) -> Vec<PlannedOutput> {
     let directory: PathBuf = ["out", pipeline, stage.name.value.as_str()].iter().collect();
     let output = |port: &contract::OutputPort| PlannedOutput {
         port: PortName::new(port.name.clone()),
@@ -94,7 +94,11 @@ fn file_name(port: &OutputPort) -> String {
 
 /// The outputs of a command: the workspace paths it declares. One whose path is broken keeps its port, so that wires to it
 /// cause no further problem; its destination is empty.
-pub fn command_outputs(stage: &StageSpec, resolving: &mut Resolving<'_>, scope: &Scope<'_>) -> Vec<PlannedOutput> {
+pub(crate) fn command_outputs(
+    stage: &StageSpec,
+    resolving: &mut Resolving<'_>,
+    scope: &Scope<'_>,
+) -> Vec<PlannedOutput> {
     let mut output = |spec: &OutputSpec| PlannedOutput {
         port: spec.port.value.clone(),
         artifact: spec.artifact,
@@ -116,7 +120,7 @@ fn destination(spec: &OutputSpec, resolving: &mut Resolving<'_>, scope: &Scope<'
 }
 
 /// Where the outputs of a stage appear; reports those that may not be there.
-pub fn claims(
+pub(crate) fn claims(
     at: usize,
     stage: &StageSpec,
     interface: &Interface,

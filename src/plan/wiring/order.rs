@@ -6,7 +6,7 @@ use std::collections::BinaryHeap;
 
 /// Orders nodes `0..count` so that each edge (producer, consumer) points forward; among ready nodes the lowest goes first.
 /// The error holds cycles that share no node, each from producer to consumer.
-pub fn order(count: usize, edges: &[(usize, usize)]) -> Result<Vec<usize>, Vec<Vec<usize>>> {
+pub(crate) fn order(count: usize, edges: &[(usize, usize)]) -> Result<Vec<usize>, Vec<Vec<usize>>> {
     let mut producers = vec![Vec::new(); count];
     let mut consumers = vec![Vec::new(); count];
     for &(from, to) in edges {

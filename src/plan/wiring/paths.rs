@@ -9,7 +9,7 @@ const LONGEST_NAME: usize = 255;
 const LONGEST_PATH: usize = 3072;
 
 /// The text of a path whose interpolations are replaced: one of them alone keeps the type of its param, which is said where it is none.
-pub fn path_text<'n>(node: &'n Node, what: &str, problems: &mut Vec<Problem>) -> Option<&'n str> {
+pub(crate) fn path_text<'n>(node: &'n Node, what: &str, problems: &mut Vec<Problem>) -> Option<&'n str> {
     if node.as_text().is_none() && !node.is_broken() {
         let place = node.via.unwrap_or(node.span);
         let message = format!("the path of an {what} must be text, found {}", node.describe());
@@ -22,7 +22,7 @@ pub fn path_text<'n>(node: &'n Node, what: &str, problems: &mut Vec<Problem>) ->
 
 /// A path of the workspace as written, made plain: relative, inside the root, without `.` and `..`. A `..` takes back the name
 /// before it as it is written, whatever that name is a link to.
-pub fn workspace_path(text: &str, what: &str, span: Span, problems: &mut Vec<Problem>) -> Option<PathBuf> {
+pub(crate) fn workspace_path(text: &str, what: &str, span: Span, problems: &mut Vec<Problem>) -> Option<PathBuf> {
     let refuse = |code, message: String, help: &str| {
         Problem::at(code, span, message).label(format!("cannot be an {what}")).help(help)
     };
@@ -63,14 +63,14 @@ pub fn workspace_path(text: &str, what: &str, span: Span, problems: &mut Vec<Pro
 }
 
 /// Whether `path`, relative to the root, lies where git keeps things.
-pub fn is_reserved(path: &Path) -> bool {
+pub(crate) fn is_reserved(path: &Path) -> bool {
     let first = path.iter().next().and_then(|name| name.to_str());
     first == Some(".git")
 }
 
 /// An output's place in the workspace.
 #[derive(Clone, Debug)]
-pub struct Claim {
+pub(crate) struct Claim {
     /// Where it lies, links followed.
     pub path: PathBuf,
     /// Where it appears, plain: as messages call it.
@@ -87,11 +87,11 @@ pub struct Claim {
 
 /// Every output of a pipeline by place.
 #[derive(Debug)]
-pub struct Claims(Vec<Claim>);
+pub(crate) struct Claims(Vec<Claim>);
 
 /// How a path lies to an output.
 #[derive(Debug)]
-pub enum Overlap<'c> {
+pub(crate) enum Overlap<'c> {
     /// It is the output.
     Is(&'c Claim),
     /// It lies in the output.
@@ -102,7 +102,7 @@ pub enum Overlap<'c> {
 
 impl Claims {
     /// Sorts `claims`, and reports those that overlap.
-    pub fn new(mut claims: Vec<Claim>, problems: &mut Vec<Problem>) -> Claims {
+    pub(crate) fn new(mut claims: Vec<Claim>, problems: &mut Vec<Problem>) -> Claims {
         claims.sort_by(|a, b| (&a.path, a.span).cmp(&(&b.path, b.span)));
         for (one, other) in nested(&claims, |claim| &claim.path) {
             let (first, second) = if one.span <= other.span { (one, other) } else { (other, one) };
@@ -121,7 +121,7 @@ impl Claims {
     }
 
     /// How `path` lies to the outputs; `None` when they have nothing in common.
-    pub fn overlap(&self, path: &Path) -> Option<Overlap<'_>> {
+    pub(crate) fn overlap(&self, path: &Path) -> Option<Overlap<'_>> {
         let at = self.0.partition_point(|claim| claim.path.as_path() < path);
         // Components compare one by one, so what lies in a path follows it directly.
         match self.0.get(at) {
@@ -137,7 +137,7 @@ impl Claims {
 }
 
 /// Pairs of `sorted` of which the second is the first's path or lies in it. One pair for each second.
-pub fn nested<T>(sorted: &[T], path: impl Fn(&T) -> &Path) -> Vec<(&T, &T)> {
+pub(crate) fn nested<T>(sorted: &[T], path: impl Fn(&T) -> &Path) -> Vec<(&T, &T)> {
     let mut pairs = Vec::new();
     let mut top: Option<&T> = None;
     for item in sorted {

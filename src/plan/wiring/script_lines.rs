@@ -4,7 +4,7 @@ use crate::spec::{Node, Sources, Span};
 
 /// The line of the file of `stage` that is the first line of `script`, which was made from `run`. `None` when the script's lines
 /// are no lines of that file: folded text, a value with line ends that was put in, or a param of another file.
-pub fn first_line(script: &Node, run: &Node, stage: Span, sources: &Sources) -> Option<u32> {
+pub(super) fn first_line(script: &Node, run: &Node, stage: Span, sources: &Sources) -> Option<u32> {
     let text = script.as_text()?;
     // A script that is one interpolation stands where its param does.
     let written = if script.span == run.span { run.as_text()? } else { text };

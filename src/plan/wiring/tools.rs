@@ -12,7 +12,7 @@ use crate::spec::{Problem, Span, Spanned, ToolSpec};
 const WHAT: &str = "entry of `tools`";
 
 /// What tools are checked against.
-pub struct Places<'a> {
+pub(crate) struct Places<'a> {
     root: &'a Path,
     /// The root without symbolic links.
     real_root: Option<PathBuf>,
@@ -23,14 +23,14 @@ pub struct Places<'a> {
 
 impl<'a> Places<'a> {
     /// Of the project at `root`, whose outputs are `claims`.
-    pub fn new(root: &'a Path, store: Option<&Path>, claims: &'a Claims) -> Places<'a> {
+    pub(crate) fn new(root: &'a Path, store: Option<&Path>, claims: &'a Claims) -> Places<'a> {
         // A root that cannot be found has been reported, and a store that is not there is in nobody's way.
         let real_root = root.canonicalize().ok();
         Places { root, real_root, store: store.and_then(|store| store.canonicalize().ok()), claims }
     }
 
     /// The tools that `specs` name; what is wrong with one is reported, and it is left out.
-    pub fn resolve(&self, specs: &[ToolSpec], problems: &mut Vec<Problem>) -> Vec<Tool> {
+    pub(crate) fn resolve(&self, specs: &[ToolSpec], problems: &mut Vec<Problem>) -> Vec<Tool> {
         let tools = specs.iter().filter_map(|spec| {
             let path = self.directory(&spec.path, problems);
             let key = spec.key.as_ref().map(|key| self.key(key, problems));
@@ -126,7 +126,7 @@ impl<'a> Places<'a> {
 }
 
 /// The tools of a stage: those of its file, then its own, each once.
-pub fn together(of_file: &[Tool], own: Vec<Tool>) -> Vec<Tool> {
+pub(crate) fn together(of_file: &[Tool], own: Vec<Tool>) -> Vec<Tool> {
     let mut tools = of_file.to_vec();
     tools.extend(own);
     tools.sort();
@@ -135,7 +135,7 @@ pub fn together(of_file: &[Tool], own: Vec<Tool>) -> Vec<Tool> {
 }
 
 /// In a command's directory a tool is a link to the project: an input at, in or around that place could not lie there too.
-pub fn check_mounts(tools: &[Tool], inputs: &[PlannedInput], span: Span, problems: &mut Vec<Problem>) {
+pub(crate) fn check_mounts(tools: &[Tool], inputs: &[PlannedInput], span: Span, problems: &mut Vec<Problem>) {
     for tool in tools {
         let among = |input: &&PlannedInput| input.mount.starts_with(&tool.path) || tool.path.starts_with(&input.mount);
         let Some(input) = inputs.iter().filter(|input| !input.mount.as_os_str().is_empty()).find(among) else {

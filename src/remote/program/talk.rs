@@ -34,7 +34,7 @@ pub(super) enum Heard {
 }
 
 impl Talk {
-    pub fn waiting(&self) -> MutexGuard<'_, HashMap<u64, Sender<Heard>>> {
+    pub(super) fn waiting(&self) -> MutexGuard<'_, HashMap<u64, Sender<Heard>>> {
         lock(&self.waiting)
     }
 

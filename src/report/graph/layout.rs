@@ -5,7 +5,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 /// Between two layers, at least: room for wires to bend.
-pub const LAYER_GAP: f64 = 56.0;
+pub(super) const LAYER_GAP: f64 = 56.0;
 /// The same from the top down, where words on wires lie beside them.
 const ROW_GAP: f64 = 44.0;
 /// Between two boxes of a layer.
@@ -19,7 +19,7 @@ const MOST_BENDS: usize = 20_000;
 
 /// A laid out graph.
 #[derive(Debug)]
-pub struct Layout {
+pub(super) struct Layout {
     /// The upper left corner of each box.
     pub corners: Vec<(f64, f64)>,
     /// The points that each wire passes, from the side of one box to the opposite side of another.
@@ -32,7 +32,7 @@ pub struct Layout {
 
 /// Which way the wires go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Direction {
+pub(super) enum Direction {
     /// From left to right.
     Right,
     /// From the top down.
@@ -40,7 +40,7 @@ pub enum Direction {
 }
 
 /// Lays out boxes of these sizes on a page of this width, with `gap` between two layers. `edges` must not form a cycle.
-pub fn layout(sizes: &[(f64, f64)], edges: &[(usize, usize)], gap: f64, page: f64) -> Layout {
+pub(super) fn layout(sizes: &[(f64, f64)], edges: &[(usize, usize)], gap: f64, page: f64) -> Layout {
     let right = to_the_right(sizes, edges, gap);
     if right.size.0 <= page && right.size.1 <= page {
         return right;

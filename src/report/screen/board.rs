@@ -63,7 +63,7 @@ enum State {
 }
 
 impl Board {
-    pub fn new(color: Color, now: Instant) -> Board {
+    pub(super) fn new(color: Color, now: Instant) -> Board {
         Board {
             color,
             begun: now,
@@ -77,16 +77,16 @@ impl Board {
         }
     }
 
-    pub fn start(&mut self, stage: &StageName, now: Instant) {
+    pub(super) fn start(&mut self, stage: &StageName, now: Instant) {
         self.replace(stage, now, State::Running { pace: Pace::default(), unit: None, figure: None });
     }
 
-    pub fn retry(&mut self, stage: &StageName, now: Instant, wait: f64, attempts: String, reason: String) {
+    pub(super) fn retry(&mut self, stage: &StageName, now: Instant, wait: f64, attempts: String, reason: String) {
         let at = now + Duration::try_from_secs_f64(wait).unwrap_or_default();
         self.replace(stage, now, State::Retries { at, attempts, reason });
     }
 
-    pub fn end(&mut self, stage: &StageName) {
+    pub(super) fn end(&mut self, stage: &StageName) {
         self.waiting.remove(stage);
         self.lines.retain(|line| line.stage != *stage);
     }
@@ -96,7 +96,7 @@ impl Board {
         self.lines.push(StageLine { stage: stage.clone(), begun: now, state });
     }
 
-    pub fn progress(&mut self, stage: &StageName, now: Instant, done: u64, total: Option<u64>, counted: &str) {
+    pub(super) fn progress(&mut self, stage: &StageName, now: Instant, done: u64, total: Option<u64>, counted: &str) {
         if let Some(State::Running { pace, unit, .. }) = self.state(stage) {
             if unit.as_ref().is_none_or(|(before, _)| before != counted) {
                 *pace = Pace::default();
@@ -106,7 +106,7 @@ impl Board {
         }
     }
 
-    pub fn figure(&mut self, stage: &StageName, name: &str, value: f64) {
+    pub(super) fn figure(&mut self, stage: &StageName, name: &str, value: f64) {
         if let Some(State::Running { figure, .. }) = self.state(stage) {
             let (shown, last) = figure.get_or_insert_with(|| (name.to_owned(), value));
             if shown == name {
@@ -120,7 +120,7 @@ impl Board {
     }
 
     /// The rows to draw: never more than the terminal has.
-    pub fn rows(&self, now: Instant, size: Size) -> Vec<String> {
+    pub(super) fn rows(&self, now: Instant, size: Size) -> Vec<String> {
         let columns = size.columns.saturating_sub(1);
         let mut bottom = self.bottom(now, columns);
         bottom.truncate(size.rows.max(1));

@@ -16,7 +16,7 @@ pub(super) struct Pace {
 
 impl Pace {
     /// The stage has done so many at `now`. One that begins again is judged anew.
-    pub fn record(&mut self, now: Instant, done: u64) {
+    pub(super) fn record(&mut self, now: Instant, done: u64) {
         if self.now.is_some_and(|(_, before)| done < before) {
             self.past.clear();
         }
@@ -30,19 +30,19 @@ impl Pace {
     }
 
     /// How many are done.
-    pub fn done(&self) -> u64 {
+    pub(super) fn done(&self) -> u64 {
         self.now.map_or(0, |(_, done)| done)
     }
 
     /// Units a second, once there are two counts to judge by.
-    pub fn rate(&self) -> Option<f64> {
+    pub(super) fn rate(&self) -> Option<f64> {
         let ((from, first), (to, last)) = (self.past.front()?, self.now?);
         let seconds = to.duration_since(*from).as_secs_f64();
         (seconds > 0.0 && last > *first).then(|| (last - first) as f64 / seconds)
     }
 
     /// Seconds from `now` until `total` are done, at this rate.
-    pub fn left(&self, now: Instant, total: u64) -> Option<f64> {
+    pub(super) fn left(&self, now: Instant, total: u64) -> Option<f64> {
         let (counted, done) = self.now?;
         let left = total.saturating_sub(done) as f64 / self.rate()?;
         Some((left - now.duration_since(counted).as_secs_f64()).max(0.0))

@@ -21,7 +21,7 @@ pub(super) struct Row {
 
 impl Row {
     /// In so many columns.
-    pub fn fit(mut self, columns: usize) -> String {
+    pub(super) fn fit(mut self, columns: usize) -> String {
         let name = cell(&self.name).into_owned();
         let named = measure_text_width(&name);
         let shortest = named.min(NAME);

@@ -26,7 +26,7 @@ pub(super) struct Size {
 
 impl Size {
     /// Of the terminal on standard error, as it is now.
-    pub fn now() -> Size {
+    pub(super) fn now() -> Size {
         let (rows, columns) = console::Term::stderr().size_checked().unwrap_or((24, 80));
         Size { rows: usize::from(rows), columns: usize::from(columns) }
     }

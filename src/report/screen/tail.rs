@@ -23,7 +23,7 @@ const BYTES: u64 = 64 * 1024;
 
 /// The last lines of the log, indented, and the command that shows the rest; nothing where there is no log. Its last line is left out
 /// where it is `told`, the failure's message, which stands above.
-pub fn render(log: &Path, stage: &str, told: &str, color: Color) -> String {
+pub(crate) fn render(log: &Path, stage: &str, told: &str, color: Color) -> String {
     let mut text = String::new();
     // Whoever shows a failure has said what it is; its log is only more of it.
     let Ok(bytes) = last_bytes(log) else { return text };

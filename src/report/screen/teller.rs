@@ -24,7 +24,7 @@ const COUNTED: [(StageOutcome, &str); 4] = [
 ];
 
 /// Turns events into lines.
-pub struct Teller {
+pub(crate) struct Teller {
     color: Color,
     /// Where the logs of the run lie.
     logs: PathBuf,
@@ -40,12 +40,12 @@ pub struct Teller {
 
 impl Teller {
     /// For the run that keeps its logs in `logs`.
-    pub fn new(color: Color, logs: PathBuf) -> Teller {
+    pub(crate) fn new(color: Color, logs: PathBuf) -> Teller {
         Teller { color, logs, stages: 0, ended: 0, failed: 0, counts: [0; COUNTED.len()], told: false, governor: None }
     }
 
     /// The lines to print now.
-    pub fn tell(&mut self, event: &RunEvent) -> Vec<String> {
+    pub(crate) fn tell(&mut self, event: &RunEvent) -> Vec<String> {
         match event {
             RunEvent::RunStarted { stages, .. } => self.stages = *stages,
             RunEvent::StageEnded { outcome, .. } => {
@@ -85,7 +85,7 @@ impl Teller {
     }
 
     /// How many stages have ended, of how many.
-    pub fn done(&self) -> (usize, usize) {
+    pub(crate) fn done(&self) -> (usize, usize) {
         (self.ended, self.stages)
     }
 

@@ -10,7 +10,7 @@ const EVERY: Duration = Duration::from_millis(120);
 pub(super) struct Ticker(Option<(Sender<()>, JoinHandle<()>)>);
 
 impl Ticker {
-    pub fn start(tick: impl Fn() + Send + 'static) -> Ticker {
+    pub(super) fn start(tick: impl Fn() + Send + 'static) -> Ticker {
         let (stop, stopped) = mpsc::channel();
         let ticks = move || {
             while stopped.recv_timeout(EVERY) == Err(RecvTimeoutError::Timeout) {

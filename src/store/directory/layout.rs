@@ -14,70 +14,70 @@ pub(in crate::store) struct Layout {
 }
 
 impl Layout {
-    pub fn new(root: PathBuf) -> Layout {
+    pub(crate) fn new(root: PathBuf) -> Layout {
         Layout { root }
     }
 
-    pub fn root(&self) -> &Path {
+    pub(crate) fn root(&self) -> &Path {
         &self.root
     }
 
     /// A file's bytes. The executable one is an object of its own: links share their permissions.
-    pub fn blob(&self, digest: &Digest, executable: bool) -> PathBuf {
+    pub(crate) fn blob(&self, digest: &Digest, executable: bool) -> PathBuf {
         self.object("blobs", digest, if executable { ".x" } else { "" })
     }
 
     /// A directory as it is.
-    pub fn tree(&self, digest: &Digest) -> PathBuf {
+    pub(crate) fn tree(&self, digest: &Digest) -> PathBuf {
         self.object("trees", digest, "")
     }
 
     /// What must be in that directory.
-    pub fn manifest(&self, digest: &Digest) -> PathBuf {
+    pub(crate) fn manifest(&self, digest: &Digest) -> PathBuf {
         self.object("trees", digest, ".manifest")
     }
 
-    pub fn record(&self, key: &ActionKey) -> PathBuf {
+    pub(crate) fn record(&self, key: &ActionKey) -> PathBuf {
         self.object("records", key.digest(), ".json")
     }
 
-    pub fn checkpoints(&self, key: &ActionKey) -> PathBuf {
+    pub(crate) fn checkpoints(&self, key: &ActionKey) -> PathBuf {
         self.root.join("checkpoints").join(key.to_string())
     }
 
-    pub fn lock(&self, name: &str) -> PathBuf {
+    pub(crate) fn lock(&self, name: &str) -> PathBuf {
         self.root.join("locks").join(name)
     }
 
-    pub fn memo(&self) -> PathBuf {
+    pub(crate) fn memo(&self) -> PathBuf {
         self.root.join("memo")
     }
 
-    pub fn last(&self, pipeline: &str) -> PathBuf {
+    pub(crate) fn last(&self, pipeline: &str) -> PathBuf {
         self.root.join("last").join(format!("{}.json", component(pipeline)))
     }
 
-    pub fn pins(&self) -> PathBuf {
+    pub(crate) fn pins(&self) -> PathBuf {
         self.root.join("pins")
     }
 
-    pub fn temporary(&self) -> PathBuf {
+    pub(crate) fn temporary(&self) -> PathBuf {
         self.root.join("tmp")
     }
 
-    pub fn quarantine(&self) -> PathBuf {
+    pub(crate) fn quarantine(&self) -> PathBuf {
         self.root.join("quarantine")
     }
 
-    pub fn work(&self) -> PathBuf {
+    pub(crate) fn work(&self) -> PathBuf {
         self.root.join("work")
     }
 
-    pub fn run(&self, run: &str) -> PathBuf {
+    pub(crate) fn run(&self, run: &str) -> PathBuf {
         self.root.join("runs").join(component(run))
     }
 
-    pub fn displaced(&self, run: &str) -> PathBuf {
+    pub(crate) fn displaced(&self, run: &str) -> PathBuf {
         self.root.join("displaced").join(component(run))
     }
 

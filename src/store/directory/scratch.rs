@@ -30,7 +30,7 @@ pub(in crate::store) struct Scratch {
 
 impl Scratch {
     /// Makes one under `parent`, after removing those whose owners are gone.
-    pub fn new(parent: &Path) -> Result<Scratch, StoreError> {
+    pub(crate) fn new(parent: &Path) -> Result<Scratch, StoreError> {
         mend::directory(parent.parent().unwrap_or(parent), parent)?;
         sweep(parent)?;
         let moment = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_nanos());
@@ -49,12 +49,12 @@ impl Scratch {
     }
 
     /// The path of this name in the directory; whoever asks twice gets it twice.
-    pub fn named(&self, name: &str) -> PathBuf {
+    pub(crate) fn named(&self, name: &str) -> PathBuf {
         self.directory.join(name)
     }
 
     /// A path that nothing has and nobody else gets.
-    pub fn fresh(&self) -> PathBuf {
+    pub(crate) fn fresh(&self) -> PathBuf {
         self.directory.join(self.next.fetch_add(1, Ordering::Relaxed).to_string())
     }
 }

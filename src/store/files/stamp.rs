@@ -21,12 +21,12 @@ pub(in crate::store) struct Stamp {
 
 impl Stamp {
     /// Of `path` itself, or of what it points to where it is a symbolic link.
-    pub fn following(path: &Path) -> Result<Stamp> {
+    pub(crate) fn following(path: &Path) -> Result<Stamp> {
         rustix::fs::stat(path).map(|stat| Stamp::from(&stat))
     }
 
     /// Of `path` itself; `None` when nothing is there.
-    pub fn of(path: &Path) -> Result<Option<Stamp>> {
+    pub(crate) fn of(path: &Path) -> Result<Option<Stamp>> {
         match rustix::fs::lstat(path) {
             Ok(stat) => Ok(Some(Stamp::from(&stat))),
             Err(Errno::NOENT) => Ok(None),
@@ -35,7 +35,7 @@ impl Stamp {
     }
 
     /// As [`Stamp::of`], for what lies in the store: nothing is there either where a directory above it is none.
-    pub fn stored(path: &Path) -> Result<Option<Stamp>> {
+    pub(crate) fn stored(path: &Path) -> Result<Option<Stamp>> {
         match Stamp::of(path) {
             Err(Errno::NOTDIR | Errno::LOOP) => Ok(None),
             result => result,
@@ -43,7 +43,7 @@ impl Stamp {
     }
 
     /// Of `name` below an open directory; `None` when nothing is there.
-    pub fn below(directory: impl AsFd, name: &Path) -> Result<Option<Stamp>> {
+    pub(crate) fn below(directory: impl AsFd, name: &Path) -> Result<Option<Stamp>> {
         match rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => Ok(Some(Stamp::from(&stat))),
             Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Ok(None),
@@ -52,33 +52,33 @@ impl Stamp {
     }
 
     /// Of an open file.
-    pub fn open(file: impl AsFd) -> Result<Stamp> {
+    pub(crate) fn open(file: impl AsFd) -> Result<Stamp> {
         rustix::fs::fstat(file).map(|stat| Stamp::from(&stat))
     }
 
-    pub fn file_type(&self) -> FileType {
+    pub(crate) fn file_type(&self) -> FileType {
         FileType::from_raw_mode(self.mode)
     }
 
-    pub fn is_file(&self) -> bool {
+    pub(crate) fn is_file(&self) -> bool {
         self.file_type() == FileType::RegularFile
     }
 
-    pub fn is_dir(&self) -> bool {
+    pub(crate) fn is_dir(&self) -> bool {
         self.file_type() == FileType::Directory
     }
 
     /// Whether its owner may execute it.
-    pub fn executable(&self) -> bool {
+    pub(crate) fn executable(&self) -> bool {
         self.mode & 0o100 != 0
     }
 
-    pub fn same_file(&self, other: &Stamp) -> bool {
+    pub(crate) fn same_file(&self, other: &Stamp) -> bool {
         (self.dev, self.ino) == (other.dev, other.ino)
     }
 
     /// Whether nothing was written between the two.
-    pub fn same_content(&self, later: &Stamp) -> bool {
+    pub(crate) fn same_content(&self, later: &Stamp) -> bool {
         self.same_file(later) && (self.size, self.mtime) == (later.size, later.mtime)
     }
 }

@@ -26,7 +26,7 @@ pub(in crate::store) struct Found {
 }
 
 impl Found {
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         as_path(&self.path)
     }
 }

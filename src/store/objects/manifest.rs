@@ -42,14 +42,14 @@ pub(in crate::store) enum Node {
 }
 
 impl Member {
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         as_path(&self.path)
     }
 }
 
 impl Manifest {
     /// The canonical bytes.
-    pub fn encode(&self) -> Vec<u8> {
+    pub(crate) fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(HEADER.len() + self.entries.len() * 100);
         bytes.extend_from_slice(HEADER);
         for Member { path, node } in &self.entries {
@@ -73,7 +73,7 @@ impl Manifest {
     }
 
     /// Reads canonical bytes back; `None` when they are not a manifest.
-    pub fn decode(bytes: &[u8]) -> Option<Manifest> {
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Manifest> {
         let mut rest = bytes.strip_prefix(HEADER)?;
         let mut entries = Vec::new();
         while !rest.is_empty() {
@@ -101,14 +101,14 @@ impl Manifest {
     }
 
     /// The digest of a manifest's canonical bytes.
-    pub fn digest(bytes: &[u8]) -> Digest {
+    pub(crate) fn digest(bytes: &[u8]) -> Digest {
         let mut encoder = Encoder::new("pipe tree");
         encoder.bytes(bytes);
         encoder.finish()
     }
 
     /// Symbolic links with their targets.
-    pub fn links(&self) -> impl Iterator<Item = (&Path, &Path)> {
+    pub(crate) fn links(&self) -> impl Iterator<Item = (&Path, &Path)> {
         self.entries.iter().filter_map(|entry| match &entry.node {
             Node::Link { target } => Some((entry.path(), as_path(target))),
             Node::Dir | Node::File { .. } => None,
@@ -116,7 +116,7 @@ impl Manifest {
     }
 
     /// The directory as an artifact, with the bytes its digest is of.
-    pub fn artifact(&self) -> (Artifact, Vec<u8>) {
+    pub(crate) fn artifact(&self) -> (Artifact, Vec<u8>) {
         let bytes = self.encode();
         let sizes = self.entries.iter().filter_map(|entry| match entry.node {
             Node::File { size, .. } => Some(size),

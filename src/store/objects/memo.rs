@@ -51,22 +51,22 @@ pub(in crate::store) struct Memo {
 
 impl Memo {
     /// Over rows in the form of the file.
-    pub fn new(loaded: Vec<u8>, today: u32) -> Memo {
+    pub(crate) fn new(loaded: Vec<u8>, today: u32) -> Memo {
         Memo { loaded, today, ..Memo::default() }
     }
 
     /// Of a file that held something else.
-    pub fn spoilt(today: u32) -> Memo {
+    pub(crate) fn spoilt(today: u32) -> Memo {
         Memo { today, spoilt: true, ..Memo::default() }
     }
 
     /// The rows that were loaded.
-    pub fn into_loaded(self) -> Vec<u8> {
+    pub(crate) fn into_loaded(self) -> Vec<u8> {
         self.loaded
     }
 
     /// The digest of a file with this stamp, if it is known and nothing moved.
-    pub fn file(&mut self, stamp: &Stamp) -> Option<Digest> {
+    pub(crate) fn file(&mut self, stamp: &Stamp) -> Option<Digest> {
         let row = self.find(stamp)?;
         let still = (row.size, row.mtime) == (stamp.size, stamp.mtime)
             && match row.kind {
@@ -78,41 +78,41 @@ impl Memo {
     }
 
     /// The digest of an untouched file that the store made or published.
-    pub fn ours(&mut self, stamp: &Stamp) -> Option<Digest> {
+    pub(crate) fn ours(&mut self, stamp: &Stamp) -> Option<Digest> {
         let row = self.find(stamp)?;
         self.believed(row, row.kind == RowKind::Ours && (row.size, row.mtime) == (stamp.size, stamp.mtime))
     }
 
     /// The tree that was published as this directory.
-    pub fn tree(&mut self, stamp: &Stamp) -> Option<Digest> {
+    pub(crate) fn tree(&mut self, stamp: &Stamp) -> Option<Digest> {
         let row = self.find(stamp)?;
         self.believed(row, row.kind == RowKind::Tree)
     }
 
     /// Learns a workspace file, unless a write since `before` (nanoseconds, taken before it was read) could hide.
-    pub fn learn_source(&mut self, stamp: &Stamp, digest: Digest, before: i64) {
+    pub(crate) fn learn_source(&mut self, stamp: &Stamp, digest: Digest, before: i64) {
         if !is_racy(stamp, before) {
             self.learn(stamp, RowKind::Source, digest);
         }
     }
 
     /// Learns a file that the store made or published. Sealed files are never racy.
-    pub fn learn_ours(&mut self, stamp: &Stamp, digest: Digest) {
+    pub(crate) fn learn_ours(&mut self, stamp: &Stamp, digest: Digest) {
         self.learn(stamp, RowKind::Ours, digest);
     }
 
     /// Learns a published directory.
-    pub fn learn_tree(&mut self, stamp: &Stamp, digest: Digest) {
+    pub(crate) fn learn_tree(&mut self, stamp: &Stamp, digest: Digest) {
         self.learn(stamp, RowKind::Tree, digest);
     }
 
     /// Whether there is anything to save.
-    pub fn has_news(&self) -> bool {
+    pub(crate) fn has_news(&self) -> bool {
         self.spoilt || !self.learned.is_empty()
     }
 
     /// The rows loaded and the rows learned. The caller merges the latter into the newest file and starts again from that.
-    pub fn learned(&self) -> impl Iterator<Item = &Row> {
+    pub(crate) fn learned(&self) -> impl Iterator<Item = &Row> {
         self.learned.values()
     }
 

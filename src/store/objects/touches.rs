@@ -18,29 +18,29 @@ pub(in crate::store) struct Touches {
 
 impl Touches {
     /// Notes the state in which this process leaves a file. Several threads link one file: the newest ctime is of the last.
-    pub fn note(&self, stamp: &Stamp) {
+    pub(crate) fn note(&self, stamp: &Stamp) {
         let mut noted = self.noted();
         let ctime = noted.entry((stamp.dev, stamp.ino)).or_insert(stamp.ctime);
         *ctime = (*ctime).max(stamp.ctime);
     }
 
     /// Whether somebody else touched the file since this process did.
-    pub fn moved(&self, stamp: &Stamp) -> bool {
+    pub(crate) fn moved(&self, stamp: &Stamp) -> bool {
         self.noted().get(&(stamp.dev, stamp.ino)).is_some_and(|ctime| *ctime != stamp.ctime)
     }
 
     /// The file is an object that a stage of this run damaged, and lies in quarantine.
-    pub fn spoil(&self, stamp: &Stamp) {
+    pub(crate) fn spoil(&self, stamp: &Stamp) {
         self.spoiled.lock().unwrap_or_else(PoisonError::into_inner).insert((stamp.dev, stamp.ino));
     }
 
     /// Whether that was said of any.
-    pub fn any_spoiled(&self) -> bool {
+    pub(crate) fn any_spoiled(&self) -> bool {
         !self.spoiled.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
 
     /// Whether that was said of it.
-    pub fn is_spoiled(&self, stamp: &Stamp) -> bool {
+    pub(crate) fn is_spoiled(&self, stamp: &Stamp) -> bool {
         self.spoiled.lock().unwrap_or_else(PoisonError::into_inner).contains(&(stamp.dev, stamp.ino))
     }
 

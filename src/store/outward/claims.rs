@@ -47,7 +47,7 @@ pub struct Claimant {
 
 /// A place that a stage writes to by itself, and has not finished.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Unfinished {
+pub(crate) struct Unfinished {
     /// Relative to the workspace.
     pub path: PathBuf,
     /// The run that the stage is part of.

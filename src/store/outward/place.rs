@@ -37,7 +37,7 @@ pub(in crate::store) struct Spot<'a> {
 }
 
 impl<'a> Spot<'a> {
-    pub fn new(directory: &'a impl AsFd, name: &'a Path) -> Spot<'a> {
+    pub(crate) fn new(directory: &'a impl AsFd, name: &'a Path) -> Spot<'a> {
         Spot { directory: directory.as_fd(), name }
     }
 
@@ -58,12 +58,12 @@ impl<'a> Spot<'a> {
 }
 
 impl Placer {
-    pub fn new() -> Placer {
+    pub(crate) fn new() -> Placer {
         Placer { reflinks: AtomicBool::new(true) }
     }
 
     /// Puts the object at `from`, whose content is `digest`, at `to`, where nothing may be.
-    pub fn place(&self, from: Spot, to: Spot, digest: &Digest, executable: bool) -> Result<Way, StoreErrorKind> {
+    pub(crate) fn place(&self, from: Spot, to: Spot, digest: &Digest, executable: bool) -> Result<Way, StoreErrorKind> {
         if self.try_reflink(from, to, executable)? {
             return Ok(Way::Copied);
         }
@@ -75,7 +75,13 @@ impl Placer {
     }
 
     /// As [`Placer::place`], never by a link.
-    pub fn place_copy(&self, from: Spot, to: Spot, digest: &Digest, executable: bool) -> Result<Way, StoreErrorKind> {
+    pub(crate) fn place_copy(
+        &self,
+        from: Spot,
+        to: Spot,
+        digest: &Digest,
+        executable: bool,
+    ) -> Result<Way, StoreErrorKind> {
         if !self.try_reflink(from, to, executable)? {
             copy(from, to, digest, executable)?;
         }
@@ -83,7 +89,7 @@ impl Placer {
     }
 
     /// Hard links the object at `from` to `to` in one step, where that is the way to take here; `false` when it is not.
-    pub fn link(&self, from: Spot, to: Spot) -> rustix::io::Result<bool> {
+    pub(crate) fn link(&self, from: Spot, to: Spot) -> rustix::io::Result<bool> {
         if self.reflinks.load(Ordering::Relaxed) {
             return Ok(false);
         }
@@ -113,7 +119,7 @@ impl Placer {
     }
 
     /// Fills the empty file `to` with what `from` holds now, and returns the digest of what it got.
-    pub fn copy_in(&self, from: &File, to: &File, to_path: &Path, size: u64) -> std::io::Result<Digest> {
+    pub(crate) fn copy_in(&self, from: &File, to: &File, to_path: &Path, size: u64) -> std::io::Result<Digest> {
         if self.reflinks.load(Ordering::Relaxed) {
             match rustix::fs::ioctl_ficlone(to, from) {
                 Ok(()) => return hash::in_place(&File::open(to_path)?, size),

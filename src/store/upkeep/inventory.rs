@@ -69,7 +69,7 @@ pub const ROOMS: [Room; 10] = [
 
 impl ObjectName {
     /// The name of an output.
-    pub fn of(artifact: &Artifact) -> ObjectName {
+    pub(crate) fn of(artifact: &Artifact) -> ObjectName {
         match artifact.shape {
             Shape::File { executable } => ObjectName::Blob { digest: artifact.digest, executable },
             Shape::Dir { .. } => ObjectName::Tree { digest: artifact.digest },
@@ -77,12 +77,12 @@ impl ObjectName {
     }
 
     /// The names under which an artifact may lie of which only the digest is known.
-    pub fn any(digest: Digest) -> [ObjectName; 3] {
+    pub(crate) fn any(digest: Digest) -> [ObjectName; 3] {
         let blob = |executable| ObjectName::Blob { digest, executable };
         [blob(false), blob(true), ObjectName::Tree { digest }]
     }
 
-    pub fn digest(&self) -> Digest {
+    pub(crate) fn digest(&self) -> Digest {
         match *self {
             ObjectName::Blob { digest, .. } | ObjectName::Tree { digest } => digest,
         }

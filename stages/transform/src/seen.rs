@@ -33,7 +33,7 @@ pub(crate) struct Seen {
 
 impl Seen {
     /// Sees a finding.
-    pub fn of(finding: &EnrichedFinding, surroundings: &Surroundings<'_>) -> Seen {
+    pub(crate) fn of(finding: &EnrichedFinding, surroundings: &Surroundings<'_>) -> Seen {
         let get = |key: &str| finding.metadata.get(key).map(String::as_str).filter(|text| !text.is_empty());
         let seen = match finding.scanner.as_str() {
             "processes" => process(finding),

@@ -24,7 +24,7 @@ const STATES: [&str; 12] = [
 const HIGHEST_PID: u64 = 1 << 22;
 
 /// Tells every impossible value of a finding with its pointer.
-pub fn problems<'f>(
+pub(crate) fn problems<'f>(
     scanner: &str,
     id: &'f str,
     get: impl Fn(&str) -> Option<&'f str>,

@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A program, and the place that it is told to serve.
 #[derive(Clone)]
-pub struct Place {
+pub(crate) struct Place {
     pub program: PathBuf,
     pub objects: Objects,
     /// Its whole environment, besides PATH.
@@ -27,7 +27,7 @@ pub struct Place {
 
 impl Place {
     /// The same place with a variable less.
-    pub fn without(mut self, name: &str) -> Place {
+    pub(crate) fn without(mut self, name: &str) -> Place {
         self.environment.retain(|(existing, _)| existing != name);
         self
     }
@@ -47,7 +47,7 @@ struct Heard {
 type Ear = Arc<(Mutex<Heard>, Condvar)>;
 
 /// A running program.
-pub struct Program {
+pub(crate) struct Program {
     child: Child,
     input: Mutex<Option<ChildStdin>>,
     ear: Ear,
@@ -56,7 +56,7 @@ pub struct Program {
 
 impl Program {
     /// Starts it and says hello.
-    pub fn start(place: &Place) -> Result<Program, Failed> {
+    pub(crate) fn start(place: &Place) -> Result<Program, Failed> {
         let program = Program::spawn(place);
         let hello = Hello { protocol: PROTOCOL, objects: place.objects.clone() };
         program.line(&serde_json::to_string(&Request::Hello { hello }).unwrap());
@@ -70,7 +70,7 @@ impl Program {
     }
 
     /// Starts it without a word.
-    pub fn spawn(place: &Place) -> Program {
+    pub(crate) fn spawn(place: &Place) -> Program {
         let mut child = Command::new(&place.program)
             .arg("serve")
             .env_clear()
@@ -88,30 +88,30 @@ impl Program {
         Program { child, input, ear, next: AtomicU64::new(1) }
     }
 
-    pub fn line(&self, line: &str) {
+    pub(crate) fn line(&self, line: &str) {
         writeln!(self.input.lock().unwrap().as_ref().unwrap(), "{line}").unwrap();
     }
 
-    pub fn send(&self, operation: Operation) -> u64 {
+    pub(crate) fn send(&self, operation: Operation) -> u64 {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         self.line(&serde_json::to_string(&Request::Do { id, operation }).unwrap());
         id
     }
 
-    pub fn cancel(&self, id: u64) {
+    pub(crate) fn cancel(&self, id: u64) {
         self.line(&serde_json::to_string(&Request::Cancel { cancel: Cancel::Cancel { id } }).unwrap());
     }
 
-    pub fn wait(&self, id: u64) -> Result<Done, Failed> {
+    pub(crate) fn wait(&self, id: u64) -> Result<Done, Failed> {
         self.until(|heard| heard.answers.get(&id).cloned())
     }
 
     /// Bytes told by notes, once there are some.
-    pub fn noted(&self, id: u64) -> u64 {
+    pub(crate) fn noted(&self, id: u64) -> u64 {
         self.until(|heard| heard.notes.get(&id).and_then(|notes| notes.last().copied()))
     }
 
-    pub fn loose_failure(&self) -> Failed {
+    pub(crate) fn loose_failure(&self) -> Failed {
         self.until(|heard| heard.loose.first().cloned())
     }
 
@@ -133,7 +133,7 @@ impl Program {
         self.wait(self.send(operation))
     }
 
-    pub fn put(&self, put: PutObject) -> Result<Put, Failed> {
+    pub(crate) fn put(&self, put: PutObject) -> Result<Put, Failed> {
         match self.ask(Operation::Put(put))? {
             Done::Put(put) => Ok(put),
             other => panic!("{other:?}"),
@@ -141,50 +141,50 @@ impl Program {
     }
 
     /// Writes a text, which must succeed; returns the version.
-    pub fn put_text(&self, name: &str, text: &str) -> String {
+    pub(crate) fn put_text(&self, name: &str, text: &str) -> String {
         let put = self.put(PutObject::text(name, text, Condition::Any)).unwrap();
         assert!(put.made);
         put.version.unwrap()
     }
 
-    pub fn get_text(&self, name: &str) -> Option<String> {
+    pub(crate) fn get_text(&self, name: &str) -> Option<String> {
         self.get(name, None).unwrap().text
     }
 
-    pub fn get(&self, name: &str, file: Option<&Path>) -> Result<Found, Failed> {
+    pub(crate) fn get(&self, name: &str, file: Option<&Path>) -> Result<Found, Failed> {
         match self.ask(Operation::Get(Get { name: name.into(), file: file.map(Into::into) }))? {
             Done::Get(found) => Ok(found),
             other => panic!("{other:?}"),
         }
     }
 
-    pub fn has(&self, names: &[String]) -> Result<Vec<Option<u64>>, Failed> {
+    pub(crate) fn has(&self, names: &[String]) -> Result<Vec<Option<u64>>, Failed> {
         match self.ask(Operation::Has(Has { names: names.to_vec() }))? {
             Done::Has(sizes) => Ok(sizes.sizes),
             other => panic!("{other:?}"),
         }
     }
 
-    pub fn list(&self, prefix: &str, after: Option<&str>, most: u32) -> Listing {
+    pub(crate) fn list(&self, prefix: &str, after: Option<&str>, most: u32) -> Listing {
         match self.ask(Operation::List(List { prefix: prefix.into(), after: after.map(Into::into), most })).unwrap() {
             Done::List(listing) => listing,
             other => panic!("{other:?}"),
         }
     }
 
-    pub fn delete(&self, names: &[String]) {
+    pub(crate) fn delete(&self, names: &[String]) {
         let done = self.ask(Operation::Delete(Delete { names: names.to_vec() })).unwrap();
         assert_eq!(done, Done::Delete {});
     }
 
     /// Ends its input, and waits for it.
-    pub fn close(mut self) -> ExitStatus {
+    pub(crate) fn close(mut self) -> ExitStatus {
         self.input.lock().unwrap().take();
         self.child.wait().unwrap()
     }
 
     /// Kills it as nothing can hinder.
-    pub fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }

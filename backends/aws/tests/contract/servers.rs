@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 
 use crate::program::Place;
 
-pub const BUCKET: &str = "bucket";
-pub const SECRET: &str = "not-to-be-shown";
+pub(crate) const BUCKET: &str = "bucket";
+pub(crate) const SECRET: &str = "not-to-be-shown";
 
 fn checkout() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
@@ -48,7 +48,7 @@ fn place(endpoint: &str, home: &Path) -> Place {
 }
 
 /// A server that ends with the test.
-pub struct Server {
+pub(crate) struct Server {
     child: Child,
     pub place: Place,
     control: String,
@@ -74,7 +74,7 @@ impl Drop for Server {
 
 impl Server {
     /// The test cloud.
-    pub fn test_cloud() -> Option<Server> {
+    pub(crate) fn test_cloud() -> Option<Server> {
         let packages = python()?;
         let directory = tempfile::tempdir().unwrap();
         let mut child = Command::new("python3")
@@ -105,7 +105,7 @@ impl Server {
     }
 
     /// SeaweedFS.
-    pub fn seaweed() -> Option<Server> {
+    pub(crate) fn seaweed() -> Option<Server> {
         let packages = python()?;
         let directory = tempfile::tempdir().unwrap();
         let keys = json!({"identities": [{
@@ -143,26 +143,26 @@ impl Server {
     }
 
     /// What the test cloud is to do wrong from now on.
-    pub fn faults(&self, faults: Value) {
+    pub(crate) fn faults(&self, faults: Value) {
         http(&self.control, "POST", "/ctl/faults", &json!({"faults": faults}).to_string());
     }
 
     /// Calls of S3 that the test cloud has seen, such as `PUT /bucket/a` with their status.
-    pub fn calls(&self) -> Vec<(String, u64)> {
+    pub(crate) fn calls(&self) -> Vec<(String, u64)> {
         let state: Value = serde_json::from_str(&http(&self.control, "GET", "/ctl/state", "")).unwrap();
         let calls = state["calls"].as_array().unwrap().iter();
         calls.map(|call| (call[2].as_str().unwrap().into(), call[3].as_u64().unwrap())).collect()
     }
 
     /// Uploads that are neither done nor taken back.
-    pub fn open_uploads(&self) -> usize {
+    pub(crate) fn open_uploads(&self) -> usize {
         let (_, endpoint) = self.place.environment.iter().find(|(name, _)| name == "AWS_ENDPOINT_URL").unwrap();
         http(endpoint, "GET", &format!("/{BUCKET}?uploads"), "").matches("<UploadId>").count()
     }
 }
 
 /// The program of the documentation, on a directory.
-pub fn documented(directory: &Path) -> Place {
+pub(crate) fn documented(directory: &Path) -> Place {
     let page = std::fs::read_to_string(checkout().join("docs/backend-protocol.md")).unwrap();
     let (_, rest) = page.split_once("```python\n").unwrap();
     let program = directory.join("pipe-directory");

@@ -7,7 +7,7 @@ use contract::backend::{Condition, FailedClass, Operation, PutObject, TEXT_LIMIT
 use crate::program::{Place, Program};
 
 /// Runs the whole suite; each part has names of its own.
-pub fn all(place: &Place) {
+pub(crate) fn all(place: &Place) {
     let program = Program::start(place).unwrap();
     bytes_come_back(&program);
     conditions_hold(&program);
@@ -24,7 +24,7 @@ pub fn all(place: &Place) {
 }
 
 /// Bytes that do not repeat, told by their seed.
-pub fn bytes(size: usize, seed: u64) -> Vec<u8> {
+pub(crate) fn bytes(size: usize, seed: u64) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     let mut word = || {
         state ^= state << 13;
@@ -36,7 +36,7 @@ pub fn bytes(size: usize, seed: u64) -> Vec<u8> {
 }
 
 /// A put of such bytes.
-pub fn put_of(name: &str, file: &Path, bytes: &[u8], condition: Condition) -> PutObject {
+pub(crate) fn put_of(name: &str, file: &Path, bytes: &[u8], condition: Condition) -> PutObject {
     std::fs::write(file, bytes).unwrap();
     PutObject::file(name, file.into(), bytes.len() as u64, condition)
 }

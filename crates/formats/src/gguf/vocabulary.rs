@@ -20,10 +20,10 @@ const END_OF_TURN: &str = "<|eot_id|>";
 
 /// Numbers llama.cpp gives to kinds of token.
 mod token_type {
-    pub const NORMAL: i32 = 1;
-    pub const CONTROL: i32 = 3;
-    pub const USER_DEFINED: i32 = 4;
-    pub const UNUSED: i32 = 5;
+    pub(super) const NORMAL: i32 = 1;
+    pub(super) const CONTROL: i32 = 3;
+    pub(super) const USER_DEFINED: i32 = 4;
+    pub(super) const UNUSED: i32 = 5;
 }
 
 /// A tokenizer that cannot be put into a GGUF file.

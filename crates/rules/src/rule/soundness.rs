@@ -9,7 +9,7 @@ use crate::rule::{Beside, Join, Link, Purpose, Rare, Rule, Side};
 const MOST_POINTS: u8 = 50;
 
 /// Every problem, each naming its rule.
-pub fn problems(rules: &[Rule]) -> Vec<String> {
+pub(super) fn problems(rules: &[Rule]) -> Vec<String> {
     let (mut names, mut joins) = (BTreeSet::new(), BTreeSet::new());
     let mut problems = Vec::new();
     for rule in rules {

@@ -23,13 +23,13 @@ pub(super) struct Asking {
 }
 
 impl Asking {
-    pub fn new() -> (Asking, watch::Receiver<Control>) {
+    pub(super) fn new() -> (Asking, watch::Receiver<Control>) {
         let (control, receiver) = watch::channel(Control::default());
         (Asking { control: Arc::new(control), noticed: Arc::default() }, receiver)
     }
 
     /// It is to end; a second time at once.
-    pub fn stop(&self, kill: bool) {
+    pub(super) fn stop(&self, kill: bool) {
         self.noticed.store(true, Ordering::Relaxed);
         let wish = if kill { Cancel::Kill } else { Cancel::Stop };
         self.control.send_modify(|control| control.cancel = control.cancel.max(wish));
@@ -43,7 +43,7 @@ impl Asking {
         });
     }
 
-    pub fn noticed(&self) -> bool {
+    pub(super) fn noticed(&self) -> bool {
         self.noticed.load(Ordering::Relaxed)
     }
 }
@@ -55,7 +55,7 @@ pub(super) struct Keeper {
 }
 
 impl Keeper {
-    pub fn start(board: Board, held: Arc<Held>, asking: Asking) -> Keeper {
+    pub(super) fn start(board: Board, held: Arc<Held>, asking: Asking) -> Keeper {
         let (end, ended) = channel::<()>();
         let thread = std::thread::spawn(move || {
             let tick = held.rhythm().min(HEARS);
@@ -78,7 +78,7 @@ impl Keeper {
     }
 
     /// Ends it. The lease is as it was.
-    pub fn end(self) {
+    pub(super) fn end(self) {
         drop(self.end);
         // It panics for no reason of its own, and then the lease runs out.
         let _ = self.thread.join();

@@ -44,7 +44,7 @@ pub(super) struct Speaker {
 }
 
 impl Speaker {
-    pub fn start(board: Board, store: Arc<Store>, held: Arc<Held>, log: PathBuf) -> Speaker {
+    pub(super) fn start(board: Board, store: Arc<Store>, held: Arc<Held>, log: PathBuf) -> Speaker {
         let (words, heard) = channel();
         let speaking = Speaking {
             board,
@@ -62,12 +62,12 @@ impl Speaker {
         Speaker { words, is_done, thread: std::thread::spawn(move || speaking.run(&heard)) }
     }
 
-    pub fn words(&self) -> Sender<Event> {
+    pub(super) fn words(&self) -> Sender<Event> {
         self.words.clone()
     }
 
     /// Sends what is left. Every other sender is gone by now.
-    pub fn end(self, remaining: Remaining) {
+    pub(super) fn end(self, remaining: Remaining) {
         self.is_done.store(remaining == Remaining::Words, Ordering::Relaxed);
         drop(self.words);
         // What it could not send is lost; the end of the attempt still counts.

@@ -8,25 +8,25 @@ use rules::rule::RULES;
 use scan::{Finding, ScannerResult, Severity};
 
 /// A finding with its scanner.
-pub type Found = (&'static str, Finding);
+pub(crate) type Found = (&'static str, Finding);
 /// The findings of one scan.
-pub type Scan = Vec<Found>;
+pub(crate) type Scan = Vec<Found>;
 
 /// A flagged program in a temporary directory.
-pub const BAD: &str = "/tmp/x/agent";
+pub(crate) const BAD: &str = "/tmp/x/agent";
 
 /// A process of root.
-pub fn process(pid: &str, argv0: &str) -> Found {
+pub(crate) fn process(pid: &str, argv0: &str) -> Found {
     process_of("0", pid, argv0)
 }
 
 /// A process of an account.
-pub fn process_of(uid: &str, pid: &str, argv0: &str) -> Found {
+pub(crate) fn process_of(uid: &str, pid: &str, argv0: &str) -> Found {
     ("processes", Finding::new(pid, format!("Process {pid}"), Severity::Info, argv0).with("uid", uid).with("gid", uid))
 }
 
 /// An indicator of compromise; the path may end in ` (deleted)`.
-pub fn ioc(executable: &str, pid: &str, severity: Severity) -> Found {
+pub(crate) fn ioc(executable: &str, pid: &str, severity: Severity) -> Found {
     let id = format!("{executable}:{pid}");
     let command = executable.trim_end_matches(" (deleted)").to_owned();
     let finding = Finding::new(id, "Process IOC Detected", severity, "").with("pid", pid).with("command", command);
@@ -34,17 +34,17 @@ pub fn ioc(executable: &str, pid: &str, severity: Severity) -> Found {
 }
 
 /// An indicator for LD_PRELOAD or LD_LIBRARY_PATH.
-pub fn injected(executable: &str, pid: &str) -> Found {
+pub(crate) fn injected(executable: &str, pid: &str) -> Found {
     with(ioc(executable, pid, Severity::Medium), "environment_issue", "true")
 }
 
 /// The same finding with one more entry of metadata.
-pub fn with((scanner, finding): Found, key: &str, value: &str) -> Found {
+pub(crate) fn with((scanner, finding): Found, key: &str, value: &str) -> Found {
     (scanner, finding.with(key, value))
 }
 
 /// A TCP socket of the local address 10.0.0.1; a listener is on every address.
-pub fn socket(port: &str, state: &str, pid: &str, executable: &str, remote: &str, remote_port: &str) -> Found {
+pub(crate) fn socket(port: &str, state: &str, pid: &str, executable: &str, remote: &str, remote_port: &str) -> Found {
     let finding =
         Finding::new(format!("tcp:{port}:9{port}"), format!("tcp {state} {port}"), Severity::Low, "TCP socket")
             .with("state", state)
@@ -60,74 +60,74 @@ pub fn socket(port: &str, state: &str, pid: &str, executable: &str, remote: &str
 }
 
 /// A listener on every address.
-pub fn listener(port: &str, pid: &str, executable: &str) -> Found {
+pub(crate) fn listener(port: &str, pid: &str, executable: &str) -> Found {
     socket(port, "LISTEN", pid, executable, "0.0.0.0", "0")
 }
 
 /// A connection from port 50000 to a public address.
-pub fn outside(pid: &str, executable: &str, remote_port: &str) -> Found {
+pub(crate) fn outside(pid: &str, executable: &str, remote_port: &str) -> Found {
     socket("50000", "ESTABLISHED", pid, executable, "203.0.113.9", remote_port)
 }
 
 /// A connection from port 50000 to a private address.
-pub fn inside(pid: &str, executable: &str, remote_port: &str) -> Found {
+pub(crate) fn inside(pid: &str, executable: &str, remote_port: &str) -> Found {
     socket("50000", "ESTABLISHED", pid, executable, "10.0.0.2", remote_port)
 }
 
 /// A connection of a public client to a local port.
-pub fn client(port: &str, pid: &str, executable: &str) -> Found {
+pub(crate) fn client(port: &str, pid: &str, executable: &str) -> Found {
     socket(port, "ESTABLISHED", pid, executable, "203.0.113.9", "50000")
 }
 
 /// A program with the SUID bit.
-pub fn suid(path: &str) -> Found {
+pub(crate) fn suid(path: &str) -> Found {
     ("suid_sgid", Finding::new(path, "SUID/SGID binary", Severity::Medium, ""))
 }
 
 /// A world-writable file.
-pub fn writable(path: &str) -> Found {
+pub(crate) fn writable(path: &str) -> Found {
     ("world_writable", Finding::new(path, "World-writable file", Severity::Medium, ""))
 }
 
 /// A kernel parameter, `mismatch` where it is not as desired.
-pub fn sysctl(path: &str, current: &str, desired: &str) -> Found {
+pub(crate) fn sysctl(path: &str, current: &str, desired: &str) -> Found {
     let finding = Finding::new(path, path, Severity::Info, "").with("current", current).with("desired", desired);
     ("kernel_params", if current == desired { finding } else { finding.with("status", "mismatch") })
 }
 
 /// Address randomization with this value; 2 is as it should be.
-pub fn randomization(value: &str) -> Found {
+pub(crate) fn randomization(value: &str) -> Found {
     sysctl("/proc/sys/kernel/randomize_va_space", value, "2")
 }
 
 /// Hiding of kernel pointers with this value; 1 is as it should be.
-pub fn pointers(value: &str) -> Found {
+pub(crate) fn pointers(value: &str) -> Found {
     sysctl("/proc/sys/kernel/kptr_restrict", value, "1")
 }
 
 /// A loaded module.
-pub fn module(name: &str) -> Found {
+pub(crate) fn module(name: &str) -> Found {
     ("modules", Finding::new(name, format!("Module {name}"), Severity::Info, ""))
 }
 
 /// An anomalous module: `kind` is `unsigned`, `missing_file`, ...
-pub fn anomaly(name: &str, kind: &str) -> Found {
+pub(crate) fn anomaly(name: &str, kind: &str) -> Found {
     ("modules", Finding::new(name, format!("Module anomaly: {name}"), Severity::High, "").with(kind, "true"))
 }
 
 /// A finding of `mac`: `apparmor`, `selinux` or `mac_none`.
-pub fn mac(id: &str, severity: Severity) -> Found {
+pub(crate) fn mac(id: &str, severity: Severity) -> Found {
     ("mac", Finding::new(id, id, severity, ""))
 }
 
 /// A setting of a unit.
-pub fn unit(name: &str) -> Found {
+pub(crate) fn unit(name: &str) -> Found {
     let id = format!("systemd:NoNewPrivileges:{name}");
     ("systemd_units", Finding::new(id, name, Severity::Medium, "").with("unit", name).with("key", "NoNewPrivileges"))
 }
 
 /// What a rule joins, and the nearest things that it must not.
-pub struct Case {
+pub(crate) struct Case {
     rule: &'static str,
     /// A scan of many other hosts, for what must not be rare.
     common: Scan,
@@ -135,24 +135,24 @@ pub struct Case {
 
 impl Case {
     /// Of the rule with this id.
-    pub fn of(rule: &'static str) -> Case {
+    pub(crate) fn of(rule: &'static str) -> Case {
         assert!(RULES.iter().any(|r| r.id == rule), "no rule {rule}");
         Case { rule, common: Vec::new() }
     }
 
     /// What thirty other hosts have, so that it is not rare. Without it they have nothing of what a test speaks of, and all that a host
     /// has is rare.
-    pub fn common(self, common: Scan) -> Case {
+    pub(crate) fn common(self, common: Scan) -> Case {
         Case { common, ..self }
     }
 
     /// In one scan of one host it joins exactly `members`, in one correlation.
-    pub fn joins(self, scan: Scan, members: &[&str]) -> Case {
+    pub(crate) fn joins(self, scan: Scan, members: &[&str]) -> Case {
         self.joins_last(vec![vec![scan]], members)
     }
 
     /// In the last scan of the first host it joins exactly `members`. Each host is a list of scans.
-    pub fn joins_last(self, hosts: Vec<Vec<Scan>>, members: &[&str]) -> Case {
+    pub(crate) fn joins_last(self, hosts: Vec<Vec<Scan>>, members: &[&str]) -> Case {
         let found = self.found(&hosts);
         assert_eq!(found.len(), 1, "{} fires once: {found:?}", self.rule);
         assert_eq!(found[0].related_finding_ids, members, "{}", self.rule);
@@ -161,12 +161,12 @@ impl Case {
     }
 
     /// It is silent on one scan of one host.
-    pub fn ignores(self, scan: Scan) -> Case {
+    pub(crate) fn ignores(self, scan: Scan) -> Case {
         self.ignores_last(vec![vec![scan]])
     }
 
     /// It is silent on the last scan of the first host.
-    pub fn ignores_last(self, hosts: Vec<Vec<Scan>>) -> Case {
+    pub(crate) fn ignores_last(self, hosts: Vec<Vec<Scan>>) -> Case {
         let found = self.found(&hosts);
         assert!(found.is_empty(), "{} must be silent: {found:?}", self.rule);
         self
@@ -195,7 +195,7 @@ fn something() -> Scan {
 }
 
 /// The last scan of the first host.
-pub fn last(hosts: &[Vec<Scan>]) -> (Vec<EnrichedFinding>, Vec<Correlation>) {
+pub(crate) fn last(hosts: &[Vec<Scan>]) -> (Vec<EnrichedFinding>, Vec<Correlation>) {
     let mut comparison = Comparison::default();
     for (number, scans) in hosts.iter().enumerate() {
         let mut seen = Seen::default();
@@ -218,28 +218,28 @@ fn results(scan: &Scan) -> Vec<ScannerResult> {
 }
 
 /// A critical indicator: the program's file is gone.
-pub fn deleted(executable: &str, pid: &str) -> Found {
+pub(crate) fn deleted(executable: &str, pid: &str) -> Found {
     ioc(&format!("{executable} (deleted)"), pid, Severity::Critical)
 }
 
 /// The same finding with another severity.
-pub fn rated((scanner, finding): Found, severity: Severity) -> Found {
+pub(crate) fn rated((scanner, finding): Found, severity: Severity) -> Found {
     (scanner, Finding { severity, ..finding })
 }
 
 /// The same process in a container.
-pub fn contained(found: Found) -> Found {
+pub(crate) fn contained(found: Found) -> Found {
     with(found, "container_id", "0a1b2c3d4e5f")
 }
 
 /// What a check of `world_writable` says that names itself in `rule`.
-pub fn checked(path: &str, rule: &str) -> Found {
+pub(crate) fn checked(path: &str, rule: &str) -> Found {
     with(writable(path), "rule", rule)
 }
 
 impl Case {
     /// As [`Case::joins`], and also where one other host has the same: on few hosts is rare too.
-    pub fn joins_rare(self, scan: Scan, members: &[&str]) -> Case {
+    pub(crate) fn joins_rare(self, scan: Scan, members: &[&str]) -> Case {
         self.joins(scan.clone(), members).joins_last(vec![vec![scan.clone()], vec![scan]], members)
     }
 }

@@ -2,7 +2,7 @@
 
 /// Maps figures to places along one direction of a picture.
 #[derive(Clone, Copy, Debug)]
-pub struct Axis {
+pub(super) struct Axis {
     from: f64,
     to: f64,
     start: f64,
@@ -11,18 +11,18 @@ pub struct Axis {
 
 impl Axis {
     /// Figures from `from` to `to` at places from `start` to `end`.
-    pub fn new((from, to): (f64, f64), (start, end): (f64, f64)) -> Axis {
+    pub(super) fn new((from, to): (f64, f64), (start, end): (f64, f64)) -> Axis {
         let to = if to > from { to } else { from + 1.0 };
         Axis { from, to, start, end }
     }
 
     /// The place of `figure`.
-    pub fn place(&self, figure: f64) -> f64 {
+    pub(super) fn place(&self, figure: f64) -> f64 {
         self.start + (figure - self.from) / (self.to - self.from) * (self.end - self.start)
     }
 
     /// About `count` round figures within its range.
-    pub fn ticks(&self, count: usize) -> Vec<f64> {
+    pub(super) fn ticks(&self, count: usize) -> Vec<f64> {
         let rough = (self.to - self.from) / count.max(1) as f64;
         let power = 10_f64.powf(rough.log10().floor());
         let step = [1.0, 2.0, 5.0, 10.0].map(|m| m * power).into_iter().find(|step| *step >= rough).unwrap_or(rough);

@@ -9,7 +9,7 @@ const LEFT: f64 = 76.0;
 const TOP: f64 = 40.0;
 
 /// The picture; `name` tells it from others on the page.
-pub fn svg(confusion: &Confusion, name: &str) -> String {
+pub(super) fn svg(confusion: &Confusion, name: &str) -> String {
     let labels: Vec<&str> = confusion.labels.iter().map(|label| label.name()).collect();
     let (width, height) = (LEFT + CELL * (labels.len() + 1) as f64, TOP + CELL * labels.len() as f64);
     let right: usize = (0..labels.len()).map(|i| confusion.counts[i][i]).sum();

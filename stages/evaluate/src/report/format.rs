@@ -3,7 +3,7 @@
 use crate::bootstrap::Estimate;
 
 /// A share as a percentage; two digits when it is below one percent.
-pub fn percent(share: f64) -> String {
+pub(super) fn percent(share: f64) -> String {
     let value = 100.0 * share;
     let magnitude = value.abs();
     let decimals = if magnitude == 0.0 { 1 } else { (1 - magnitude.log10().floor() as i32).clamp(1, 5) as usize };
@@ -11,7 +11,7 @@ pub fn percent(share: f64) -> String {
 }
 
 /// Four significant digits; very small ones with an exponent.
-pub fn figure(value: f64) -> String {
+pub(super) fn figure(value: f64) -> String {
     let magnitude = value.abs();
     match magnitude {
         0.0 => "0".to_owned(),
@@ -24,7 +24,7 @@ pub fn figure(value: f64) -> String {
 }
 
 /// A round figure at an axis, without needless zeros.
-pub fn tick(value: f64) -> String {
+pub(super) fn tick(value: f64) -> String {
     let text = figure(value);
     match text.contains('.') && !text.contains('e') {
         true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
@@ -33,7 +33,7 @@ pub fn tick(value: f64) -> String {
 }
 
 /// Bytes in units of 1000.
-pub fn bytes(count: u64) -> String {
+pub(super) fn bytes(count: u64) -> String {
     let units = ["B", "kB", "MB", "GB", "TB"];
     let mut value = count as f64;
     let mut unit = 0;
@@ -45,7 +45,7 @@ pub fn bytes(count: u64) -> String {
 }
 
 /// An estimate with its interval, as `show` writes it, as the content of a cell.
-pub fn estimate(estimate: &Estimate, show: impl Fn(f64) -> String) -> String {
+pub(super) fn estimate(estimate: &Estimate, show: impl Fn(f64) -> String) -> String {
     format!("{}<small>{} to {}</small>", show(estimate.value), show(estimate.low), show(estimate.high))
 }
 

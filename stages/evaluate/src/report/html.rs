@@ -1,7 +1,7 @@
 //! Escaping and tables.
 
 /// `text` with what HTML would read as markup replaced.
-pub fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -16,7 +16,7 @@ pub fn escape(text: &str) -> String {
 }
 
 /// A table whose first column names its rows. Cells are markup, the caption and the head are text.
-pub struct Table {
+pub(super) struct Table {
     caption: String,
     head: Vec<String>,
     rows: Vec<(String, Vec<String>)>,
@@ -24,7 +24,7 @@ pub struct Table {
 
 impl Table {
     /// An empty table; `head` names the columns, the first being that of the rows' names.
-    pub fn new(caption: &str, head: &[&str]) -> Table {
+    pub(super) fn new(caption: &str, head: &[&str]) -> Table {
         Table {
             caption: caption.to_owned(),
             head: head.iter().map(|&text| text.to_owned()).collect(),
@@ -33,12 +33,12 @@ impl Table {
     }
 
     /// Adds a row.
-    pub fn row(&mut self, name: &str, cells: impl IntoIterator<Item = String>) {
+    pub(super) fn row(&mut self, name: &str, cells: impl IntoIterator<Item = String>) {
         self.rows.push((name.to_owned(), cells.into_iter().collect()));
     }
 
     /// Its markup.
-    pub fn markup(&self) -> String {
+    pub(super) fn markup(&self) -> String {
         let head: String = self.head.iter().map(|text| format!("<th scope=\"col\">{}</th>", escape(text))).collect();
         let row = |(name, cells): &(String, Vec<String>)| {
             let cells: String = cells.iter().map(|cell| format!("<td>{cell}</td>")).collect();

@@ -14,7 +14,7 @@ const ROW: f64 = 16.0;
 const TOP: f64 = 22.0;
 
 /// The picture, when there is anything to show.
-pub fn svg(layers: &[LayerReport]) -> Option<String> {
+pub(super) fn svg(layers: &[LayerReport]) -> Option<String> {
     let worst = layers.iter().max_by(|a, b| a.relative_error.total_cmp(&b.relative_error))?;
     let widest = layers.iter().map(|layer| layer.relative_error.max(layer.nearest_relative_error)).fold(0.0, f64::max);
     let x = Axis::new((0.0, widest), (LEFT, WIDTH - 20.0));

@@ -16,7 +16,7 @@ const BOTTOM: f64 = 230.0;
 const POINTS: usize = 240;
 
 /// The picture, when there is anything to show.
-pub fn svg(history: &History) -> Option<String> {
+pub(super) fn svg(history: &History) -> Option<String> {
     let last = history.steps.last()?;
     let highest = history.steps.iter().map(|point| point.loss);
     let highest = highest.chain(history.evaluations.iter().map(|point| point.loss)).fold(0.0, f64::max);

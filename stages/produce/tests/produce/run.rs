@@ -11,17 +11,17 @@ use scan::{Report, Scans};
 use serde_json::Value;
 
 /// A run in a directory of its own.
-pub struct Run {
+pub(crate) struct Run {
     directory: tempfile::TempDir,
 }
 
 impl Run {
-    pub fn new(params: Value, threads: u32) -> Run {
+    pub(crate) fn new(params: Value, threads: u32) -> Run {
         Run::attempt(params, threads).unwrap()
     }
 
     /// Fills the defaults as the engine does, then goes through the erased kind as the worker does.
-    pub fn attempt(params: Value, threads: u32) -> Result<Run, StageError> {
+    pub(crate) fn attempt(params: Value, threads: u32) -> Result<Run, StageError> {
         let directory = tempfile::tempdir().unwrap();
         let mut full = serde_json::to_value(produce::ProduceParams::default()).unwrap();
         for (key, value) in params.as_object().unwrap() {
@@ -45,22 +45,22 @@ impl Run {
         Ok(Run { directory })
     }
 
-    pub fn path(&self, port: &str) -> PathBuf {
+    pub(crate) fn path(&self, port: &str) -> PathBuf {
         self.directory.path().join(port)
     }
 
-    pub fn reports(&self) -> Vec<(String, u32, Report)> {
+    pub(crate) fn reports(&self) -> Vec<(String, u32, Report)> {
         let scans = Scans::open(&self.path("scans")).unwrap();
         scans.iter().map(|file| (file.host.clone(), file.scan, file.read().unwrap())).collect()
     }
 
-    pub fn truth(&self) -> Vec<TruthLine> {
+    pub(crate) fn truth(&self) -> Vec<TruthLine> {
         let text = fs::read_to_string(self.path("truth")).unwrap();
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     /// One digest over names and bytes of everything written.
-    pub fn digest(&self) -> String {
+    pub(crate) fn digest(&self) -> String {
         let mut bytes = fs::read(self.path("truth")).unwrap();
         for file in &Scans::open(&self.path("scans")).unwrap() {
             bytes.extend_from_slice(format!("{}/{}", file.host, file.scan).as_bytes());
@@ -71,13 +71,13 @@ impl Run {
 }
 
 /// The templates of attack chains, as they are written.
-pub fn chains() -> Vec<serde_yaml::Value> {
+pub(crate) fn chains() -> Vec<serde_yaml::Value> {
     let files = fs::read_dir(root("stages/produce/data/chains")).unwrap().map(|entry| entry.unwrap().path());
     let templates = files.filter(|path| !path.ends_with("order.yaml")).map(|path| fs::read_to_string(path).unwrap());
     templates.flat_map(|text| serde_yaml::from_str::<Vec<_>>(&text).unwrap()).collect()
 }
 
 /// A file of the checkout.
-pub fn root(path: &str) -> PathBuf {
+pub(crate) fn root(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
 }

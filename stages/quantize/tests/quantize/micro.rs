@@ -9,17 +9,17 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// The directory that holds everything.
-pub struct Micro {
+pub(crate) struct Micro {
     /// Dropped last.
     root: TempDir,
 }
 
 /// The inputs of a job: port, type, path.
-pub type Inputs<'a> = &'a [(&'a str, Type, PathBuf)];
+pub(crate) type Inputs<'a> = &'a [(&'a str, Type, PathBuf)];
 
 impl Micro {
     /// The dataset and its tokens, made by the stage `tokenize`.
-    pub fn new() -> Micro {
+    pub(crate) fn new() -> Micro {
         let micro = Micro { root: tempfile::tempdir().unwrap() };
         let dataset = micro.path("dataset");
         std::fs::create_dir(&dataset).unwrap();
@@ -34,12 +34,12 @@ impl Micro {
     }
 
     /// A path in the world.
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.root.path().join(name)
     }
 
     /// Writes a fresh model with the tokenizer's files beside it, as `train` does.
-    pub fn model(&self, name: &str, config: &Config) -> PathBuf {
+    pub(crate) fn model(&self, name: &str, config: &Config) -> PathBuf {
         let directory = self.path(name);
         std::fs::create_dir(&directory).unwrap();
         Llama::init(config, 7).save(&directory).unwrap();
@@ -61,14 +61,25 @@ impl Micro {
     }
 
     /// Runs a stage as its worker would.
-    pub fn run<S: Stage>(&self, params: Value, inputs: Inputs, outputs: &[(&str, PathBuf)]) -> Result<(), StageError> {
+    pub(crate) fn run<S: Stage>(
+        &self,
+        params: Value,
+        inputs: Inputs,
+        outputs: &[(&str, PathBuf)],
+    ) -> Result<(), StageError> {
         let kind = Kind::of::<S>();
         let card = (kind.card)();
         (kind.run)(&params, &self.context_of(card, &params, inputs, outputs))
     }
 
     /// The context of a job.
-    pub fn context_of(&self, card: Card, params: &Value, inputs: Inputs, outputs: &[(&str, PathBuf)]) -> Context {
+    pub(crate) fn context_of(
+        &self,
+        card: Card,
+        params: &Value,
+        inputs: Inputs,
+        outputs: &[(&str, PathBuf)],
+    ) -> Context {
         let input = |(port, artifact, path): &(&str, Type, PathBuf)| {
             let input = JobInput { label: None, path: path.clone(), artifact: *artifact, digest: Digest::of(b"") };
             ((*port).to_owned(), vec![input])
@@ -89,7 +100,7 @@ impl Micro {
 }
 
 /// A model of 64 x 96 with two layers and fewer key heads than query heads.
-pub fn config() -> Config {
+pub(crate) fn config() -> Config {
     Config {
         hidden_size: 64,
         intermediate_size: 96,

@@ -111,13 +111,13 @@ fn lengthen(finding: &mut Finding) {
     finding.metadata.values_mut().for_each(path);
 }
 
-pub struct Workplace {
+pub(crate) struct Workplace {
     directory: tempfile::TempDir,
 }
 
 impl Workplace {
     /// Twelve hosts with two scans each.
-    pub fn simulated() -> Workplace {
+    pub(crate) fn simulated() -> Workplace {
         let workplace = Workplace { directory: tempfile::tempdir().unwrap() };
         let writer = Scans::create(&workplace.path("scans")).unwrap();
         for number in 0..12 {
@@ -129,7 +129,7 @@ impl Workplace {
     }
 
     /// The same, and the real report.
-    pub fn with_real() -> Workplace {
+    pub(crate) fn with_real() -> Workplace {
         let workplace = Workplace::simulated();
         let report = real();
         Scans::create(&workplace.path("scans")).unwrap().write(report.hostname(), 0, &report).unwrap();
@@ -137,7 +137,7 @@ impl Workplace {
     }
 
     /// One attacked host and the real report, every text in them a hundred times as long as scanners write it.
-    pub fn long_winded() -> Workplace {
+    pub(crate) fn long_winded() -> Workplace {
         let long = Workplace { directory: tempfile::tempdir().unwrap() };
         let writer = Scans::create(&long.path("scans")).unwrap();
         for mut report in [report("host-00", 0, true), real()] {
@@ -149,7 +149,7 @@ impl Workplace {
     }
 
     /// A host with processes and connections of which prompts may not say everything.
-    pub fn traced() -> Workplace {
+    pub(crate) fn traced() -> Workplace {
         let workplace = Workplace { directory: tempfile::tempdir().unwrap() };
         Scans::create(&workplace.path("scans")).unwrap().write("host-00", 0, &traced("host-00")).unwrap();
         workplace
@@ -157,7 +157,7 @@ impl Workplace {
 
     /// A host whose clusters are larger than what a prompt lists: fifteen flagged programs with their processes and listeners, and a
     /// directory of PATH that anyone may write, from which more processes run than a correlation names.
-    pub fn crowded() -> Workplace {
+    pub(crate) fn crowded() -> Workplace {
         let workplace = Workplace { directory: tempfile::tempdir().unwrap() };
         let writer = Scans::create(&workplace.path("scans")).unwrap();
         for number in 0..3 {
@@ -188,11 +188,11 @@ impl Workplace {
         workplace
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
 
-    pub fn correlate(&self) {
+    pub(crate) fn correlate(&self) {
         let inputs = [("scans", Type::SCANS)];
         let job = self.job(
             "correlate",
@@ -222,11 +222,11 @@ impl Workplace {
         }
     }
 
-    pub fn transform(&self, threads: u32) -> Result<(), StageError> {
+    pub(crate) fn transform(&self, threads: u32) -> Result<(), StageError> {
         self.transform_with(TransformParams { seed: 42, ..TransformParams::default() }, threads)
     }
 
-    pub fn transform_with(&self, params: TransformParams, threads: u32) -> Result<(), StageError> {
+    pub(crate) fn transform_with(&self, params: TransformParams, threads: u32) -> Result<(), StageError> {
         let verification = self.path("verification");
         if !verification.exists() {
             std::fs::write(verification, r#"{"overall_status":"passed","checks":[]}"#).unwrap();
@@ -243,19 +243,19 @@ impl Workplace {
     }
 
     /// What the last run of `transform` warned of.
-    pub fn warnings(&self) -> Vec<String> {
+    pub(crate) fn warnings(&self) -> Vec<String> {
         let text = std::fs::read_to_string(self.path("events")).unwrap();
         let logs = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["log"].clone());
         let warnings = logs.filter(|log| log["level"].as_str().is_some_and(|level| level.starts_with("warn")));
         warnings.map(|log| log["message"].as_str().unwrap().to_owned()).collect()
     }
 
-    pub fn lines(&self, split: &str) -> Vec<Value> {
+    pub(crate) fn lines(&self, split: &str) -> Vec<Value> {
         let text = std::fs::read_to_string(self.path("dataset").join(format!("{split}.jsonl"))).unwrap();
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
-    pub fn documents(&self) -> Vec<(PathBuf, Value)> {
+    pub(crate) fn documents(&self) -> Vec<(PathBuf, Value)> {
         let mut documents = Vec::new();
         for host in std::fs::read_dir(self.path("documents")).unwrap() {
             for file in std::fs::read_dir(host.unwrap().path()).unwrap() {
@@ -269,6 +269,6 @@ impl Workplace {
     }
 }
 
-pub fn content(line: &Value, place: usize) -> &str {
+pub(crate) fn content(line: &Value, place: usize) -> &str {
     line["messages"][place]["content"].as_str().unwrap()
 }

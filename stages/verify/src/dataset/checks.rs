@@ -17,7 +17,7 @@ const QUOTED: usize = 200;
 
 /// The checks on their way.
 #[derive(Default)]
-pub struct Checks {
+pub(super) struct Checks {
     /// The split of each host, by the manifest.
     hosts: HashMap<String, String>,
     seen: HashMap<u128, Seen>,
@@ -44,12 +44,12 @@ struct Seen {
 
 impl Checks {
     /// Nothing seen yet.
-    pub fn of(manifest: &Manifest) -> Checks {
+    pub(super) fn of(manifest: &Manifest) -> Checks {
         Checks { hosts: manifest.hosts(), ..Checks::default() }
     }
 
     /// Looks at a line. A check that crashes on it has failed, and the others look at it all the same.
-    pub fn line(&mut self, file: &FilePass<'_>, number: u32, line: &Line<'_>, place: impl Fn() -> String) {
+    pub(super) fn line(&mut self, file: &FilePass<'_>, number: u32, line: &Line<'_>, place: impl Fn() -> String) {
         self.conflicts.items += 1;
         let Some(answer) = line.answer() else {
             self.conflicts.tell(place(), "/messages", "the last message is not the assistant's answer");
@@ -111,7 +111,7 @@ impl Checks {
 
     /// No host in two splits, and none tied to one of another split. What a training set says of itself may be stricter than
     /// `tied_hosts`, and not more lenient.
-    pub fn hosts_apart(&mut self, manifest: &Manifest, shared: Option<&Shared>, tied_hosts: usize) {
+    pub(super) fn hosts_apart(&mut self, manifest: &Manifest, shared: Option<&Shared>, tied_hosts: usize) {
         self.leaks.items += 1;
         let limit = manifest.ties.limit.max(tied_hosts);
         if manifest.ties.limit < limit {
@@ -140,7 +140,7 @@ impl Checks {
     }
 
     /// No attack chain reached hosts of two splits, whether their scans show that or not, and however many they are.
-    pub fn chains_whole<'c>(&mut self, chains: impl Iterator<Item = (&'c String, &'c BTreeSet<String>)>) {
+    pub(super) fn chains_whole<'c>(&mut self, chains: impl Iterator<Item = (&'c String, &'c BTreeSet<String>)>) {
         for (id, hosts) in chains {
             let held = hosts.iter().filter(|host| self.hosts.contains_key(*host)).count();
             self.leaks.items += u64::from(held > 1);

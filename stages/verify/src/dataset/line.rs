@@ -8,7 +8,7 @@ use crate::documents::view::Text;
 
 /// One example in chat form.
 #[derive(Deserialize)]
-pub struct Line<'a> {
+pub(super) struct Line<'a> {
     /// The conversation; the last message is the answer.
     #[serde(borrow)]
     pub messages: Vec<Message<'a>>,
@@ -22,7 +22,7 @@ pub struct Line<'a> {
 
 /// One message.
 #[derive(Deserialize)]
-pub struct Message<'a> {
+pub(super) struct Message<'a> {
     /// Who speaks.
     #[serde(borrow)]
     pub role: Text<'a>,
@@ -33,18 +33,18 @@ pub struct Message<'a> {
 
 impl<'a> Line<'a> {
     /// The prompt: all messages but the answer. Texts of one system and one user message are shown as the user's.
-    pub fn prompt(&self) -> &[Message<'a>] {
+    pub(super) fn prompt(&self) -> &[Message<'a>] {
         self.messages.split_last().map_or(&[], |(_, prompt)| prompt)
     }
 
     /// The user's words, for messages.
-    pub fn question(&self) -> Cow<'_, str> {
+    pub(super) fn question(&self) -> Cow<'_, str> {
         let user = self.prompt().iter().rev().find(|message| &*message.role == "user");
         user.map_or(Cow::Borrowed(""), |message| Cow::Borrowed(&*message.content))
     }
 
     /// The answer; none where the last message is not the assistant's.
-    pub fn answer(&self) -> Option<&str> {
+    pub(super) fn answer(&self) -> Option<&str> {
         self.messages.last().filter(|message| &*message.role == "assistant").map(|message| &*message.content)
     }
 }

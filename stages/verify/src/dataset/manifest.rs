@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 /// The files of a training set, and the hosts of their examples.
 #[derive(Deserialize)]
-pub struct Manifest {
+pub(super) struct Manifest {
     /// By name.
     pub splits: BTreeMap<String, SplitPart>,
     /// Drawn from training.
@@ -24,7 +24,7 @@ pub struct Manifest {
 
 /// One split.
 #[derive(Deserialize)]
-pub struct SplitPart {
+pub(super) struct SplitPart {
     /// Its examples.
     pub lines: FilePart,
     /// Its hosts.
@@ -33,7 +33,7 @@ pub struct SplitPart {
 
 /// One file.
 #[derive(Deserialize)]
-pub struct FilePart {
+pub(super) struct FilePart {
     /// Its name.
     pub file: String,
     /// Its lines.
@@ -45,14 +45,14 @@ pub struct FilePart {
 /// Which correlations tie hosts.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-pub struct Ties {
+pub(super) struct Ties {
     /// Most hosts of a correlation that ties them.
     pub limit: usize,
 }
 
 impl Manifest {
     /// Reads that of a directory.
-    pub fn read(directory: &Path) -> Result<Manifest, StageError> {
+    pub(super) fn read(directory: &Path) -> Result<Manifest, StageError> {
         let path = directory.join("manifest.json");
         serde_json::from_slice(&std::fs::read(&path).at(&path)?).map_err(|error| {
             StageError::invalid_input(format!("{}: {error}", path.display()))
@@ -61,7 +61,7 @@ impl Manifest {
     }
 
     /// The split of each host: the first that names it.
-    pub fn hosts(&self) -> HashMap<String, String> {
+    pub(super) fn hosts(&self) -> HashMap<String, String> {
         let mut hosts = HashMap::new();
         for (name, part) in &self.splits {
             for host in &part.hosts {

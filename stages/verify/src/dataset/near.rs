@@ -33,7 +33,7 @@ type Signature = [u8; VALUES];
 
 /// The comparison on its way, by task.
 #[derive(Default)]
-pub struct NearDuplicates {
+pub(super) struct NearDuplicates {
     tasks: BTreeMap<String, Task>,
 }
 
@@ -48,7 +48,7 @@ struct Task {
 
 impl NearDuplicates {
     /// Takes a prompt of training.
-    pub fn learn(&mut self, task: &str, prompt: &str) {
+    pub(super) fn learn(&mut self, task: &str, prompt: &str) {
         let task = self.task(task);
         task.trained += 1;
         if task.signatures.len() >= MOST_KEPT {
@@ -66,7 +66,7 @@ impl NearDuplicates {
     }
 
     /// Compares a prompt of another split.
-    pub fn compare(&mut self, task: &str, host: &str, prompt: &str) {
+    pub(super) fn compare(&mut self, task: &str, host: &str, prompt: &str) {
         let task = self.task(task);
         let values = values(prompt);
         let own = signature(&values);
@@ -84,7 +84,7 @@ impl NearDuplicates {
     }
 
     /// The figure: the highest share of a task. A task beyond the threshold is told, and one that surely is beyond `warn_beyond`.
-    pub fn measure(self, threshold: f64, warn_beyond: f64) -> (Outcome, Measured) {
+    pub(super) fn measure(self, threshold: f64, warn_beyond: f64) -> (Outcome, Measured) {
         let mut outcome = Outcome::default();
         let mut measures = Vec::new();
         let mut highest: Option<f64> = None;

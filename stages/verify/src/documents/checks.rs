@@ -18,7 +18,7 @@ const RISK_SLACK: f64 = 0.505;
 
 /// No finding is there twice, except as the scanner itself lists some on real hosts: those that follow each other as `x`, `x#2`,
 /// `x#3` are told as tolerated.
-pub fn duplicates(place: &str, document: &Document<'_>, raw_ids: &[&str]) -> Outcome {
+pub(super) fn duplicates(place: &str, document: &Document<'_>, raw_ids: &[&str]) -> Outcome {
     let mut outcome = Outcome::of(document.enriched_findings.len());
     let mut ids = HashSet::with_capacity(document.enriched_findings.len());
     let mut seen = HashSet::with_capacity(document.enriched_findings.len());
@@ -39,7 +39,7 @@ pub fn duplicates(place: &str, document: &Document<'_>, raw_ids: &[&str]) -> Out
 }
 
 /// Severity, scores, subscores and probability agree with each other.
-pub fn scores(place: &str, document: &Document<'_>) -> Outcome {
+pub(super) fn scores(place: &str, document: &Document<'_>) -> Outcome {
     let mut outcome = Outcome::of(document.enriched_findings.len());
     for (index, finding) in document.enriched_findings.iter().enumerate() {
         let mut differs = |key: &str, message: String| {
@@ -68,7 +68,7 @@ pub fn scores(place: &str, document: &Document<'_>) -> Outcome {
 }
 
 /// Values are possible.
-pub fn formats(place: &str, document: &Document<'_>, raw_ids: &[&str]) -> Outcome {
+pub(super) fn formats(place: &str, document: &Document<'_>, raw_ids: &[&str]) -> Outcome {
     let mut outcome = Outcome::of(document.enriched_findings.len());
     for (index, (finding, id)) in document.enriched_findings.iter().zip(raw_ids).enumerate() {
         values::problems(
@@ -84,7 +84,7 @@ pub fn formats(place: &str, document: &Document<'_>, raw_ids: &[&str]) -> Outcom
 }
 
 /// The digests are those of the arrays as they are written.
-pub fn integrity(place: &str, document: &Digested<'_>) -> Outcome {
+pub(super) fn integrity(place: &str, document: &Digested<'_>) -> Outcome {
     let integrity = &document.integrity;
     if integrity.algorithm != "blake3" {
         return Outcome::default();

@@ -6,7 +6,7 @@ use super::view::{Document, Finding};
 use crate::check::Outcome;
 
 /// Checks a document of a host and scan.
-pub fn check(place: &str, (host, scan): (&str, u32), document: &Document<'_>) -> Outcome {
+pub(super) fn check(place: &str, (host, scan): (&str, u32), document: &Document<'_>) -> Outcome {
     let outcome = Outcome::of(document.enriched_findings.len() + document.correlations.len());
     let findings = document.enriched_findings.iter().map(|finding| (&*finding.id, finding)).collect();
     let mut references = References { place, document, findings, outcome };

@@ -31,7 +31,7 @@ pub struct ScanView<'v> {
 }
 
 /// A check on one scan.
-pub type Check = fn(&ScanView<'_>) -> Outcome;
+pub(super) type Check = fn(&ScanView<'_>) -> Outcome;
 
 impl<'v> ScanView<'v> {
     /// The findings of a report in the order of `correlate`.

@@ -10,7 +10,7 @@ use super::random::{hash, mix};
 use super::realism::WIDTH;
 
 /// How the findings of one scanner are parted and drawn again.
-pub struct Comparison {
+pub(super) struct Comparison {
     /// Of each finding, what is drawn as one: its host, or the finding itself.
     units: Vec<u32>,
     /// Whether a unit is real.
@@ -25,7 +25,7 @@ pub struct Comparison {
 
 impl Comparison {
     /// Parts findings, each with the place of its host among `hosts`, which are real or not.
-    pub fn of(seen: &[(u32, Vec<u32>)], hosts: &[(String, bool)]) -> Comparison {
+    pub(super) fn of(seen: &[(u32, Vec<u32>)], hosts: &[(String, bool)]) -> Comparison {
         let is_real = |host: u32| hosts[host as usize].1;
         let real: BTreeSet<u32> = seen.iter().map(|(host, _)| *host).filter(|host| is_real(*host)).collect();
         let mut kinds: Vec<bool> = hosts.iter().map(|(_, real)| *real).collect();
@@ -62,7 +62,7 @@ impl Comparison {
     }
 
     /// Scores each fold by a model of the other.
-    pub fn score(&self, seen: &[(u32, Vec<u32>)]) -> [Stratum; 2] {
+    pub(super) fn score(&self, seen: &[(u32, Vec<u32>)]) -> [Stratum; 2] {
         let mut order: Vec<usize> = (0..seen.len()).collect();
         order.sort_by_key(|&place| mix(place as u64));
         let unit = |place: usize| self.units[place] as usize;

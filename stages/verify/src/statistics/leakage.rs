@@ -40,14 +40,14 @@ const NONE: u32 = u32::MAX;
 
 /// A finding as a model sees it.
 #[derive(Clone, Copy, Debug)]
-pub struct Trace {
+pub(super) struct Trace {
     chain: bool,
     /// Pid, inode, place, place in per mille, findings of the scanner, findings of the scan.
     values: [u32; VALUES],
 }
 
 /// The traces of one report by scanner. What cannot be told apart is left out.
-pub fn traces(report: &Report, ids: &ChainIds<'_>) -> Vec<(String, Vec<Trace>)> {
+pub(super) fn traces(report: &Report, ids: &ChainIds<'_>) -> Vec<(String, Vec<Trace>)> {
     let all = report.findings().count() as u32;
     let mut found = Vec::new();
     for result in report.results.iter().filter(|result| !result.findings.is_empty()) {
@@ -78,14 +78,14 @@ fn number(finding: &Finding, key: &str) -> Option<u32> {
 
 /// The traces of all hosts of the sample.
 #[derive(Default)]
-pub struct Leakage {
+pub(super) struct Leakage {
     hosts: Vec<String>,
     scanners: BTreeMap<String, Vec<(u32, Trace)>>,
 }
 
 impl Leakage {
     /// Takes the traces of one scan.
-    pub fn take(&mut self, host: &str, found: Vec<(String, Vec<Trace>)>) {
+    pub(super) fn take(&mut self, host: &str, found: Vec<(String, Vec<Trace>)>) {
         if found.is_empty() {
             return;
         }
@@ -99,7 +99,7 @@ impl Leakage {
     }
 
     /// The figure: the upper bound of the area over all scanners.
-    pub fn measure(self, threshold: f64) -> (Outcome, Measured) {
+    pub(super) fn measure(self, threshold: f64) -> (Outcome, Measured) {
         let mut outcome = Outcome::default();
         let mut measures = Vec::new();
         let folds: Vec<usize> = self.hosts.iter().map(|host| (hash(host) >> 32) as usize % 2).collect();

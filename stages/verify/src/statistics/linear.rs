@@ -6,14 +6,14 @@ const RATE: f64 = 0.15;
 const DECAY: f64 = 1e-5;
 
 /// A trained model.
-pub struct Linear {
+pub(super) struct Linear {
     weights: Vec<f64>,
 }
 
 impl Linear {
     /// Trains on examples, which name the features they have, each below `width`. The order of the examples is the order of
     /// the steps; it should be that of a hash.
-    pub fn train<'e>(width: usize, examples: impl Iterator<Item = (&'e [u32], bool)> + Clone) -> Linear {
+    pub(super) fn train<'e>(width: usize, examples: impl Iterator<Item = (&'e [u32], bool)> + Clone) -> Linear {
         let mut model = Linear { weights: vec![0.0; width] };
         for epoch in 0..EPOCHS {
             let rate = RATE / f64::from(1 + epoch);
@@ -30,7 +30,7 @@ impl Linear {
     }
 
     /// The higher, the likelier positive.
-    pub fn score(&self, features: &[u32]) -> f64 {
+    pub(super) fn score(&self, features: &[u32]) -> f64 {
         features.iter().map(|&feature| self.weights[feature as usize]).sum()
     }
 }

@@ -24,10 +24,10 @@ const SEVERITIES: [Severity; 5] = [Severity::Info, Severity::Low, Severity::Medi
 const ALL: &str = "all";
 
 /// Findings by severity.
-pub type SeverityRow = [u64; SEVERITIES.len()];
+pub(super) type SeverityRow = [u64; SEVERITIES.len()];
 
 /// The findings of a report by scanner and severity. A scanner that failed says nothing of a host.
-pub fn rows(report: &Report) -> Vec<(String, SeverityRow)> {
+pub(super) fn rows(report: &Report) -> Vec<(String, SeverityRow)> {
     let mut rows: Vec<(String, SeverityRow)> = vec![(ALL.to_owned(), SeverityRow::default())];
     for result in report.results.iter().filter(|result| !result.findings.is_empty()) {
         let mut row = SeverityRow::default();
@@ -46,7 +46,7 @@ pub fn rows(report: &Report) -> Vec<(String, SeverityRow)> {
 
 /// Sums over hosts, by scanner.
 #[derive(Default)]
-pub struct Marginals {
+pub(super) struct Marginals {
     host: String,
     of_host: BTreeMap<String, SeverityRow>,
     sums: BTreeMap<String, Sums>,
@@ -65,7 +65,7 @@ struct Sums {
 
 impl Marginals {
     /// Takes the rows of one scan.
-    pub fn take(&mut self, host: &str, rows: Vec<(String, SeverityRow)>) {
+    pub(super) fn take(&mut self, host: &str, rows: Vec<(String, SeverityRow)>) {
         if self.host != host {
             self.end_host();
             self.host = host.to_owned();
@@ -94,7 +94,7 @@ impl Marginals {
     }
 
     /// The figure: shares outside their bands among all shares.
-    pub fn measure(mut self) -> (Outcome, Measured) {
+    pub(super) fn measure(mut self) -> (Outcome, Measured) {
         self.end_host();
         let mut outcome = Outcome::default();
         let mut measures = Vec::new();

@@ -23,16 +23,16 @@ const FEWEST: usize = 40;
 const MOST_OF_SCAN: usize = 4000;
 
 /// Hashed features.
-pub const WIDTH: u32 = 1 << 13;
+pub(super) const WIDTH: u32 = 1 << 13;
 
 /// A finding as the classifier sees it.
-pub struct Seen {
+pub(super) struct Seen {
     scanner: String,
     features: Vec<u32>,
 }
 
 /// A report as the classifier sees it.
-pub fn seen(report: &Report) -> Vec<Seen> {
+pub(super) fn seen(report: &Report) -> Vec<Seen> {
     let mut seen = Vec::new();
     for result in &report.results {
         let mut of_scanner: Vec<Vec<u32>> = result.findings.iter().map(features).collect();
@@ -44,7 +44,7 @@ pub fn seen(report: &Report) -> Vec<Seen> {
 }
 
 /// Findings of a report by scanner.
-pub fn counts(report: &Report) -> Vec<(String, u64)> {
+pub(super) fn counts(report: &Report) -> Vec<(String, u64)> {
     let held = report.results.iter().filter(|result| !result.findings.is_empty());
     held.map(|result| (result.scanner.clone(), result.findings.len() as u64)).collect()
 }
@@ -73,7 +73,7 @@ fn masked(text: &str) -> String {
 
 /// Real and simulated findings of the samples.
 #[derive(Default)]
-pub struct Realism {
+pub(super) struct Realism {
     hosts: Vec<(String, bool)>,
     scanners: BTreeMap<String, Vec<(u32, Vec<u32>)>>,
     /// Findings of hosts whose reports fed the tables, by scanner.
@@ -82,7 +82,7 @@ pub struct Realism {
 
 impl Realism {
     /// Takes what was seen of one scan.
-    pub fn take(&mut self, host: &str, real: bool, seen: Vec<Seen>) {
+    pub(super) fn take(&mut self, host: &str, real: bool, seen: Vec<Seen>) {
         if seen.is_empty() {
             return;
         }
@@ -96,7 +96,7 @@ impl Realism {
     }
 
     /// Takes the findings of one scan whose report fed the tables: they are counted and not compared.
-    pub fn take_fed(&mut self, fed: Vec<(String, u64)>) {
+    pub(super) fn take_fed(&mut self, fed: Vec<(String, u64)>) {
         for (scanner, findings) in fed {
             *self.fed.entry(scanner).or_default() += findings;
         }
@@ -104,7 +104,7 @@ impl Realism {
 
     /// The figure: the highest area of any scanner. A scanner beyond the threshold is told, and one that surely is beyond
     /// `warn_beyond`.
-    pub fn measure(mut self, threshold: f64, warn_beyond: f64) -> (Outcome, Measured) {
+    pub(super) fn measure(mut self, threshold: f64, warn_beyond: f64) -> (Outcome, Measured) {
         let mut outcome = Outcome::default();
         let mut measures = Vec::new();
         let mut highest: Option<f64> = None;

@@ -8,17 +8,17 @@ use scan::{Report, Scans};
 use crate::workplace::{BEFORE, Workplace};
 
 /// The gate before `transform` with real hosts.
-pub const REAL: [(&str, Type); 5] = [BEFORE[0], BEFORE[1], BEFORE[2], BEFORE[3], ("real", Type::SCANS)];
+pub(crate) const REAL: [(&str, Type); 5] = [BEFORE[0], BEFORE[1], BEFORE[2], BEFORE[3], ("real", Type::SCANS)];
 
 /// A workplace whose scans are simulated.
-pub struct Fleet {
+pub(crate) struct Fleet {
     /// Scans, what was correlated, and a truth to which all is harmless.
     pub workplace: Workplace,
 }
 
 impl Fleet {
     /// Hosts with a scan each.
-    pub fn simulated(hosts: u32) -> Fleet {
+    pub(crate) fn simulated(hosts: u32) -> Fleet {
         let workplace = Workplace::empty();
         let params = ProduceParams { hosts, scans_per_host: 1, attack_rate: 0.0, ..ProduceParams::default() };
         let params = serde_json::to_value(params).unwrap();
@@ -29,7 +29,7 @@ impl Fleet {
     }
 
     /// Copies of the first hosts lie as `real-N` under `real`.
-    pub fn with_real(self, hosts: usize) -> Workplace {
+    pub(crate) fn with_real(self, hosts: usize) -> Workplace {
         let workplace = self.workplace;
         let writer = Scans::create(&workplace.path("real")).unwrap();
         for (place, file) in Scans::open(&workplace.path("scans")).unwrap().iter().take(hosts).enumerate() {
@@ -45,14 +45,14 @@ impl Fleet {
 
 impl Workplace {
     /// Correlates the scans with those of real hosts.
-    pub fn correlate_with_real(&self) {
+    pub(crate) fn correlate_with_real(&self) {
         let params = serde_json::to_value(CorrelateParams::default()).unwrap();
         let both = [("scans", Type::SCANS), ("real", Type::SCANS)];
         self.run::<Correlate>(params, &both, &["findings", "correlations"], 2).unwrap();
     }
 
     /// Changes every report of an artifact.
-    pub fn edit_reports(&self, artifact: &str, change: impl Fn(&mut Report)) {
+    pub(crate) fn edit_reports(&self, artifact: &str, change: impl Fn(&mut Report)) {
         for file in &Scans::open(&self.path(artifact)).unwrap() {
             let mut report = Report::read(&file.path).unwrap();
             change(&mut report);

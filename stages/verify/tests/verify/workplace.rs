@@ -10,7 +10,7 @@ use transform::{Transform, TransformParams};
 use verify::{Status, VerificationReport, Verify, VerifyParams};
 
 /// The gate before `transform`.
-pub const BEFORE: [(&str, Type); 4] = [
+pub(crate) const BEFORE: [(&str, Type); 4] = [
     ("scans", Type::SCANS),
     ("findings", Type::FINDINGS),
     ("correlations", Type::CORRELATIONS),
@@ -18,13 +18,13 @@ pub const BEFORE: [(&str, Type); 4] = [
 ];
 
 /// The gate after it.
-pub const AFTER: [(&str, Type); 2] = [("documents", Type::DOCUMENTS), ("dataset", Type::DATASET)];
+pub(crate) const AFTER: [(&str, Type); 2] = [("documents", Type::DOCUMENTS), ("dataset", Type::DATASET)];
 
 /// The same with the truth that `transform` had.
-pub const AFTER_WITH_TRUTH: [(&str, Type); 3] = [AFTER[0], AFTER[1], BEFORE[3]];
+pub(crate) const AFTER_WITH_TRUTH: [(&str, Type); 3] = [AFTER[0], AFTER[1], BEFORE[3]];
 
 /// A report of a host that may be attacked.
-pub fn report(host: &str, pid: &str, attacked: bool) -> Report {
+pub(crate) fn report(host: &str, pid: &str, attacked: bool) -> Report {
     let process = |pid: &str, exe: &str| {
         Finding::new(pid, format!("Process {pid}"), Severity::Info, exe).with("gid", "0").with("uid", "0")
     };
@@ -68,7 +68,7 @@ pub fn report(host: &str, pid: &str, attacked: bool) -> Report {
 }
 
 /// The directory.
-pub struct Workplace {
+pub(crate) struct Workplace {
     directory: tempfile::TempDir,
     /// Params of `verify`.
     pub params: VerifyParams,
@@ -77,7 +77,7 @@ pub struct Workplace {
 impl Workplace {
     /// Four hosts with two scans each, two of them attacked by the second, correlated and transformed, with a truth to which
     /// all of it is harmless.
-    pub fn new() -> Workplace {
+    pub(crate) fn new() -> Workplace {
         let workplace = Workplace::empty();
         let writer = Scans::create(&workplace.path("scans")).unwrap();
         for (host, pid) in [("alpha", Some("40")), ("beta", Some("77")), ("third-host", None), ("fourth-host", None)] {
@@ -91,28 +91,28 @@ impl Workplace {
     }
 
     /// Nothing yet.
-    pub fn empty() -> Workplace {
+    pub(crate) fn empty() -> Workplace {
         Workplace { directory: tempfile::tempdir().unwrap(), params: VerifyParams::default() }
     }
 
     /// Correlates the scans.
-    pub fn correlate(&self) {
+    pub(crate) fn correlate(&self) {
         self.correlate_with(&CorrelateParams::default());
     }
 
     /// Correlates them with these params.
-    pub fn correlate_with(&self, params: &CorrelateParams) {
+    pub(crate) fn correlate_with(&self, params: &CorrelateParams) {
         let params = serde_json::to_value(params).unwrap();
         self.run::<Correlate>(params, &[("scans", Type::SCANS)], &["findings", "correlations"], 2).unwrap();
     }
 
     /// Transforms what was correlated.
-    pub fn transform(&self) {
+    pub(crate) fn transform(&self) {
         self.transform_with(&TransformParams::default());
     }
 
     /// Transforms it with these params.
-    pub fn transform_with(&self, params: &TransformParams) {
+    pub(crate) fn transform_with(&self, params: &TransformParams) {
         std::fs::write(self.path("verification"), r#"{"overall_status":"passed","checks":[]}"#).unwrap();
         let inputs =
             [("findings", Type::FINDINGS), ("correlations", Type::CORRELATIONS), ("verification", Type::METRICS)];
@@ -120,7 +120,7 @@ impl Workplace {
     }
 
     /// Writes the truth about the findings: `of_chain` says which are of a chain.
-    pub fn tell_truth(&self, of_chain: impl Fn(&Value) -> bool) {
+    pub(crate) fn tell_truth(&self, of_chain: impl Fn(&Value) -> bool) {
         let mut truth = String::new();
         for line in std::fs::read_to_string(self.path("findings")).unwrap().lines() {
             let finding: Value = serde_json::from_str(line).unwrap();
@@ -135,25 +135,25 @@ impl Workplace {
     }
 
     /// Says in the truth that an attack chain reached these hosts.
-    pub fn tell_chain(&self, hosts: &[String]) {
+    pub(crate) fn tell_chain(&self, hosts: &[String]) {
         let reached = |line: &Value| hosts.iter().any(|host| line["host"] == **host);
         self.edit_lines("truth", reached, |line| line["chain_id"] = "chain-1".into());
     }
 
     /// The hosts of a split.
-    pub fn hosts(&self, split: &str) -> Vec<String> {
+    pub(crate) fn hosts(&self, split: &str) -> Vec<String> {
         let manifest = std::fs::read(self.path("dataset/manifest.json")).unwrap();
         let manifest: Value = serde_json::from_slice(&manifest).unwrap();
         serde_json::from_value(manifest["splits"][split]["hosts"].clone()).unwrap()
     }
 
     /// A path in the directory.
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
 
     /// Runs a stage.
-    pub fn run<S: Stage>(
+    pub(crate) fn run<S: Stage>(
         &self,
         params: Value,
         inputs: &[(&str, Type)],
@@ -183,7 +183,7 @@ impl Workplace {
     }
 
     /// Runs `verify` on these inputs.
-    pub fn try_verify(&self, inputs: &[(&str, Type)], threads: u32) -> Result<(), StageError> {
+    pub(crate) fn try_verify(&self, inputs: &[(&str, Type)], threads: u32) -> Result<(), StageError> {
         let params = serde_json::to_value(&self.params).unwrap();
         // The report of `verify` has the name of an input of `transform`.
         std::fs::remove_file(self.path("verification")).ok();
@@ -191,7 +191,7 @@ impl Workplace {
     }
 
     /// Runs `verify` and gives what it reported.
-    pub fn verify(&self, inputs: &[(&str, Type)]) -> (Result<(), StageError>, VerificationReport) {
+    pub(crate) fn verify(&self, inputs: &[(&str, Type)]) -> (Result<(), StageError>, VerificationReport) {
         let result = self.try_verify(inputs, 2);
         let report = std::fs::read(self.path("verification"));
         let report = report.unwrap_or_else(|_| panic!("no report: {}", result.as_ref().unwrap_err().message));
@@ -199,7 +199,7 @@ impl Workplace {
     }
 
     /// Exactly the check `failed` failed, nothing else is wrong, and the error names it.
-    pub fn expect_only(&self, inputs: &[(&str, Type)], failed: &str) -> VerificationReport {
+    pub(crate) fn expect_only(&self, inputs: &[(&str, Type)], failed: &str) -> VerificationReport {
         let (result, report) = self.verify(inputs);
         let wrong: Vec<&str> = report
             .checks
@@ -214,7 +214,7 @@ impl Workplace {
     }
 
     /// Changes the lines of `findings` or `correlations` that `chosen` picks.
-    pub fn edit_lines(&self, artifact: &str, chosen: impl Fn(&Value) -> bool, change: impl Fn(&mut Value)) {
+    pub(crate) fn edit_lines(&self, artifact: &str, chosen: impl Fn(&Value) -> bool, change: impl Fn(&mut Value)) {
         let path = self.path(artifact);
         let mut edited = 0;
         let mut text = String::new();
@@ -231,7 +231,7 @@ impl Workplace {
     }
 
     /// Changes a JSON file.
-    pub fn edit_file(&self, name: &str, change: impl Fn(&mut Value)) {
+    pub(crate) fn edit_file(&self, name: &str, change: impl Fn(&mut Value)) {
         let path = self.path(name);
         let mut value: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
         change(&mut value);
@@ -239,7 +239,7 @@ impl Workplace {
     }
 
     /// Changes a document and brings its digests into line.
-    pub fn edit_document(&self, name: &str, change: impl Fn(&mut Value)) {
+    pub(crate) fn edit_document(&self, name: &str, change: impl Fn(&mut Value)) {
         self.edit_file(name, |document| {
             change(document);
             for part in ["enriched_findings", "correlations"] {
@@ -249,7 +249,7 @@ impl Workplace {
     }
 
     /// Changes the text of a file of the dataset, and its digest and count in the manifest.
-    pub fn edit_split(&self, split: &str, change: impl Fn(&str) -> String) {
+    pub(crate) fn edit_split(&self, split: &str, change: impl Fn(&str) -> String) {
         let path = self.path(&format!("dataset/{split}.jsonl"));
         let text = change(&std::fs::read_to_string(&path).unwrap());
         std::fs::write(&path, &text).unwrap();
@@ -264,7 +264,7 @@ impl Workplace {
     }
 
     /// Rewrites a report of the scans, and correlates again.
-    pub fn edit_report(&self, name: &str, change: impl Fn(&mut Report)) {
+    pub(crate) fn edit_report(&self, name: &str, change: impl Fn(&mut Report)) {
         let path = self.path("scans").join(name);
         let mut report = Report::read(&path).unwrap();
         change(&mut report);
@@ -276,6 +276,6 @@ impl Workplace {
 }
 
 /// The text of a file in the workplace.
-pub fn text(path: &Path) -> String {
+pub(crate) fn text(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap()
 }

@@ -13,7 +13,7 @@ static BY_ID: LazyLock<HashMap<&str, &Rule>> =
     LazyLock::new(|| RULES.iter().map(|rule| (rule.id.as_str(), rule)).collect());
 
 /// Checks one scan.
-pub fn check(view: &ScanView<'_>) -> Outcome {
+pub(super) fn check(view: &ScanView<'_>) -> Outcome {
     let mut outcome = Outcome::of(view.correlations.len());
     let mut ids = HashSet::new();
     for correlation in view.correlations {

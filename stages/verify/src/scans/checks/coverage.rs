@@ -9,7 +9,7 @@ use crate::check::Outcome;
 use crate::scans::view::ScanView;
 
 /// Checks one scan.
-pub fn check(view: &ScanView<'_>) -> Outcome {
+pub(super) fn check(view: &ScanView<'_>) -> Outcome {
     if view.report.is_err() {
         return Outcome::default();
     }

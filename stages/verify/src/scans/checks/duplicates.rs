@@ -9,7 +9,7 @@ use crate::check::Outcome;
 use crate::scans::view::ScanView;
 
 /// Checks one scan.
-pub fn check(view: &ScanView<'_>) -> Outcome {
+pub(super) fn check(view: &ScanView<'_>) -> Outcome {
     let mut outcome = Outcome::of(view.findings.len());
     let mut ids = HashSet::with_capacity(view.findings.len());
     // `coverage` sees to it that they are sorted by scanner and id.

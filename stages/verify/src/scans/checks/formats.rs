@@ -5,7 +5,7 @@ use crate::scans::view::ScanView;
 use crate::values;
 
 /// Checks one scan.
-pub fn check(view: &ScanView<'_>) -> Outcome {
+pub(super) fn check(view: &ScanView<'_>) -> Outcome {
     let mut outcome = Outcome::of(view.raw.len());
     for (scanner, finding) in &view.raw {
         values::problems(

@@ -6,7 +6,7 @@ use crate::check::Outcome;
 use crate::scans::view::ScanView;
 
 /// Checks one scan.
-pub fn check(view: &ScanView<'_>) -> Outcome {
+pub(super) fn check(view: &ScanView<'_>) -> Outcome {
     let mut outcome = Outcome::of(view.findings.len());
     for finding in view.findings {
         if finding.earlier_scans != view.earlier {

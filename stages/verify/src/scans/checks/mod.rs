@@ -11,13 +11,13 @@ mod schema;
 mod scores;
 mod severity_rules;
 mod suspicion;
-pub mod times;
+pub(super) mod times;
 
 use crate::check::CheckName;
 use crate::scans::view::Check;
 
 /// Those of every scan.
-pub const OF_EVERY_SCAN: [(CheckName, Check); 10] = [
+pub(super) const OF_EVERY_SCAN: [(CheckName, Check); 10] = [
     (CheckName::Schema, schema::check),
     (CheckName::Coverage, coverage::check),
     (CheckName::Duplicates, duplicates::check),
@@ -31,4 +31,4 @@ pub const OF_EVERY_SCAN: [(CheckName, Check); 10] = [
 ];
 
 /// That of simulated ones.
-pub const OF_SIMULATED: (CheckName, Check) = (CheckName::Profile, profile::check);
+pub(super) const OF_SIMULATED: (CheckName, Check) = (CheckName::Profile, profile::check);

@@ -6,7 +6,7 @@ use crate::check::Outcome;
 use crate::scans::view::ScanView;
 
 /// Checks one scan of a simulated host.
-pub fn check(view: &ScanView<'_>) -> Outcome {
+pub(super) fn check(view: &ScanView<'_>) -> Outcome {
     let reference = Profile::reference();
     let mut outcome = Outcome::of(view.raw.len());
     for (scanner, finding) in &view.raw {

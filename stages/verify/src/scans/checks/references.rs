@@ -8,7 +8,7 @@ use crate::check::Outcome;
 use crate::scans::view::ScanView;
 
 /// Checks one scan.
-pub fn check(view: &ScanView<'_>) -> Outcome {
+pub(super) fn check(view: &ScanView<'_>) -> Outcome {
     let mut outcome = Outcome::of(view.findings.len() + view.correlations.len());
     let members = members(view, &mut outcome);
     let named = degrees(view);

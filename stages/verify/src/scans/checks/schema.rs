@@ -4,7 +4,7 @@ use crate::check::Outcome;
 use crate::scans::view::ScanView;
 
 /// Checks one scan.
-pub fn check(view: &ScanView<'_>) -> Outcome {
+pub(super) fn check(view: &ScanView<'_>) -> Outcome {
     let mut outcome = Outcome::of(1);
     for mismatch in view.mismatches {
         outcome.tell(view.place, &mismatch.pointer, &mismatch.message);

@@ -11,7 +11,7 @@ use crate::check::Outcome;
 use crate::scans::view::ScanView;
 
 /// Checks one scan.
-pub fn check(view: &ScanView<'_>) -> Outcome {
+pub(super) fn check(view: &ScanView<'_>) -> Outcome {
     let mut outcome = Outcome::of(view.findings.len());
     let deltas: HashMap<&str, u32> =
         view.correlations.iter().map(|c| (c.id.as_str(), u32::from(c.risk_score_delta))).collect();

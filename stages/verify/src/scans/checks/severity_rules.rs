@@ -7,7 +7,7 @@ use crate::check::Outcome;
 use crate::scans::view::ScanView;
 
 /// Checks one scan.
-pub fn check(view: &ScanView<'_>) -> Outcome {
+pub(super) fn check(view: &ScanView<'_>) -> Outcome {
     let mut outcome = Outcome::default();
     let apparmor = view.raw.iter().any(|(scanner, f)| *scanner == "mac" && f.id == "apparmor" && f.flag("enabled"));
     // Whether the host is a container is not always visible; then either answer is right.

@@ -18,7 +18,7 @@ const MOST: u32 = 100;
 type Points<'v> = BTreeMap<&'v str, u32>;
 
 /// Checks one scan. A finding of a cluster without a suspicion, or the other way round, is told where clusters are.
-pub fn check(view: &ScanView<'_>, outcome: &mut Outcome) {
+pub(super) fn check(view: &ScanView<'_>, outcome: &mut Outcome) {
     let expected = Expected::of(view);
     let mut stated: HashMap<&str, u8> = HashMap::new();
     for finding in view.findings {

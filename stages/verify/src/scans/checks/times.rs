@@ -6,7 +6,7 @@ use crate::check::Outcome;
 use crate::scans::view::ScanView;
 
 /// Checks one scan.
-pub fn check(view: &ScanView<'_>) -> Outcome {
+pub(crate) fn check(view: &ScanView<'_>) -> Outcome {
     let Ok((report, _)) = view.report else { return Outcome::default() };
     let mut outcome = Outcome::of(1);
     let mut ends = |start: Option<&str>, end: Option<&str>, start_at: String, end_at: String| {
@@ -38,7 +38,7 @@ fn read<'t>(place: &str, pointer: &str, text: Option<&'t str>, outcome: &mut Out
 }
 
 /// Checks that a scan starts after the one before it, where both say when.
-pub fn follows(place: &str, before: Option<&str>, start: Option<&str>) -> Outcome {
+pub(crate) fn follows(place: &str, before: Option<&str>, start: Option<&str>) -> Outcome {
     let mut outcome = Outcome::default();
     let moments = (before.and_then(Instant::parse), start.and_then(Instant::parse));
     if let ((Some(began), Some(starts)), Some(before), Some(start)) = (moments, before, start)

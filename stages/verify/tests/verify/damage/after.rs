@@ -13,7 +13,7 @@ fn ioc(document: &mut Value) -> &mut Value {
 }
 
 /// Four small scans and what was made of them.
-pub const TABLE: Table = Table { inputs: &AFTER, good: Workplace::new, damages: DAMAGES };
+pub(super) const TABLE: Table = Table { inputs: &AFTER, good: Workplace::new, damages: DAMAGES };
 
 const DAMAGES: &[Damage] = &[
     Damage {
@@ -248,7 +248,7 @@ const DAMAGES: &[Damage] = &[
 ];
 
 /// The same with a truth that knows of a chain over two hosts of one split.
-pub const WITH_TRUTH: Table = Table {
+pub(super) const WITH_TRUTH: Table = Table {
     inputs: &AFTER_WITH_TRUTH,
     good: || {
         let workplace = Workplace::new();

@@ -23,7 +23,7 @@ fn finding(report: &mut scan::Report, scanner: &str) -> usize {
 }
 
 /// Four small scans and what was made of them.
-pub const TABLE: Table = Table { inputs: &BEFORE, good: Workplace::new, damages: DAMAGES };
+pub(super) const TABLE: Table = Table { inputs: &BEFORE, good: Workplace::new, damages: DAMAGES };
 
 const DAMAGES: &[Damage] = &[
     Damage {

@@ -11,7 +11,7 @@ use crate::fleet::{Fleet, REAL};
 use crate::workplace::{AFTER, BEFORE, Workplace, text};
 
 /// Kernel parameters that are as wanted are left out of every report, so only mismatches are left.
-pub const MARGINALS: Table = Table {
+pub(super) const MARGINALS: Table = Table {
     inputs: &BEFORE,
     good: || Fleet::simulated(60).workplace,
     damages: &[Damage {
@@ -32,7 +32,7 @@ pub const MARGINALS: Table = Table {
 };
 
 /// The last process, socket and program of each scan are of a chain.
-pub const LEAKAGE: Table = Table {
+pub(super) const LEAKAGE: Table = Table {
     inputs: &BEFORE,
     good: || Fleet::simulated(120).workplace,
     damages: &[Damage {
@@ -58,7 +58,7 @@ pub const LEAKAGE: Table = Table {
 };
 
 /// Hosts that stand in for real ones get processes with a group that no table holds.
-pub const REALISM: Table = Table {
+pub(super) const REALISM: Table = Table {
     inputs: &REAL,
     good: || {
         let mut workplace = Fleet::simulated(20).with_real(4);
@@ -89,7 +89,7 @@ const COPIES: Damage = Damage {
 };
 
 /// Prompts of training come again in the test split, with another number.
-pub const NEAR_DUPLICATES: Table = Table {
+pub(super) const NEAR_DUPLICATES: Table = Table {
     inputs: &AFTER,
     good: || {
         let mut workplace = Workplace::new();
@@ -100,7 +100,7 @@ pub const NEAR_DUPLICATES: Table = Table {
 };
 
 /// The same where no near duplicate fails: they cost quality.
-pub const QUALITY: Table = Table {
+pub(super) const QUALITY: Table = Table {
     inputs: &AFTER,
     good: || {
         let mut workplace = Workplace::new();

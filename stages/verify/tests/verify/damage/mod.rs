@@ -13,14 +13,14 @@ use verify::{CheckName, OverallStatus, Status, Thresholds, Violation};
 use crate::workplace::{AFTER, BEFORE, Workplace, text};
 
 /// Good input, and what breaks it.
-pub struct Table {
+pub(crate) struct Table {
     inputs: &'static [(&'static str, Type)],
     good: fn() -> Workplace,
     damages: &'static [Damage],
 }
 
 /// What is broken, how, and what of it is told first.
-pub struct Damage {
+pub(crate) struct Damage {
     check: &'static str,
     what: &'static str,
     break_it: fn(&mut Workplace),
