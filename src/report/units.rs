@@ -36,30 +36,18 @@ pub fn count(number: impl std::fmt::Display, noun: &str) -> String {
 
 /// A UTC time as `20261123-045500`, for names that sort by time.
 pub fn timestamp(unix_seconds: u64) -> String {
-    let (days, rest) = (unix_seconds / 86_400, unix_seconds % 86_400);
-    let (year, month, day) = civil(days as i64);
-    format!("{year:04}{month:02}{day:02}-{:02}{:02}{:02}", rest / 3600, rest % 3600 / 60, rest % 60)
+    utc(unix_seconds, "%Y%m%d-%H%M%S")
 }
 
 /// A UTC time as `2026-11-23 04:55:00`, for people.
 pub fn date(unix_seconds: u64) -> String {
-    let (days, rest) = (unix_seconds / 86_400, unix_seconds % 86_400);
-    let (year, month, day) = civil(days as i64);
-    format!("{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02}", rest / 3600, rest % 3600 / 60, rest % 60)
+    utc(unix_seconds, "%Y-%m-%d %H:%M:%S")
 }
 
-/// Days since 1970-01-01 to a date of the Gregorian calendar (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms",
-/// `civil_from_days`).
-fn civil(days: i64) -> (i64, i64, i64) {
-    let shifted = days + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_shifted = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_shifted + 2) / 5 + 1;
-    let month = if month_shifted < 10 { month_shifted + 3 } else { month_shifted - 9 };
-    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
+/// A clock beyond the year 9999 reads as the last moment before it.
+fn utc(unix_seconds: u64, format: &str) -> String {
+    let seconds = i64::try_from(unix_seconds).unwrap_or(i64::MAX);
+    jiff::Timestamp::from_second(seconds).unwrap_or(jiff::Timestamp::MAX).strftime(format).to_string()
 }
 
 #[cfg(test)]
@@ -82,5 +70,6 @@ mod tests {
         assert_eq!(timestamp(951_782_400), "20000229-000000");
         assert_eq!(timestamp(1_795_408_551), "20261123-043551");
         assert_eq!(date(1_795_408_551), "2026-11-23 04:35:51");
+        assert_eq!(date(u64::MAX)[..4], *"9999");
     }
 }
