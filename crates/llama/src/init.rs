@@ -1,8 +1,7 @@
 //! Fresh weights. Drawn here and not by libtorch, whose generator is one per process and may change between releases.
 
+use draws::Stream;
 use formats::Config;
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
 use tch::Tensor;
 
 /// Standard deviation of fresh weights, as in Llama.
@@ -10,7 +9,7 @@ const DEVIATION: f64 = 0.02;
 
 /// Draws weights one tensor after the other.
 pub(crate) struct Fresh {
-    generator: ChaCha8Rng,
+    stream: Stream,
     /// Linears that write into the residual stream are smaller, so that its variance does not grow with depth (GPT-2).
     residual: f64,
 }
@@ -18,7 +17,7 @@ pub(crate) struct Fresh {
 impl Fresh {
     pub(crate) fn new(config: &Config, seed: u64) -> Fresh {
         let residual = DEVIATION / (2.0 * config.num_hidden_layers as f64).sqrt();
-        Fresh { generator: ChaCha8Rng::seed_from_u64(seed), residual }
+        Fresh { stream: Stream::seeded(seed), residual }
     }
 
     pub(crate) fn tensor(&mut self, name: &str, shape: &[i64]) -> Tensor {
@@ -30,18 +29,10 @@ impl Fresh {
         let deviation = if writes_residual { self.residual } else { DEVIATION };
         let mut values = Vec::with_capacity(count + 1);
         while values.len() < count {
-            let (a, b) = self.normal_pair();
+            let (a, b) = self.stream.normal_pair();
             values.extend([(a * deviation) as f32, (b * deviation) as f32]);
         }
         values.truncate(count);
         Tensor::from_slice(&values).view(shape)
-    }
-
-    /// Two independent normal deviates (Box-Muller). libm and not std, whose results differ between platforms.
-    fn normal_pair(&mut self) -> (f64, f64) {
-        let mut uniform = || ((self.generator.next_u64() >> 11) as f64 + 0.5) / (1u64 << 53) as f64;
-        let radius = (-2.0 * libm::log(uniform())).sqrt();
-        let angle = std::f64::consts::TAU * uniform();
-        (radius * libm::cos(angle), radius * libm::sin(angle))
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use dataset::Split;
 use serde::{Deserialize, Serialize};
+use statistics::quantile::nearest_rank;
 
 /// `manifest.json`: what lies in the artifact.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -53,12 +54,9 @@ pub struct Lengths {
 }
 
 impl Lengths {
-    /// Of ascending `lengths`.
+    /// Of ascending `lengths`; zeros where there are none.
     pub fn of(lengths: &[usize]) -> Lengths {
-        if lengths.is_empty() {
-            return Lengths::default();
-        }
-        let rank = |percent: usize| lengths[(lengths.len() * percent).div_ceil(100).max(1) - 1];
+        let rank = |percent: usize| nearest_rank(lengths, percent).unwrap_or(0);
         Lengths { min: rank(0), p50: rank(50), p90: rank(90), p99: rank(99), max: rank(100) }
     }
 }

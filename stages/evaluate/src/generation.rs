@@ -7,10 +7,10 @@ use contract::{Context, StageError};
 use llama::Llama;
 use llama::generate::{End, Limits};
 use scan::Severity;
+use statistics::Bootstrap;
 use tokenizers::Tokenizer;
 
 use crate::answer::{self, Answer};
-use crate::bootstrap::Bootstrap;
 use crate::confusion::Confusion;
 use crate::metrics::{GenerationFigures, SeverityFigures, TaskFigures};
 use crate::samples::Sample;

@@ -4,10 +4,11 @@
 
 use contract::{Context, StageError};
 use llama::Llama;
+use statistics::Bootstrap;
+use statistics::quantile::nearest_rank;
 use tch::{Kind, Tensor};
 use tokenizers::Tokenizer;
 
-use crate::bootstrap::Bootstrap;
 use crate::metrics::{Drift, DriftFigures, Likelihood, LikelihoodFigures};
 use crate::samples::Sample;
 
@@ -140,8 +141,7 @@ pub fn drift(traces: &[Trace]) -> DriftFigures {
         kl.sort_by(f32::total_cmp);
         let same = traces.iter().flat_map(|trace| trace.part(&trace.same_top, part)).filter(|same| **same).count();
         let count = kl.len().max(1);
-        let rank =
-            |percent: usize| f64::from(kl.get((count * percent).div_ceil(100).max(1) - 1).copied().unwrap_or(0.0));
+        let rank = |percent: usize| nearest_rank(&kl, percent).map_or(0.0, f64::from);
         Drift {
             tokens: kl.len(),
             kl_mean: kl.iter().map(|&kl| f64::from(kl)).sum::<f64>() / count as f64,

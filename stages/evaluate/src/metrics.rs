@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use statistics::Estimate;
 
-use crate::bootstrap::Estimate;
 use crate::confusion::Confusion;
 use crate::gates::GateOutcome;
 

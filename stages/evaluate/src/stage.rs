@@ -5,15 +5,16 @@ use std::path::Path;
 use contract::stage::At;
 use contract::{Card, Context, Stage, StageError, Type};
 use dataset::Split;
+use draws::{Stream, permutation};
 use formats::LayersReport;
 use formats::gptq::GptqDirectory;
 use formats::history::HistoryFile;
 use formats::{gptq, weights};
 use llama::Llama;
 use serde::de::DeserializeOwned;
+use statistics::Bootstrap;
 use tokens::{ChatEncoder, EncodedSplit};
 
-use crate::bootstrap::{Bootstrap, shuffled};
 use crate::generation::{self, Answers};
 use crate::metrics::{Baseline, Metrics, ModelFigures, Sizes};
 use crate::params::EvaluateParams;
@@ -65,7 +66,8 @@ fn run(params: &EvaluateParams, context: &Context) -> Result<(), StageError> {
     }
     let encoder = ChatEncoder::load(tokens_path)?;
     let split = EncodedSplit::load(tokens_path, Split::Test)?;
-    let chosen = shuffled(split.len(), params.seed);
+    let mut stream = Stream::seeded(params.seed);
+    let chosen = permutation(split.len(), |bound| stream.index(bound));
     let chosen = &chosen[..chosen.len().min(params.examples.max(params.samples) as usize)];
     let samples = samples::read(&split, &samples::lines(dataset_path, Split::Test)?, chosen)?;
     check_samples(&samples, &original)?;

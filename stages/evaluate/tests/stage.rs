@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 
 use contract::{Stage, StageError, Type};
 use dataset::Split;
-use evaluate::bootstrap::Bootstrap;
+use draws::{Stream, permutation};
 use evaluate::gates::Gates;
 use evaluate::{Evaluate, EvaluateParams, Metrics, likelihood, samples};
 use formats::gptq::GptqDirectory;
 use llama::Llama;
 use micro::Micro;
 use quantize::{Quantize, QuantizeParams};
+use statistics::Bootstrap;
 use tch::{Kind, Tensor};
 use tokens::{ChatEncoder, EncodedSplit};
 
@@ -73,7 +74,8 @@ fn perplexities_are_those_of_a_plain_computation() {
     let out = evaluate(&micro, "out", &params()).unwrap();
     let metrics = metrics(&out);
     let split = EncodedSplit::load(&micro.path("tokens"), Split::Test).unwrap();
-    let order = evaluate::bootstrap::shuffled(split.len(), params().seed);
+    let mut stream = Stream::seeded(params().seed);
+    let order = permutation(split.len(), |bound| stream.index(bound));
     let lines = samples::lines(&micro.path("dataset"), Split::Test).unwrap();
     let samples = samples::read(&split, &lines, &order[..8]).unwrap();
     let models = [

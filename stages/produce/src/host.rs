@@ -2,9 +2,11 @@
 
 use std::net::Ipv4Addr;
 
+use draws::Stream;
+
 use crate::clock::{Moment, moments};
 use crate::network;
-use crate::stream::{Draw, Purpose, Streams};
+use crate::stream::{Purpose, Streams};
 use crate::tables::{Distribution, Mac, Mode, Role, Service, Site, TABLES};
 use crate::world::process;
 
@@ -97,7 +99,7 @@ fn mode(seed: u64, index: u32) -> &'static Mode {
 }
 
 /// One to three users, no two alike.
-fn users(draw: &mut Draw) -> Vec<&'static str> {
+fn users(draw: &mut Stream) -> Vec<&'static str> {
     let mut users: Vec<&'static str> = Vec::new();
     for _ in 0..draw.between([1, 3]) {
         let name: &'static String = draw.pick(&TABLES.networks.users);
@@ -109,7 +111,7 @@ fn users(draw: &mut Draw) -> Vec<&'static str> {
 }
 
 /// The daemons, in the order in which they start. In a container the role's own service comes first and is process 1.
-fn running(role: &'static Role, container: bool, mut inner: Draw, mut draw: Draw) -> Vec<Running> {
+fn running(role: &'static Role, container: bool, mut inner: Stream, mut draw: Stream) -> Vec<Running> {
     let mut base = Vec::new();
     for service in &TABLES.services {
         let fits = match service.on {
@@ -140,7 +142,7 @@ fn running(role: &'static Role, container: bool, mut inner: Draw, mut draw: Draw
     all
 }
 
-fn one(service: &'static Service, container: Option<String>, draw: &mut Draw) -> Running {
+fn one(service: &'static Service, container: Option<String>, draw: &mut Stream) -> Running {
     let workers = service.workers.as_ref().map_or(0, |workers| draw.between(workers.count));
     Running { service, workers, container }
 }

@@ -5,9 +5,11 @@
 
 use std::net::Ipv4Addr;
 
+use draws::Stream;
+
 use crate::host::Host;
 use crate::story::{self, fits};
-use crate::stream::{Draw, Purpose, Streams};
+use crate::stream::{Purpose, Streams};
 use crate::tables::{TABLES, Template};
 
 /// Hosts of a network.
@@ -55,7 +57,7 @@ pub(crate) fn address(seed: u64, host: u32) -> Ipv4Addr {
 }
 
 /// The address of another host of the network.
-pub(crate) fn neighbour(host: &Host, draw: &mut Draw) -> Ipv4Addr {
+pub(crate) fn neighbour(host: &Host, draw: &mut Stream) -> Ipv4Addr {
     let place = (host.index % SIZE + 1 + draw.below(SIZE - 1)) % SIZE;
     address(host.seed, host.index / SIZE * SIZE + place)
 }
@@ -63,7 +65,7 @@ pub(crate) fn neighbour(host: &Host, draw: &mut Draw) -> Ipv4Addr {
 /// Whether a host is attacked, and the stream that decides how. Where more runs there is more to attack: if all hosts were
 /// attacked alike, a finding among few others would be an attack's more often than one among many; kernel parameters, of which
 /// all hosts have four, ask for less than processes do, so the power lies between.
-pub(crate) fn attacked(host: &Host, attack_rate: f64) -> Option<Draw> {
+pub(crate) fn attacked(host: &Host, attack_rate: f64) -> Option<Stream> {
     let size = f64::from(host.expected_processes().clamp(USUAL_PROCESSES / 4, USUAL_PROCESSES * 3));
     let times = size / f64::from(USUAL_PROCESSES);
     // The rate's odds are scaled, so that a rate of 1 is every host. All of it, roots too, is exact in IEEE 754.
@@ -98,7 +100,7 @@ pub(crate) fn campaign(host: &Host, attack_rate: f64) -> Option<Campaign> {
 }
 
 /// A host's place in a habit of its whole network: one host reaches all others.
-pub(crate) fn star(host: &Host, draw: &mut Draw) -> Hop {
+pub(crate) fn star(host: &Host, draw: &mut Stream) -> Hop {
     let (first, turn) = (host.index / SIZE * SIZE, draw.below(SIZE));
     let place = (host.index % SIZE + SIZE - turn) % SIZE;
     let at = |place: u32| address(host.seed, first + (place + turn) % SIZE);

@@ -1,5 +1,6 @@
 //! The report around the findings: what the scanner says of host, tool and times.
 
+use draws::Stream;
 use scan::rules::pci_compliance::STANDARD;
 use scan::{Report, ScannerResult, Warning};
 use serde_json::{Map, Value, json};
@@ -7,7 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::clock::{Moment, iso};
 use crate::emit::{Output, Results};
 use crate::host::{Host, ModuleMode};
-use crate::stream::{Draw, Purpose};
+use crate::stream::Purpose;
 
 /// Switches of the scanner that are off in every report, and those that are on.
 const OFF: [&str; 10] = [
@@ -72,7 +73,7 @@ fn compliance(output: &Output) -> Value {
     json!({ STANDARD: counts })
 }
 
-fn timings(outputs: &[Output], moment: Moment, traced: u32, draw: &mut Draw) -> Vec<(&'static str, u32)> {
+fn timings(outputs: &[Output], moment: Moment, traced: u32, draw: &mut Stream) -> Vec<(&'static str, u32)> {
     let most = moment.duration_ms / outputs.len().max(1) as u32;
     let timing = |output: &Output| {
         let watched = if output.scanner == "ebpf_exec_trace" { traced } else { 0 };

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
+use draws::Stream;
+
 use crate::host::{Host, ModuleMode};
 use crate::network::{self, Hop};
 use crate::params::ProduceParams;
-use crate::stream::{Draw, Purpose, Streams};
+use crate::stream::{Purpose, Streams};
 use crate::tables::{Choices, Mac, MacChange, Place, Remote, Step, TABLES, Template, Trace};
 use crate::world::remote_address;
 
@@ -83,7 +85,7 @@ fn chain(host: &Host, attack_rate: f64) -> Option<Story> {
 }
 
 /// The scan before which a story begins: most were there before the first, the others come at any time.
-pub(crate) fn begin(host: &Host, draw: &mut Draw) -> u32 {
+pub(crate) fn begin(host: &Host, draw: &mut Stream) -> u32 {
     if draw.chance(THERE) { 0 } else { draw.below(host.moments.len() as u32) }
 }
 

@@ -2,8 +2,7 @@
 //!
 //! So the position of a resumed run is its step number, and nothing else has to be saved.
 
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
+use draws::{Stream, permutation};
 
 /// The order of examples.
 #[derive(Clone, Debug)]
@@ -31,7 +30,7 @@ impl Sampler {
         let per_epoch = self.steps_per_epoch();
         let epoch = step / per_epoch;
         if self.current.as_ref().is_none_or(|(of, _)| *of != epoch) {
-            self.current = Some((epoch, permutation(self.seed, epoch, self.examples)));
+            self.current = Some((epoch, order(self.seed, epoch, self.examples)));
         }
         let order = self.current.as_ref().map_or(&[][..], |(_, order)| order);
         let start = (step % per_epoch) as usize * self.batch_size;
@@ -39,16 +38,10 @@ impl Sampler {
     }
 }
 
-/// Fisher-Yates, on a stream of its own for each epoch.
-fn permutation(seed: u64, epoch: u64, length: usize) -> Vec<usize> {
-    let mut generator = ChaCha8Rng::seed_from_u64(seed);
-    generator.set_stream(epoch + 1);
-    let mut order: Vec<usize> = (0..length).collect();
-    for last in (1..length).rev() {
-        // The bias of the remainder is below length / 2^64.
-        order.swap(last, (generator.next_u64() % (last as u64 + 1)) as usize);
-    }
-    order
+/// The order of an epoch, on a stream of its own. Number 0 is left to other draws from the seed.
+fn order(seed: u64, epoch: u64, length: usize) -> Vec<usize> {
+    let mut stream = Stream::seeded(seed).numbered(epoch + 1);
+    permutation(length, |bound| stream.remainder(bound))
 }
 
 #[cfg(test)]

@@ -164,7 +164,7 @@ mod tests {
     use super::*;
 
     fn entry(number: u64, template: u64, class: Severity) -> Entry {
-        let rank = crate::spool::mixed(number);
+        let rank = draws::mix(number);
         Entry {
             prompt: number.into(),
             answer: 0,
@@ -209,7 +209,7 @@ mod tests {
         let selection = select(&mut (0..100));
         assert_eq!(selection.left_out, LeftOut { template: 80, share: 0, task: 5 });
         assert_eq!(selection.kept, select(&mut (0..100).rev()).kept);
-        let lowest = (0..100).map(crate::spool::mixed).min();
+        let lowest = (0..100).map(draws::mix).min();
         assert_eq!(selection.kept.first().map(|entry| entry.rank), lowest);
     }
 

@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 
 use contract::{Context, Digest, StageError};
 use dataset::token_counter::TokenCounter;
+use draws::mix;
 use serde::Serialize;
+use statistics::quantile::nearest_rank;
 
 use crate::balance::Selection;
 use crate::conversation::Conversation;
 use crate::example::Task;
 use crate::split::Split;
-use crate::spool::{Entry, Lines, mixed};
+use crate::spool::{Entry, Lines};
 
 /// Examples of one task that are counted; all, where there are fewer.
 pub const SAMPLE: usize = 2_000;
@@ -77,7 +79,7 @@ pub fn measure(
 }
 
 fn sample(mut entries: Vec<Entry>) -> Vec<Entry> {
-    entries.sort_by_cached_key(|entry| (mixed(entry.rank ^ DRAW), entry.prompt));
+    entries.sort_by_cached_key(|entry| (mix(entry.rank ^ DRAW), entry.prompt));
     entries.truncate(SAMPLE);
     entries
 }
@@ -94,7 +96,7 @@ impl Lengths {
     /// Of counts in any order; none of no counts.
     fn of(mut counts: Vec<usize>) -> Option<Lengths> {
         counts.sort_unstable();
-        let rank = |percent: usize| counts.get((counts.len() * percent).div_ceil(100).saturating_sub(1)).copied();
+        let rank = |percent: usize| nearest_rank(&counts, percent);
         let over = |limit: usize| (counts.len() - counts.partition_point(|count| *count <= limit)) as f64;
         let share = |limit: usize| over(limit) / counts.len() as f64;
         Some(Lengths {
@@ -127,7 +129,7 @@ mod tests {
         let entry = |number: u64, seed: u64| Entry {
             prompt: number.into(),
             answer: 0,
-            rank: mixed(number ^ mixed(seed)),
+            rank: mix(number ^ mix(seed)),
             template: 0,
             offset: 0,
             host: 0,

@@ -4,12 +4,13 @@
 use std::collections::BTreeMap;
 
 use dataset::TIED_HOSTS;
+use draws::mix;
 use findings::Correlation;
 use findings::clusters::Clusters;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::spool::{low, mixed};
+use crate::spool::low;
 
 /// Part of a dataset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -140,7 +141,7 @@ pub fn assign(seed: u64, hosts: &[String], ties: &Ties, fractions: Fractions) ->
     let (mut groups, figures) = ties.groups(hosts);
     let rank = |place: &usize| {
         let host = hosts.get(*place).map_or("", String::as_str);
-        (mixed(low(&[b"split", &seed.to_le_bytes(), host.as_bytes()]) as u64), *place)
+        (mix(low(&[b"split", &seed.to_le_bytes(), host.as_bytes()]) as u64), *place)
     };
     groups.sort_by_cached_key(|group| group.iter().map(rank).min());
     let mut splits = vec![Split::Train; count];

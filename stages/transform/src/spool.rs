@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use contract::stage::At;
 use contract::{Digest, StageError};
+use draws::mix;
 use scan::Severity;
 
 use crate::example::{Example, Task};
@@ -165,7 +166,7 @@ impl Entry {
         Entry {
             prompt,
             answer: low(&[example.answer.as_bytes()]) as u64,
-            rank: mixed(prompt as u64 ^ mixed(host)),
+            rank: mix(prompt as u64 ^ mix(host)),
             template: low(&[example.task.name().as_bytes(), b" ", example.template.as_bytes()]) as u64,
             offset: 0,
             host: 0,
@@ -243,11 +244,4 @@ pub fn low(parts: &[&[u8]]) -> u128 {
     let digest = Digest::of(&bytes);
     let (first, _) = digest.as_bytes().split_first_chunk::<16>().expect("a digest has 32 bytes");
     u128::from_le_bytes(*first)
-}
-
-/// Spreads a number over all bits (the finalizer of SplitMix64).
-pub fn mixed(number: u64) -> u64 {
-    let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    number ^ (number >> 31)
 }

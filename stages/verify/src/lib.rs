@@ -2,7 +2,7 @@
 //!
 //! - [`stage`]: card and order of the passes. [`params`]: thresholds. [`check`]: the checks by name, and how one that crashes counts.
 //! - [`scans`]: reports with their findings, correlations and truth. [`documents`]: ground-truth documents. [`dataset`]: training sets.
-//! - [`schema`]: JSON against the two fixed schemas, streaming. [`statistics`]: what is measured over many scans.
+//! - [`schema`]: JSON against the two fixed schemas, streaming. [`measurements`]: figures over many scans.
 //! - [`tally`]: what the checks came to. [`quality`]: the one number. [`report`] and [`summary`]: the two outputs.
 //!
 //! A check reads; nothing here mends. The README has every figure's definition.
@@ -10,13 +10,13 @@
 pub mod check;
 pub mod dataset;
 pub mod documents;
+pub mod measurements;
 pub mod params;
 pub mod quality;
 pub mod report;
 pub mod scans;
 pub mod schema;
 pub mod stage;
-pub mod statistics;
 pub mod summary;
 pub mod tally;
 mod values;

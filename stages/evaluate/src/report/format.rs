@@ -1,6 +1,6 @@
 //! Figures as people read them.
 
-use crate::bootstrap::Estimate;
+use statistics::Estimate;
 
 /// A share as a percentage; two digits when it is below one percent.
 pub(super) fn percent(share: f64) -> String {

@@ -2,11 +2,11 @@
 
 use formats::LayersReport;
 use formats::history::HistoryFile;
+use statistics::Estimate;
 
 use super::format::{bytes, estimate, figure, percent};
 use super::html::{Table, escape};
 use super::{confusion_matrix, layer_errors, loss_curve};
-use crate::bootstrap::Estimate;
 use crate::generation::Text;
 use crate::metrics::{GenerationFigures, Metrics, ModelFigures};
 use crate::samples::Sample;

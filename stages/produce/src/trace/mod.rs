@@ -10,9 +10,11 @@ mod socket;
 
 use std::collections::BTreeMap;
 
+use draws::Stream;
+
 use crate::host::Host;
 use crate::story::Story;
-use crate::stream::{Draw, Purpose};
+use crate::stream::Purpose;
 use crate::tables::{Step, Trace};
 use crate::world::{Mark, Since, World};
 
@@ -55,9 +57,9 @@ struct Actor {
 /// The draws of one step.
 struct Draws {
     /// What it is, settled once.
-    what: Draw,
+    what: Stream,
     /// Drawn anew at each scan.
-    moment: Draw,
+    moment: Stream,
     /// The scan before which it began, in this boot.
     begin: u32,
     /// Its place among the draws of all steps of the host.
@@ -103,13 +105,13 @@ impl<'a> Scene<'a> {
     }
 
     /// Draws about whether a step's process or connection is another one since a scan.
-    fn coins(&self, low: u32) -> impl Fn(u32) -> Draw + use<> {
+    fn coins(&self, low: u32) -> impl Fn(u32) -> Stream + use<> {
         let streams = self.host.streams(Purpose::Trace);
         move |at| streams.at2(at, COIN | low)
     }
 
     /// The numbers of what a step started: the same until it starts again.
-    fn numbers(&self, since: Since, low: u32) -> Draw {
+    fn numbers(&self, since: Since, low: u32) -> Stream {
         let at = match since {
             Since::Boot => self.host.moments[self.world.scan as usize].boot,
             Since::Scan(at) => at,

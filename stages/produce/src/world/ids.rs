@@ -6,9 +6,11 @@
 
 use std::collections::HashSet;
 
+use draws::Stream;
+
 use crate::host::Host;
 use crate::story;
-use crate::stream::{Draw, Purpose};
+use crate::stream::Purpose;
 use crate::world::process::casual_slots;
 
 /// Share of daemons, per mille, that were restarted between boot and the first scan.
@@ -98,7 +100,7 @@ impl Ids {
 
     /// Since when slot `slot` of a kind of things has been what it is at `scan`: things are replaced with `churn` (per
     /// mille) from scan to scan.
-    pub(super) fn since(&self, coins: impl Fn(u32) -> Draw, scan: u32, churn: u32) -> Since {
+    pub(super) fn since(&self, coins: impl Fn(u32) -> Stream, scan: u32, churn: u32) -> Since {
         let replaced = (self.boot + 1..=scan).rev().find(|at| coins(*at).chance(churn));
         match replaced {
             Some(at) => Since::Scan(at),
@@ -109,7 +111,13 @@ impl Ids {
 
     /// Since when a process of a story runs that began before scan `begin` of this boot. Those that serve are daemons; of
     /// the others so many are as old as the boot that all of a host's stories together are like its processes.
-    pub(crate) fn since_like_others(&self, coins: impl Fn(u32) -> Draw, begin: u32, scan: u32, serves: bool) -> Since {
+    pub(crate) fn since_like_others(
+        &self,
+        coins: impl Fn(u32) -> Stream,
+        begin: u32,
+        scan: u32,
+        serves: bool,
+    ) -> Since {
         let daemons = 1000 - RESTARTED_EARLY;
         let others = (self.boot_processes * 1000).saturating_sub(SERVING * daemons) / (1000 - SERVING);
         if coins(begin).chance(if serves { daemons } else { others }) {
@@ -120,7 +128,7 @@ impl Ids {
 
     /// The last scan since which something of a story that began before scan `begin` is what it is. Of stories seen at a scan
     /// some are new; the rest is replaced just so often that the share of what is fresh (per mille) is that of benign things.
-    pub(crate) fn scan_like_others(&self, coins: impl Fn(u32) -> Draw, begin: u32, scan: u32, fresh: u32) -> u32 {
+    pub(crate) fn scan_like_others(&self, coins: impl Fn(u32) -> Stream, begin: u32, scan: u32, fresh: u32) -> u32 {
         let churn = |at: u32| {
             let [new, seen] = story::begun(at, self.scans);
             (fresh * seen).saturating_sub(1000 * new) / (seen - new)
@@ -129,7 +137,7 @@ impl Ids {
     }
 
     /// A pid of something that came at or before `scan`.
-    pub(crate) fn late_pid(&mut self, scan: u32, draw: &mut Draw) -> u32 {
+    pub(crate) fn late_pid(&mut self, scan: u32, draw: &mut Stream) -> u32 {
         let [first, step] = self.pid_reach;
         let high = first + scan.saturating_sub(self.boot) * step;
         let pid = draw.between([self.boot_end + 1, high.min(4_194_000)]);
@@ -137,7 +145,7 @@ impl Ids {
     }
 
     /// A pid for a process of a story: close to one of the daemons of its kind, where it is as old as they are.
-    pub(crate) fn pid(&mut self, since: Since, sockets: bool, draw: &mut Draw) -> u32 {
+    pub(crate) fn pid(&mut self, since: Since, sockets: bool, draw: &mut Stream) -> u32 {
         match since {
             Since::Boot => {
                 let (own, other) =
@@ -159,7 +167,7 @@ impl Ids {
     }
 
     /// The inode of a socket, unlike any other's.
-    pub(crate) fn inode(&mut self, since: Since, draw: &mut Draw) -> u32 {
+    pub(crate) fn inode(&mut self, since: Since, draw: &mut Stream) -> u32 {
         let inode = match since {
             Since::Boot => draw.between(BOOT_INODES),
             Since::Scan(scan) => {

@@ -1,11 +1,12 @@
 //! Kernel parameters, kernel modules and mandatory access control.
 
+use draws::Stream;
 use scan::rules::kernel_hardening::SYSCTLS;
 use scan::rules::kernel_params::PARAMS;
 use scan::rules::mac::Selinux;
 
 use crate::host::Host;
-use crate::stream::{Draw, Purpose};
+use crate::stream::Purpose;
 use crate::tables::{Anomaly, Mac, TABLES};
 use crate::world::Mark;
 
@@ -68,7 +69,7 @@ pub(super) fn params(host: &Host) -> Vec<ParamValue> {
 }
 
 /// The value that the host's distribution, or its administrator, gives to a kernel parameter.
-fn benign_value(host: &Host, path: &str, tuned: bool, draw: &mut Draw) -> &'static str {
+fn benign_value(host: &Host, path: &str, tuned: bool, draw: &mut Stream) -> &'static str {
     let name = path.rsplit('/').next().unwrap_or(path);
     if name == FORWARD {
         return if draw.chance(host.role.forwards) { "1" } else { "0" };
@@ -99,7 +100,7 @@ pub(super) fn modules(host: &Host, scan: u32) -> Modules {
 
 /// Built-in modules are known only from a file below /lib/modules, which a container lacks; and where their names are spelt
 /// with `-` in one place and `_` in the other the scanner counts some everywhere.
-fn leftovers(host: &Host, draw: &mut Draw) -> u32 {
+fn leftovers(host: &Host, draw: &mut Stream) -> u32 {
     if host.container {
         draw.between([70, 130])
     } else if draw.chance(300) {

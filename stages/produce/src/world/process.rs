@@ -1,7 +1,9 @@
 //! Processes: daemons with their workers, containers, sessions, and what else comes and goes.
 
+use draws::Stream;
+
 use crate::host::Host;
-use crate::stream::{Draw, Purpose};
+use crate::stream::Purpose;
 use crate::tables::{Account, TABLES, Where};
 use crate::world::Mark;
 use crate::world::ids::{Ids, Since};
@@ -107,7 +109,7 @@ fn daemons(host: &Host, scan: u32, ids: &mut Ids, processes: &mut Vec<Process>) 
 }
 
 /// The pids of a daemon, and of its workers, that was restarted before a scan.
-fn restarted(workers: u32, scan: u32, ids: &mut Ids, draw: &mut Draw) -> Vec<u32> {
+fn restarted(workers: u32, scan: u32, ids: &mut Ids, draw: &mut Stream) -> Vec<u32> {
     let mut pids = vec![ids.late_pid(scan, draw)];
     for place in 0..workers as usize {
         pids.push(ids.claim(pids[place] + 1 + draw.below(2)));

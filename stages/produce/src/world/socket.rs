@@ -3,11 +3,12 @@
 use std::collections::HashSet;
 use std::net::Ipv4Addr;
 
+use draws::Stream;
 use scan::rules::network::{LOOPBACK6, WILDCARD6};
 
 use crate::host::Host;
 use crate::network;
-use crate::stream::{Draw, Purpose};
+use crate::stream::Purpose;
 use crate::tables::{Bind, Listener, Protocol, Remote, SocketState, TABLES};
 use crate::world::Mark;
 use crate::world::ids::{Ids, Since};
@@ -83,7 +84,7 @@ impl Socket {
     }
 
     /// A connection of a process.
-    pub(crate) fn connection(host: &Host, remote: (Ipv4Addr, u16), inode: u32, pid: u32, draw: &mut Draw) -> Socket {
+    pub(crate) fn connection(host: &Host, remote: (Ipv4Addr, u16), inode: u32, pid: u32, draw: &mut Stream) -> Socket {
         Socket {
             protocol: Protocol::Tcp,
             state: SocketState::Established,
@@ -105,7 +106,7 @@ impl Socket {
 }
 
 /// An address that a connection goes to or comes from.
-pub(crate) fn remote_address(remote: Remote, host: &Host, draw: &mut Draw) -> Ipv4Addr {
+pub(crate) fn remote_address(remote: Remote, host: &Host, draw: &mut Stream) -> Ipv4Addr {
     let pools = match remote {
         Remote::Public => &TABLES.networks.public,
         Remote::Lan if draw.chance(NEIGHBOURS) => return network::neighbour(host, draw),
@@ -171,7 +172,7 @@ fn clients(host: &Host, scan: u32, processes: &[Process], ids: &mut Ids, sockets
 }
 
 /// The process that answers on a listener: a worker of its daemon, where there are any.
-fn handler(listener: &Socket, processes: &[Process], draw: &mut Draw) -> Option<u32> {
+fn handler(listener: &Socket, processes: &[Process], draw: &mut Stream) -> Option<u32> {
     let main = processes.iter().find(|process| Some(process.pid) == listener.pid)?;
     let workers = processes.iter().filter(|p| p.running == main.running && p.pid != main.pid);
     let workers: Vec<u32> = workers.map(|process| process.pid).collect();

@@ -1,11 +1,10 @@
 //! The solver against a textbook one in f64: optimal brain surgery with the explicit inverse Hessian, a column at a time.
 
+use draws::Stream;
 use formats::grid::{Quantized, code_of, scale_of, value_of};
 use quantize::ActOrder;
 use quantize::hessian::{FactorError, Hessian};
 use quantize::solver::solve;
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
 use tch::Tensor;
 
 const ROWS: usize = 24;
@@ -22,9 +21,8 @@ struct Problem {
 
 impl Problem {
     fn new(seed: u64) -> Problem {
-        let mut generator = ChaCha8Rng::seed_from_u64(seed);
-        let mut draw =
-            || (0..6).map(|_| f64::from(generator.next_u32()) / f64::from(u32::MAX)).sum::<f64>() as f32 - 3.0;
+        let mut stream = Stream::seeded(seed);
+        let mut draw = || (0..6).map(|_| f64::from(stream.word()) / f64::from(u32::MAX)).sum::<f64>() as f32 - 3.0;
         let weights = (0..ROWS * COLUMNS).map(|_| draw()).collect();
         let mut inputs = vec![0.0_f32; TOKENS * COLUMNS];
         for token in inputs.chunks_exact_mut(COLUMNS) {

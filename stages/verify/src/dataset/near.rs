@@ -1,19 +1,19 @@
 //! Prompts of validation and test that nearly are prompts of training.
 //!
 //! Nearly: the sets of word triples, digits masked, have a Jaccard similarity of about 0.85, which 32 MinHash values estimate
-//! (27 equal). Candidates are found through 8 bands of 4 values: of pairs at 0.85 a band misses fewer than one in fifty. Short
-//! prompts about ordinary findings are alike on every host, so the share is a figure to know, and a threshold one to choose.
+//! (27 equal) and whose bands find the candidates. Short prompts about ordinary findings are alike on every host, so the share is a figure to know, and a threshold one to choose.
 
 use std::collections::{BTreeMap, HashMap};
 
+use draws::{hash, mix};
+use statistics::bootstrap;
+use statistics::minhash::{MinHash, Signature, agreement};
+
 use crate::check::Outcome;
 use crate::report::Measure;
-use crate::statistics::bootstrap;
-use crate::statistics::random::{hash, mix};
 use crate::tally::Measured;
 
-const VALUES: usize = 32;
-const ROWS: usize = 4;
+/// Of the values of two prompts, how many agree where they are near.
 const EQUAL: usize = 27;
 
 /// Words of a shingle.
@@ -27,9 +27,6 @@ const MOST_COMPARED: usize = 64;
 
 /// The interval over fewer hosts is too narrow to warn by.
 const FEWEST_HOSTS: usize = 10;
-
-/// One byte of each MinHash value.
-type Signature = [u8; VALUES];
 
 /// The comparison on its way, by task.
 #[derive(Default)]
@@ -54,10 +51,10 @@ impl NearDuplicates {
         if task.signatures.len() >= MOST_KEPT {
             return;
         }
-        let values = values(prompt);
+        let shingles = shingles(prompt);
         let place = task.signatures.len() as u32;
-        task.signatures.push(signature(&values));
-        for band in bands(&values) {
+        task.signatures.push(shingles.signature());
+        for band in shingles.bands() {
             let held = task.bands.entry(band).or_default();
             if held.len() < MOST_COMPARED {
                 held.push(place);
@@ -68,13 +65,10 @@ impl NearDuplicates {
     /// Compares a prompt of another split.
     pub(super) fn compare(&mut self, task: &str, host: &str, prompt: &str) {
         let task = self.task(task);
-        let values = values(prompt);
-        let own = signature(&values);
-        let near = |place: &u32| {
-            let other = &task.signatures[*place as usize];
-            own.iter().zip(other).filter(|(a, b)| a == b).count() >= EQUAL
-        };
-        let found = bands(&values).any(|band| task.bands.get(&band).is_some_and(|held| held.iter().any(near)));
+        let shingles = shingles(prompt);
+        let own = shingles.signature();
+        let near = |place: &u32| agreement(&own, &task.signatures[*place as usize]) >= EQUAL;
+        let found = shingles.bands().any(|band| task.bands.get(&band).is_some_and(|held| held.iter().any(near)));
         if !task.compared.contains_key(host) {
             task.compared.insert(host.to_owned(), (0, 0));
         }
@@ -93,7 +87,7 @@ impl NearDuplicates {
             let (near, compared) = hosts.iter().fold((0, 0), |(near, all), (n, a)| (near + n, all + a));
             outcome.items += compared;
             let share = (compared > 0).then(|| near as f64 / compared as f64);
-            let interval = bootstrap::share(&hosts);
+            let interval = bootstrap::cluster_share(&hosts);
             let sure = interval.filter(|(low, _)| hosts.len() >= FEWEST_HOSTS && *low > warn_beyond);
             if let Some(share) = share {
                 let message = format!("{share:.3} of {compared} prompts are near one of training");
@@ -126,38 +120,23 @@ impl NearDuplicates {
     }
 }
 
-fn bands(values: &[u64; VALUES]) -> impl Iterator<Item = u64> + '_ {
-    values.chunks(ROWS).enumerate().map(|(band, rows)| rows.iter().fold(mix(band as u64), |sum, row| mix(sum ^ row)))
-}
-
-fn signature(values: &[u64; VALUES]) -> Signature {
-    values.map(|value| value as u8)
-}
-
-/// For each of 32 ways to order shingles, the first of the prompt.
-fn values(prompt: &str) -> [u64; VALUES] {
-    let mut least = [u64::MAX; VALUES];
+/// The word triples of a prompt; a shorter prompt is one member.
+fn shingles(prompt: &str) -> MinHash {
+    let mut hash = MinHash::default();
     let mut last = [0_u64; WORDS];
-    let mut take = |shingle: u64| {
-        for (way, least) in least.iter_mut().enumerate() {
-            // Multiplying by different odd numbers orders the shingles differently.
-            let value = (shingle ^ WAYS[way]).wrapping_mul(WAYS[way] | 1);
-            *least = (*least).min(value ^ (value >> 29));
-        }
-    };
     let mut count = 0;
     for word in words(prompt) {
         last.rotate_left(1);
         last[WORDS - 1] = word;
         count += 1;
         if count >= WORDS {
-            take(last.iter().fold(0, |sum, word| mix(sum ^ word)));
+            hash.insert(last.iter().fold(0, |sum, word| mix(sum ^ word)));
         }
     }
     if count < WORDS {
-        take(last.iter().fold(1, |sum, word| mix(sum ^ word)));
+        hash.insert(last.iter().fold(1, |sum, word| mix(sum ^ word)));
     }
-    least
+    hash
 }
 
 /// Hashes of the words, digits masked.
@@ -179,19 +158,6 @@ fn words(prompt: &str) -> impl Iterator<Item = u64> + '_ {
         hash(&masked)
     })
 }
-
-/// Numbers that differ in all bits.
-static WAYS: [u64; VALUES] = {
-    let mut ways = [0; VALUES];
-    let mut state = 0x51_7c_c1_b7_27_22_0a_95_u64;
-    let mut way = 0;
-    while way < VALUES {
-        state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
-        ways[way] = state ^ (state >> 31);
-        way += 1;
-    }
-    ways
-};
 
 #[cfg(test)]
 mod tests {

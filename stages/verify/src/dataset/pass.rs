@@ -10,8 +10,8 @@ use super::file::{FilePass, same_bytes};
 use super::manifest::{Manifest, SplitPart};
 use crate::check::{CheckName, guard};
 use crate::documents::Shared;
+use crate::measurements::measure;
 use crate::params::VerifyParams;
-use crate::statistics::measure;
 use crate::tally::Tally;
 
 /// The split that others are compared with.

@@ -8,8 +8,8 @@ use super::listed::files;
 use super::scan::{Checked, Setting, check_listed, check_scan};
 use super::truth::Truth;
 use crate::check::{CheckName, Outcome};
+use crate::measurements::Statistics;
 use crate::params::VerifyParams;
-use crate::statistics::Statistics;
 use crate::tally::Tally;
 
 /// The counts of the pass.

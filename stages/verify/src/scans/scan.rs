@@ -10,7 +10,7 @@ use super::report::ReadReport;
 use super::truth::{self, Truth};
 use super::view::ScanView;
 use crate::check::{self, CheckName, Outcome};
-use crate::statistics::{Extract, Statistics};
+use crate::measurements::{Extract, Statistics};
 
 /// The context in which every scan is checked.
 pub(super) struct Setting<'s> {

@@ -7,7 +7,6 @@ use scan::truth::TruthLine;
 
 use super::leakage::{self, Leakage, Trace};
 use super::marginals::{self, Marginals, SeverityRow};
-use super::random;
 use super::realism::{self, Realism, Seen};
 use crate::check::{CheckName, Outcome, guard, guard_part};
 use crate::params::VerifyParams;
@@ -138,7 +137,7 @@ fn sample<'f>(files: impl Iterator<Item = &'f Listed>, most: u64) -> HashSet<Str
         *hosts.entry(&listed.file.host).or_default() += listed.bytes;
     }
     let mut drawn: Vec<(u64, &str, u64)> =
-        hosts.into_iter().map(|(host, bytes)| (random::hash(host), host, bytes)).collect();
+        hosts.into_iter().map(|(host, bytes)| (draws::hash(host), host, bytes)).collect();
     drawn.sort_unstable();
     let mut sum = 0;
     drawn

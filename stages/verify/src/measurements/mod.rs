@@ -4,14 +4,10 @@
 //! samples of hosts, drawn by a hash of their names before anything is read, so memory is bounded and the draw does not depend
 //! on threads.
 
-pub mod auc;
-pub mod bootstrap;
 mod comparison;
 mod leakage;
-mod linear;
 mod marginals;
-mod measurements;
-pub mod random;
 mod realism;
+mod statistics;
 
-pub use measurements::{Extract, Statistics, measure};
+pub use statistics::{Extract, Statistics, measure};

@@ -7,11 +7,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use draws::{hash, mix};
 use scan::{Finding, Report};
+use statistics::auc;
 
-use super::auc;
 use super::comparison::Comparison;
-use super::random::{hash, mix};
 use crate::check::Outcome;
 use crate::report::Measure;
 use crate::tally::Measured;

@@ -8,11 +8,12 @@
 
 use std::collections::BTreeMap;
 
+use draws::{hash, mix};
 use scan::{Finding, Report};
+use statistics::Estimate;
+use statistics::auc::{self, Scored, Stratum};
+use statistics::logistic::Logistic;
 
-use super::auc::{self, Area, Scored, Stratum};
-use super::linear::Linear;
-use super::random::{hash, mix};
 use crate::check::Outcome;
 use crate::report::Measure;
 use crate::scans::truth::ChainIds;
@@ -144,7 +145,7 @@ impl Leakage {
     }
 }
 
-fn of_part(part: &str, items: u64, area: Option<Area>, note: String) -> Measure {
+fn of_part(part: &str, items: u64, area: Option<Estimate>, note: String) -> Measure {
     Measure {
         part: part.to_owned(),
         items,
@@ -166,12 +167,12 @@ fn score(traces: &[(u32, Trace)], folds: &[usize]) -> [Stratum; 2] {
         let features: Vec<([u32; VALUES], bool)> =
             train.iter().map(|(_, trace)| (bins.features(trace), trace.chain)).collect();
         let examples = features.iter().map(|(features, chain)| (features.as_slice(), *chain));
-        let model = Linear::train(VALUES * (BINS as usize + 1), examples);
+        let model = Logistic::train(VALUES * (BINS as usize + 1), examples);
         let tested = traces.iter().filter(|(host, _)| folds[*host as usize] == fold);
         let scored = tested.map(|(host, trace)| Scored {
             score: model.score(&bins.features(trace)),
             positive: trace.chain,
-            host: *host,
+            cluster: *host,
         });
         Stratum::new(scored.collect())
     })
@@ -204,12 +205,13 @@ impl Bins {
 
 #[cfg(test)]
 mod tests {
-    use super::super::random::Random;
+    use draws::SplitMix64;
+
     use super::*;
 
     /// Three hundred hosts with forty processes each, four of them of chains, whose pids `leak` gives.
-    fn measure(leak: impl Fn(&mut Random, bool) -> u32) -> (Outcome, Measured) {
-        let mut random = Random::new(5);
+    fn measure(leak: impl Fn(&mut SplitMix64, bool) -> u32) -> (Outcome, Measured) {
+        let mut random = SplitMix64::new(5);
         let mut leakage = Leakage::default();
         for host in 0..300 {
             let traces = (0..40).map(|place| {

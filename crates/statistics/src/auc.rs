@@ -1,6 +1,9 @@
-//! The area under the ROC curve, in strata, with its error over hosts. Pairs are counted in integers.
+//! The area under the ROC curve, in strata, with its error over clusters. Pairs are counted in integers.
+//!
+//! The area is the share of pairs of a positive and a negative thing in which the positive one scores higher (Hanley and McNeil,
+//! "The meaning and use of the area under a receiver operating characteristic curve", 1982); a tie is half a pair.
 
-use super::bootstrap;
+use crate::{Estimate, bootstrap};
 
 /// A scored thing.
 #[derive(Clone, Copy, Debug)]
@@ -9,8 +12,8 @@ pub struct Scored {
     pub score: f64,
     /// What it is.
     pub positive: bool,
-    /// The place of its host in the list of hosts.
-    pub host: u32,
+    /// The number of its cluster: things of one cluster are correlated.
+    pub cluster: u32,
 }
 
 /// Things whose scores may be compared: of one model.
@@ -31,7 +34,7 @@ impl Stratum {
         let (mut won, mut negatives, mut positives) = (0_u128, 0_u128, 0_u128);
         for tied in self.scored.chunk_by(|a, b| a.score == b.score) {
             let sum = |positive: bool| -> u128 {
-                tied.iter().filter(|s| s.positive == positive).map(|s| u128::from(weight(s.host))).sum()
+                tied.iter().filter(|s| s.positive == positive).map(|s| u128::from(weight(s.cluster))).sum()
             };
             let (tied_positives, tied_negatives) = (sum(true), sum(false));
             won += tied_positives * (2 * negatives + tied_negatives);
@@ -41,7 +44,7 @@ impl Stratum {
         (won, positives * negatives)
     }
 
-    fn add_to_hosts(&self, of_host: &mut [(u128, u128)]) {
+    fn add_to_clusters(&self, of_cluster: &mut [(u128, u128)]) {
         let positives = self.scored.iter().filter(|s| s.positive).count() as u128;
         let negatives = self.scored.len() as u128 - positives;
         let (mut lower_positives, mut lower_negatives) = (0, 0);
@@ -49,7 +52,7 @@ impl Stratum {
             let tied_positives = tied.iter().filter(|s| s.positive).count() as u128;
             let tied_negatives = tied.len() as u128 - tied_positives;
             for thing in tied {
-                let (won, pairs) = &mut of_host[thing.host as usize];
+                let (won, pairs) = &mut of_cluster[thing.cluster as usize];
                 if thing.positive {
                     *won += 2 * lower_negatives + tied_negatives;
                     *pairs += negatives;
@@ -65,54 +68,43 @@ impl Stratum {
     }
 }
 
-/// An area with its interval.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Area {
-    /// The area.
-    pub value: f64,
-    /// Lower end.
-    pub low: f64,
-    /// Upper end.
-    pub high: f64,
-}
-
 /// The area over all pairs that lie in one stratum, with an interval of `errors` standard errors; none where there is no pair.
 ///
-/// The error is that of the infinitesimal jackknife over hosts: what a host adds to the pairs won, beyond its share of all
-/// pairs. For one stratum and one thing a host it is DeLong's, and it costs one pass.
-pub fn area(strata: &[&Stratum], hosts: usize, errors: f64) -> Option<Area> {
+/// The error is that of the infinitesimal jackknife over clusters: what a cluster adds to the pairs won, beyond its share of all
+/// pairs. For one stratum and one thing a cluster it is DeLong's, and it costs one pass.
+pub fn area(strata: &[&Stratum], clusters: usize, errors: f64) -> Option<Estimate> {
     let (won, all) = strata.iter().map(|stratum| stratum.pairs(|_| 1)).fold((0, 0), |(w, a), (x, y)| (w + x, a + y));
     if all == 0 {
         return None;
     }
     let value = won as f64 / (2 * all) as f64;
-    // Twice the pairs that a host's things won or let win, and all their pairs.
-    let mut of_host = vec![(0_u128, 0_u128); hosts];
+    // Twice the pairs that a cluster's things won or let win, and all their pairs.
+    let mut of_cluster = vec![(0_u128, 0_u128); clusters];
     for stratum in strata {
-        stratum.add_to_hosts(&mut of_host);
+        stratum.add_to_clusters(&mut of_cluster);
     }
-    let squares: f64 = of_host
+    let squares: f64 = of_cluster
         .iter()
         .map(|&(won, pairs)| (won as f64 / 2.0 - value * pairs as f64) / all as f64)
         .map(|influence| influence * influence)
         .sum();
-    let freedom = hosts as f64 / (hosts.max(2) - 1) as f64;
+    let freedom = clusters as f64 / (clusters.max(2) - 1) as f64;
     let margin = errors * (squares * freedom).sqrt();
-    Some(Area { value, low: (value - margin).max(0.0), high: (value + margin).min(1.0) })
+    Some(Estimate { value, low: (value - margin).max(0.0), high: (value + margin).min(1.0) })
 }
 
-/// The same area with a 95 % interval from a bootstrap, for samples that are small: hosts are drawn again, those of each kind
+/// The same area with a 95 % interval from a bootstrap, for samples that are small: clusters are drawn again, those of each kind
 /// among themselves.
-pub fn bootstrapped(strata: &[&Stratum], kinds: &[Vec<usize>]) -> Option<Area> {
+pub fn bootstrapped(strata: &[&Stratum], kinds: &[Vec<usize>]) -> Option<Estimate> {
     let over = |weight: &dyn Fn(u32) -> u64| {
         let pairs = strata.iter().map(|stratum| stratum.pairs(weight));
         let (won, all) = pairs.fold((0, 0), |(won, all), (w, a)| (won + w, all + a));
         (all > 0).then(|| won as f64 / (2 * all) as f64)
     };
     let value = over(&|_| 1)?;
-    let interval = bootstrap::interval(kinds, |weights| over(&|host| weights[host as usize]));
+    let interval = bootstrap::cluster_interval(kinds, |weights| over(&|cluster| weights[cluster as usize]));
     let (low, high) = interval.unwrap_or((value, value));
-    Some(Area { value, low, high })
+    Some(Estimate { value, low, high })
 }
 
 #[cfg(test)]
@@ -121,7 +113,9 @@ mod tests {
 
     fn stratum(scores: &[(f64, bool)]) -> Stratum {
         let scored = scores.iter().enumerate();
-        Stratum::new(scored.map(|(host, &(score, positive))| Scored { score, positive, host: host as u32 }).collect())
+        Stratum::new(
+            scored.map(|(cluster, &(score, positive))| Scored { score, positive, cluster: cluster as u32 }).collect(),
+        )
     }
 
     #[test]
@@ -142,18 +136,18 @@ mod tests {
     }
 
     #[test]
-    fn both_intervals_agree_and_widen_where_hosts_hold_many_alike() {
+    fn both_intervals_agree_and_widen_where_clusters_hold_many_alike() {
         let score = |n: u32| f64::from(n * 7 % 400);
         let alone: Vec<(f64, bool)> = (0..400).map(|n| (score(n), n % 2 == 0)).collect();
         let alone = stratum(&alone);
-        let width = |area: Area| area.high - area.low;
+        let width = |area: Estimate| area.high - area.low;
         let jackknife = area(&[&alone], 400, 1.96).unwrap();
         // Hosts drawn over both kinds, as the jackknife reckons.
         let drawn = bootstrapped(&[&alone], &[(0..400).collect()]).unwrap();
         assert!(jackknife.low < jackknife.value && jackknife.value < jackknife.high, "{jackknife:?}");
         assert!((width(jackknife) / width(drawn) - 1.0).abs() < 0.25, "{jackknife:?} {drawn:?}");
-        // The same things ten times, each ten on one host: no more is known than before.
-        let scored = (0..4000).map(|n| Scored { score: score(n % 400), positive: n % 2 == 0, host: n % 400 });
+        // The same things ten times, each ten on one cluster: no more is known than before.
+        let scored = (0..4000).map(|n| Scored { score: score(n % 400), positive: n % 2 == 0, cluster: n % 400 });
         let ten = area(&[&Stratum::new(scored.collect())], 400, 1.96).unwrap();
         assert!((width(ten) / width(jackknife) - 1.0).abs() < 1e-9, "{ten:?} {jackknife:?}");
     }

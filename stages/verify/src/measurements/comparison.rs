@@ -4,9 +4,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::auc::{Scored, Stratum};
-use super::linear::Linear;
-use super::random::{hash, mix};
+use draws::{hash, mix};
+use statistics::auc::{Scored, Stratum};
+use statistics::logistic::Logistic;
+
 use super::realism::WIDTH;
 
 /// How the findings of one scanner are parted and drawn again.
@@ -72,12 +73,12 @@ impl Comparison {
                 .filter(|&&place| self.folds[unit(place)] != fold)
                 .map(|&place| (seen[place].1.as_slice(), self.kinds[unit(place)]))
                 .collect();
-            let model = Linear::train(WIDTH as usize, train.iter().copied());
+            let model = Logistic::train(WIDTH as usize, train.iter().copied());
             let tested = (0..seen.len()).filter(|&place| self.folds[unit(place)] == fold);
             let scored = tested.map(|place| Scored {
                 score: model.score(&seen[place].1),
                 positive: self.kinds[unit(place)],
-                host: self.units[place],
+                cluster: self.units[place],
             });
             Stratum::new(scored.collect())
         })
