@@ -90,7 +90,7 @@ impl<'a> Facts<'a> {
             Field::Local => self.finding.get("lip").and_then(place::reach),
             Field::State => self.finding.get("state"),
             Field::Direction => self.direction(),
-            Field::Offensive => TOOLS.offensive(self).then_some("yes"),
+            Field::Offensive => self.tool_names().any(|name| TOOLS.is_offensive(name)).then_some("yes"),
             Field::Service => self.service(),
             Field::ServerPort => self.server_port(),
             Field::HostRole => self.host_role,
@@ -105,6 +105,23 @@ impl<'a> Facts<'a> {
             Field::ConnectionIn => return self.connection(["rip", "rport", "lip", "lport"]).map(Cow::Owned),
         };
         value.filter(|text| !text.is_empty()).map(Cow::Borrowed)
+    }
+
+    /// The techniques that the finding may be a sign of by the programs it names and by the server's port.
+    pub fn tool_techniques(&self) -> impl Iterator<Item = &'static str> {
+        let of_port: &[String] = match self.get(&Field::ServerPort) {
+            Some(port) if self.terms.port == Some(&*port) => TOOLS.of_local_port(&port),
+            Some(port) => TOOLS.of_remote_port(&port),
+            None => &[],
+        };
+        let of_programs = self.tool_names().flat_map(|name| TOOLS.of_program(name));
+        of_programs.chain(of_port).map(String::as_str)
+    }
+
+    /// The names by which a tool is known: of the program, the name it gives itself, and of the module.
+    fn tool_names(&self) -> impl Iterator<Item = &'a str> {
+        let own_name = self.terms.argv0.and_then(|text| text.split_whitespace().next());
+        [self.program().or(self.terms.path), own_name, self.terms.module].into_iter().flatten().map(base_name)
     }
 
     /// The name that is counted over hosts: a module, a unit or a path.

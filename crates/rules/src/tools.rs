@@ -3,11 +3,8 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use findings::place::base_name;
 use serde::Deserialize;
 
-use crate::facts::Facts;
-use crate::field::Field;
 use crate::knowledge::table;
 
 /// The tools of this build.
@@ -65,38 +62,40 @@ impl Tools {
         tools
     }
 
-    /// What a finding may be a sign of by the program that it names, also by what that calls itself, by its module and by the server's port.
-    pub fn techniques<'t>(&'t self, facts: &Facts<'_>) -> impl Iterator<Item = &'t str> {
-        let of_programs = self.named(facts).map(|program| &program.techniques);
-        of_programs.chain(self.of_port(facts)).flatten().map(String::as_str)
+    /// The techniques that a program of this name may be a sign of.
+    pub fn of_program(&self, name: &str) -> &[String] {
+        self.programs.get(name).map_or(&[], |program| &program.techniques)
     }
 
-    /// Whether a finding names a tool that is there for attacks.
-    pub fn offensive(&self, facts: &Facts<'_>) -> bool {
-        self.named(facts).any(|program| program.offensive)
+    /// Whether a program of this name is there for attacks.
+    pub fn is_offensive(&self, name: &str) -> bool {
+        self.programs.get(name).is_some_and(|program| program.offensive)
     }
 
-    fn named(&self, facts: &Facts<'_>) -> impl Iterator<Item = &Program> {
-        let called = facts.terms.argv0.and_then(|text| text.split_whitespace().next());
-        let names =
-            [facts.program().or(facts.terms.path), called, facts.terms.module].into_iter().flatten().map(base_name);
-        names.filter_map(|name| self.programs.get(name))
+    /// The techniques that a server on this port of the scanned host may be a sign of.
+    pub fn of_local_port(&self, port: &str) -> &[String] {
+        of_port(&self.local, port)
     }
 
-    fn of_port(&self, facts: &Facts<'_>) -> Option<&Vec<String>> {
-        let port = facts.get(&Field::ServerPort)?;
-        let side = if facts.terms.port == Some(&*port) { &self.local } else { &self.remote };
-        side.get(&port.parse().ok()?)
+    /// The techniques that a connection to this port of another host may be a sign of.
+    pub fn of_remote_port(&self, port: &str) -> &[String] {
+        of_port(&self.remote, port)
     }
+}
+
+fn of_port<'t>(ports: &'t HashMap<u16, Vec<String>>, port: &str) -> &'t [String] {
+    port.parse().ok().and_then(|port: u16| ports.get(&port)).map_or(&[], Vec::as_slice)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::facts::Facts;
+    use crate::field::Field;
     use scan::{Finding, Severity};
 
     fn of(scanner: &str, finding: &Finding) -> Vec<String> {
-        TOOLS.techniques(&Facts::alone(scanner, finding)).map(str::to_owned).collect()
+        Facts::alone(scanner, finding).tool_techniques().map(str::to_owned).collect()
     }
 
     #[test]
@@ -105,7 +104,8 @@ mod tests {
         assert_eq!(named("/opt/x/tcpdump"), ["T1040", "T1040"]);
         assert_eq!(named("/opt/x/unheard-of"), Vec::<String>::new());
         let offensive = |command: &str| {
-            TOOLS.offensive(&Facts::alone("processes", &Finding::new("7", "t", Severity::Info, command)))
+            let finding = Finding::new("7", "t", Severity::Info, command);
+            Facts::alone("processes", &finding).get(&Field::Offensive).is_some()
         };
         assert!(offensive("./hydra -l root") && !offensive("/usr/bin/tcpdump") && !offensive("/usr/bin/unheard-of"));
         assert!(

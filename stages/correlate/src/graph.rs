@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use findings::clusters::Clusters;
 
-use crate::join::Match;
+use crate::matched::Match;
 use rules::rule::{Link, Rule};
 
 /// Suspicion is a share of this.

@@ -14,13 +14,13 @@ use crate::baseline::{Baseline, Sightings};
 use crate::fleet::Fleet;
 use crate::graph::Graph;
 use crate::history::History;
-use crate::join::{self, Match};
+use crate::join;
+use crate::matched::Match;
 use crate::sides::Ruleset;
 use rules::facts::Facts;
 use rules::knowledge::KNOWLEDGE;
 use rules::role::{self, HostRole};
 use rules::tags;
-use rules::tools::TOOLS;
 use rules::traces::{SUSPECTED, TRACES};
 
 /// What every host is computed with.
@@ -115,7 +115,7 @@ pub fn scan(
         let mut techniques = TRACES.techniques(facts);
         if suspected(index) {
             techniques.extend(SUSPECTED.techniques(facts));
-            techniques.extend(TOOLS.techniques(facts));
+            techniques.extend(facts.tool_techniques());
         }
         techniques
     };

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use crate::graph::Graph;
-use crate::join::Match;
+use crate::matched::Match;
 use crate::sides::Members;
 use rules::facts::Facts;
 use rules::rule::{Beside, Join, Rare, Rule};

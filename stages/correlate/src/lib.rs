@@ -1,8 +1,8 @@
 //! Stage `correlate`: enriches every finding and joins findings into correlations.
 //!
 //! - [`stage`]: params, card, and the passes over the hosts. [`host`]: one host's scans, in the order of time.
-//! - [`baseline`]: what the host's earlier scans held. [`sides`], [`join`]: evaluate rules on a scan. [`history`]: joins with earlier
-//!   scans. [`fleet`]: joins across hosts. [`graph`]: clusters, and [`late`]: the joins that ask for them.
+//! - [`baseline`]: what the host's earlier scans held. [`sides`], [`join`]: evaluate rules on a scan, and give [`matched`].
+//!   [`history`]: joins with earlier scans. [`fleet`]: joins across hosts. [`graph`]: clusters, and [`late`]: the joins that ask for them.
 //!
 //! What it writes is the crate `findings`, what it computes with the crate `rules`. It knows nothing of truth, prompts or documents.
 
@@ -13,6 +13,7 @@ pub mod history;
 pub mod host;
 pub mod join;
 pub mod late;
+pub mod matched;
 pub mod sides;
 pub mod stage;
 

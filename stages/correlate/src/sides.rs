@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
-use crate::join::Match;
+use crate::matched::Match;
 use rules::facts::Facts;
 use rules::rule::{Rule, Side};
 

@@ -19,7 +19,7 @@ fn no_rule_emits_a_product_of_sets() {
     let of = |rule: &str| correlations.iter().filter(|c| c.rule == rule).collect::<Vec<_>>();
     assert_eq!(of("flagged-process-in-inventory").len(), 500);
     assert_eq!(of("critical-process-without-mac").len(), 1);
-    assert!(correlations.iter().all(|c| c.related_finding_ids.len() <= correlate::join::MEMBER_LIMIT));
+    assert!(correlations.iter().all(|c| c.related_finding_ids.len() <= correlate::matched::MEMBER_LIMIT));
     let listens = of("flagged-executable-listens");
     assert_eq!((listens.len(), listens[0].member_count), (1, 1000));
     let both = |part: &str| listens[0].related_finding_ids.iter().any(|id| id.starts_with(part));
