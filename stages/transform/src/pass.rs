@@ -6,12 +6,14 @@ use contract::stage::At;
 use contract::{Context, StageError};
 use findings::{Batches, ScanLines};
 
-use crate::example::{Example, Task};
-use crate::split::Ties;
-use crate::spool::{Cache, Offer, Spool};
+use crate::documents::document;
+use crate::prompt::visible::{Surroundings, Visible};
+use crate::selection::split::Ties;
+use crate::selection::spool::{Cache, Offer, Spool};
 use crate::stage::TransformParams;
-use crate::visible::{Surroundings, Visible};
-use crate::{advice, briefing, correlation, document, refine, triage};
+use crate::tasks::example::Example;
+use crate::tasks::task::Task;
+use crate::tasks::{advice, briefing, correlation, finding, refine, triage};
 
 /// What the scans gave, besides their documents.
 pub struct Pass {
@@ -98,7 +100,7 @@ fn transform(
     std::fs::write(&path, serde_json::to_vec(&document).expect("plain data")).at(&path)?;
     let wanted = |task: Task| tasks.contains(&task);
     let of_findings: Vec<Example> =
-        findings.iter().zip(&visible).filter_map(|(finding, visible)| Example::of_finding(finding, visible)).collect();
+        findings.iter().zip(&visible).filter_map(|(finding, visible)| finding::example(finding, visible)).collect();
     let undetermined = (findings.len() - of_findings.len()) as u64;
     let mut examples = if wanted(Task::Finding) { of_findings } else { Vec::new() };
     if wanted(Task::Correlation) {

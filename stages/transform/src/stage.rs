@@ -5,15 +5,15 @@ use scan::chains;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::balance::Balance;
-use crate::dataset::{Writer, spread};
-use crate::example::Task;
-use crate::license::{self, License};
-use crate::manifest::{Manifest, VerificationStatus};
-use crate::measure::measure;
-use crate::merge::merge;
 use crate::pass::Pass;
-use crate::split::{self, Fractions, Split};
+use crate::selection::balance::Balance;
+use crate::selection::merge::merge;
+use crate::selection::split::{self, Fractions, Split};
+use crate::tasks::task::Task;
+use crate::writing::dataset::{Writer, spread};
+use crate::writing::license::{self, License};
+use crate::writing::manifest::{Manifest, VerificationStatus};
+use crate::writing::measure::measure;
 use dataset::token_counter::TokenCounter;
 
 /// Params of `transform`.

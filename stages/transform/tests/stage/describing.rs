@@ -125,7 +125,7 @@ fn the_license_is_the_one_that_was_named_and_empty_files_are_no_config() {
     let workplace = Workplace::simulated();
     workplace.correlate();
     let license = "apache-2.0".to_owned();
-    let fractions = transform::split::Fractions { validation: 0.0, test: 0.2 };
+    let fractions = transform::selection::split::Fractions { validation: 0.0, test: 0.2 };
     let params = TransformParams { license, fractions, calibration: 0, ..TransformParams::default() };
     workplace.transform_with(params, 1).unwrap();
     let (front, page) = card(&workplace);

@@ -6,8 +6,10 @@ use std::path::PathBuf;
 use contract::Digest;
 use serde_json::{Value, json};
 use transform::TransformParams;
-use transform::example::{FindingAnswer, Task};
-use transform::triage::TriageAnswer;
+use transform::tasks::answers;
+use transform::tasks::finding::FindingAnswer;
+use transform::tasks::task::Task;
+use transform::tasks::triage::TriageAnswer;
 
 use workplace::{Workplace, content};
 
@@ -110,7 +112,7 @@ fn every_answer_validates_and_every_task_is_there() {
     workplace.correlate();
     workplace.transform(2).unwrap();
     let schemas: BTreeMap<&str, Value> =
-        Task::ALL.map(|task| (task.name(), task.answer_schema().to_value())).into_iter().collect();
+        Task::ALL.map(|task| (task.name(), answers::schema(task).to_value())).into_iter().collect();
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     for line in ["train", "validation", "test"].iter().flat_map(|split| workplace.lines(split)) {
         let task = line["task"].as_str().unwrap();
@@ -210,7 +212,7 @@ fn hosts_of_one_attack_chain_share_a_split_where_truth_is_wired() {
     let lines: Vec<String> =
         chained.iter().map(|host| line(host, json!("c"))).chain([line("host-04", Value::Null)]).collect();
     std::fs::write(workplace.path("truth"), lines.join("\n") + "\n").unwrap();
-    let fractions = transform::split::Fractions { validation: 0.4, test: 0.4 };
+    let fractions = transform::selection::split::Fractions { validation: 0.4, test: 0.4 };
     let mut splits = BTreeSet::new();
     for seed in 0..6 {
         workplace.transform_with(TransformParams { seed, fractions, ..TransformParams::default() }, 2).unwrap();
@@ -279,7 +281,7 @@ fn an_empty_split_is_warned_of_where_it_was_asked_for() {
     let workplace = Workplace::traced();
     workplace.correlate();
     let empty = |validation: f64, test: f64| {
-        let fractions = transform::split::Fractions { validation, test };
+        let fractions = transform::selection::split::Fractions { validation, test };
         workplace.transform_with(TransformParams { fractions, ..TransformParams::default() }, 1).unwrap();
         workplace.warnings()
     };

@@ -10,7 +10,7 @@ use findings::clusters::Clusters;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::spool::low;
+use crate::selection::spool::low;
 
 /// Part of a dataset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]

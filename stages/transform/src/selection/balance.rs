@@ -8,9 +8,9 @@ use scan::Severity;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::example::Task;
-use crate::split::Split;
-use crate::spool::Entry;
+use crate::selection::split::Split;
+use crate::selection::spool::Entry;
+use crate::tasks::task::Task;
 
 /// What one split may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

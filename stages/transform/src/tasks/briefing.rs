@@ -8,12 +8,13 @@ use findings::{Correlation, EnrichedFinding};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::action::Priority;
-use crate::document::Document;
-use crate::example::{Example, SUMMARY_BYTES, Task};
-use crate::listing::{Listing, Seen, across};
-use crate::triage::{Joined, candidates, inventory, joined, label};
-use crate::visible::Visible;
+use crate::documents::action::Priority;
+use crate::documents::document::Document;
+use crate::prompt::listing::{Listing, Seen, across};
+use crate::prompt::visible::Visible;
+use crate::tasks::example::{Example, SUMMARY_BYTES};
+use crate::tasks::task::Task;
+use crate::tasks::triage::{Joined, candidates, inventory, joined, label};
 
 /// Findings that a prompt lists at most.
 const LISTED: usize = 20;

@@ -4,12 +4,12 @@
 
 use std::fmt::Write;
 
-use crate::example::Task;
-use crate::license::License;
-use crate::manifest::{FileManifest, Manifest, VerificationStatus};
-use crate::measure::Lengths;
-use crate::parquet_files::{ParquetManifest, ParquetManifests};
-use crate::split::Split;
+use crate::selection::split::Split;
+use crate::tasks::task::Task;
+use crate::writing::license::License;
+use crate::writing::manifest::{FileManifest, Manifest, VerificationStatus};
+use crate::writing::measure::Lengths;
+use crate::writing::parquet_files::{ParquetManifest, ParquetManifests};
 
 /// The card of the dataset that `manifest` describes.
 pub fn of(manifest: &Manifest) -> String {

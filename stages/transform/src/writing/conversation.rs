@@ -3,7 +3,7 @@
 use contract::StageError;
 use serde::Deserialize;
 
-use crate::spool::{Entry, Lines};
+use crate::selection::spool::{Entry, Lines};
 
 /// What one line holds.
 #[derive(Debug, Deserialize)]

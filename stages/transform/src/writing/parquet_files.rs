@@ -20,11 +20,11 @@ use parquet::schema::parser::parse_message_type;
 use parquet::schema::types::{ColumnPath, TypePtr};
 use serde::Serialize;
 
-use crate::balance::Selection;
-use crate::conversation::Conversation;
-use crate::example::Task;
-use crate::split::Split;
-use crate::spool::{Entry, Lines};
+use crate::selection::balance::Selection;
+use crate::selection::split::Split;
+use crate::selection::spool::{Entry, Lines};
+use crate::tasks::task::Task;
+use crate::writing::conversation::Conversation;
 
 const SCHEMA: &str = "
 message example {

@@ -6,10 +6,11 @@ use findings::{Correlation, EnrichedFinding};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::action::{self, Action, Priority};
-use crate::example::{Example, Task};
-use crate::listing::{Listing, Seen, across};
-use crate::visible::Visible;
+use crate::documents::action::{self, Action, Priority};
+use crate::prompt::listing::{Listing, Seen, across};
+use crate::prompt::visible::Visible;
+use crate::tasks::example::Example;
+use crate::tasks::task::Task;
 
 /// Findings that a prompt lists.
 const LISTED: usize = 20;

@@ -7,8 +7,8 @@ use std::collections::{BTreeSet, HashMap};
 
 use findings::{Correlation, EnrichedFinding};
 
-use crate::seen::{Seen, lower_first};
-use crate::shorten::clipped;
+use crate::prompt::seen::{Seen, lower_first};
+use crate::prompt::shorten::clipped;
 
 /// Correlations that a prompt names.
 const JOINED_LIMIT: usize = 2;

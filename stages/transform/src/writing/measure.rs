@@ -8,11 +8,11 @@ use draws::mix;
 use serde::Serialize;
 use statistics::quantile::nearest_rank;
 
-use crate::balance::Selection;
-use crate::conversation::Conversation;
-use crate::example::Task;
-use crate::split::Split;
-use crate::spool::{Entry, Lines};
+use crate::selection::balance::Selection;
+use crate::selection::split::Split;
+use crate::selection::spool::{Entry, Lines};
+use crate::tasks::task::Task;
+use crate::writing::conversation::Conversation;
 
 /// Examples of one task that are counted; all, where there are fewer.
 pub const SAMPLE: usize = 2_000;

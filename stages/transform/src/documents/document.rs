@@ -10,11 +10,11 @@ use scan::{Metadata, Severity};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::action::{self, Action};
-use crate::reduction::{self, Reductions};
-use crate::subject::Subject;
-use crate::summary::{self, Summaries};
-use crate::visible::Visible;
+use crate::documents::action::{self, Action};
+use crate::documents::reduction::{self, Reductions};
+use crate::documents::subject::Subject;
+use crate::documents::summary::{self, Summaries};
+use crate::prompt::visible::Visible;
 
 /// The whole document.
 #[derive(Serialize)]

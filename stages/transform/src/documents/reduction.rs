@@ -4,8 +4,8 @@ use rules::knowledge::KNOWLEDGE;
 use scan::Severity;
 use serde::Serialize;
 
-use crate::subject::Subject;
-use crate::tally::{counted, most_common};
+use crate::documents::subject::Subject;
+use crate::documents::tally::{counted, most_common};
 
 const NOTABLE_MODULES: [&str; 5] = ["br_netfilter", "xt_MASQUERADE", "bridge", "iptable_nat", "binfmt_misc"];
 
@@ -213,8 +213,8 @@ mod tests {
 
     #[test]
     fn the_agents_golden_reductions_exactly() {
-        let fixture: Value = serde_json::from_str(include_str!("../tests/fixtures/fixture.json")).unwrap();
-        let golden: Value = serde_json::from_str(include_str!("../tests/fixtures/golden_reductions.json")).unwrap();
+        let fixture: Value = serde_json::from_str(include_str!("../../tests/fixtures/fixture.json")).unwrap();
+        let golden: Value = serde_json::from_str(include_str!("../../tests/fixtures/golden_reductions.json")).unwrap();
         let findings: Vec<Finding> = serde_json::from_value(fixture["findings"].clone()).unwrap();
         assert_eq!(agent_form(&reduce(&subjects(&findings))), golden);
     }

@@ -11,8 +11,9 @@ use serde::{Deserialize, Serialize};
 /// Findings that one action names; the rest is only counted.
 const NAMED_FINDINGS: usize = 10;
 
-static TEMPLATES: LazyLock<Vec<Template>> =
-    LazyLock::new(|| serde_yaml::from_str(include_str!("../actions.yaml")).expect("the embedded table has its form"));
+static TEMPLATES: LazyLock<Vec<Template>> = LazyLock::new(|| {
+    serde_yaml::from_str(include_str!("../../actions.yaml")).expect("the embedded table has its form")
+});
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -8,11 +8,11 @@ use contract::{Digest, StageError};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::balance::{Balance, LeftOut};
-use crate::license::License;
-use crate::measure::TokenFigures;
-use crate::parquet_files::ParquetManifests;
-use crate::split::{Fractions, TieFigures};
+use crate::selection::balance::{Balance, LeftOut};
+use crate::selection::split::{Fractions, TieFigures};
+use crate::writing::license::License;
+use crate::writing::measure::TokenFigures;
+use crate::writing::parquet_files::ParquetManifests;
 
 /// `manifest.json`.
 #[derive(Debug, Serialize)]

@@ -6,9 +6,9 @@ use std::path::PathBuf;
 
 use contract::{Context, StageError};
 
-use crate::balance::{Balance, Reservoirs};
-use crate::split::Split;
-use crate::spool::{Entry, Lines, read_partition};
+use crate::selection::balance::{Balance, Reservoirs};
+use crate::selection::split::Split;
+use crate::selection::spool::{Entry, Lines, read_partition};
 
 /// Conflicts that are kept for the message; all are counted.
 const NAMED: usize = 5;
@@ -89,8 +89,9 @@ impl Merged {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::example::{Example, Task};
-    use crate::spool::Spool;
+    use crate::selection::spool::Spool;
+    use crate::tasks::example::Example;
+    use crate::tasks::task::Task;
     use scan::Severity;
 
     fn example(prompt: &str, answer: &str) -> Example {

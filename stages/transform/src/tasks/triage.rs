@@ -7,11 +7,12 @@ use scan::Severity;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::action::Priority;
-use crate::document::Document;
-use crate::example::{Example, Task};
-use crate::reduction::Reductions;
-use crate::visible::Visible;
+use crate::documents::action::Priority;
+use crate::documents::document::Document;
+use crate::documents::reduction::Reductions;
+use crate::prompt::visible::Visible;
+use crate::tasks::example::Example;
+use crate::tasks::task::Task;
 
 const CANDIDATES: usize = 8;
 const TOP: usize = 3;

@@ -16,11 +16,11 @@ use rules::facts::{Change, Facts};
 use rules::rule::{Link, RULES};
 use scan::Finding;
 
-use crate::correlation::Scan;
-use crate::listing::Seen;
-use crate::note::Notes;
-use crate::part;
-use crate::visible::{Surroundings, Visible};
+use crate::prompt::listing::Seen;
+use crate::prompt::visible::{Surroundings, Visible};
+use crate::tasks::correlation::Scan;
+use crate::tasks::note::Notes;
+use crate::tasks::part;
 
 /// What lists say, by title and names.
 type Joined = BTreeSet<(String, Vec<String>)>;

@@ -10,11 +10,12 @@ use scan::Severity;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::example::{Example, Task};
-use crate::listing::{Listing, Seen, across};
-use crate::note::Notes;
-use crate::part::{self, Asked};
-use crate::visible::Visible;
+use crate::prompt::listing::{Listing, Seen, across};
+use crate::prompt::visible::Visible;
+use crate::tasks::example::Example;
+use crate::tasks::note::Notes;
+use crate::tasks::part::{self, Asked};
+use crate::tasks::task::Task;
 
 /// Findings beside those of a cluster that nothing joins.
 const OTHERS: usize = 4;

@@ -6,8 +6,8 @@ use findings::{Correlation, EnrichedFinding, document_id};
 use scan::Severity;
 use serde::Serialize;
 
-use crate::action::{Action, Priority};
-use crate::reduction::Reductions;
+use crate::documents::action::{Action, Priority};
+use crate::documents::reduction::Reductions;
 
 /// What a document says in words.
 #[derive(Clone, Debug, Serialize)]

@@ -1,6 +1,6 @@
 //! Examples on disk: their lines in one file, what decides about them in small records beside it, by prompt in partitions.
 //!
-//! Memory stays flat however many there are: [`Spool::add`] keeps a cache of fixed size, [`crate::merge`] reads one partition
+//! Memory stays flat however many there are: [`Spool::add`] keeps a cache of fixed size, [`crate::selection::merge`] reads one partition
 //! at a time, and [`Lines`] fetches only what a split takes.
 
 use std::fs::File;
@@ -13,7 +13,8 @@ use contract::{Digest, StageError};
 use draws::mix;
 use scan::Severity;
 
-use crate::example::{Example, Task};
+use crate::tasks::example::Example;
+use crate::tasks::task::Task;
 
 /// Files that the records are spread over, by the first bits of the prompt's hash.
 const PARTITIONS: usize = 64;

@@ -9,13 +9,13 @@ use std::path::Path;
 use contract::stage::At;
 use contract::{Context, StageError};
 
-use crate::balance::Selection;
-use crate::data_card;
-use crate::example::Task;
-use crate::manifest::{FileManifest, Manifest, SplitManifest};
-use crate::parquet_files::{self, ParquetManifests};
-use crate::split::Split;
-use crate::spool::{Entry, Lines};
+use crate::selection::balance::Selection;
+use crate::selection::split::Split;
+use crate::selection::spool::{Entry, Lines};
+use crate::tasks::task::Task;
+use crate::writing::data_card;
+use crate::writing::manifest::{FileManifest, Manifest, SplitManifest};
+use crate::writing::parquet_files::{self, ParquetManifests};
 
 /// Writes files of examples into a directory.
 pub struct Writer<'a> {

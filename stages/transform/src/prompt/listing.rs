@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use findings::{Correlation, EnrichedFinding};
 
-use crate::visible::Visible;
+use crate::prompt::visible::Visible;
 
 /// A finding and what may be seen of it.
 #[derive(Clone, Copy)]

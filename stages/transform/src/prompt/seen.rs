@@ -1,4 +1,4 @@
-//! The part of [`crate::visible::Visible`] that depends on the scanner: one function a scanner, and one for those without a
+//! The part of [`crate::prompt::visible::Visible`] that depends on the scanner: one function a scanner, and one for those without a
 //! form of their own.
 
 use findings::EnrichedFinding;
@@ -8,9 +8,9 @@ use findings::terms::Terms;
 use rules::knowledge::KNOWLEDGE;
 use scan::rules::modules::SUMMARY;
 
-use crate::address::{bound, reach};
-use crate::shorten::{clipped, elided, without_pid};
-use crate::visible::Surroundings;
+use crate::prompt::address::{bound, reach};
+use crate::prompt::shorten::{clipped, elided, without_pid};
+use crate::prompt::visible::Surroundings;
 
 /// Keys that only repeat others or are noise of one boot.
 pub(crate) const NOISE: [&str; 9] = ["pid", "ppid", "inode", "uid", "gid", "path", "standard", "requirement", "sha256"];

@@ -12,11 +12,12 @@ use findings::{Correlation, EnrichedFinding};
 use scan::Severity;
 use serde::Serialize;
 
-use crate::example::{Example, Task};
-use crate::listing::Seen;
-use crate::rule::{Condition, Logic, RefinedRule};
-use crate::seen::{NOISE, lower_first};
-use crate::visible::Visible;
+use crate::prompt::listing::Seen;
+use crate::prompt::seen::{NOISE, lower_first};
+use crate::prompt::visible::Visible;
+use crate::tasks::example::Example;
+use crate::tasks::rule::{Condition, Logic, RefinedRule};
+use crate::tasks::task::Task;
 
 /// Suggestions of one prompt.
 const SUGGESTIONS: usize = 3;

@@ -1,0 +1,11 @@
+//! What a prompt shows of findings.
+//!
+//! - [`visible`]: what a model may see of one finding, and what follows from exactly that. `seen`: its form by scanner, with
+//!   `address` and `shorten`.
+//! - [`listing`]: many findings in one prompt.
+
+mod address;
+pub mod listing;
+pub(crate) mod seen;
+pub(crate) mod shorten;
+pub mod visible;

@@ -1,0 +1,50 @@
+//! Task `finding`: one finding, its severity, its risk and why.
+
+use findings::EnrichedFinding;
+use scan::Severity;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::prompt::shorten::clipped_to_words;
+use crate::prompt::visible::Visible;
+use crate::tasks::example::{Example, FINDING_BYTES};
+use crate::tasks::task::Task;
+
+/// The answer of task `finding`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FindingAnswer {
+    /// 0..=100.
+    #[schemars(range(max = 100))]
+    pub risk: u8,
+    /// As the scanner rates it.
+    pub severity: Severity,
+    /// Why.
+    pub rationale: String,
+}
+
+/// The example of one finding; none where the answer does not follow from what can be seen, or it is too long.
+pub fn example(finding: &EnrichedFinding, visible: &Visible) -> Option<Example> {
+    if !visible.determined || finding.operational_error {
+        return None;
+    }
+    let answer = |rationale: &str| {
+        let (risk, severity, rationale) = (finding.risk_score, finding.severity, rationale.to_owned());
+        serde_json::to_string(&FindingAnswer { risk, severity, rationale }).expect("plain data")
+    };
+    let rationale = visible.rationale();
+    let mut example = Example {
+        task: Task::Finding,
+        class: finding.severity,
+        template: format!("{} {} {}", finding.scanner, finding.severity, finding.risk_score),
+        prompt: visible.prompt(),
+        answer: answer(&rationale),
+    };
+    if !example.fits(FINDING_BYTES) {
+        // Escapes make the answer longer than what it says, never shorter.
+        let excess = example.bytes() - FINDING_BYTES;
+        let left = clipped_to_words(&rationale, rationale.len().saturating_sub(excess));
+        example.answer = answer(left.trim_end_matches([';', ',', ' ']));
+    }
+    example.fits(FINDING_BYTES).then_some(example)
+}

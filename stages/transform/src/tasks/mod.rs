@@ -1,0 +1,20 @@
+//! Tasks and their examples in chat form.
+//!
+//! - [`task`]: the tasks by name. [`example`]: one example. [`answers`]: the schema of each task's answers.
+//! - Of one finding: [`finding`]. Of whole scans: [`correlation`] (`part`, `note`: what a prompt shows of a cluster), [`advice`]
+//!   (task `actions`), [`briefing`] (task `summary`), [`triage`], and [`refine`], whose answers are [`rule`]s.
+
+pub mod advice;
+pub mod answers;
+pub mod briefing;
+pub mod correlation;
+pub mod example;
+pub mod finding;
+mod note;
+mod part;
+#[cfg(test)]
+mod rederived;
+pub mod refine;
+pub mod rule;
+pub mod task;
+pub mod triage;
