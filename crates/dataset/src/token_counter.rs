@@ -10,7 +10,7 @@ use contract::stage::At;
 use contract::{Digest, StageError};
 
 use crate::token_file::TokenFile;
-use crate::words::{PATTERN, words};
+use crate::words::{LLAMA_3_SPLIT, words};
 
 /// A vocabulary that counts.
 pub struct TokenCounter {
@@ -42,7 +42,7 @@ impl TokenCounter {
     /// The counter of a `tokenizer.json`, or why its tokens cannot be counted.
     pub fn of(file: &[u8]) -> Result<TokenCounter, String> {
         let parsed: TokenFile = serde_json::from_slice(file).map_err(|e| e.to_string())?;
-        parsed.refuse_other_forms(PATTERN, &CHAT)?;
+        parsed.refuse_other_forms(LLAMA_3_SPLIT, &CHAT)?;
         let alphabet = alphabet();
         let mut bytes = [0; 256];
         for (id, symbol) in bytes.iter_mut().zip(alphabet) {
@@ -127,7 +127,7 @@ mod tests {
             "version": "1.0", "truncation": null, "padding": null, "normalizer": null, "post_processor": null,
             "added_tokens": CHAT.iter().enumerate().map(special).collect::<Vec<_>>(),
             "pre_tokenizer": {"type": "Sequence", "pretokenizers": [
-                {"type": "Split", "pattern": {"Regex": PATTERN}, "behavior": "Isolated", "invert": false},
+                {"type": "Split", "pattern": {"Regex": LLAMA_3_SPLIT}, "behavior": "Isolated", "invert": false},
                 {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false},
             ]},
             "model": {"type": "BPE", "dropout": null, "unk_token": null, "vocab": vocab, "merges": ["a b", ["ab", "c"]]},

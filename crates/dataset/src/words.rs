@@ -1,11 +1,11 @@
-//! How Llama 3 cuts text into words before byte-level BPE, without a regex engine: the seven alternatives of [`PATTERN`], by hand.
+//! How Llama 3 cuts text into words before byte-level BPE, without a regex engine: the seven alternatives of [`LLAMA_3_SPLIT`], by hand.
 //!
 //! A test of the stage `tokenize`, which has the reference library, holds it against that.
 
 use unicode_general_category::{GeneralCategory, get_general_category};
 
-/// The pattern whose matches [`words`] gives.
-pub const PATTERN: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+/// The pattern whose matches [`words`] gives; llama.cpp calls it `llama-bpe`.
+pub const LLAMA_3_SPLIT: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
 /// What the pattern tells apart.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -4,6 +4,7 @@
 
 use contract::StageError;
 use dataset::Message;
+use dataset::words::LLAMA_3_SPLIT;
 use tokenizers::decoders::byte_level::ByteLevel;
 use tokenizers::models::bpe::{BPE, BpeTrainer};
 use tokenizers::pre_tokenizers::PreTokenizerWrapper;
@@ -13,9 +14,6 @@ use tokenizers::processors::PostProcessorWrapper;
 use tokenizers::processors::template::TemplateProcessing;
 use tokenizers::{AddedToken, SplitDelimiterBehavior, Tokenizer, TokenizerBuilder};
 use tokens::template::{AFTER_HEADER, Special};
-
-/// How Llama 3 cuts text into words.
-pub const SPLIT_PATTERN: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
 /// The special tokens and one token for each byte: below this no vocabulary can be.
 pub const SMALLEST: usize = 256 + Special::ALL.len();
@@ -61,7 +59,7 @@ pub fn train(conversations: &[Vec<Message>], vocab_size: usize) -> Result<Tokeni
 }
 
 fn pre_tokenizer() -> Result<PreTokenizerWrapper, StageError> {
-    let pattern = SplitPattern::Regex(SPLIT_PATTERN.to_owned());
+    let pattern = SplitPattern::Regex(LLAMA_3_SPLIT.to_owned());
     let split = Split::new(pattern, SplitDelimiterBehavior::Isolated, false).map_err(bug)?;
     let bytes = ByteLevel::new(false, true, false);
     Ok(Sequence::new(vec![split.into(), bytes.into()]).into())

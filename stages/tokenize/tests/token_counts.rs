@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use dataset::Message;
 use dataset::token_counter::TokenCounter;
-use dataset::words::{PATTERN, words};
+use dataset::words::words;
 use proptest::prelude::*;
 use tokenize::vocabulary;
 use tokenizers::Tokenizer;
@@ -43,11 +43,6 @@ fn both(ignore_merges: bool) -> (Tokenizer, TokenCounter) {
 
 fn check((library, counter): &(Tokenizer, TokenCounter), text: &str) {
     assert_eq!(counter.text(text), library.encode_fast(text, false).unwrap().len(), "{text:?}");
-}
-
-#[test]
-fn the_pattern_is_the_same() {
-    assert_eq!(PATTERN, vocabulary::SPLIT_PATTERN);
 }
 
 /// Words, not counts: two wrong cuts can have the right count.

@@ -7,13 +7,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use contract::StageError;
+use dataset::words::LLAMA_3_SPLIT;
 use serde::Deserialize;
 use serde_json::Value as Json;
 
 use super::Value;
-
-/// How Llama 3 splits text: what llama.cpp calls `llama-bpe`.
-pub const LLAMA_3_SPLIT: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
 /// Ends a turn in chat templates of the Llama 3 family.
 const END_OF_TURN: &str = "<|eot_id|>";

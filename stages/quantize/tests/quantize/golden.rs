@@ -37,7 +37,7 @@ fn network(config: Config) -> Network {
 fn fixed_codes_give_known_files() {
     let root = tempfile::tempdir().unwrap();
     let source = root.path();
-    let split = gguf::vocabulary::LLAMA_3_SPLIT;
+    let split = dataset::words::LLAMA_3_SPLIT;
     let tokenizer = json!({
         "added_tokens": [{"id": 0, "content": "<|begin_of_text|>", "special": true}, {"id": 1, "content": "<|eot_id|>", "special": true}],
         "pre_tokenizer": {"type": "Sequence", "pretokenizers": [{"type": "Split", "pattern": {"Regex": split}}]},

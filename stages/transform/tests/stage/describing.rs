@@ -1,4 +1,4 @@
-//! What a dataset says of itself.
+//! The description that a dataset gives of itself.
 
 use std::collections::BTreeMap;
 
@@ -28,7 +28,7 @@ fn bytes() -> Value {
     json!({
         "added_tokens": (256..).zip(specials).map(special).collect::<Vec<_>>(),
         "pre_tokenizer": {"type": "Sequence", "pretokenizers": [
-            {"type": "Split", "pattern": {"Regex": dataset::words::PATTERN}, "behavior": "Isolated", "invert": false},
+            {"type": "Split", "pattern": {"Regex": dataset::words::LLAMA_3_SPLIT}, "behavior": "Isolated", "invert": false},
             {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false},
         ]},
         "model": {"type": "BPE", "vocab": vocab, "merges": []},
