@@ -7,7 +7,8 @@ use contract::StageError;
 use dataset::Message;
 use tokenizers::Tokenizer;
 
-use crate::template::{AFTER_HEADER, Special};
+use crate::chat_template::{ChatTemplate, End, Part};
+use crate::template::Special;
 
 /// The label of a token that is not to be learned, as in PyTorch and Hugging Face.
 pub const IGNORED: i32 = -100;
@@ -15,6 +16,7 @@ pub const IGNORED: i32 = -100;
 /// Encodes conversations.
 pub struct ChatEncoder {
     tokenizer: Tokenizer,
+    template: ChatTemplate,
 }
 
 /// A conversation as ids, with a label for each: its own id where it is to be learned, [`IGNORED`] elsewhere.
@@ -38,18 +40,23 @@ pub enum Fitted {
 }
 
 impl ChatEncoder {
-    /// An encoder on `tokenizer`.
-    pub fn new(mut tokenizer: Tokenizer) -> ChatEncoder {
-        tokenizer.set_encode_special_tokens(true);
-        ChatEncoder { tokenizer }
+    /// An encoder on `tokenizer`, with the template that `tokenize` ships.
+    pub fn new(tokenizer: Tokenizer) -> ChatEncoder {
+        ChatEncoder::with_template(tokenizer, ChatTemplate::shipped())
     }
 
-    /// The encoder on `tokenizer.json` in `directory` (a `tokens` artifact or a model).
+    /// An encoder on `tokenizer`, for conversations as `template` renders them.
+    pub fn with_template(mut tokenizer: Tokenizer, template: ChatTemplate) -> ChatEncoder {
+        tokenizer.set_encode_special_tokens(true);
+        ChatEncoder { tokenizer, template }
+    }
+
+    /// The encoder on `tokenizer.json` and `chat_template.jinja` in `directory` (a `tokens` artifact or a model).
     pub fn load(directory: &std::path::Path) -> Result<ChatEncoder, StageError> {
         let path = directory.join("tokenizer.json");
         let tokenizer =
             Tokenizer::from_file(&path).map_err(|e| StageError::invalid_input(format!("{}: {e}", path.display())))?;
-        Ok(ChatEncoder::new(tokenizer))
+        Ok(ChatEncoder::with_template(tokenizer, ChatTemplate::load(directory)?))
     }
 
     /// The tokenizer, for decoding.
@@ -59,48 +66,54 @@ impl ChatEncoder {
 
     /// Ids of `messages` up to where the assistant's next answer begins.
     pub fn prompt(&self, messages: &[Message]) -> Result<Vec<i32>, StageError> {
-        let mut ids = vec![Special::BeginOfText.id() as i32];
-        for message in messages {
-            ids.extend(self.header(&message.role)?);
-            ids.extend(self.text(message.content.trim())?);
-            ids.push(Special::EndOfTurn.id() as i32);
-        }
-        ids.extend(self.header("assistant")?);
-        Ok(ids)
+        let pieces = self.pieces(messages, End::Answer)?;
+        Ok(pieces.into_iter().flat_map(|piece| piece.ids).collect())
     }
 
     /// `messages` in at most `max_length` tokens. Answers are never cut: one without its end teaches the model not to stop.
     pub fn fit(&self, messages: &[Message], max_length: usize) -> Result<Fitted, StageError> {
-        let mut turns = messages.iter().map(|message| self.turn(message)).collect::<Result<Vec<_>, _>>()?;
-        let length = 1 + turns.iter().map(Turn::len).sum::<usize>();
+        let mut pieces = self.pieces(messages, End::Message)?;
+        let length = pieces.iter().map(|piece| piece.ids.len()).sum::<usize>();
         let excess = length.saturating_sub(max_length);
         if excess > 0 {
-            let question = turns.iter_mut().rev().find(|turn| !turn.learned);
+            let question = pieces.iter_mut().rev().find(|piece| piece.source == Source::Question);
             match question {
-                Some(question) if question.text.len() > excess => {
-                    question.text.truncate(question.text.len() - excess);
-                }
+                Some(question) if question.ids.len() > excess => question.ids.truncate(question.ids.len() - excess),
                 _ => return Ok(Fitted::TooLong),
             }
         }
-        let example = assemble(&turns);
+        let mut example = Example::default();
+        for piece in &pieces {
+            example.push(&piece.ids, piece.source == Source::Answer);
+        }
         Ok(if excess > 0 { Fitted::Truncated(example) } else { Fitted::Whole(example) })
     }
 
-    fn turn(&self, message: &Message) -> Result<Turn, StageError> {
-        Ok(Turn {
-            header: self.header(&message.role)?,
-            text: self.text(message.content.trim())?,
-            learned: message.role == "assistant",
-        })
-    }
-
-    fn header(&self, role: &str) -> Result<Vec<i32>, StageError> {
-        let mut ids = vec![Special::StartHeader.id() as i32];
-        ids.extend(self.text(role)?);
-        ids.push(Special::EndHeader.id() as i32);
-        ids.extend(self.text(AFTER_HEADER)?);
-        Ok(ids)
+    fn pieces(&self, messages: &[Message], end: End) -> Result<Vec<Piece>, StageError> {
+        let parts = self.template.parts(messages, end)?;
+        let mut pieces: Vec<Piece> = Vec::with_capacity(parts.len());
+        let mut answer_is_open = false;
+        for part in &parts {
+            let (ids, source) = match part {
+                Part::Special(special) if answer_is_open && *special != Special::EndOfTurn => {
+                    return Err(self.template.wrong("it does not end an answer with <|eot_id|>"));
+                }
+                Part::Special(special) => {
+                    (vec![special.id() as i32], if answer_is_open { Source::Answer } else { Source::Frame })
+                }
+                Part::Frame(_) if answer_is_open => {
+                    return Err(self.template.wrong("it puts text behind an answer"));
+                }
+                Part::Frame(text) => (self.text(text)?, Source::Frame),
+                Part::Content { message, text } if messages[*message].role == "assistant" => {
+                    (self.text(text)?, Source::Answer)
+                }
+                Part::Content { text, .. } => (self.text(text)?, Source::Question),
+            };
+            answer_is_open = source == Source::Answer && matches!(part, Part::Content { .. });
+            pieces.push(Piece { ids, source });
+        }
+        if answer_is_open { Err(self.template.wrong("it does not end an answer")) } else { Ok(pieces) }
     }
 
     fn text(&self, text: &str) -> Result<Vec<i32>, StageError> {
@@ -110,28 +123,21 @@ impl ChatEncoder {
     }
 }
 
-/// An encoded message; its end token is implied.
-struct Turn {
-    header: Vec<i32>,
-    text: Vec<i32>,
-    learned: bool,
+/// A part of a conversation as ids.
+struct Piece {
+    ids: Vec<i32>,
+    source: Source,
 }
 
-impl Turn {
-    fn len(&self) -> usize {
-        self.header.len() + self.text.len() + 1
-    }
-}
-
-fn assemble(turns: &[Turn]) -> Example {
-    let mut example = Example::default();
-    example.push(&[Special::BeginOfText.id() as i32], false);
-    for turn in turns {
-        example.push(&turn.header, false);
-        example.push(&turn.text, turn.learned);
-        example.push(&[Special::EndOfTurn.id() as i32], turn.learned);
-    }
-    example
+/// The origin of a piece.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Source {
+    /// The template.
+    Frame,
+    /// A message that is no answer. It can be cut.
+    Question,
+    /// An answer or its end: learned, never cut.
+    Answer,
 }
 
 impl Example {

@@ -42,17 +42,8 @@ impl Special {
     }
 }
 
-/// What stands between a turn's header and its text.
-pub const AFTER_HEADER: &str = "\n\n";
-
-/// `chat_template.jinja`: what [`crate::ChatEncoder`] does, for other programs.
-pub const CHAT_TEMPLATE: &str = "{{- bos_token }}\
-{%- for message in messages %}\
-{{- '<|start_header_id|>' + message['role'] + '<|end_header_id|>\\n\\n' + message['content'] | trim + '<|eot_id|>' }}\
-{%- endfor %}\
-{%- if add_generation_prompt %}\
-{{- '<|start_header_id|>assistant<|end_header_id|>\\n\\n' }}\
-{%- endif %}";
+/// `chat_template.jinja` as `tokenize` ships it; [`crate::ChatTemplate`] renders it here, other programs do elsewhere.
+pub const CHAT_TEMPLATE: &str = include_str!("chat_template.jinja");
 
 /// The small files beside `tokenizer.json`: name and content.
 pub fn companions(max_length: u32) -> [(&'static str, Value); 3] {

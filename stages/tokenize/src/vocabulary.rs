@@ -13,7 +13,9 @@ use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
 use tokenizers::processors::PostProcessorWrapper;
 use tokenizers::processors::template::TemplateProcessing;
 use tokenizers::{AddedToken, SplitDelimiterBehavior, Tokenizer, TokenizerBuilder};
-use tokens::template::{AFTER_HEADER, Special};
+use tokens::ChatTemplate;
+use tokens::chat_template::{End, Part};
+use tokens::template::Special;
 
 /// The special tokens and one token for each byte: below this no vocabulary can be.
 pub const SMALLEST: usize = 256 + Special::ALL.len();
@@ -40,8 +42,11 @@ pub fn train(conversations: &[Vec<Message>], vocab_size: usize) -> Result<Tokeni
     .with_decoder(Some(ByteLevel::default().into()))
     .build()
     .map_err(bug)?;
-    let texts = conversations.iter().flatten().flat_map(|m| [m.role.as_str(), AFTER_HEADER, m.content.trim()]);
-    tokenizer.train(&mut trainer, texts.collect::<Vec<_>>().into_iter()).map_err(bug)?;
+    let chat = ChatTemplate::shipped();
+    let parts = conversations.iter().map(|messages| chat.parts(messages, End::Message));
+    let parts = parts.collect::<Result<Vec<_>, _>>()?;
+    let texts: Vec<&str> = parts.iter().flatten().filter_map(Part::text).collect();
+    tokenizer.train(&mut trainer, texts.into_iter()).map_err(bug)?;
     let template = TemplateProcessing::builder()
         .try_single(format!("{} $A", Special::BeginOfText.text()))
         .map_err(bug)?
