@@ -1,4 +1,4 @@
-//! What the engine and a backend program say to each other, one JSON object a line: requests on the program's standard
+//! The protocol between the engine and a backend program, one JSON object a line: requests on the program's standard
 //! input, answers on its standard output. docs/backend-protocol.md tells the rules; these types are its form.
 //!
 //! A backend program gives the engine a place beyond this machine. It offers *objects*: named bytes with conditional

@@ -1,4 +1,4 @@
-//! What a running stage may touch: its inputs, outputs and scratch space, and the event stream.
+//! Everything that a running stage may touch: its inputs, outputs and scratch space, and the event stream.
 //!
 //! A stage gets nothing else: no store, no pipeline, no backend. All methods take `&self` and may be called from any thread.
 

@@ -1,4 +1,4 @@
-//! What the engine and every stage agree on, as data: this crate is the seam between them.
+//! The agreement between the engine and every stage, as data: this crate is the seam between them.
 //!
 //! - [`card`]: a kind of stage as a JSON document: ports, params schema, worker. The engine reads cards, never stages.
 //! - [`types`]: the artifact types that ports carry; wiring is checked by them.

@@ -37,7 +37,7 @@ impl Context {
     }
 }
 
-/// What the threads share.
+/// The state that the threads share.
 struct Bench<'b, T, W> {
     context: &'b Context,
     items: &'b [T],

@@ -1,4 +1,4 @@
-//! What an execution took of the machine that ran it.
+//! The resources that an execution used on its machine.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! What a running stage may touch, and what it says while it runs.
+//! The inputs and outputs that a running stage may touch, and the events that it sends.
 
 use std::io::{self, Write};
 use std::path::Path;

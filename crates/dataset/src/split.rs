@@ -12,13 +12,13 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Split {
-    /// What the model learns from.
+    /// The examples that the model learns from.
     Train,
-    /// What training is watched on.
+    /// The examples on which training is watched.
     Validation,
-    /// What the model is measured on.
+    /// The examples on which the model is measured.
     Test,
-    /// What quantization is calibrated on.
+    /// The examples with which quantization is calibrated.
     Calibration,
 }
 
@@ -48,7 +48,7 @@ impl fmt::Display for Split {
 pub struct Message {
     /// `system`, `user` or `assistant`.
     pub role: String,
-    /// What is said.
+    /// The text.
     pub content: String,
 }
 

@@ -7,7 +7,7 @@ use unicode_general_category::{GeneralCategory, get_general_category};
 /// The pattern whose matches [`words`] gives; llama.cpp calls it `llama-bpe`.
 pub const LLAMA_3_SPLIT: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
-/// What the pattern tells apart.
+/// The classes of characters that the pattern tells apart.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Class {
     Letter,

@@ -1,4 +1,4 @@
-//! What a path, an address or a user ID says by itself: where a program lies, its stem, how far away a peer is, whose a process is.
+//! The meaning of a path, an address or a user ID by itself: where a program lies, its stem, how far away a peer is, whose a process is.
 
 use std::net::IpAddr;
 
@@ -88,7 +88,7 @@ pub fn client_port(port: &str) -> bool {
     port.parse().is_ok_and(|port: u16| port >= FIRST_CLIENT_PORT)
 }
 
-/// What is usually served on a port, as far as it matters here: `database`, one of the ports that nearly every host uses,
+/// The service usually found on a port, as far as it matters here: `database`, one of the ports that nearly every host uses,
 /// `privileged` or `other`.
 pub fn service(port: &str) -> &'static str {
     match port {

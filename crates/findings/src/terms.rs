@@ -21,7 +21,7 @@ pub struct Terms<'a> {
     pub executable: Option<&'a str>,
     /// The program's path as another finding of the scan with the same pid tells it; see [`resolve`].
     pub program: Option<&'a str>,
-    /// What a process calls itself: its `argv[0]`.
+    /// The name that a process gives itself: its `argv[0]`.
     pub argv0: Option<&'a str>,
     /// Local port.
     pub port: Option<&'a str>,
@@ -39,7 +39,7 @@ pub struct Terms<'a> {
     pub unit: Option<&'a str>,
 }
 
-/// What terms are read of: the part of a finding that the scanner and `correlate` write alike.
+/// The source of terms: the part of a finding that the scanner and `correlate` write alike.
 #[derive(Clone, Copy)]
 struct Told<'a> {
     id: &'a str,
@@ -122,7 +122,7 @@ pub fn resolve<'a>(terms: &mut [(&str, Terms<'a>)]) {
     }
 }
 
-/// What the scanner writes for a process without arguments: a kernel thread.
+/// The scanner's text for a process without arguments: a kernel thread.
 const NO_COMMAND: &str = "(no cmdline)";
 
 fn without_mark(path: &str) -> &str {

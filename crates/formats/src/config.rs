@@ -158,7 +158,7 @@ fn silu() -> String {
     "silu".to_owned()
 }
 
-/// What Llama used before `rope_theta` was a key.
+/// The value that Llama used before `rope_theta` was a key.
 const DEFAULT_ROPE_THETA: f64 = 10_000.0;
 
 impl ConfigFile {

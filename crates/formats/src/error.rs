@@ -1,4 +1,4 @@
-//! What can be wrong with a model directory.
+//! The defects that a model directory can have.
 
 use std::path::{Path, PathBuf};
 
@@ -10,11 +10,11 @@ use contract::StageError;
 pub struct LlamaError {
     /// The file.
     pub path: PathBuf,
-    /// What is wrong with it.
+    /// The defect.
     pub kind: LlamaErrorKind,
 }
 
-/// What is wrong with a file of a model directory.
+/// The defect of a file of a model directory.
 #[derive(Debug, thiserror::Error)]
 pub enum LlamaErrorKind {
     /// It cannot be read or written.
@@ -33,7 +33,7 @@ pub enum LlamaErrorKind {
         key: &'static str,
         /// Its value.
         value: String,
-        /// What would be accepted.
+        /// The accepted values.
         supported: &'static str,
     },
     /// A tensor is absent.

@@ -13,7 +13,7 @@ pub struct History {
     pub evaluations: Vec<EvaluationPoint>,
 }
 
-/// What one step did.
+/// The figures of one step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StepPoint {
     /// From 1.

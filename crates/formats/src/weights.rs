@@ -25,7 +25,7 @@ impl WeightsFile {
         Ok(WeightsFile { path: path.to_owned(), bytes })
     }
 
-    /// What `read` makes of tensor `name`; an error unless it has `shape`.
+    /// Gives tensor `name` to `read`; an error unless it has `shape`.
     pub fn tensor<T>(
         &self,
         name: &str,

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
-/// What happens to a file: bytes that change, a length that becomes another, an end that is lost.
+/// The damage done to a file: changed bytes, another length, a lost end.
 #[derive(Clone, Debug)]
 struct Damage {
     bytes: Vec<(prop::sample::Index, u8)>,

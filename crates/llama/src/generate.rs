@@ -114,7 +114,7 @@ pub(crate) struct LayerCache {
     values: Tensor,
     /// Where each row writes next: `[batch, 1, 1, 1]`.
     at: Tensor,
-    /// What each row may see: `[batch, 1, 1, capacity]`.
+    /// The attention mask of each row: `[batch, 1, 1, capacity]`.
     seen: Tensor,
 }
 

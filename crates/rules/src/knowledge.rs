@@ -24,7 +24,7 @@ pub static KNOWLEDGE: LazyLock<Knowledge> = LazyLock::new(Knowledge::load);
 /// A well-known port.
 #[derive(Deserialize)]
 pub struct Port {
-    /// What usually answers there.
+    /// The program that usually answers there.
     pub service: String,
     /// Tags of a finding about it.
     pub tags: Vec<String>,
@@ -102,12 +102,12 @@ impl Knowledge {
         }
     }
 
-    /// What is known of a port.
+    /// The entry of a port.
     pub fn port(&self, port: &str) -> Option<&Port> {
         self.ports.get(port)
     }
 
-    /// What is known of a module.
+    /// The entry of a module.
     pub fn module(&self, module: &str) -> Option<&Module> {
         self.modules.get(module)
     }
@@ -153,7 +153,7 @@ macro_rules! table {
 }
 pub(crate) use table;
 
-/// What [`table!`] calls.
+/// Reads the table for [`table!`].
 pub(crate) fn read<T: DeserializeOwned>(json: &str) -> T {
     serde_json::from_str(json).expect("an embedded table has its documented form")
 }

@@ -41,7 +41,7 @@ struct RoleSignals {
     unit: BTreeSet<String>,
 }
 
-/// What one scan shows, each thing once.
+/// The signs of one scan, each once.
 #[derive(Default)]
 struct Signals<'a> {
     listens: BTreeSet<&'a str>,

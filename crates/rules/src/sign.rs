@@ -41,7 +41,7 @@ pub struct Signs {
     by_scanner: HashMap<String, Vec<Entry>>,
 }
 
-/// What a finding says of its subject, of one program that packages install, or of a host of its role.
+/// A property that a finding gives to its subject, to a program that packages install, or to a host of its role.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Sign {
     /// The scanner and the values that tell it.

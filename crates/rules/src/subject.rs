@@ -10,7 +10,7 @@ use findings::{Prevalence, place};
 use crate::facts::Facts;
 use crate::field::Field;
 
-/// What the scanner calls a directory of PATH that anyone may write.
+/// The scanner's name for a directory of PATH that anyone may write.
 const OPEN_DIRECTORY: &str = "path_dir_world_writable";
 
 /// A name that two findings of one subject share.
@@ -48,7 +48,7 @@ pub fn subjects<'a>(findings: &[Facts<'a>], members: &[usize]) -> Vec<Vec<usize>
     groups
 }
 
-/// What a subject is called: by its path, else its unit or module, else its pid. No other subject of the scan is called so.
+/// The name of a subject: its path, else its unit or module, else its pid. It is unique within the scan.
 pub fn name<'a>(findings: &[Facts<'a>], subject: &[usize]) -> &'a str {
     let first = |of: fn(&Facts<'a>) -> Option<&'a str>| subject.iter().find_map(|&index| of(&findings[index]));
     first(path)

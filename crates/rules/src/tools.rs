@@ -1,4 +1,4 @@
-//! What programs and ports that attackers misuse may be a sign of, where they are suspected already.
+//! The techniques that programs and ports may be a sign of where they are already suspected: attackers misuse them.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;

@@ -1,4 +1,4 @@
-//! What a trace may be a sign of by itself: ATT&CK techniques of findings that no correlation need name.
+//! The ATT&CK techniques that a trace may be a sign of by itself, without a correlation.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::LazyLock;
@@ -10,10 +10,10 @@ use crate::field::Field;
 use crate::knowledge::table;
 use crate::rule::{Test, all_hold};
 
-/// What findings say by themselves.
+/// The signs that findings give by themselves.
 pub static TRACES: LazyLock<Traces> = LazyLock::new(|| Traces::new(table!("traces")));
 
-/// What findings of a suspected cluster say beyond that.
+/// The further signs that findings of a suspected cluster give.
 pub static SUSPECTED: LazyLock<Traces> = LazyLock::new(|| Traces::new(table!("suspected")));
 
 /// A table of traces, by scanner.

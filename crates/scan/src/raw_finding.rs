@@ -112,7 +112,7 @@ impl<'de> Deserialize<'de> for RawFinding {
     }
 }
 
-/// What a finding holds.
+/// The fields of a finding.
 const KEYS: [&str; 7] = ["id", "title", "severity", "description", "metadata", "base_severity_score", "risk_score"];
 
 /// A key of a finding: its place among [`KEYS`], or its text where it has none.

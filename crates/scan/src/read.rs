@@ -21,11 +21,11 @@ use crate::report::{Report, ScannerError, ScannerResult, Warning};
 pub struct ReadError {
     /// The file.
     pub path: PathBuf,
-    /// What is wrong with it.
+    /// The defect.
     pub kind: ReadErrorKind,
 }
 
-/// What is wrong with a report.
+/// The defect of a report.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadErrorKind {
     /// It cannot be opened or read.
@@ -36,7 +36,7 @@ pub enum ReadErrorKind {
     Invalid {
         /// JSON pointer (RFC 6901) to the place; empty = the document.
         pointer: String,
-        /// What is wrong there.
+        /// The defect.
         reason: String,
     },
 }

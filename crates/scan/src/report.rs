@@ -22,7 +22,7 @@ pub struct Report {
     pub summary: Map<String, Value>,
     /// By scanner, in the order they ran. One scanner may appear twice, once empty.
     pub results: Vec<ScannerResult>,
-    /// What a scanner could not read.
+    /// The things that a scanner could not read.
     pub collection_warnings: Vec<Warning>,
     /// Scanners that failed.
     pub scanner_errors: Vec<ScannerError>,

@@ -10,7 +10,7 @@ use crate::{Estimate, bootstrap};
 pub struct Scored {
     /// The higher, the likelier positive.
     pub score: f64,
-    /// What it is.
+    /// Its class.
     pub positive: bool,
     /// The number of its cluster: things of one cluster are correlated.
     pub cluster: u32,

@@ -37,7 +37,7 @@ impl MinHash {
         }
     }
 
-    /// What is kept of it to compare it with others.
+    /// The bytes that are kept to compare it with other sets.
     pub fn signature(&self) -> Signature {
         self.0.map(|value| value as u8)
     }

@@ -28,7 +28,7 @@ pub struct Example {
     pub labels: Vec<i32>,
 }
 
-/// What [`ChatEncoder::fit`] did.
+/// The result of [`ChatEncoder::fit`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fitted {
     /// It fits as it is.

@@ -28,7 +28,7 @@ const PAD: char = '\u{2003}';
 /// A compiled template.
 pub struct ChatTemplate {
     environment: Environment<'static>,
-    /// What errors call it.
+    /// Its name in errors.
     name: String,
 }
 

@@ -107,7 +107,7 @@ impl EncodedSplit {
         Ok(split)
     }
 
-    /// What indexing relies on.
+    /// Checks the invariants that indexing relies on.
     fn check(&self) -> Result<(), String> {
         let ascending = self.offsets.first() == Some(&0) && self.offsets.is_sorted();
         if !ascending || self.offsets.last() != Some(&(self.ids.len() as i64)) {

@@ -1,4 +1,4 @@
-//! What a host's earlier scans held.
+//! The contents of a host's earlier scans.
 //!
 //! The agent names a finding by host, scanner, id, title and severity. Pids and inodes differ after each boot, so findings
 //! named by them would be new forever; those are named by executable, address and port instead.
@@ -17,7 +17,7 @@ struct Seen {
     scans: u32,
 }
 
-/// What earlier scans hold of a finding.
+/// The history of a finding in earlier scans.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sightings {
     /// How many hold it.
@@ -83,7 +83,7 @@ fn key(scanner: &str, finding: &Finding, terms: &Terms<'_>) -> String {
     }
 }
 
-/// A listener is its own port; a connection's own port is arbitrary, the other end is what it is.
+/// A listener is its own port; a connection's own port is arbitrary, so its other end identifies it.
 fn endpoint<'a>(finding: &'a Finding, terms: &Terms<'a>) -> &'a str {
     match finding.get("state") {
         Some("LISTEN") | None => terms.port.unwrap_or("-"),

@@ -20,7 +20,7 @@ const FEW: usize = 50;
 /// On so many, whatever the number of hosts.
 const ALWAYS_FEW: u32 = 2;
 
-/// What all hosts together say.
+/// The figures of all hosts together.
 #[derive(Default)]
 pub struct Fleet {
     shared: HashMap<usize, HashMap<String, Vec<String>>>,
@@ -36,7 +36,7 @@ pub struct Comparison {
     hosts_of: HashMap<String, usize>,
 }
 
-/// What one host adds.
+/// The contribution of one host.
 #[derive(Default)]
 pub struct Seen {
     values: HashSet<(usize, Part, String)>,
@@ -111,7 +111,7 @@ impl Comparison {
         }
     }
 
-    /// What at least as many hosts share as each rule wants.
+    /// The artifacts that at least as many hosts share as each rule wants.
     pub fn finish(self, rules: &[Rule]) -> Fleet {
         let mut shared: HashMap<usize, HashMap<String, Vec<String>>> = HashMap::new();
         for ((rule, value), holders) in self.holders {

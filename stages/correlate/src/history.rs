@@ -1,4 +1,4 @@
-//! What a host's earlier scans held of the sets that rules ask about earlier scans for.
+//! The sets that rules ask about earlier scans for, as a host's earlier scans held them.
 
 use std::borrow::Cow;
 use std::collections::HashMap;

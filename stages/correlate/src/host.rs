@@ -23,19 +23,19 @@ use rules::role::{self, HostRole};
 use rules::tags;
 use rules::traces::{SUSPECTED, TRACES};
 
-/// What every host is computed with.
+/// The data with which every host is computed.
 pub struct Setting<'s> {
     /// The reading of the risk formula.
     pub profile: Profile,
     /// The rules.
     pub rules: &'s Ruleset<'s>,
-    /// What several hosts share.
+    /// The artifacts that several hosts share.
     pub fleet: &'s Fleet,
     /// The suspicion from which on a cluster is called an attack.
     pub suspect_at: u8,
 }
 
-/// What a host's earlier scans left behind.
+/// The state that a host's earlier scans left behind.
 #[derive(Default)]
 pub struct Past {
     baseline: Baseline,

@@ -4,7 +4,7 @@
 //! - [`baseline`]: what the host's earlier scans held. [`sides`], [`join`]: evaluate rules on a scan, and give [`matched`].
 //!   [`history`]: joins with earlier scans. [`fleet`]: joins across hosts. [`graph`]: clusters, and [`late`]: the joins that ask for them.
 //!
-//! What it writes is the crate `findings`, what it computes with the crate `rules`. It knows nothing of truth, prompts or documents.
+//! Its output is defined in the crate `findings`, its rules lie in the crate `rules`. It knows nothing of truth, prompts or documents.
 
 pub mod baseline;
 pub mod fleet;

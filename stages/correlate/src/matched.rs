@@ -11,7 +11,7 @@ pub const MEMBER_LIMIT: usize = 24;
 pub struct Match<'r> {
     /// The rule's place in the set.
     pub rule: usize,
-    /// The value that was shared; empty where the host itself is what is shared.
+    /// The value that was shared; empty where the host itself is shared.
     pub key: String,
     /// Of the first set.
     pub left: Vec<usize>,

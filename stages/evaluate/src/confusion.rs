@@ -1,4 +1,4 @@
-//! What was answered for what.
+//! The confusion matrix: how often each answer was given for each truth.
 
 use scan::Severity;
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! What a model answers, and how good that is.
+//! A model's answers, and their quality.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

@@ -15,7 +15,7 @@ use crate::samples::Sample;
 /// Rows of a batch.
 const ROWS: usize = 8;
 
-/// What was seen at every predicted token of one example.
+/// The measurements at every predicted token of one example.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Trace {
     /// Negative log-likelihood under the original.

@@ -21,7 +21,7 @@ pub struct Metrics {
     pub quantized: ModelFigures,
     /// How far the second strays from the first.
     pub drift: DriftFigures,
-    /// What always answering the commonest severity would give.
+    /// The figures of always answering the commonest severity.
     pub baseline: Option<Baseline>,
     /// Bytes on disk.
     pub sizes: Sizes,
@@ -115,7 +115,7 @@ pub struct GenerationFigures {
 pub struct SeverityFigures {
     /// Share of right answers; one without a severity is wrong.
     pub accuracy: Estimate,
-    /// What was answered for what.
+    /// How often each answer was given for each truth.
     pub confusion: Confusion,
 }
 
@@ -133,7 +133,7 @@ pub struct TaskFigures {
     pub terminated: usize,
 }
 
-/// What always answering the commonest severity of the training split would give.
+/// The figures of always answering the commonest severity of the training split.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Baseline {

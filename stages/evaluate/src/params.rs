@@ -1,4 +1,4 @@
-//! What a pipeline may set for `evaluate`, with the defaults.
+//! The params of `evaluate`, with the defaults.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -34,7 +34,7 @@ pub struct Sample {
 pub struct Line {
     /// The conversation; the answer comes last.
     pub messages: Vec<Message>,
-    /// What it teaches.
+    /// Its task.
     pub task: String,
 }
 

@@ -46,7 +46,7 @@ pub(crate) fn place(mut arrivals: Vec<Arrival>, out: &Path, context: &Context) -
     Ok(())
 }
 
-/// What makes the order of one host's reports doubtful: one sentence a host, however many reports it has.
+/// Why the order of one host's reports is doubtful: one sentence a host, however many reports it has.
 fn doubt(host: &[Arrival]) -> Option<String> {
     let undated = host.iter().filter(|arrival| arrival.started.is_none()).count();
     let ties = host.windows(2).filter(|pair| pair[0].started.is_some() && pair[0].started == pair[1].started);

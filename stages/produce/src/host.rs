@@ -23,7 +23,7 @@ pub(crate) struct Host {
     pub address: Ipv4Addr,
     pub users: Vec<&'static str>,
     pub running: Vec<Running>,
-    /// What the scanner was told to look at.
+    /// The scanner's mode: the things that it was told to look at.
     pub mode: &'static Mode,
     /// How the scanner was told to look at kernel modules.
     pub module_mode: ModuleMode,

@@ -7,7 +7,7 @@ use tch::{Kind, Tensor};
 
 use crate::params::ActOrder;
 
-/// What damping is raised by each time the factorization fails, and where it ends.
+/// The factor by which damping grows each time the factorization fails, and its limit.
 const DAMPING_STEP: f64 = 0.01;
 const DAMPING_LIMIT: f64 = 1.0;
 

@@ -1,4 +1,4 @@
-//! What a pipeline may set for `quantize`, with the defaults.
+//! The params of `quantize`, with the defaults.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -18,7 +18,7 @@ pub enum Refusal {
     Calibration {
         /// The layer.
         module: String,
-        /// What is wrong with them.
+        /// The defect.
         cause: FactorError,
     },
     /// The calibration split holds no token.

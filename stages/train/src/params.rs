@@ -1,4 +1,4 @@
-//! What a pipeline can set.
+//! The params of `train`.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

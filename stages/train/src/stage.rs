@@ -17,7 +17,7 @@ use crate::trainer::Trainer;
 /// Trains a Llama with Lion.
 pub struct Train;
 
-/// What a model needs of the tokenizer's directory; `config.json` and the weights are the model's own.
+/// The files of the tokenizer's directory that a model needs; `config.json` and the weights are the model's own.
 const TOKENIZER_FILES: [&str; 5] = [
     "tokenizer.json",
     "tokenizer_config.json",

@@ -25,7 +25,7 @@ pub struct Trainer {
     pub step: u64,
     /// Steps to do.
     pub steps: u64,
-    /// What happened so far.
+    /// The steps so far.
     pub history: History,
     params: TrainParams,
     sampler: Sampler,

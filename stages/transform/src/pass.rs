@@ -15,7 +15,7 @@ use crate::tasks::example::Example;
 use crate::tasks::task::Task;
 use crate::tasks::{advice, briefing, correlation, finding, refine, triage};
 
-/// What the scans gave, besides their documents.
+/// The results of all scans, besides their documents.
 pub struct Pass {
     /// Their examples.
     pub spool: Spool,
@@ -23,11 +23,11 @@ pub struct Pass {
     pub hosts: Vec<String>,
     /// Which hosts are in one chain.
     pub ties: Ties,
-    /// What was read.
+    /// Counts of the input.
     pub figures: PassFigures,
 }
 
-/// What was read.
+/// Counts of the input.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PassFigures {
     /// Scans.
@@ -38,7 +38,7 @@ pub struct PassFigures {
     pub undetermined: u64,
 }
 
-/// What one scan gave, besides its document.
+/// The results of one scan, besides its document.
 struct Done {
     offers: Vec<Offer>,
     offered: u64,

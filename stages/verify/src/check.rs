@@ -1,4 +1,4 @@
-//! What the checks are called, what they find, and what becomes of one that crashes.
+//! The names of the checks, their findings, and the treatment of a check that crashes.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -104,7 +104,7 @@ impl CheckName {
         }
     }
 
-    /// What must be wired for it, said where it is not.
+    /// The input that must be wired for it, named where it is not.
     pub fn needs(self) -> &'static str {
         match self {
             CheckName::Schema
@@ -128,7 +128,7 @@ impl CheckName {
     }
 }
 
-/// What a check found in one place.
+/// A defect that a check found in one place.
 #[derive(Debug, Default)]
 pub struct Outcome {
     /// How many things were looked at.

@@ -1,4 +1,4 @@
-//! What the program answers.
+//! The answers of the program.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! What the engine asks.
+//! The requests of the engine.
 
 use std::path::PathBuf;
 

@@ -20,11 +20,11 @@ pub struct GgufFile {
 pub struct GgufError {
     /// The file.
     pub path: PathBuf,
-    /// What is wrong with it.
+    /// The defect.
     pub kind: GgufErrorKind,
 }
 
-/// What is wrong with a GGUF file.
+/// The defect of a GGUF file.
 #[derive(Debug, thiserror::Error)]
 pub enum GgufErrorKind {
     /// It cannot be read.

@@ -1,7 +1,7 @@
 //! The tokenizer's metadata, from `tokenizer.json` and its companions.
 //!
 //! llama.cpp splits text by a named rule. Its converter guesses the name from a hash of sample output and so refuses every
-//! vocabulary it has not seen; here it is chosen by what decides it, the splitting pattern.
+//! vocabulary it has not seen; here the splitting pattern, which decides it, chooses it.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -30,11 +30,11 @@ mod token_type {
 pub struct VocabularyError {
     /// The file.
     pub path: PathBuf,
-    /// What is wrong with it.
+    /// The defect.
     pub kind: VocabularyErrorKind,
 }
 
-/// What is wrong with a tokenizer.
+/// The defect of a tokenizer.
 #[derive(Debug, thiserror::Error)]
 pub enum VocabularyErrorKind {
     /// It cannot be read.

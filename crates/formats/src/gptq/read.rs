@@ -29,11 +29,11 @@ pub struct GptqDirectory {
 pub struct GptqError {
     /// The file.
     pub path: PathBuf,
-    /// What is wrong with it.
+    /// The defect.
     pub kind: GptqErrorKind,
 }
 
-/// What is wrong with a GPTQ directory.
+/// The defect of a GPTQ directory.
 #[derive(Debug, thiserror::Error)]
 pub enum GptqErrorKind {
     /// It cannot be read.
@@ -49,7 +49,7 @@ pub enum GptqErrorKind {
         name: String,
         /// Its type and shape.
         found: String,
-        /// What it should be.
+        /// The expected value.
         expected: String,
     },
     /// The zeros are not those of a symmetric v1 checkpoint.

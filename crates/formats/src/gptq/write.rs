@@ -1,6 +1,6 @@
 //! Writes a GPTQ directory: format v1, symmetric, trivial group index, everything that is not packed in fp16.
 //!
-//! v1 is what every loader reads. Static act-order leaves groups consecutive, so `desc_act` is false: loaders take slow paths,
+//! Every loader reads v1. Static act-order leaves groups consecutive, so `desc_act` is false: loaders take slow paths,
 //! or refuse, when it is true. The order that was used stands under `meta`.
 
 use std::borrow::Cow;
@@ -21,7 +21,7 @@ use crate::network::{Network, Plain};
 /// The file of weights.
 pub const WEIGHTS: &str = "model.safetensors";
 
-/// What a tokenizer and generation need besides the config; copied as they are where they exist.
+/// The files that a tokenizer and generation need besides the config; copied unchanged where they exist.
 const COMPANIONS: [&str; 5] = [
     "tokenizer.json",
     "tokenizer_config.json",

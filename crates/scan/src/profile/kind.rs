@@ -12,13 +12,13 @@ use crate::severity::Severity;
 /// A way in which a finding is not as the scanner writes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Departure {
-    /// What differs.
+    /// The difference.
     pub aspect: Aspect,
     /// How, in words.
     pub text: String,
 }
 
-/// What differs.
+/// The difference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Aspect {
     /// There is no such scanner.
@@ -56,7 +56,7 @@ pub(super) struct KindText {
     keys: BTreeMap<String, Key>,
 }
 
-/// What a metadata key may hold.
+/// The form of a metadata key's values.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Key {

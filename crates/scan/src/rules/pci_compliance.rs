@@ -16,7 +16,7 @@ pub const SCORE: u8 = 0;
 pub struct Control {
     /// Its number in the standard.
     pub id: &'static str,
-    /// What it asks for; also the finding's description.
+    /// Its requirement; also the finding's description.
     pub requirement: &'static str,
     /// The finding's severity.
     pub severity: Severity,

@@ -126,7 +126,7 @@ pub(crate) fn unit(name: &str) -> Found {
     ("systemd_units", Finding::new(id, name, Severity::Medium, "").with("unit", name).with("key", "NoNewPrivileges"))
 }
 
-/// What a rule joins, and the nearest things that it must not.
+/// The findings that a rule joins, and the near misses that it must not join.
 pub(crate) struct Case {
     rule: &'static str,
     /// A scan of many other hosts, for what must not be rare.
@@ -140,8 +140,8 @@ impl Case {
         Case { rule, common: Vec::new() }
     }
 
-    /// What thirty other hosts have, so that it is not rare. Without it they have nothing of what a test speaks of, and all that a host
-    /// has is rare.
+    /// Gives `common` to thirty other hosts, so that it is not rare. Without it they have nothing that a test speaks of, and
+    /// everything on a host is rare.
     pub(crate) fn common(self, common: Scan) -> Case {
         Case { common, ..self }
     }
@@ -232,7 +232,7 @@ pub(crate) fn contained(found: Found) -> Found {
     with(found, "container_id", "0a1b2c3d4e5f")
 }
 
-/// What a check of `world_writable` says that names itself in `rule`.
+/// A finding of the check of `world_writable` that names itself in `rule`.
 pub(crate) fn checked(path: &str, rule: &str) -> Found {
     with(writable(path), "rule", rule)
 }

@@ -110,7 +110,7 @@ fn kernel_protections_off() {
         .ignores_last(vec![vec![vec![randomization("0")], vec![pointers("0")]]]);
 }
 
-/// What is odd beside a weak kernel, each with its id, and the nearest that is not.
+/// Findings that are odd beside a weak kernel, each with its id and its nearest near miss.
 fn odd() -> [(Found, &'static str); 5] {
     let unknown = "/usr/bin/agentd";
     [

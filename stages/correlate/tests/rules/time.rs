@@ -5,7 +5,7 @@ use crate::harness::{
     randomization, suid, sysctl, unit, writable,
 };
 
-/// What fills a second scanner.
+/// Findings that fill a second scanner.
 fn other_sign() -> Found {
     mac("mac_none", High)
 }

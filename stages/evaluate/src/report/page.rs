@@ -13,7 +13,7 @@ use crate::samples::Sample;
 
 const STYLE: &str = include_str!("style.css");
 
-/// What a page is made of.
+/// The contents of a page.
 pub struct Report<'a> {
     /// The figures.
     pub metrics: &'a Metrics,

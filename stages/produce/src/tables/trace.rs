@@ -249,7 +249,7 @@ pub(crate) struct UnitTrace {
     pub name: Choices,
 }
 
-/// What becomes of it.
+/// Its fate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum MacChange {

@@ -56,7 +56,7 @@ struct Actor {
 
 /// The draws of one step.
 struct Draws {
-    /// What it is, settled once.
+    /// Its kind, settled once.
     what: Stream,
     /// Drawn anew at each scan.
     moment: Stream,

@@ -1,4 +1,4 @@
-//! What a reboot leaves of attacks and look-alikes: what is on disk or started by something that is, and nothing else.
+//! A reboot leaves of attacks and look-alikes only things on disk and things that these start.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

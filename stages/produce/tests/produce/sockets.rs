@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::run::Run;
 
-/// What reports of many hosts hold besides what the assertions say, so that these do not hold of nothing.
+/// Counts of the things that the assertions speak of, in reports of many hosts, so that no assertion holds because it has no case.
 #[derive(Default)]
 struct Seen {
     owned: u32,

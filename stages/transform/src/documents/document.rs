@@ -93,7 +93,7 @@ pub struct CorrelationGraph<'a> {
     clusters: BTreeMap<&'a str, Vec<&'a str>>,
 }
 
-/// What other hosts share with this one.
+/// The artifacts that other hosts share with this one.
 #[derive(Serialize)]
 pub struct MultiHost<'a> {
     id: &'a str,

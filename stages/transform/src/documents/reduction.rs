@@ -1,4 +1,4 @@
-//! What the agent reduces a scan to: counts, names and the findings with most risk, in the agent's own form.
+//! The agent's reduction of a scan: counts, names and the findings with most risk, in the agent's own form.
 
 use rules::knowledge::KNOWLEDGE;
 use scan::Severity;

@@ -1,11 +1,11 @@
-//! What a reduction reads of a finding. The agent looks for the metadata keys `module`, `suid`, `path` and `port`, which the scanner
-//! does not write (there the module and the path are the id, the port is `lport`), so both are read here.
+//! The fields of a finding that a reduction reads. The agent looks for the metadata keys `module`, `suid`, `path` and `port`,
+//! which the scanner does not write (there the module and the path are the id, the port is `lport`), so both are read here.
 
 use findings::EnrichedFinding;
 use rules::knowledge::KNOWLEDGE;
 use scan::{Metadata, Severity};
 
-/// What a reduction reads of a finding.
+/// The fields of a finding that a reduction reads.
 #[derive(Clone, Copy)]
 pub struct Subject<'a> {
     /// The scanner, empty where it is not known.

@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::documents::action::{Action, Priority};
 use crate::documents::reduction::Reductions;
 
-/// What a document says in words.
+/// The sentences of a document.
 #[derive(Clone, Debug, Serialize)]
 #[expect(missing_docs, reason = "the names of schemas/ground_truth_schema.json")]
 pub struct Summaries {

@@ -14,7 +14,7 @@ use crate::prompt::visible::Visible;
 pub struct Seen<'a> {
     /// The finding.
     pub finding: &'a EnrichedFinding,
-    /// What may be seen.
+    /// The view of the finding.
     pub visible: &'a Visible,
 }
 
@@ -71,7 +71,7 @@ impl<'a> Listing<'a> {
         text
     }
 
-    /// What is listed.
+    /// The listed findings.
     pub fn items(&self) -> &[Seen<'a>] {
         &self.items
     }

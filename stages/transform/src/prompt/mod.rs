@@ -1,6 +1,6 @@
 //! What a prompt shows of findings.
 //!
-//! - [`visible`]: what a model may see of one finding, and what follows from exactly that. `seen`: its form by scanner, with
+//! - [`visible`]: the view that a model has of one finding, and conclusions from exactly that. `seen`: its form by scanner, with
 //!   `address` and `shorten`.
 //! - [`listing`]: many findings in one prompt.
 

@@ -19,13 +19,13 @@ const TEXT_LIMIT: usize = 200;
 /// Bytes of a name in lists.
 const SUBJECT_LIMIT: usize = 120;
 
-/// What is seen of one finding.
+/// The view of one finding.
 pub(crate) struct Seen {
     /// For lists.
     pub subject: String,
-    /// What the scanner says.
+    /// The scanner's text.
     pub text: String,
-    /// What follows from the text.
+    /// Conclusions from the text.
     pub facts: Vec<String>,
     /// Whether nothing was left out of them that the answer may depend on.
     pub whole: bool,

@@ -1,4 +1,4 @@
-//! What a model may see of a finding: no severity, no score, no risk, no pid or inode, but everything the answer depends on.
+//! The view that a model has of a finding: no severity, no score, no risk, no pid or inode, but everything the answer depends on.
 //!
 //! Risk and rationale follow from exactly this, so equal prompts have equal answers. Where the scanner's rule depends on
 //! something that no report shows, the finding is [`Visible::determined`] = false and no example is made of it.
@@ -21,11 +21,11 @@ const SCANNER_LIMIT: usize = 40;
 pub struct Visible {
     /// The scanner.
     pub scanner: String,
-    /// What it is about, for lists: a path, a port.
+    /// Its object, for lists: a path, a port.
     pub subject: String,
-    /// What the scanner says, in one line.
+    /// The scanner's text, in one line.
     pub text: String,
-    /// What follows from the text, in words.
+    /// Conclusions from the text. in words.
     pub facts: Vec<String>,
     /// Role and container.
     pub host: String,
@@ -37,7 +37,7 @@ pub struct Visible {
     pub determined: bool,
 }
 
-/// What a finding is seen against.
+/// The surroundings against which a finding is seen.
 #[derive(Clone, Debug, Default)]
 pub struct Surroundings<'a> {
     /// The titles of the scan's correlations by id.
@@ -57,7 +57,7 @@ impl<'a> Surroundings<'a> {
 }
 
 impl Visible {
-    /// What may be seen of a finding.
+    /// The view of a finding.
     pub fn of(finding: &EnrichedFinding, surroundings: &Surroundings<'_>) -> Visible {
         let seen = Seen::of(finding, surroundings);
         let container = match finding.container {

@@ -1,4 +1,4 @@
-//! What is too frequent is thinned out: limits on each template, severity and task of a split.
+//! Thins out frequent examples: limits on each template, severity and task of a split.
 //!
 //! [`Reservoirs`] holds no more than the limits let through: of each template the examples of lowest rank.
 

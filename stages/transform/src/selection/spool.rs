@@ -23,7 +23,7 @@ const CACHE: usize = 1 << 16;
 /// Bytes of an encoded [`Entry`].
 const SIZE: usize = 62;
 
-/// What decides about an example.
+/// The record by which an example is kept or dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// Hash of task and prompt.
@@ -42,7 +42,7 @@ pub struct Entry {
     pub line: u32,
     /// Bytes of its three messages.
     pub content: u32,
-    /// What it teaches.
+    /// Its task.
     pub task: Task,
     /// The class that is balanced.
     pub class: Severity,
@@ -92,7 +92,7 @@ impl Spool {
         })
     }
 
-    /// What is known to be there.
+    /// The examples that are known to be there.
     pub fn cache(&self) -> &Cache {
         &self.cache
     }

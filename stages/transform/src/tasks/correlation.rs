@@ -1,6 +1,6 @@
 //! Task `correlation`: the findings of one cluster among others of its scan, and what is joined.
 //!
-//! What is asked for follows from the prompt: `part` says which correlations and findings those are, `note` what rules ask beside
+//! The answer follows from the prompt: `part` chooses the correlations and findings that it shows, `note` adds what rules ask beside
 //! the text of a finding.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -44,7 +44,7 @@ pub fn examples(findings: &[EnrichedFinding], correlations: &[Correlation], visi
 /// Findings by cluster.
 pub(crate) type Clusters<'a> = BTreeMap<&'a str, Vec<Seen<'a>>>;
 
-/// What the examples of one scan share.
+/// The context that the examples of one scan share.
 pub(crate) struct Scan<'a> {
     /// Findings that nothing joins, those of most risk first.
     others: Vec<Seen<'a>>,
@@ -52,7 +52,7 @@ pub(crate) struct Scan<'a> {
     across: BTreeSet<&'a str>,
     /// Correlations that can be asked for.
     asked: Asked<'a>,
-    /// What rules ask of findings beside their lines.
+    /// The notes: properties that rules ask of findings and that their lines do not show.
     pub(crate) notes: Notes<'a>,
 }
 
@@ -106,7 +106,7 @@ impl<'a> Scan<'a> {
         })
     }
 
-    /// What is joined of a list, and how grave the gravest of it is.
+    /// The joined findings of a list, and the severity of the gravest.
     pub(crate) fn answers(&self, listing: &Listing<'_>) -> (CorrelationAnswer, Severity) {
         // All of one host are listed or at most one is; what hosts share is marked at each finding.
         let asked = |correlation: &&Correlation| {
@@ -126,7 +126,7 @@ impl<'a> Scan<'a> {
         (answers, shown.iter().map(|correlation| correlation.severity).max().unwrap_or(Severity::Info))
     }
 
-    /// What is listed of a cluster, with others that nothing joins; none where no part of it can be shown.
+    /// The listed part of a cluster, with findings that nothing joins; none where no part of it can be shown.
     pub(crate) fn listing(&self, members: Vec<Seen<'a>>) -> Option<Listing<'a>> {
         let id = |seen: &Seen<'a>| seen.finding.document_id.as_str();
         let told = |seen: &Seen<'a>| seen.visible.determined && self.notes.of(seen.finding).is_some();

@@ -15,7 +15,7 @@ pub const SUMMARY_BYTES: usize = 4_096 - CHAT_TOKENS;
 /// An example before a split takes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Example {
-    /// What it teaches.
+    /// Its task.
     pub task: Task,
     /// The class that is balanced: the severity, or the priority's place.
     pub class: Severity,

@@ -1,7 +1,7 @@
 //! Tasks and their examples in chat form.
 //!
 //! - [`task`]: the tasks by name. [`example`]: one example. [`answers`]: the schema of each task's answers.
-//! - Of one finding: [`finding`]. Of whole scans: [`correlation`] (`part`, `note`: what a prompt shows of a cluster), [`advice`]
+//! - Of one finding: [`finding`]. Of whole scans: [`correlation`] (`part`, `note`: the part of a cluster that a prompt shows), [`advice`]
 //!   (task `actions`), [`briefing`] (task `summary`), [`triage`], and [`refine`], whose answers are [`rule`]s.
 
 pub mod advice;

@@ -1,4 +1,4 @@
-//! What rules ask of a finding that its line does not say: the note that prompts of task `correlation` put behind it.
+//! The note that prompts of task `correlation` put behind a finding: the properties that rules ask for and that its line does not show.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +6,7 @@ use findings::place::{FIRST_CLIENT_PORT, account};
 use findings::terms::Terms;
 use findings::{EnrichedFinding, Prevalence};
 
-/// What the scanner writes for a process without arguments.
+/// The scanner's text for a process without arguments.
 const NO_COMMAND: &str = "(no cmdline)";
 /// Bytes of a program's path or name; a longer one cannot be shown.
 const PROGRAM_LIMIT: usize = 120;
@@ -15,7 +15,7 @@ const USER_LIMIT: usize = 10;
 
 /// Notes on the findings of one scan.
 pub(crate) struct Notes<'a> {
-    /// What processes run, by pid, as their sockets and signs tell: an inventory knows only what they call themselves.
+    /// The programs that processes run, by pid, as their sockets and signs tell: an inventory knows only the names they give themselves.
     programs: BTreeMap<&'a str, String>,
 }
 

@@ -1,4 +1,4 @@
-//! What a prompt of task `correlation` lists of a cluster: all of it, or of a large one as many whole correlations as fit.
+//! The part of a cluster that a prompt of task `correlation` lists: all of it, or of a large one as many whole correlations as fit.
 //!
 //! A correlation that a prompt shows in part can neither be asked for nor be told from one that is not there. So of every
 //! correlation that could be asked for, a prompt lists all members or at most one.

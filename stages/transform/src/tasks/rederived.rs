@@ -22,7 +22,7 @@ use crate::tasks::correlation::Scan;
 use crate::tasks::note::Notes;
 use crate::tasks::part;
 
-/// What lists say, by title and names.
+/// The findings of a list, by title and names.
 type Joined = BTreeSet<(String, Vec<String>)>;
 
 #[test]
@@ -90,7 +90,7 @@ fn titles_across(correlations: &[Correlation]) -> BTreeSet<&str> {
     correlations.iter().filter(|c| !c.hosts.is_empty()).map(|c| c.title.as_str()).collect()
 }
 
-/// What the rules join among listed findings. The list says neither what other scans hold nor when something appeared that is not new.
+/// The listed findings that the rules join. The list tells nothing about other scans, nor when a thing appeared that is not new.
 fn joined(listed: &[Seen<'_>], notes: &Notes<'_>) -> Joined {
     let raws: Vec<Finding> = listed.iter().map(|seen| raw(seen.finding)).collect();
     let facts = |(seen, raw)| facts(seen, raw, notes);

@@ -1,7 +1,7 @@
 //! Task `refine`: suggested rules and examples, and the refined rules, in the form of the agent's `refine_rules`.
 //!
-//! A suggestion is what the agent's gap miner would make of findings that a correlation joins: tokens of their titles and metadata
-//! they have in common. The refined rule is what really holds of them: the title as it is written (the agent compares with
+//! A suggestion follows the agent's gap miner, for findings that a correlation joins: tokens that their titles and metadata have in
+//! common. The refined rule states the properties that really hold: the title as it is written (the agent compares with
 //! case, its miner suggests lower case), the directory they share, the tags and techniques of the correlation. Addresses, a client's
 //! port and a container's name are of one host, and the examples do not show them: a refined rule asks for none.
 
@@ -123,7 +123,7 @@ impl<'a> Pattern<'a> {
         format!("gap_{name}")
     }
 
-    /// What the agent's miner would suggest.
+    /// The suggestion of the agent's miner.
     fn suggestion(&self, id: String) -> Suggestion {
         let mut counts: BTreeMap<String, usize> = BTreeMap::new();
         for seen in &self.joined {
@@ -211,7 +211,7 @@ fn tokens(title: &str) -> impl Iterator<Item = &str> {
     words.filter(|word| word.bytes().any(|byte| !byte.is_ascii_digit()))
 }
 
-/// What all texts begin with, up to and with its last `end` (or the whole of the first where all are equal), without numbers.
+/// The common prefix of all texts, up to and with its last `end` (or the whole of the first where all are equal), without numbers.
 fn common_prefix<'a>(mut texts: impl Iterator<Item = &'a str>, end: char) -> &'a str {
     let Some(first) = texts.next() else { return "" };
     let equal = |a: &str, b: &str| a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count();

@@ -97,7 +97,7 @@ fn prompt(document: &Document<'_>, correlations: &[Correlation], top: &[(&Enrich
     lines.join("\n")
 }
 
-/// What the reductions count, in lines.
+/// The counts of the reductions, in lines.
 pub fn inventory(reductions: &Reductions) -> Vec<String> {
     let network = &reductions.network_summary;
     let ports: Vec<&str> = network.top_listen_ports.iter().take(PORTS).map(|(port, _)| port.as_str()).collect();

@@ -5,12 +5,12 @@ use serde::Deserialize;
 
 use crate::selection::spool::{Entry, Lines};
 
-/// What one line holds.
+/// The fields of one line.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Conversation {
     /// System, user and assistant.
     pub(crate) messages: Vec<Message>,
-    /// What it teaches.
+    /// Its task.
     pub(crate) task: String,
     /// Whose it is.
     pub(crate) host: String,
@@ -21,7 +21,7 @@ pub(crate) struct Conversation {
 pub(crate) struct Message {
     /// Who speaks.
     pub(crate) role: String,
-    /// What is said.
+    /// The text.
     pub(crate) content: String,
 }
 

@@ -43,7 +43,7 @@ const LIMITS: &str = "\n## Limits\n
 - Classes are thinned to the limits in `manifest.json`, so their shares are not those of any fleet.
 ";
 
-/// What can be loaded by name, and the files of each of its splits.
+/// The configurations that can be loaded by name, and the files of each of their splits.
 type Configs<'a> = Vec<(&'a str, Vec<(&'a str, Vec<&'a str>)>)>;
 
 /// The configs: a file without lines is none, since it has no columns. The loader takes one format for all of them, so with Parquet

@@ -5,7 +5,7 @@ use std::fmt;
 use contract::StageError;
 use serde::{Serialize, Serializer};
 
-/// What stands in the data card.
+/// The text in the data card.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum License {
     /// Nobody said.

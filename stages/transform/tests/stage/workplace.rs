@@ -242,7 +242,7 @@ impl Workplace {
         (Kind::of::<Transform>().run)(&job.params, &Context::new(job.clone(), Box::new(events)))
     }
 
-    /// What the last run of `transform` warned of.
+    /// The warnings of the last run of `transform`.
     pub(crate) fn warnings(&self) -> Vec<String> {
         let text = std::fs::read_to_string(self.path("events")).unwrap();
         let logs = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["log"].clone());

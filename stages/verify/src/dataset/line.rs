@@ -12,7 +12,7 @@ pub(super) struct Line<'a> {
     /// The conversation; the last message is the answer.
     #[serde(borrow)]
     pub messages: Vec<Message<'a>>,
-    /// What it teaches.
+    /// Its task.
     #[serde(borrow)]
     pub task: Text<'a>,
     /// The host that it was made of.
@@ -26,7 +26,7 @@ pub(super) struct Message<'a> {
     /// Who speaks.
     #[serde(borrow)]
     pub role: Text<'a>,
-    /// What is said.
+    /// The text.
     #[serde(borrow)]
     pub content: Text<'a>,
 }

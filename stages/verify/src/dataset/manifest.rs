@@ -14,7 +14,7 @@ pub(super) struct Manifest {
     pub splits: BTreeMap<String, SplitPart>,
     /// Drawn from training.
     pub calibration: FilePart,
-    /// What ties hosts to each other.
+    /// The limits by which hosts are tied to each other.
     #[serde(default)]
     pub ties: Ties,
     /// The same examples as Parquet, where there are such files: by task and split.

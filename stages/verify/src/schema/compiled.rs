@@ -25,7 +25,7 @@ pub struct Schema(Node);
 pub struct Mismatch {
     /// JSON pointer (RFC 6901) to the value; empty = the document.
     pub pointer: String,
-    /// What is wrong with it.
+    /// The defect.
     pub message: String,
 }
 

@@ -92,7 +92,7 @@ impl Node {
         Ok(())
     }
 
-    /// What the value of a key must be, where the schema says; `hint` is the place after that of the last key found, since
+    /// The schema of a key's value, if there is one; `hint` is the place after that of the last key found, since
     /// documents are written in the order of the schema mostly.
     pub(super) fn property(&self, key: &str, hint: &mut usize) -> Option<&Node> {
         let found = |place: usize| self.properties.get(place).filter(|(name, _)| **name == *key).map(|_| place);

@@ -1,4 +1,4 @@
-//! What checks that measure say, beside a status.
+//! The figures of checks that measure, beside a status.
 
 use verify::{CheckName, Status};
 

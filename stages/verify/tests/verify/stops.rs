@@ -1,4 +1,4 @@
-//! What a failure does, and what thresholds let pass.
+//! The effects of a failure, and the violations that thresholds tolerate.
 
 use correlate::CorrelateParams;
 use dataset::TIED_HOSTS;

@@ -19,7 +19,7 @@ pub(crate) struct Table {
     damages: &'static [Damage],
 }
 
-/// What is broken, how, and what of it is told first.
+/// The broken thing, the damage, and the violation that is told first.
 pub(crate) struct Damage {
     check: &'static str,
     what: &'static str,
@@ -40,7 +40,7 @@ const TABLES: [&Table; 8] = [
 ];
 
 impl Table {
-    /// What is good passes, and each kind of damage trips its check and no other.
+    /// Undamaged data passes, and each kind of damage trips its check and no other.
     fn check(&self) {
         let good = (self.good)();
         let (result, report) = good.verify(self.inputs);
