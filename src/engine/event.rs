@@ -1,4 +1,4 @@
-//! What happens during a run, as it happens. `report` shows it; `runs/<id>/events.ndjson` keeps it.
+//! The events of a run, as they happen. `report` shows them; `runs/<id>/events.ndjson` keeps them.
 
 use contract::Level;
 use schemars::JsonSchema;
@@ -41,7 +41,7 @@ pub enum RunEvent {
         done: u64,
         /// Units in all, when known.
         total: Option<u64>,
-        /// What is counted.
+        /// The unit of the count.
         unit: String,
     },
     /// A running stage reports a figure.
@@ -79,7 +79,7 @@ pub enum RunEvent {
         /// The stage.
         #[schemars(with = "String")]
         stage: StageName,
-        /// What it waits for.
+        /// The reason for the wait.
         reason: String,
     },
     /// An attempt at a stage failed, and it will be tried again.
@@ -104,12 +104,12 @@ pub enum RunEvent {
         /// The outputs that differ, by port.
         outputs: Vec<String>,
     },
-    /// What came of a stage.
+    /// A stage has ended.
     StageEnded {
         /// The stage.
         #[schemars(with = "String")]
         stage: StageName,
-        /// What came of it.
+        /// Its outcome.
         outcome: StageOutcome,
         /// Wall-clock seconds.
         seconds: f64,
@@ -131,18 +131,18 @@ pub enum RunEvent {
         /// The stage it belonged to.
         #[schemars(with = "String")]
         stage: StageName,
-        /// What was found.
+        /// The damage.
         message: String,
     },
     /// The governor decided something.
     Governor {
-        /// What.
+        /// The decision.
         decision: GovernorDecision,
         /// Whom it concerns, the first where several wait; absent where it is every stage that does not run yet.
         #[serde(skip_serializing_if = "Option::is_none")]
         #[schemars(with = "Option<String>")]
         stage: Option<StageName>,
-        /// What and why, with the figures, in words.
+        /// The decision and its reason, with the figures, in words.
         message: String,
         /// Whether a stage is kept waiting by it; otherwise it is of interest only afterwards.
         holds: bool,
@@ -161,12 +161,12 @@ pub enum RunEvent {
     },
     /// The user asked to stop.
     Stopping {
-        /// What happens now.
+        /// The next step of the run.
         message: String,
     },
     /// The run is over.
     RunEnded {
-        /// What came of it.
+        /// Its outcome.
         outcome: RunOutcome,
         /// Wall-clock seconds.
         seconds: f64,
@@ -179,7 +179,7 @@ pub trait Observer {
     fn on(&mut self, event: &RunEvent);
 }
 
-/// What the governor may decide.
+/// A decision of the governor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum GovernorDecision {

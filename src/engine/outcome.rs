@@ -1,4 +1,4 @@
-//! What came of a run: the document that `run --json` ends with and that is kept as `runs/<id>/report.json`.
+//! The outcome of a run: the document that `run --json` ends with and that is kept as `runs/<id>/report.json`.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use crate::action::ActionKey;
 use crate::executor::FailureReport;
 use crate::spec::{PipelineName, PortName, StageName};
 
-/// What came of a stage.
+/// The outcome of a stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StageOutcome {
@@ -32,7 +32,7 @@ pub enum StageOutcome {
     Interrupted,
 }
 
-/// What came of a run.
+/// The outcome of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RunOutcome {
@@ -74,18 +74,18 @@ pub struct FailedAttempt {
     pub log: Option<PathBuf>,
 }
 
-/// What came of one stage.
+/// The report on one stage.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StageReport {
-    /// What came of it.
+    /// Its outcome.
     pub outcome: StageOutcome,
-    /// Its key; absent when an input never came to be.
+    /// Its key; absent when an input was never made.
     #[schemars(with = "Option<String>")]
     pub key: Option<ActionKey>,
     /// Wall-clock seconds spent on it in this run.
     pub seconds: f64,
-    /// What the process tree took when it was executed (in this run or in the one that made the record).
+    /// The usage of its process tree when it was executed (in this run or in the one that made the record).
     #[schemars(with = "Option<serde_json::Value>")]
     pub usage: Option<Usage>,
     /// Outputs by port.
@@ -100,7 +100,7 @@ pub struct StageReport {
     /// Why it was skipped, blocked or not finished.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
-    /// Executions of this run that failed and were tried again, oldest first; the last one is what this report is about.
+    /// Executions of this run that failed and were tried again, oldest first; this report is about the last one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub retried: Vec<FailedAttempt>,
     /// Its private directory, when it failed and was to be kept.
@@ -108,7 +108,7 @@ pub struct StageReport {
     pub kept: Option<PathBuf>,
 }
 
-/// What came of a run.
+/// The report on a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RunReport {
@@ -121,9 +121,9 @@ pub struct RunReport {
     pub file: PathBuf,
     /// The pipeline's params in force.
     pub params: BTreeMap<String, serde_json::Value>,
-    /// What came of it.
+    /// Its outcome.
     pub outcome: RunOutcome,
-    /// What broke, when the store or the backend did.
+    /// The failure of the store or the backend, if one broke.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
     /// The signal that asked it to stop, the first where several came: `SIGINT` for Ctrl-C.
@@ -156,14 +156,14 @@ pub struct EarlierOutput {
     /// The stage that gave it.
     #[schemars(with = "String")]
     pub stage: StageName,
-    /// The digest under which the store knows what was published there.
+    /// The digest of the output that was published there.
     #[schemars(with = "String")]
     pub digest: Digest,
-    /// What became of it.
+    /// Its state after this run.
     pub state: EarlierState,
 }
 
-/// What became of an earlier output.
+/// The state of an earlier output after this run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EarlierState {

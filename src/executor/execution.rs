@@ -28,7 +28,7 @@ pub trait Executor {
 /// Where the events of an execution go.
 pub type Events = Rc<dyn Fn(Event)>;
 
-/// What [`Executor::execute`] returns. Not `Send`: the run loop lives on one thread.
+/// The future that [`Executor::execute`] returns. Not `Send`: the run loop lives on one thread.
 pub type Executing<'a> = Pin<Box<dyn Future<Output = Result<Execution, ExecutorError>> + 'a>>;
 
 /// How an execution went. An action that failed is a value; an error means that the place broke.
@@ -40,7 +40,7 @@ pub enum Execution {
         outputs: BTreeMap<String, Artifact>,
         /// Last value of each metric.
         metrics: BTreeMap<String, f64>,
-        /// What it took.
+        /// Its usage.
         usage: Usage,
         /// The machine that ran it.
         host: String,
@@ -74,7 +74,7 @@ pub struct Failed {
     pub failure: FailureReport,
     /// The class that decides whether another attempt may help.
     pub judged: FailureClass,
-    /// What it took.
+    /// Its usage.
     pub usage: Usage,
     /// Its private directory, when failed ones are kept; otherwise it is removed.
     pub directory: Option<PathBuf>,
@@ -86,7 +86,7 @@ impl Failed {
         Failed { judged: failure.class, failure, usage, directory: None }
     }
 
-    /// What the stage reads or left behind was at fault. That may be otherwise the next time, so its retries count.
+    /// A failure caused by the stage's inputs or by its leftovers. Both may differ the next time, so its retries count.
     pub fn unfit(failure: FailureReport, usage: Usage) -> Failed {
         Failed { judged: FailureClass::StageBug, ..Failed::new(failure, usage) }
     }
@@ -98,9 +98,9 @@ impl Failed {
 pub struct FailureReport {
     /// Whose turn it is to act.
     pub class: FailureClass,
-    /// What and where.
+    /// The error, and where it was found.
     pub message: String,
-    /// What to do.
+    /// Advice to the user.
     pub help: Option<String>,
 }
 
@@ -113,12 +113,12 @@ pub enum Source {
     WorkerFile(usize),
 }
 
-/// Something that an action reads and that is not what it was.
+/// Something that an action reads and that has changed.
 #[derive(Debug)]
 pub struct SpoiledInput {
     /// Which.
     pub source: Source,
-    /// What it is and where that was found, in words.
+    /// A description of it, and where it was found.
     pub description: String,
 }
 
@@ -131,7 +131,7 @@ pub(crate) async fn asked(mut control: watch::Receiver<Control>, this: impl FnMu
 }
 
 /// The result of file-system work, or `None` when the run is to end at once: nobody who presses Ctrl-C twice waits for a
-/// large file to be read. The work goes on, and what it does is whole at every moment, until the program ends.
+/// large file to be read. The work goes on until the program ends, and leaves nothing half done.
 pub(crate) async fn unless_abandoned<T, E>(
     control: &watch::Receiver<Control>,
     work: impl Future<Output = Result<T, E>>,

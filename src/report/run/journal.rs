@@ -19,14 +19,14 @@ use crate::engine::{Observer, RunEvent, StageOutcome};
 use crate::report::clean;
 use crate::store::Chain;
 
-/// What the lines follow. The number is raised when something that a reader may know changes its meaning or goes; events and
-/// fields that are added are passed over by readers that do not know them.
+/// The schema of the lines. The number is raised when a known event or field changes its meaning or goes. Readers pass over events and
+/// fields that they do not know.
 pub const SCHEMA: &str = "pipe/run-event/1";
 
 /// The first line of a stream.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Header {
-    /// What the other lines follow.
+    /// The schema of the other lines.
     #[schemars(extend("const" = SCHEMA))]
     pub schema: String,
     /// The version of the engine that writes.
@@ -43,7 +43,7 @@ pub struct Header {
 pub struct Line<'a> {
     /// Seconds since the run began.
     pub at: f64,
-    /// What happened.
+    /// The event.
     pub event: &'a RunEvent,
     /// In the journal of a run: a checksum over its id and every line until and with this one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -68,7 +68,7 @@ pub fn schema() -> Value {
 enum Delay {
     /// At once: somebody listens.
     None,
-    /// What came of an execution may not be lost with a crash; the rest may.
+    /// The outcome of an execution may not be lost with a crash; the rest may.
     UntilItMatters,
 }
 
@@ -82,7 +82,7 @@ pub struct Journal {
     chain: Option<Chain>,
 }
 
-/// What became of a stream, for whoever asked for it.
+/// The error of a stream, for its owner.
 #[derive(Clone, Debug, Default)]
 pub struct Trouble(Rc<RefCell<Option<std::io::Error>>>);
 
@@ -109,7 +109,7 @@ impl Journal {
         Journal::new(to.ok(), Delay::UntilItMatters, Some(Chain::new(&history::journal_name(run))))
     }
 
-    /// A stream to `to`; what goes wrong with it is found in the second value after the run.
+    /// A stream to `to`; its error is found in the second value after the run.
     pub fn stream(to: Box<dyn Write>) -> (Journal, Trouble) {
         let journal = Journal::new(Some(to), Delay::None, None);
         let trouble = journal.trouble.clone();
@@ -143,7 +143,7 @@ impl Journal {
         };
         if let Err(error) = write() {
             self.trouble.0.replace(Some(error));
-            // What is still buffered could not be written either, and dropping a writer tries again.
+            // The rest of the buffer could not be written either, and dropping a writer tries again.
             if let Some(to) = self.to.take() {
                 let _ = to.into_parts();
             }
