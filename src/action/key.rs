@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::canonical::Encoder;
 use super::model::{Action, ActionScript, ActionShell, ActionWork};
 
-/// The digest of an action, under which the store keeps what it gave.
+/// The digest of an action, under which the store keeps its result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ActionKey(Digest);
@@ -26,7 +26,7 @@ impl ActionKey {
         ActionKey(digest)
     }
 
-    /// As a digest, for what is encoded in its turn.
+    /// As a digest, for encoding within another.
     pub fn digest(&self) -> &Digest {
         &self.0
     }

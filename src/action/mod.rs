@@ -1,8 +1,8 @@
-//! An action: a stage with everything resolved. Its digest is the key under which the store keeps what it gave.
+//! An action: a stage with everything resolved. Its digest is the key under which the store keeps its result.
 //!
 //! The encoding is ours ([`canonical`]): length-prefixed, maps sorted here, domain-separated. Nothing that does not change
 //! the output is in it: no backend, resources, stage names, absolute paths, times or YAML text. [`difference`] compares two.
-//! [`model`]: what it is made of. [`key`]: its key.
+//! [`model`]: its parts. [`key`]: its key.
 
 pub mod canonical;
 pub mod difference;

@@ -1,4 +1,4 @@
-//! What an action is made of.
+//! An action: its work and its inputs.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,13 +15,13 @@ pub const FORMAT: u32 = 2;
 pub struct Action {
     /// [`FORMAT`] at the time.
     pub format: u32,
-    /// What is done.
+    /// The work.
     pub work: ActionWork,
-    /// What it reads, by port: one artifact, unless the port holds many, then in their order.
+    /// The inputs by port: one artifact, unless the port holds many, then in their order.
     pub inputs: BTreeMap<String, Vec<ActionInput>>,
 }
 
-/// What an action does.
+/// The work of an action.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum ActionWork {
@@ -64,14 +64,14 @@ pub enum ActionScript {
     Text {
         /// The script.
         text: String,
-        /// What runs it.
+        /// The shell that runs it.
         shell: ActionShell,
     },
     /// Run as it is.
     Argv(Vec<String>),
 }
 
-/// What runs a text.
+/// The program that runs a text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ActionShell {

@@ -1,4 +1,4 @@
-//! What changes a key and what does not: of an action, field by field, and of a whole pipeline.
+//! Which changes alter a key and which do not: of an action, field by field, and of a whole pipeline.
 
 use std::collections::BTreeMap;
 use std::path::Path;
