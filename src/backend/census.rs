@@ -23,7 +23,7 @@ impl Mark {
         let mut carriers = processes;
         carriers.retain(|pid| self.is_carried_by(*pid));
         for pid in &carriers {
-            // It may have ended by itself since; that is what was wanted.
+            // It may have ended by itself since, which is as good.
             let _ = kill_process(*pid, Signal::KILL);
         }
         carriers

@@ -1,14 +1,14 @@
 //! Confines private commands by Landlock, where the kernel has it: neither the project nor a neighbour can be opened by a detour.
 //!
-//! Landlock grants and never denies, so "everything but the project" is written as everything beside the way to it: of each
-//! directory above what is closed all entries but the one that leads there. Inside, a command is granted its own directory and the
-//! tools of its stage. What is made later directly in a directory on that way is not granted; a command has `TMPDIR` for such
-//! things. System paths stay readable, and are not part of any key.
+//! Landlock grants and never denies, so "everything but the project" is written as grants beside the way to it: in each directory
+//! above a closed one, all entries except the one that leads there. Inside, a command is granted its own directory and the tools of
+//! its stage. A file that is made later directly in a directory on that way is not granted; a command has `TMPDIR` for such files.
+//! System paths stay readable, and are not part of any key.
 //!
 //! Each launch has a domain of its own. A confined process reads `/proc/PID/environ`, and all else that a debugger could, of
 //! processes of its own domain and of those below: in one domain for all, every command could read the secrets of the others.
 //!
-//! A restriction holds for the thread that takes it on and for what that thread starts. So each launch has a thread that is
+//! A restriction holds for the thread that takes it on and for the programs that thread starts. So each launch has a thread that is
 //! confined, starts one program and ends: no code runs between fork and exec, and std keeps using posix_spawn, which is fast.
 //! Landlock wants `no_new_privs`: `sudo` and other set-uid programs do not gain rights in a confined command.
 
@@ -27,8 +27,8 @@ use super::launch::Private;
 /// The rights that are granted and withheld; an older kernel knows fewer and withholds those.
 const RIGHTS: ABI = ABI::V5;
 
-/// Entries beside the way that are kept open for the whole run, so that a launch opens nothing. What is beyond, in a directory of
-/// thousands, is opened for each launch: descriptors are few.
+/// Entries beside the way that are kept open for the whole run, so that a launch opens nothing. Further entries, in a directory of
+/// thousands, are opened for each launch: descriptors are few.
 const KEPT_OPEN: usize = 256;
 
 /// Directories of a system that stay open although the project is the root of the file system and holds them.
@@ -37,7 +37,7 @@ const SYSTEM: [&str; 22] = [
     "root", "run", "sbin", "srv", "sys", "tmp", "usr", "var",
 ];
 
-/// What no confined command may see but for what is granted to it.
+/// The paths that no confined command may open unless they are granted to it.
 #[derive(Clone, Debug)]
 pub struct Confinement {
     /// The project, and where stages have their directories. Absolute, without symbolic links.
@@ -61,7 +61,7 @@ impl Confiner {
         }
         let mut beside = beside(&confinement.closed, &entries);
         let beyond = beside.split_off(beside.len().min(KEPT_OPEN));
-        // What has gone since it was listed, and what may not be opened, is passed over.
+        // Entries that have gone since they were listed, or may not be opened, are passed over.
         Some(Confiner { kept: beside.iter().filter_map(|path| PathFd::new(path).ok()).collect(), beyond })
     }
 
@@ -79,8 +79,8 @@ impl Confiner {
         })
     }
 
-    /// Confines this thread. What was removed since it was listed cannot be granted, and is passed over: also what goes between the
-    /// look and the rule, by looking again.
+    /// Confines this thread. An entry that was removed since it was listed cannot be granted and is passed over. One that goes between
+    /// the look and the rule makes it look again.
     fn restrict(&self, own: &Private) -> Result<RulesetStatus, RulesetError> {
         for _ in 1..ATTEMPTS {
             if let Ok(status) = self.try_to_restrict(own) {
@@ -134,7 +134,7 @@ fn beside(closed: &[PathBuf], entries: &dyn Fn(&Path) -> Option<Vec<PathBuf>>) -
         } else if let Some(listed) = entries(&directory) {
             listed
         } else if directory == root {
-            // Where not even the root can be listed, this engine is a confined command itself. What that one is denied stays denied,
+            // Where not even the root can be listed, this engine is a confined command itself. Its own restrictions stay,
             // and by name nothing could be granted that its commands need.
             return vec![directory];
         } else {
@@ -152,8 +152,8 @@ fn beside(closed: &[PathBuf], entries: &dyn Fn(&Path) -> Option<Vec<PathBuf>>) -
     beside
 }
 
-/// What lies in a directory, without links: where one leads is granted by itself or is closed, and a link to something on the way
-/// would open the project. `/dev/stdin` leads to what is no file at all.
+/// The entries of a directory, without links: the target of a link is granted by itself or is closed, and a link to something on the way
+/// would open the project. `/dev/stdin` leads to something that is no file at all.
 fn entries(directory: &Path) -> Option<Vec<PathBuf>> {
     let listed = std::fs::read_dir(directory).ok()?.flatten();
     let real = listed.filter(|entry| entry.file_type().is_ok_and(|kind| !kind.is_symlink()));

@@ -1,4 +1,4 @@
-//! What can break in a backend itself. None of it says anything about the stage.
+//! Failures of a backend itself. None of them says anything about the stage.
 
 use std::io;
 use std::path::PathBuf;
@@ -25,7 +25,7 @@ pub enum BackendError {
     /// The system gives no process, pipe or descriptor.
     #[error("cannot start {}: {source}; `ulimit -a` shows this user's limits", program.display())]
     Start {
-        /// What was to be started.
+        /// The program that was to be started.
         program: PathBuf,
         /// Why.
         source: io::Error,
@@ -41,7 +41,7 @@ pub enum BackendError {
     /// The guardian does not start.
     #[error("cannot start the guardian process {}: {source}", program.display())]
     Guardian {
-        /// What was to be started.
+        /// The program that was to be started.
         program: PathBuf,
         /// Why.
         source: io::Error,

@@ -1,4 +1,4 @@
-//! Which process group each running launch has, for whoever measures what it uses.
+//! The process group of each running launch, for callers that measure its usage.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

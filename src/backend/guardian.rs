@@ -1,8 +1,8 @@
-//! The guardian: one small process per run that ends every stage's process tree when the engine has ended, however that
-//! came: also by kill -9.
+//! The guardian: one small process per run that ends every stage's process tree when the engine has ended, also by
+//! kill -9.
 //!
 //! It reads orders from the engine on a pipe: `run ID`, `+GROUP`, `-GROUP`. The engine's end closes the pipe; then the
-//! guardian kills every group that was not released, and after that whatever carries the run's id in its environment.
+//! guardian kills every group that was not released, and after that every process that carries the run's id in its environment.
 //! The engine's end of the pipe is closed on exec, and so a child that was being started while the engine died keeps the
 //! pipe open until its new program, and with it its mark, is in place: nobody slips through between fork and exec.
 //!
@@ -42,7 +42,7 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(2);
 const END: Duration = Duration::from_secs(5);
 const BETWEEN_WAITS: Duration = Duration::from_micros(200);
 
-/// The engine's side. Dropping it ends the guardian, which then ends what was not released.
+/// The engine's side. Dropping it ends the guardian, which then ends every group that was not released.
 #[derive(Debug)]
 pub struct Guardian {
     command: Vec<OsString>,
@@ -50,7 +50,7 @@ pub struct Guardian {
     care: RefCell<Care>,
 }
 
-/// The process that stands by, and what is in its care. It is replaced when it ends.
+/// The process that stands by, and the groups in its care. It is replaced when it ends.
 #[derive(Debug)]
 struct Care {
     process: Child,
@@ -74,7 +74,7 @@ impl Guardian {
         Ok(Guardian { command: command.to_owned(), run: run_id.to_owned(), care: RefCell::new(care) })
     }
 
-    /// Puts a process group under its care. Returns what is to be told to the user, if anything.
+    /// Puts a process group under its care. Returns a message for the user, if there is one.
     pub(super) fn watch(&self, group: Pid) -> Option<String> {
         let group = group.as_raw_nonzero().get();
         self.care.borrow_mut().groups.insert(group);
@@ -110,7 +110,7 @@ impl Guardian {
         told.is_err().then(|| self.replace())
     }
 
-    /// Starts another one that knows every group of this moment. Returns what is to be told.
+    /// Starts another one that knows every group of this moment. Returns a message for the user, if there is one.
     fn replace(&self) -> String {
         let mut care = self.care.borrow_mut();
         // One that was killed ends nothing; the next one takes over.
@@ -175,7 +175,7 @@ impl Drop for Care {
 
 /// The guardian's main: obeys the orders on stdin until they end.
 pub fn main() -> ExitCode {
-    // Whatever is sent to all processes of a job is meant for the engine.
+    // Signals sent to all processes of a job are meant for the engine.
     for signal in [SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM, SIGTSTP] {
         // A flag that nobody reads: the signal is to have no effect. Where this fails, the guardian is only easier to kill.
         let _ = signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false)));
@@ -204,7 +204,7 @@ pub(super) fn guard(orders: impl BufRead) {
     }
 }
 
-/// Kills whatever carries `run` until two looks in a row find nobody: one look can miss a process that is forked, or is
+/// Kills every process that carries `run` until two looks in a row find none: one look can miss a process that is forked, or is
 /// between two programs, while it passes.
 fn end_carriers(run: &Mark) {
     let mut quiet = 0;

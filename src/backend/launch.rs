@@ -1,4 +1,4 @@
-//! What a backend is asked to run.
+//! The order to a backend: one launch and its control.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// The variable that names the run. The guardian ends whatever carries it.
+/// The variable that names the run. The guardian ends every process that carries it.
 pub const RUN_ID: &str = "PIPE_RUN_ID";
 
 /// The variable that names the runs around the run, the innermost first, by their ids. Only there where a stage called `pipe`.
@@ -20,7 +20,7 @@ pub fn runs_around() -> Vec<String> {
     runs.split_whitespace().map(str::to_owned).collect()
 }
 
-/// What tells a program that this process starts of the runs around it, where there are any.
+/// The variable that tells the programs of this process which runs they are inside of, where there are any.
 pub fn outer_runs() -> Option<(&'static str, String)> {
     let runs = runs_around();
     (!runs.is_empty()).then(|| (OUTER_RUNS, runs.join(" ")))
@@ -32,7 +32,7 @@ pub const STAGE_ID: &str = "PIPE_STAGE_ID";
 /// One start of one stage.
 #[derive(Clone, Debug)]
 pub struct Launch {
-    /// What to start.
+    /// The program to start.
     pub program: Program,
     /// How it says that it is done.
     pub protocol: Protocol,
@@ -54,7 +54,7 @@ pub struct Launch {
     pub sight: Sight,
 }
 
-/// What of the project a program may open.
+/// The part of the project that a program may open.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Sight {
     /// Everything: a worker, which is told where its inputs lie, or a command at the project root.
@@ -64,7 +64,7 @@ pub enum Sight {
     Private(Private),
 }
 
-/// What of the project a private program may open.
+/// The part of the project that a private program may open.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Private {
     /// Where it works: to read and to write.
@@ -110,7 +110,7 @@ impl fmt::Display for Trace {
     }
 }
 
-/// What is asked of a running launch.
+/// The requests to a running launch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Control {
     /// Whether it should end early.
@@ -121,7 +121,7 @@ pub struct Control {
     pub abandoned: bool,
     /// Whether it should start no more jobs: free tokens of its jobserver are withdrawn.
     pub throttled: bool,
-    /// Whether the user only leaves: what runs elsewhere goes on there.
+    /// Whether the user only leaves: stages elsewhere go on there.
     pub leaving: bool,
 }
 

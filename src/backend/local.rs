@@ -123,7 +123,7 @@ impl Local {
         self.groups.all()
     }
 
-    /// Passes on what the child says and what is asked of it until it has ended.
+    /// Passes on the child's output, and passes requests to it, until it has ended.
     async fn attend(
         &self,
         process: &mut Process,
@@ -172,7 +172,7 @@ impl Local {
                         if wish == Cancel::Stop { process.ask_to_leave() } else { process.signal(Signal::KILL) }
                         deadline = (wish == Cancel::Stop).then(|| Instant::now() + launch.grace);
                     }
-                    // Whoever is to leave must be able to move.
+                    // A process that is to leave must be able to move.
                     let still = paused && end.asked == Cancel::No && !end.timed_out;
                     if clock.set_paused(still) {
                         process.signal(if still { Signal::STOP } else { Signal::CONT });
@@ -200,14 +200,14 @@ impl Local {
     }
 }
 
-/// Whoever may debug this process reads every secret that it hands out: in its memory and, where they came from there, in its
-/// environment. So nobody may but root. What it starts may be debugged again.
+/// A process that may debug this one can read every secret that it hands out: in its memory and, where they came from there, in
+/// its environment. So only root may. The programs that it starts may be debugged again.
 pub fn keep_from_debuggers() {
     // Where this is refused, things are as they were.
     let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
 }
 
-/// What came up while a child was attended to.
+/// How the wait for a child ended.
 struct End {
     asked: Cancel,
     timed_out: bool,
@@ -218,7 +218,7 @@ struct End {
 /// The time that a child has left, which stands still while the child does.
 struct Clock {
     deadline: Option<Instant>,
-    /// Since when it stands still, and what was left then.
+    /// Since when it stands still, and the time that was left then.
     still: Option<(Instant, Option<Duration>)>,
     paused: Duration,
 }
@@ -265,7 +265,7 @@ async fn until(deadline: Option<Instant>) {
     }
 }
 
-/// What one read gave.
+/// The result of one read.
 #[derive(PartialEq, Eq)]
 enum Taken {
     /// Something, or nothing now.

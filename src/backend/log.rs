@@ -9,7 +9,7 @@ use std::path::Path;
 
 use contract::Level;
 
-/// What is kept of a long log.
+/// The parts of a long log that are kept, in bytes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Keep {
     pub(super) head: u64,
@@ -30,7 +30,7 @@ pub(super) struct Log {
     /// Where the tail begins once something has been cut: after the head and the line that says so.
     tail_start: u64,
     at_line_start: bool,
-    /// The first error; what comes later is dropped, for a full disk must not stop the stage.
+    /// The first error; later text is dropped, for a full disk must not stop the stage.
     error: Option<io::Error>,
 }
 
@@ -75,7 +75,7 @@ impl Log {
         if self.length > self.keep.head + 2 * self.keep.tail { self.cut_to_tail() } else { Ok(()) }
     }
 
-    /// Leaves the head, a line that says what is missing, and the last bytes.
+    /// Leaves the head, a line about the gap, and the last bytes.
     fn cut_to_tail(&mut self) -> io::Result<()> {
         let from = self.length - self.keep.tail.min(self.length);
         let mut tail = Vec::with_capacity(self.keep.tail as usize);

@@ -1,8 +1,8 @@
 //! The peak memory of a child, told apart from that of this process.
 //!
 //! A child shares this process's memory until it has become its own program, and the kernel counts it: `ru_maxrss` of the
-//! smallest program begins at the highest that this process has had. So that mark is lowered to what this process has now before each start,
-//! and a peak that is not above it says nothing. Then the child's own mark counts, which is looked at while the child runs.
+//! smallest program begins at the highest that this process has had. So before each start that mark is lowered to the present use of
+//! this process, and a peak that is not above it says nothing. Then the child's own mark counts, which is looked at while the child runs.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -26,7 +26,7 @@ impl OwnMark {
         OwnMark(fs::OpenOptions::new().write(true).open("/proc/self/clear_refs").ok())
     }
 
-    /// Lowers the mark to what this process has now.
+    /// Lowers the mark to the present use of this process.
     pub(super) fn lower(&self) {
         if let Some(mut file) = self.0.as_ref() {
             // `5` means the mark and nothing else.
@@ -35,7 +35,7 @@ impl OwnMark {
     }
 }
 
-/// What a child was seen to take.
+/// The peak memory that was seen of a child.
 #[derive(Debug)]
 pub(super) struct Peak {
     child: Pid,
@@ -69,7 +69,7 @@ impl Peak {
         self.seen = self.seen.max(now.unwrap_or(0));
     }
 
-    /// Its peak, given what the kernel counted at its end, in bytes.
+    /// Its peak, given the kernel's figure at its end, in bytes.
     pub(super) fn of(&self, counted: u64) -> u64 {
         if counted > self.ours || self.seen == 0 { counted } else { self.seen.min(counted) }
     }

@@ -1,8 +1,9 @@
 //! Processes on this machine.
 //!
-//! [`Local`] starts one launch as a child process, passes on what it says, ends it when asked, and says how it went. A stage that
-//! failed is an [`Outcome`]; an error means that the backend itself broke. `process` starts and ends its tree, `confine` keeps private commands out of the project, `events`, `pace` and `log` take what it says, `tokens` is its jobserver, `outcome` judges how it ended. [`Guardian`]
-//! ends the trees when the engine no longer can. Nothing here knows a stage, a plan or the store.
+//! [`Local`] starts one launch as a child process, passes on its output, ends it when asked, and reports its outcome. A stage that
+//! failed is an [`Outcome`]; an error means that the backend itself broke. `process` starts and ends its tree, `confine` keeps private
+//! commands out of the project, `events`, `pace` and `log` take its output, `tokens` is its jobserver, `outcome` judges its end.
+//! [`Guardian`] ends the trees when the engine no longer can. Nothing here knows a stage, a plan or the store.
 
 mod census;
 mod confine;

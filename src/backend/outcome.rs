@@ -1,4 +1,4 @@
-//! How a launch went, and the judgement of what was seen: exit status, last words, whether it was asked to stop.
+//! The outcome of a launch, judged from the evidence: exit status, last words, whether it was asked to stop.
 
 use std::time::Duration;
 
@@ -24,24 +24,24 @@ pub enum Outcome {
 pub struct Failure {
     /// Whose turn it is to act.
     pub class: FailureClass,
-    /// What went wrong.
+    /// The error.
     pub message: String,
-    /// What to do next.
+    /// Advice to the user.
     pub help: Option<String>,
-    /// What it took until then.
+    /// Its usage until then.
     pub usage: Usage,
     /// How its process ended.
     pub exit: Exit,
-    /// What the judgement rests on.
+    /// The basis of the judgement.
     pub verdict: Verdict,
 }
 
-/// What a failure is known by.
+/// The basis on which a failure was judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// By nothing but how a plain program ended: whoever knows more may say it.
+    /// Only by how a plain program ended: a caller that knows more may say it.
     ByExit,
-    /// By what it said, or by what was done to it.
+    /// By its own words, or by what was done to it.
     ByMore,
 }
 
@@ -91,12 +91,12 @@ impl LastWord {
     }
 }
 
-/// What was seen of a launch that has ended.
+/// The evidence about a launch that has ended.
 pub(super) struct Evidence {
     pub(super) protocol: Protocol,
     pub(super) exit: Exit,
     pub(super) last_word: Option<LastWord>,
-    /// What was asked of it.
+    /// The request to cancel it, if any.
     pub(super) cancel: Cancel,
     /// The time-out that it overran.
     pub(super) timed_out: Option<Duration>,
@@ -110,7 +110,7 @@ pub(super) fn judge(seen: Evidence) -> Outcome {
     if done && !matches!(last_word, Some(LastWord::Failed(_))) {
         return Outcome::Finished(usage);
     }
-    // Whatever a stage says while it is being stopped, running it again is the answer.
+    // A stage that ends while it is being stopped is run again, no matter which error it reports.
     let left = exit == Exit::Status(EXIT_INTERRUPTED) && protocol == Protocol::Worker && timed_out.is_none();
     if cancel > Cancel::No || left {
         return Outcome::Interrupted(usage);

@@ -1,4 +1,4 @@
-//! How much of what a stage says is passed on: of its progress one event a second and the last, of metrics only so many names. A stage
+//! The rate at which a stage's events are passed on: progress once a second and the last, metrics under a limited number of names. A stage
 //! that reports each of a million items fills neither the journal nor the screen.
 
 use std::collections::HashSet;
@@ -19,7 +19,7 @@ pub const LONGEST_METRIC: usize = 200;
 /// Characters of a name that is shown where it is refused.
 const SHOWN: usize = 40;
 
-/// What a launch has said so far, as far as that decides what is passed on.
+/// The state that decides which events of a launch are passed on.
 #[derive(Default)]
 pub(super) struct Pace {
     /// When progress was passed on last.
@@ -32,7 +32,7 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    /// Passes `event` to `give` if its time has come, after what was held back.
+    /// Passes `event` to `give` if its time has come, after the event that was held back.
     pub(super) fn pass(&mut self, event: Event, now: Instant, mut give: impl FnMut(Event)) {
         match event {
             Event::Progress { .. } if self.due().is_some_and(|due| now < due) => self.held = Some(event),
@@ -54,12 +54,12 @@ impl Pace {
         }
     }
 
-    /// When what is held back is to be passed on.
+    /// The time when the event that is held back is to be passed on.
     pub(super) fn flush_at(&self) -> Option<Instant> {
         self.held.as_ref().and(self.due())
     }
 
-    /// Passes on what was held back.
+    /// Passes on the event that was held back.
     pub(super) fn flush(&mut self, now: Instant, give: impl FnMut(Event)) {
         if let Some(held) = self.held.take() {
             self.last = Some(now);

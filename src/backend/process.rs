@@ -1,4 +1,4 @@
-//! A child process and its group: start, signals, end, what it took.
+//! A child process and its group: start, signals, end, usage.
 //!
 //! The child leads a process group of its own; stdin is /dev/null, stdout and stderr are one pipe, events another, tokens a third. Only
 //! this file starts processes, one at a time: the events pipe is inheritable while its own child starts, and a process
@@ -57,7 +57,7 @@ enum State {
     Reaped,
 }
 
-/// What a child says.
+/// The streams that a child writes to.
 pub(super) struct Streams {
     /// stdout and stderr.
     pub(super) output: Receiver,
@@ -233,7 +233,7 @@ impl Process {
         }
     }
 
-    /// Asks the whole group to end. Whoever stands still, stopped by us, by itself or by somebody else, wakes up to hear it.
+    /// Asks the whole group to end. A process that stands still, stopped by us, by itself or by somebody else, wakes up to hear it.
     pub(super) fn ask_to_leave(&self) {
         self.signal(Signal::TERM);
         self.signal(Signal::CONT);
@@ -247,7 +247,7 @@ impl Process {
         }
     }
 
-    /// Kills what is left of the group and takes the status and the usage of the child, which has ended.
+    /// Kills the rest of the group and takes the status and the usage of the child, which has ended.
     pub(super) fn reap(&mut self) -> Result<(Exit, Usage), BackendError> {
         self.signal(Signal::KILL);
         let seconds = self.started.elapsed().as_secs_f64();
@@ -264,7 +264,7 @@ impl Process {
     pub(super) async fn bury(&self) {
         let mut dying = Vec::new();
         for _ in 0..BURIAL_STEPS {
-            // In this order: what a member of the group leaves behind is ours only when the member is gone.
+            // In this order: the orphans of a member of the group become ours only when the member is gone.
             if self.group_is_gone() && self.end_strays(&mut dying) {
                 return;
             }

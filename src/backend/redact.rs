@@ -1,7 +1,7 @@
-//! Takes secrets out of what a stage says, before it reaches a log, an event or a person.
+//! Takes secrets out of a stage's output, before it reaches a log, an event or a person.
 //!
 //! Every occurrence of a value becomes `***`, also one that arrives in pieces. Of a value of several lines each longer line counts
-//! too, since logs are read by line. What is shorter than [`SHORTEST`] is left: replacing it would make a log unreadable and
+//! too, since logs are read by line. A value shorter than [`SHORTEST`] is left: replacing it would make a log unreadable and
 //! hide nothing. A stage that writes its secret in another form, in base64 for one, is not seen through.
 
 use contract::Event;
@@ -17,7 +17,7 @@ const MASK: &[u8] = b"***";
 pub(super) struct Redactor {
     /// The longest first, so that a value is not spoilt by one that it contains.
     values: Vec<Vec<u8>>,
-    /// The end of what was fed, which may be the beginning of a value.
+    /// The end of the input so far, which may be the beginning of a value.
     held: Vec<u8>,
 }
 
@@ -48,7 +48,7 @@ impl Redactor {
         give(&clean);
     }
 
-    /// Passes on what was held back: the stream has ended, or something else is to be written now.
+    /// Passes on the text that was held back: the stream has ended, or something else is to be written now.
     pub(super) fn flush(&mut self, give: impl FnOnce(&[u8])) {
         if !self.held.is_empty() {
             give(&std::mem::take(&mut self.held));

@@ -1,8 +1,8 @@
-//! The jobserver of one launch, as GNU make speaks it: a pipe of tokens, one byte each, which `make`, `cargo` and whoever else
-//! knows the protocol take before they start one more job beside their first.
+//! The jobserver of one launch, as GNU make speaks it: a pipe of tokens, one byte each. `make`, `cargo` and every other program that
+//! knows the protocol take one before they start one more job beside their first.
 //!
 //! Every launch has a pipe of its own, so one that is killed takes no token of another with it. The pipe form
-//! (`--jobserver-auth=R,W`) is what every GNU make since 4.2 and cargo understand; the fifo form needs 4.4. (GNU make manual,
+//! (`--jobserver-auth=R,W`) is understood by every GNU make since 4.2 and by cargo; the fifo form needs 4.4. (GNU make manual,
 //! "Sharing Job Slots with GNU make".) Under pressure the tokens that are free are taken back, and those that come back too.
 
 use std::fs::File;
@@ -66,7 +66,7 @@ impl Tokens {
     /// Gives everything back that was withdrawn.
     pub(super) fn restore(&mut self) {
         let tokens = vec![b'+'; std::mem::take(&mut self.withdrawn)];
-        // A pipe has room for what it held before; one without a reader needs no tokens.
+        // A pipe has room for the bytes it held before; one without a reader needs no tokens.
         let _ = self.give.write_all(&tokens);
     }
 }

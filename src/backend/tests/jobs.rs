@@ -1,4 +1,4 @@
-//! Jobs within a launch: what a real `make` does with our jobserver.
+//! Jobs within a launch: a real `make` with our jobserver.
 
 use super::rig::Rig;
 use crate::backend::{Launch, Outcome, Protocol};
@@ -26,7 +26,7 @@ fn make(jobs: u32, options: &str) -> (String, String) {
     std::fs::write(rig.path("Makefile"), MAKEFILE).unwrap();
     rig.fifo("up");
     rig.fifo("gate");
-    // Whoever is up is let through, one after the other, once as many are up as there are jobs.
+    // Jobs that are up are let through, one after the other, once as many are up as there are tokens.
     let script = format!(
         "make -s {options} & n=0; exec 3<>up 4<>gate; while [ $n -lt 5 ]; do read job <&3; n=$((n+1)); \
          if [ $n -ge {jobs} ]; then echo go >&4; fi; done; i=1; while [ $i -lt {jobs} ]; do echo go >&4; i=$((i+1)); done; wait"

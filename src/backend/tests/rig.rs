@@ -1,4 +1,4 @@
-//! What the tests stand on: a backend with a real guardian, launches of shell scripts, and FIFOs to wait on.
+//! The fixture of the tests: a backend with a real guardian, launches of shell scripts, and FIFOs to wait on.
 //!
 //! Guardian and engine are this test binary itself, started with the name of an ignored test.
 
@@ -26,7 +26,7 @@ pub(super) struct Rig {
     directory: tempfile::TempDir,
 }
 
-/// What a launch gave.
+/// The result of a launch.
 #[derive(Debug)]
 pub(super) struct Ran {
     pub(super) outcome: Outcome,

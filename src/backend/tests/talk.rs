@@ -1,4 +1,4 @@
-//! What passes between a launch and the backend: environment, descriptors, events, log.
+//! The traffic between a launch and the backend: environment, descriptors, events, log.
 
 use std::collections::BTreeSet;
 
@@ -103,7 +103,7 @@ fn children_that_start_together_do_not_inherit_each_others_pipes() {
     let pipes_of = |text: &str| -> BTreeSet<String> {
         text.lines().filter(|line| line.starts_with("pipe:")).map(str::to_owned).collect()
     };
-    // What this process was started with may be inheritable: that is not ours to judge.
+    // Descriptors that this process was started with may be inheritable: that is not ours to judge.
     let own: String = std::fs::read_dir("/proc/self/fd")
         .unwrap()
         .filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok())
