@@ -17,7 +17,7 @@ pub(super) struct ParamArguments {
     pub param_files: Vec<PathBuf>,
 }
 
-/// A pipeline, what is wanted of it, and the params to override.
+/// A pipeline, the stages that are wanted, and the params to override.
 #[derive(Debug, Args)]
 pub(super) struct PipelineArguments {
     /// The pipeline, a YAML file.

@@ -1,4 +1,4 @@
-//! `pipe backend`: what runs beyond this machine, whoever launched it, and its end.
+//! `pipe backend`: lists the stages that run beyond this machine, no matter who launched them, and ends them.
 
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -17,7 +17,7 @@ pub(super) struct BackendArguments {
     verb: BackendVerb,
 }
 
-/// What to do.
+/// The verbs of `pipe backend`.
 #[derive(Debug, Subcommand)]
 enum BackendVerb {
     /// List the stages that run there, or have run.
@@ -26,7 +26,7 @@ Examples:
   pipe backend ps            on every backend of pipe.yaml beyond this machine
   pipe backend ps --json")]
     Ps(PlaceArguments),
-    /// Stop what runs there and remove its state. What was given stays, as records.
+    /// Stop the stages that run there and remove their state. Records of results stay.
     #[command(after_help = "\
 Examples:
   pipe backend reap

@@ -39,7 +39,7 @@ pub(super) fn run(project: &Project, arguments: &CheckArguments) -> Result<Exit,
         let mut unseen = Vec::new();
         let found = match project.survey_file(file, &arguments.params) {
             Ok(plan) => {
-                // Whoever needs the store tells what is wrong with it.
+                // Verbs that need the store report its errors.
                 if let Ok(store) = project.store() {
                     unseen = undeclared::unseen(&plan, &store);
                 }

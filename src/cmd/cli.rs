@@ -69,7 +69,7 @@ impl Cli {
     }
 }
 
-/// What to do.
+/// The verbs of `pipe`.
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
     /// Run what changed, restore the rest.
@@ -86,7 +86,7 @@ pub(super) enum Verb {
     Stages(StagesArguments),
     /// Print the log of a stage.
     Logs(LogsArguments),
-    /// Show what a stage gave: outputs, metrics, what it took.
+    /// Show a stage's results: outputs, metrics, time and memory.
     Show(ShowArguments),
     /// Copy an output of a stage out of the store.
     Get(GetArguments),
@@ -98,7 +98,7 @@ pub(super) enum Verb {
     Diff(DiffArguments),
     /// Print every setting and where it came from.
     Config(ConfigArguments),
-    /// Look after the store: what it takes, whether it is sound, what may go.
+    /// Look after the store: show its size, check it, remove unused results.
     Cache(CacheArguments),
     /// Show what runs beyond this machine, or stop it.
     Backend(BackendArguments),
@@ -106,7 +106,7 @@ pub(super) enum Verb {
     Schema(SchemaArguments),
     /// Write a small project that works at once.
     Init(InitArguments),
-    /// Print what makes a shell complete these commands.
+    /// Print the completion script of a shell.
     Completions(CompletionsArguments),
     /// Ends a run's processes when the engine dies; started by `run`.
     #[command(name = "__guardian", hide = true)]
@@ -147,7 +147,7 @@ mod tests {
     use super::*;
     use clap::CommandFactory;
 
-    /// The commands in the examples of a help text, as words: what stands before two spaces, a pipe or a redirection.
+    /// The commands in the examples of a help text, as words: the text before two spaces, a pipe or a redirection.
     fn examples(help: &str) -> Vec<Vec<String>> {
         let lines = help.lines().filter_map(|line| line.strip_prefix("  ").filter(|line| line.starts_with("pipe ")));
         let command = |line: &str| {

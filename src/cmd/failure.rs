@@ -12,20 +12,20 @@ use super::output;
 /// Why a command could not do its work.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// Something is wrong with what was written.
+    /// A file that the user wrote is wrong.
     Invalid(Box<Invalid>),
-    /// Something is wrong with what was asked.
+    /// The request is wrong.
     Usage {
         /// What.
         message: String,
-        /// What to do.
+        /// Advice to the user.
         help: Option<String>,
     },
     /// A place beyond this machine could not do its part.
     Remote {
         /// What.
         message: String,
-        /// What to do.
+        /// Advice to the user.
         help: Option<String>,
     },
     /// The store or the backend broke.

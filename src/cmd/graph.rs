@@ -51,7 +51,7 @@ pub(super) enum GraphFormat {
     Mermaid,
     /// Graphviz.
     Dot,
-    /// A picture, coloured by what came of each stage in the last run.
+    /// A picture, coloured by the outcome of each stage in the last run.
     Svg,
 }
 

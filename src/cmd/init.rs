@@ -18,7 +18,7 @@ use crate::plan::request::CONFIG;
 
 /// The pipeline that is written.
 const PIPELINE: &str = "pipelines/hello.yaml";
-/// What is written, unless it is there.
+/// The files that are written unless they are there.
 const FILES: &[(&str, &str)] = &[
     (CONFIG, include_str!("init/pipe.yaml")),
     (PIPELINE, include_str!("init/hello.yaml")),
@@ -45,7 +45,7 @@ pub(super) struct InitArguments {
     pub json: bool,
 }
 
-/// What became of a file.
+/// The outcome for a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 enum Done {
@@ -89,7 +89,7 @@ pub(super) fn run(flags: &Flags, arguments: &InitArguments) -> Result<Exit, Fail
 /// it.
 fn refuse_foreign_store(flags: &Flags, root: &Path) -> Result<(), Failure> {
     let here = std::env::current_dir().unwrap_or_default();
-    // What is wrong with a `pipe.yaml` that is kept, the first run says.
+    // Errors in a `pipe.yaml` that is kept are left to the first run to report.
     Project::at(here.join(root), &here, flags).map_or(Ok(()), |project| project.recognize_store())
 }
 

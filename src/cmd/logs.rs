@@ -1,4 +1,4 @@
-//! `pipe logs`: what a stage said. A stage that was served from the store said it in the run that made its record.
+//! `pipe logs`: the output of a stage. A stage that was served from the store said it in the run that made its record.
 
 use std::io::{IsTerminal, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -101,7 +101,7 @@ struct Log {
     path: Option<(String, PathBuf)>,
 }
 
-/// The log of this run, or of the run that made what the stage gave.
+/// The log of this run, or of the run that made the stage's outputs.
 fn log_of(store: &Store, made: &Made) -> Log {
     let own = log_path(store, &made.report.run, &made.name);
     let replayed =
@@ -156,7 +156,7 @@ fn print_all(arguments: &LogsArguments, logs: &[Log]) -> Result<Exit, Failure> {
         }
     }
     if silent > 0 {
-        // Beside the logs, not among them: a pipe takes what the stages wrote.
+        // Beside the logs, not among them: a pipe takes only the stages' output.
         output::errors(&format!("{} of {} wrote nothing\n", silent, units::count(logs.len(), "instance")));
     }
     Ok(Exit::Success)
@@ -194,7 +194,7 @@ fn print(arguments: &LogsArguments, run: &str, log: &Path) -> Result<Exit, Failu
     Ok(Exit::Success)
 }
 
-/// What a stage prints goes to its log, and the log has no end before the stage.
+/// Refuses `--follow` inside the stage that it would follow: the output would go to that stage's own log, which never ends.
 fn refuse_within(run: &str, stage: &str) -> Result<(), Failure> {
     if std::env::var(crate::backend::STAGE_ID).is_ok_and(|id| id == format!("{run}/{stage}")) {
         let message =
@@ -239,7 +239,7 @@ fn follow(store: &Store, run: &str, arguments: &LogsArguments, log: &Path) -> Re
     let mut tail = Tail::new(log);
     let mut events = Vec::new();
     loop {
-        // Asked before reading: what is written before the end is then sure to be read.
+        // Asked before reading: then everything that was written before the end is sure to be read.
         let runs = history.state(run) == OpenRun::Running;
         events.extend(journal.read().map_err(|e| broken(&journal.path, e))?);
         let ended = !runs || has_ended(&mut events, stage);
@@ -273,7 +273,7 @@ impl Tail {
         Tail { path: path.to_owned(), read: 0 }
     }
 
-    /// What came since the last call.
+    /// The bytes that were added since the last call.
     fn read(&mut self) -> std::io::Result<Vec<u8>> {
         let Some(mut file) = open_file(&self.path) else { return Ok(Vec::new()) };
         if file.metadata()?.len() < self.read {

@@ -1,4 +1,4 @@
-//! What a stage, or every instance of a matrix, came to in earlier runs: behind `show`, `get`, `logs` and `cache pin`.
+//! The outcome of a stage, or of every instance of a matrix, in earlier runs: behind `show`, `get`, `logs` and `cache pin`.
 
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -21,9 +21,9 @@ pub(super) struct Made {
     pub report: Rc<RunReport>,
     /// The stage.
     pub name: String,
-    /// What came of it there.
+    /// Its outcome there.
     pub stage: StageReport,
-    /// What its action gave; absent when it gave nothing or the record is gone.
+    /// The record of its action; absent when it gave nothing or the record is gone.
     pub record: Option<Record>,
 }
 
@@ -39,7 +39,7 @@ impl Made {
     }
 }
 
-/// What a name means.
+/// The meaning of a name.
 pub(super) enum Found {
     /// A stage, or one instance.
     Stage(Box<Made>),
@@ -47,7 +47,7 @@ pub(super) enum Found {
     Matrix {
         /// Its name.
         name: String,
-        /// Its instances, those of the newest run that knows it, in their order.
+        /// Its instances, as in the newest run that knows it, in that run's order.
         instances: Vec<Made>,
     },
 }
@@ -62,7 +62,7 @@ impl Found {
     }
 }
 
-/// What narrows the search, as flags.
+/// The limits of the search, as flags.
 #[derive(Debug, Args)]
 pub(super) struct WhereArguments {
     /// The pipeline; the default is that of the last run.
@@ -74,13 +74,13 @@ pub(super) struct WhereArguments {
 }
 
 impl WhereArguments {
-    /// What they narrow the search to.
+    /// The limits of the search.
     pub(super) fn place(&self) -> Where<'_> {
         Where { file: self.file.as_deref(), run: self.run.as_deref() }
     }
 }
 
-/// What narrows the search.
+/// The limits of the search.
 pub(super) struct Where<'a> {
     /// The pipeline; the default is that of the last run.
     pub file: Option<&'a Path>,

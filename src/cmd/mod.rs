@@ -1,4 +1,4 @@
-//! The command line: one file a verb. `Ok` carries the exit code of a command that did its work, whatever came of it.
+//! The command line: one file a verb. `Ok` carries the exit code of a command that did its work, whether or not its result is good.
 
 mod arguments;
 mod backend;
@@ -91,21 +91,21 @@ pub fn main() -> ExitCode {
     written(exit).into()
 }
 
-/// The exit code of a command that came to `exit`: what it had to say must have been written.
+/// The exit code of a command that ended with `exit`: its output must have been written.
 fn written(exit: Exit) -> Exit {
     let Some(error) = output::trouble() else { return exit };
     output::errors(&format!("{} cannot write to standard output: {error}\n", Color::of_stderr().error("error:")));
     if exit == Exit::Success { Exit::Broken } else { exit }
 }
 
-/// Says what of the store was put right on the way, whatever came of the command.
+/// Reports the repairs that were made in the store on the way, also when the command failed.
 fn repairs() {
     for line in crate::store::repairs() {
         output::errors(&format!("note: {line}\n"));
     }
 }
 
-/// Prints help, the version, or what is wrong with the arguments, which may repeat a word of them.
+/// Prints help, the version, or the error in the arguments, which may repeat a word of them.
 fn refuse(refusal: &clap::Error) -> ExitCode {
     let spoken = std::env::args_os().any(|word| matches!(clean::cell(&word.to_string_lossy()), Cow::Owned(_)));
     if spoken && refusal.use_stderr() {

@@ -12,7 +12,7 @@ use crate::report::style::Color;
 /// Why standard output took no more, from then on.
 static CLOSED: OnceLock<io::Error> = OnceLock::new();
 
-/// Writes text to standard output. What stages, files and users put into it does not act on a terminal.
+/// Writes text to standard output. Control characters that stages, files or users put into it do not act on a terminal.
 pub(super) fn text(text: &str) {
     bytes(clean::screen(text).as_bytes());
 }

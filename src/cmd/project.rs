@@ -48,7 +48,7 @@ impl Project {
     pub(super) fn recognize_store(&self) -> Result<(), Failure> {
         match Store::recognize(&self.config.store.value) {
             Err(error) if error.is_no_store() => Err(self.refused(error)),
-            // Whoever needs the store meets what else is wrong with it.
+            // Code that needs the store meets its other errors.
             _ => Ok(()),
         }
     }
@@ -110,8 +110,8 @@ impl Project {
         self.build(&self.request_all(file, params))
     }
 
-    /// As [`Project::plan_file`], with what would fail a stage before it runs as problems too. A store that cannot be opened is told
-    /// by whoever needs it.
+    /// As [`Project::plan_file`], and also reports as problems everything that would fail a stage before it runs. A store that cannot be
+    /// opened is left to the code that needs it.
     pub(super) fn survey_file(&self, file: &Path, params: &ParamArguments) -> Result<Plan, Failure> {
         let (plan, sources) = plan::build_with_sources(&self.request_all(file, params), &self.cards()?)?;
         let Ok(store) = self.store() else { return Ok(plan) };

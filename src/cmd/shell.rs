@@ -1,4 +1,4 @@
-//! `pipe shell`: a stage's private directory, to try out by hand what the stage does.
+//! `pipe shell`: a stage's private directory, for trying out its work by hand.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;

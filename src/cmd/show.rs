@@ -1,4 +1,4 @@
-//! `pipe show`: everything that is known of what a stage gave.
+//! `pipe show`: everything that is known of a stage's results.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -166,7 +166,7 @@ fn text(project: &Project, store: &Store, made: &Made, color: Color) -> String {
     text
 }
 
-/// What lies where an output was published.
+/// The state of the place where an output was published.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
     Current,

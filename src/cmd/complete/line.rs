@@ -1,11 +1,11 @@
-//! What has been typed of a command line that is not finished: read as clap would, passing over all that it would refuse.
+//! The unfinished command line: read as clap would read it, passing over all that clap would refuse.
 
 use std::ffi::{OsStr, OsString};
 use std::sync::OnceLock;
 
 use clap::{Arg, Command};
 
-/// What has been typed.
+/// The words typed so far.
 #[derive(Debug, Default)]
 pub(super) struct Typed {
     /// The word at the cursor.
@@ -36,7 +36,7 @@ pub(super) fn note(words: &[OsString], command: &mut Command) -> &'static Typed 
     TYPED.get_or_init(|| read(words, Some(index), command))
 }
 
-/// What [`note`] noted.
+/// The line that [`note`] noted.
 pub(super) fn typed() -> &'static Typed {
     TYPED.get_or_init(Typed::default)
 }

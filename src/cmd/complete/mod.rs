@@ -1,9 +1,9 @@
-//! What a shell is told when somebody presses Tab. The script of `pipe completions` asks this binary, by the protocol of clap's
+//! Completion: the answer to a shell when somebody presses Tab. The script of `pipe completions` asks this binary, by clap's protocol of
 //! dynamic completion: `COMPLETE=SHELL pipe -- WORDS`.
 //!
-//! - [`mod@line`]: what has been typed. [`names`]: what may stand at the cursor. [`past`]: earlier runs. [`shells`]: the scripts.
+//! - [`mod@line`]: the words typed so far. [`names`]: the candidates at the cursor. [`past`]: earlier runs. [`shells`]: the scripts.
 //!
-//! Completing writes nothing but its answer and starts nothing. Whatever goes wrong, the answer is empty: the user is in the
+//! Completing writes only its answer and starts nothing. After any error the answer is empty: the user is in the
 //! middle of a line, where an error would only be in the way.
 
 mod line;
@@ -52,7 +52,7 @@ fn complete(words: Vec<OsString>) {
     let _ = answer.shells(shells::ALL).completer(shells::program()).try_complete(words, here.as_deref());
 }
 
-/// What can be typed, less the verbs that are hidden: a shell would offer them.
+/// The command line without the hidden verbs, which a shell would otherwise offer.
 fn offered() -> Command {
     let all = Cli::command();
     let verbs = all.get_subcommands().filter(|verb| !verb.is_hide_set());

@@ -1,4 +1,4 @@
-//! What may stand at the cursor: a completer for each sort of argument. Each is attached to its flag where that is declared.
+//! The candidates at the cursor: a completer for each sort of argument. Each is attached to its flag where that is declared.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -33,7 +33,7 @@ pub(crate) fn pipelines() -> ArgValueCompleter {
     })
 }
 
-/// Any file, for what the user names freely.
+/// Any file, for values that the user names freely.
 pub(crate) fn files() -> ArgValueCompleter {
     ArgValueCompleter::new(PathCompleter::any())
 }
@@ -94,7 +94,7 @@ pub(crate) fn past_output() -> ArgValueCompleter {
     })
 }
 
-/// What can be pinned by a name: a stage of the last run, or a run.
+/// The names that can be pinned: stages of the last run, and runs.
 pub(crate) fn pinned() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| {
         let mut found = past_stages(current).unwrap_or_default();
@@ -205,7 +205,7 @@ fn root() -> PathBuf {
     find_root(&std::env::current_dir().unwrap_or_default()).to_owned()
 }
 
-/// What can be named in the pipeline that the line means: the one it names, else that of the last run, else the only one there is.
+/// The names in the pipeline that the line means: the one it gives, else that of the last run, else the only one there is.
 fn of_line() -> Option<Outline> {
     let line = typed();
     let named = line.first("file").or_else(|| line.first("files")).map(PathBuf::from);
@@ -263,7 +263,7 @@ fn helped((name, help): (impl Into<String>, impl Into<String>)) -> CompletionCan
     CompletionCandidate::new(name).help((!help.is_empty()).then(|| help.into()))
 }
 
-/// Those that begin with what is typed, and can be typed: a line end within a name would be read as two.
+/// Those that begin with the typed text, and can be typed: a line end within a name would be read as two.
 fn starting(all: impl IntoIterator<Item = CompletionCandidate>, current: &OsStr) -> Vec<CompletionCandidate> {
     let begins = |candidate: &CompletionCandidate| {
         let value = candidate.get_value().as_encoded_bytes();

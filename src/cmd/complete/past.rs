@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::engine::RunReport;
 use crate::engine::history::{Headline, REPORT, pipeline_of};
 
-/// So many of the newest runs are told apart by what they ran; the others by their names alone, which begin with the time.
+/// So many of the newest runs are told apart by their pipelines; the others by their names alone, which begin with the time.
 const TOLD: usize = 30;
 
 /// The runs below a store, newest first.
@@ -35,7 +35,7 @@ impl Past {
         self.ids.iter().filter(|id| self.report_file(id).is_file()).count()
     }
 
-    /// The newest run that left a report, as far as all versions agree on what that holds.
+    /// The newest run that left a report, as far as all versions agree on its content.
     pub(super) fn last(&self) -> Option<Headline> {
         self.ids.iter().find_map(|id| read(&self.report_file(id)))
     }
