@@ -1,4 +1,4 @@
-//! The words of `pipe.yaml`, once: what is read, and what completes in an editor.
+//! The words of `pipe.yaml`, once: for the reader, and for completion in an editor.
 
 use crate::spec::keys::{Key, key};
 
@@ -24,10 +24,10 @@ pub const REMOTE: &[Key] = &[
     key("checksums", "`always`, or `when-required` for a service that stumbles over the checksums of S3"),
 ];
 
-/// Keys of `remote` that say how a service is spoken to; a directory has none of them.
+/// Keys of `remote` about the protocol of a service; a directory has none of them.
 pub const SERVICE: [&str; 5] = ["endpoint", "region", "profile", "path_style", "checksums"];
 
-/// What `checksums` may be.
+/// The values of `checksums`.
 pub const CHECKSUMS: [&str; 2] = ["always", "when-required"];
 
 /// Types of backends; a backend is a mapping with one of them.
@@ -58,7 +58,7 @@ pub const GOVERNOR: &[Key] = &[
 /// Keys of `runs`.
 pub const RUNS: &[Key] = &[key("keep", "how many runs are kept, with logs and report; 100 unless given")];
 
-/// What `verify` may be.
+/// The values of `verify`.
 pub const VERIFY: [&str; 2] = ["seal", "always"];
 
 /// The most workers at once that can be asked for.

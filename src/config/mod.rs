@@ -1,10 +1,10 @@
 //! The settings: `pipe.yaml` at the project root, the environment above it, flags above that. Each value knows where it came from.
 //!
-//! - [`model`]: what can be set, and what holds where nothing is. [`keys`]: the words of `pipe.yaml`.
+//! - [`model`]: the settings and their defaults. [`keys`]: the words of `pipe.yaml`.
 //! - [`read`]: the file, with every problem at once. [`environment`]: the variables. [`flags`]: the command line.
 //! - [`schema`]: the file as a JSON Schema for editors. [`table`]: all settings as rows, behind `pipe config`.
 //!
-//! Nothing here opens a store or reads a card; whoever does takes the typed value.
+//! Nothing here opens a store or reads a card; code that does takes the typed value.
 
 pub mod environment;
 pub mod flags;

@@ -1,4 +1,4 @@
-//! What can be set, with the value that holds where nothing is set.
+//! The settings and their defaults.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -48,9 +48,9 @@ pub struct Config {
     pub redirects: BTreeMap<String, String>,
     /// How much may run.
     pub governor: GovernorConfig,
-    /// How hard the store looks at what it has.
+    /// How hard the store checks its objects.
     pub verify: Setting<Verify>,
-    /// What is kept of past runs.
+    /// How much is kept of past runs.
     pub runs: RunsConfig,
 }
 
@@ -66,7 +66,7 @@ pub struct RemoteConfig {
 /// Whether runs use the remote by themselves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Share {
-    /// They look up there what they miss, and push what they make.
+    /// They look up misses there, and push their results.
     Always,
     /// Only verbs that name it do.
     OnRequest,
@@ -94,30 +94,30 @@ pub enum Throttle {
     Off,
 }
 
-/// How hard the store looks at what it has before it is used.
+/// How hard the store checks an object before it is used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verify {
-    /// What bears its seal (size and time) is believed.
+    /// An object whose seal (size and time) holds is believed.
     #[default]
     Seal,
     /// Everything is hashed again.
     Always,
 }
 
-/// What is kept of past runs.
+/// How much is kept of past runs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunsConfig {
     /// How many run directories are kept.
     pub keep: Setting<u32>,
 }
 
-/// What a backend is.
+/// The type of a backend.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BackendType {
     /// A child process on this machine.
     Local,
-    /// Whatever this other name is.
+    /// The backend of this other name in `pipe.yaml`.
     Other(String),
     /// A child process on this machine that is used as if it were another one.
     Loopback(Loopback),
@@ -130,7 +130,7 @@ const THRESHOLD: f64 = 0.8;
 const KEPT_RUNS: u32 = 100;
 
 impl Config {
-    /// What holds in the project at `root` where nothing is set.
+    /// The defaults for the project at `root`.
     pub fn new(root: &Path) -> Config {
         Config {
             store: Setting::default_of(root.join("cache")),
@@ -154,7 +154,7 @@ impl Config {
         self.remote.place.value.as_ref().filter(|_| self.remote.share.value == Share::Always)
     }
 
-    /// The backends that a pipeline may name, and the one that each of them comes to.
+    /// The backends that a pipeline may name, each with the one that it leads to.
     pub fn routes(&self) -> BTreeMap<String, BackendName> {
         let named = std::iter::once("local").chain(self.backends.keys().map(String::as_str));
         let route = |name: &str| {

@@ -1,4 +1,4 @@
-//! `pipe.yaml` into settings. What could not be read keeps its default and has its problem.
+//! `pipe.yaml` into settings. A setting that could not be read keeps its default and has its problem.
 
 use std::path::Path;
 use std::time::Duration;
@@ -37,7 +37,7 @@ pub(super) fn file(root: &Path, here: &Path, config: &mut Config, sources: &mut 
 fn is_marker(path: &Path) -> bool {
     match std::fs::read_to_string(path) {
         Ok(text) => text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')),
-        // What cannot be read is said by the reader of the file.
+        // Other errors are reported by the reader of the file.
         Err(error) => error.kind() == std::io::ErrorKind::NotFound,
     }
 }
@@ -170,7 +170,7 @@ impl Reader<'_> {
         self.meant(node, config);
     }
 
-    /// `local`, the name of another backend, or `{TYPE: {..}}`: the one key says what it is, its value how it is set up.
+    /// `local`, the name of another backend, or `{TYPE: {..}}`: the one key is its type, the value its settings.
     fn backend(&mut self, entry: &Entry) -> Option<BackendType> {
         let (name, node) = (&entry.key.value, &entry.value);
         if let NodeValue::Text(word) = &node.value {
@@ -347,7 +347,7 @@ impl Reader<'_> {
     }
 }
 
-/// What a word means for `verify`.
+/// The value of a word of `verify`.
 pub(super) fn verify(word: &str) -> Option<Verify> {
     match word {
         "seal" => Some(Verify::Seal),

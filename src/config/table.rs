@@ -36,7 +36,7 @@ impl Config {
 }
 
 impl Config {
-    /// The remote's settings: none without one, and of what says how it is spoken to that which was set.
+    /// The remote's settings: none without one; of the settings for its protocol only those that were set.
     fn remote_rows(&self) -> Vec<Row<'_>> {
         let origin = &self.remote.place.origin;
         let Some(place) = &self.remote.place.value else { return Vec::new() };
