@@ -13,7 +13,7 @@ use crate::plan::{Retry, StageId};
 /// The longest wait that doubling leads to; a longer first wait is kept as it is.
 const LONGEST: Duration = Duration::from_secs(15 * 60);
 
-/// What follows a failure.
+/// The decision after a failure.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Sequel {
     /// Another attempt after this wait.
@@ -46,7 +46,7 @@ impl Attempts {
     }
 }
 
-/// The same input is refused again, and what is not built does not build itself.
+/// The same input is refused again, and a worker that is not built does not build itself.
 fn may_help(class: FailureClass) -> bool {
     match class {
         FailureClass::InvalidInput | FailureClass::NotBuilt => false,
@@ -96,7 +96,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever is written in `retry`: no overflow, no wait beyond the cap or the first wait, and no more chance than allowed.
+        /// Invariants for any `retry`: no overflow, no wait beyond the cap or the first wait, and no more jitter than allowed.
         #[test]
         fn waits_are_bounded(seconds in 0_u64..100_000, failed in 1_u32..80, jitter in 0.0_f64..=1.0, chance in 0.0_f64..=1.0) {
             let rule = retry(100, seconds, jitter);

@@ -1,5 +1,5 @@
-//! Where symbolic links may not lead while a plan is carried out. The plan was checked against the links that it met; these are those
-//! that have come to be since, and those inside of directories that are read.
+//! The places where symbolic links may not lead while a plan is carried out. The plan was checked against the links that it met; here
+//! links are checked that were made since, and links inside directories that are read.
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ use crate::plan::{Plan, PlannedOutput, SecretSource};
 use crate::store::{Store, StoreError, StoreErrorKind};
 
 /// Refuses to write at the place of `output` where a link that the plan does not know leads out of the project, into the store or to
-/// what another stage writes.
+/// an output of another stage.
 pub(super) fn writing(plan: &Plan, store: &Store, output: &PlannedOutput) -> Result<(), StoreError> {
     let links = Links::new(&plan.root);
     let place = links.written(&output.destination);
@@ -31,7 +31,7 @@ pub(super) fn writing(plan: &Plan, store: &Store, output: &PlannedOutput) -> Res
     Err(StoreError { path: plan.root.join(&output.destination), kind })
 }
 
-/// Places that no link in an input directory may be followed to, with what they are.
+/// Places that no link in an input directory may be followed to, each with its description.
 pub(super) fn off_limits(plan: &Plan, store: &Store) -> Vec<(PathBuf, String)> {
     let links = Links::new(&plan.root);
     let mut places = vec![(real(store.root()), "where the store is".to_owned())];

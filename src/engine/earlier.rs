@@ -1,5 +1,5 @@
-//! What lies in the workspace and is not of this run: outputs of stages that failed, were skipped or are no longer in the pipeline.
-//! They are named, and `--prune` takes them away. Only what we published and nobody touched is ever removed.
+//! Published outputs that are not of this run: those of stages that failed, were skipped or are no longer in the pipeline.
+//! They are named, and `--prune` takes them away. Only outputs that we published and nobody touched are ever removed.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -15,8 +15,8 @@ use crate::store::{Places, PublishedPlace, Summary};
 
 type Published = BTreeMap<PathBuf, PublishedPlace>;
 
-/// Looks for earlier outputs, takes them away where that was asked for, and keeps what is published now. `stages` are the reports
-/// by position in the plan.
+/// Looks for earlier outputs, takes them away where that was asked for, and writes down the places that are published now. `stages`
+/// are the reports by position in the plan.
 pub(super) fn settle(shared: &Shared, stages: &[StageReport]) -> Result<Vec<EarlierOutput>, EngineError> {
     if shared.options.publishing == Publishing::No || publishing::is_pending(shared) {
         return Ok(Vec::new());
@@ -49,7 +49,7 @@ pub(super) fn settle(shared: &Shared, stages: &[StageReport]) -> Result<Vec<Earl
     Ok(earlier)
 }
 
-/// What identifies a plan of which every output is published, and what it published.
+/// The digest of a plan and of its outputs, if every output is published.
 fn identify(shared: &Shared, stages: &[StageReport]) -> Option<Digest> {
     let up_to_date = |stage: &StageReport| is_current(stage.outcome);
     if shared.options.extent == Extent::Part || !stages.iter().all(up_to_date) {
@@ -84,7 +84,7 @@ fn sort(shared: &Shared, stages: &[StageReport], mut former: Published) -> (Publ
                     let (stage, digest) = (planned.name.to_string(), given.digest);
                     current.insert(output.destination.clone(), PublishedPlace { stage, key, digest });
                 }
-                // It is what the stage would give again.
+                // A run of the stage would give it again.
                 (_, Some(key), Some(there)) if there.key == key => {
                     current.insert(output.destination.clone(), there);
                 }
@@ -110,7 +110,7 @@ fn is_current(outcome: StageOutcome) -> bool {
     matches!(outcome, StageOutcome::Ran | StageOutcome::Hit | StageOutcome::Restored)
 }
 
-/// What became of an earlier output; `None` when nothing lies there, or something of another pipeline.
+/// The state of an earlier output; `None` when nothing lies there, or something of another pipeline.
 fn look(
     shared: &Shared,
     places: &Places,

@@ -8,11 +8,11 @@ use crate::store::StoreError;
 #[derive(Debug, thiserror::Error)]
 #[error("{kind}")]
 pub struct EngineError {
-    /// What broke.
+    /// The part that broke.
     pub kind: EngineErrorKind,
 }
 
-/// What broke.
+/// The part that broke.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineErrorKind {
     /// The store.
@@ -21,7 +21,7 @@ pub enum EngineErrorKind {
     /// The place where a stage was to be carried out.
     #[error(transparent)]
     Executor(ExecutorError),
-    /// A stage was ready although an input had never come to be: a fault of the engine.
+    /// A stage was ready although an input was never made: a fault of the engine.
     #[error("stage `{stage}` was ready, but `{producer}` gave nothing for it; this is a bug of pipe, please report it")]
     Unready {
         /// The stage.
@@ -32,9 +32,9 @@ pub enum EngineErrorKind {
     /// The machine refused what every run needs.
     #[error("{what}: {error}")]
     System {
-        /// What was attempted.
+        /// The attempted operation.
         what: &'static str,
-        /// What happened.
+        /// The system's error.
         error: std::io::Error,
     },
 }

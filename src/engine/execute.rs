@@ -37,7 +37,7 @@ pub(super) enum Ending {
     Interrupted,
     /// The run ends at once, and its outputs were not stored yet.
     Abandoned,
-    /// What it read is not what its key says; whatever it did counts for nothing.
+    /// Its inputs are not those that its key names, so nothing that it gave is kept.
     Spoiled(Vec<SpoiledInput>),
 }
 
@@ -47,7 +47,7 @@ impl Ending {
     }
 }
 
-/// What an attempt needs from the run loop.
+/// The parts of the run loop that an attempt needs.
 pub(super) struct Attempt {
     pub shared: Arc<Shared>,
     pub stage: StageId,
@@ -57,7 +57,7 @@ pub(super) struct Attempt {
     pub executor: Rc<dyn Executor>,
     pub events: UnboundedSender<(StageId, Event)>,
     pub control: watch::Receiver<Control>,
-    /// How its inputs come to it.
+    /// The way in which its inputs are placed.
     pub placement: Placement,
 }
 
@@ -70,7 +70,7 @@ impl Attempt {
             return Ok(Ending::Interrupted);
         }
         let lock = blocking(shared, move |shared| lock(shared, &key));
-        // Whoever stops this run does not wait for another one. The thread that does takes the lock when it can and drops it.
+        // A user who stops this run does not wait for another one. The thread that does takes the lock when it can and drops it.
         let lock = tokio::select! {
             lock = lock => lock?,
             () = asked(self.control.clone(), |control| control.cancel != Cancel::No) => return Ok(Ending::Interrupted),
@@ -129,7 +129,7 @@ impl Attempt {
         }
     }
 
-    /// What the remote has of this action, where it has it: how the stage ends then.
+    /// Fetches the result of this action from the remote, where the remote has it; then this is the stage's ending.
     async fn bring(&self) -> Result<Option<Ending>, EngineError> {
         let Attempt { shared, stage, resolved, .. } = self;
         let (stage, key, control) = (*stage, resolved.key, self.control.clone());

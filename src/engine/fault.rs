@@ -6,7 +6,7 @@ use crate::executor::fault::{self, is_of_stage};
 use crate::plan::{InputSource, Plan, PlannedInput, PlannedOutput, PlannedStage, Work};
 use crate::store::{Store, StoreError, StoreErrorKind};
 
-/// What went wrong.
+/// The failure, by its owner.
 #[derive(Debug)]
 pub(crate) enum Fault {
     /// The stage fails.
@@ -68,7 +68,7 @@ impl Fault {
         Fault::stage(&error, "the file that stands for its tools cannot be read".to_owned(), help)
     }
 
-    /// An output of `stage` cannot be brought to its place. What was made is kept.
+    /// An output of `stage` cannot be brought to its place. The outputs stay in the store.
     pub(super) fn of_publishing(
         store: &Store,
         stage: &PlannedStage,

@@ -1,4 +1,4 @@
-//! What a run would do, without executing anything: behind `pipe plan` and `pipe why`.
+//! The effect of a run, without executing anything: behind `pipe plan` and `pipe why`.
 //!
 //! Workspace inputs that the memo does not know are taken into the store to learn their digests, as a run would.
 
@@ -13,14 +13,14 @@ use crate::action::difference::{Difference, differences, field_of};
 use crate::plan::{InputSource, Plan, StageId, Work, code};
 use crate::store::{Lookup, MissReason, Record, Store};
 
-/// What a run would do with one stage.
+/// The effect of a run on one stage.
 #[derive(Debug)]
 pub enum Forecast {
     /// Nothing, or put its outputs back.
     Hit {
         /// Its key.
         key: ActionKey,
-        /// What it gave.
+        /// The record that serves it.
         record: Box<Record>,
     },
     /// Execute it.
@@ -38,7 +38,7 @@ pub enum Forecast {
     Unknown {
         /// The producers whose outputs are not known.
         waits_for: Vec<StageId>,
-        /// What happens if they give what they gave before.
+        /// The forecast if they give the same outputs as before.
         supposed: Supposed,
         /// How its action differs already from the last one executed for this stage.
         changes: Vec<Difference>,
@@ -73,7 +73,7 @@ impl Forecast {
     }
 }
 
-/// What happens to a stage if everything that would run gives what it gave before.
+/// The forecast for a stage if everything that would run gives the same outputs as before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Supposed {
     /// The store serves it: the change stops before it.
@@ -84,14 +84,14 @@ pub enum Supposed {
     NeverRan,
 }
 
-/// What a run would do with a whole plan.
+/// The effect of a run on a whole plan.
 #[derive(Debug)]
 pub struct Outlook {
     /// By stage, in the plan's order of nodes.
     pub stages: Vec<Forecast>,
     /// Seconds that each stage is expected to take when it is executed.
     pub seconds: Vec<f64>,
-    /// Seconds along the longest chain, if everything that runs gives what it gave before.
+    /// Seconds along the longest chain, if everything that runs gives the same outputs as before.
     pub expected: f64,
     /// Seconds along the longest chain, if nothing does.
     pub at_most: f64,
@@ -110,7 +110,7 @@ impl Outlook {
     }
 }
 
-/// What a run of `plan` would do.
+/// The effect of a run of `plan`.
 pub fn outlook(plan: &Plan, store: &Store) -> Result<Outlook, EngineError> {
     let stages = forecast(plan, store)?;
     let learned = Learned::new(stages.iter().map(past).collect());
@@ -133,7 +133,7 @@ pub fn outlook(plan: &Plan, store: &Store) -> Result<Outlook, EngineError> {
 /// A forecast for every stage, by its position in the plan.
 pub fn forecast(plan: &Plan, store: &Store) -> Result<Vec<Forecast>, EngineError> {
     let mut known = Known::new(plan);
-    // As if everything that would run gave what it gave before.
+    // As if everything that would run gave the same outputs as before.
     let mut supposed = Known::new(plan);
     let mut forecasts: Vec<Option<Forecast>> = plan.graph.node_indices().map(|_| None).collect();
     for &stage in &plan.order {
@@ -186,7 +186,7 @@ fn unwanted(plan: &Plan, stage: StageId, known: &Known, last: impl Fn() -> Optio
     }
 }
 
-/// What the store would say about `stage` if everything before it gave what it gave before.
+/// The store's answer for `stage` if everything before it gave the same outputs as before.
 fn suppose(
     plan: &Plan,
     store: &Store,

@@ -1,4 +1,4 @@
-//! The GPUs of this machine as slots: a stage holds whole ones while it runs and is shown no others. Pure; what there is comes from
+//! The GPUs of this machine as slots: a stage holds whole ones while it runs and is shown no others. Pure; the list comes from
 //! the governor's probe.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -43,7 +43,7 @@ impl Gpus {
         self.free.len()
     }
 
-    /// What others have filled of those that none of our stages holds: names and memory.
+    /// The GPUs that other programs have filled, among those that none of our stages holds: names and memory.
     pub(super) fn filled_by_others(&self) -> impl Iterator<Item = (&str, Memory)> {
         let full = self.full.iter().filter(|(gpu, _)| self.free.contains(gpu));
         full.map(|(gpu, memory)| (self.names[*gpu].as_str(), *memory))

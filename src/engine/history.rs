@@ -1,7 +1,7 @@
 //! Earlier runs, read from their directories: which there were, which one is meant, where the log of a stage lies.
 //!
-//! Whatever cannot be read is passed over: a directory explains a run, and one that does not must not hide the others. What carries a
-//! checksum that differs cannot be read; [`super::intact`] finds it.
+//! An unreadable directory is passed over: directories explain runs, and a bad one must not hide the others. A file with a
+//! checksum that differs counts as unreadable; [`super::intact`] finds it.
 
 use std::fs::TryLockError;
 use std::io::BufRead;
@@ -21,7 +21,7 @@ pub struct History<'a> {
     runs: Vec<String>,
 }
 
-/// What is known of a run without reading all of it.
+/// A run as far as it is known without reading all of its files.
 #[derive(Debug)]
 pub enum Entry {
     /// It ended and wrote its report.
@@ -74,7 +74,7 @@ pub struct Headline {
     pub pipeline: String,
     /// The pipeline file.
     pub file: PathBuf,
-    /// What came of it.
+    /// Its outcome.
     pub outcome: RunOutcome,
     /// Unix seconds.
     pub started_at: u64,
@@ -84,10 +84,10 @@ pub struct Headline {
     pub stages: IndexMap<String, StageHeadline>,
 }
 
-/// What came of a stage.
+/// The outcome of a stage.
 #[derive(Debug, Deserialize)]
 pub struct StageHeadline {
-    /// What came of it.
+    /// Its outcome.
     pub outcome: StageOutcome,
 }
 
@@ -103,13 +103,13 @@ pub enum NoSuchRun {
     /// None begins like that.
     #[error("no run begins with `{words}`")]
     Unknown {
-        /// What was asked for.
+        /// The words that were asked for.
         words: String,
     },
     /// Several do.
     #[error("`{words}` may be any of {}", .runs.join(", "))]
     Ambiguous {
-        /// What was asked for.
+        /// The words that were asked for.
         words: String,
         /// Some of those it may be.
         runs: Vec<String>,
@@ -215,7 +215,7 @@ pub fn write_report(directory: &Path, report: &RunReport) -> std::io::Result<()>
     std::fs::rename(unfinished, directory.join(REPORT))
 }
 
-/// The report in the directory of `run`, if it is what was written.
+/// The report in the directory of `run`, if it is as it was written.
 pub(super) fn read<T: for<'de> Deserialize<'de>>(directory: &Path, run: &str) -> Option<T> {
     match open_document(&report_name(run), &read_kept(&directory.join(REPORT)).ok()??) {
         Kept::Sound(bytes) | Kept::Unsealed(bytes) => serde_json::from_slice(bytes).ok(),

@@ -1,4 +1,4 @@
-//! What the store already has: the synchronous pass over the plan, and the look-up that the run loop repeats after a cutoff.
+//! Looks up stages in the store: the synchronous pass over the plan, and the look-up that the run loop repeats after a cutoff.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -103,7 +103,7 @@ pub(super) fn look_up(
     }
 }
 
-/// What the store says about an action of `stage`. A record without one of the stage's outputs does not serve it: that is so
+/// The store's answer for an action of `stage`. A record without one of the stage's outputs does not serve it: that is so
 /// where a card renamed a port and kept its version. An output that the store lost is taken back from the workspace.
 pub(super) fn record(store: &Store, plan: &Plan, stage: StageId, key: &ActionKey) -> Result<Lookup, EngineError> {
     let planned = &plan.graph[stage];
@@ -139,7 +139,7 @@ fn take_back(
         match store.recover(artifact, &destination) {
             Ok(true) => {}
             Ok(false) => return Ok(false),
-            // What lies there cannot be read, so it cannot be taken back either.
+            // An unreadable output cannot be taken back either.
             Err(error) if is_of_stage(store, None, &error) => return Ok(false),
             Err(error) => return Err(EngineError::store(error)),
         }

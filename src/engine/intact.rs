@@ -1,4 +1,4 @@
-//! Whether what runs left is still what they wrote: their reports and notes of workspaces, from which it is read what may not be
+//! Checks that the files of runs are as they were written: reports and notes of workspaces, which tell the objects that may not be
 //! collected, and their journals.
 
 use std::path::Path;
@@ -7,7 +7,7 @@ use super::history::{self, JOURNAL, OpenRun, REPORT};
 use super::traces::{TracedReport, runs};
 use crate::store::{Chain, Damage, DamagedThing, Kept, Store, StoreError, open_document, read_kept};
 
-/// What of all runs is damaged.
+/// The damage in the files of all runs.
 pub fn damaged(store: &Store) -> Result<Vec<Damage>, StoreError> {
     let mut damage = Vec::new();
     for run in runs(store) {
@@ -21,7 +21,7 @@ pub fn damaged(store: &Store) -> Result<Vec<Damage>, StoreError> {
     Ok(damage)
 }
 
-/// What is damaged of that by which it is known what may not be collected.
+/// The damage in the files that tell which objects may not be collected.
 pub fn damaged_roots(store: &Store) -> Result<Vec<Damage>, StoreError> {
     let mut damage = Vec::new();
     for run in runs(store) {
@@ -45,7 +45,7 @@ pub(super) fn roots(store: &Store, run: &str) -> Result<Vec<Damage>, StoreError>
     Ok(found)
 }
 
-/// Why the file is not what was written, if it is there.
+/// The damage to the file, if it is there and not as it was written.
 fn wrong(path: &Path, check: impl Fn(&[u8]) -> Option<String>) -> Option<Damage> {
     let why = match read_kept(path) {
         Ok(None) => None,

@@ -1,4 +1,4 @@
-//! Signals that end a run. One thread listens from the run's beginning to the program's end, whatever the run does meanwhile:
+//! Signals that end a run. One thread listens from the run's beginning to the program's end, also while the run is busy:
 //!
 //! ```text
 //!   INT, TERM, HUP, USR1, USR2, XCPU ──> stop: nothing more is started, stages may take a checkpoint, the report is written
@@ -21,7 +21,7 @@ use super::EngineError;
 use crate::signals::{self, SignalName};
 use crate::store;
 
-/// What a shell reports of a program that ended by SIGINT.
+/// The exit status that a shell reports of a program that ended by SIGINT.
 const EXIT_INTERRUPTED: i32 = 130;
 
 /// Signals that ask a run to stop.
@@ -77,8 +77,8 @@ struct State {
 }
 
 impl Interrupt {
-    /// Begins to listen; what was ignored when the program began stays ignored. `say` tells the user what the run itself is too busy
-    /// to tell.
+    /// Begins to listen; signals that were ignored when the program began stay ignored. `say` tells the user what the run itself is too
+    /// busy to tell.
     pub fn listen(say: fn(&str)) -> Result<Interrupt, EngineError> {
         let failed = |error| EngineError::system("listening for signals", error);
         let wanted = ASKING.into_iter().filter(|signal| !signals::is_unwanted(*signal));
@@ -103,7 +103,7 @@ impl Interrupt {
         asked
     }
 
-    /// Whether the run is to end at once: what breaks off then was meant to.
+    /// Whether the run is to end at once: then errors of work that breaks off are expected.
     pub(super) fn killed(&self) -> bool {
         self.state.killed.load(Ordering::Relaxed)
     }
@@ -140,7 +140,7 @@ impl Drop for Interrupt {
     }
 }
 
-/// What the listener keeps.
+/// The state of the listener.
 struct Hearing {
     state: Arc<State>,
     sender: UnboundedSender<Asked>,
@@ -204,7 +204,7 @@ fn hurries(signal: i32) -> bool {
     signal == SIGINT || signal == SIGTERM
 }
 
-/// Ends the program wherever it is, as kill -9 would: what is in the store stays whole, and the guardian ends the stages.
+/// Ends the program wherever it is, as kill -9 would: the store stays whole, and the guardian ends the stages.
 fn end(say: fn(&str), signal: i32) -> ! {
     say(&format!("ended at once by a second {}; the next run goes on from what was finished\n", SignalName(signal)));
     low_level::exit(EXIT_INTERRUPTED)

@@ -20,7 +20,7 @@ pub(super) enum Obstacle {
     Own(String),
     /// Its lane has no room.
     Lane(Reason),
-    /// Its lane is that of a place beyond this machine and has no room.
+    /// Its lane belongs to a place beyond this machine and has no room.
     Place(String),
 }
 

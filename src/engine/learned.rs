@@ -1,21 +1,21 @@
-//! What earlier executions teach: how long a stage takes and how much memory it needs. It orders stages and sizes their requests,
-//! and is never part of a key.
+//! Estimates from earlier executions: how long a stage takes and how much memory it needs. They order stages and size their requests,
+//! and are never part of a key.
 
 use crate::plan::{Plan, StageId};
 use crate::store::{Record, Store};
 
-/// What a stage is expected to take when no stage of the plan was ever executed.
+/// The estimate for every stage when no stage of the plan was ever executed.
 const UNKNOWN_SECONDS: f64 = 1.0;
 
-/// By stage: what its last execution took.
+/// By stage: the time and memory of its last execution.
 #[derive(Debug)]
 pub struct Learned {
     past: Vec<Option<Past>>,
-    /// What a stage that was never executed is expected to take: the median of the others.
+    /// The estimate for a stage that was never executed: the median of the others.
     typical: f64,
 }
 
-/// What an execution took.
+/// The time and memory of an execution.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Past {
     /// Wall-clock seconds.
@@ -42,7 +42,7 @@ impl Learned {
         Learned { past, typical }
     }
 
-    /// What the store remembers of these stages. Their records are read for that, so it is left until something depends on it.
+    /// The estimates from the store's records of these stages. It reads those records, so it is called only when something depends on it.
     pub fn of(plan: &Plan, store: &Store, stages: impl Iterator<Item = StageId>) -> Learned {
         let mut known = vec![None; plan.graph.node_count()];
         for stage in stages {
@@ -62,7 +62,7 @@ impl Learned {
     }
 }
 
-/// The record of the action that `stage` came to last, whether or not its outputs are still there.
+/// The record of the last action of `stage`, whether or not its outputs are still there.
 pub fn last(plan: &Plan, store: &Store, stage: StageId) -> Option<Record> {
     let key = store.last(plan.pipeline.as_str(), plan.graph[stage].name.as_str())?;
     store.past_record(&key)

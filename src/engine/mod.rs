@@ -7,18 +7,18 @@
 //!                                                        └── outputs known: a hit after all (cutoff), or run ──┘
 //! ```
 //!
-//! - [`resolve`]: a stage and its known inputs to an action and a key. [`hits`]: what the store already has.
-//! - [`standing`]: where each stage stands, and which may start, in which order. [`lane`]: which place has room. [`attempts`]: which is
+//! - [`resolve`]: a stage and its known inputs to an action and a key. [`hits`]: look-ups in the store.
+//! - [`standing`]: where each stage stands, and which may start, in which order. [`lane`]: which place has room. [`attempts`]: which are
 //!   tried again, and when. [`semaphores`]: groups. All pure; [`run_loop`] is the one owner of all of it while things run.
-//! - [`learned`]: what earlier executions teach about time and memory.
+//! - [`learned`]: estimates of time and memory from earlier executions.
 //! - [`wanted`]: whether a stage is to run at all: `when:`.
-//! - [`bounds`]: where links may not lead. [`fault`]: whether what goes wrong fails the stage or ends the run. [`execute`]: one stage
-//!   from the lock of its action to its record; [`order`]: what an executor is asked to do in between. [`outcome`], [`event`]: what is
-//!   reported. [`survey`]: what would fail a stage, for `check`.
-//! - [`publishing`]: when outputs are put into the workspace. [`earlier`]: what lies there and is not of this run.
+//! - [`bounds`]: where links may not lead. [`fault`]: whether a failure fails the stage or ends the run. [`execute`]: one stage
+//!   from the lock of its action to its record; [`order`]: the order to an executor in between. [`outcome`], [`event`]: the
+//!   report. [`survey`]: failures of stages that `check` can foresee.
+//! - [`publishing`]: when outputs are put into the workspace. [`earlier`]: outputs there that are not of this run.
 //! - [`sharing`]: a remote that the run looks into and pushes to. [`fetching`]: the records of a plan from there.
-//! - [`history`]: earlier runs. [`intact`]: whether what they left is what they wrote. [`traces`]: what they tell about artifacts.
-//!   [`forecast`]: what a run would do, without doing it; behind `plan` and `why`. [`workbench`]: a stage for a person to try out.
+//! - [`history`]: earlier runs. [`intact`]: whether their files are as they wrote them. [`traces`]: their artifacts.
+//!   [`forecast`]: the effect of a run, without running it; behind `plan` and `why`. [`workbench`]: a stage for a person to try out.
 
 mod attempts;
 mod bounds;
@@ -73,13 +73,13 @@ use tally::{End, Tally};
 /// A run that is over.
 #[derive(Debug)]
 pub struct Finished {
-    /// What came of it, as far as it got.
+    /// Its outcome, as far as it got.
     pub report: RunReport,
     /// Why it could not go on, when the store or the backend broke.
     pub broken: Option<EngineError>,
 }
 
-/// What is known of a plan before anything was looked up.
+/// The empty knowledge about a plan, before any look-up.
 pub fn known(plan: &Plan) -> resolve::Known {
     resolve::Known::new(plan)
 }
@@ -101,7 +101,7 @@ pub fn run(
         stages: shared.plan.order.len(),
     });
     let mut tally = Tally::new(&shared.plan);
-    // Until what the run came to is noted, nothing that it counts on may be collected.
+    // Until the outcome of the run is noted, nothing that it counts on may be collected.
     let hold = shared.store.hold().map_err(EngineError::store);
     let end = match &hold {
         Ok(_) => bring_up_to_date(&shared, &mut tally, observer, interrupt),
@@ -110,7 +110,7 @@ pub fn run(
     let end = end.and_then(|end| publish_rest(&shared, &mut tally, end, observer, interrupt));
     shared.sharing.close(observer, interrupt);
     let end = match end {
-        // Whatever broke off was told to.
+        // An error after the kill is a consequence of the kill.
         Err(_) if interrupt.killed() => End::Completed,
         end => end.unwrap_or_else(End::Broken),
     };
@@ -124,7 +124,7 @@ pub fn run(
         (Err(_), end) => (Vec::new(), end),
     };
     shared.publisher.give_back();
-    // What was learned is of use also when something broke; the first error is the one to tell.
+    // The memo is of use also after a failure; the first error is reported.
     let end = match (shared.store.save_memo().map_err(EngineError::store), end) {
         (Err(error), End::Completed | End::FailedFast(_) | End::Unpublished) => End::Broken(error),
         (_, end) => end,
@@ -158,7 +158,7 @@ fn bring_up_to_date(
     run_loop::run(shared, known, tally, observer, interrupt)
 }
 
-/// Publishes what waited for another run to end. Whoever stopped this run does not wait for that.
+/// Publishes the outputs that waited for another run to end. A user who stopped this run does not wait for that.
 fn publish_rest(
     shared: &Shared,
     tally: &mut Tally,
@@ -169,7 +169,7 @@ fn publish_rest(
     publishing::heal(shared, observer)?;
     let stopped = matches!(end, End::Completed) && tally.is_interrupted();
     let closing = if stopped { Closing::Published } else { publishing::close(shared, observer, interrupt)? };
-    // What was made is kept: once there is room for the outputs it is a hit.
+    // The outputs are in the store: once the workspace has room for them they are hits.
     for (stage, failure) in shared.publisher.failures() {
         let planned = &shared.plan.graph[stage];
         observer.on(&hits::ended(planned, StageOutcome::Failed, 0.0, Some(failure.message.clone())));
@@ -181,7 +181,7 @@ fn publish_rest(
     })
 }
 
-/// What every part of a run reads and none changes.
+/// The part of a run that everything reads and nothing changes.
 pub(crate) struct Shared {
     pub plan: Arc<Plan>,
     pub store: Arc<Store>,

@@ -1,4 +1,4 @@
-//! What a run may be told besides its plan.
+//! The options of a run besides its plan.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use crate::governor::Limits;
 use crate::remote::Place;
 use crate::spec::StageName;
 
-/// What a run may be told besides its plan.
+/// The options of a run besides its plan.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     /// The run's id: a path component, unique in the store.
@@ -19,9 +19,9 @@ pub struct Options {
     pub jobs: Option<usize>,
     /// The shares of the machine from which on the governor holds back.
     pub limits: Limits,
-    /// What a failed stage means for the others.
+    /// The effect of a failed stage on the others.
     pub on_failure: OnFailure,
-    /// What becomes of a failed stage's private directory.
+    /// Whether a failed stage's private directory is kept.
     pub failed_work: FailedWork,
     /// Stages that are executed although they have a record.
     pub refresh: BTreeSet<StageName>,
@@ -29,7 +29,7 @@ pub struct Options {
     pub publishing: Publishing,
     /// How much of the pipeline the plan is.
     pub extent: Extent,
-    /// What becomes of published outputs that are not of this run.
+    /// Whether published outputs that are not of this run stay or are removed.
     pub earlier: Earlier,
     /// The remote that it looks into and pushes to.
     pub remote: Option<Place>,
@@ -53,11 +53,11 @@ pub enum Extent {
     /// All of it.
     #[default]
     Whole,
-    /// Some stages, with what they need.
+    /// Some stages, with the stages that they need.
     Part,
 }
 
-/// What becomes of published outputs that are not of this run.
+/// Whether published outputs that are not of this run stay or are removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Earlier {
     /// They stay and are named.
@@ -67,7 +67,7 @@ pub enum Earlier {
     Prune,
 }
 
-/// What a failed stage means for the others.
+/// The effect of a failed stage on the others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnFailure {
     /// Independent branches go on.

@@ -1,4 +1,4 @@
-//! From a resolved stage to what an executor is asked to do.
+//! Turns a resolved stage into an order to an executor.
 
 use crate::executor::{Input, Limits, Order, Reuse, Trace, Worker};
 use crate::plan::{InputSource, Plan, Script, StageId, Work};

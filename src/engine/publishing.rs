@@ -1,8 +1,8 @@
 //! When a run puts its outputs into the workspace.
 //!
-//! A run asks for the right to publish when something is first to be put there, and keeps it to its end: whoever finds everything in
-//! place asks for nothing. Where another run has it, this one goes on into the store and publishes at its end. What was found in
-//! place before another run published is looked at again.
+//! A run asks for the right to publish when something is first to be put there, and keeps it to its end. A run that finds everything
+//! in place asks for nothing. Where another run has the right, this one goes on into the store and publishes at its end. Outputs that
+//! were found in place before another run published are looked at again.
 
 use std::path::Path;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
@@ -24,7 +24,7 @@ use crate::store::{Artifact, Busy, Claim, Claimant, Claims, Lookup, Places, Publ
 /// How soon an interrupt is seen while another run publishes.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// What a run knows about its publishing.
+/// The state of a run's publishing.
 #[derive(Debug)]
 pub(super) struct Publisher {
     claims: Claims,
@@ -36,7 +36,7 @@ pub(super) struct Publisher {
 #[derive(Debug)]
 struct State {
     right: Right,
-    /// What is settled, in that order; a stage that was done again is there twice.
+    /// The settled stages, in that order; a stage that was done again is there twice.
     settled: Vec<(StageId, ActionKey)>,
     /// Stages whose outputs could not be put there when they were to be put there later.
     failures: Vec<(StageId, FailureReport)>,
@@ -72,7 +72,7 @@ impl Publisher {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What the pipeline published in this workspace before.
+    /// The places that the pipeline published to in this workspace before.
     pub(super) fn places(&self, shared: &Shared) -> Places {
         let plan = &shared.plan;
         let file = std::path::absolute(&plan.file).unwrap_or_else(|_| plan.file.clone());
@@ -107,7 +107,7 @@ impl Publisher {
     }
 }
 
-/// Publishes every output of `record`, which is now what the stage came to last, or notes that it is to be published at the end.
+/// Publishes every output of `record`, now the last result of the stage, or notes that it is to be published at the end.
 /// Returns how many were not in place already.
 pub(super) fn publish(
     shared: &Shared,
@@ -135,7 +135,7 @@ pub(super) fn publish(
     place(shared, &mut state, stage, record, observer)
 }
 
-/// Asks for the right to publish. Whoever gets it after others published looks again at what was in place until then.
+/// Asks for the right to publish. A run that gets it after others published looks again at outputs that were in place until then.
 fn ask(shared: &Shared, state: &mut State, observer: &mut dyn Observer) -> Result<(), EngineError> {
     match shared.publisher.claim(shared)? {
         Ok(right) => gain(shared, state, right, observer),
@@ -162,7 +162,7 @@ fn publish_settled(shared: &Shared, state: &mut State, observer: &mut dyn Observ
     // Of a stage that was done again, the last counts.
     let latest: IndexMap<StageId, ActionKey> = state.settled.iter().copied().collect();
     for (stage, key) in latest {
-        // What was not recorded cannot be published later, and what is being made anew is published then.
+        // An action without a record cannot be published later, and one that is being made anew is published then.
         if let Lookup::Hit(record) = shared.store.record(&key).map_err(EngineError::store)? {
             match fault::split(place(shared, state, stage, &record, observer))? {
                 Ok(_) => {}
@@ -245,8 +245,8 @@ fn who(busy: &Busy) -> String {
     format!("run {} of `{}` (process {})", busy.by.run, busy.by.pipeline, busy.by.process)
 }
 
-/// Takes the right to publish for a stage that writes in the workspace itself, waiting for it, and publishes what it may read there.
-/// `say` is told whom it waits for.
+/// Takes the right to publish for a stage that writes in the workspace itself, waiting for it, and publishes the inputs that it
+/// reads there. `say` is told whom it waits for.
 pub(super) fn claim_now(shared: &Shared, say: impl Fn(String)) -> Result<(), EngineError> {
     let mut said = None;
     loop {
@@ -268,7 +268,7 @@ pub(super) fn claim_now(shared: &Shared, say: impl Fn(String)) -> Result<(), Eng
     }
 }
 
-/// Tells what was moved aside where there is no observer.
+/// Reports files that were moved aside where there is no observer.
 struct Quiet<'a, F>(&'a F);
 
 impl<F: Fn(String)> Observer for Quiet<'_, F> {
@@ -312,12 +312,12 @@ pub(super) fn begin(shared: &Shared, place: &Path) -> Result<Option<String>, Sto
     }))
 }
 
-/// What a stage wrote to `place` by itself is in the store.
+/// Notes that the output which a stage wrote to `place` by itself is in the store.
 pub(super) fn finished(shared: &Shared, place: &Path) -> Result<(), StoreError> {
     finish(&mut shared.publisher.state().right, place).map(|_| ())
 }
 
-/// Puts right what was damaged where it was published: one object is linked to the places of all stages that gave the same.
+/// Puts damaged files right where they were published: one object is linked to the places of all stages that gave the same.
 pub(super) fn heal(shared: &Shared, observer: &mut dyn Observer) -> Result<(), EngineError> {
     let mut state = shared.publisher.state();
     // Who waits for another run publishes all of it later.
@@ -377,7 +377,7 @@ fn all_in_place(shared: &Shared) -> Result<bool, EngineError> {
     let latest: IndexMap<StageId, ActionKey> = shared.publisher.state().settled.iter().copied().collect();
     for (stage, key) in latest {
         if let Lookup::Hit(record) = shared.store.record(&key).map_err(EngineError::store)?
-            // What cannot be looked at is told when it is to be published.
+            // An error is reported when the output is to be published.
             && fault::split(missing(shared, stage, &record))?.map_or(true, |missing| missing > 0)
         {
             return Ok(false);

@@ -14,11 +14,11 @@ use crate::plan::{InputSource, Plan, PlannedInput, PlannedStage, Sandbox, Script
 use crate::spec::{LinkRule, PortName, Shell};
 use crate::store::{Artifact, LinksIn, Record, Shape, Store, StoreError};
 
-/// What came of the stages that are settled, by stage.
+/// The results of settled stages, by stage.
 #[derive(Clone, Debug)]
 pub struct Known(Vec<Option<Gift>>);
 
-/// What a settled stage leaves to others.
+/// The result that a settled stage leaves to others.
 #[derive(Clone, Debug)]
 enum Gift {
     /// It gave this.
@@ -48,7 +48,7 @@ impl Known {
         self.0[stage.index()].is_some()
     }
 
-    /// Notes what a stage gave. Returns whether it had given something else before.
+    /// Notes the outputs of a stage. Returns whether they differ from its former ones.
     pub fn insert(&mut self, stage: StageId, record: &Record) -> bool {
         let outputs = record.outputs.iter().map(|(port, artifact)| (PortName::new(port.as_str()), artifact.clone()));
         let outputs: BTreeMap<_, _> = outputs.collect();
@@ -105,16 +105,16 @@ pub(crate) struct Resolved {
 /// Why a stage cannot be resolved.
 #[derive(Debug)]
 pub(crate) enum Unresolved {
-    /// What this stage gives is not known yet.
+    /// The outputs of this stage are not known yet.
     WaitsFor(StageId),
     /// One of its files cannot be read: it would fail.
     Refused(FailureReport),
 }
 
-/// What resolving does with workspace inputs.
+/// The treatment of workspace inputs while resolving.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sources {
-    /// Learns what they are: all that a look-up needs.
+    /// Learns their digests: all that a look-up needs.
     Identified,
     /// Takes them into the store, so that the key is that of the bytes the stage will read.
     Ingested,
@@ -166,7 +166,7 @@ pub(crate) fn without_waiting(plan: &Plan, stage: StageId, known: &Known, store:
     Some(action_of(planned, inputs.iter().map(|(input, artifact)| (*input, artifact)), &worker_files, tools))
 }
 
-/// What a stage needs besides its inputs.
+/// The digests that a stage needs besides its inputs.
 struct Own {
     worker_files: Vec<(PathBuf, Artifact)>,
     tools: BTreeMap<String, Digest>,
@@ -235,7 +235,7 @@ fn unreadable(fault: Fault) -> Result<Result<Resolved, Unresolved>, EngineError>
     }
 }
 
-/// Whether the workspace inputs of a command that ran among them still are what its key says. Other stages read copies.
+/// Whether the workspace inputs of a command that ran among them still are those of its key. Other stages read copies.
 pub(crate) fn still_there(
     plan: &Plan,
     stage: StageId,
@@ -248,7 +248,7 @@ pub(crate) fn still_there(
     }
     for (input, artifact) in planned.inputs.iter().zip(&resolved.inputs) {
         let InputSource::Path(path) = &input.source else { continue };
-        // One that is gone or cannot be read is not what it was.
+        // One that is gone or cannot be read has changed.
         let now = read_input(plan, store, path, input, Sources::Identified);
         if !now.is_ok_and(|now| now.digest == artifact.digest) {
             return Ok(false);
@@ -280,7 +280,7 @@ fn action_of<'a>(
     Action { format: action::FORMAT, work: work_of(stage, worker_files, tools), inputs }
 }
 
-/// What identifies a worker that does not ship with the engine: its argument vector and the content of its files.
+/// The digest of a worker that does not ship with the engine: its argument vector and the content of its files.
 fn program_of(card: &Card, files: &[(PathBuf, Artifact)]) -> Option<Digest> {
     let Worker::Command(worker) = &card.worker else { return None };
     let mut encoder = Encoder::new("pipe worker");
@@ -294,7 +294,7 @@ fn program_of(card: &Card, files: &[(PathBuf, Artifact)]) -> Option<Digest> {
     Some(encoder.finish())
 }
 
-/// A text and what runs it. What says the same as the former engine did has the key that it had.
+/// A text and the shell that runs it. A form that the former engine knew keeps its former key.
 fn text_of(text: &str, shell: &Shell) -> ActionScript {
     let text = text.to_owned();
     let shell = match shell {

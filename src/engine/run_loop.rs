@@ -8,9 +8,9 @@
 //!   clock ──> probe ──> governor ────────┘    └──> admit: resolve, look up, start an execution
 //! ```
 //!
-//! [`admit`]: who starts now. [`endings`]: what follows an execution, [`spoiling`]: what follows when its inputs were damaged.
-//! [`stopping`]: how a run ends early. [`local`]: this machine as a place; [`elsewhere`]: the others. [`pressure`]: what its governor decides and the loop carries
-//! out.
+//! [`admit`]: which stage starts now. [`endings`]: the steps after an execution, [`spoiling`]: after one whose inputs were damaged.
+//! [`stopping`]: how a run ends early. [`local`]: this machine as a place; [`elsewhere`]: the others. [`pressure`]: the decisions of its
+//! governor.
 
 mod admit;
 mod elsewhere;
@@ -75,7 +75,7 @@ struct RunLoop<'a> {
     interrupt: &'a mut Interrupt,
     /// Where each stage stands; the action of one that is held or backs off is at hand.
     standings: Standings<'a, PlannedStage, Arc<Resolved>, Running>,
-    /// What earlier executions teach, once there is something to choose.
+    /// Estimates from earlier executions, once there is something to choose.
     learned: Option<Learned>,
     /// Something happened since the last look at who may start.
     stirred: bool,
@@ -89,7 +89,7 @@ struct RunLoop<'a> {
     elsewhere: Elsewhere,
     event_sender: UnboundedSender<(StageId, Event)>,
     events: UnboundedReceiver<(StageId, Event)>,
-    /// What is asked of everything that runs.
+    /// The request to everything that runs.
     cancel: Cancel,
     /// Why nothing more is started.
     stopped: Option<StopCause>,
@@ -99,7 +99,7 @@ struct RunLoop<'a> {
 
 /// A stage that executes.
 struct Running {
-    /// What is asked of it.
+    /// Requests to it.
     control: watch::Sender<Control>,
     /// It is being killed by the governor, to run again later.
     requeued: bool,
@@ -127,7 +127,7 @@ impl<'a> RunLoop<'a> {
             if known.has(stage) {
                 standings.done(stage);
             } else if known.is_skipped(stage) {
-                // What is behind it was skipped with it.
+                // The stages behind it were skipped with it.
                 standings.failed(stage);
             }
         }

@@ -22,7 +22,7 @@ use tokio::time::Instant;
 use crate::action::ActionKey;
 use crate::plan::StageId;
 
-/// Where a stage stands. `A` is its action, `R` what is known of its execution.
+/// Where a stage stands. `A` is its action, `R` its execution.
 #[derive(Debug)]
 enum Standing<A, R> {
     /// Producers still to be done.
@@ -48,7 +48,7 @@ enum Standing<A, R> {
 #[derive(Debug)]
 struct Held<A> {
     action: A,
-    /// What it was last said to wait for.
+    /// The reason to wait that was last said.
     said: Option<String>,
 }
 
@@ -110,7 +110,7 @@ impl<'a, N, A, R> Standings<'a, N, A, R> {
         (Reverse(self.height[stage.index()]), stage)
     }
 
-    /// Orders the stages by what each is expected to take, in seconds. Every rank that was given out is void.
+    /// Orders the stages by the expected time of each, in seconds. Every rank that was given out is void.
     pub(super) fn weigh(&mut self, order: &[StageId], seconds: impl Fn(StageId) -> f64) {
         self.height = heights(self.graph, order, seconds);
         let again = |ranks: &BTreeSet<Rank>| ranks.iter().map(|(_, stage)| self.rank(*stage)).collect();
@@ -143,7 +143,7 @@ impl<'a, N, A, R> Standings<'a, N, A, R> {
         self.set(stage, Standing::Held(Held { action, said: None }));
     }
 
-    /// Notes what a held stage is said to wait for. Returns whether that was not said before.
+    /// Notes the reason for which a held stage waits. Returns whether it is a new one.
     pub(super) fn say(&mut self, stage: StageId, reason: &str) -> bool {
         match &mut self.standing[stage.index()] {
             Standing::Held(held) if held.said.as_deref() != Some(reason) => {
@@ -165,7 +165,7 @@ impl<'a, N, A, R> Standings<'a, N, A, R> {
         }
     }
 
-    /// The execution of the stage is over. Returns what was known of it.
+    /// The execution of the stage is over. Returns it.
     pub(super) fn ended(&mut self, stage: StageId) -> Option<R> {
         match self.set(stage, Standing::Over) {
             Standing::Running(execution) => Some(execution),
@@ -221,7 +221,7 @@ impl<'a, N, A, R> Standings<'a, N, A, R> {
         let mut pending = vec![stage];
         while let Some(dead) = pending.pop() {
             for next in self.graph.neighbors(dead) {
-                // Done, or on its way with what it needs, is what was so before `stage` had to be done again.
+                // A consumer that is done, or on its way with its inputs, belongs to the time before `stage` had to be done again.
                 if matches!(self.standing[next.index()], Standing::Waiting(_) | Standing::Ready) {
                     self.set(next, Standing::Dead);
                     blocked.push(next);
@@ -283,7 +283,7 @@ impl<'a, N, A, R> Standings<'a, N, A, R> {
         })
     }
 
-    /// What is known of the execution of a running stage.
+    /// The execution of a running stage.
     pub(super) fn running_mut(&mut self, stage: StageId) -> Option<&mut R> {
         match &mut self.standing[stage.index()] {
             Standing::Running(execution) => Some(execution),

@@ -1,5 +1,5 @@
-//! What would fail a stage before it runs, as far as it can be seen without running or storing anything: behind `pipe check`. In a run
-//! each of these is the failure of one stage, and others go on.
+//! Finds failures of stages before they run, as far as that is possible without running or storing anything: behind `pipe check`. In a
+//! run each of these is the failure of one stage, and others go on.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use crate::plan::{InputSource, Plan, PlannedStage};
 use crate::spec::{LinkRule, Problem, Sources, Span};
 use crate::store::{LinksIn, Store, StoreErrorKind};
 
-/// The problems of the files that the stages of `plan` read, and of the places where they write. `sources` is what the plan was
+/// The problems of the files that the stages of `plan` read, and of the places where they write. `sources` are the files that the plan was
 /// made from.
 pub fn problems(plan: &Plan, store: &Store, sources: &Sources) -> Vec<Problem> {
     let mut problems = Vec::new();
@@ -55,7 +55,7 @@ pub fn problems(plan: &Plan, store: &Store, sources: &Sources) -> Vec<Problem> {
     problems
 }
 
-/// What stands in the way of making something at `destination`, and why.
+/// The path that prevents making something at `destination`, and why.
 fn obstacle(root: &Path, destination: &Path) -> Option<(PathBuf, &'static str)> {
     let above = destination.ancestors().skip(1).find(|above| root.join(above).symlink_metadata().is_ok())?;
     // A checkout that cannot be written at all says nothing of its pipelines: they may run elsewhere.

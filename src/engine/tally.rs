@@ -14,7 +14,7 @@ use crate::executor::FailureReport;
 use crate::plan::{Plan, StageId};
 use crate::store::Record;
 
-/// One report a stage, by its position in the plan. Every stage starts as interrupted: what nobody reports on was not reached.
+/// One report a stage, by its position in the plan. Every stage starts as interrupted: a stage without a report was not reached.
 pub(crate) struct Tally {
     stages: Vec<StageReport>,
     executed_peak: u64,
@@ -115,7 +115,7 @@ impl Tally {
         report.cause = Some(cause);
     }
 
-    /// What came of each stage so far, by its position in the plan.
+    /// The report on each stage so far, by its position in the plan.
     pub(super) fn stages(&self) -> &[StageReport] {
         &self.stages
     }
@@ -125,8 +125,8 @@ impl Tally {
         self.stages.iter().any(|stage| stage.outcome == StageOutcome::Interrupted)
     }
 
-    /// The whole report. `end` is how the run came to its end, `earlier` what lies in the workspace and is not of it, `signal` what
-    /// asked it to stop.
+    /// The whole report. `end` is how the run ended, `earlier` are the outputs in the workspace that are not of it, `signal` asked it to
+    /// stop.
     pub(super) fn into_report(
         mut self,
         shared: &Shared,
@@ -178,7 +178,7 @@ impl Tally {
     }
 }
 
-/// How a run came to its end.
+/// How a run ended.
 #[derive(Debug)]
 pub(crate) enum End {
     /// There was nothing left to do, or the user stopped it.

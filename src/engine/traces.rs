@@ -1,4 +1,4 @@
-//! What past runs tell about artifacts: where each was published, which action a pipeline came to last and when one was last used.
+//! Traces of artifacts in past runs: where each was published, which action a pipeline last led to and when one was last used.
 //!
 //! Read from reports, by the fields needed here, so that reports of other versions of the engine serve too. A run whose report
 //! cannot be read tells nothing.
@@ -16,14 +16,14 @@ use super::intact;
 use crate::action::ActionKey;
 use crate::store::{Store, StoreError, is_run};
 
-/// What a run left behind.
+/// The trace of a run.
 #[derive(Debug)]
 pub struct Trace {
     /// Its id.
     pub run: String,
     /// The project root it worked in, where that was noted.
     pub workspace: Option<PathBuf>,
-    /// What it did.
+    /// Its report.
     pub report: TracedReport,
 }
 
@@ -56,7 +56,7 @@ pub struct TracedOutput {
     pub digest: Digest,
 }
 
-/// What every finished run left, newest first.
+/// The traces of all finished runs, newest first.
 pub fn traces(store: &Store) -> Vec<Trace> {
     let trace = |run: String| {
         let report = history::read(&store.run_dir(&run), &run)?;

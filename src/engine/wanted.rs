@@ -1,4 +1,4 @@
-//! Whether a stage is wanted: its `when:`, read from the metrics of stages that are done, and what was skipped before it.
+//! Whether a stage is wanted: its `when:`, read from the metrics of stages that are done, and the stages skipped before it.
 
 use petgraph::Direction;
 
@@ -17,12 +17,12 @@ pub(super) enum Wanted {
     No(String),
     /// Its condition reads a stage that is not done.
     NotYet(StageId),
-    /// Its condition reads what a stage never gives.
+    /// Its condition reads a metric that a stage never gives.
     Never(FailureReport),
 }
 
-/// Whether `stage` is wanted, as far as `known` tells. Stages that give nothing because they failed are not its concern: what is
-/// behind them is blocked.
+/// Whether `stage` is wanted, as far as `known` tells. Stages that give nothing because they failed are not its concern: the stages
+/// behind them are blocked.
 pub(super) fn wanted(plan: &Plan, stage: StageId, known: &Known) -> Wanted {
     let planned = &plan.graph[stage];
     let name = |stage: StageId| &plan.graph[stage].name;

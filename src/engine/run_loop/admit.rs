@@ -24,7 +24,7 @@ use crate::governor::{Reason, Request};
 use crate::plan::{Plan, Sandbox, StageId, Work};
 
 impl RunLoop<'_> {
-    /// Starts whatever may start now.
+    /// Starts every stage that may start now.
     pub(super) fn admit(&mut self) -> Result<(), EngineError> {
         if !std::mem::take(&mut self.stirred) {
             return Ok(());
@@ -55,7 +55,7 @@ impl RunLoop<'_> {
         Ok(())
     }
 
-    /// Orders stages by what they took before, when it first matters: several could start. That is never so in a chain, nor while
+    /// Orders stages by their earlier times, when the order first matters: several could start. That is never so in a chain, nor while
     /// a change stops at hits, and reading a record for each stage would cost more than all the rest.
     fn learn(&mut self) -> bool {
         if self.learned.is_some() || self.standings.startable() < 2 {
@@ -156,7 +156,7 @@ impl RunLoop<'_> {
         }
     }
 
-    /// A command that runs in the workspace reads what was published there and writes there itself.
+    /// A command that runs in the workspace reads inputs that were published there, and writes there itself.
     fn needs_workspace(&self, stage: StageId) -> Option<FailureReport> {
         let needs = matches!(&self.stage(stage).work, Work::Command(command) if command.sandbox == Sandbox::Workspace);
         (needs && self.shared.options.publishing == Publishing::No).then(|| FailureReport {
@@ -247,7 +247,7 @@ impl RunLoop<'_> {
         }
     }
 
-    /// What the stage wants: what it declares, and the memory that it is known to need.
+    /// The resources that the stage wants: those it declares, and the memory that it is known to need.
     fn request(&self, stage: StageId) -> Request {
         let resources = &self.stage(stage).resources;
         let memory = resources.memory.max(self.learned.as_ref().map_or(0, |learned| learned.peak_memory(stage)));

@@ -1,5 +1,5 @@
-//! What follows an execution: its outputs are published and its consumers become ready, or it is tried again, or what needs it
-//! is blocked.
+//! The steps after an execution: its outputs are published and its consumers become ready, or it is tried again, or its dependents
+//! are blocked.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -62,7 +62,7 @@ impl RunLoop<'_> {
         }
     }
 
-    /// Gives back what the execution held; says whether the governor took it back to run it again.
+    /// Gives back the resources of the execution; says whether the governor took it back to run it again.
     fn release(&mut self, stage: StageId) -> bool {
         match self.lane(stage) {
             LocalPlace::LANE => self.local.ended(stage),
@@ -73,7 +73,7 @@ impl RunLoop<'_> {
         self.standings.ended(stage).is_some_and(|running| running.requeued)
     }
 
-    /// The action is over: whoever waited for it looks it up again.
+    /// The action is over: every stage that waited for it looks it up again.
     pub(super) fn leave(&mut self, resolved: &Resolved) {
         self.standings.leave(&resolved.key);
     }
@@ -104,7 +104,7 @@ impl RunLoop<'_> {
         self.observer.on(&hits::ended(self.stage(stage), outcome, seconds, None));
     }
 
-    /// The stage was done again and gave something else: so is what had been done with what it gave before.
+    /// The stage was done again and gave something else, so consumers that had been done with its former outputs are done again.
     fn redo_consumers(&mut self, stage: StageId) {
         for consumer in self.shared.plan.graph.neighbors(stage) {
             self.redo(consumer);
@@ -157,7 +157,7 @@ impl RunLoop<'_> {
         self.observer.on(&hits::ended(self.stage(stage), StageOutcome::Interrupted, seconds, None));
     }
 
-    /// What follows a failure of this class. A run that stops tries nothing again.
+    /// The decision after a failure of this class. A run that stops tries nothing again.
     fn sequel(&mut self, stage: StageId, class: FailureClass) -> Sequel {
         let planned = self.stage(stage);
         if self.cancel != Cancel::No {

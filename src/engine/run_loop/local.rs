@@ -21,7 +21,7 @@ pub(super) struct LocalPlace {
     probe: Box<dyn Probe>,
     /// How often the machine is looked at.
     pub look_every: Duration,
-    /// What the governor last gave as its reason to wait; said once.
+    /// The governor's last reason to wait; said once.
     said: Option<Reason>,
 }
 
@@ -58,7 +58,7 @@ impl LocalPlace {
         }
     }
 
-    /// Why `wanted` GPUs cannot be had now. Where nothing of ours runs, what others do is no reason.
+    /// Why `wanted` GPUs are not available now. Where nothing of ours runs, use by others is no reason.
     fn gpus_missing(&self, wanted: usize, idle: bool) -> Option<String> {
         let free = if idle { self.gpus.not_held() } else { self.gpus.free() };
         if wanted <= free {

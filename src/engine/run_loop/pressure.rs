@@ -1,4 +1,4 @@
-//! What the governor sees and decides, and what the loop does about it.
+//! Samples of the machine, the governor's decisions, and how the loop carries them out.
 
 use super::RunLoop;
 use super::local::LocalPlace;
@@ -29,7 +29,7 @@ impl RunLoop<'_> {
     }
 
     fn carry_out(&mut self, decision: Decision) {
-        // Whoever was asked to leave must be able to move, and nothing is started again.
+        // Stages that were asked to leave must be able to move, and nothing is started again.
         if self.cancel != Cancel::No {
             return;
         }

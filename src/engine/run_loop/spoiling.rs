@@ -1,5 +1,5 @@
-//! What follows when something that a stage read was changed behind the store's back: it is made anew, the stage runs again with
-//! copies of its own, and people hear who ran meanwhile.
+//! The steps after something that a stage read was changed behind the store's back: it is made anew, the stage runs again with
+//! copies of its own, and the user hears which stages ran meanwhile.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -36,7 +36,7 @@ struct Ran {
 }
 
 impl Spoilings {
-    /// How the inputs come to `stage`.
+    /// The way in which the inputs of `stage` are placed.
     pub(super) fn placement(&self, stage: StageId) -> Placement {
         if self.counts.contains_key(&stage) { Placement::Copy } else { Placement::Cheapest }
     }
@@ -119,7 +119,7 @@ impl RunLoop<'_> {
     }
 }
 
-/// Who can make anew what the stage read there.
+/// The stage that can make the input anew.
 fn producer(stage: &PlannedStage, source: Source) -> Option<StageId> {
     match source {
         Source::Input(at) => match &stage.inputs[at].source {

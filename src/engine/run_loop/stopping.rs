@@ -28,7 +28,7 @@ impl RunLoop<'_> {
         let next = match (self.cancel, asked.how) {
             (Cancel::No, How::Stop) => Cancel::Stop,
             (_, How::Kill) => Cancel::Kill,
-            // What stops by itself is killed by the first Ctrl-C.
+            // A run that stops by itself is killed by the first Ctrl-C.
             (_, How::Stop) if asked.hurries() && !by_user => Cancel::Kill,
             (_, How::Stop) => self.cancel,
         };
@@ -71,7 +71,7 @@ impl RunLoop<'_> {
     pub(super) fn break_off(&mut self, error: EngineError) {
         self.broken.get_or_insert(error);
         if self.cancel == Cancel::No {
-            // What runs elsewhere has nothing to do with it: the next run follows it.
+            // Stages that run elsewhere have nothing to do with it: the next run follows them.
             self.cancel_all(Cancel::Stop, true);
         }
     }

@@ -74,7 +74,7 @@ fn who_is_due_first_is_held_first() {
     assert_eq!(standings.next_due(), None);
 }
 
-/// What happens next.
+/// The next event.
 #[derive(Clone, Copy, Debug)]
 enum Happening {
     /// The first candidate moves on: by the number, a ready one is a hit, unwanted or a miss.
@@ -243,8 +243,8 @@ impl Model<'_> {
 }
 
 proptest! {
-    /// Whatever happens, in whatever order: no stage is ready early, two never do one action, nobody is forgotten, and a run that
-    /// is not stopped comes to an end.
+    /// Invariants for any events in any order: no stage is ready early, two never do one action, nobody is forgotten, and a run that
+    /// is not stopped ends.
     #[test]
     fn nothing_starts_early_and_nothing_is_forgotten(
         nodes in 1u32..24,
