@@ -1,4 +1,4 @@
-//! What can break in a place itself. None of it says anything about the stage.
+//! Failures of a place itself. None of them says anything about the stage.
 
 use crate::backend::BackendError;
 use crate::remote::{RemoteError, TransferError};
@@ -15,7 +15,7 @@ pub enum ExecutorError {
     Backend {
         /// The stage.
         stage: String,
-        /// What happened.
+        /// The error.
         error: BackendError,
     },
     /// The backend, before any stage ran.
@@ -26,15 +26,15 @@ pub enum ExecutorError {
     Place {
         /// Its name.
         name: String,
-        /// What happened.
+        /// The error.
         error: TransferError,
     },
     /// The machine refused what every execution needs.
     #[error("{what}: {error}")]
     System {
-        /// What was attempted.
+        /// The attempted operation.
         what: &'static str,
-        /// What happened.
+        /// The system's error.
         error: std::io::Error,
     },
 }

@@ -1,8 +1,8 @@
-//! Whose fault it is when something goes wrong on the way of one action: its own, and then it fails and others go on, or that of the
-//! place, and then the run cannot go on.
+//! Decides whose fault an error on the way of one action is. An error of the action fails it, and others go on; an error of the place
+//! ends the run.
 //!
-//! What lies in the store is the engine's; a path of the user's is the stage's that names it. Of a stage's private directory, which
-//! lies in the store too, the shape is the stage's: what it left there, how deep, with which rights.
+//! Paths in the store are the engine's; a path of the user's belongs to the stage that names it. A stage's private directory lies in the
+//! store too, but its shape is the stage's: the files it left there, how deep, with which rights.
 
 use std::io;
 use std::path::Path;
@@ -17,7 +17,7 @@ use crate::store::{Store, StoreError, StoreErrorKind};
 /// Characters of a path that are shown.
 const SHOWN: usize = 200;
 
-/// What went wrong.
+/// The failure, by its owner.
 #[derive(Debug)]
 pub(crate) enum Fault {
     /// The stage fails.
@@ -52,7 +52,7 @@ pub(crate) fn failure(error: &StoreError, message: &str, help: String) -> Failur
     FailureReport { class, message, help: Some(help) }
 }
 
-/// A path whose length may be what is wrong with it is not shown whole.
+/// A path that may be too long is not shown whole.
 pub(crate) fn shortened(path: &str) -> String {
     match path.char_indices().nth(SHOWN) {
         Some((end, _)) => format!("{}..", &path[..end]),

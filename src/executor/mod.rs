@@ -1,6 +1,6 @@
 //! Where an action is carried out.
 //!
-//! [`Executor`] is the seam: an [`Order`] says what is to be done, by digests, and an [`Execution`] says how that went. The lock of an
+//! [`Executor`] is the seam: an [`Order`] states the work, by digests, and an [`Execution`] states how it went. The lock of an
 //! action, the look into the store before and the record after belong to the engine and are the same for every place. [`local`] is this
 //! machine, [`remote`] every other place; `fault` tells a failure of the stage from one of the place.
 

@@ -1,4 +1,4 @@
-//! What an executor is asked to do, whatever the place.
+//! The order to an executor, for any place.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -18,15 +18,15 @@ use crate::store::{Artifact, Placement};
 pub struct Order {
     /// The action's key: an execution goes on from the checkpoints that an earlier one left under it.
     pub key: ActionKey,
-    /// What is done.
+    /// The action.
     pub action: Action,
     /// Who does it.
     pub worker: Worker,
-    /// What it reads, in the stage's order.
+    /// The inputs, in the stage's order.
     pub inputs: Vec<Input>,
-    /// What it gives, in the stage's order.
+    /// The outputs, in the stage's order.
     pub outputs: Vec<PlannedOutput>,
-    /// What it may use.
+    /// The limits of its resources.
     pub limits: Limits,
     /// Variables with values that are never written down.
     pub secrets: Vec<SecretVariable>,
@@ -34,14 +34,14 @@ pub struct Order {
     pub trace: Trace,
     /// Where the stage is declared, for messages.
     pub location: Location,
-    /// How its inputs come to it: as copies, once something wrote into the store's own files.
+    /// The way in which its inputs are placed: as copies, once something wrote into the store's own files.
     #[serde(skip)]
     pub placement: Placement,
-    /// Whether what an earlier execution gave will do.
+    /// Whether the result of an earlier execution will do.
     pub reuse: Reuse,
 }
 
-/// Whether what an earlier execution of an action gave will do.
+/// Whether the result of an earlier execution of an action will do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reuse {
@@ -76,7 +76,7 @@ pub enum Worker {
     Command {
         /// Ports whose paths it reads from a file.
         lists: BTreeSet<PortName>,
-        /// What of the project it may use without having it as an input, relative to the root and sorted.
+        /// The paths of the project that it may use without having them as inputs, relative to the root and sorted.
         tools: Vec<PathBuf>,
         /// The line of the stage's file that the first line of its script is, for messages.
         line: Option<u32>,
@@ -100,9 +100,9 @@ pub struct Input {
     pub port: PortName,
     /// Which of several, on a port that holds many.
     pub label: Option<String>,
-    /// What the port accepts.
+    /// The type that the port accepts.
     pub artifact: Type,
-    /// What is there.
+    /// The artifact that is there.
     pub content: Artifact,
     /// Where a command finds it, relative to the directory it runs in.
     pub mount: PathBuf,
@@ -110,10 +110,10 @@ pub struct Input {
     pub published: Option<PathBuf>,
 }
 
-/// What an execution may use.
+/// The limits of an execution.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Limits {
-    /// What the stage declares.
+    /// The resources that the stage declares.
     pub resources: Resources,
     /// The GPUs that it holds, as `CUDA_VISIBLE_DEVICES` names them, where GPUs are shared out.
     pub gpus: Option<String>,

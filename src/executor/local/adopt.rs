@@ -17,7 +17,7 @@ use crate::store::{Artifact, StoreError, StoreErrorKind};
 /// Outputs and metrics by name.
 type Given = (BTreeMap<String, Artifact>, BTreeMap<String, f64>);
 
-/// Takes the outputs, which lie at `paths`, into the store, and reads the metrics that are in them. What is `hidden` stands in no metric
+/// Takes the outputs, which lie at `paths`, into the store, and reads the metrics that are in them. Texts in `hidden` appear in no metric
 /// and no message.
 pub(super) fn adopt(
     site: &Site,
@@ -43,7 +43,7 @@ pub(super) fn adopt(
     })
 }
 
-/// What a program left where an output belongs cannot be kept: the stage's failure, unless the store itself broke.
+/// An output that a program left cannot be kept: the stage's failure, unless the store itself broke.
 fn unfit(
     site: &Site,
     order: &Order,
@@ -75,7 +75,7 @@ fn unfit(
     })
 }
 
-/// What to do about an output that is no file, or no directory, though it was declared to be one.
+/// Advice about an output that is no file, or no directory, though it was declared to be one.
 fn unlike(order: &Order, output: &PlannedOutput, path: &Path) -> String {
     let (port, place) = (&output.port, output.destination.display());
     let is_command = matches!(order.action.work, ActionWork::Command { .. });

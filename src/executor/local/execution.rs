@@ -67,7 +67,7 @@ impl LocalExecution<'_> {
             // Its outputs may still be read, by a thread that ends with the program. The next run sweeps the directory away.
             return execution;
         }
-        // What an execution left behind is of no use to the next one. What stays all the same is named, and tried again at every
+        // The directory is of no use to the next execution. Files that cannot be removed are named, and removed at a later
         // clean-up.
         let store = Arc::clone(&self.site.store);
         let remove = move || {
@@ -101,7 +101,7 @@ impl LocalExecution<'_> {
         let (outcome, metrics) = tokio::join!(running, self.relay(receiver));
         let outcome =
             outcome.map_err(|error| ExecutorError::Backend { stage: self.order.trace.stage.clone(), error })?;
-        // Now, whatever came of it: a stage that fails may have written into the inputs of those beside it.
+        // Now, for any outcome: a stage that fails may have written into the inputs of those beside it.
         let inputs = Arc::clone(inputs);
         let spoiled = match inputs.is_empty() {
             true => Vec::new(),
@@ -145,8 +145,8 @@ impl LocalExecution<'_> {
         }
     }
 
-    /// The stage's secrets, or why there are none; `None` when the run is stopped meanwhile. Whoever hands one out through a FIFO may
-    /// keep us waiting for it, and neither the loop nor whoever stops the run waits along.
+    /// The stage's secrets, or why there are none; `None` when the run is stopped meanwhile. A program that hands one out through a FIFO
+    /// may keep this wait open, but neither the loop nor a user who stops the run waits along.
     async fn secrets(&self) -> Result<Option<Result<Vec<Secret>, FailureReport>>, ExecutorError> {
         if self.order.secrets.is_empty() {
             return Ok(Some(Ok(Vec::new())));
@@ -158,7 +158,7 @@ impl LocalExecution<'_> {
         }
     }
 
-    /// What the failure of a launch comes from, as far as it can be told.
+    /// The execution that a failed launch leads to, with its cause as far as it can be told.
     fn failed(&self, failure: Failure, directory: &std::path::Path, hidden: &[String]) -> Execution {
         let (site, order) = (&self.site, &self.order);
         let log = site.log(order);

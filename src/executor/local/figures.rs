@@ -1,4 +1,4 @@
-//! The metrics of a command that are no events: those of its outputs of type `metrics`, JSON objects of numbers. What is nested is called
+//! The metrics of a command that are no events: those of its outputs of type `metrics`, JSON objects of numbers. A nested number is called
 //! by the way to it: `{"top": {"k1": 0.9}}` is the metric `top.k1`.
 
 use std::collections::BTreeMap;
@@ -17,8 +17,8 @@ use crate::store::{Artifact, Store};
 /// Bytes of the largest file that is read.
 const LARGEST: u64 = 1 << 20;
 
-/// The metrics of a command in those of its `outputs`, by port, that hold some: of one name in two files the last one. Or why such a
-/// file holds none.
+/// The metrics of a command in its `outputs`, by port. Of one name in two files the last one counts. Or why such a file holds
+/// none.
 pub(super) fn read(
     order: &Order,
     outputs: &BTreeMap<String, Artifact>,

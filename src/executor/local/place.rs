@@ -12,7 +12,7 @@ use crate::executor::{Control, Events, Executing, Executor, ExecutorError, Order
 use crate::plan::Plan;
 use crate::store::Store;
 
-/// What becomes of the private directory of a stage that failed.
+/// Whether the private directory of a stage that failed is kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum FailedWork {
     /// It is removed.
@@ -28,9 +28,9 @@ pub struct LocalExecutor {
     backend: Local,
 }
 
-/// What every execution on this machine works with.
+/// The environment that every execution on this machine works with.
 pub(super) struct Site {
-    /// The project: its root, and the stages that could give what a command did not declare.
+    /// The project: its root, and the stages whose outputs a command may have forgotten to declare.
     pub plan: Arc<Plan>,
     pub store: Arc<Store>,
     pub failed_work: FailedWork,
@@ -51,7 +51,7 @@ impl LocalExecutor {
         Ok(LocalExecutor { site: Arc::new(site), backend })
     }
 
-    /// The process groups of what runs now, by stage.
+    /// The process groups of the running stages, by stage.
     pub fn groups(&self) -> BTreeMap<String, u32> {
         self.backend.groups()
     }
@@ -70,7 +70,7 @@ impl Site {
         log_path(&self.store, &order.trace.run, &order.trace.stage)
     }
 
-    /// What private commands may not open; `None` when that cannot be told, and then only the directory keeps them.
+    /// The paths that private commands may not open; `None` when they cannot be told, and then only the directory confines the commands.
     fn confinement(&self) -> Option<Confinement> {
         let project = std::fs::canonicalize(&self.plan.root).ok()?;
         // On a store that cannot be written nothing will be started.

@@ -1,4 +1,4 @@
-//! The text of a command as a file, what runs it, and what is known when it fails.
+//! The text of a command as a file, the program that runs it, and the cause when it fails.
 //!
 //! The file lies beside the directory that the command runs in, never in it: `work/<process>/<stage>/script`. bash reads a prelude
 //! before it (`prelude.bash`, by `BASH_ENV`), so that lines, `$0` and options of the script are its own. The prelude notes
@@ -21,10 +21,10 @@ const PRELUDE: &str = include_str!("prelude.bash");
 const SCRIPT: &str = "script";
 const PRELUDE_FILE: &str = "prelude";
 const FAILED: &str = "failed";
-/// Of what a prelude noted: more is the work of somebody else.
+/// Bytes of a prelude's note that are read: a longer one is the work of somebody else.
 const NOTED: u64 = 1 << 20;
 
-/// What a command runs.
+/// The program of a command.
 pub(super) enum Script<'o> {
     /// A string: the script of a shell or of another interpreter.
     Text(Text<'o>),
@@ -40,7 +40,7 @@ pub(super) struct Text<'o> {
     line: Option<u32>,
 }
 
-/// What runs a text.
+/// The program that runs a text.
 #[derive(PartialEq, Eq)]
 pub(super) enum Shell<'o> {
     Bash,
@@ -49,7 +49,7 @@ pub(super) enum Shell<'o> {
 }
 
 impl Script<'_> {
-    /// What the command of `order` runs; `None` where a card's worker does the work.
+    /// The script of `order`; `None` where a card's worker does the work.
     pub(super) fn of(order: &Order) -> Option<Script<'_>> {
         let ActionWork::Command { script, .. } = &order.action.work else { return None };
         let line = match &order.worker {
@@ -72,7 +72,7 @@ impl Script<'_> {
 /// How a text is started.
 pub(super) struct Start {
     pub argv: Vec<OsString>,
-    /// Added to what the command sees.
+    /// Added to the variables of the command.
     pub environment: Vec<(OsString, OsString)>,
 }
 
@@ -109,7 +109,7 @@ pub(super) fn lay_out(
     Ok(start)
 }
 
-/// What the script is called: as short as it can be, since shells and interpreters begin their messages with it.
+/// The name of the script: as short as it can be, since shells and interpreters begin their messages with it.
 fn name(sandbox: Sandbox, directory: &Path) -> PathBuf {
     match sandbox {
         Sandbox::Private => Path::new("..").join(SCRIPT),
@@ -152,7 +152,7 @@ fn prelude_of(order: &Order, text: &Text<'_>, name: &Path, directory: &Path, own
     prelude
 }
 
-/// What the script of a failed stage says of its end, in place of the bare exit status. May hold what the stage knows in secret.
+/// The failed script's last words, in place of the bare exit status. They may hold the stage's secrets.
 pub(super) fn told(order: &Order, directory: &Path, log: &Path, failure: &Failure) -> Option<String> {
     let text = text_of(order)?;
     if failure.verdict != Verdict::ByExit || text.shell != Shell::Bash {
@@ -168,7 +168,7 @@ pub(super) fn text(order: &Order) -> Option<String> {
     text_of(order).map(|text| text.text.into_owned())
 }
 
-/// What to do when it is the shell itself that is missing.
+/// Advice when the shell itself is missing.
 pub(super) fn help(order: &Order, failure: &Failure) -> Option<String> {
     let text = text_of(order)?;
     let missing = failure.exit == Exit::NotStarted && text.shell == Shell::Bash;
@@ -205,7 +205,7 @@ fn noted(directory: &Path, status: i32, exit: Exit) -> Option<String> {
     })
 }
 
-/// What bash itself said last, where it ends a script without a failed command: an unset variable, an error of syntax.
+/// Bash's own last message, where it ends a script without a failed command: an unset variable, an error of syntax.
 fn last_words(order: &Order, text: &Text<'_>, name: &Path, log: &Path, exit: Exit) -> Option<String> {
     let tail = super::undeclared::tail(log)?;
     let begin = format!("{}: line ", name.display());

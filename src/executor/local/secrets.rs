@@ -42,7 +42,7 @@ fn value(variable: &SecretVariable, root: &Path) -> Result<String, FailureReport
             }
         },
         SecretSource::File(path) => match std::fs::read_to_string(root.join(path)) {
-            // What reads a file may want its last line ended, as ssh does for a key.
+            // A reader of a file may want its last line ended, as ssh does for a key.
             Ok(text) if variable.form == SecretForm::File => Ok(text),
             // An editor ends the last line; the secret does not.
             Ok(text) => {

@@ -1,5 +1,5 @@
-//! Inputs that are not, or did not stay, what an action's key says: somebody wrote into the store's own files. What the action gave
-//! is then recorded for nobody; what it read is made anew, and the stage runs again.
+//! Inputs that are not, or did not stay, as the action's key names them: somebody wrote into the store's own files. The action's outputs
+//! are then not recorded; its inputs are made anew, and the stage runs again.
 
 use std::path::{Path, PathBuf};
 
@@ -67,7 +67,7 @@ pub(super) fn watch(
     Ok(PlacedInput { source, placed, published: Some((artifact.clone(), site.plan.root.join(published))) })
 }
 
-/// What follows when that did not go: `failed` says whose fault anything but damage is.
+/// The result when an input could not be placed: `failed` says whose fault anything but damage is.
 pub(super) fn unplaced(
     order: &Order,
     source: Source,
@@ -82,7 +82,7 @@ pub(super) fn unplaced(
     }
 }
 
-/// The inputs that are no longer what they were when they were placed.
+/// The inputs that have changed since they were placed.
 pub(super) fn spoiled(site: &Site, order: &Order, inputs: &[PlacedInput]) -> Result<Vec<SpoiledInput>, ExecutorError> {
     let mut spoiled = Vec::new();
     for PlacedInput { source, placed, published } in inputs {
@@ -102,7 +102,7 @@ pub(super) fn spoiled(site: &Site, order: &Order, inputs: &[PlacedInput]) -> Res
     Ok(spoiled)
 }
 
-/// Says what is damaged, where that was found and where it was moved.
+/// Says which input is damaged, where that was found and where it was moved.
 fn describe(order: &Order, source: Source, path: &Path, quarantined: Option<&Path>) -> SpoiledInput {
     let name = match source {
         Source::Input(at) => format!("its input `{}`", order.inputs[at].port),

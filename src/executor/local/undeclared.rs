@@ -1,4 +1,4 @@
-//! What a failed command probably lacked: a path of the project that its log or its script names and that it did not declare, or
+//! Guesses the cause of a failed command: a path of the project that its log or its script names and that it did not declare, or
 //! something else that its confinement closes.
 //!
 //! A command sees only its declared inputs, so a forgotten one looks like a missing file. This finds it and says how to declare it.
@@ -23,7 +23,7 @@ const TAIL: u64 = 64 << 10;
 /// Paths that are named; a command that lacks more is not helped by a longer list.
 const NAMED: usize = 3;
 
-/// What to say about the stage of `plan` that failed with this log, where it is a command.
+/// Advice for the stage of `plan` that failed with this log, where it is a command.
 pub(super) fn help(plan: &Plan, store: &Store, stage: &str, log: &Path) -> Option<String> {
     let stage = plan.graph.node_weights().find(|planned| planned.name.as_str() == stage)?;
     let Work::Command(command) = &stage.work else { return None };
@@ -44,7 +44,7 @@ pub(super) fn help(plan: &Plan, store: &Store, stage: &str, log: &Path) -> Optio
         let (what, how) = home.map_or_else(|| (path.as_path(), declaration(plan, path)), |home| (home, use_of(home)));
         format!("`{}`: {how}", what.display())
     });
-    // Several files of one directory of tools come to one line.
+    // Several files of one directory of tools give one line.
     let lines: BTreeSet<String> = lines.collect();
     Some(format!(
         "it sees only its declared inputs, and this is in the project but not among them:\n    {}",
@@ -72,7 +72,7 @@ impl fmt::Display for Unseen {
     }
 }
 
-/// What the texts of all commands name and do not declare. Only a run can tell whether they read it.
+/// The paths that the texts of all commands name and do not declare. Only a run can tell whether they read them.
 pub fn unseen(plan: &Plan, store: &Store) -> Vec<Unseen> {
     let mut found: IndexMap<(String, PathBuf), Unseen> = IndexMap::new();
     for planned in plan.graph.node_weights() {
@@ -116,7 +116,7 @@ fn tool(plan: &Plan, command: &Command, log: &str) -> Option<String> {
     Some(format!("{why}, out of sight of a command; {}", use_of(&home)))
 }
 
-/// What the confinement closes besides: the project and the directories above it can be neither listed nor written in directly.
+/// Other paths that the confinement closes: the project and the directories above it can be neither listed nor written in directly.
 fn closed(root: &Path, log: &str) -> Option<String> {
     if log.contains("no new privileges") {
         return Some(
@@ -180,7 +180,7 @@ fn missing(text: &str, plan: &Plan, store: &Store, stage: &PlannedStage) -> BTre
         .collect()
 }
 
-/// What may be paths or names of programs in a log or a script.
+/// The words of a log or a script that may be paths or names of programs.
 fn words(text: &str) -> impl Iterator<Item = &str> {
     let words = text.split(|c: char| c.is_whitespace() || "'\"`‘’“”()[]{}<>|;&=,".contains(c));
     let words = words.map(|word| word.trim_end_matches([':', '.']).trim_start_matches("./"));

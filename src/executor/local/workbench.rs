@@ -1,5 +1,5 @@
 //! The private directory of a stage, for a person to look around in: as an execution would find it, and with nothing recorded of
-//! what is done there. Behind `pipe shell`.
+//! the work there. Behind `pipe shell`.
 
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::PathBuf;
@@ -19,9 +19,9 @@ use crate::store::{Store, remove_tree};
 
 /// A stage's directory with everything in place. It is removed with this value.
 pub struct Workbench {
-    /// What a run would start, where, and with which variables.
+    /// The program that a run would start, where, and with which variables.
     pub program: Program,
-    /// The script, where a text is what it would run.
+    /// The script, where the program runs a text.
     pub script: Option<String>,
     /// The names of those variables whose values are never shown.
     pub secret: Vec<String>,
@@ -73,7 +73,7 @@ impl Workbench {
     }
 }
 
-/// A file in memory that whatever this process starts can read.
+/// A file in memory that every program this process starts can read.
 fn inherited(value: &[u8]) -> std::io::Result<OwnedFd> {
     let file = sealed(value)?;
     rustix::io::fcntl_setfd(&file, rustix::io::FdFlags::empty())?;
@@ -82,7 +82,7 @@ fn inherited(value: &[u8]) -> std::io::Result<OwnedFd> {
 
 impl Drop for Workbench {
     fn drop(&mut self) {
-        // What stays, because it is somebody else's, is removed with the work directory of this process, or by the next one.
+        // A file that stays, because it is somebody else's, is removed with the work directory of this process, or by the next one.
         let _ = remove_tree(&self.directory);
     }
 }

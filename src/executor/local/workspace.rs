@@ -35,16 +35,16 @@ pub(super) struct Prepared {
     pub sight: Sight,
     /// Where each output must lie afterwards, in the order's order.
     pub outputs: Vec<PathBuf>,
-    /// What it reads.
+    /// Its inputs.
     pub inputs: Vec<PlacedInput>,
 }
 
 /// Where a worker keeps its checkpoints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Checkpoints {
-    /// With those of the action's key: a later execution goes on from them.
+    /// The directory of the action's key: a later execution goes on from its checkpoints.
     OfKey,
-    /// In the private directory, with which they go: what a person tries out must not become one of the key's.
+    /// In the private directory, and removed with it: checkpoints of a person's trials must not become those of the key.
     Apart,
 }
 
@@ -57,7 +57,7 @@ pub(super) fn prepare(site: &Site, order: &Order, checkpoints: Checkpoints) -> R
     }
 }
 
-/// What the kinds of work have in common: puts artifacts where a program reads them, and judges what goes wrong.
+/// The steps that all kinds of work share: puts artifacts where a program reads them, and judges errors.
 struct Layout<'a> {
     site: &'a Site,
     order: &'a Order,
@@ -175,7 +175,7 @@ fn prepare_command(
         let source = Source::Input(at);
         match (sandbox, &input.published) {
             (Sandbox::Private, _) => inputs.push(layout.place(source, &input.content, &root.join(&input.mount))?),
-            // Inputs lie where they are. What we published where it will write is a link to the store's own object.
+            // Inputs lie where they are. An output that we published where it will write is a link to the store's own object.
             (Sandbox::Workspace, Some(published)) => {
                 let watched = spoiled::watch(site, (source, &input.content), published);
                 inputs.push(layout.placed(source, watched)?);
@@ -257,7 +257,7 @@ fn listed<'o>(
 /// Puts a link to each tool where it lies in the project, so that `.venv/bin/python` is found from a directory of its own too.
 fn link_tools(tools: &[PathBuf], project: &Path, root: &Path) -> Result<(), ExecutorError> {
     let mut last: Option<&Path> = None;
-    // Sorted: what lies in a tool follows it, and is reached through its link.
+    // Sorted: the paths inside a tool follow it, and are reached through its link.
     for tool in tools {
         if last.is_some_and(|last| tool.starts_with(last)) {
             continue;
@@ -271,7 +271,7 @@ fn link_tools(tools: &[PathBuf], project: &Path, root: &Path) -> Result<(), Exec
     Ok(())
 }
 
-/// What every program sees besides what its stage declares and what the backend adds. None of it is part of the key.
+/// The variables of every program, besides those of its stage and of the backend. None of them is part of the key.
 fn base_environment(temporary: &Path) -> Vec<(OsString, OsString)> {
     let inherited = ["PATH", "HOME"].into_iter().filter_map(|name| Some((name.into(), std::env::var_os(name)?)));
     let mut environment: Vec<(OsString, OsString)> = inherited.collect();
@@ -279,7 +279,7 @@ fn base_environment(temporary: &Path) -> Vec<(OsString, OsString)> {
     environment
 }
 
-/// Cores for one execution: what its stage asks for, within what there is.
+/// Cores for one execution: as its stage asks, up to those of the machine.
 pub(super) fn threads(order: &Order) -> u32 {
     order.limits.resources.cpus.clamp(1, governor::cores())
 }

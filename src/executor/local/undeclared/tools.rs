@@ -31,7 +31,7 @@ const MARKS: [&str; 2] = ["pyvenv.cfg", "conda-meta"];
 /// Virtual environments by their usual names, to be looked for where nothing names one.
 const ENVIRONMENTS: [&str; 4] = [".venv", "venv", "env", ".env"];
 
-/// What an interpreter says that misses a package, and where that may lie.
+/// Messages of interpreters that miss a package, and the directories where it may lie.
 const MISSES: [(&str, &[&str]); 5] = [
     ("ModuleNotFoundError", &ENVIRONMENTS),
     ("Cannot find module", &["node_modules"]),
