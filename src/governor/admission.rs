@@ -1,4 +1,4 @@
-//! The governor: what runs, and whether one more stage may start.
+//! The governor: decides whether one more stage may start.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,7 +16,7 @@ const SEQUENTIAL_UP_TO: usize = 2;
 /// Tenths of memory that the running stages may declare together.
 const MEMORY_TENTHS: u64 = 8;
 
-/// What a stage wants while it runs.
+/// The resources that a stage wants while it runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Request {
     /// Cores; 0 counts as one.
@@ -43,7 +43,7 @@ pub enum Reason {
     Sequential,
     /// The gate is closed.
     Pressure(Pressure),
-    /// What stands still goes on first.
+    /// Paused stages go on first.
     Paused,
     /// Not enough cores are free.
     Cpus {
@@ -52,7 +52,7 @@ pub enum Reason {
         /// Cores that the running stages leave.
         free: u32,
     },
-    /// Not enough memory is free, going by what stages declare.
+    /// Not enough memory is free, by the declarations of stages.
     Memory {
         /// Bytes it wants.
         wanted: u64,
@@ -95,7 +95,7 @@ impl Governor {
             None if items <= SEQUENTIAL_UP_TO => Workers::One,
             None => Workers::UpTo(DEFAULT_WORKERS.min(cores as usize)),
         };
-        // Whoever asks for eight workers on two cores means eight stages of one core each.
+        // A user who asks for eight workers on two cores means eight stages of one core each.
         let cores = cores.max(u32::try_from(jobs.unwrap_or(0)).unwrap_or(u32::MAX));
         let memory = if machine.memory == 0 { u64::MAX } else { machine.memory / 10 * MEMORY_TENTHS };
         Governor {
@@ -109,7 +109,7 @@ impl Governor {
         }
     }
 
-    /// Whether a stage that wants `request` may start now. When nothing runs the answer is yes, whatever it wants.
+    /// Whether a stage that wants `request` may start now. When nothing runs the answer is yes, for any request.
     pub fn admit(&self, request: &Request) -> Admission {
         self.obstacle(request).map_or(Admission::Now, Admission::Wait)
     }
@@ -132,12 +132,12 @@ impl Governor {
         self.escalation.ended(id);
     }
 
-    /// Notes how many cores each stage keeps busy, as far as it is known: what only waits is not paused for load.
+    /// Notes how many cores each stage keeps busy, as far as it is known: a stage that only waits is not paused for load.
     pub fn saw(&mut self, cores: &BTreeMap<u64, f64>) {
         self.escalation.saw(cores);
     }
 
-    /// Takes a look at the machine into account. The caller carries out what is decided, in this order.
+    /// Takes a look at the machine into account. The caller carries out the decisions, in this order.
     pub fn observe(&mut self, sample: &Sample) -> Vec<Decision> {
         let next = self.gate.after(sample, self.limits);
         let change = std::mem::replace(&mut self.gate, next).change(next, sample);
@@ -166,7 +166,7 @@ impl Governor {
         }
         let used = self.running.values().map(|it| it.memory).fold(0, u64::saturating_add);
         let (wanted, free) = (request.memory, self.memory.saturating_sub(used));
-        // Beside a stage that wants more than there is, nothing else runs, whatever it declares.
+        // Beside a stage that wants more than there is, no other stage runs.
         (used.saturating_add(wanted) > self.memory).then_some(Reason::Memory { wanted, free })
     }
 }
@@ -274,7 +274,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever comes: never more workers or declared resources than allowed, unless one runs alone; never idle.
+        /// Invariants for any requests: never more workers or declared resources than allowed, unless one runs alone; never idle.
         #[test]
         fn limits_hold_and_something_always_runs(
             jobs in proptest::option::of(1_usize..12),

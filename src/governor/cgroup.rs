@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use super::policy::Memory;
 use super::psi;
 
-/// The file of version 1 says "no limit" with the largest multiple of a page below 2^63, whatever a page is.
+/// The file of version 1 says "no limit" with the largest multiple of a page below 2^63, for any page size.
 const NO_LIMIT: u64 = (1 << 63) - (1 << 20);
 
 /// The cgroups of this process, innermost first.
@@ -22,7 +22,7 @@ pub(super) struct Cgroups {
     memory: Vec<PathBuf>,
 }
 
-/// A limit on CPU time and what was used of it.
+/// A limit on CPU time and the time that was used of it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct CpuQuota {
     /// Cores' worth of time.
@@ -89,7 +89,7 @@ impl Cgroups {
 }
 
 /// The cgroup `own` and all around it, innermost first. Inside a container the path may be the host's and lead nowhere here;
-/// what its mount shows is then the container itself.
+/// its mount then shows the container itself.
 fn directories(mount: &Path, own: &str) -> Vec<PathBuf> {
     let innermost = mount.join(own);
     innermost.ancestors().take_while(|directory| directory.starts_with(mount)).map(Path::to_owned).collect()

@@ -1,4 +1,4 @@
-//! What happens to stages that run while pressure lasts: a pure state machine, one step at a time.
+//! Steps against pressure that lasts while stages run: a pure state machine, one step at a time.
 //!
 //! Closing the gate comes first. Pressure that lasts then pauses the youngest stage, step by step, until one is left; memory that
 //! is still short when only one moves takes back the youngest paused one, which runs again later. Calm undoes this in reverse.
@@ -17,7 +17,7 @@ const PATIENCE: u32 = 4;
 /// A stage that keeps less than this of one core busy only waits.
 const WAITS_BELOW: f64 = 0.05;
 
-/// What the governor decides.
+/// The governor's decision.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Decision {
     /// The gate has moved.
@@ -26,7 +26,7 @@ pub enum Decision {
     Pause {
         /// The caller's id.
         id: u64,
-        /// What is seen.
+        /// The current pressure.
         pressure: Pressure,
     },
     /// This stage goes on.
@@ -40,14 +40,14 @@ pub enum Decision {
     Spare {
         /// The caller's ids, oldest first.
         ids: Vec<u64>,
-        /// What is seen.
+        /// The current pressure.
         pressure: Pressure,
     },
     /// This stage is killed and runs again later, since only that gives its memory back. It is no attempt.
     Requeue {
         /// The caller's id.
         id: u64,
-        /// What is seen.
+        /// The current pressure.
         pressure: Pressure,
     },
 }
@@ -181,7 +181,7 @@ mod tests {
         Sample { cpu: Some(percent as f64 / 100.0), ..Sample::default() }
     }
 
-    /// Starts stages 0, 1, 2, shows each sample so many times, and says what was decided about them.
+    /// Starts stages 0, 1, 2, shows each sample so many times, and returns the decisions about them.
     fn script(samples: &[(Sample, usize)]) -> Vec<String> {
         script_of(&BTreeMap::new(), samples)
     }
@@ -254,7 +254,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever the machine shows and whoever ends: what is there after a look, one of it moves.
+        /// Invariant for any samples and endings: after each look, one of the remaining stages moves.
         #[test]
         fn one_always_moves(steps in proptest::collection::vec((0_u64..100, 0_u64..8), 1..200)) {
             let (mut escalation, mut gate) = (Escalation::default(), Gate::default());

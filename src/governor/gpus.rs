@@ -1,6 +1,6 @@
 //! The GPUs of this machine, by the names that `CUDA_VISIBLE_DEVICES` takes.
 //!
-//! Whoever started us may have been given some of them: then the variable says which, and what is not named there is not ours.
+//! The program that started us may have been given some of them: then the variable names them, and no others are ours.
 //! Otherwise NVML lists them, and where that cannot be loaded, `/proc`.
 
 use std::fs;
@@ -29,7 +29,7 @@ fn listed(given: &str) -> Vec<String> {
     names.take_while(is_name).map(str::to_owned).collect()
 }
 
-/// One directory a GPU, named by its bus address; its `information` has the UUID, which names it whatever the order.
+/// One directory a GPU, named by its bus address; its `information` has the UUID, which names it in any order.
 fn of_driver(gpus: &Path) -> Vec<String> {
     // No directory means no driver, and that no GPU.
     let mut buses: Vec<_> = fs::read_dir(gpus).into_iter().flatten().flatten().map(|entry| entry.path()).collect();

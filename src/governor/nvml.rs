@@ -1,5 +1,5 @@
-//! What the NVIDIA management library (NVML) says about GPUs. It is loaded when a stage wants a GPU; where it is not there, nothing
-//! is known, and what is not known holds nothing back.
+//! GPU figures of the NVIDIA management library (NVML). It is loaded when a stage wants a GPU. Without it nothing is known, and unknown
+//! figures hold nothing back.
 
 use std::collections::BTreeMap;
 
@@ -33,8 +33,8 @@ impl Library {
         known.collect()
     }
 
-    /// By UUID, or by index. CUDA may count in another order than this library (`CUDA_DEVICE_ORDER`), so an index is believed only
-    /// where there is one GPU or the order is that of the bus.
+    /// The device by its UUID or its index. CUDA may count in another order than this library (`CUDA_DEVICE_ORDER`), so an index is
+    /// believed only where there is one GPU or the order is that of the bus.
     fn device(&self, name: &str) -> Option<Device<'_>> {
         let nvml = self.0.as_ref()?;
         let Ok(index) = name.parse::<u32>() else { return nvml.device_by_uuid(name).ok() };

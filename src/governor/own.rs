@@ -15,11 +15,11 @@ const TICKS: f64 = 100.0;
 pub(super) struct Used {
     /// Of the whole tree.
     pub(super) all: f64,
-    /// Of each child with what is below it, by the child's process group.
+    /// Of each child with its descendants, by the child's process group.
     pub(super) groups: BTreeMap<u32, f64>,
 }
 
-/// What the tree has used.
+/// The CPU time that the tree has used.
 pub(super) fn used() -> Used {
     let mut used = Used::default();
     let (own, mut ticks) = (std::process::id(), 0);

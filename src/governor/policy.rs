@@ -9,7 +9,7 @@ use serde::Deserialize;
 const EASE: f64 = 0.10;
 
 /// The share of time in which everything waits for memory, from which on nothing new is admitted. No setting: a healthy machine
-/// shows nearly none of it, whatever its size.
+/// of any size shows nearly none of it.
 const STALLED: f64 = 0.20;
 
 /// The shares from which on nothing new is admitted.
@@ -17,7 +17,7 @@ const STALLED: f64 = 0.20;
 pub struct Limits {
     /// Of the CPU, used by others.
     pub cpu: f64,
-    /// Of memory, used by whomever.
+    /// Of memory in use by any process.
     pub memory: f64,
 }
 
@@ -36,7 +36,7 @@ impl Default for Limits {
     }
 }
 
-/// What a machine has.
+/// The resources of a machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Machine {
     /// Cores that this process may use.
@@ -45,13 +45,13 @@ pub struct Machine {
     pub memory: u64,
 }
 
-/// What was seen at one moment. `None` = not known, and never a reason to hold anything back.
+/// A sample at one moment. `None` = not known, and never a reason to hold anything back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Sample {
-    /// Share of the CPU that others use, 0 to 1. Our own stages do not count: they are what the machine is for.
+    /// Share of the CPU that others use, 0 to 1. Our own stages do not count: the machine is for them.
     pub cpu: Option<f64>,
-    /// Memory, used by whomever.
+    /// Memory in use by any process.
     pub memory: Option<Memory>,
     /// Share of time in which everything waited for memory, 0 to 1.
     pub stalled: Option<f64>,
@@ -78,17 +78,17 @@ impl Memory {
     }
 }
 
-/// What is scarce.
+/// The scarce resource.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Pressure {
-    /// Memory, by whomever.
+    /// Memory in use by any process.
     Memory {
-        /// What is used.
+        /// The used and the total memory.
         memory: Memory,
         /// The share that counts as too much.
         limit: f64,
     },
-    /// Memory, as time lost in waiting for it: what is used may look harmless.
+    /// Memory, as time lost in waiting for it, even while use looks harmless.
     Stalled {
         /// The share of time in which everything waited.
         share: f64,
@@ -121,7 +121,7 @@ impl Pressure {
         }
     }
 
-    /// What is seen, without what follows from it.
+    /// The figures, without the consequence.
     pub fn figures(self) -> String {
         match self {
             Pressure::Memory { memory, limit } => format!("{memory} (limit {})", Percent(limit)),
@@ -168,13 +168,13 @@ impl Gate {
         let stalled = stalled.map(|share| Pressure::Stalled { share, limit });
         let load = sample.cpu.filter(|share| *share >= cpu - ease).map(|share| Pressure::Cpu { share, limit: cpu });
         let seen = [memory, stalled, load];
-        // What is acute goes before what only has not eased yet.
+        // Acute pressure goes before pressure that only has not eased yet.
         let acute = seen.into_iter().flatten().find(|it| it.is_acute());
         let pressure = acute.or_else(|| seen.into_iter().flatten().next());
         pressure.map_or(Gate::Open, Gate::Closed)
     }
 
-    /// What to say about a move from this gate to `next`.
+    /// The message about a move from this gate to `next`.
     pub fn change(self, next: Gate, sample: &Sample) -> Option<Change> {
         match (self, next) {
             (Gate::Open, Gate::Closed(pressure)) => Some(Change::Closed(pressure)),
@@ -247,7 +247,7 @@ impl fmt::Display for Gibibytes {
 mod tests {
     use super::*;
 
-    /// Percent of memory and of CPU by others, and what the governor says then (nothing = the gate does not move).
+    /// Percent of memory and of CPU by others, and the governor's message then (nothing = the gate does not move).
     fn check(script: &[(u64, u64, &str)]) {
         let mut gate = Gate::default();
         for (step, (memory, cpu, words)) in script.iter().enumerate() {
@@ -294,7 +294,7 @@ mod tests {
         assert_eq!(Gate::Open.after(&Sample { memory: Some(empty), ..Sample::default() }, limits), Gate::Open);
     }
 
-    /// What is said of each sample, as the injected probe reads them.
+    /// The messages after each sample, as the injected probe reads them.
     fn said(limits: Limits, script: &[&str]) -> Vec<String> {
         let mut gate = Gate::default();
         let step = |line: &&str| {

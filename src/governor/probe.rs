@@ -17,7 +17,7 @@ const SHORTEST: Duration = Duration::from_millis(200);
 
 /// Looks at a machine.
 pub trait Probe {
-    /// What is seen now; a CPU share covers the time since the last sample that had one.
+    /// The current sample; a CPU share covers the time since the last sample that had one.
     fn sample(&mut self) -> Sample;
 
     /// The cores that each stage keeps busy, as far as it is known, given the process group of each. Of the time that the CPU share
@@ -28,7 +28,7 @@ pub trait Probe {
     fn gpu_memory(&mut self, names: &[String]) -> BTreeMap<String, Memory>;
 }
 
-/// Looks at this machine. What cannot be read is not known and holds nothing back; the cap on workers stands in any case.
+/// Looks at this machine. A figure that cannot be read is not known and holds nothing back; the cap on workers stands in any case.
 #[derive(Debug)]
 pub struct SystemProbe {
     system: Option<System>,
@@ -117,7 +117,7 @@ fn memory_of(system: &mut System) -> Memory {
     Memory { used: total.saturating_sub(system.available_memory()), total }
 }
 
-/// What this machine, or the container around us, has.
+/// The resources of this machine, or of the container around us.
 pub(super) fn machine() -> Machine {
     let total = System::new().ok().map_or(0, |mut system| memory_of(&mut system).total);
     let memory = Cgroups::own().memory().map_or(total, |limit| limit.total.min(total));

@@ -1,6 +1,6 @@
-//! Pressure stall information: how long the kernel saw processes wait for what they need.
+//! Pressure stall information: how long the kernel saw processes wait for resources.
 //!
-//! Use says what is taken, stalls say what it costs: memory at 75 % may thrash, and memory at 85 % may be fine.
+//! Use shows how much is taken, stalls show the cost: memory at 75 % may thrash, and memory at 85 % may be fine.
 
 use std::fs;
 use std::path::Path;

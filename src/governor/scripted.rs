@@ -1,8 +1,8 @@
-//! A probe that reads what it sees from a file, for tests of what a run does under pressure: `PIPE_PROBE=FILE`.
+//! A probe that reads its samples from a file, for tests of a run under pressure: `PIPE_PROBE=FILE`.
 //!
 //! The file holds one sample as JSON, `{"cpu": 0.1, "memory": {"used": 90, "total": 100}, "stalled": 0.0}`, and is read anew at every look, so a
-//! test may change the weather while a run goes on. `"gpus": {"0": {"used": 90, "total": 100}}` beside it is the memory of GPUs,
-//! and `"stages": {"a": 0.0}` says how many cores each stage keeps busy; of one that is not named nothing is known.
+//! test may change the load during a run. `"gpus": {"0": {"used": 90, "total": 100}}` beside it is the memory of GPUs,
+//! and `"stages": {"a": 0.0}` says how many cores each stage keeps busy; the cores of a stage that is not named are unknown.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -31,13 +31,13 @@ pub fn probe() -> (Box<dyn Probe>, Duration) {
     }
 }
 
-/// What the file says besides its sample.
+/// The parts of the file besides its sample.
 const PARTS: [&str; 2] = ["gpus", "stages"];
 
 struct Scripted(PathBuf);
 
 impl Scripted {
-    /// What the file says under `key`, else what it says of the machine. A file that is just being written says nothing.
+    /// The part of the file under `key`, else its sample of the machine. A file that is just being written gives the default.
     fn read<T: DeserializeOwned + Default>(&self, key: Option<&str>) -> T {
         let read = || {
             let mut script: Value = serde_json::from_slice(&std::fs::read(&self.0).ok()?).ok()?;
