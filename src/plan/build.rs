@@ -139,7 +139,7 @@ impl Resolver<'_> {
         Wired { stages, edges }
     }
 
-    /// What each stage may use of the project.
+    /// The tools that each stage may use of the project.
     fn tools(&self, claims: &Claims, inputs: &[Vec<PlannedInput>], problems: &mut Vec<Problem>) -> Vec<Vec<Tool>> {
         let places = tools::Places::new(&self.root, self.request.store.as_deref(), claims);
         let of_files: Vec<Vec<Tool>> =
@@ -182,7 +182,7 @@ impl Resolver<'_> {
         Some(condition)
     }
 
-    /// What the interpolations of a stage may name, its ports aside.
+    /// The names that the interpolations of a stage may use, its ports aside.
     fn scope<'s>(&'s self, unit: &'s Unit) -> Scope<'s> {
         Scope { params: Some(&self.scopes[unit.module]), matrix: unit.instance.as_ref(), ports: None }
     }
@@ -372,7 +372,7 @@ fn resources(stage: &StageSpec, defaults: Resources) -> Resources {
     }
 }
 
-/// Where a stage runs: on the backend that its name comes to. A stage that names none means `local`.
+/// The backend that a stage's `backend` leads to. A stage without one means `local`.
 fn backend(stage: &StageSpec, request: &Request, problems: &mut Vec<Problem>) -> BackendName {
     let name = stage.backend.as_ref().map_or("local", |backend| backend.value.as_str());
     if let Some(backend) = request.backends.get(name) {

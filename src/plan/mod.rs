@@ -2,7 +2,7 @@
 //!
 //! - [`build()`] takes a [`Request`] and the [`Cards`] and gives a [`Plan`], or every problem at once.
 //! - [`language`]: included files, matrices, params where they are used, `when:`. [`params`]: `with:` against a card.
-//! - [`wiring`]: what a stage gives, what feeds it, what it runs, where it writes. [`cards`]: the kinds.
+//! - [`wiring`]: the outputs of a stage, its inputs, its command, where it writes. [`cards`]: the kinds.
 //! - [`places`]: where each field was written, for `why`. [`outline`]: the names in a pipeline, for completing them.
 //! - [`snapshot`]: a plan kept for the next time. [`schema`]: the language as a JSON Schema for editors.
 

@@ -1,4 +1,4 @@
-//! The plan: a pipeline with every name resolved. What the engine, `plan`, `why` and `graph` work on.
+//! The plan: a pipeline with every name resolved. The engine, `plan`, `why` and `graph` work on it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -52,20 +52,20 @@ impl Plan {
     }
 }
 
-/// One stage, resolved. `W` is what it does: [`Work`], or the form in which a snapshot keeps that.
+/// One stage, resolved. `W` is its work: [`Work`], or the form in which a snapshot keeps that.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct PlannedStage<W = Work> {
     /// Its name.
     pub name: StageName,
     /// Where it is declared.
     pub location: Location,
-    /// What it does.
+    /// Its work.
     pub work: W,
-    /// What it reads, sorted by port.
+    /// Its inputs, sorted by port.
     pub inputs: Vec<PlannedInput>,
-    /// What it gives, in the card's (or the command's) order.
+    /// Its outputs, in the card's (or the command's) order.
     pub outputs: Vec<PlannedOutput>,
-    /// What it wants of the machine.
+    /// The resources that it wants.
     pub resources: Resources,
     /// Where it runs.
     pub backend: BackendName,
@@ -94,12 +94,12 @@ impl<W> PlannedStage<W> {
     }
 }
 
-/// How a stage is run. None of it changes what the stage gives, so none of it is part of the key.
+/// How a stage is run. None of it changes the stage's outputs, so none of it is part of the key.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Conduct {
     /// After this long, pauses not counted, it is asked to leave, and killed after a grace.
     pub timeout: Option<Duration>,
-    /// What happens when it fails.
+    /// How often it is tried again after a failure.
     pub retry: Retry,
     /// Named semaphores that it holds while it runs.
     pub groups: Vec<String>,
@@ -135,7 +135,7 @@ pub struct SecretVariable {
     pub secret: String,
     /// Where its value is.
     pub source: SecretSource,
-    /// What the variable holds: the value, or where it is read.
+    /// The form of the variable: the value, or a path where it is read.
     pub form: SecretForm,
 }
 
@@ -148,7 +148,7 @@ pub enum SecretSource {
     File(PathBuf),
 }
 
-/// What a stage does.
+/// The work of a stage.
 #[derive(Debug, Serialize)]
 pub enum Work {
     /// A kind with a card.
@@ -170,7 +170,7 @@ pub enum Work {
 /// command runs in.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Command {
-    /// What to run.
+    /// The script to run.
     pub script: Script,
     /// Variables it may see, by name, with their values now; an unset one is `None`.
     pub environment: BTreeMap<String, Option<String>>,
@@ -179,7 +179,7 @@ pub struct Command {
     /// Ports whose paths it reads from a file.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub lists: BTreeSet<PortName>,
-    /// What of the project it may use without having it as an input, sorted by path.
+    /// The tools that it may use without having them as inputs, sorted by path.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tools: Vec<Tool>,
 }
@@ -217,7 +217,7 @@ pub enum Script {
 pub struct Text {
     /// The script.
     pub text: String,
-    /// What runs it.
+    /// The shell that runs it.
     pub shell: Shell,
     /// The line of the stage's file that its first line is; `None` when its lines are no lines of that file. For messages.
     pub line: Option<u32>,
@@ -230,11 +230,11 @@ pub struct PlannedInput {
     pub port: PortName,
     /// Which of several, on a port that holds many: `lr=1e-4`, or a position.
     pub label: Option<String>,
-    /// What the port accepts.
+    /// The type that the port accepts.
     pub artifact: Type,
     /// Where it comes from.
     pub source: InputSource,
-    /// What becomes of symbolic links in a directory of the workspace.
+    /// Whether symbolic links in a directory of the workspace are kept or followed.
     #[serde(default, skip_serializing_if = "LinkRule::is_keep")]
     pub links: LinkRule,
     /// Where a `command` finds it, relative to the directory it runs in. Unused by cards.
@@ -260,7 +260,7 @@ pub enum InputSource {
 pub struct PlannedOutput {
     /// The port.
     pub port: PortName,
-    /// What it gives.
+    /// The type of the output.
     pub artifact: Type,
     /// Where it appears in the workspace, relative to the root: `out/<pipeline>/<stage>/<port>` with the ending of
     /// its type, or the path a `command` declares.

@@ -1,5 +1,5 @@
-//! What can be named in a pipeline: its stages and its params. Read as far as the file can be read, whatever is wrong with it, and
-//! without a card: a command line is completed from it while the file is still being written.
+//! The names in a pipeline: its stages and its params. Read as far as possible, in spite of errors, and without a card: a command
+//! line is completed from it while the file is still being written.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use super::language::{instances, modules, overrides};
 use super::request::Request;
 use crate::spec::{Node, NodeValue, Sources};
 
-/// What can be named in a pipeline.
+/// The names in a pipeline.
 #[derive(Debug)]
 pub struct Outline {
     /// Every stage in the order written, an instance of a matrix each for itself.
@@ -33,7 +33,7 @@ pub struct OutlinedStage {
 /// The outline of the pipeline that `request` names; `None` when its file is no YAML at all.
 pub fn outline(request: &Request) -> Option<Outline> {
     let mut sources = Sources::default();
-    // What is wrong is for `check` to say.
+    // Problems are left to `check`.
     let problems = &mut Vec::new();
     let modules = modules::load(&request.file, &mut sources, problems)?;
     let mut set = overrides::of_files(&request.params, &mut sources, problems);

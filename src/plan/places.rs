@@ -1,4 +1,4 @@
-//! Where each field of a stage was written, by path (`with.optimizer.lion.lr`, `in.tokens`, `run`): what `why` points at.
+//! Where each field of a stage was written, by path (`with.optimizer.lion.lr`, `in.tokens`, `run`); `why` points there.
 
 use std::collections::BTreeMap;
 
@@ -26,7 +26,7 @@ pub(super) fn of_fields(stage: &StageSpec, sources: &Sources) -> BTreeMap<String
     places
 }
 
-/// Adds the place of each value under `path`. A value that came through `${params.x}` stands at the param: that is what changed it.
+/// Adds the place of each value under `path`. A value that came through `${params.x}` stands at the param, where it is changed.
 pub(super) fn add_values(path: &str, node: &Node, sources: &Sources, places: &mut BTreeMap<String, Location>) {
     let mut children: Vec<(String, &Node)> = Vec::new();
     match &node.value {

@@ -1,4 +1,4 @@
-//! What a plan is asked for: a file, overrides, targets, and the surroundings that may enter it.
+//! The request for a plan: a file, overrides, targets, and the surroundings that may enter it.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,7 +11,7 @@ use crate::spec::StageName;
 /// The file whose directory is the project root.
 pub const CONFIG: &str = "pipe.yaml";
 
-/// What [`super::build()`] is asked for.
+/// The request to [`super::build()`].
 #[derive(Clone, Debug)]
 pub struct Request {
     /// The pipeline file, as given.
@@ -28,13 +28,13 @@ pub struct Request {
     pub targets: Vec<StageName>,
     /// The environment from which `env:` takes values.
     pub environment: Environment,
-    /// The names that `backend:` may use, and the backend that each of them comes to.
+    /// The names that `backend:` may use, each with the backend that it leads to.
     pub backends: BTreeMap<String, BackendName>,
     /// Those of them that are not this machine.
     pub elsewhere: BTreeSet<BackendName>,
 }
 
-/// Variables, and which of them were looked at: those are part of what a plan was made from.
+/// Variables, and the names of those that were read: a plan depends on these.
 #[derive(Clone, Debug, Default)]
 pub struct Environment {
     variables: BTreeMap<OsString, OsString>,

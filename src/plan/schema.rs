@@ -1,5 +1,5 @@
 //! The pipeline language as a JSON Schema, for editors: the same key tables the reader uses, and each card's ports and params.
-//! Draft 7, since that is what the YAML language server knows best; what it cannot say (names, wiring) `pipe check` says.
+//! Draft 7, which the YAML language server knows best. Names and wiring are beyond it; `pipe check` checks them.
 
 use contract::{Card, Type};
 use serde_json::{Map, Value, json};

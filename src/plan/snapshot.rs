@@ -1,9 +1,9 @@
-//! A resolved plan kept for the next time: parsing and resolving 1,000 stages costs more than finding out that nothing is to do.
+//! A resolved plan kept for the next time: parsing and resolving 1,000 stages costs more than finding all stages up to date.
 //!
-//! A snapshot is found by what was asked (file, targets, overrides, the program that planned) and believed while what it was made
-//! from stands: every file that was read has the same bytes, every variable that was looked at the same value, every workspace
-//! path that is an input is still a file or still a directory, every link on the way leads where it led. Whatever cannot be read or does not match is no snapshot, and the
-//! pipeline is planned anew. Places of fields are left out, so `why` never uses one.
+//! A snapshot is found by the request (file, targets, overrides, the program that planned) and believed while its sources
+//! stand: every file that was read has the same bytes, every variable that was read the same value, every workspace path that is an
+//! input is still a file or still a directory, every link on the way leads where it led. A snapshot that cannot be read or does not
+//! match is ignored, and the pipeline is planned anew. Places of fields are left out, so `why` never uses one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -72,7 +72,7 @@ pub fn write(plan: &Plan, request: &Request, sources: &Sources) -> Option<Vec<u8
     serde_json::to_vec(&written).ok()
 }
 
-/// The plan in `bytes`, if it still is what `request` would give.
+/// The plan in `bytes`, if `request` would still give it.
 pub fn read(bytes: &[u8], request: &Request, cards: &Cards) -> Option<Plan> {
     let kept: Kept = serde_json::from_slice(bytes).ok()?;
     let stands = kept
@@ -108,7 +108,7 @@ pub fn read(bytes: &[u8], request: &Request, cards: &Cards) -> Option<Plan> {
     Some(Plan { pipeline, file, root, links: links.into_iter().collect(), graph, order, params, groups })
 }
 
-/// What a plan was made from, besides what its name says.
+/// The sources of a plan, besides those in its name.
 #[derive(Debug, Serialize, Deserialize)]
 struct MadeFrom {
     files: Vec<(PathBuf, Digest)>,
@@ -165,7 +165,7 @@ fn of_variable(name: String, request: &Request) -> (String, Option<Digest>) {
 }
 
 /// Whether each input still is a file or still is a directory, and the links on the way to inputs and outputs are the same. A
-/// link that has come to lie on the way to an output is found when something is published there.
+/// link that was made on the way to an output is found when something is published there.
 fn paths_stand(kept: &Kept) -> bool {
     let links = Links::new(&kept.root);
     let stand = kept.stages.iter().flat_map(|stage| &stage.inputs).all(|input| match &input.source {

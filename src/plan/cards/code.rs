@@ -1,4 +1,4 @@
-//! The code behind the kinds that ship with the engine. It is no part of a key: a card's version says when what a stage gives moved.
+//! The code behind the kinds that ship with the engine. It is no part of a key: a card's version says when a stage's outputs changed.
 //! A record carries it all the same, so that code which changed under the same version is noticed.
 //!
 //! A move is told from a change in two ways. Most moves leave the digest as it is (`build/code.rs`). Those that cannot, such as a
@@ -23,14 +23,14 @@ pub fn source(work: &Work) -> Option<Digest> {
     of_kind(kind(work)?)
 }
 
-/// Whether code with the digest `made_by` gives something else than the code that does this work in this build. Where that is not
-/// known, as for programs that do not ship with the engine, it is not claimed.
+/// Whether code with the digest `made_by` gives other outputs than the code that does this work in this build. Where that is not
+/// known, as for programs that do not ship with the engine, the answer is no.
 pub fn changed(work: &Work, made_by: Digest) -> bool {
     let known = kind(work).and_then(|kind| Some((kind, of_kind(kind)?)));
     known.is_some_and(|(kind, now)| latest(kind, made_by, SAME) != latest(kind, now, SAME))
 }
 
-/// The newest digest of code that is known to give the same as that of `digest`.
+/// The newest digest of code that is known to give the same outputs as that of `digest`.
 fn latest(kind: &str, digest: Digest, same: &str) -> Digest {
     same.lines().filter_map(moved).fold(
         digest,

@@ -115,7 +115,7 @@ fn ports(card: &Card) -> impl Iterator<Item = &str> {
     inputs.chain(card.outputs.iter().map(|port| port.name.as_str()))
 }
 
-/// What serde_json says, without the place that the caret shows.
+/// The message of serde_json, without the place that the caret shows.
 fn words(error: &serde_json::Error) -> String {
     let text = error.to_string();
     text.rfind(" at line ").map_or(text.clone(), |at| text[..at].to_owned())

@@ -33,7 +33,7 @@ struct Slot {
 pub struct CardError {
     /// The kind it was found under.
     pub kind: String,
-    /// What is wrong with it.
+    /// The error in it.
     pub reason: String,
 }
 

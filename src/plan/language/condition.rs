@@ -13,12 +13,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::plan::model::StageId;
 
-/// What a `when:` says.
+/// The condition of a `when:`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Condition {
     /// As written.
     pub text: String,
-    /// What it means.
+    /// Its meaning.
     pub expression: Expression,
 }
 
@@ -53,7 +53,7 @@ pub enum Value {
     Text(String),
 }
 
-/// What joins two parts.
+/// An operator between two parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the names are the operators")]
 pub enum Operator {
@@ -71,7 +71,7 @@ pub enum Operator {
     Divide,
 }
 
-/// What a condition comes to.
+/// The result of a condition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// The stage is wanted.
@@ -90,8 +90,8 @@ pub enum Verdict {
 }
 
 impl Condition {
-    /// What it comes to with these metrics. What is decided without a metric does not ask for it, and what is decided without
-    /// a calculation does not mind that this one has no value.
+    /// Its result with these metrics. A metric that cannot change the result is not asked for, and a calculation that cannot change
+    /// it may lack a value.
     pub fn evaluate(&self, metric: &dyn Fn(StageId, &str) -> Option<f64>) -> Verdict {
         match value(&self.expression, metric) {
             Ok(Value::Bool(true)) => Verdict::True,
@@ -138,7 +138,7 @@ enum NoValue {
     Undefined(&'static str),
 }
 
-/// Why `part` has no value whatever the metrics are; `None` where it has one, or where that depends on a metric.
+/// Why `part` has no value with any metrics; `None` where it has one, or where that depends on a metric.
 pub(super) fn undefined(part: &Expression) -> Option<&'static str> {
     let constant = |part: &Expression| value(part, &|_, _| None);
     match part {

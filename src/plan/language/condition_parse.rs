@@ -12,12 +12,12 @@ use super::interpolate::Scope;
 use crate::plan::model::StageId;
 use crate::spec::{Node, NodeValue, Problem, Sources, Span, suggest};
 
-/// Levels of nesting: what makes recursion over an expression safe.
+/// Levels of nesting: the limit makes recursion over an expression safe.
 const MAX_DEPTH: usize = 50;
 /// Words of a condition. `1 + 1 + 1` nests to the left without a parenthesis, so this too bounds the expression's depth.
 const MAX_TOKENS: usize = 500;
 
-/// What a condition may name.
+/// The names that a condition may use.
 pub(crate) struct Names<'a> {
     /// Params, and the axes of a matrix.
     pub scope: &'a Scope<'a>,
@@ -93,7 +93,7 @@ struct Token {
     end: usize,
 }
 
-/// A parsed part: what it is, and where it stands.
+/// A parsed part and its place.
 struct Part {
     expression: Expression,
     kind: Kind,

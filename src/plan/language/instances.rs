@@ -21,17 +21,17 @@ const LONGEST: usize = 40;
 const LONGEST_LABEL: usize = 120;
 /// The longest name of a stage with the prefixes of all includes, which are directories on the way to its log and outputs.
 const LONGEST_NAME: usize = 1000;
-/// Words of a matrix that are kept for what is to come: neither may name an axis.
+/// Words of a matrix that are reserved for later: neither may name an axis.
 pub const RESERVED_AXES: [&str; 2] = ["include", "exclude"];
 
 /// A stage that will be planned.
 #[derive(Debug)]
 pub struct Unit {
-    /// What was typed, under its full name.
+    /// The stage as typed, under its full name.
     pub spec: StageSpec,
     /// The file it stands in.
     pub module: usize,
-    /// Of an instance: the name of its stage and what tells it from the others.
+    /// Of an instance: the name of its stage and its values.
     pub instance: Option<Instance>,
 }
 
@@ -42,7 +42,7 @@ pub struct Instance {
     pub family: String,
     /// `lr=1e-4,seed=1`.
     pub label: String,
-    /// The values by axis, a mapping: what `${matrix.lr}` reads.
+    /// The values by axis, a mapping: `${matrix.lr}` reads it.
     pub values: Node,
 }
 
@@ -183,7 +183,7 @@ fn label(values: &[(&Spanned<String>, usize, &Node)], names: &[Vec<String>]) -> 
     shortened(parts.collect::<Vec<_>>().join(","))
 }
 
-/// What each value of `axis` is called: each otherwise, also where a value is written like the position of another one.
+/// The name of each value of `axis`. Names differ, also where a value is written like the position of another one.
 fn names(axis: &Axis, sources: &Sources) -> Vec<String> {
     let texts: Vec<Option<String>> = axis.values.iter().map(|value| text(value, sources)).collect();
     let mut count: HashMap<&str, usize> = HashMap::new();
@@ -229,7 +229,7 @@ fn as_node(values: &[(&Spanned<String>, usize, &Node)], span: Span) -> Node {
     Node::new(NodeValue::Map(values.iter().map(entry).collect()), span)
 }
 
-/// What a name in a reference stands for.
+/// The stages that a name in a reference stands for.
 #[derive(Debug)]
 pub enum Named {
     /// One stage or one instance.

@@ -1,5 +1,6 @@
 //! `${...}`: params in text, and a command's own ports. A text that is one interpolation and nothing else takes the param's
-//! value with its type; within longer text a value is written out, a number as it was spelled. `$${` stands for `${`. What was put in is not looked at again.
+//! value with its type; within longer text a value is written out, a number as it was spelled. `$${` stands for `${`. Inserted text
+//! is not interpolated again.
 
 use std::collections::BTreeMap;
 
@@ -9,13 +10,13 @@ use crate::spec::{Entry, Node, NodeValue, Problem, Sources, Span, suggest};
 /// The label of the instance it stands in: `model[${matrix}]` is the instance with the same values.
 pub const OWN_LABEL: &str = "${matrix}";
 
-/// What follows a port that holds many to name the file that lists its paths. No port's name holds a dot.
+/// The ending after a port that holds many: it names the file that lists the port's paths. No port's name holds a dot.
 pub const LIST: &str = ".list";
 
 /// Bytes that all replacements of one plan may take together: a short file must not grow into a long one.
 const BUDGET: usize = 64 << 20;
 
-/// What an interpolation may name.
+/// The names that an interpolation may use.
 #[derive(Debug)]
 pub struct Scope<'a> {
     /// The pipeline's params, a mapping; `None` within the params themselves, which are plain values.
@@ -35,7 +36,7 @@ pub enum Paths {
     Many {
         /// The paths.
         paths: Vec<String>,
-        /// What stands for the file that lists them.
+        /// The word for the file that lists them.
         list: String,
     },
 }
@@ -46,20 +47,20 @@ impl<'a> Scope<'a> {
         Scope { params: Some(params), matrix: None, ports: None }
     }
 
-    /// Nothing: that of the params.
+    /// No names: the scope of the params.
     pub fn nothing() -> Scope<'a> {
         Scope { params: None, matrix: None, ports: None }
     }
 }
 
-/// What resolving one pipeline needs everywhere: where its texts stand, what is wrong with it, how much was copied.
+/// The state of resolving one pipeline: the sources of its texts, the problems so far, how much was copied.
 #[derive(Debug)]
 pub struct Resolving<'a> {
     sources: &'a Sources,
-    /// What is wrong so far.
+    /// The problems so far.
     pub problems: &'a mut Vec<Problem>,
     spent: usize,
-    /// What was used as `in.x`, `out.y` or `in.x.list` since [`Resolving::take_used`].
+    /// The names used as `in.x`, `out.y` or `in.x.list` since [`Resolving::take_used`].
     used: Vec<String>,
 }
 
@@ -78,12 +79,12 @@ impl<'a> Resolving<'a> {
         Resolving { sources, problems, spent: 0, used: Vec::new() }
     }
 
-    /// What the texts were written in.
+    /// The files that the texts were written in.
     pub fn sources(&self) -> &'a Sources {
         self.sources
     }
 
-    /// A copy of `node` with every interpolation replaced. What cannot be replaced is broken and has its problem.
+    /// A copy of `node` with every interpolation replaced. A node that cannot be replaced is broken and has its problem.
     pub fn expand(&mut self, node: &Node, scope: &Scope<'_>) -> Node {
         let value = match &node.value {
             NodeValue::Text(text) if text.contains("${") => return self.text(node, text, scope),
@@ -336,10 +337,10 @@ pub fn shell_word(path: &str) -> String {
 }
 
 /// The first character of `path` that a shell does not take as it is, where it stands: in the middle of a word `~` and `#` are
-/// plain. Whatever is not ASCII is plain everywhere.
+/// plain. Non-ASCII characters are plain everywhere.
 pub fn read_by_shell(path: &str) -> Option<char> {
     let special = |(at, c): &(usize, char)| match c {
-        // Home directories: also behind these two, in what looks like an assignment.
+        // Home directories: also behind these two, in something that looks like an assignment.
         '~' => *at == 0 || path[..*at].ends_with([':', '=']),
         '#' => *at == 0,
         '!' => path.len() == 1,

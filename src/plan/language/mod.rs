@@ -1,4 +1,4 @@
-//! The language of a pipeline file: everything that stands for something else is replaced by what it stands for.
+//! The language of a pipeline file: replaces everything that stands for something else.
 //!
 //! - [`modules`]: a file and those that it includes. [`instances`]: one stage for each combination of a matrix.
 //! - [`overrides`]: params set from outside. [`interpolate`]: where params are used.

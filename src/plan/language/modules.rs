@@ -1,6 +1,6 @@
 //! A pipeline file and the files it includes: each is a module with a prefix for its stages and a scope for its params.
 //!
-//! An included file is a pipeline of its own: what it writes means the same as when it is run by itself. Whoever includes it
+//! An included file is a pipeline of its own: its text means the same as when it is run by itself. The including file
 //! sees its stages as `prefix/stage` and its params as `prefix.param`. Modules are loaded before anything is interpolated.
 
 use std::path::{Path, PathBuf};
@@ -15,9 +15,9 @@ const MAX_MODULES: usize = 1000;
 /// One file of a pipeline.
 #[derive(Debug)]
 pub struct Module {
-    /// What its stages are called by: empty for the pipeline itself, else `data/`, `data/raw/`.
+    /// The prefix of its stages: empty for the pipeline itself, else `data/`, `data/raw/`.
     pub prefix: String,
-    /// What it says.
+    /// Its content.
     pub spec: PipelineSpec,
     /// As it was resolved, for the includes in it.
     path: PathBuf,
@@ -88,7 +88,7 @@ fn same_file(one: &Path, other: &Path) -> bool {
     }
 }
 
-/// The params of each module after everything that sets them: its file, whoever includes it, files of params, `-S`.
+/// The params of each module after everything that sets them: its own file, the file that includes it, files of params, `-S`.
 pub(crate) fn scopes(modules: &[Module], overrides: Vec<Override>, resolving: &mut Resolving<'_>) -> Vec<Node> {
     let mut pending: Vec<Vec<Override>> = modules.iter().map(|_| Vec::new()).collect();
     pending[0] = overrides;
@@ -98,7 +98,7 @@ pub(crate) fn scopes(modules: &[Module], overrides: Vec<Override>, resolving: &m
         if let Some((parent, IncludeSpec { params: Some(given), .. })) = &module.parent {
             set = overrides::of_mapping(&resolving.expand(given, &Scope::of(&scopes[*parent])));
         }
-        // Behind what the including file says: the command line has the last word.
+        // After the values of the including file: the command line has the last word.
         set.append(&mut pending[at]);
         let (own, routed) = route(set, at, modules);
         for (child, set) in routed {
@@ -119,7 +119,7 @@ pub(crate) fn scopes(modules: &[Module], overrides: Vec<Override>, resolving: &m
     scopes
 }
 
-/// Parts what module `at` is to set from what one of its includes is to set.
+/// Separates the overrides of module `at` from those of its includes.
 fn route(overrides: Vec<Override>, at: usize, modules: &[Module]) -> (Vec<Override>, Vec<(usize, Override)>) {
     let (mut own, mut routed) = (Vec::new(), Vec::new());
     for set in overrides {
@@ -150,7 +150,7 @@ fn unknown_to_include(module: &Module, path: &str, names: &[String], span: Span)
 /// The params of all modules as one tree, as `-S` names them: those of an include lie under its prefix.
 pub(crate) fn combined(modules: &[Module], scopes: &[Node]) -> Node {
     let mut trees = scopes.to_vec();
-    // From the last to the first: an include stands behind whoever includes it.
+    // From the last to the first: an include stands after the file that includes it.
     for at in (1..modules.len()).rev() {
         let tree = std::mem::replace(&mut trees[at], empty(modules[at].spec.params.span));
         let Some((parent, include)) = &modules[at].parent else { continue };

@@ -1,4 +1,4 @@
-//! What sets params from outside: `-S path=value`, files of params, and whoever includes a file. Only existing params can be set,
+//! Params set from outside: by `-S path=value`, by files of params, and by including files. Only existing params can be set,
 //! and each keeps its type: a text stays the text that was typed (`-S name=007`), a number takes no text. Each `-S` is a source of its own, so that its problems have a caret and `why` can say that a value came from the command line.
 
 use std::path::{Path, PathBuf};
@@ -16,21 +16,21 @@ pub(crate) struct Override {
     pub steps: Vec<(String, Span)>,
     /// The value.
     pub value: Node,
-    /// What it may replace.
+    /// The values it may replace.
     pub reach: Reach,
 }
 
-/// What an override may replace.
+/// The values that an override may replace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reach {
-    /// One plain value, given as the text that was typed after `=`: what it means depends on what it replaces.
+    /// One plain value, given as the text that was typed after `=`: its meaning depends on the value that it replaces.
     Value,
-    /// Anything; a mapping sets what it names and leaves the rest.
+    /// Anything; a mapping sets the params that it names and leaves the rest.
     Any,
 }
 
 impl Override {
-    /// The same one step further in: what an include is to set.
+    /// The same one step further in: the value that an include is to set.
     pub(crate) fn below(mut self) -> Vec<Override> {
         if self.steps.len() > 1 {
             self.steps.remove(0);
@@ -130,7 +130,7 @@ pub(crate) fn apply(
     }
 }
 
-/// What `set` means in place of `slot`, of whose type it must be. A param declared as nothing takes anything.
+/// The value of `set` in place of `slot`, of whose type it must be. A param declared as nothing takes anything.
 fn of_declared_type(set: &Override, slot: &Node, sources: &Sources, problems: &mut Vec<Problem>) -> Option<NodeValue> {
     use NodeValue::{Bool, Broken, List, Map, Null, Number, Text};
     let is_text = matches!(slot.value, Text(_));
@@ -165,7 +165,7 @@ fn of_declared_type(set: &Override, slot: &Node, sources: &Sources, problems: &m
     }
 }
 
-/// Withdraws the problem of a number at `span` that has no one meaning, if that is what is wrong with it.
+/// Withdraws the problem of a number at `span` that has no one meaning, if that is its problem.
 fn take_ambiguous(span: Span, problems: &mut Vec<Problem>) -> Option<()> {
     let of_number =
         |problem: &Problem| problem.span == Some(span) && matches!(problem.code, "ambiguous-number" | "number-range");
@@ -230,7 +230,7 @@ pub(crate) fn unknown(path: &str, names: &[String], place: Span) -> Problem {
         .help(help.unwrap_or("an override sets a param that stands under `params`".to_owned()))
 }
 
-/// What a text after `=` means where no text is declared.
+/// The value of a text after `=` where no text is declared.
 fn read_value(text: &str, span: Span, problems: &mut Vec<Problem>) -> Option<NodeValue> {
     let mut refuse = |message: &str, help: Option<&str>| {
         let problem = Problem::at("bad-override", span, message).label("not one value");

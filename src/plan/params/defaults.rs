@@ -1,4 +1,4 @@
-//! Defaults: what a param has when the pipeline does not name it.
+//! Defaults: the values of params that the pipeline does not name.
 
 use serde_json::{Map, Value};
 
@@ -13,7 +13,7 @@ pub(super) fn of(schema: &Value) -> Option<Value> {
     nullable.then_some(Value::Null)
 }
 
-/// A value from a card with the defaults of what it leaves out, numbers in the schema's form.
+/// A value from a card, completed with defaults, numbers in the schema's form.
 pub(super) fn complete(value: &Value, schema: &Value) -> Value {
     if let Some(variants) = alternatives::of(schema) {
         return alternatives::complete(value, &variants);

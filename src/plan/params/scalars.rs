@@ -44,7 +44,7 @@ pub(super) fn expected(schema: &Value) -> String {
     types(schema).into_iter().map(word).collect::<Vec<_>>().join(" or ")
 }
 
-/// How to write what was probably meant.
+/// The right form of the value that was probably meant.
 pub(super) fn type_help(node: &Node, expected: &str) -> Option<String> {
     match &node.value {
         NodeValue::Text(text) if expected.contains("true or false") => match text.to_lowercase().as_str() {

@@ -1,4 +1,4 @@
-//! The closed subset: what a schema may say so that the walker checks all of it.
+//! The closed subset of JSON Schema: the walker checks all keywords of it.
 
 use serde_json::Value;
 

@@ -10,7 +10,7 @@ pub(crate) fn resolve(node: &Node, schema: &Value, problems: &mut Vec<Problem>) 
     Walk { problems, path: Vec::new() }.check(node, schema)
 }
 
-/// One walk: where it is, and what it found.
+/// One walk: its place, and its findings.
 pub(super) struct Walk<'a> {
     pub problems: &'a mut Vec<Problem>,
     /// Keys and positions down to the current value.
@@ -102,7 +102,7 @@ impl Walk<'_> {
         value
     }
 
-    /// What a message is about.
+    /// The subject of a message.
     pub(super) fn subject(&self) -> String {
         if self.path.is_empty() { "`with`".to_owned() } else { format!("`{}`", self.path.join(".")) }
     }

@@ -45,7 +45,7 @@ pub fn as_word(path: &Path) -> String {
     if text.starts_with('-') { format!("./{text}") } else { text }
 }
 
-/// What stands for the file that lists the paths of `port`: its path in a private directory, which is the same everywhere. At the
+/// The word for the file that lists the paths of `port`: its path in a private directory, which is the same everywhere. At the
 /// project root the path is known when the command starts, and until then its name in the pipeline stands for it.
 pub fn list_word(port: &str, sandbox: Sandbox) -> String {
     match sandbox {
@@ -168,7 +168,7 @@ fn lists(
     lists
 }
 
-/// A path goes into the shell's text as it is, so it must not hold what the shell reads. Quoting it here would break a script
+/// A path goes into the shell's text as it is, so it must not hold characters that the shell reads. Quoting it here would break a script
 /// that quotes it already.
 fn check_shell_path(name: &str, path: &str, run: &Node, problems: &mut Vec<Problem>) {
     if let Some(found) = read_by_shell(path) {

@@ -28,7 +28,7 @@ impl<'a> Kept<'a> {
         Kept { outputs, inputs: inputs.collect(), links }
     }
 
-    /// What is wrong with a secret's file at `path`.
+    /// The problem with a secret's file at `path`.
     fn refusal(&self, path: &Path, span: Span) -> Option<Problem> {
         let (place, link, path) = (path.display(), self.links.written(path), &self.links.read(path).place);
         let refuse = |message: String, what: &str| {
@@ -101,7 +101,7 @@ pub(crate) fn secrets(
             }
         };
         if let Some(open) = stage.environment.iter().find(|variable| variable.name.value == used.variable) {
-            // What `env` passes on is kept in the key and the record, and the secret would be among it.
+            // Variables of `env` are kept in the key and the record, and the secret would be among them.
             let message = format!("`{}` is a secret of this stage and stands in its `env` too", used.variable);
             let problem = Problem::at("misplaced-secret", open.name.span, message).label("would be written down");
             problems.push(problem.help("leave it out of `env`: `secrets` alone gives it to the stage"));

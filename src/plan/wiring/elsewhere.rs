@@ -1,10 +1,10 @@
-//! What a stage that runs beyond this machine cannot take along.
+//! Checks stages that run beyond this machine: some things cannot go along.
 
 use crate::plan::model::{BackendName, Sandbox, Work};
 use crate::plan::request::Request;
 use crate::spec::{PipelineSpec, Problem, Span, StageSpec};
 
-/// Refuses what only this machine has, where `stage` of `file` runs on another one.
+/// Refuses parts that only this machine has, where `stage` of `file` runs on another one.
 pub(crate) fn check(
     (stage, file): (&StageSpec, &PipelineSpec),
     backend: &BackendName,

@@ -1,5 +1,5 @@
-//! Where the stages of a pipeline may not write, links followed: the store, git's directory, the files that say what is to be done, and
-//! whatever lies outside of the project.
+//! The places where the stages of a pipeline may not write, links followed: the store, git's directory, the files that define the run,
+//! and everything outside of the project.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ pub(crate) struct Ground {
     pub links: Links,
     /// The store's directory, and where a link to it lies.
     store: [PathBuf; 2],
-    /// Files that no output may touch, with what they are.
+    /// Files that no output may touch, each with its description.
     files: BTreeMap<PathBuf, String>,
 }
 
@@ -43,7 +43,7 @@ impl Ground {
         Ground { links, store, files }
     }
 
-    /// Where the output at `path` comes to lie, or the problem with it.
+    /// The place of the output at `path`, links followed, or the problem with it.
     pub(crate) fn output(&self, path: &Path, span: Span) -> Result<PathBuf, Box<Problem>> {
         let place = self.links.written(path);
         let refuse = |code, why: String, help: &str| {
@@ -68,7 +68,7 @@ impl Ground {
         }
     }
 
-    /// What the input at `path` is and where it lies, or the problem with it.
+    /// The input at `path` and its place, links followed, or the problem with it.
     pub(crate) fn input(&self, path: &Path, span: Span) -> Result<Found, Box<Problem>> {
         let found = self.links.read(path);
         match self.reserved(&found.place) {

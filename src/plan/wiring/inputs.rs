@@ -16,7 +16,7 @@ use crate::plan::language::modules::Module;
 use crate::plan::model::{InputSource, PlannedInput, PlannedOutput, StageId};
 use crate::spec::{InputSpec, LinkRule, Node, PortName, Problem, Span, Spanned, Wire, suggest};
 
-/// What every wire of a pipeline may lead to.
+/// The possible targets of the wires of a pipeline.
 #[derive(Debug)]
 pub(crate) struct Wiring<'a> {
     /// The stages as written.
@@ -46,7 +46,7 @@ pub(crate) struct Edge {
     pub span: Span,
 }
 
-/// What feeds a port, before it is known which type the port wants.
+/// The source of a port, before it is known which type the port wants.
 struct Feed {
     /// Which of several.
     label: Option<String>,
@@ -100,7 +100,7 @@ impl Wiring<'_> {
         inputs
     }
 
-    /// What the port accepts (`Some(None)` = anything); `None` when there is no such port.
+    /// The type that the port accepts (`Some(None)` = any); `None` when there is no such port.
     fn accepted(&self, interface: &Interface, spec: &InputSpec, problems: &mut Vec<Problem>) -> Option<Option<Type>> {
         let Kind::Card(card) = &interface.kind else { return Some(None) };
         let name = spec.port.value.as_str();
@@ -240,7 +240,7 @@ impl Wiring<'_> {
         let text = path_text(node, "input", problems)?;
         let path = workspace_path(text, "input", node.span, problems)?;
         let found = self.ground.input(&path, node.span).map_err(|problem| problems.push(*problem)).ok()?;
-        // What is written at the place of a link takes the place of that link.
+        // An output at the place of a link replaces that link.
         for place in [&found.place, &self.ground.links.written(&path)] {
             if let Some(overlap) = self.claims.overlap(place) {
                 problems.push(in_output(at, &spec.port.value, (&path, place), node.span, &overlap));
@@ -393,7 +393,7 @@ fn pick<'o>(
     }
 }
 
-/// What is wrong with an input that is written as `path`, where that is the place of an output.
+/// The problem with an input that is written as `path`, where that is the place of an output.
 fn in_output(at: usize, port: &PortName, (path, real): (&Path, &Path), span: Span, overlap: &Overlap<'_>) -> Problem {
     let place = path.display();
     let (claim, message, more) = match overlap {

@@ -1,4 +1,4 @@
-//! What a stage is from the outside: its kind and its outputs. All of them are known before the first wire is looked at.
+//! A stage seen from the outside: its kind and its outputs. All of them are known before the first wire is looked at.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::plan::language::interpolate::{Resolving, Scope};
 use crate::plan::model::PlannedOutput;
 use crate::spec::{OutputSpec, PortName, Problem, StageSpec, suggest};
 
-/// What a pipeline writes for its own program.
+/// The kind of a pipeline's own program.
 pub(crate) const COMMAND: &str = "command";
 
 /// A stage from the outside.
@@ -20,7 +20,7 @@ pub(crate) const COMMAND: &str = "command";
 pub(crate) struct Interface {
     /// Its kind.
     pub kind: Kind,
-    /// What it gives; empty when the kind is unknown.
+    /// Its outputs; empty when the kind is unknown.
     pub outputs: Vec<PlannedOutput>,
 }
 

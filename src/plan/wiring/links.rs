@@ -14,12 +14,12 @@ pub struct Links {
     followed: RefCell<BTreeMap<PathBuf, PathBuf>>,
 }
 
-/// What a path that is read comes to.
+/// The place of a path that is read, links followed.
 #[derive(Debug)]
 pub struct Found {
     /// Where it lies.
     pub place: PathBuf,
-    /// What is there.
+    /// The metadata of the file there.
     pub metadata: std::io::Result<Metadata>,
 }
 
@@ -35,14 +35,14 @@ impl Links {
         &self.root
     }
 
-    /// Where something that is written at `path`, plain and relative to the root, comes to lie. A link at its last name is
-    /// replaced by what is written there, so that one is not followed.
+    /// The place of a file that is written at `path`, plain and relative to the root, links followed. A link at its last name is
+    /// replaced by the new file, so that link is not followed.
     pub fn written(&self, path: &Path) -> PathBuf {
         let directory = self.directory(path.parent().unwrap_or(Path::new("")));
         path.file_name().map_or(directory.clone(), |name| directory.join(name))
     }
 
-    /// Where what is read at `path`, plain and relative to the root, lies.
+    /// The place of a file that is read at `path`, plain and relative to the root, links followed.
     pub fn read(&self, path: &Path) -> Found {
         let here = self.written(path);
         match std::fs::symlink_metadata(&here) {
@@ -107,8 +107,8 @@ pub fn real(path: &Path) -> PathBuf {
     }
 }
 
-/// Where the absolute `path` lies and, where its last name is a link, where that link itself lies: what is written at either
-/// place takes the place of something.
+/// Where the absolute `path` lies and, where its last name is a link, where that link itself lies: a file that is written at
+/// either place replaces something.
 pub fn both(path: &Path) -> [PathBuf; 2] {
     let link = match (path.parent(), path.file_name()) {
         (Some(parent), Some(name)) => real(parent).join(name),

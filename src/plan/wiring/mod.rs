@@ -1,8 +1,8 @@
-//! Stages with each other and with the workspace: what they give, what feeds them, what they run, where they write.
+//! Stages with each other and with the workspace: their outputs, inputs and commands, and where they write.
 //!
-//! - [`interface`]: a stage from the outside. [`inputs`]: what feeds its ports. [`order`]: producers before consumers, and cycles.
-//! - [`command`], [`script_lines`]: what a command runs. [`conduct`]: time-outs, retries, groups and secrets. [`tools`]: `tools:`.
-//!   [`elsewhere`]: what cannot go along to another machine.
+//! - [`interface`]: a stage from the outside. [`inputs`]: the sources of its ports. [`order`]: producers before consumers, and cycles.
+//! - [`command`], [`script_lines`]: the script of a command. [`conduct`]: time-outs, retries, groups and secrets. [`tools`]: `tools:`.
+//!   [`elsewhere`]: stages that run beyond this machine.
 //! - [`paths`], [`links`]: where outputs lie, once links are followed. [`ground`]: where nothing may be written.
 
 pub mod command;

@@ -4,7 +4,7 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::spec::{Node, PortName, Problem, Span, StageName};
 
-/// The longest name of a file, and the longest path below the root: what Linux allows, with room for a root.
+/// The longest name of a file, and the longest path below the root: as Linux allows, with room for a root.
 const LONGEST_NAME: usize = 255;
 const LONGEST_PATH: usize = 3072;
 
@@ -21,7 +21,7 @@ pub(crate) fn path_text<'n>(node: &'n Node, what: &str, problems: &mut Vec<Probl
 }
 
 /// A path of the workspace as written, made plain: relative, inside the root, without `.` and `..`. A `..` takes back the name
-/// before it as it is written, whatever that name is a link to.
+/// before it as it is written, even where that name is a link.
 pub(crate) fn workspace_path(text: &str, what: &str, span: Span, problems: &mut Vec<Problem>) -> Option<PathBuf> {
     let refuse = |code, message: String, help: &str| {
         Problem::at(code, span, message).label(format!("cannot be an {what}")).help(help)

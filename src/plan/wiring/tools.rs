@@ -11,7 +11,7 @@ use crate::spec::{Problem, Span, Spanned, ToolSpec};
 
 const WHAT: &str = "entry of `tools`";
 
-/// What tools are checked against.
+/// The places that tools are checked against.
 pub(crate) struct Places<'a> {
     root: &'a Path,
     /// The root without symbolic links.
@@ -29,7 +29,7 @@ impl<'a> Places<'a> {
         Places { root, real_root, store: store.and_then(|store| store.canonicalize().ok()), claims }
     }
 
-    /// The tools that `specs` name; what is wrong with one is reported, and it is left out.
+    /// The tools that `specs` name; a wrong one is reported and left out.
     pub(crate) fn resolve(&self, specs: &[ToolSpec], problems: &mut Vec<Problem>) -> Vec<Tool> {
         let tools = specs.iter().filter_map(|spec| {
             let path = self.directory(&spec.path, problems);
@@ -98,7 +98,7 @@ impl<'a> Places<'a> {
         Some(problem.related(claim.span, "written here").help(help))
     }
 
-    /// What is wrong with the place `real` that is behind `path` once its links are followed.
+    /// The problem with the place `real` that is behind `path` once its links are followed.
     fn behind(&self, real: &Path, span: Span, path: &Path) -> Option<Problem> {
         let reserved = |what: String| {
             let message = format!("`{}` {what}", path.display());
