@@ -1,5 +1,5 @@
-//! Text of others for the eyes of a person: file names, params, logs, what stages say. Characters that move the cursor, colour what
-//! follows or turn the order of letters around are shown as `\x1b` or `\u{202e}` instead of sent to the terminal.
+//! Foreign text for people: file names, params, logs, output of stages. Characters that move the cursor, colour text
+//! or turn the order of letters around are shown as `\x1b` or `\u{202e}` instead of sent to the terminal.
 //!
 //! [`screen`] is the only way to a terminal. It knows our own colours from those of others by [`mark`], which nobody outside of this
 //! process can write.
@@ -9,7 +9,7 @@ use std::fmt::Write;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::LazyLock;
 
-/// What stands for the escape character in text of ours, until [`screen`] writes it: different in each process.
+/// The stand-in for the escape character in text of ours, until [`screen`] writes it: different in each process.
 static MARK: LazyLock<String> =
     LazyLock::new(|| format!("\u{fdd0}{:016x}", RandomState::new().build_hasher().finish()));
 
@@ -117,7 +117,7 @@ pub struct Bytes {
 }
 
 impl Bytes {
-    /// The next piece; what may be the beginning of a character, or of a line end, is held back.
+    /// The next piece; the possible beginning of a character, or of a line end, is held back.
     pub fn feed(&mut self, bytes: &[u8]) -> String {
         self.held.extend_from_slice(bytes);
         let whole = self.held.len() - unfinished(&self.held);
@@ -127,7 +127,7 @@ impl Bytes {
         text
     }
 
-    /// What was held back.
+    /// The rest that was held back.
     pub fn finish(self) -> String {
         escaped_bytes(&self.held)
     }

@@ -1,8 +1,8 @@
 //! Everything that is printed or written for people and programs.
 //!
 //! - [`screen`]: a run while it runs. [`run`]: a run as a document. [`graph`]: the plan's graph as text and as a picture.
-//! - [`problems`]: what is wrong with a pipeline, with file, line and caret.
-//! - [`schemas`]: what all of this looks like, for programs. [`observers`]: what only counts events or passes them on.
+//! - [`problems`]: the problems of a pipeline, with file, line and caret.
+//! - [`schemas`]: the schemas of all of this, for programs. [`observers`]: observers that only count events or pass them on.
 //! - [`clean`]: text of others, which may not act on a terminal. [`style`]: colours, only on a terminal.
 //!   [`units`]: bytes, seconds and times as people read them.
 

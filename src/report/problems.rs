@@ -16,7 +16,7 @@ const SHOWN: usize = 100;
 /// Every problem with its place, then how many there are.
 pub fn render(invalid: &Invalid, color: bool) -> String {
     let renderer = if color { Renderer::styled() } else { Renderer::plain() };
-    // What is rendered is clean, so every escape in it is a colour.
+    // Rendered text is clean, so every escape in it is a colour.
     let mark = |rendered: String| if color { rendered.replace('\u{1b}', clean::mark()) } else { rendered };
     let mut text = String::new();
     for problem in invalid.problems.iter().take(SHOWN) {

@@ -1,4 +1,4 @@
-//! What programs read and write, as JSON Schemas by name: `pipe schema` prints them, a test keeps `schemas/` the same.
+//! The documents that programs read and write, as JSON Schemas by name: `pipe schema` prints them, a test keeps `schemas/` the same.
 
 use schemars::{Schema as Generated, schema_for};
 use serde_json::Value;
@@ -14,7 +14,7 @@ use crate::plan::schema::pipeline_schema;
 pub struct Schema {
     /// As typed; its file is `schemas/NAME.json`.
     pub name: &'static str,
-    /// What it describes.
+    /// The described document.
     pub about: &'static str,
     document: fn(&Cards) -> Result<Value, CardError>,
 }

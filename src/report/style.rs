@@ -46,7 +46,7 @@ impl Color {
         if terminal && !plain && !is_dumb() { Color::On } else { Color::Off }
     }
 
-    /// `text` between the codes of `style`; [`clean::screen`] makes them what a terminal understands.
+    /// `text` between the codes of `style`; [`clean::screen`] turns them into codes of the terminal.
     fn paint(self, style: &[u8], text: &str) -> String {
         if self == Color::Off || style.is_empty() {
             return text.to_owned();
@@ -91,7 +91,7 @@ impl Color {
         self.paint(&[YELLOW], text)
     }
 
-    /// What moves: spinners and bars.
+    /// Moving parts: spinners and bars.
     pub fn spinner(self, text: &str) -> String {
         self.paint(&[GREEN], text)
     }
@@ -101,7 +101,7 @@ impl Color {
         self.paint(&[BOLD], text)
     }
 
-    /// What matters less.
+    /// Text of less importance.
     pub fn dim(self, text: &str) -> String {
         self.paint(&[DIM], text)
     }

@@ -1,5 +1,5 @@
-//! What a drawing of the plan shows: boxes and wires. The instances of a matrix are one box with a count, and what their wires have
-//! in common is said in words, so that five hundred of them fit a page.
+//! A drawing of the plan: boxes and wires. The instances of a matrix are one box with a count, and the common part of their wires
+//! is said in words, so that five hundred of them fit a page.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
@@ -26,7 +26,7 @@ pub enum Detail {
 pub struct Figure {
     /// Stages in declaration order, and behind them the paths that they read.
     pub boxes: Vec<Block>,
-    /// What runs between them, without a circle.
+    /// The wires between them, without a circle.
     pub wires: Vec<Wire>,
 }
 
@@ -61,20 +61,20 @@ pub struct PathBox {
     pub count: usize,
 }
 
-/// What runs from one box to another.
+/// A wire from one box to another.
 #[derive(Debug)]
 pub struct Wire {
     /// Where it begins.
     pub from: usize,
     /// Where it ends.
     pub to: usize,
-    /// What it carries.
+    /// Its content.
     pub carries: Carries,
     /// How the instances pair; `None` between two single boxes.
     pub pairing: Option<Pairing>,
 }
 
-/// What a wire carries.
+/// The content of a wire.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Carries {
     /// An output port, into an input port.
@@ -199,8 +199,8 @@ pub fn figure(plan: &Plan, detail: Detail) -> Figure {
     Figure { boxes, wires }
 }
 
-/// The boxes of stages, and the box of each stage. What feeds what stays without a circle: a reference names one instance, all of
-/// them, or the one with the same label, so that two families which fed each other would have two instances which do.
+/// The boxes of stages, and the box of each stage. Folding adds no circle: a reference names one instance, all of
+/// them, or the one with the same label, so two families that fed each other would have two instances that do.
 fn stage_boxes(plan: &Plan, detail: Detail) -> (Vec<StageBox>, Vec<usize>) {
     let mut families: IndexMap<&str, Vec<StageId>> = IndexMap::new();
     for id in plan.graph.node_indices() {
@@ -291,7 +291,7 @@ fn add_paths(
     }
 }
 
-/// What paths have in common, `*` for the rest.
+/// The common parts of paths, `*` for the rest.
 fn pattern(paths: &BTreeSet<&Path>) -> String {
     let texts: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
     let [first, rest @ ..] = &texts[..] else { return String::new() };

@@ -1,5 +1,5 @@
-//! Where the boxes of a directed acyclic graph go: layers from left to right, few crossings, short wires (the method of Sugiyama,
-//! Tagawa and Toda, 1981). What fits no page like that goes from the top down, a layer in as many rows as it takes.
+//! The places of the boxes of a directed acyclic graph: layers from left to right, few crossings, short wires (the method of Sugiyama,
+//! Tagawa and Toda, 1981). A graph too wide for a page goes from the top down, a layer in as many rows as it takes.
 //! Pure; [`super::svg`] draws it.
 
 use std::collections::{BTreeSet, HashMap};
@@ -10,7 +10,7 @@ pub(super) const LAYER_GAP: f64 = 56.0;
 const ROW_GAP: f64 = 44.0;
 /// Between two boxes of a layer.
 const BOX_GAP: f64 = 18.0;
-/// What a wire takes of a layer that it only passes.
+/// The height that a wire takes in a layer it only passes.
 const WIRE_HEIGHT: f64 = 10.0;
 /// Each goes once from left to right and once back.
 const SWEEPS: usize = 6;
@@ -102,7 +102,7 @@ fn rows(drawing: &Drawing, levels: &[usize], page: f64) -> Option<Vec<usize>> {
     (row > drawing.layers.len()).then_some(rows)
 }
 
-/// The layer of each box: behind everything that it needs. What needs nothing stands directly before what needs it.
+/// The layer of each box: behind everything that it needs. A box that needs nothing stands directly before its first consumer.
 fn levels(count: usize, edges: &[(usize, usize)]) -> Vec<usize> {
     let mut after = vec![Vec::new(); count];
     let mut open = vec![0_usize; count];
@@ -297,7 +297,7 @@ fn mean(nodes: &[usize], values: &[f64]) -> Option<f64> {
     (!nodes.is_empty()).then(|| sum / nodes.len() as f64)
 }
 
-/// The positions nearest to `wished`, in the sense of least squares, that keep the order and the gaps: what is left of each
+/// The positions nearest to `wished`, in the sense of least squares, that keep the order and the gaps: the rest of each
 /// wish after the least distance to the first must not decrease, and runs that do are pooled at their mean.
 fn settle(wished: &[f64], heights: &[f64]) -> Vec<f64> {
     let mut offsets = Vec::with_capacity(wished.len());

@@ -1,6 +1,6 @@
 //! The plan's graph.
 //!
-//! - [`figure`]: what a drawing of the plan shows. [`text`]: as Mermaid or DOT. [`svg`]: as a picture, laid out by [`layout`].
+//! - [`figure`]: the boxes and wires of a drawing. [`text`]: as Mermaid or DOT. [`svg`]: as a picture, laid out by [`layout`].
 
 pub mod figure;
 mod layout;

@@ -1,4 +1,4 @@
-//! The plan's graph as a picture: stages as boxes coloured by what came of them last, workspace inputs as rounded ones.
+//! The plan's graph as a picture: stages as boxes coloured by their last outcomes, workspace inputs as rounded ones.
 
 use std::fmt::Write;
 
@@ -9,7 +9,7 @@ use crate::engine::{RunReport, StageOutcome};
 use crate::plan::Plan;
 
 const MARGIN: f64 = 20.0;
-/// The width of a page; what is wider is laid out from the top down.
+/// The width of a page; a wider graph is laid out from the top down.
 const PAGE: f64 = 1000.0 - 2.0 * MARGIN;
 /// A box with a name and a kind; each further line adds to it.
 const STAGE_HEIGHT: f64 = 42.0;
@@ -31,11 +31,11 @@ struct Shape {
     details: Vec<String>,
     /// How many stages it stands for, where those are several.
     count: Option<usize>,
-    /// What came of its stages, by how much that needs attention.
+    /// The outcomes of its stages, those that need most attention first.
     outcomes: Vec<(StageOutcome, usize)>,
 }
 
-/// What is drawn between two boxes.
+/// The wires between two boxes.
 struct Connection {
     ends: (usize, usize),
     title: String,
@@ -90,7 +90,7 @@ fn shape(plan: &Plan, block: &Block, last: Option<&RunReport>) -> Shape {
     }
 }
 
-/// What came of the stages of a box in the last run, what needs attention first.
+/// The outcomes of the stages of a box in the last run, those that need most attention first.
 fn outcomes(plan: &Plan, stage: &StageBox, last: Option<&RunReport>) -> Vec<(StageOutcome, usize)> {
     let Some(last) = last else { return Vec::new() };
     let found: Vec<StageOutcome> = stage
@@ -171,7 +171,7 @@ fn draw_labels(text: &mut String, layout: &Layout, lines: &[Connection]) {
 }
 
 impl Shape {
-    /// What its colour says: of several, what needs attention most.
+    /// The outcome that its colour shows: the one that needs most attention.
     fn outcome(&self) -> Option<StageOutcome> {
         self.outcomes.first().map(|(outcome, _)| *outcome)
     }
@@ -235,7 +235,7 @@ fn draw_legend(text: &mut String, present: &[StageOutcome], top: f64) {
     }
 }
 
-/// From what needs no attention to what needs it most.
+/// From the outcome that needs no attention to the one that needs it most.
 const OUTCOMES: [StageOutcome; 7] = [
     StageOutcome::Skipped,
     StageOutcome::Hit,

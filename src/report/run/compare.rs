@@ -1,4 +1,4 @@
-//! How two runs differ: params, and of each stage what it was made of, its metrics, outputs and time.
+//! How two runs differ: params, and of each stage its action, metrics, outputs and time.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -24,7 +24,7 @@ pub struct Comparison {
     pub now: Side,
     /// Params of the pipeline that differ.
     pub params: Vec<Change<Value>>,
-    /// Stages that differ in more than what was executed.
+    /// Stages that differ in more than whether they were executed.
     pub stages: Vec<StageComparison>,
 }
 
@@ -35,7 +35,7 @@ pub struct Side {
     pub run: String,
     /// Its pipeline.
     pub pipeline: String,
-    /// What came of it.
+    /// Its outcome.
     pub outcome: RunOutcome,
     /// Unix seconds.
     pub started_at: u64,
@@ -59,7 +59,7 @@ pub struct Change<T> {
 pub struct StageComparison {
     /// The stage.
     pub stage: String,
-    /// What came of it.
+    /// Its outcome.
     pub outcome: Change<StageOutcome>,
     /// Fields of its action: params, inputs, script.
     pub fields: Vec<Difference>,

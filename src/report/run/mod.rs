@@ -1,7 +1,7 @@
-//! A run as a document: what happened, how it ended, what it would do, how it differs from another.
+//! A run as a document: its events, its outcome, its expected effect, its differences from another.
 //!
-//! - [`journal`]: every event as a line of `events.ndjson`. [`summary`]: what a run says at its end.
-//! - [`outlook`]: what a run would do. [`compare`]: two runs. [`lines`]: how two scripts differ.
+//! - [`journal`]: every event as a line of `events.ndjson`. [`summary`]: the closing text of a run.
+//! - [`outlook`]: the effect of a run. [`compare`]: two runs. [`lines`]: how two scripts differ.
 
 pub mod compare;
 pub mod journal;

@@ -1,6 +1,6 @@
-//! What a run would do, for people: a line for each stage, then how many there are of what, and what changed.
+//! The effect of a run, for people: a line for each stage, then the counts, and the changes.
 //!
-//! Of a large plan the stages that nothing would be done for are counted, and the instances of a matrix stand in one line.
+//! Of a large plan the stages that are up to date are counted, and the instances of a matrix stand in one line.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -31,7 +31,7 @@ const VALUE: usize = 60;
 pub struct Totals {
     /// They would run.
     pub run: usize,
-    /// What stages before them give decides.
+    /// They depend on outputs of stages before them.
     pub unknown: usize,
     /// They are up to date.
     pub hit: usize,
@@ -60,7 +60,7 @@ impl Totals {
     }
 }
 
-/// What a run of `plan` would do, whose params differ so from those of the run before.
+/// The effect of a run of `plan`, and the `params` that differ from those of the run before.
 pub fn render(plan: &Plan, outlook: &Outlook, params: &[Change<Value>], color: Color) -> String {
     let mut text = lines(plan, &plan.order, &outlook.stages, color);
     let _ = writeln!(text, "{}", closing(outlook));
@@ -92,7 +92,7 @@ pub fn lines(plan: &Plan, stages: &[StageId], forecasts: &[Forecast], color: Col
     text
 }
 
-/// What to say of a hit that other code than this build's gave.
+/// The warning about a hit that was made by other code than this build's.
 pub fn code_changed(stage: &PlannedStage, forecast: &Forecast) -> Option<String> {
     let name = &stage.name;
     forecast.code_changed(&stage.work).then(|| {
@@ -100,7 +100,7 @@ pub fn code_changed(stage: &PlannedStage, forecast: &Forecast) -> Option<String>
     })
 }
 
-/// How many stages there are of what, and how long it takes.
+/// The counts of stages, and the expected time.
 fn closing(outlook: &Outlook) -> String {
     let totals = Totals::of(&outlook.stages);
     let counted = [
@@ -183,7 +183,7 @@ impl Told {
     }
 }
 
-/// Stages that are counted first, then those of which something is to be said.
+/// Stages that are counted first, then those with a line of their own.
 fn folded(told: impl Iterator<Item = Told>) -> Vec<Told> {
     let mut lines: IndexMap<(&'static str, String, bool), Told> = IndexMap::new();
     for mut one in told {

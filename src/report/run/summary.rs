@@ -1,4 +1,4 @@
-//! What a run says at its end: one line when all is well, the tail of the log and what to do when it is not.
+//! The closing text of a run: one line when all is well, the tail of the log and advice when it is not.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -10,7 +10,7 @@ use crate::report::screen::tail;
 use crate::report::style::Color;
 use crate::report::units;
 
-/// What the closing text says besides what is in the report.
+/// The parts of the closing text that are not in the report.
 pub struct Closing<'a> {
     /// The command that started the run.
     pub again: &'a str,
@@ -69,7 +69,7 @@ pub fn render(report: &RunReport, closing: &Closing, color: Color) -> String {
     text
 }
 
-/// What lies in the workspace and is not of this run.
+/// The earlier outputs in the workspace that are not of this run.
 fn earlier(report: &RunReport, color: Color) -> String {
     let mut text = String::new();
     for output in report.earlier.iter().take(NAMED) {
@@ -181,7 +181,7 @@ fn places(report: &RunReport) -> Option<String> {
     if !common.as_os_str().is_empty() {
         return Some(format!("{}/", cell(&common.to_string_lossy())));
     }
-    // What lies in the root itself is named, and of anything else the directory below the root.
+    // Files in the root itself are named; of others the directory below the root.
     let places: BTreeSet<String> = all().filter_map(below_root).collect();
     let more = places.len().saturating_sub(PLACES);
     let named = places.into_iter().take(PLACES).collect::<Vec<_>>().join(", ");

@@ -1,4 +1,4 @@
-//! What a live display shows, without a terminal: the stages that run, as many as there are rows for, and how far the run is.
+//! The content of a live display, without a terminal: the stages that run, as many as there are rows for, and the progress of the run.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -20,7 +20,7 @@ const BAR: u64 = 16;
 /// From so many stages on that were executed, the time left is told.
 const ENOUGH: usize = 2;
 
-/// Stages and what they last said.
+/// Stages and their last messages.
 pub(super) struct Board {
     color: Color,
     begun: Instant,
@@ -53,7 +53,7 @@ struct StageLine {
 enum State {
     Running {
         pace: Pace,
-        /// What is counted, and how many there are.
+        /// The unit of its count, and how many there are.
         unit: Option<(String, Option<u64>)>,
         /// The figure that is shown: the first that the stage reports step by step, `loss` for a training.
         figure: Option<(String, f64)>,
@@ -205,7 +205,7 @@ impl Board {
         if self.ending == Ending::Asked { None } else { self.notice.clone().or_else(own) }
     }
 
-    /// Seconds that the run still takes, if what follows is like what was: a running stage counts as half done. At least as
+    /// Seconds that the run still takes, if the rest is like the past: a running stage counts as half done. At least as
     /// long as a running stage needs by its own count, or waits for another attempt.
     fn left(&self, now: Instant, running: usize) -> Option<f64> {
         if self.ending == Ending::Asked {

@@ -2,7 +2,7 @@
 //!
 //! - [`progress`]: live lines on a terminal. [`plain`]: the same story as lines, anywhere else.
 //! - [`teller`]: which lines those are. [`tail`]: the end of a failed stage's log.
-//! - [`board`]: what live lines show, with [`pace`] and [`row`]; [`rows`] draws them, [`ticker`] keeps them moving.
+//! - [`board`]: the content of live lines, with [`pace`] and [`row`]; [`rows`] draws them, [`ticker`] keeps them moving.
 
 mod board;
 mod pace;

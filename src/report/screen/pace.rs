@@ -1,4 +1,4 @@
-//! How fast a stage counts, and when it will be done: from what it counted in the last half minute.
+//! How fast a stage counts, and when it will be done: from its counts in the last half minute.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 const APART: Duration = Duration::from_secs(1);
 const KEPT: usize = 30;
 
-/// What a stage counted, and when.
+/// The counts of a stage, with their times.
 #[derive(Debug, Default)]
 pub(super) struct Pace {
     past: VecDeque<(Instant, u64)>,

@@ -17,7 +17,7 @@ use crate::spec::StageName;
 /// A running stage says how far it is at most this often.
 const PROGRESS_EVERY: Duration = Duration::from_secs(10);
 
-/// Prints a line for whatever a reader of a log wants to know.
+/// Prints a line for every event of interest to a reader of a log.
 pub struct Plain {
     teller: Teller,
     amount: Amount,
@@ -29,7 +29,7 @@ pub struct Plain {
 pub enum Amount {
     /// All of the story.
     Story,
-    /// What a person should hear of: failures, warnings, files that were moved.
+    /// Events that a person should notice: failures, warnings, files that were moved.
     Trouble,
 }
 

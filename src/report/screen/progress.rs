@@ -97,7 +97,7 @@ impl Live {
     }
 }
 
-/// What the board learns from an event.
+/// Notes an event on the board.
 fn note(board: &mut Board, event: &RunEvent, now: Instant) {
     match event {
         RunEvent::StageProgress { stage, done, total, unit } => board.progress(stage, now, *done, *total, unit),

@@ -1,4 +1,4 @@
-//! One row of a live display, made to fit: what matters least is left out first, then the name is shortened in its middle, and
+//! One row of a live display, made to fit: the least important text is left out first, then the name is shortened in its middle, and
 //! the reason is cut last.
 
 use console::{measure_text_width, truncate_str};
@@ -10,10 +10,10 @@ const NAME: usize = 16;
 
 /// A row before it is fitted.
 pub(super) struct Row {
-    /// What stands in the first column.
+    /// The mark in the first column.
     pub mark: String,
     pub name: String,
-    /// What is told, in order, and how much it matters: the least is left out first.
+    /// The texts, in order, each with its importance: the least important is left out first.
     pub fields: Vec<(u8, String)>,
     /// Why it is so; the last to be cut.
     pub reason: Option<String>,

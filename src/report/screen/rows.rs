@@ -1,6 +1,6 @@
 //! Rows at the bottom of a terminal that are drawn over again and again, with text above them that stays.
 //!
-//! There is one terminal, so there is one [`Rows`] a program, which whoever writes to standard error during a run goes through.
+//! There is one terminal, so there is one [`Rows`] a program. All that is written to standard error during a run goes through it.
 //! Each row keeps clear of the last column, where terminals disagree on what comes next.
 
 use std::fmt::Write as _;
@@ -11,7 +11,7 @@ use crate::report::{clean, style};
 
 static ROWS: Mutex<Rows> = Mutex::new(Rows { widths: Vec::new() });
 
-/// What is drawn now.
+/// The rows on the screen now.
 struct Rows {
     /// The width of each row.
     widths: Vec<usize>,
@@ -59,7 +59,7 @@ pub fn say(text: &str) {
 }
 
 impl Rows {
-    /// What erases the rows and leaves the cursor where the first began. A terminal that became narrower has folded them.
+    /// The text that erases the rows and leaves the cursor where the first began. A terminal that became narrower has folded them.
     fn erased(&self, size: Size) -> String {
         let columns = size.columns.max(1);
         let lines: usize = self.widths.iter().map(|width| width.div_ceil(columns).max(1)).sum();

@@ -25,7 +25,7 @@ const BYTES: u64 = 64 * 1024;
 /// where it is `told`, the failure's message, which stands above.
 pub(crate) fn render(log: &Path, stage: &str, told: &str, color: Color) -> String {
     let mut text = String::new();
-    // Whoever shows a failure has said what it is; its log is only more of it.
+    // The failure has been shown already; its log only adds to it.
     let Ok(bytes) = last_bytes(log) else { return text };
     let content = String::from_utf8_lossy(&bytes);
     let mut lines: Vec<_> = content.lines().collect();

@@ -1,4 +1,4 @@
-//! What a run says, line by line: each event's own line, except that stages of a large plan which nothing was done for are
+//! The lines of a run: each event has its own line, except that stages of a large plan which are up to date are
 //! counted instead of named.
 
 use std::path::PathBuf;
@@ -34,7 +34,7 @@ pub(crate) struct Teller {
     counts: [usize; COUNTED.len()],
     /// The hits with which a run begins have been told; those that follow a cutoff wait for its end.
     told: bool,
-    /// What the governor said last: it gives its reason again for every stage that it keeps waiting.
+    /// The governor's last message: it gives its reason again for every stage that it keeps waiting.
     governor: Option<String>,
 }
 
@@ -93,7 +93,7 @@ impl Teller {
         self.stages <= SMALL
     }
 
-    /// What stands before the name of a stage that ended: where in a large plan the run is.
+    /// The counter before the name of a stage that ended: how far a large plan is.
     fn counter(&self) -> String {
         if self.is_small() { String::new() } else { format!("[{}/{}] ", self.ended, self.stages) }
     }
