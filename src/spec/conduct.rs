@@ -17,7 +17,7 @@ const MAX_SECONDS: f64 = 366.0 * 86_400.0;
 
 const UNITS: [(&str, f64); 5] = [("ms", 1e-3), ("s", 1.0), ("m", 60.0), ("h", 3600.0), ("d", 86_400.0)];
 
-/// `retry:`; what is absent has its default.
+/// `retry:`; an absent key has its default.
 #[derive(Clone, Debug, Default)]
 pub struct RetrySpec {
     /// Executions in all.

@@ -47,7 +47,7 @@ const WORDS: &[(&[&str], &str, &str)] = &[
     (&["includes", "import", "imports"], "include", "write `include: {PREFIX: other.yaml}`"),
 ];
 
-/// What to write for `word` in a mapping with the keys of `table`.
+/// The right word for `word` in a mapping with the keys of `table`.
 pub(super) fn ours(word: &str, table: &[Key]) -> Option<String> {
     let word = word.to_ascii_lowercase();
     let fits = |key: &str| table.iter().any(|known| known.name == key);

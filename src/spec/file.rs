@@ -37,7 +37,7 @@ pub fn read(path: &Path, sources: &mut Sources, problems: &mut Vec<Problem>) -> 
         }
         Err(error) => {
             let offset = error.utf8_error().valid_up_to();
-            // What precedes the bad byte is unchanged by the lossy form, so the offset points at its replacement character.
+            // The lossy form leaves the text before the bad byte unchanged, so the offset points at its replacement character.
             let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
             let source = sources.add(path, text);
             let start = offset as u32;

@@ -11,7 +11,7 @@ use super::span::Spanned;
 /// One entry of `include:`.
 #[derive(Clone, Debug)]
 pub struct IncludeSpec {
-    /// What its stages and params are called by: `prefix/stage`, `prefix.param`.
+    /// The prefix of its stages and params: `prefix/stage`, `prefix.param`.
     pub prefix: Spanned<String>,
     /// The file, relative to the one that includes it.
     pub file: Spanned<PathBuf>,

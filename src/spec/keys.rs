@@ -1,4 +1,4 @@
-//! The words of the pipeline language, once: what is read, and what completes in an editor.
+//! The words of the pipeline language, once: for the reader, and for completion in an editor.
 
 use super::node::{Entry, Node, NodeValue};
 use super::problem::Problem;

@@ -1,7 +1,7 @@
 //! YAML to [`Node`]s. The only module that knows YAML, so every rule of strictness stands here.
 //!
 //! Stricter than YAML 1.2: keys are scalars and unique, one document, no tags, no merge keys (`<<`). Anchors and aliases work;
-//! what they copy is charged to the same budgets as what is written, so no short file grows into a long one.
+//! their copies are charged to the same budgets as written text, so no short file grows into a long one.
 
 use std::collections::HashMap;
 
@@ -19,7 +19,7 @@ pub const MAX_NODES: usize = 100_000;
 /// The most bytes of text, copies by aliases included.
 pub const MAX_TEXT: usize = 4 << 20;
 
-/// What is said of a file without a value.
+/// The message about a file without a value.
 pub const EMPTY: &str = "the file is empty";
 
 /// Parses a source. `None` when there is no tree to go on with; the problems say why.

@@ -1,9 +1,9 @@
-//! A pipeline as it was typed: YAML to a tree that keeps spans to the leaf, and that tree to what the words of the language say.
+//! A pipeline as it was typed: YAML to a tree that keeps spans to the leaf, and that tree to the words of the language.
 //!
 //! - [`mod@file`] reads bytes under a budget; [`load`] turns YAML events into [`node`]s, the only place that knows YAML;
-//!   [`scalar`] says what a plain scalar means.
+//!   [`scalar`] knows the meaning of a plain scalar.
 //! - [`keys`] is the language's vocabulary; [`read`], [`ports`], [`mod@include`] and [`quantity`] check a tree against it and give a [`pipeline`].
-//! - [`problem`] and [`span`] are what every message is made of; [`suggest`] finds the name that was meant.
+//! - [`problem`] and [`span`] are the parts of every message; [`suggest`] finds the name that was meant.
 //!
 //! Nothing here knows cards, other stages or the file system beyond the one file: names are resolved by [`crate::plan`].
 

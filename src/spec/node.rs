@@ -15,10 +15,10 @@ pub struct Node {
     pub via: Option<Span>,
 }
 
-/// What a [`Node`] holds.
+/// The value of a [`Node`].
 #[derive(Clone, Debug)]
 pub enum NodeValue {
-    /// Something that a problem was reported for; whoever meets it says no more.
+    /// A value that a problem was reported for; no further problem is reported for it.
     Broken,
     /// `null`, `~` or nothing.
     Null,
@@ -70,7 +70,7 @@ impl Node {
         }
     }
 
-    /// What it is, for messages: `a mapping`.
+    /// A description for messages: `a mapping`.
     pub fn describe(&self) -> String {
         match &self.value {
             NodeValue::Broken | NodeValue::Null => "nothing".to_owned(),
@@ -97,7 +97,7 @@ impl Node {
         }
     }
 
-    /// About how many bytes a copy of it takes; what budgets on copies count.
+    /// About how many bytes a copy of it takes; budgets on copies count them.
     pub fn weight(&self) -> usize {
         let own = size_of::<Node>();
         match &self.value {

@@ -82,11 +82,11 @@ pub struct StageSpec {
 pub struct InputSpec {
     /// The port.
     pub port: Spanned<PortName>,
-    /// What feeds it.
+    /// The source of its artifact.
     pub wire: Wire,
 }
 
-/// What feeds an input.
+/// The source of an input.
 #[derive(Clone, Debug)]
 pub enum Wire {
     /// `stage` or `stage.port`.
@@ -99,13 +99,14 @@ pub enum Wire {
     Broken,
 }
 
-/// What becomes of symbolic links in an input directory. It changes what is read, and so the digest of the input, and nothing else.
+/// Whether symbolic links in an input directory are kept or followed. The rule changes which bytes are read, and so the digest of the
+/// input, and nothing else.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LinkRule {
     /// They stay links, and one that leads out of the directory is refused.
     #[default]
     Keep,
-    /// `follow: true`: they are what they point at.
+    /// `follow: true`: links are read as the files they point at.
     Follow,
 }
 
@@ -136,7 +137,7 @@ pub struct Variable {
     pub value: Option<Node>,
 }
 
-/// `resources:`; what is absent comes from the card.
+/// `resources:`; an absent key comes from the card.
 #[derive(Clone, Debug, Default)]
 pub struct ResourcesSpec {
     /// Cores.

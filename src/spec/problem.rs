@@ -1,8 +1,8 @@
-//! Problems in what the user wrote. All of them are collected, then shown at once; rendering is `report::problems`.
+//! Problems in the user's files. All of them are collected, then shown at once; rendering is `report::problems`.
 
 use super::span::{Sources, Span};
 
-/// One problem: what, where, what to do.
+/// One problem: its message, its place, its advice.
 #[derive(Clone, Debug)]
 pub struct Problem {
     /// A stable short name for `--json` and tests: `unknown-stage`.
@@ -11,11 +11,11 @@ pub struct Problem {
     pub message: String,
     /// Where; `None` when the problem is in a flag or the environment.
     pub span: Option<Span>,
-    /// What to say at the caret.
+    /// The text at the caret.
     pub label: Option<String>,
-    /// Another place that explains it, with what to say there.
+    /// Another place that explains it, with the text there.
     pub related: Vec<(Span, String)>,
-    /// What to do: `did you mean ...`.
+    /// Advice: `did you mean ...`.
     pub help: Option<String>,
 }
 
@@ -30,7 +30,7 @@ impl Problem {
         Problem { code, message: message.into(), span: None, label: None, related: Vec::new(), help: None }
     }
 
-    /// What to say at the caret.
+    /// Sets the text at the caret.
     pub fn label(mut self, text: impl Into<String>) -> Problem {
         self.label = Some(text.into());
         self
@@ -42,13 +42,13 @@ impl Problem {
         self
     }
 
-    /// What to do.
+    /// Sets the advice.
     pub fn help(mut self, text: impl Into<String>) -> Problem {
         self.help = Some(text.into());
         self
     }
 
-    /// What to do, when there is something to suggest.
+    /// Sets the advice, when there is something to suggest.
     pub fn maybe_help(mut self, text: Option<String>) -> Problem {
         self.help = text.or(self.help);
         self
@@ -60,6 +60,6 @@ impl Problem {
 pub struct Invalid {
     /// In order of file and position.
     pub problems: Vec<Problem>,
-    /// What was read.
+    /// The files that were read.
     pub sources: Sources,
 }

@@ -16,7 +16,7 @@ use super::shell;
 use super::span::{Span, Spanned};
 use super::tools;
 
-/// Reads `root`. What could not be read is absent and has its problem.
+/// Reads `root`. A part that could not be read is absent and has its problem.
 pub fn pipeline(root: &Node, problems: &mut Vec<Problem>) -> PipelineSpec {
     let mut spec = PipelineSpec {
         name: None,

@@ -1,4 +1,4 @@
-//! What a plain scalar means: the core schema of YAML 1.2, made stricter. Only `true` and `false` are booleans, only `null`, `~`
+//! The meaning of a plain scalar: the core schema of YAML 1.2, made stricter. Only `true` and `false` are booleans, only `null`, `~`
 //! and nothing are null; a leading zero is refused, since YAML versions disagree on it.
 
 use serde_json::Number;

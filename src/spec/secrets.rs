@@ -35,7 +35,7 @@ pub struct SecretUse {
     pub variable: String,
     /// The secret.
     pub secret: Spanned<String>,
-    /// What the variable holds.
+    /// Whether the variable holds the value or a path.
     pub form: SecretForm,
 }
 
@@ -61,7 +61,7 @@ fn declaration(entry: &Entry, problems: &mut Vec<Problem>) -> Option<SecretSpec>
     let what = format!("secret `{}`", entry.key.value);
     let help = "write {env: VARIABLE} or {file: path}; the value itself never stands in a pipeline";
     if !matches!(entry.value.value, NodeValue::Map(_) | NodeValue::Broken) {
-        // What was written may be the secret: it is not repeated.
+        // The text may be the secret: it is not repeated.
         let problem = Problem::at("misplaced-secret", entry.key.span, format!("{what} must say where its value is"));
         problems.push(problem.label("where?").help(help));
         return None;

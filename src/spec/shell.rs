@@ -1,4 +1,4 @@
-//! `shell:` of a file or a stage: what runs the text of a `run`.
+//! `shell:` of a file or a stage: the program that runs the text of a `run`.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +8,7 @@ use super::problem::Problem;
 use super::read::word;
 use super::suggest;
 
-/// What runs the text of a `run`.
+/// The program that runs the text of a `run`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Shell {

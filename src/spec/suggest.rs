@@ -1,9 +1,9 @@
-//! The name that was meant: what "did you mean" is made of.
+//! The name that was meant, for "did you mean".
 
 /// Names listed when none is near.
 const LISTED: usize = 10;
 
-/// The candidate nearest to `word`, when one is near enough to be what was meant; the first among equals.
+/// The candidate nearest to `word`, when one is near enough to be meant; the first among equals.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_lowercase();
     let allowed = (word.chars().count() / 3).max(1);

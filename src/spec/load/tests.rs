@@ -1,4 +1,4 @@
-//! What is read, what is refused, and that no text panics.
+//! Tests of which texts are read and which are refused, and that no text panics.
 
 use std::path::Path;
 
