@@ -1,4 +1,4 @@
-//! What can go wrong in the store: where, what, and what to do about it.
+//! Errors of the store: the place, the cause, and advice.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,11 +11,11 @@ use rustix::io::Errno;
 pub struct StoreError {
     /// The file or directory in question.
     pub path: PathBuf,
-    /// What went wrong there.
+    /// The error there.
     pub kind: StoreErrorKind,
 }
 
-/// What went wrong, by what can be done about it.
+/// The error, sorted by its remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreErrorKind {
     /// No space, or over quota.
@@ -44,7 +44,7 @@ pub enum StoreErrorKind {
     /// The directory is no store.
     #[error("this is no store: it holds {} and no marker `pipe-store`", listed(holds, *more))]
     NotAStore {
-        /// Some of what lies there and is not a store's.
+        /// Some of the entries that are not a store's.
         holds: Vec<String>,
         /// How much more of that there is.
         more: usize,
@@ -57,7 +57,7 @@ pub enum StoreErrorKind {
         /// The newest format that is known here.
         known: u32,
     },
-    /// A run waits for what it holds itself, by way of a stage that called `pipe`.
+    /// A run waits for a lock that it holds itself, by way of a stage that called `pipe`.
     #[error("run {run} holds it, and this command is part of that run: it would wait for itself")]
     HeldAround {
         /// The run.
@@ -72,13 +72,13 @@ pub enum StoreErrorKind {
     /// A file was wanted and something else is there.
     #[error("expected a file, found {found}")]
     NotFile {
-        /// What is there.
+        /// The thing that is there.
         found: &'static str,
     },
     /// A directory was wanted and something else is there.
     #[error("expected a directory, found {found}")]
     NotDirectory {
-        /// What is there.
+        /// The thing that is there.
         found: &'static str,
     },
     /// It would have to be moved between filesystems.
@@ -87,7 +87,7 @@ pub enum StoreErrorKind {
     /// A socket, pipe or device.
     #[error("{found} cannot be kept; only files, directories and symbolic links can")]
     SpecialFile {
-        /// What is there.
+        /// The thing that is there.
         found: &'static str,
     },
     /// A symbolic link that leaves its directory.
@@ -157,7 +157,7 @@ impl StoreError {
         StoreError { path: path.to_owned(), kind }
     }
 
-    /// What the system said about `path`.
+    /// The system's error about `path`.
     pub(super) fn io(path: &Path, error: impl Into<io::Error>) -> StoreError {
         StoreError::new(path, StoreErrorKind::from(error.into()))
     }

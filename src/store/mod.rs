@@ -1,10 +1,10 @@
 //! The store: artifacts and records by digest, on one filesystem, shared by any number of processes.
 //!
-//! - [`objects`]: blobs and trees, and why an untouched one needs no reading. [`records`]: what an action gave, and other small files.
+//! - [`objects`]: blobs and trees, and why an untouched one needs no reading. [`records`]: the results of actions, and other small files.
 //! - [`inward`]: into the store. [`outward`]: out of it, into private directories and the workspace.
-//! - [`parcel`]: what travels to other stores and comes in from them.
-//! - [`upkeep`]: what there is, whether it is sound, what may go.
-//! - [`directory`]: what makes a directory a store, its layout, its locks. [`files`]: the filesystem. [`error`]: what can go wrong.
+//! - [`parcel`]: the parts that travel to other stores and come in from them.
+//! - [`upkeep`]: the inventory, its check, its collection.
+//! - [`directory`]: the store's marker, its layout, its locks. [`files`]: the filesystem. [`error`]: the errors.
 //!
 //! Everything is blocking and may be called from any thread. Objects are written before the record that names them, by one
 //! rename each: a crash leaves garbage under `tmp/`, never a half object under its name. `docs/store.md` is the long form.
@@ -75,7 +75,7 @@ pub struct Store {
     marked: AtomicBool,
 }
 
-/// What shows that an object is untouched.
+/// The evidence that an object is untouched.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Trust {
     /// Its seal, or the memo where the filesystem keeps no seals.
@@ -124,7 +124,7 @@ impl Store {
         self.memo.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Marks the directory as a store unless it is. Whatever writes to it, or removes from it, comes here first.
+    /// Marks the directory as a store unless it is one. Everything that writes to it, or removes from it, comes here first.
     fn claim(&self) -> Result<(), StoreError> {
         if !self.marked.load(Ordering::Relaxed) {
             directory::marker::mark(self.root()).map_err(|error| self.unwritable(error))?;

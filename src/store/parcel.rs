@@ -1,8 +1,8 @@
-//! What of the store travels, and what may come in from elsewhere.
+//! Parcels: the parts of the store that travel, and the checks on parts that come in.
 //!
-//! A file travels as its bytes, a directory as its manifest and the bytes of its files, a record as its file. What comes in was written by
-//! somebody else: it gets a name here only when it is what it was said to be, in every byte, and in a form that this store would have
-//! made itself.
+//! A file travels as its bytes, a directory as its manifest and the bytes of its files, a record as its file. An incoming part was
+//! written by somebody else: it gets a name here only when every byte is as announced, and in a form that this store would have made
+//! itself.
 
 use std::collections::HashSet;
 use std::fs::{self, File};
@@ -53,7 +53,7 @@ pub struct Listing {
 const LONGEST: usize = 4096 - 128;
 
 impl Store {
-    /// What `artifact` consists of. It was checked: what is damaged does not travel.
+    /// The pieces of `artifact`. It is checked first: a damaged artifact does not travel.
     pub fn parcel(&self, artifact: &Artifact) -> Result<Parcel, StoreError> {
         self.require(artifact)?;
         let object = self.object(artifact);
@@ -100,7 +100,7 @@ impl Store {
         Ok(self.check(artifact)? == Presence::Present)
     }
 
-    /// Takes in the file that arrived at `path`, if it holds what it should. It is no longer at `path` afterwards. Returns whether it
+    /// Takes in the file that arrived at `path`, if it has the right content. It is no longer at `path` afterwards. Returns whether it
     /// was taken.
     pub fn take_in(&self, path: &Path, file: &Artifact) -> Result<bool, StoreError> {
         let Artifact { digest, size, shape } = *file;

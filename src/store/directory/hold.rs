@@ -1,7 +1,7 @@
-//! Who uses the store: runs hold `locks/use` together, garbage collection holds it alone. A flock, so it ends with its holder.
+//! The users of the store: runs hold `locks/use` together, garbage collection holds it alone. A flock, so it ends with its holder.
 //!
 //! A run relies on objects from the moment it looks up a record until their outputs are in the workspace, and only the run knows
-//! which. So nothing is collected while a run goes on, whatever its age, and a run that begins meanwhile waits: for a moment, as
+//! which. So nothing is collected while a run goes on, at any age, and a run that begins meanwhile waits: for a moment, as
 //! removing is quick.
 
 use std::fs::{File, TryLockError};

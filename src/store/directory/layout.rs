@@ -32,7 +32,7 @@ impl Layout {
         self.object("trees", digest, "")
     }
 
-    /// What must be in that directory.
+    /// The manifest of that directory: the names and digests that must be in it.
     pub(crate) fn manifest(&self, digest: &Digest) -> PathBuf {
         self.object("trees", digest, ".manifest")
     }

@@ -20,7 +20,7 @@ pub struct ActionLock {
 
 impl Drop for ActionLock {
     fn drop(&mut self) {
-        // Removed while still held: whoever waits on this file sees that the name has gone and takes a new one. A file
+        // Removed while still held: a process that waits on this file sees that the name has gone and takes a new one. A file
         // that stays behind is empty and harmless.
         let _ = fs::remove_file(&self.path);
     }
@@ -81,8 +81,8 @@ pub(super) fn try_take(path: &Path) -> Result<Option<File>, StoreError> {
     }
 }
 
-/// Opens the file of a lock, which lies in a room of the store, and makes it where it is not there. Whatever else lies there is moved
-/// aside: a directory cannot be locked so that others see it, and a pipe would make everybody wait.
+/// Opens the file of a lock, which lies in a room of the store, and makes it where it is not there. Anything else under that name is
+/// moved aside: a directory cannot be locked so that others see it, and a pipe would make everybody wait.
 pub(super) fn open(path: &Path) -> Result<File, StoreError> {
     open_below(store_of(path), path)
 }

@@ -1,4 +1,4 @@
-//! What makes a directory a store: its marker. A directory of the user's is never taken for one, so nothing of theirs is removed.
+//! The marker, which makes a directory a store. A directory of the user's is never taken for one, so nothing of theirs is removed.
 //!
 //! The marker is the first thing that is written, whole by one rename, so that two first runs recognize each other's beginnings.
 //! Before there were markers a store had none: one that looks like a store through and through gets its marker at the first write.
@@ -31,12 +31,12 @@ const FORMAT: u32 = 1;
 const TAG: &str = "CACHEDIR.TAG";
 const TAG_TEXT: &str = "Signature: 8a477f597d28d172789f06886806bc55\n# This directory holds the store of pipe.\n";
 
-/// What may lie in a directory that becomes a store, besides files that begin with README.
+/// The entries that a directory may hold before it becomes a store, besides files that begin with README.
 const HARMLESS: [&str; 3] = [".gitignore", TAG, "lost+found"];
-/// What lies in a store besides its rooms.
+/// The entries of a store besides its rooms.
 const OTHERS: [&str; 5] = ["locks", "last", "pins", "memo", "publishing"];
 
-/// So many names say what a directory is.
+/// So many names describe a directory.
 const NAMED: usize = 3;
 
 /// Whether the directory bears the marker; `false` for one that may get it. Any other is refused.
@@ -86,7 +86,7 @@ pub(in crate::store) fn mark(root: &Path) -> Result<(), StoreError> {
 /// Whether the marker is there and sound. One that a power cut emptied counts as none.
 fn is_marked(root: &Path) -> Result<bool, StoreError> {
     let path = root.join(MARKER);
-    // Whatever lies under the name, this does not wait for it.
+    // Opening does not wait, even if a pipe lies under the name.
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let file = match rustix::fs::open(&path, flags, Mode::empty()) {
         Ok(file) => File::from(file),
@@ -95,7 +95,7 @@ fn is_marked(root: &Path) -> Result<bool, StoreError> {
         Err(error) => return Err(StoreError::io(&path, error)),
     };
     let mut text = String::new();
-    // A few bytes are enough; what is no text is no marker.
+    // A few bytes are enough; a file that is no text is no marker.
     if file.take(64).read_to_string(&mut text).is_err() {
         return Ok(false);
     }
@@ -142,7 +142,7 @@ pub(in crate::store) fn is_from_a_store(path: &Path) -> bool {
     family || kept || is_of_a_store(name) || is_scratch(own) || is_digest(path, &["", ".x", ".manifest", ".json"], true)
 }
 
-/// Whether there is what no user makes: a memo, a run, or the lock of runs beside records.
+/// Whether the directory holds files that no user makes: a memo, a run, or the lock of runs beside records.
 fn shows_use(root: &Path) -> bool {
     let is_file = |name: &str| fs::symlink_metadata(root.join(name)).is_ok_and(|it| it.is_file());
     let is_dir = |name: &str| fs::symlink_metadata(root.join(name)).is_ok_and(|it| it.is_dir());

@@ -1,7 +1,7 @@
-//! Puts right what is not a directory where the store needs one, and moves aside whatever else lies where it does not belong. What was
-//! found is told once, in a line for people, by whoever talks to them.
+//! Makes directories where the store needs them, and moves aside everything that lies where it does not belong. Each repair
+//! is noted once, in a line for people, which the command prints.
 //!
-//! Whoever could do neither goes on to the error that it would have met anyway.
+//! Code that could do neither goes on to the error that it would have met anyway.
 
 use std::fs;
 use std::path::{Component, Path, PathBuf};
@@ -14,13 +14,13 @@ use crate::store::files::aside;
 use crate::store::files::stamp::{Stamp, in_words};
 use crate::store::{Store, StoreError};
 
-/// Lines about what was put right in this process. Repairs happen deep in calls of any thread, and none of these has anybody to tell.
+/// Lines about repairs in this process. Repairs happen deep in calls of any thread, and none of these has anybody to tell.
 static LINES: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 /// So many lines are kept: a store in which everything is damaged is told by the first.
 const MOST_LINES: usize = 50;
 
-/// What was put right since this was asked last, one line each.
+/// The repairs since the last call, one line each.
 pub fn repairs() -> Vec<String> {
     std::mem::take(&mut *LINES.lock().unwrap_or_else(PoisonError::into_inner))
 }
@@ -39,7 +39,7 @@ impl Store {
         self::directory(self.root(), directory)
     }
 
-    /// Moves aside what lies on the way to `directory` and is none. What cannot be moved is met and told by whoever goes there.
+    /// Moves aside everything on the way to `directory` that is no directory. If that fails, the next user of the path reports the error.
     pub(in crate::store) fn clear_way(&self, directory: &Path) {
         let _ = clear(self.root(), directory);
     }
@@ -63,7 +63,7 @@ impl Store {
     /// Moves aside what lies at `path`, where a file of the store's own belongs.
     pub(in crate::store) fn displace(&self, path: &Path) {
         if let Ok(Some(stamp)) = Stamp::stored(path) {
-            // On a read-only store it stays, and is passed over by whoever looks.
+            // On a read-only store it stays, and readers pass it over.
             let _ = set_aside(self.root(), path, &stamp);
         }
     }
@@ -76,7 +76,7 @@ pub(super) fn directory(root: &Path, directory: &Path) -> Result<(), StoreError>
         _ => {}
     }
     fs::create_dir_all(root).at(root)?;
-    // Twice, as others may put the same right or remove what is empty.
+    // Twice, as others may make the same repair or remove empty directories.
     clear(root, directory)?;
     match fs::create_dir_all(directory) {
         Ok(()) => return Ok(()),

@@ -1,7 +1,7 @@
-//! The store's own directory: what makes it one, where things lie in it, and who uses it.
+//! The store's own directory: its marker, its layout, and its users.
 //!
-//! - [`marker`]: what makes a directory a store; no other is touched. [`layout`]: where things lie.
-//! - [`mend`]: what lies where something else belongs. [`scratch`] and [`rooms`]: directories of a process and of a run.
+//! - [`marker`]: makes a directory a store; no other is touched. [`layout`]: where things lie.
+//! - [`mend`]: moves misplaced things aside. [`scratch`] and [`rooms`]: directories of a process and of a run.
 //! - [`lock`]: one execution an action. [`hold`]: who uses the store.
 
 pub(super) mod hold;

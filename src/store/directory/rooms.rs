@@ -26,7 +26,7 @@ fn note_name(run: &str) -> String {
 
 impl Store {
     /// An empty private directory for one stage, on the store's filesystem so that outputs move by rename. It ends with the
-    /// store's process: what a killed one leaves is removed by the next.
+    /// store's process: that of a killed one is removed by the next.
     pub fn work_dir(&self, stage: &str) -> Result<PathBuf, StoreError> {
         let work = self.work()?;
         let path = work.named(&component(stage));
@@ -39,7 +39,7 @@ impl Store {
     }
 
     /// Moves the private directory of a stage to where it stays after the run: `work/kept/<run>/<stage>`. Nothing of ours reads it
-    /// again; whoever asked for it removes it.
+    /// again; the user who asked for it removes it.
     pub fn keep_work(&self, directory: &Path, run: &str, stage: &str) -> Result<PathBuf, StoreError> {
         let parent = self.layout.work().join("kept").join(component(run));
         self.make_dir(&parent)?;
@@ -61,13 +61,13 @@ impl Store {
         self.root().join("runs")
     }
 
-    /// Where a run leaves its report and logs. Made by whoever writes there.
+    /// The directory where a run leaves its report and logs. Its first writer makes it.
     pub fn run_dir(&self, run: &str) -> PathBuf {
         self.layout.run(run)
     }
 
-    /// Notes that `run` works in the workspace at `root`: what it published there is looked for when something is damaged, and
-    /// what its pipelines came to last is not collected while that directory exists.
+    /// Notes that `run` works in the workspace at `root`: after damage, its published files are looked for there, and the last results
+    /// of its pipelines are not collected while that directory exists.
     pub fn note_workspace(&self, run: &str, root: &Path) -> Result<(), StoreError> {
         self.claim()?;
         let directory = self.run_dir(run);
@@ -101,7 +101,7 @@ impl Store {
         Ok(Some(PathBuf::from(OsString::from_vec(note))))
     }
 
-    /// Removes what a run left: events, logs, report.
+    /// Removes the files of a run: events, logs, report.
     pub fn remove_run(&self, run: &str) -> Result<(), StoreError> {
         // Two runs that end at the same time tidy up the same directories.
         self.claim().and_then(|()| remove_tree(&self.run_dir(run)))

@@ -2,7 +2,7 @@
 //! `work/` for the private directories of stages.
 //!
 //! `<name>.lock` is held with flock for as long as `<name>/` beside it is in use. The kernel drops it however the process ends,
-//! so whoever can take the lock may remove the directory: no pids, no ages.
+//! so a process that can take the lock may remove the directory: no pids, no ages.
 
 use std::ffi::OsStr;
 use std::fs::{self, File, TryLockError};
@@ -48,7 +48,7 @@ impl Scratch {
         Err(StoreError::io(parent, Errno::EXIST))
     }
 
-    /// The path of this name in the directory; whoever asks twice gets it twice.
+    /// The path of this name in the directory; the same for every call.
     pub(crate) fn named(&self, name: &str) -> PathBuf {
         self.directory.join(name)
     }
@@ -61,20 +61,20 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // What cannot be removed now is removed by the next process that finds the lock free.
+        // A directory that cannot be removed now is removed by the next process that finds the lock free.
         if remove_tree(&self.directory).is_ok() {
             let _ = fs::remove_file(&self.lock_path);
         }
     }
 }
 
-/// Removes what processes left under `parent` that are gone. What stays all the same is returned, with the reasons.
+/// Removes the directories under `parent` of processes that are gone. Returns the reasons for those that cannot be removed.
 pub(in crate::store) fn sweep(parent: &Path) -> Result<Vec<StoreError>, StoreError> {
     let mut stuck = Vec::new();
     for entry in fs::read_dir(parent).at(parent)? {
         let path = entry.at(parent)?.path();
         let is_lock = path.extension().is_some_and(|extension| extension == "lock");
-        // Only names that a process gave: whatever else lies there is not ours.
+        // Only names that a process gave; nothing else in there is ours.
         if !is_lock || !path.file_stem().and_then(OsStr::to_str).is_some_and(is_scratch) {
             continue;
         }
@@ -101,7 +101,7 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         let living = Scratch::new(parent.path()).unwrap();
         fs::write(living.fresh(), "in use").unwrap();
-        // What a killed process leaves: both names, and a lock that nobody holds.
+        // The remains of a killed process: both names, and a lock that nobody holds.
         fs::create_dir(parent.path().join("7-dead-0")).unwrap();
         fs::write(parent.path().join("7-dead-0/half"), "half").unwrap();
         fs::write(parent.path().join("7-dead-0.lock"), "").unwrap();

@@ -1,4 +1,4 @@
-//! Everything below a directory as if each symbolic link were what it points at.
+//! Everything below a directory, with each symbolic link replaced by its target.
 
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -11,12 +11,12 @@ use super::walk::{Found, as_path, walk};
 use crate::store::StoreError;
 use crate::store::error::{At, StoreErrorKind};
 
-/// What becomes of the symbolic links in a directory that is read.
+/// Whether symbolic links in a directory are kept or followed.
 #[derive(Clone, Copy)]
 pub enum LinksIn<'a> {
     /// They stay links, and lead nowhere outside.
     Kept,
-    /// They are what they point at. Of each place that one leads to, this says why it may not be read.
+    /// They are read as the files they point at. The function says why the target of a link may not be read.
     Followed(&'a dyn Fn(&Path) -> Option<String>),
 }
 
@@ -87,7 +87,7 @@ pub(in crate::store) fn walk_with(root: &Path, links: LinksIn<'_>) -> Result<Vec
     Ok(found)
 }
 
-/// What the entry at `path` is or, of a link, leads to.
+/// The type and size of the entry at `path` or, of a link, of its target.
 fn target(
     base: &impl rustix::fd::AsFd,
     root: &Path,

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use contract::Digest;
 use rayon::prelude::*;
 
-/// Whoever reads or copies a file breaks off: the program is to end at once.
+/// Whether everything that reads or copies a file breaks off, because the program is to end at once.
 static HALTED: AtomicBool = AtomicBool::new(false);
 
 /// Lets everything that reads or copies a file, now or later, break off. There is no way back.
@@ -21,8 +21,8 @@ fn go_on() -> io::Result<()> {
     if HALTED.load(Ordering::Relaxed) { Err(io::Error::other("broken off: the program is to end")) } else { Ok(()) }
 }
 
-/// Bytes that are read and hashed by all cores at a time. A file is never mapped: what is mapped counts as memory of this process, and
-/// with it as memory of every program that it starts (see `backend::memory`).
+/// Bytes that are read and hashed by all cores at a time. A file is never mapped: mapped bytes count as memory of this process, and
+/// thus as memory of every program that it starts (see `backend::memory`).
 const WINDOW: usize = 4 << 20;
 /// Bytes of it that one core reads.
 const PART: usize = 512 << 10;

@@ -1,4 +1,4 @@
-//! How much lies below a directory. Nothing stops it: what cannot be read is counted and named.
+//! The size of everything below a directory. Nothing stops it: directories that cannot be read are counted and named.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -11,7 +11,7 @@ pub struct RoomSize {
     pub files: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// Directories that could not be looked into, in order; what is in them is not counted.
+    /// Directories that could not be looked into, in order; their content is not counted.
     pub unreadable: Vec<PathBuf>,
 }
 
@@ -23,7 +23,7 @@ impl RoomSize {
     }
 }
 
-/// What lies below `directory`, or at it where that is a file.
+/// The size of everything below `directory`, or of the file itself where it is one.
 pub(in crate::store) fn measure(directory: &Path) -> RoomSize {
     let mut size = RoomSize::default();
     let mut pending = vec![directory.to_owned()];
@@ -38,7 +38,7 @@ pub(in crate::store) fn measure(directory: &Path) -> RoomSize {
 
 fn look_into(directory: &Path, size: &mut RoomSize, pending: &mut Vec<PathBuf>) -> std::io::Result<()> {
     let entries = match fs::read_dir(directory) {
-        // What a living run removes in the meantime takes no space.
+        // A file that a living run removes in the meantime takes no space.
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         Err(error) if error.kind() == ErrorKind::NotADirectory => {
             size.files += 1;

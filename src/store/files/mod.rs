@@ -1,6 +1,6 @@
 //! Files and directories as the store sees them. Nothing here knows a store.
 //!
-//! - [`stamp`]: what `stat` says. [`hash`]: digests of bytes. [`open`]: opens what is a file, and waits for nothing.
+//! - [`stamp`]: the result of `stat`. [`hash`]: digests of bytes. [`open`]: opens only files, and waits for nothing.
 //! - [`walk`]: everything below a directory; [`follow`]: the same, with links followed. [`measure`]: how much it is.
 //! - [`removal`]: how what programs leave goes. [`aside`]: moves things away and replaces nothing.
 

@@ -1,5 +1,5 @@
-//! Opens files of the store without waiting and without being led elsewhere: a pipe, a link or a directory may have come to lie where a
-//! file should, and is told apart before anything is read.
+//! Opens files of the store without waiting and without following links: a pipe, a link or a directory in place of a file is told
+//! apart before anything is read.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read, Result};
@@ -10,7 +10,7 @@ use rustix::io::Errno;
 
 use super::stamp::{Stamp, in_words};
 
-/// What lies where a file should.
+/// The thing in place of a file.
 #[derive(Debug)]
 pub(in crate::store) enum Opened<T> {
     /// Nothing, or a directory above it is missing or none.
@@ -26,7 +26,7 @@ pub(in crate::store) fn file(path: &Path) -> Result<Opened<(File, Stamp)>> {
     open(path, OFlags::RDONLY)
 }
 
-/// The content of a file that a run left, for whoever explains it; why it has none where something else lies there.
+/// The content of a file that a run left; an error where something else lies there.
 pub fn read_kept(path: &Path) -> Result<Option<Vec<u8>>> {
     match read(path)? {
         Opened::File(bytes) => Ok(Some(bytes)),
@@ -108,7 +108,7 @@ fn open(path: &Path, flags: OFlags) -> Result<Opened<(File, Stamp)>> {
     }
 }
 
-/// What lies at `path`, which could not be opened as a file: links and sockets cannot, directories not for writing.
+/// The thing at `path`, which could not be opened as a file: links and sockets cannot, directories not for writing.
 fn instead<T>(path: &Path, error: Errno) -> Result<Opened<T>> {
     if !matches!(error, Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::ISDIR | Errno::NXIO) {
         return Err(error.into());

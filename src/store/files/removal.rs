@@ -1,4 +1,4 @@
-//! Removes whatever programs leave behind: read-only directories, directories that may not be listed, trees of any depth.
+//! Removes the leftovers of programs: read-only directories, directories that may not be listed, trees of any depth.
 //!
 //! A directory with something in it moves to the top before it is emptied. So nothing recurses, no path grows, and two open
 //! directories do for any depth. Permissions change on directories only: a file may be a link to an object of the store.
@@ -15,7 +15,7 @@ use super::stamp::Stamp;
 use crate::store::StoreError;
 use crate::store::error::StoreErrorKind;
 
-/// Removes what is at `path`, if anything is. The error names the first thing that stays, where it lies then; all that can go has
+/// Removes the tree at `path`, if there is one. The error names the first thing that stays, where it lies then; everything else has
 /// gone.
 pub fn remove_tree(path: &Path) -> std::result::Result<(), StoreError> {
     remove_all(path).map_err(|(path, error)| stays(&path, error))
@@ -61,7 +61,7 @@ pub(in crate::store) fn move_away(from: &Path, to: &Path) -> Result<()> {
 /// A tree that is being removed.
 struct Clearing {
     top: OwnedFd,
-    /// What lies in `top`.
+    /// The entries of `top`.
     pending: Vec<CString>,
     hoisted: u64,
     /// The first thing that cannot be removed, where it lies now.
@@ -152,7 +152,7 @@ fn list(directory: BorrowedFd) -> Result<Vec<(CString, FileType)>> {
     Ok(names)
 }
 
-/// What was not there, or has gone meanwhile, is removed.
+/// A file that was not there, or has gone meanwhile, counts as removed.
 fn gone(result: Result<()>) -> Result<()> {
     match result {
         Err(Errno::NOENT) => Ok(()),

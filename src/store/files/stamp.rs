@@ -1,4 +1,4 @@
-//! What `stat` says about a file, as far as the store cares.
+//! The parts of `stat` that the store uses.
 
 use std::path::Path;
 
@@ -20,7 +20,7 @@ pub(in crate::store) struct Stamp {
 }
 
 impl Stamp {
-    /// Of `path` itself, or of what it points to where it is a symbolic link.
+    /// Of `path` itself, or of its target where it is a symbolic link.
     pub(crate) fn following(path: &Path) -> Result<Stamp> {
         rustix::fs::stat(path).map(|stat| Stamp::from(&stat))
     }

@@ -37,8 +37,8 @@ const ATTEMPTS: u32 = 5;
 /// Beyond so many bytes of path below an open directory, the walk opens the next.
 const STRIDE: usize = 1024;
 
-/// Everything below `root`, sorted by the bytes of the paths. Symbolic links are not followed. What vanishes while it is walked makes it
-/// begin again, so that the answer was true at one time.
+/// Everything below `root`, sorted by the bytes of the paths. Symbolic links are not followed. If an entry vanishes meanwhile, the
+/// walk begins again, so that the answer was true at one time.
 pub(in crate::store) fn walk(root: &Path) -> Result<Vec<Found>, StoreError> {
     for _ in 0..ATTEMPTS {
         let mut vanished = false;
@@ -134,7 +134,7 @@ pub(in crate::store) fn as_path(bytes: &[u8]) -> &Path {
 mod tests {
     use super::*;
 
-    /// Removes what no path can name.
+    /// Removes entries that no path can name.
     fn remove_deep(root: &Path) {
         let status = std::process::Command::new("rm").arg("-rf").arg(root).status().unwrap();
         assert!(status.success());

@@ -79,7 +79,7 @@ impl Store {
     }
 }
 
-/// Whether what is at `path` is what it was declared to be.
+/// Checks that the thing at `path` has the declared form.
 pub(super) fn require_form(path: &Path, stamp: &Stamp, form: Form) -> Result<(), StoreError> {
     let found = in_words(stamp.file_type());
     let kind = match form {

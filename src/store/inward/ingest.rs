@@ -1,4 +1,4 @@
-//! Copies files of the workspace into the store, hashing what it copies. The user's files are read and nothing else; those
+//! Copies files of the workspace into the store, hashing the copies. The user's files are read and nothing else; those
 //! that the memo knows are not even read.
 
 use std::fs::{self, File};
@@ -26,8 +26,8 @@ use crate::store::{Presence, Store, StoreError};
 const ATTEMPTS: u32 = 3;
 
 impl Store {
-    /// What the file or directory at `path` is, without asking whether the store still has it: where the memo knows, one `stat`
-    /// a file and no more. What it does not know is ingested. Enough for a key; before a program reads it, ingest it.
+    /// The artifact at `path`, without asking whether the store still has it: where the memo knows, one `stat` a file and no
+    /// more. A file that the memo does not know is ingested. Enough for a key; before a program reads it, ingest it.
     pub fn identify(&self, path: &Path, form: Form, links: LinksIn<'_>) -> Result<Artifact, StoreError> {
         let stamp = Stamp::following(path).at(path)?;
         require_form(path, &stamp, form)?;
@@ -40,7 +40,7 @@ impl Store {
             }
         };
         match known.map_or_else(|| self.ingest_with(path, form, links), Ok) {
-            // What it is can be told all the same; whoever needs it in the store hears that then.
+            // The artifact can be described all the same; a later step that needs it in the store meets the error.
             Err(StoreError { kind: StoreErrorKind::Unwritable { .. }, .. }) => self.described(path, form, links),
             result => result,
         }
@@ -104,7 +104,7 @@ impl Store {
         };
         let result = self.copy_dir(path, &found, &copy);
         if result.is_err() {
-            // A full disk is the likely reason, so the space is given back at once; the error is what counts.
+            // A full disk is the likely reason, so the space is given back at once; the first error is returned.
             let _ = remove_tree(&copy);
         }
         result
@@ -207,7 +207,7 @@ impl Store {
         }
     }
 
-    /// What the file or directory at `path` is, read but not copied.
+    /// The artifact at `path`, read but not copied.
     pub(super) fn described(&self, path: &Path, form: Form, links: LinksIn<'_>) -> Result<Artifact, StoreError> {
         match form {
             Form::File => Ok(self.hash_stable(path)?.into()),

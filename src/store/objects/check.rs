@@ -17,7 +17,7 @@ use crate::store::files::{hash, walk};
 use crate::store::records::model::{Artifact, Shape};
 use crate::store::{Store, StoreError, Trust};
 
-/// What the store has of an artifact.
+/// The parts of an artifact that the store has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Presence {
     /// All of it.
@@ -33,7 +33,7 @@ pub enum Presence {
     },
 }
 
-/// What a file in the store must be.
+/// The required content of a file in the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::store) struct Content {
     pub digest: Digest,
@@ -49,7 +49,7 @@ impl From<Content> for Artifact {
 }
 
 impl Store {
-    /// Whether `artifact` is there. What is found damaged is put into quarantine, so that it can be made anew.
+    /// Whether `artifact` is there. A damaged artifact is put into quarantine, so that it can be made anew.
     pub fn check(&self, artifact: &Artifact) -> Result<Presence, StoreError> {
         let Artifact { digest, size, shape } = *artifact;
         match shape {
@@ -58,7 +58,7 @@ impl Store {
         }
     }
 
-    /// [`Store::check`] for several, in their order: what a store far away must be asked in one question.
+    /// [`Store::check`] for several, in their order: a store far away must be asked in one question.
     pub fn check_all<'a>(
         &self,
         artifacts: impl IntoIterator<Item = &'a Artifact>,
@@ -118,13 +118,13 @@ impl Store {
         Ok(())
     }
 
-    /// Moves `object` into quarantine because of what was found at `path`.
+    /// Moves `object` into quarantine because of the damage at `path`.
     pub(in crate::store) fn quarantine(&self, object: &Path, path: PathBuf) -> Presence {
         let quarantined =
             match self.claim().map_err(|_| Errno::ROFS).and_then(|()| mend::into_quarantine(self.root(), object)) {
                 // Collected or put aside by somebody else meanwhile.
                 Err(Errno::NOENT) => return Presence::Missing,
-                // On a read-only store it stays where it is, and is found again by whoever looks.
+                // On a read-only store it stays where it is, and the next look finds it again.
                 quarantined => quarantined.ok(),
             };
         if let Some(quarantined) = &quarantined {
@@ -161,7 +161,7 @@ fn stable_digest(path: &Path) -> Result<Option<Digest>, StoreError> {
         let Opened::File((file, before)) = open::file(path).at(path)? else { return Ok(None) };
         let digest = hash::in_place(&file, before.size).at(path)?;
         let after = Stamp::open(&file).at(path)?;
-        // Where others make and remove links without a pause, only what a write moves counts in the end.
+        // Where others make and remove links without a pause, only changes by a write count in the end.
         if after == before || (attempt == ATTEMPTS && before.same_content(&after)) {
             return Ok(Some(digest));
         }
@@ -169,19 +169,19 @@ fn stable_digest(path: &Path) -> Result<Option<Digest>, StoreError> {
     Ok(None)
 }
 
-/// Moves the mtime of a damaged file to the present, and of a directory that of every file in it: that one is damaged says nothing
-/// about the others. The workspace may have a link to it that looks as it was published: where the damage left the seal whole, that
-/// would stay for ever.
+/// Moves the mtime of a damaged file to the present, and of a directory that of every file in it, since damage to one says nothing
+/// about the others. The workspace may have a link to the file that looks as it was published: where the damage left the seal whole,
+/// that link would stay for ever.
 fn break_seals(path: &Path) {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_nanos() as i64);
-    // What is not a file has no seal, and one of somebody else's stays as it is.
+    // Only files have seals, and a file of somebody else's stays as it is.
     let break_seal = |path: &Path| {
         if let Ok(Opened::File((file, _))) = open::file(path) {
             let _ = seal::set_mtime(&file, now);
         }
     };
     if Stamp::stored(path).is_ok_and(|stamp| stamp.is_some_and(|stamp| stamp.is_dir())) {
-        // What cannot be listed was no use to anybody either.
+        // A directory that cannot be listed was no use to anybody either.
         let found = walk::present(path).unwrap_or_default();
         found
             .iter()

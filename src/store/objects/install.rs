@@ -1,4 +1,4 @@
-//! Puts finished objects under their names: one rename each, and whoever comes second drops theirs.
+//! Puts finished objects under their names: one rename each, and a second writer drops its copy.
 
 use std::fs;
 use std::path::Path;
@@ -27,7 +27,7 @@ impl Store {
             }
             match aside::install(from, &path) {
                 Ok(()) => {
-                    // The rename moved the ctime of what was just hashed and sealed.
+                    // The rename moved the ctime of the file that was just hashed and sealed.
                     Stamp::of(&path).at(&path)?.iter().for_each(|stamp| self.touches.note(stamp));
                     return Ok(content.into());
                 }
@@ -67,7 +67,7 @@ impl Store {
     }
 }
 
-/// What is damaged and stays under its name would be met again for ever.
+/// A damaged object that stays under its name would be met again for ever.
 fn movable(presence: Presence) -> Result<Presence, StoreError> {
     match presence {
         Presence::Damaged { path, quarantined: None } => Err(StoreError::new(&path, StoreErrorKind::Immovable)),
@@ -75,7 +75,7 @@ fn movable(presence: Presence) -> Result<Presence, StoreError> {
     }
 }
 
-/// The end of a rename that an error is about: what is on another filesystem is what was brought.
+/// The path of a rename that an error is about: the new object, if it is on another filesystem.
 fn blamed<'a>(error: Errno, from: &'a Path, to: &'a Path) -> &'a Path {
     if error == Errno::XDEV { from } else { to }
 }

@@ -1,4 +1,4 @@
-//! The manifest: what a directory contains, in one canonical form. Its BLAKE3 is the directory's digest.
+//! The manifest: the entries of a directory, in one canonical form. Its BLAKE3 is the directory's digest.
 //!
 //! ```text
 //! pipe tree 1\n
@@ -19,7 +19,7 @@ use crate::store::records::model::{Artifact, Shape};
 
 const HEADER: &[u8] = b"pipe tree 1\n";
 
-/// What a directory contains, sorted by path.
+/// The entries of a directory, sorted by path.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(in crate::store) struct Manifest {
     pub entries: Vec<Member>,
@@ -33,7 +33,7 @@ pub(in crate::store) struct Member {
     pub node: Node,
 }
 
-/// What an entry is.
+/// The type of an entry, and its content.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::store) enum Node {
     Dir,

@@ -1,7 +1,7 @@
-//! The memo: digests of files by what `stat` says about them, so that a file that did not change is not read.
+//! The memo: digests of files by their `stat`, so that a file that did not change is not read.
 //!
-//! Rows are kept as they lie in the file ([`super::memo_file`]), sorted, and searched there; what this process learns lies
-//! beside them and is merged at the end. Losing the memo costs time, never truth.
+//! Rows are kept as they lie in the file ([`super::memo_file`]), sorted, and searched there; rows that this process learns lie
+//! beside them and are merged at the end. Losing the memo costs time, never truth.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use contract::Digest;
 
 use crate::store::files::stamp::Stamp;
 
-/// A row: what is known about one inode.
+/// A row: the digest of one inode, and its stamp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::store) struct Row {
     pub dev: u64,
@@ -30,7 +30,7 @@ pub(in crate::store) enum RowKind {
     Source = 1,
     /// A file that the store made or published. `link` moves its ctime, so that is not compared.
     Ours = 2,
-    /// A directory that the store published; what is in it is compared with the tree.
+    /// A directory that the store published; its content is compared with the tree.
     Tree = 3,
 }
 
@@ -45,7 +45,7 @@ pub(in crate::store) struct Memo {
     loaded: Vec<u8>,
     learned: HashMap<(u64, u64), Row>,
     today: u32,
-    /// Whether the file held something else, and is to be written anew whatever is learned.
+    /// Whether the file held something else, and is to be written anew in any case.
     spoilt: bool,
 }
 

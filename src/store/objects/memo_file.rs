@@ -1,7 +1,7 @@
 //! The memo's file: a header with a checksum, then fixed rows sorted by (device, inode), little-endian.
 //!
 //! A file that is damaged, short or of another version is taken for empty. Two processes that save at the same time take
-//! turns under a lock, and each merges into what it finds.
+//! turns under a lock, and each merges its rows into the file.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -41,7 +41,7 @@ pub(in crate::store) fn load(path: &Path) -> Memo {
 }
 
 impl Store {
-    /// Writes down what was learned, if anything, so that the next run need not read the same files. Call it at the end. On a
+    /// Writes down the learned rows, if any, so that the next run need not read the same files. Call it at the end. On a
     /// store that cannot be written it is forgotten: that costs time, never truth, and hits are to be served there too.
     pub fn save_memo(&self) -> Result<(), StoreError> {
         match self.save_last().and_then(|()| self.save_rows()) {
@@ -134,7 +134,7 @@ fn rows_of(mut bytes: Vec<u8>) -> Vec<u8> {
     bytes
 }
 
-/// The rows on disk with what was learned put over them, without those that nobody used for long.
+/// The rows on disk, updated with the learned ones, without those that nobody used for long.
 fn merge(on_disk: &[u8], memo: &Memo) -> Vec<u8> {
     let mut learned: Vec<&Row> = memo.learned().collect();
     learned.sort_unstable_by_key(|row| (row.dev, row.ino));

@@ -1,7 +1,7 @@
-//! The ctime that each object had after the last thing that this process did to it.
+//! The ctime that each object had after this process last touched it.
 //!
 //! A seal lies in the mtime, which anybody may set back after a write. Nobody sets a ctime back, but our own links move it too: so
-//! after each of them the new one is noted, and any other shows that somebody else was there. What is not noted tells nothing.
+//! after each of them the new one is noted, and any other shows a foreign write. Of an object without a note nothing is known.
 //! Two changes within one tick of the clock look like one; since Linux 6.13 a file that was looked at has no ticks.
 
 use std::collections::{HashMap, HashSet};

@@ -56,7 +56,7 @@ impl Store {
 
     /// The tree, checked now, or why it cannot be used.
     fn load_tree(&self, digest: &Digest) -> Result<Result<Arc<Tree>, Presence>, StoreError> {
-        // Taken out: unless it is sound, what was known of it no longer holds.
+        // Taken out: unless it is sound, it no longer holds.
         let manifest = match self.take_recent_tree(digest) {
             Some(tree) => Arc::clone(&tree.manifest),
             None => match self.read_manifest(digest)? {
@@ -140,8 +140,8 @@ impl Store {
 /// Longer paths than this are refused: the store and the workspace put something before it, and Linux takes 4,096 bytes in all.
 const LONGEST: usize = 4096 - 128;
 
-/// Whether everything `found` below `path` can be named there and in the store at `root`. What cannot is refused when it is taken in,
-/// as nobody could use it.
+/// Whether everything `found` below `path` can be named there and in the store at `root`. A longer path is refused when it is taken
+/// in, as nobody could use it.
 pub(in crate::store) fn require_depth(path: &Path, found: &[Found], root: &Path) -> Result<(), StoreError> {
     // `/trees/ab/`, 64 digits and a slash.
     let above = path.as_os_str().len().max(root.as_os_str().len() + 75) + 1;
@@ -155,7 +155,7 @@ pub(in crate::store) fn require_depth(path: &Path, found: &[Found], root: &Path)
     }
 }
 
-/// The manifest of a directory whose files `content` reads, hashes or copies. `found` is what lies below `root`.
+/// The manifest of a directory whose files `content` reads, hashes or copies. `found` are the entries below `root`.
 pub(in crate::store) fn describe(
     root: &Path,
     found: &[Found],

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! publishing/<workspace>/turn          flock while somebody looks; how many claims there were so far
-//! publishing/<workspace>/<run>.claim   flock for as long as the run may publish; who it is, where, and what is unfinished
+//! publishing/<workspace>/<run>.claim   flock for as long as the run may publish; the run, its place, its unfinished outputs
 //! ```
 //! A claim without its lock is of a run that was killed, or that left something unfinished in the workspace.
 
@@ -111,7 +111,7 @@ impl Claims {
         let mut turn_file = lock::take_below(root, &self.turn_path())?;
         let mut left = Vec::new();
         for path in self.claim_files()? {
-            // Whoever gives one up needs no turn for that.
+            // A run that gives its claim up needs no turn for that.
             let Some(file) = open_file(&path) else { continue };
             match file.try_lock_shared() {
                 Err(TryLockError::WouldBlock) => {
@@ -141,7 +141,7 @@ impl Claims {
                 claim.note(Note::Begun(unfinished.clone()))?;
                 claim.unfinished.push(unfinished);
             }
-            // What it said is said by this claim now.
+            // Its content is part of this claim now.
             match fs::remove_file(&path) {
                 Err(error) if error.kind() != ErrorKind::NotFound => return Err(StoreError::io(&path, error)),
                 _ => {}
@@ -163,7 +163,7 @@ impl Claims {
 const CLAIM: &str = "claim";
 
 impl Claim {
-    /// A stage is about to write to `path` by itself; nothing lies there. Noted before it begins, so that what a kill leaves there is
+    /// A stage is about to write to `path` by itself; nothing lies there. Noted before it begins, so that the leftovers of a kill are
     /// not taken for the user's.
     pub fn begin(&mut self, path: &Path, run: &str) -> Result<(), StoreError> {
         let unfinished = Unfinished { path: path.to_owned(), run: run.to_owned() };
@@ -197,7 +197,7 @@ impl Claim {
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        // Whoever comes next reads what was left unfinished. An empty claim that stays is removed then, too.
+        // The next claimant reads the unfinished outputs. An empty claim that stays is removed then, too.
         if self.unfinished.is_empty() {
             let _ = fs::remove_file(&self.path);
         }
@@ -214,7 +214,7 @@ impl Busy {
     }
 }
 
-/// What the file at `path` says, where there is one.
+/// The text of the file at `path`, where there is one.
 fn text(path: &Path) -> Option<String> {
     match open::read_small(path).ok()? {
         Opened::File(bytes) => String::from_utf8(bytes).ok(),
@@ -222,7 +222,7 @@ fn text(path: &Path) -> Option<String> {
     }
 }
 
-/// What a claim says; `None` where its run was killed before it had said anything.
+/// The content of a claim; `None` where its run was killed before it had written anything.
 fn read(path: &Path) -> Option<(Claimant, Vec<Unfinished>)> {
     let text = text(path)?;
     let mut lines = text.lines();

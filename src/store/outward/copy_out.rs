@@ -15,8 +15,8 @@ use crate::store::records::model::{Artifact, Shape};
 use crate::store::{Store, StoreError};
 
 impl Store {
-    /// Copies `artifact` to `destination`, where nothing may be and whose parent exists. What is found damaged on the way is put
-    /// into quarantine, and is the error; what was written until then is the caller's to remove.
+    /// Copies `artifact` to `destination`, where nothing may be and whose parent exists. An object that is found damaged is put into
+    /// quarantine, and the call fails; the caller removes the part that was written until then.
     pub fn copy_out(&self, artifact: &Artifact, destination: &Path) -> Result<(), StoreError> {
         self.require(artifact)?;
         let object = self.object(artifact);
@@ -54,7 +54,7 @@ impl Store {
         let Opened::File((source, Stamp { size, .. })) = open::file(from).at(from)? else {
             return Err(StoreError::new(from, StoreErrorKind::Damaged));
         };
-        // As any new file of the user's: what the umask leaves of it.
+        // The umask applies, as to any new file of the user's.
         let mode = if executable { 0o777 } else { 0o666 };
         let target = OpenOptions::new().write(true).create_new(true).mode(mode).open(to).at(to)?;
         if hash::copying(&source, &target, size).at(to)? == *digest {

@@ -40,7 +40,7 @@ impl Store {
             Way::Copied => Ok(Placed::copied(artifact)),
         });
         if placed.as_ref().is_err_and(|error| matches!(error.kind, StoreErrorKind::NotFound)) {
-            // Somebody found it damaged just now: then that is what is wrong.
+            // The object was found damaged just now: then report the damage.
             self.require(artifact)?;
         }
         placed

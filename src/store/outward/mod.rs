@@ -2,7 +2,7 @@
 //!
 //! - [`materialize`] into a private directory; [`placed`]: whether what lies there stayed as it was. [`place`]: one file, as a link or a copy.
 //! - [`publish`] into the workspace, destroying nothing there, by [`swap`]; [`vacate`] makes room for a program there.
-//!   [`claims`]: who publishes where. [`ours`]: what lies there of ours.
+//!   [`claims`]: who publishes where. [`ours`]: which files there are ours.
 //! - [`copy_out`] to anywhere else, for keeps.
 
 pub(super) mod claims;

@@ -1,4 +1,4 @@
-//! Whether something in the workspace is what we published there and nobody touched since: by the memo, else by its bytes. A kill
+//! Tells whether something in the workspace was published there by us and not touched since: by the memo, else by its bytes. A kill
 //! between publishing and remembering costs a reading, and nobody's file is taken for ours.
 
 use std::fs::File;
@@ -17,7 +17,7 @@ use crate::store::objects::tree::describe;
 use crate::store::{Store, StoreError, StoreErrorKind};
 
 impl Store {
-    /// The digest of what lies at `path`, if we published it there and nobody touched it since.
+    /// The digest of the thing at `path`, if we published it there and nobody touched it since.
     pub fn published_here(&self, path: &Path) -> Result<Option<Digest>, StoreError> {
         let looked = match Stamp::of(path).at(path)? {
             Some(there) => self.ours_at(path, &there),
@@ -84,7 +84,7 @@ impl Store {
     }
 }
 
-/// What the file at `path` is, if it is read-only and sealed over its own content: we made it, whatever the memo has forgotten.
+/// The content of the file at `path`, if it is read-only and sealed over its own content: then we made it, even if the memo forgot.
 fn sealed_file(path: &Path, there: &Stamp) -> Result<Option<Content>, StoreError> {
     if there.mode & 0o222 != 0 {
         return Ok(None);

@@ -20,7 +20,7 @@ pub(in crate::store) struct Placer {
     reflinks: AtomicBool,
 }
 
-/// How a file came to its place.
+/// How a file was put in its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::store) enum Way {
     /// It is the object itself.
@@ -118,7 +118,7 @@ impl Placer {
         }
     }
 
-    /// Fills the empty file `to` with what `from` holds now, and returns the digest of what it got.
+    /// Fills the empty file `to` with the present content of `from`, and returns the digest of the copy.
     pub(crate) fn copy_in(&self, from: &File, to: &File, to_path: &Path, size: u64) -> std::io::Result<Digest> {
         if self.reflinks.load(Ordering::Relaxed) {
             match rustix::fs::ioctl_ficlone(to, from) {

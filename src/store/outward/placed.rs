@@ -1,7 +1,7 @@
-//! An artifact as a program found it: whether it still is that when the program has ended.
+//! An artifact as a program found it: it is checked again when the program has ended.
 //!
-//! Inputs are links to the store's own objects, and a program that may write anywhere may write into them. What it then leaves
-//! is no function of its action. One `stat` a file tells, as [`crate::store::objects::touches`] knows what our own links did to it.
+//! Inputs are links to the store's own objects, and a program that may write anywhere may write into them. Its outputs
+//! are then no function of its action. One `stat` a file tells, as [`crate::store::objects::touches`] knows the effect of our own links.
 
 use std::fs;
 use std::path::Path;
@@ -36,7 +36,7 @@ impl Placed {
 }
 
 impl Store {
-    /// What a program reads where it was published, to be asked of later.
+    /// The artifact that a program reads where it was published, for a later check.
     pub fn watch(&self, artifact: &Artifact) -> Result<Placed, StoreError> {
         self.require(artifact)?;
         self.shared(artifact)
@@ -54,8 +54,8 @@ impl Store {
         Ok(Placed { artifact: artifact.clone(), shared: files })
     }
 
-    /// Whether `placed` is what it was when a program began to read it. What moved is hashed: right is sealed again, wrong is put
-    /// into quarantine. An object that was made anew meanwhile is not what the program read.
+    /// Whether `placed` is as it was when a program began to read it. A file whose times moved is hashed: if right, it is sealed again; if
+    /// wrong, it is put into quarantine. An object that was made anew meanwhile is not the one that the program read.
     pub fn unchanged(&self, placed: &Placed) -> Result<Presence, StoreError> {
         let Some(files) = &placed.shared else { return Ok(Presence::Present) };
         let found = self.check(&placed.artifact)?;
@@ -78,7 +78,7 @@ impl Store {
         Ok(if same { found } else { Presence::Damaged { path: object, quarantined: None } })
     }
 
-    /// Notes that every file of what lies in quarantine is one that a stage had.
+    /// Notes that stages had every file of the object in quarantine.
     fn spoil(&self, quarantined: &Path) -> Result<(), StoreError> {
         let Some(stamp) = Stamp::stored(quarantined).at(quarantined)? else { return Ok(()) };
         if !stamp.is_dir() {
@@ -125,7 +125,7 @@ impl Store {
         untouched
     }
 
-    /// The files of `placed` that are still those which were placed. Whoever is not looked at is hashed when it next serves.
+    /// The files of `placed` that are still the placed ones. A file that is passed over is hashed when it next serves.
     fn each_file(&self, placed: &Placed, mut look: impl FnMut(usize, &Stamp)) {
         let object = self.object(&placed.artifact);
         match &placed.shared {

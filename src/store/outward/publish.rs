@@ -1,7 +1,7 @@
-//! Puts artifacts into the workspace. What stands there already and is not of our making is moved aside, never destroyed.
+//! Puts artifacts into the workspace. Files there that we did not make are moved aside, never destroyed.
 //!
 //! Whether anything is to do is decided by `stat` and directory listings: a hard link to the object, or a copy whose seal or
-//! memo row stands, is in place. What is not recognized so is read once.
+//! memo row stands, is in place. A file that is not recognized that way is read once.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -23,7 +23,7 @@ use crate::store::{Store, StoreError, Trust};
 /// How often a place is looked at that others fill in the meantime.
 const ATTEMPTS: u32 = 3;
 
-/// What publishing did.
+/// The effect of publishing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Published {
     /// It was in place.
@@ -40,8 +40,8 @@ pub enum Published {
 }
 
 impl Store {
-    /// Makes `destination` in the workspace hold `artifact`, which must be in the store. What is in the way and not of our
-    /// making is moved into the directory `displaced`, or beside where that is on another filesystem.
+    /// Makes `destination` in the workspace hold `artifact`, which must be in the store. A file in the way that we did not make is
+    /// moved into the directory `displaced`, or beside `destination` where that is on another filesystem.
     pub fn publish(&self, artifact: &Artifact, destination: &Path, displaced: &Path) -> Result<Published, StoreError> {
         self.publish_if(artifact, destination, displaced, &|| Ok(()))
     }
@@ -56,7 +56,7 @@ impl Store {
     ) -> Result<Published, StoreError> {
         for _ in 1..ATTEMPTS {
             match self.publish_once(artifact, destination, displaced, may) {
-                // Somebody was there after the look: what stands there now is to be looked at.
+                // Somebody was there after the look: look at the place again.
                 Err(error) if matches!(error.kind, StoreErrorKind::Occupied | StoreErrorKind::NotFound) => {}
                 result => return result,
             }
@@ -157,7 +157,7 @@ impl Store {
                 }
                 Standing::Same
             }
-            // A seal over its own content: we made it, whatever the memo has forgotten.
+            // A seal over its own content: we made it, even if the memo forgot.
             () if ours == Some(digest) || (may_be_ours && seal::holds(there, &digest)) => Standing::Ours,
             () => Standing::Theirs,
         })
@@ -198,7 +198,7 @@ impl Store {
         })
     }
 
-    /// Whether `directory` still is what was published there as the tree `digest`.
+    /// Whether `directory` still is as it was published there, the tree `digest`.
     pub(super) fn is_published_tree(
         &self,
         directory: &Path,
@@ -248,7 +248,7 @@ impl Store {
     }
 }
 
-/// What is taken for a file of a tree besides the very file.
+/// The files that count as a file of a tree, besides the very file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Belief {
     /// A sealed copy, and what reads the same.
@@ -259,7 +259,7 @@ enum Belief {
     Spoiled,
 }
 
-/// What stands where an artifact goes.
+/// The thing in the place of an artifact.
 enum Standing {
     /// The artifact.
     Same,

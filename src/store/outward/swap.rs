@@ -30,7 +30,7 @@ impl Store {
         self.learn_published(artifact, destination)
     }
 
-    /// Puts `artifact` at `destination` in place of what we published there and last saw as `there`.
+    /// Puts `artifact` at `destination`, replacing the file that we published there and last saw as `there`.
     pub(super) fn exchange(
         &self,
         artifact: &Artifact,
@@ -101,7 +101,7 @@ impl Store {
     }
 }
 
-/// Moves what is at `path` to `to`, numbered where that is taken, or beside itself where that is on another filesystem, cannot be
+/// Moves the thing at `path` to `to`, numbered where that is taken, or beside itself where that is on another filesystem, cannot be
 /// written or, for a read-only directory, cannot be moved to.
 pub(super) fn set_aside(path: &Path, to: &Path) -> Result<PathBuf, StoreError> {
     match aside::numbered(path, to) {

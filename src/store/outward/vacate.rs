@@ -1,5 +1,5 @@
 //! Makes room where a program will write by itself: a published link there is the store's own object, and must not be written to.
-//! Takes away what was published and is not wanted there any more.
+//! Takes away published outputs that are not wanted there any more.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,8 +10,8 @@ use crate::store::files::stamp::Stamp;
 use crate::store::{Store, StoreError};
 
 impl Store {
-    /// Leaves nothing at `destination`. What we published there is removed; anything else is moved into the directory
-    /// `displaced`, and where it went is returned.
+    /// Leaves nothing at `destination`. A file that we published there is removed; anything else is moved into the directory
+    /// `displaced`, and its new place is returned.
     pub fn vacate(&self, destination: &Path, displaced: &Path) -> Result<Option<PathBuf>, StoreError> {
         let Some(there) = Stamp::of(destination).at(destination)? else { return Ok(None) };
         if self.ours_at(destination, &there)?.is_some() {
@@ -22,8 +22,8 @@ impl Store {
         set_aside(destination, &displaced.join(destination.file_name().unwrap_or_default())).map(Some)
     }
 
-    /// Removes what we published at `destination` and nobody touched since, and the directories above it that are then empty, below
-    /// the directory `top`. Returns whether it is gone.
+    /// Removes the output that we published at `destination` and nobody touched since, and the directories above it that are then empty,
+    /// below the directory `top`. Returns whether it is gone.
     pub fn unpublish(&self, destination: &Path, top: &Path) -> Result<bool, StoreError> {
         if self.published_here(destination)?.is_none() {
             return Ok(Stamp::of(destination).at(destination)?.is_none());
@@ -39,7 +39,7 @@ impl Store {
         Ok(true)
     }
 
-    /// Removes what a stage of this very run left at `destination`.
+    /// Removes the output that a stage of this very run left at `destination`.
     pub fn discard(&self, destination: &Path) -> Result<(), StoreError> {
         remove(destination).at(destination)
     }

@@ -1,4 +1,4 @@
-//! What must not come in.
+//! Parcels that must not come in.
 
 use super::*;
 use crate::store::objects::manifest::Member;
@@ -16,7 +16,7 @@ fn link(path: &str, target: &str) -> Member {
     Member { path: path.into(), node: Node::Link { target: target.into() } }
 }
 
-/// Reads a manifest with these entries as that of a directory of so many files and bytes.
+/// Reads a manifest with these entries, as if of a directory of so many files and bytes.
 fn read(entries: Vec<Member>, files: u64, size: u64) -> Result<Listing, String> {
     let bytes = Manifest { entries }.encode();
     let artifact = Artifact { digest: Manifest::digest(&bytes), shape: Shape::Dir { files }, size };

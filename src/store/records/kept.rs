@@ -1,4 +1,4 @@
-//! The form of small files of the store that say something by themselves: plans, what pipelines came to last, pins. Like a record such a
+//! The form of small files of the store that say something by themselves: plans, lists of last actions, pins. Like a record such a
 //! file has two lines of JSON, the text and a checksum; the checksum covers the file's name, so that one file in the place of another
 //! is noticed too.
 //!
@@ -12,7 +12,7 @@ use crate::action::canonical::Encoder;
 /// A file that was read.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Kept<'a> {
-    /// What was written under this name.
+    /// The text that was written under this name.
     Sound(&'a [u8]),
     /// It carries no checksum: an older version wrote it, if it is whole.
     Unsealed(&'a [u8]),
@@ -25,7 +25,7 @@ pub(in crate::store) fn seal(name: &str, text: &[u8]) -> Vec<u8> {
     [text, b"\n\"", sum(name, text).to_string().as_bytes(), b"\"\n"].concat()
 }
 
-/// What [`seal`] was given.
+/// The text that [`seal`] was given.
 pub(super) fn open<'a>(name: &str, bytes: &'a [u8]) -> Kept<'a> {
     // Compact JSON holds no line feed; the indented form of older versions has many.
     let Some(end) = bytes.iter().position(|byte| *byte == b'\n') else { return Kept::Unsealed(bytes) };

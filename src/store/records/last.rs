@@ -1,4 +1,4 @@
-//! Which action each stage of a pipeline came to last: what `why` compares with. One small file a pipeline, read when first
+//! The last action of each stage of a pipeline, for the comparison of `why`. One small file a pipeline, read when first
 //! asked for and written with the memo. It carries a checksum ([`super::kept`]); without one it is of an older version.
 
 use std::collections::{BTreeMap, HashMap};
@@ -16,7 +16,7 @@ use crate::store::{Damage, DamagedThing, Store, StoreError};
 
 type Stages = BTreeMap<String, ActionKey>;
 
-/// By pipeline: what was found, and what this process has to add.
+/// By pipeline: the actions that were found, and those that this process adds.
 #[derive(Debug, Default)]
 pub(in crate::store) struct LastActions {
     pipelines: HashMap<String, Known>,
@@ -29,13 +29,13 @@ struct Known {
 }
 
 impl Store {
-    /// The action that `stage` of `pipeline` came to last, in any run that saved.
+    /// The last action of `stage` of `pipeline`, in any run that saved.
     pub fn last(&self, pipeline: &str, stage: &str) -> Option<ActionKey> {
         let mut last = self.last_actions();
         self.last_of(&mut last, pipeline).stages.get(stage).copied()
     }
 
-    /// Notes that `stage` of `pipeline` came to the action `key`. Kept by [`Store::save_memo`].
+    /// Notes `key` as the last action of `stage` of `pipeline`. Kept by [`Store::save_memo`].
     pub fn set_last(&self, pipeline: &str, stage: &str, key: &ActionKey) {
         let mut last = self.last_actions();
         let known = self.last_of(&mut last, pipeline);
@@ -45,7 +45,7 @@ impl Store {
         }
     }
 
-    /// Every action that a stage of any pipeline came to last, and the files that do not say it any more.
+    /// Every last action of a stage of any pipeline, and the files that are damaged.
     pub fn last_keys(&self) -> Result<(Vec<ActionKey>, Vec<Damage>), StoreError> {
         let (mut keys, mut damage) = (Vec::new(), Vec::new());
         for path in crate::store::upkeep::inventory::entries(&self.root().join("last"))? {
@@ -88,11 +88,11 @@ impl Store {
         last.pipelines.get_mut(pipeline).expect("inserted above when it was absent")
     }
 
-    /// What the file says. One that is damaged is put aside: only explanations hang on it, and the run that asks writes it anew.
+    /// The content of the file. A damaged one is put aside: only explanations depend on it, and the run that asks writes it anew.
     fn sound_last(&self, path: &Path) -> Stages {
         match read(path) {
             Ok(Ok(stages)) => stages,
-            // What cannot be read for another reason is met again by whoever writes it.
+            // A file that cannot be read for another reason fails again when it is written.
             Err(_) => Stages::new(),
             Ok(Err(why)) => {
                 if let Ok(to) = mend::into_quarantine(self.root(), path) {
@@ -105,7 +105,7 @@ impl Store {
     }
 }
 
-/// What the file says, or why it is damaged.
+/// The content of the file, or why it is damaged.
 fn read(path: &Path) -> std::io::Result<Result<Stages, String>> {
     let bytes = match open::read(path)? {
         Opened::Nothing => return Ok(Ok(Stages::new())),

@@ -1,7 +1,7 @@
-//! What the store keeps beside the objects: small files that say something by themselves.
+//! The small files that the store keeps beside the objects.
 //!
-//! - [`model`]: what is kept. [`record`]: what an action gave, looked up by its key. [`last`]: which action a stage came to last.
-//! - [`plans`]: resolved plans. [`pins`]: what is never collected. [`places`]: what was published where.
+//! - [`model`]: their types. [`record`]: the result of an action, looked up by its key. [`last`]: the last action of each stage.
+//! - [`plans`]: resolved plans. [`pins`]: roots that are never collected. [`places`]: the published places.
 //! - [`kept`]: the checksums of such files.
 
 pub(super) mod kept;

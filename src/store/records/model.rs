@@ -1,4 +1,4 @@
-//! What the store keeps: artifacts and records.
+//! The documents of the store: artifacts and records.
 
 use std::collections::BTreeMap;
 
@@ -35,7 +35,7 @@ pub enum Shape {
     },
 }
 
-/// What an action gave. Written after everything it names.
+/// The result of an action. Written after everything it names.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Record {
@@ -49,7 +49,7 @@ pub struct Record {
     pub outputs: BTreeMap<String, Artifact>,
     /// Last value of each metric.
     pub metrics: BTreeMap<String, f64>,
-    /// What it took.
+    /// Its usage.
     pub usage: Usage,
     /// The machine that ran it.
     pub host: String,

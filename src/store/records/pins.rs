@@ -1,4 +1,4 @@
-//! Pins: what is never collected, by the words with which somebody asked for it. One small file each, with a checksum
+//! Pins: results that are never collected, by the words with which somebody asked for it. One small file each, with a checksum
 //! ([`super::kept`]); without one it is of an older version.
 
 use std::fs;
@@ -20,16 +20,16 @@ use crate::store::{Damage, DamagedThing, Store, StoreError};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Pin {
-    /// What was typed.
+    /// The name as typed.
     pub name: String,
     /// Actions whose records, outputs and inputs stay.
     pub keys: Vec<ActionKey>,
-    /// Artifacts that stay whoever made them.
+    /// Artifacts that stay, no matter who made them.
     pub artifacts: Vec<Digest>,
 }
 
 impl Store {
-    /// Every pin, by name, and the files that are pins and do not say any more what they protect. While there is one of these
+    /// Every pin, by name, and the damaged files of pins, whose targets are unknown. While there is one of these
     /// nothing may be collected.
     pub fn pins(&self) -> Result<(Vec<Pin>, Vec<Damage>), StoreError> {
         let (mut pins, mut damage) = (Vec::new(), Vec::new());
@@ -60,7 +60,7 @@ impl Store {
         match Stamp::stored(&path).at(&path)? {
             None => return Ok(false),
             Some(stamp) if stamp.is_file() => fs::remove_file(&path).at(&path)?,
-            // Never ours, whatever it holds.
+            // It is not ours, with any content.
             Some(_) => self.displace(&path),
         }
         Ok(true)

@@ -1,7 +1,7 @@
-//! What a pipeline published in a workspace, place by place: how a later run knows which of it is not its own.
+//! The places that a pipeline published in a workspace: by them a later run knows which files there are not its own.
 //!
-//! One file for each pipeline of a workspace, beside its claims: a short first line, which is all that a run reads that finds
-//! everything in place, then what lies where.
+//! One file for each pipeline of a workspace, beside its claims. Its first line is short; a run that finds everything in place reads
+//! only that line. The list of places follows.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -26,20 +26,20 @@ pub struct Places {
 /// The first line: whether there is more to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Summary {
-    /// Identifies the places of the plan, and what was published to them.
+    /// Identifies the places of the plan, and the outputs that were published to them.
     pub plan: Digest,
     /// How many places hold something else.
     pub earlier: usize,
 }
 
-/// What was published to a place.
+/// A published output at its place.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PublishedPlace {
     /// The stage.
     pub stage: String,
     /// Its action.
     pub key: ActionKey,
-    /// What it gave.
+    /// Its digest.
     pub digest: Digest,
 }
 
@@ -51,7 +51,7 @@ impl Store {
         Places { path: claims.directory().join(format!("{}.{LIST}", &hex[..16])) }
     }
 
-    /// Keeps what a pipeline published.
+    /// Keeps the published places of a pipeline.
     pub fn keep_places(
         &self,
         places: &Places,
@@ -76,7 +76,7 @@ const LIST: &str = "places";
 impl Places {
     /// The first line.
     pub fn summary(&self) -> Option<Summary> {
-        // Only what is said of earlier outputs hangs on it: absent or damaged, nothing is.
+        // Only messages about earlier outputs depend on it: if it is absent or damaged, there are none.
         let mut line = Vec::new();
         BufReader::with_capacity(512, open_file(&self.path)?).take(512).read_until(b'\n', &mut line).ok()?;
         line.pop();

@@ -1,5 +1,5 @@
-//! Snapshots of resolved plans: derived, and so never missed when they are gone. Each carries a checksum: a plan says what is executed
-//! and where that is put, and nobody would notice that it says something else than it did.
+//! Snapshots of resolved plans: derived, and so never missed when they are gone. Each carries a checksum: a plan determines the
+//! commands and the places of outputs, and nobody would notice a change in it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ impl Store {
     /// The snapshot that was kept under `name`.
     pub fn plan(&self, name: &PlanKey) -> Option<Vec<u8>> {
         let path = self.plan_path(name);
-        // Unreadable is the same to whoever asks as absent: the plan is made anew.
+        // An unreadable plan counts as absent: the plan is made anew.
         match open::read(&path).ok()? {
             Opened::Nothing => None,
             Opened::Other(_) => {
@@ -71,7 +71,7 @@ impl Store {
     }
 }
 
-/// What a plan of an older version is: one JSON document and nothing behind it.
+/// Whether this is a plan of an older version: one JSON document and nothing behind it.
 fn is_whole(bytes: &[u8]) -> bool {
     serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok()
 }

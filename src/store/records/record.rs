@@ -1,4 +1,4 @@
-//! Records: what an action gave, looked up by its key. A record is believed only while everything it names is there.
+//! Records: the results of actions, looked up by key. A record is believed only while everything it names is there.
 //!
 //! The file has two lines of JSON: the record, and the digest of the first line. Without that, one flipped digit in a digest
 //! would make a sound blob look damaged.
@@ -17,7 +17,7 @@ use crate::store::error::{At, StoreErrorKind};
 use crate::store::files::open::{self, Opened};
 use crate::store::{Presence, Store, StoreError};
 
-/// What the store says about an action.
+/// The store's answer about an action.
 #[derive(Debug)]
 pub enum Lookup {
     /// It was done, and all that it gave is here.
@@ -105,12 +105,12 @@ impl fmt::Display for MissReason {
 pub enum Durability {
     /// Outputs, then the record, are on the disk when this returns. For stages that took a second or more.
     Synced,
-    /// A power cut may lose it. What it then leaves is found at the next use.
+    /// A power cut may lose it. The next use finds the damage.
     Relaxed,
 }
 
 impl Store {
-    /// What is known of the action `key`. Whatever is found damaged on the way is put into quarantine.
+    /// The answer about the action `key`. Objects that are found damaged are put into quarantine.
     pub fn record(&self, key: &ActionKey) -> Result<Lookup, StoreError> {
         let path = self.layout.record(key);
         let parsed = match open::read_small(&path).at(&path)? {
@@ -208,7 +208,7 @@ pub(in crate::store) fn parse(bytes: &[u8], key: &ActionKey) -> Result<Record, U
         Ok(record) if record.format != RECORD_FORMAT => Err(Unusable::OtherFormat),
         Ok(record) if record.key == *key => Ok(record),
         Ok(_) => Err(Unusable::Damaged),
-        // It is what somebody wrote, so it was written in another shape.
+        // The checksum is right, so it was written in another shape.
         Err(_) => Err(Unusable::OtherFormat),
     }
 }

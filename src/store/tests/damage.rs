@@ -1,4 +1,4 @@
-//! What is damaged is found at use, put aside, named, and made anew.
+//! Damaged objects are found at use, put aside, named, and made anew.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! The store as its users see it: what goes in, comes out, and what happens when somebody meddles.
+//! The store as its users see it: artifacts go in and come out, also when somebody meddles.
 
 mod damage;
 mod filesystems;
@@ -134,7 +134,7 @@ fn read(path: impl AsRef<Path>) -> String {
     fs::read_to_string(path).unwrap()
 }
 
-/// What could not be tried on this machine, for whoever reads the test's output.
+/// Reports a check that this machine cannot do, for the reader of the test's output.
 #[expect(clippy::print_stderr, reason = "a skipped check must be visible")]
 fn skipped(what: &str) {
     eprintln!("SKIPPED: {what}");

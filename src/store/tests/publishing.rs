@@ -36,7 +36,7 @@ fn a_new_version_takes_the_place_of_ours_even_when_the_memo_was_lost() {
     }
 }
 
-/// Something of the user's at `out` is moved aside, and is what `theirs` reads.
+/// Something of the user's at `out` is moved aside, where `theirs` reads it.
 fn check_displaced(artifact: &Artifact, f: &Fixture, theirs: impl Fn(&Path)) {
     let Published::Displaced { to } = f.publish(artifact, "out") else { panic!("not displaced") };
     assert!(to.starts_with(f.displaced()));
@@ -133,7 +133,7 @@ fn check_noticed(change: impl Fn(&Path), kept: &str, content: &str) {
         let tree = f.adopt_dir(&files);
         f.publish(&tree, "tree");
         change(&f.workspace("tree"));
-        // What was edited in place is damaged in the store too; then the stage makes it anew.
+        // A file that was edited in place is damaged in the store too; then the stage makes it anew.
         if f.store.check(&tree).unwrap() != Presence::Present {
             f.adopt_dir(&files);
         }

@@ -1,4 +1,4 @@
-//! What goes in comes out.
+//! Artifacts that go in come out unchanged.
 
 use std::os::unix::fs::symlink;
 

@@ -1,4 +1,4 @@
-//! What is collected, and what a hold keeps from being so.
+//! Garbage collection, and the hold that prevents it.
 
 use std::time::Duration;
 

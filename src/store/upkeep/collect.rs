@@ -1,4 +1,4 @@
-//! Removes what nobody needs. Which actions are needed is said by the caller, who knows the runs; what follows from that is here.
+//! Removes objects and records that nobody needs. The caller, who knows the runs, says which actions are needed; the rest follows here.
 //!
 //! Two rounds decide: first a record goes that is no root and was not used within the grace, then, until the rest fits the size
 //! asked for, those used longest ago. An object goes when no record that stays names it. Records go before objects, so that a kill
@@ -25,10 +25,10 @@ use crate::store::files::removal::{move_away, remove_tree};
 use crate::store::files::stamp::Stamp;
 use crate::store::{Hold, Store, StoreError};
 
-/// What is needed.
+/// The roots that garbage collection keeps.
 #[derive(Debug, Default)]
 pub struct Keep {
-    /// Actions that stay, unless the size leaves no room: what pipelines came to last.
+    /// Actions that stay, unless the size leaves no room: the last ones of pipelines.
     pub roots: HashSet<ActionKey>,
     /// Actions that stay in any case.
     pub pinned: HashSet<ActionKey>,
@@ -41,7 +41,7 @@ pub struct Keep {
 /// How much may stay.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// What was used so lately stays, needed or not.
+    /// Records and objects used within this time stay, needed or not.
     pub grace: Duration,
     /// Bytes of objects that may stay.
     pub max_size: Option<u64>,
@@ -63,7 +63,7 @@ pub enum Mode {
 pub enum UserRoom {
     /// Files that stood where outputs go.
     Displaced,
-    /// What was found damaged.
+    /// Objects that were found damaged.
     Quarantine,
     /// Private directories that were to be kept.
     KeptWork,
@@ -78,7 +78,7 @@ pub struct Doomed {
     pub bytes: u64,
 }
 
-/// What goes and what stays.
+/// The result of a collection.
 #[derive(Debug, Default)]
 pub struct Collected {
     /// Records that go.
@@ -89,7 +89,7 @@ pub struct Collected {
     pub leftovers: Doomed,
     /// Objects that stay.
     pub kept: Doomed,
-    /// What should have gone and cannot be removed, with the reasons.
+    /// Reasons for objects that cannot be removed.
     pub stuck: Vec<StoreError>,
 }
 
@@ -101,7 +101,7 @@ impl Doomed {
 }
 
 impl Store {
-    /// Removes what is not needed, or says what would be. `progress` hears how many things of how many are gone.
+    /// Removes objects that are not needed, or counts them. `progress` hears how many things of how many are gone.
     pub fn collect(
         &self,
         keep: &Keep,
@@ -144,8 +144,8 @@ impl Store {
         Ok(collected)
     }
 
-    /// What a room of the user's takes, and its removal when `mode` says so. Only what the engine put there counts. What cannot
-    /// be removed is added to `stuck`.
+    /// The size of a room of the user's, and its removal when `mode` says so. Only files that the engine put there count. Reasons
+    /// for files that cannot be removed are added to `stuck`.
     pub fn clear(&self, room: UserRoom, mode: &Mode, stuck: &mut Vec<StoreError>) -> Result<Doomed, StoreError> {
         let quarantined = |path: &Path| marker::is_from_a_store(path);
         let of_a_run = |path: &Path| path.file_name().and_then(OsStr::to_str).is_some_and(is_run);
@@ -218,7 +218,7 @@ impl Store {
     }
 }
 
-/// What goes, by index.
+/// The records and objects that go, by index.
 #[derive(Debug, Default)]
 struct Decision {
     records: Vec<usize>,
@@ -259,7 +259,7 @@ fn decide(records: &[StoredRecord], objects: &[Object], keep: &Keep, limits: &Li
             total = total.saturating_sub(drop_record(index, &mut decision));
         }
     }
-    // What no record names: left by kills, inputs of records that are gone.
+    // Objects that no record names: left by kills, or inputs of records that are gone.
     let all_named: HashSet<&ObjectName> = names.iter().flatten().collect();
     let strays: Vec<usize> = (0..objects.len())
         .filter(|&index| {
@@ -273,7 +273,7 @@ fn decide(records: &[StoredRecord], objects: &[Object], keep: &Keep, limits: &Li
 
     if let Some(max) = limits.max_size {
         staying.retain(|&index| !keep.pinned.contains(&records[index].key));
-        // What pipelines came to last goes last.
+        // The last results of pipelines go last.
         staying.sort_by_key(|&index| (keep.roots.contains(&records[index].key), used_at(&records[index])));
         for index in staying {
             if total <= max {
@@ -287,7 +287,7 @@ fn decide(records: &[StoredRecord], objects: &[Object], keep: &Keep, limits: &Li
     decision
 }
 
-/// The objects that a record names: what the action gave, and what it read where that is here.
+/// The objects that a record names: the outputs of the action, and those of its inputs that are here.
 fn named(stored: &StoredRecord, sizes: &HashMap<ObjectName, u64>) -> HashSet<ObjectName> {
     let Some(record) = &stored.record else { return HashSet::new() };
     let outputs = record.outputs.values().map(ObjectName::of);

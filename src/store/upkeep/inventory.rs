@@ -1,4 +1,4 @@
-//! What lies in the store: objects and records one by one, and how much each room takes.
+//! The inventory of the store: objects and records one by one, and how much each room takes.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -49,7 +49,7 @@ pub(in crate::store) struct StoredRecord {
 pub struct Room {
     /// Its directory below the store's.
     pub name: &'static str,
-    /// What is in it.
+    /// Its content.
     pub holds: &'static str,
 }
 
@@ -152,8 +152,8 @@ impl Store {
         Ok(records)
     }
 
-    /// What has the name of a directory of a family. A room may be a link, by mistake to what is somebody else's: nothing of another
-    /// name is ever touched.
+    /// The entries that have the name of a directory of a family. A room may be a link, by mistake to somebody else's files: nothing of
+    /// another name is ever touched.
     pub(super) fn shards(&self, family: &str) -> Result<Vec<PathBuf>, StoreError> {
         let mut shards = entries(&self.root().join(family))?;
         shards.retain(|path| {
@@ -163,7 +163,7 @@ impl Store {
         Ok(shards)
     }
 
-    /// What a digest names in a room; as with [`Store::shards`], nothing else.
+    /// The entries of a room that a digest names; as with [`Store::shards`], nothing else.
     pub(in crate::store) fn named_by_digest(&self, room: &str) -> Result<Vec<PathBuf>, StoreError> {
         let mut paths = entries(&self.root().join(room))?;
         paths.retain(|path| {
@@ -186,7 +186,7 @@ impl Store {
     }
 }
 
-/// What lies in a directory; nothing where there is none.
+/// The entries of a directory; none where there is no directory.
 pub(in crate::store) fn entries(directory: &Path) -> Result<Vec<PathBuf>, StoreError> {
     let listed = match fs::read_dir(directory) {
         Ok(listed) => listed,

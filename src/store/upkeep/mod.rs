@@ -1,6 +1,6 @@
 //! Looks after the store.
 //!
-//! - [`inventory`]: what there is. [`scrub`] reads it all. [`collect`] removes what nobody needs.
+//! - [`inventory`]: the list of all content. [`scrub`] reads it all. [`collect`] removes everything that nobody needs.
 
 pub(super) mod collect;
 pub(super) mod inventory;

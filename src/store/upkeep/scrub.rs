@@ -1,6 +1,6 @@
-//! Reads what the store has and compares it with its names: the only way to find a bit that flipped behind size and mtime.
+//! Reads the objects of the store and compares them with their names: the only way to find a bit that flipped behind size and mtime.
 //!
-//! What is wrong goes into quarantine, so that the next run makes it anew.
+//! Damaged objects go into quarantine, so that the next run makes them anew.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,7 +23,7 @@ use crate::store::{Presence, Store, StoreError};
 /// The rooms from which it is read what may not be collected.
 pub const ROOTS: [&str; 3] = ["pins", "last", "runs"];
 
-/// The other rooms: what was in them is made anew.
+/// The other rooms: their content is made anew.
 const DERIVED: [&str; 10] =
     ["quarantine", "blobs", "trees", "records", "plans", "locks", "checkpoints", "displaced", "work", "tmp"];
 
@@ -38,7 +38,7 @@ pub enum Sample {
     Share(f64),
 }
 
-/// What was read and what was wrong.
+/// The counts and the damage of a scrub.
 #[derive(Debug, Default)]
 pub struct Scrubbed {
     /// Blobs and trees read.
@@ -47,24 +47,24 @@ pub struct Scrubbed {
     pub bytes: u64,
     /// Records read.
     pub records: u64,
-    /// What was wrong.
+    /// The damage.
     pub damage: Vec<Damage>,
 }
 
-/// Something that is not what its name says.
+/// Something that does not match its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Damage {
-    /// What it should have been.
+    /// The thing that it should have been.
     pub what: DamagedThing,
     /// Where the wrong content was found; for a directory, the file in it.
     pub path: PathBuf,
-    /// What was found.
+    /// The reason.
     pub why: String,
     /// Where it was moved; `None` when it could not be moved, or stays because its place says that something was there.
     pub quarantined: Option<PathBuf>,
 }
 
-/// What was damaged.
+/// The thing that was damaged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DamagedThing {
     /// The artifact of this digest.
@@ -75,11 +75,11 @@ pub enum DamagedThing {
     Plan,
     /// The memo.
     Memo,
-    /// What a pipeline came to last. It stays where it is.
+    /// The list of a pipeline's last actions. It stays where it is.
     Last,
-    /// A pin. It stays where it is, as nobody else says what it protects.
+    /// A pin. It stays where it is, as nothing else tells the objects that it protects.
     Pin,
-    /// What a run left. It stays where it is, as what the run came to is needed.
+    /// A file of a run. It stays where it is, as the run's outcome is needed.
     Run,
     /// A directory of the store.
     Room,
@@ -209,7 +209,7 @@ impl Store {
         Ok(extra.map(|found| root.join(found.path())))
     }
 
-    /// Puts `object` aside because of what was found at `path`, unless it is gone by now.
+    /// Puts `object` aside because of the damage at `path`, unless it is gone by now.
     pub(in crate::store) fn damaged(
         &self,
         what: DamagedThing,
