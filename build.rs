@@ -39,7 +39,7 @@ fn main() {
     fs::write(out.join("code.txt"), digests).expect("OUT_DIR is writable");
 }
 
-/// What lies in a directory, sorted; nothing where there is none.
+/// The entries of a directory, sorted; empty where there is none.
 fn entries(directory: &Path) -> Vec<PathBuf> {
     let mut found: Vec<PathBuf> = match fs::read_dir(directory) {
         Ok(entries) => entries.filter_map(|entry| Some(entry.ok()?.path())).collect(),

@@ -1,4 +1,4 @@
-//! The digest of the code behind a kind: of what it is made of, not of where that lies.
+//! The digest of the code behind a kind. It depends on the code, not on where the code lies.
 //!
 //! A kind is the crate of its name and everything that crate is built from, as cargo's metadata says: packages of this workspace,
 //! wherever they lie, and the requirements on packages of others. The digest is of a set: the items of all Rust sources (see
@@ -83,7 +83,7 @@ impl<'a> Workspace<'a> {
         Some(found)
     }
 
-    /// The digests of what lies in one package.
+    /// The digests of the files of one package.
     fn parts(&mut self, name: &str) -> &BTreeSet<Part> {
         if !self.parts.contains_key(name) {
             let parts = read_parts(&self.packages[name].directory);
@@ -98,7 +98,7 @@ impl Package {
         let manifest = PathBuf::from(text(&package["manifest_path"]));
         let directory = manifest.parent().expect("a manifest lies in a directory").to_owned();
         let (mut ours, mut others, mut uses_libtorch) = (Vec::new(), BTreeSet::new(), false);
-        // Null is the kind of an ordinary dependency. What only tests use makes nothing.
+        // Null is the kind of an ordinary dependency. A dependency of tests alone does not change a result.
         for dependency in list(&package["dependencies"]).filter(|dependency| dependency["kind"] != "dev") {
             let name = text(&dependency["name"]);
             uses_libtorch |= name == LIBTORCH.0;
@@ -114,7 +114,7 @@ impl Package {
     }
 }
 
-/// The digests of what lies in the directory of a package.
+/// The digests of the files in the directory of a package.
 fn read_parts(directory: &Path) -> BTreeSet<Part> {
     println!("cargo::rerun-if-changed={}", directory.join("Cargo.toml").display());
     let mut pending = sources(directory);
@@ -134,7 +134,7 @@ fn read_parts(directory: &Path) -> BTreeSet<Part> {
     parts
 }
 
-/// What lies in a directory of sources, without what changes nothing that a stage gives: tests, examples, texts for people, what
+/// The sources in a directory, without files that do not change a stage's outputs: tests, examples, texts for people, files that
 /// editors leave. The manifest is read through cargo.
 fn sources(directory: &Path) -> Vec<PathBuf> {
     let mut found = entries(directory);

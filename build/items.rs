@@ -1,6 +1,6 @@
 //! A Rust source as a set of items, each by the digest of its tokens.
 //!
-//! Left out is what a move changes and what does not change a result: comments, documentation and layout; `use` and `mod name;`;
+//! Left out are parts that a move changes or that do not change a result: comments, documentation and layout; `use` and `mod name;`;
 //! visibility; the crates and modules of a path; tests inside the file. A change that consists of nothing else, such as a `use`
 //! that now names another function of the same name, goes unnoticed: the digest is for a warning, not for a key.
 
@@ -16,7 +16,7 @@ pub(super) fn part(bytes: &[u8]) -> Part {
     *blake3::hash(bytes).as_bytes()
 }
 
-/// The digests of the items of a file. What cannot be read as tokens is one item.
+/// The digests of the items of a file. A file that cannot be read as tokens is one item.
 pub(super) fn digests(source: &str) -> BTreeSet<Part> {
     let Ok(tokens) = source.parse::<TokenStream>() else {
         return BTreeSet::from([part(source.as_bytes())]);

@@ -2,11 +2,11 @@
 //!
 //! From the outside in:
 //! - [`cmd`]: one file a verb. [`report`]: everything that is printed or written for people and programs.
-//! - [`engine`]: one run of a plan: what is a hit, what must run, in which order, with what outcome.
+//! - [`engine`]: one run of a plan: which stages are hits, which must run, in which order, with which outcome.
 //! - [`plan`]: a pipeline resolved: stages as a graph, wired, typed, params complete. [`spec`]: YAML to that, with spans.
 //! - [`action`]: a stage with everything resolved, and its key. [`store`]: blobs, trees and records by digest.
 //! - [`remote`]: a store beyond this machine, to which records are pushed and from which they are pulled.
-//! - [`failpoint`]: where tests may kill the engine. [`signals`]: their names, what was ignored from the start, and file size limits.
+//! - [`failpoint`]: where tests may kill the engine. [`signals`]: their names, those ignored from the start, and file size limits.
 //! - [`executor`]: where an action is carried out. [`backend`]: processes on this machine. [`governor`]: how much may run now.
 //! - [`config`]: settings, each with where it came from.
 //!

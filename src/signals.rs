@@ -1,7 +1,7 @@
-//! What signals do to this program before any verb begins: which of them whoever started it wants ignored, and what a file that grows
-//! beyond a limit does.
+//! Signals before any verb begins: which of them the starting program wants ignored, and the effect of a file that grows beyond a
+//! limit.
 //!
-//! Nothing here is handed on to the programs of stages: handlers end with `exec`, and only what was ignored from the start stays so.
+//! Nothing here is handed on to the programs of stages: handlers end with `exec`, and only signals ignored from the start stay so.
 
 use std::fmt;
 use std::sync::atomic::AtomicBool;
@@ -21,8 +21,8 @@ pub fn begin() {
     }
 }
 
-/// Whether whoever started this program wants `signal` ignored, as `nohup` and `trap '' INT` do. A shell without job control lets all
-/// that it starts with `&` ignore INT and QUIT, to spare them the Ctrl-C of others; a SIGINT sent to such a one is meant for it.
+/// Whether the program that started this one wants `signal` ignored, as `nohup` and `trap '' INT` do. A shell without job control lets
+/// all that it starts with `&` ignore INT and QUIT, to spare them the Ctrl-C of others; a SIGINT sent to such a program is meant for it.
 pub fn is_unwanted(signal: i32) -> bool {
     is_ignored(signal) && !(signal == SIGINT && is_ignored(SIGQUIT))
 }
