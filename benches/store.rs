@@ -1,7 +1,7 @@
-//! What the store costs: `cargo bench --bench store [DIRECTORY]`, in a directory on the filesystem to measure.
+//! The cost of store operations: `cargo bench --bench store [DIRECTORY]`, in a directory on the filesystem to measure.
 //!
 //! Each line is one operation, wall-clock and CPU time of the whole process. Plain timing: the operations take milliseconds
-//! to seconds and touch the disk, so what a statistics harness would repeat is not the same twice.
+//! to seconds and touch the disk, so repetitions by a statistics harness would not measure the same thing twice.
 
 use std::collections::BTreeMap;
 use std::fs;

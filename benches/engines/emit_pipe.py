@@ -12,7 +12,7 @@ def emit(spec):
     for stage in spec["stages"]:
         for number, path in enumerate(stage["outputs"] + stage["dir_outputs"]):
             producers[path] = f"{stage['id']}.o{number}"
-    # What the other engines run the same lines with.
+    # The shell that the other engines run the same lines with.
     lines = [f"pipeline: {spec['name']}", "shell: [/bin/sh, -c]", "stages:"]
     for stage in spec["stages"]:
         command = re.sub(r"^echo \S+ >> exec\.log; ", "", stage["cmd"])

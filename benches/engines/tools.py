@@ -117,7 +117,7 @@ class Pipe:
 
 TOOLS = {"direct": Direct, "ninja": Ninja, "dvc": Dvc, "pipe": Pipe}
 
-# What the peers are, so that two people measure against the same.
+# Pinned versions of the peers, so that two people measure against the same.
 PEERS = ["ninja==1.13.2", "dvc==3.67.1"]
 
 

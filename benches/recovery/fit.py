@@ -98,7 +98,7 @@ class Scan:
         named = correlation["related_finding_ids"]
         for name in named:
             self.spoke[name].add(correlation["rule"])
-            # Only what a strong link joins is of a cluster.
+            # Only findings that a strong link joins belong to a cluster.
             if correlation.get("cluster_id"):
                 first, own = self.root(named[0]), self.root(name)
                 self.parent[max(first, own)] = min(first, own)

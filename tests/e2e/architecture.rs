@@ -1,10 +1,10 @@
-//! The column "may use" of ARCHITECTURE.md is what the code does: between the folders of `src`, and between the crates.
+//! The column "may use" of ARCHITECTURE.md matches the code: between the folders of `src`, and between the crates.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What may use everything.
+/// The word for permission to use everything.
 const EVERYTHING: &str = "everything";
 
 /// A row of the map.
@@ -52,7 +52,7 @@ fn entries(directory: &Path) -> Vec<PathBuf> {
     entries
 }
 
-/// What the map says of the users and is not so. Of each: the names that it uses, with a file that does.
+/// The statements of the map about users that are not true. Each has the names that the user uses, with a file that does.
 fn falsehoods(used: &BTreeMap<String, BTreeMap<String, String>>) -> Vec<String> {
     let map = map();
     let mut problems = Vec::new();

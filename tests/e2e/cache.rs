@@ -1,4 +1,4 @@
-//! What runs again and what does not.
+//! Which stages run again and which are hits.
 
 use crate::project::{Project, expected};
 

@@ -72,7 +72,7 @@ stages:
     let ran = project.pipe(&["why", "each"]);
     assert_eq!(ran.status, 0);
     assert!(ran.stdout.contains("hit  each[n=0.1]\n"), "the instances are named: {}", ran.stdout);
-    // With other words the instances give other outputs: what gathers them names which, and where it is wired.
+    // With other words the instances give other outputs: the change names the instance, and where it is wired.
     assert_eq!(project.pipe(&["run", "p.yaml", "each", "-S", "word=bye", "-q"]).status, 0);
     let why = json(&project, &["why", "all", "-S", "word=bye", "--json"]);
     assert_eq!(why["changes"][0]["field"], "in.parts[n=0.1]", "{why}");

@@ -1,4 +1,4 @@
-//! What a shell is told at Tab: asked as the scripts of `pipe completions` ask, and by bash itself.
+//! Completion at Tab: asked as the scripts of `pipe completions` ask, and by bash itself.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -26,7 +26,7 @@ fn sweep() -> Project {
     project
 }
 
-/// What `shell` is told with the cursor at the end of `words`; nothing is said beside it.
+/// The answer to `shell` with the cursor at the end of `words`; nothing is printed beside it.
 fn ask(project: &Project, shell: &str, words: &[&str]) -> Vec<String> {
     ask_at(project, shell, words, words.len())
 }
@@ -40,7 +40,7 @@ fn ask_at(project: &Project, shell: &str, words: &[&str], index: usize) -> Vec<S
     ran.stdout.lines().map(str::to_owned).collect()
 }
 
-/// What is offered besides flags, which come where nothing else does.
+/// The offers besides flags, which come where nothing else does.
 fn check(project: &Project, words: &[&str], expected: &[&str]) {
     let mut found = ask(project, "bash", words);
     found.retain(|word| !word.starts_with('-') || words.last().is_some_and(|last| last.starts_with('-')));
@@ -213,7 +213,7 @@ fn every_script_asks_this_program() {
     assert_eq!(project.pipe(&["completions", "csh"]).status, 2);
 }
 
-/// What bash would insert for `line` with the cursor at its end. The words are split as bash does: `=` and `:` are words too.
+/// Prints the text that bash inserts for `line` with the cursor at its end. The words are split as bash does: `=` and `:` are words too.
 const DRIVER: &str = r#"
 eval "$(pipe completions bash)"
 COMP_LINE=$1 COMP_POINT=${#1} COMP_TYPE=9 COMP_WORDS=() rest=$1

@@ -1,4 +1,4 @@
-//! What a confined command sees of its neighbours and of the project. Without Landlock there is nothing to see, and a line says so.
+//! Tests which parts of its neighbours and of the project a confined command sees. Without Landlock it skips, and a line says so.
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
@@ -29,8 +29,8 @@ fn fifo(project: &Project, name: &str) {
     assert!(Command::new("mkfifo").arg(project.beside(name)).status().unwrap().success());
 }
 
-/// `spy` reads whatever it can of every process while `owner` holds its secrets in both forms. What it looks for stands in two words
-/// in its own environment, so that it does not find itself.
+/// `spy` reads everything it can of every process while `owner` holds its secrets in both forms. Its search text stands in two
+/// words in its own environment, so that it does not find itself.
 const SPY: &str = r#"pipeline: t
 secrets: {one: {env: ONE}, two: {env: TWO}}
 stages:

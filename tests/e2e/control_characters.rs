@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::project::Project;
 use crate::terminal::on_a_terminal;
 
-/// What must not reach a terminal: a colour that we never use, a title, a bell, C1, and what turns the order of letters around.
+/// Sequences that must not reach a terminal: a colour that we never use, a title, a bell, C1, and marks that turn the order of letters.
 const HOSTILE: &str = "\u{1b}[5m\u{1b}]0;title\u{7}\u{8}\u{7f}\u{9b}5m\u{85}\u{61c}\u{200e}\u{200f}\u{202a}\u{202e}abc\u{2066}\u{2067}\u{2069}";
 
 /// The same in the double quotes of YAML, JSON and nothing else.
@@ -22,7 +22,7 @@ fn quoted() -> String {
     text
 }
 
-/// What we use ourselves: colours, and the moves of live lines.
+/// The sequences that we use ourselves: colours, and the moves of live lines.
 fn is_ours(sequence: &str, last: char) -> bool {
     match last {
         'm' => sequence != "5",
@@ -103,7 +103,7 @@ fn check(project: &Project, words: &[&str]) -> String {
     check_command(project.command(words), words)
 }
 
-/// Runs the command on a terminal, in colours and without, and returns what it wrote.
+/// Runs the command on a terminal, in colours and without, and returns its output.
 fn check_command(mut command: Command, words: &[&str]) -> String {
     command.env_remove("NO_COLOR");
     let (_, written) = on_a_terminal(command);

@@ -101,7 +101,7 @@ stages:
     assert_eq!(document["enriched_findings"].as_array().unwrap().len(), 118);
 }
 
-/// What spoils a training set, and what the gate says of it.
+/// Faults that spoil a training set, with the gate's message.
 const SPOILED: [(&str, &str, &str); 2] = [
     ("head -1 train.jsonl >> test.jsonl", "split_leakage", "test.jsonl:"),
     (
@@ -153,7 +153,7 @@ fn a_spoiled_training_set_stops_at_the_gate() {
     assert_eq!(ended["lesson"], "ran");
 }
 
-/// A gate that failed keeps no output, so its log is what tells everything.
+/// A gate that failed keeps no output, so everything must be in its log.
 #[test]
 fn the_example_of_the_earlier_pipeline_is_refused_with_every_violation_in_the_log() {
     let project = project("pipeline: old\nstages:\n  gate: {uses: verify, in: {documents: {path: documents}}}\n");
@@ -205,7 +205,7 @@ fn stages_can_use_the_jobserver_of_their_launch() {
     }
 }
 
-/// Enough hosts for the scanners that run on few of them. What is validated here no code of ours has judged.
+/// Enough hosts for the scanners that run on few of them. The validator here is no code of ours.
 #[test]
 fn documents_and_answers_of_every_scanner_are_valid() {
     let project = project(&text());

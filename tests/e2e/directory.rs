@@ -29,7 +29,7 @@ fn a_command_acts_as_if_started_in_the_directory() {
     ] {
         let ran = project.pipe(words);
         assert_eq!(ran.status, 0, "{words:?}: {}", ran.stderr);
-        // The root is that of the directory: pipe.yaml lies above it.
+        // The root belongs to the directory: pipe.yaml lies above it.
         assert_eq!(project.read("out/o"), if words.contains(&"--params") { "bye\n" } else { "hello\n" }, "{words:?}");
     }
     assert!(project.path("sub/e.ndjson").is_file());

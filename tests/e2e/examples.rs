@@ -16,7 +16,7 @@ const OF_A_STAGE: [&str; 5] = ["why", "logs", "show", "get", "shell"];
 #[derive(Clone, Debug)]
 struct Example {
     place: String,
-    /// The command without what a shell does with its output.
+    /// The command without the parts that a shell adds around its output.
     command: String,
 }
 
@@ -32,7 +32,7 @@ impl Example {
     }
 }
 
-/// The commands in these lines: what stands before a remark, a pipe or a redirection.
+/// The commands in these lines: the text before a remark, a pipe or a redirection.
 fn examples(place: &str, lines: impl Iterator<Item = String>) -> Vec<Example> {
     let mut found = Vec::new();
     for line in lines {

@@ -1,4 +1,4 @@
-//! GPUs as slots. No GPU is needed: what the engine was given by `CUDA_VISIBLE_DEVICES` is what there is.
+//! GPUs as slots. No GPU is needed: the engine takes the list in `CUDA_VISIBLE_DEVICES` as its GPUs.
 
 use serde_json::Value;
 
@@ -38,7 +38,7 @@ fn a_stage_that_wants_more_gpus_than_there_are_fails_before_anything_runs() {
     let events = project.events();
     assert!(events.find("wants 2 GPUs") < events.find("stage_started"), "{events}");
 
-    // On a machine without any, what was made elsewhere is still a hit.
+    // On a machine without any, a result that was made elsewhere is still a hit.
     assert_eq!(run(&project, "4,7").status, 0);
     let ran = run(&project, "");
     let report: Value = serde_json::from_str(&ran.stdout).unwrap();

@@ -1,4 +1,4 @@
-//! Who goes first, what `plan` expects, and pipelines of a thousand stages.
+//! The order of stages, the estimates of `plan`, and pipelines of a thousand stages.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::project::{Project, expected, outcomes};
 
-/// `model` reports a loss; `good` and what is behind it are wanted only when that is low.
+/// `model` reports a loss; `good` and the stages behind it are wanted only when that is low.
 const WHEN: &str = r#"pipeline: w
 params: {loss: 1.5}
 stages:
@@ -33,7 +33,7 @@ fn a_stage_whose_condition_is_false_is_skipped_with_all_that_needs_it() {
     assert_eq!(cause, "`when: stages.model.metrics.loss < 2.0` is false");
     assert_eq!(report["stages"]["behind"]["cause"], "needs `good`, which was skipped");
 
-    // The metric of a hit is that of its record.
+    // The metric of a hit comes from its record.
     let again = [("model", "hit"), ("good", "skipped"), ("behind", "skipped"), ("beside", "hit")];
     assert_eq!(project.outcomes(&["-S", "loss=2.5"]), expected(&again));
     let back = [("model", "restored"), ("good", "hit"), ("behind", "hit"), ("beside", "restored")];

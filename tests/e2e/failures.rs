@@ -1,4 +1,4 @@
-//! Stages that fail, and what the user is told.
+//! Stages that fail, and the messages to the user.
 
 use crate::project::{Project, expected, outcomes};
 

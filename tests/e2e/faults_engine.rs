@@ -9,7 +9,7 @@ use crate::project::{Project, expected, outcomes, signal};
 use crate::witness::Witness;
 
 /// A stage with a family: in its group, in a session of its own, and one whose parents are gone; two of them ignore what can
-/// be ignored. `$FIRST` is what the stage does before it has any of them.
+/// be ignored. `$FIRST` are the commands of the stage before it has any of them.
 const FAMILY: &str = r#"pipeline: k
 stages:
   first: {uses: command, run: "echo 1 > ${out.a}", out: {a: out/a}}

@@ -33,7 +33,7 @@ stages:
     assert_eq!(run(), expected(&[("forks", "ran"), ("after", "ran")]));
     assert_eq!(witness.next().as_deref(), Some("up"));
     assert_eq!(witness.next(), None, "the daemon still lives");
-    // What `after` counted is what lies there now: nobody wrote to the artifact once it had been taken.
+    // `after` counted the bytes that lie there now: nobody wrote to the artifact once it had been taken.
     let length = std::fs::metadata(project.path("out/o")).unwrap().len();
     assert_eq!(project.read("out/n").trim(), length.to_string());
     assert_eq!(run(), expected(&[("forks", "hit"), ("after", "hit")]));
@@ -45,7 +45,7 @@ fn size(directory: &Path) -> u64 {
     let mut pending = vec![directory.to_owned()];
     while let Some(next) = pending.pop() {
         for entry in std::fs::read_dir(next).unwrap().flatten() {
-            // What a run removes while it is counted is not there.
+            // A file that a run removes while it is counted is not there.
             let Ok(metadata) = entry.metadata() else { continue };
             if metadata.is_dir() {
                 pending.push(entry.path());
@@ -93,7 +93,7 @@ stages:
     assert!(log.contains("bytes left out ...]"));
 }
 
-/// On a kernel with Landlock the write is refused. Without it a command can reach whatever its user can: then such a file is
+/// On a kernel with Landlock the write is refused. Without it a command can reach every file that its user can: then such a file is
 /// nobody's output, and `pipe` neither records nor moves nor removes it.
 #[test]
 fn what_a_stage_writes_outside_of_its_directory_is_refused_or_left_alone() {

@@ -1,4 +1,4 @@
-//! The lines that are drawn while a run goes on fit the terminal, whatever runs.
+//! The lines that are drawn while a run goes on fit the terminal, for any stages.
 
 use std::process::Command;
 
@@ -39,7 +39,7 @@ fn check(stages: usize, rows: u16, columns: u16) -> Vec<Vec<String>> {
     frames(&written, columns)
 }
 
-/// The rows of a frame that are drawn over: those of stages, of what is left out, and of the run.
+/// The rows of a frame that are drawn over: the stages, the count of stages left out, and the run.
 fn live(frame: &[String]) -> Vec<&String> {
     frame.iter().filter(|row| row.contains("⠋") || row.contains("waits[i=") && !row.contains("ran  ")).collect()
 }

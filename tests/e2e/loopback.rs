@@ -1,4 +1,4 @@
-//! What the tests of remote stages share: a project whose backend `gpu` is a loopback, a kind that takes checkpoints, and ledgers.
+//! The common parts of the tests of remote stages: a project whose backend `gpu` is a loopback, a kind that takes checkpoints, and ledgers.
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;

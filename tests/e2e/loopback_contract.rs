@@ -1,11 +1,11 @@
-//! What holds of a backend, whichever it is: each scenario runs on `local` and on a loopback, and a user sees the same.
+//! The contract of every backend: each scenario runs on `local` and on a loopback, and a user sees the same.
 
 use serde_json::Value;
 
 use crate::loopback::{LOOPBACK, counting, ledger, open_gate, project_on};
 use crate::project::{Project, expected, outcomes};
 
-/// Runs a scenario on both backends. What it gives must be the same.
+/// Runs a scenario on both backends. Both must give the same result.
 fn on_each<T: PartialEq + std::fmt::Debug>(scenario: impl Fn(&Project) -> T) -> T {
     let local = scenario(&project_on("local"));
     let project = project_on(LOOPBACK);
@@ -18,7 +18,7 @@ fn on_each<T: PartialEq + std::fmt::Debug>(scenario: impl Fn(&Project) -> T) -> 
     local
 }
 
-/// What a report says of a stage that does not depend on the place.
+/// The fields of a report on a stage that do not depend on the place.
 fn said(report: &Value, stage: &str) -> Value {
     let stage = &report["stages"][stage];
     serde_json::json!({

@@ -153,7 +153,7 @@ fn an_instance_that_finds_a_record_executes_nothing() {
     assert_eq!(ledger(&project), ["began"]);
 }
 
-/// What an uninterrupted local run gives.
+/// The output of an uninterrupted local run.
 fn uninterrupted() -> String {
     let project = project_on("local");
     open_gate(&project);

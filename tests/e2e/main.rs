@@ -1,4 +1,4 @@
-//! End to end: every test drives the built `pipe` in a project of its own and asserts on what a user sees.
+//! End to end: every test drives the built `pipe` in a project of its own and checks the output that a user sees.
 //!
 //! [`project`] is the harness. Tests that need the worker binaries say so through [`project::worker`]; `./check` builds them.
 

@@ -1,4 +1,4 @@
-//! What instances of a matrix are called: each otherwise, and short enough for a file.
+//! The names of the instances of a matrix: all different, and short enough for a file.
 
 use crate::project::Project;
 

@@ -1,10 +1,10 @@
-//! Mistakes in what is written: what, where with line and caret, and what to write.
+//! Mistakes in files: the message, the place with line and caret, and the advice.
 
 use crate::project::Project;
 
 const COMMAND: &str = "uses: command, run: \"true > ${out.o}\"";
 
-/// What `check` says of these lines, which must be wrong; each of `texts` is in it.
+/// Checks the messages of `check` about these lines, which must be wrong; each of `texts` is in them.
 fn check(project: &Project, yaml: &str, words: &[&str], texts: &[&str]) {
     project.write("p.yaml", yaml);
     let ran = project.pipe(&[&["check", "p.yaml"], words].concat());

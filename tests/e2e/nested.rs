@@ -1,4 +1,4 @@
-//! `pipe` within a stage of `pipe`: what would wait for itself says so, and everything else works.
+//! `pipe` within a stage of `pipe`: a command that would wait for itself says so, and everything else works.
 
 use std::process::Command;
 
@@ -11,7 +11,7 @@ fn bounded(project: &Project, words: &[&str]) -> Ran {
     Ran::from(command.stdin(std::process::Stdio::null()).output().unwrap())
 }
 
-/// A pipeline whose one stage calls `pipe` at the project root and keeps what it said.
+/// A pipeline whose one stage calls `pipe` at the project root and keeps its output.
 fn calling(name: &str, words: &str) -> String {
     format!(
         r#"pipeline: {name}

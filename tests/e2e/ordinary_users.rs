@@ -1,4 +1,4 @@
-//! Users who may not do everything: what a stage leaves behind goes or is named, and stores that cannot be written serve what they
+//! Users who may not do everything: leftovers of a stage are removed or named, and stores that cannot be written serve the hits they
 //! have. Run by root, these tests become somebody else.
 
 use std::os::unix::fs::PermissionsExt;

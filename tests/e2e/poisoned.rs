@@ -1,4 +1,4 @@
-//! A stage that writes into what it reads: nobody's result is recorded under a key whose inputs it did not read, and the run heals
+//! A stage that writes into its inputs: nobody's result is recorded under a key whose inputs it did not read, and the run heals
 //! itself.
 
 use serde_json::Value;
@@ -8,7 +8,7 @@ use crate::project::{Project, expected, outcomes};
 /// Writes into a file and leaves its times as they were.
 const SILENT: &str = "touch -r IN $TMPDIR/r; chmod u+w IN; echo EVIL > IN; chmod 444 IN; touch -r $TMPDIR/r IN";
 
-/// A pipeline in which `x` does `does` to what `p` gave, then `y` reads it.
+/// A pipeline in which `x` does `does` to the output of `p`, then `y` reads it.
 fn pipeline(does: &str, x_ends: &str, y_after: &str) -> String {
     let does = does.replace("IN", "${in.i}");
     format!(

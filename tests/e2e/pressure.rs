@@ -1,4 +1,4 @@
-//! What a run does when the machine is short of something, as an injected probe shows it.
+//! The behaviour of a run when the machine is short of something, as an injected probe shows it.
 
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
@@ -79,7 +79,7 @@ impl Run {
         eventually(words, || self.project.events().contains(words));
     }
 
-    /// Lets everything end; the outputs must be right whatever happened before.
+    /// Lets everything end; the outputs must be right after any events.
     fn finish(self) -> serde_json::Value {
         let Run { project, mut child, .. } = self;
         for (name, word) in [("go_a", "1"), ("go_b", "2"), ("go_c", "3")] {
@@ -95,7 +95,7 @@ impl Run {
     }
 }
 
-/// What the governor decided and about whom, but for the ordinary waiting.
+/// The decisions of the governor and their stages, without the ordinary waiting.
 fn decisions(project: &Project) -> Vec<String> {
     let events = project.events();
     let events = events.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());

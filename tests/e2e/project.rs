@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 /// A directory with a `pipe.yaml`, removed at the end of the test. `../beside/` lies outside it: fifos and ledgers by which a test
-/// talks to its commands, which see nothing of the project but what they declare.
+/// talks to its commands, which see nothing of the project but their declared inputs.
 pub(crate) struct Project {
     directory: tempfile::TempDir,
     root: PathBuf,
 }
 
-/// What a run of `pipe` gave.
+/// The result of running `pipe`.
 pub(crate) struct Ran {
     pub status: i32,
     pub stdout: String,

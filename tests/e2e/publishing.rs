@@ -243,7 +243,7 @@ fn outputs_of_stages_that_failed_or_are_gone_are_named_and_pruned() {
     assert!(project.pipe(&["show", "old"]).stdout.contains("of an earlier action"));
     // A part of the pipeline says nothing of the rest.
     assert_eq!(earlier(&project.run_json(&["good"], 0)), []);
-    // The user's own and what the user changed stay.
+    // The user's own files, and outputs that the user changed, stay.
     std::fs::remove_file(project.path("out/cell-n=1")).unwrap();
     project.write("out/cell-n=1", "1\n");
     project.write("out/mine", "mine");

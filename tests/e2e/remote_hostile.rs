@@ -70,7 +70,7 @@ fn a_damaged_or_forged_record_is_refused() {
         |shared| forge(shared, |record| record.replace("\"size\":4", "\"size\":18446744073709551615")),
         "its sizes are absurd",
     );
-    // Another action under this key: what was done is not what was asked for.
+    // Another action under this key: the record is not about the action that was asked for.
     refused(|shared| forge(shared, |record| record.replace("echo one", "echo two")), "its action has another key");
     refused(
         |shared| {

@@ -1,4 +1,4 @@
-//! A store that two machines share by a remote: what each of them meets. A machine is a project with a store of its own.
+//! A store that two machines share by a remote. A machine is a project with a store of its own.
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
@@ -201,7 +201,7 @@ fn gc_of_the_remote_keeps_what_this_store_needs() {
     assert_eq!(shared.two.outcomes(&[]), expected(&[("a", "restored"), ("b", "restored"), ("c", "restored")]));
 }
 
-/// A program that never finishes a put, until that is cancelled. What it hears lies in `heard`.
+/// A program that never finishes a put, until that is cancelled. It notes its requests in `heard`.
 const SLOW: &str = r#"#!/usr/bin/env python3
 import json, sys
 marker = json.dumps({"format": 1, "made_by": "a test", "probe": {"absent": True, "version": True}})

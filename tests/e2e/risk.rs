@@ -1,7 +1,7 @@
 //! The figures of the risk formula in profile `agent`, from a report to the findings that are published.
 //!
-//! `raw` = 5 impact + 3 exposure + 2 anomaly; risk = raw / 63 * 100; probability = 1 / (1 + exp(3 - 0.15 raw)). What stands
-//! below was computed by hand from these and the tables of weights, not by any code of ours.
+//! `raw` = 5 impact + 3 exposure + 2 anomaly; risk = raw / 63 * 100; probability = 1 / (1 + exp(3 - 0.15 raw)). The figures
+//! below were computed by hand from these and the tables of weights, not by any code of ours.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! What `pipe schema` says in a project, against what the project holds.
+//! The output of `pipe schema` in a project, against the content of the project.
 
 use serde_json::{Value, json};
 

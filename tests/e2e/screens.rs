@@ -1,10 +1,10 @@
-//! Whole screens, as recorded in `screens/`: what a person sees of a run, of a stage and of a large matrix. Times, sizes and ids
+//! Whole screens, as recorded in `screens/`: of a run, of a stage and of a large matrix. Times, sizes and ids
 //! are the same in each; `INSTA_UPDATE=always` records anew.
 
 use crate::project::{Project, checkout};
 use crate::terminal::{Screen, on_a_terminal_of};
 
-/// A success, a failure, and what it blocks.
+/// A success, a failure, and the stage that it blocks.
 const STORY: &str = r#"pipeline: story
 params: {extra: false}
 stages:
@@ -40,7 +40,7 @@ stages:
     )
 }
 
-/// What differs from run to run, made equal; before lines are folded, so that they fold alike.
+/// Makes parts equal that differ from run to run; before lines are folded, so that they fold alike.
 fn redacted(written: &str) -> String {
     let words: Vec<&str> = written.split_inclusive([' ', '\n', '\r']).collect();
     let bare = |at: usize| words.get(at).map_or("", |word| word.trim_end_matches([' ', '\n', '\r', ',', ';']));
@@ -84,7 +84,7 @@ fn check(name: &str, text: &str) {
     settings.bind(|| insta::assert_snapshot!(name, text));
 }
 
-/// What the last of the commands prints in a new project: in a pipe, where the width does not matter, and on terminals of 80 and
+/// Checks the output of the last of the commands in a new project: in a pipe, where the width does not matter, and on terminals of 80 and
 /// of 200 columns.
 fn check_everywhere(name: &str, yaml: &str, commands: &[&[&str]]) {
     let (last, before) = commands.split_last().unwrap();
@@ -106,7 +106,7 @@ fn check_everywhere(name: &str, yaml: &str, commands: &[&[&str]]) {
     }
 }
 
-/// One at a time: the order of lines is that of the plan.
+/// One job at a time, so that the lines are in the order of the plan.
 const RUN: &[&str] = &["run", "p.yaml", "--jobs", "1", "--no-throttle"];
 
 #[test]

@@ -1,4 +1,4 @@
-//! `shell:`: what runs a text in `run`, and what a failure of it says.
+//! `shell:`: the program that runs a text in `run`, and the message when it fails.
 
 use crate::project::{Project, expected};
 

@@ -198,7 +198,7 @@ stages:
     assert_eq!(code, Some(130));
     assert_eq!((&report["outcome"], &report["signal"]), (&"interrupted".into(), &"SIGINT".into()));
     assert!(!project.path("out/x").exists(), "nothing half-made has its final name");
-    // The next run sweeps away what is left, and is as good as any.
+    // The next run sweeps the leftovers away, and is as good as any.
     project.write(
         "p.yaml",
         "pipeline: c\nstages:\n  small: {uses: command, run: \"echo 1 > ${out.o}\", out: {o: out/x}}\n",

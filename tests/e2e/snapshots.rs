@@ -1,4 +1,4 @@
-//! A kept plan is believed while what it was made from stands, and no longer.
+//! A kept plan is believed while its sources stand, and no longer.
 
 use crate::project::Project;
 

@@ -11,7 +11,7 @@ stages:
   two: {uses: command, run: "mkdir ${out.d} && cat ${in.x} > ${out.d}/a && echo two > ${out.d}/b", in: {x: one}, out: {d: {path: out/two, type: dir}}}
 "#;
 
-/// Dies at `point`; then what is in the way of the next run, and what that makes of it.
+/// Dies at `point`; then `left` checks the leftovers, and the next run copes with them.
 fn check(point: &str, left: impl Fn(&Project)) {
     let project = Project::with_pipeline(PIPELINE);
     let died = project.command(&["run", "p.yaml"]).env("PIPE_FAILPOINT", point).output().unwrap();

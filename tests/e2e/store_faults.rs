@@ -1,4 +1,4 @@
-//! What happens to the store: written through a link, cut, emptied, flipped behind its back, full, read-only, shared.
+//! Faults of the store: written through a link, cut, emptied, flipped behind its back, full, read-only, shared.
 
 use std::fs::{File, FileTimes};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -53,7 +53,7 @@ fn below(directory: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// After damage: the run names what is `named`, makes it again, and everything has the right bytes.
+/// After damage: the run names `named`, makes it again, and everything has the right bytes.
 fn check_made_again(project: &Project, named: &[&str]) {
     let ran = project.pipe(&["run", "p.yaml"]);
     assert_eq!(ran.status, 0, "{}", ran.stderr);
@@ -106,7 +106,7 @@ fn damage_through_the_link_of_another_workspace_names_that_one() {
     let ran = two.pipe(&["run", "p.yaml", "--store", store.to_str().unwrap()]);
     assert_eq!(ran.status, 0, "{}", ran.stderr);
     check_right(&two);
-    // What the first has is no link any more, so only the second can be to blame.
+    // The first no longer has a link, so only the second can be to blame.
     std::fs::remove_file(one.path("out/word")).unwrap();
     let guilty = two.path("out/word");
     write_through(&guilty, "damaged");
@@ -226,7 +226,7 @@ fn two_worktrees_on_one_store_share_what_was_done() {
     assert_eq!(ran, expected(&[("word", "restored"), ("parts", "restored"), ("sign", "restored")]));
     check_right(&two);
     assert!(!two.path("cache").exists());
-    // What one changes in its workspace is nothing to the other.
+    // A change in one workspace does not concern the other.
     std::fs::remove_dir_all(one.path("out")).unwrap();
     assert!(two.outcomes(&[]).values().all(|outcome| outcome == "hit"));
 }

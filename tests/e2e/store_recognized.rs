@@ -1,4 +1,4 @@
-//! What a store is and what it never is: directories of the user's are refused, and things of theirs in a store stay.
+//! Which directories are stores: a user's directories are refused, and a user's files in a store stay.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

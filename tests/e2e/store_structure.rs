@@ -1,4 +1,4 @@
-//! Anything in the store may come to be another kind of thing, or a little different: the next run makes it right, and nobody waits, ends
+//! Anything in the store may turn into another kind of thing, or a little different: the next run makes it right, and nobody waits, ends
 //! with "the store broke", or removes what somebody needs.
 
 use std::collections::BTreeMap;
@@ -166,7 +166,7 @@ impl Random {
     }
 }
 
-/// Copies a project with its links among each other, which is what the store knows its outputs by.
+/// Copies a project with its links among each other, by which the store knows its outputs.
 fn renew(project: &Project, kept: &Path) {
     for name in ["cache", "out"] {
         let status = Command::new("rm").arg("-rf").arg(project.path(name)).status().unwrap();
@@ -215,7 +215,7 @@ fn whatever_becomes_of_a_thing_in_the_store_the_next_run_makes_it_right() {
     assert!(done > 20, "only {done} cases in {seconds} seconds");
 }
 
-/// What links of the damage lead to, and nobody may touch.
+/// Makes the files that links of the damage lead to, and that nobody may touch.
 fn make_elsewhere(elsewhere: &Path) {
     std::fs::create_dir_all(elsewhere.join("dir")).unwrap();
     for name in ["file", "file.lock", "dir/file"] {
@@ -232,7 +232,7 @@ fn check(project: &Project, right: &BTreeMap<&str, String>) -> Result<(), String
             false => Err(format!("{} ends with {}: {told}", words.join(" "), ran.status)),
         }
     };
-    // What looks at the damage itself, then the run, then what looks at what it left.
+    // First verbs that look at the damage itself, then the run, then verbs that look at the result.
     expect(&["cache", "status"], &[0])?;
     expect(&["runs"], &[0])?;
     expect(&["run", "p.yaml"], &[0])?;
@@ -299,7 +299,7 @@ fn a_plan_under_the_name_of_another_is_none() {
     assert!((a.stderr + &b.stderr).contains("planned anew"));
 }
 
-/// Collects everything that may go; the exit code, and what was said.
+/// Collects everything that may go; the exit code, and the output.
 fn collect(project: &Project) -> (i32, String) {
     let ran = project.pipe(&["cache", "gc", "--grace", "0"]);
     (ran.status, ran.stdout + &ran.stderr)

@@ -29,7 +29,7 @@ fn removed(document: &Value) -> (u64, u64) {
     (count("records"), count("objects"))
 }
 
-/// Three variants, the last of which is what the pipeline came to.
+/// Three variants, the last of which is the pipeline's last result.
 fn variants() -> Project {
     let project = Project::with_pipeline(PIPELINE);
     for word in ["a", "b", "c"] {
@@ -65,7 +65,7 @@ fn what_is_pinned_stays_until_it_is_not() {
     let listed = project.pipe(&["cache", "pin"]).stdout;
     assert!(listed.contains("twice: action ") && listed.contains(&format!("{run}: 2 actions")), "{listed}");
     assert_eq!(project.pipe(&["cache", "pin", &run, "--remove"]).status, 0);
-    // Its output is an input of what is pinned still, so that goes with the record alone.
+    // Its output is still an input of a pinned action, so that output stays and the record goes alone.
     assert_eq!(removed(&gc(&project, &["--grace", "0"])), (1, 0));
     // Not even for the size.
     let full = gc(&project, &["--grace", "0", "--max-size", "1B"]);

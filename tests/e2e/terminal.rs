@@ -39,7 +39,7 @@ pub(crate) fn on_a_terminal_of(mut command: Command, rows: u16, columns: u16) ->
     (child.wait().unwrap().code().unwrap_or(-1), String::from_utf8(written).unwrap())
 }
 
-/// What `written` leaves on the screen: understands what a live display may use, and panics on anything else.
+/// The screen after `written`: understands the sequences that a live display may use, and panics on anything else.
 pub(crate) fn screen(written: &str) -> Vec<String> {
     let mut screen = Screen::new(SIZE.ws_col);
     screen.take(written);
@@ -60,7 +60,7 @@ pub(crate) fn frames(written: &str, columns: u16) -> Vec<Vec<String>> {
     frames
 }
 
-/// All that was ever on a screen, also what has left it at the top.
+/// All that was ever on a screen, also the lines that have left it at the top.
 pub(crate) struct Screen {
     columns: usize,
     lines: Vec<Vec<char>>,

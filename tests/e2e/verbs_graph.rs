@@ -122,7 +122,7 @@ stages:
     ] {
         assert!(dot.contains(edge), "{edge}: {dot}");
     }
-    // What is wanted of a matrix is all that is counted.
+    // Only the instances that were asked for are counted.
     let dot = project.pipe(&["graph", "p.yaml", "b[lr=2,seed=5]", "b[lr=2,seed=6]", "--format", "dot"]).stdout;
     assert!(dot.contains("\"a[lr=1]\" -> \"b\" [label=\"one to all\"];") && dot.contains("b \u{d7}2"), "{dot}");
 }

@@ -121,7 +121,7 @@ fn why_tells_each_instance_in_a_line() {
     assert_eq!(lines[2], "next: pipe why 'each[n=0.1]'", "{why}");
     let told = document(&project, &["why", "each", "-S", "word=bye", "--json"]);
     assert_eq!(told["instances"][1]["changes"][0]["field"], "run", "{told}");
-    // What gathers them says so in one word.
+    // The stage that gathers them names them in one word.
     project.write("p.yaml", &format!("{EACH}  all: {{uses: command, run: \"true\", in: {{parts: each.o}}}}\n"));
     project.outcomes(&[]);
     let why = project.pipe(&["why", "all", "-S", "word=bye"]).stdout;

@@ -1,4 +1,4 @@
-//! What a run says while it goes on and at its end: on a terminal, in a log, and as events.
+//! The output of a run while it goes on and at its end: on a terminal, in a log, and as events.
 
 use std::fmt::Write;
 use std::io::{BufRead, BufReader};

@@ -101,7 +101,7 @@ fn get_copies_and_never_links_nor_overwrites() {
     assert_eq!(project.read("copy.txt"), "bye\n");
     let file = project.path("copy.txt").metadata().unwrap();
     assert_eq!((file.nlink(), file.permissions().mode() & 0o200), (1, 0o200), "the user's own, and writable");
-    // What the user does with it is no business of the store's.
+    // The user's changes to it do not concern the store.
     project.write("copy.txt", "mine\n");
     assert_eq!(project.outcomes(&["-S", "word=bye"]).values().filter(|outcome| *outcome == "hit").count(), 2);
 
@@ -189,7 +189,7 @@ fn logs_can_be_followed_while_a_run_goes_on_and_end_with_the_stage() {
     assert!(lines.next().is_none());
     assert!(follow.wait().unwrap().success() && running.wait().unwrap().success());
 
-    // A run that is killed ends what follows it too, and is listed as what it is.
+    // A run that is killed also ends its followers, and is listed as killed.
     std::fs::remove_dir_all(project.path("cache")).unwrap();
     let mut running = run();
     eventually("the stage says something", || project.pipe(&["logs", "s"]).stdout == "first\n");

@@ -1,4 +1,4 @@
-//! What a run and `diff` say at their ends, and what a failure advises, is true of this project.
+//! The closing texts of a run and of `diff`, and the advice after a failure, are true of this project.
 
 use crate::project::Project;
 

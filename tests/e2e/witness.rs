@@ -1,4 +1,4 @@
-//! What a test and the processes of a stage share: FIFOs in a directory beside the project.
+//! The shared state of a test and the processes of a stage: FIFOs in a directory beside the project.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -33,7 +33,7 @@ impl Witness {
         Witness { directory, lines }
     }
 
-    /// The FIFO that tells of whoever holds it.
+    /// The FIFO that processes hold open: its end shows that they are gone.
     pub(crate) fn held(&self) -> PathBuf {
         self.directory.path().join("held")
     }

@@ -1,4 +1,4 @@
-//! What cannot be written to standard output is said, and what is shown of a failure fits on a screen.
+//! A failure to write to standard output is reported, and the report of a failure fits on a screen.
 
 use std::fs::OpenOptions;
 use std::process::Stdio;

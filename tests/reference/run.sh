@@ -3,7 +3,7 @@
 # check_dataset.py), in the Python environment of environment.sh. OUTPUTS holds the outputs of a run of pipelines/full.yaml, as
 # out/full does; without it a small run is made under target/reference, a project of its own that leaves the user's store and
 # outputs alone. The dataset is always that of dataset.yaml, made there too.
-# What passed is not read again: the digests of all that was read and of all that read it are kept.
+# Outputs that passed are not read again: the digests of the outputs and of the readers are kept.
 set -eu
 outputs=
 if [ $# -gt 0 ]; then outputs=$(CDPATH='' cd -- "$1" && pwd); fi

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Puts what the tests of backends talk to under .deps/testcloud: moto, on which testcloud.py rests, and SeaweedFS, a second and
+# Puts the servers for the tests of backends under .deps/testcloud: moto, on which testcloud.py rests, and SeaweedFS, a second and
 # independent object store, as requirements.lock has them. Any python3 >= 3.11 with pip will do. Safe to repeat, to interrupt and to
 # start twice at once; nothing happens once requirements.lock is installed for this python3.
 set -eu
