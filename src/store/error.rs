@@ -114,10 +114,10 @@ pub enum StoreErrorKind {
         /// Where it points.
         target: PathBuf,
     },
-    /// Symbolic links that are to be followed come back to where they began.
+    /// Symbolic links that are to be followed lead in a circle.
     #[error("symbolic links lead from here back to here; remove one of them, or read less of the directory")]
     CircularLink,
-    /// Symbolic links that are to be followed lead to too much.
+    /// Symbolic links that are to be followed lead to too many entries.
     #[error("with its symbolic links followed it holds more than {most} files; read less of it")]
     TooManyFollowed {
         /// How many are read at most.

@@ -36,7 +36,7 @@ const HARMLESS: [&str; 3] = [".gitignore", TAG, "lost+found"];
 /// The entries of a store besides its rooms.
 const OTHERS: [&str; 5] = ["locks", "last", "pins", "memo", "publishing"];
 
-/// So many names describe a directory.
+/// The most names that describe a directory.
 const NAMED: usize = 3;
 
 /// Whether the directory bears the marker; `false` for one that may get it. Any other is refused.

@@ -1,7 +1,7 @@
 //! Makes directories where the store needs them, and moves aside everything that lies where it does not belong. Each repair
 //! is noted once, in a line for people, which the command prints.
 //!
-//! Code that could do neither goes on to the error that it would have met anyway.
+//! If neither works, the caller meets the same error as without the repair.
 
 use std::fs;
 use std::path::{Component, Path, PathBuf};
@@ -17,7 +17,7 @@ use crate::store::{Store, StoreError};
 /// Lines about repairs in this process. Repairs happen deep in calls of any thread, and none of these has anybody to tell.
 static LINES: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
-/// So many lines are kept: a store in which everything is damaged is told by the first.
+/// The most lines that are kept: in a store in which everything is damaged the first are enough.
 const MOST_LINES: usize = 50;
 
 /// The repairs since the last call, one line each.

@@ -2,7 +2,7 @@
 //!
 //! - [`stamp`]: the result of `stat`. [`hash`]: digests of bytes. [`open`]: opens only files, and waits for nothing.
 //! - [`walk`]: everything below a directory; [`follow`]: the same, with links followed. [`measure`]: how much it is.
-//! - [`removal`]: how what programs leave goes. [`aside`]: moves things away and replaces nothing.
+//! - [`removal`]: removes leftovers of programs. [`aside`]: moves things away and replaces nothing.
 
 pub(super) mod aside;
 pub(super) mod follow;

@@ -34,7 +34,7 @@ impl Stamp {
         }
     }
 
-    /// As [`Stamp::of`], for what lies in the store: nothing is there either where a directory above it is none.
+    /// As [`Stamp::of`], for a file in the store: nothing is there either where a directory above it is no directory.
     pub(crate) fn stored(path: &Path) -> Result<Option<Stamp>> {
         match Stamp::of(path) {
             Err(Errno::NOTDIR | Errno::LOOP) => Ok(None),

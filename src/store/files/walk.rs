@@ -89,7 +89,7 @@ fn list(root: &Path, vanished: &mut dyn FnMut(&[u8])) -> Result<Vec<Found>, Stor
         .at(&at())?;
         while let Some(entry) = entries.read() {
             let entry = match entry {
-                // So says a directory that was removed while it was read.
+                // A directory that was removed while it was read gives this error.
                 Err(Errno::NOENT) => {
                     vanished(&directory);
                     break;

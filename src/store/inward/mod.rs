@@ -1,6 +1,6 @@
 //! Into the store.
 //!
-//! - [`ingest`] copies from it, [`adopt`] takes from a private directory, [`recover`] takes lost objects back from the workspace.
+//! - [`ingest`] copies from the workspace, [`adopt`] takes from a private directory, [`recover`] takes lost objects back.
 //! - [`survey`]: whether something could be taken in, without reading it.
 
 pub(super) mod adopt;

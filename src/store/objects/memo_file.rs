@@ -42,7 +42,7 @@ pub(in crate::store) fn load(path: &Path) -> Memo {
 
 impl Store {
     /// Writes down the learned rows, if any, so that the next run need not read the same files. Call it at the end. On a
-    /// store that cannot be written it is forgotten: that costs time, never truth, and hits are to be served there too.
+    /// store that cannot be written they are forgotten: that costs time, never truth, and hits are to be served there too.
     pub fn save_memo(&self) -> Result<(), StoreError> {
         match self.save_last().and_then(|()| self.save_rows()) {
             Err(error) if error.is_read_only() => Ok(()),

@@ -1,4 +1,4 @@
-//! Blobs and trees under their digests, and what shows without reading that they are untouched.
+//! Blobs and trees under their digests, and the evidence, without reading them, that they are untouched.
 //!
 //! - [`manifest`]: the entries of a directory. [`tree`]: such a directory in the store. [`install`]: puts an object under its name.
 //! - [`check`]: whether an artifact is sound, by its [`seal`], by the [`memo`] ([`memo_file`]: its file) or by its bytes.

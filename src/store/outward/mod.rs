@@ -1,6 +1,6 @@
 //! Out of the store.
 //!
-//! - [`materialize`] into a private directory; [`placed`]: whether what lies there stayed as it was. [`place`]: one file, as a link or a copy.
+//! - [`materialize`] into a private directory; [`placed`]: whether the file there stayed as it was. [`place`]: one file, as a link or a copy.
 //! - [`publish`] into the workspace, destroying nothing there, by [`swap`]; [`vacate`] makes room for a program there.
 //!   [`claims`]: who publishes where. [`ours`]: which files there are ours.
 //! - [`copy_out`] to anywhere else, for keeps.

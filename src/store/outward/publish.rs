@@ -41,7 +41,7 @@ pub enum Published {
 
 impl Store {
     /// Makes `destination` in the workspace hold `artifact`, which must be in the store. A file in the way that we did not make is
-    /// moved into the directory `displaced`, or beside `destination` where that is on another filesystem.
+    /// moved into the directory `displaced` or, where that is on another filesystem, beside `destination`.
     pub fn publish(&self, artifact: &Artifact, destination: &Path, displaced: &Path) -> Result<Published, StoreError> {
         self.publish_if(artifact, destination, displaced, &|| Ok(()))
     }

@@ -49,7 +49,7 @@ const AFTER: &[u8] = b"\"}";
 const DIGITS: usize = 16;
 const TAIL: usize = BEFORE.len() + DIGITS + AFTER.len();
 
-/// So many wrong characters around the digits are still taken for a seal that was damaged.
+/// The most wrong characters around the digits of something that still counts as a damaged seal.
 const NEAR: usize = 3;
 
 /// A JSON object with a last member `check` over the rest of it and `name`. It must have another member.

@@ -81,7 +81,7 @@ impl Store {
     }
 }
 
-/// The pin, or why the file is none; nothing where it is gone by now.
+/// The pin, or why the file is no pin; nothing where it is gone by now.
 fn read(path: &Path) -> std::io::Result<Result<Option<Pin>, String>> {
     let bytes = match open::read(path)? {
         Opened::Nothing => return Ok(Ok(None)),

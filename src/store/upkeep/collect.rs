@@ -52,7 +52,7 @@ pub struct Limits {
 /// Whether anything is done.
 #[derive(Debug)]
 pub enum Mode {
-    /// It is only said what would go.
+    /// It only counts the things that would go.
     Look,
     /// It goes. Nobody uses the store meanwhile.
     Remove(Hold),

@@ -176,7 +176,7 @@ impl Store {
     pub(super) fn family(&self, name: &str) -> Result<Vec<PathBuf>, StoreError> {
         let mut paths = Vec::new();
         for directory in self.shards(name)? {
-            // A link is none of ours, wherever it leads.
+            // A link is not ours, with any target.
             if Stamp::stored(&directory).at(&directory)?.is_some_and(|stamp| stamp.is_dir()) {
                 paths.extend(entries(&directory)?);
             }

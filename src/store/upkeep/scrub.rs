@@ -32,7 +32,7 @@ const DERIVED: [&str; 10] =
 pub enum Sample {
     /// Everything.
     All,
-    /// So many objects, others each time.
+    /// A number of objects, others each time.
     Count(usize),
     /// This share of the objects, from 0 to 1, others each time.
     Share(f64),
@@ -130,8 +130,8 @@ impl Store {
         Ok(Scrubbed { objects: objects.len() as u64, bytes: total, records, damage })
     }
 
-    /// Finds what lies where a directory of the store's own belongs. Those from which it is read what may not be collected stay: an
-    /// empty one in their place would say that nothing is needed.
+    /// Finds misplaced things where the store's own directories belong. Those in the place of a directory of roots stay: an empty
+    /// directory in their place would say that nothing is needed.
     fn scrub_rooms(&self) -> Result<Vec<Damage>, StoreError> {
         let mut damage = self.no_rooms(&ROOTS)?;
         for room in DERIVED {
@@ -162,7 +162,7 @@ impl Store {
             }
             ObjectName::Tree { .. } => (self.layout.tree(&digest), self.wrong_in_tree(&digest)?),
         };
-        // A damaged manifest is moved by itself; the directory is then found to have none, and is made anew.
+        // A damaged manifest is moved alone; the directory then has none, and is made anew.
         let manifest = self.layout.manifest(&digest);
         let moved = if wrong.as_ref() == Some(&manifest) { &manifest } else { &path };
         let damaged = |wrong| self.damaged(DamagedThing::Artifact(digest), moved, wrong, DIFFERS.to_owned());
