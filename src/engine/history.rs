@@ -116,7 +116,7 @@ pub enum NoSuchRun {
     },
 }
 
-/// So many runs are named when words fit several.
+/// The most runs that are named when words fit several.
 const NAMED: usize = 4;
 
 impl<'a> History<'a> {

@@ -103,8 +103,8 @@ pub(super) fn look_up(
     }
 }
 
-/// The store's answer for an action of `stage`. A record without one of the stage's outputs does not serve it: that is so
-/// where a card renamed a port and kept its version. An output that the store lost is taken back from the workspace.
+/// The store's answer for an action of `stage`. A record without one of the stage's outputs does not serve it, as after a card
+/// renamed a port and kept its version. An output that the store lost is taken back from the workspace.
 pub(super) fn record(store: &Store, plan: &Plan, stage: StageId, key: &ActionKey) -> Result<Lookup, EngineError> {
     let planned = &plan.graph[stage];
     let mut found = store.record(key).map_err(EngineError::store)?;

@@ -285,8 +285,8 @@ impl<F: Fn(String)> Observer for Quiet<'_, F> {
     }
 }
 
-/// Makes room at `place`, where a stage is about to write by itself, and notes that what will lie there is its own. Returns what to say
-/// of something that had to be moved.
+/// Makes room at `place`, where a stage is about to write by itself, and notes that the file there will be the stage's own. Returns a
+/// message about a file that had to be moved.
 pub(super) fn begin(shared: &Shared, place: &Path) -> Result<Option<String>, StoreError> {
     let mut state = shared.publisher.state();
     let full = shared.plan.root.join(place);
@@ -320,7 +320,7 @@ pub(super) fn finished(shared: &Shared, place: &Path) -> Result<(), StoreError> 
 /// Puts damaged files right where they were published: one object is linked to the places of all stages that gave the same.
 pub(super) fn heal(shared: &Shared, observer: &mut dyn Observer) -> Result<(), EngineError> {
     let mut state = shared.publisher.state();
-    // Who waits for another run publishes all of it later.
+    // A run that waits for another one publishes all of it later.
     if shared.store.was_spoiled() && matches!(state.right, Right::Held(_) | Right::Unclaimed) {
         publish_settled(shared, &mut state, observer)?;
     }

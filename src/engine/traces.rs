@@ -1,4 +1,4 @@
-//! Traces of artifacts in past runs: where each was published, which action a pipeline last led to and when one was last used.
+//! Traces of artifacts in past runs: where each was published, when it was last used, and the last actions of a pipeline.
 //!
 //! Read from reports, by the fields needed here, so that reports of other versions of the engine serve too. A run whose report
 //! cannot be read tells nothing.
@@ -126,7 +126,7 @@ pub fn prune(store: &Store, keep: u32) -> Result<u64, StoreError> {
 pub(super) fn runs(store: &Store) -> Vec<String> {
     let entries = std::fs::read_dir(store.runs_dir()).into_iter().flatten().flatten();
     let mut runs: Vec<_> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
-    // Anything else that somebody put there is none, and not to be removed as an old one.
+    // Anything else that somebody put there is no run, and must not be removed as an old one.
     runs.retain(|run| run.starts_with(|first: char| first.is_ascii_digit()));
     runs.sort_unstable();
     runs

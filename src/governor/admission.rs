@@ -39,7 +39,7 @@ pub enum Admission {
 pub enum Reason {
     /// As many run as may.
     Workers(usize),
-    /// So few are left that they run one after the other.
+    /// So few stages remain that they run one after the other.
     Sequential,
     /// The gate is closed.
     Pressure(Pressure),

@@ -19,7 +19,7 @@ pub fn gpus() -> Vec<String> {
     }
 }
 
-/// CUDA reads names up to the first that is none, which is how `-1` and `NoDevFiles` mean nothing.
+/// CUDA reads names up to the first that is no GPU, so `-1` and `NoDevFiles` mean nothing.
 fn listed(given: &str) -> Vec<String> {
     let names = given.split(',').map(str::trim);
     let is_name = |name: &&str| {

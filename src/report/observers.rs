@@ -24,7 +24,7 @@ impl Observer for Displaced {
     }
 }
 
-/// So many stages that end after a failure leave it on the screen.
+/// A failure is off the screen once more stages than this have ended after it.
 const NEAR: usize = 5;
 
 /// Whether the last failure was told so lately that its reader still has it in view.

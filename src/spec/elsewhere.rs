@@ -1,9 +1,9 @@
-//! Words that other tools have for what ours say: Make, Snakemake, DVC, workflows of GitHub and GitLab. Who writes one of them out of habit
-//! is told ours.
+//! Words of other tools for our keys: Make, Snakemake, DVC, workflows of GitHub and GitLab. A user who writes one of them out of habit
+//! is told our word.
 
 use super::keys::Key;
 
-/// Words of others, a key of ours that stands where they are written, and what to write.
+/// Words of other tools, our key in the place where they are written, and the advice.
 const WORDS: &[(&[&str], &str, &str)] = &[
     (&["cmd", "command", "commands", "script", "exec", "bash"], "run", "write `run: TEXT`, with `uses: command`"),
     (

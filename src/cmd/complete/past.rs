@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::engine::RunReport;
 use crate::engine::history::{Headline, REPORT, pipeline_of};
 
-/// So many of the newest runs are told apart by their pipelines; the others by their names alone, which begin with the time.
+/// The number of newest runs whose content is read, to tell them apart; the others show only their names, which begin with the time.
 const TOLD: usize = 30;
 
 /// The runs below a store, newest first.

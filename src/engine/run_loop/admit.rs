@@ -231,7 +231,7 @@ impl RunLoop<'_> {
         });
     }
 
-    /// That all workers are busy is the ordinary state of a run; that the machine is under pressure is worth showing.
+    /// Busy workers are the ordinary state of a run; pressure on the machine is worth showing.
     fn say_once(&mut self, stage: StageId, reason: Reason) {
         if self.local.says(reason) {
             let message = reason.to_string();

@@ -218,7 +218,7 @@ impl LocalExecution<'_> {
     }
 }
 
-/// Shows a program the GPUs that it holds and no others. Who names the variable in `env:` has chosen for themselves.
+/// Shows a program the GPUs that it holds and no others. A stage that names the variable in `env:` sets it itself.
 fn show_gpus(gpus: Option<&str>, environment: &mut Vec<(OsString, OsString)>) {
     let Some(gpus) = gpus else { return };
     for name in ["CUDA_VISIBLE_DEVICES", "PIPE_GPUS"] {

@@ -215,7 +215,7 @@ fn value(part: &Expression, metric: &dyn Fn(StageId, &str) -> Option<f64>) -> Re
 const BY_ZERO: &str = "divides by zero";
 const OVERFLOW: &str = "calculates a number that is too large";
 
-/// `number`, or why it is none: infinities would compare like numbers and decide the condition by accident.
+/// `number`, or why it is no number: infinities would compare like numbers and decide the condition by accident.
 fn finite(number: f64, otherwise: &'static str) -> Result<Value, NoValue> {
     if number.is_finite() { Ok(Value::Number(number)) } else { Err(NoValue::Undefined(otherwise)) }
 }

@@ -107,7 +107,7 @@ pub enum Share {
     One,
     /// All.
     All,
-    /// So many of so many.
+    /// Some of them: this many of that many.
     Some(usize, usize),
 }
 
