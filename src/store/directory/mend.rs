@@ -60,7 +60,7 @@ impl Store {
         fs::rename(temporary, path).at(path)
     }
 
-    /// Moves aside what lies at `path`, where a file of the store's own belongs.
+    /// Moves the thing at `path` aside, where a file of the store's own belongs.
     pub(in crate::store) fn displace(&self, path: &Path) {
         if let Ok(Some(stamp)) = Stamp::stored(path) {
             // On a read-only store it stays, and readers pass it over.
@@ -108,7 +108,7 @@ fn serves(root: &Path, path: &Path) -> bool {
     there.is_dir() && (there.dev == root.dev || FREE.iter().any(|room| path.ends_with(room)))
 }
 
-/// Moves what lies at `path`, last seen as `stamp`, into quarantine.
+/// Moves the thing at `path`, last seen as `stamp`, into quarantine.
 pub(super) fn set_aside(root: &Path, path: &Path, stamp: &Stamp) -> Result<PathBuf, StoreError> {
     let to = into_quarantine(root, path).at(path)?;
     // Another process may have put it right between the look and the move.
@@ -120,7 +120,7 @@ pub(super) fn set_aside(root: &Path, path: &Path, stamp: &Stamp) -> Result<PathB
     Ok(to)
 }
 
-/// Moves what lies at `path` into quarantine, which is made, and returns where it is now.
+/// Moves the thing at `path` into quarantine, which is made, and returns its new place.
 pub(in crate::store) fn into_quarantine(root: &Path, path: &Path) -> rustix::io::Result<PathBuf> {
     let room = root.join("quarantine");
     let to = room.join(path.file_name().unwrap_or_default());

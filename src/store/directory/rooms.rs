@@ -31,7 +31,7 @@ impl Store {
         let work = self.work()?;
         let path = work.named(&component(stage));
         if remove_tree(&path).is_err() {
-            // An earlier attempt left what cannot be removed, and said so. It goes, or is named again, with the process.
+            // An earlier attempt left files that cannot be removed, and said so. They go, or are named again, with the process.
             move_away(&path, &work.fresh()).at(&path)?;
         }
         fs::create_dir_all(&path).at(&path)?;

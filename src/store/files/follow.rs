@@ -20,7 +20,7 @@ pub enum LinksIn<'a> {
     Followed(&'a dyn Fn(&Path) -> Option<String>),
 }
 
-/// Entries of one directory, with links followed. A few links that lead to one another's neighbours multiply what there is.
+/// Entries of one directory, with links followed. A few links that lead to one another's neighbours multiply the entries.
 const MOST: usize = 1_000_000;
 
 /// A directory and those around it, as the system knows them.

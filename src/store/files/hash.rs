@@ -40,7 +40,7 @@ pub(in crate::store) fn in_place(file: &File, size: u64) -> io::Result<Digest> {
         let parts = window.par_chunks_mut(PART).enumerate();
         let read: Vec<usize> =
             parts.map(|(at, part)| fill(file, part, offset + (at * PART) as u64)).collect::<io::Result<_>>()?;
-        // Only the end of the file leaves a part short, and what lies behind a short one was written meanwhile.
+        // Only the end of the file leaves a part short, and bytes behind a short one were written meanwhile.
         let whole = read.iter().take_while(|read| **read == PART).count();
         let count = whole * PART + read.get(whole).copied().unwrap_or(0);
         hasher.update_rayon(&window[..count]);

@@ -21,7 +21,7 @@ pub fn remove_tree(path: &Path) -> std::result::Result<(), StoreError> {
     remove_all(path).map_err(|(path, error)| stays(&path, error))
 }
 
-/// As [`remove_tree`], with what stays and the reason.
+/// As [`remove_tree`], with the thing that stays and the reason.
 pub(in crate::store) fn remove_all(path: &Path) -> std::result::Result<(), (PathBuf, Errno)> {
     let here = |error| (path.to_owned(), error);
     match Stamp::of(path).map_err(here)? {
@@ -135,7 +135,7 @@ fn open(at: BorrowedFd, name: &Path) -> Result<OwnedFd> {
     };
     let mode = Mode::from_raw_mode(rustix::fs::fstat(&directory)?.st_mode);
     if !mode.contains(Mode::RWXU) {
-        // Of somebody else's directory the owner alone may do that; then what follows fails and says so.
+        // Of somebody else's directory the owner alone may do that; then the next step fails and says so.
         let _ = rustix::fs::fchmod(&directory, mode | Mode::RWXU);
     }
     Ok(directory)

@@ -1,7 +1,7 @@
 //! Everything below a directory, in the canonical order, without recursion and without a `stat` a file.
 //!
 //! A directory may lie deeper than a path can name: from time to time the walk goes on from an open directory instead of the first, so
-//! that it follows any depth with few of them open at once. Whether what lies so deep can be used is for the caller to say.
+//! that it follows any depth with few of them open at once. The caller decides whether such deep entries can be used.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;

@@ -51,7 +51,7 @@ impl Store {
         self.ingest_with(path, form, LinksIn::Kept)
     }
 
-    /// As [`Store::ingest`]; `links` says what becomes of symbolic links in a directory.
+    /// As [`Store::ingest`]; `links` says whether symbolic links in a directory are followed.
     pub fn ingest_with(&self, path: &Path, form: Form, links: LinksIn<'_>) -> Result<Artifact, StoreError> {
         let stamp = Stamp::following(path).at(path)?;
         require_form(path, &stamp, form)?;

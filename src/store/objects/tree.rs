@@ -1,4 +1,4 @@
-//! Directories in the store: as they are, beside the manifest that says what must be in them.
+//! Directories in the store: as they are, beside the manifest that lists their entries.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};

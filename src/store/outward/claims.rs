@@ -179,7 +179,7 @@ impl Claim {
         if self.unfinished.len() < before { self.note(Note::Finished(path.to_owned())) } else { Ok(()) }
     }
 
-    /// The run that left what lies at `path` unfinished, if one did.
+    /// The run that left the output at `path` unfinished, if one did.
     pub fn unfinished(&self, path: &Path) -> Option<&str> {
         self.unfinished.iter().find(|unfinished| unfinished.path == path).map(|unfinished| unfinished.run.as_str())
     }

@@ -90,7 +90,7 @@ impl Store {
         Stamp::below(spot.directory, spot.name).map_err(|error| std::io::Error::from(error).into())
     }
 
-    /// Fills the empty directory `destination` with what `manifest` lists of the tree at `object`.
+    /// Fills the empty directory `destination` with the entries that `manifest` lists of the tree at `object`.
     fn fill(
         &self,
         object: &Path,

@@ -211,7 +211,7 @@ impl Store {
         }
     }
 
-    /// Whether `directory` holds exactly `tree`: the same names, and the very files or what else is believed.
+    /// Whether `directory` holds exactly `tree`: the same names, and the very files or others that are believed.
     fn holds_tree(&self, directory: &Path, stamp: &Stamp, tree: &Tree, belief: Belief) -> Result<bool, StoreError> {
         let found = walk(directory)?;
         let entries = &tree.manifest.entries;
@@ -251,7 +251,7 @@ impl Store {
 /// The files that count as a file of a tree, besides the very file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Belief {
-    /// A sealed copy, and what reads the same.
+    /// A sealed copy, and a file that reads the same.
     Content,
     /// A sealed copy.
     Copies,

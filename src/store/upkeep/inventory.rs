@@ -209,7 +209,7 @@ fn is_none(error: &std::io::Error) -> bool {
     matches!(Errno::from_io_error(error), Some(Errno::NOENT | Errno::NOTDIR | Errno::LOOP))
 }
 
-/// The digest in an object's file name, and what follows it.
+/// The digest in an object's file name, and its ending.
 pub(super) fn parse(path: &Path) -> Option<(Digest, &str)> {
     let (hex, suffix) = path.file_name()?.to_str()?.split_at_checked(64)?;
     Some((Digest::from_bytes(*blake3::Hash::from_hex(hex).ok()?.as_bytes()), suffix))

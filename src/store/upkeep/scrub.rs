@@ -20,7 +20,7 @@ use crate::store::objects::tree::links_to;
 use crate::store::records::record::{self, Unusable};
 use crate::store::{Presence, Store, StoreError};
 
-/// The rooms from which it is read what may not be collected.
+/// The rooms from which the roots of garbage collection are read.
 pub const ROOTS: [&str; 3] = ["pins", "last", "runs"];
 
 /// The other rooms: their content is made anew.
