@@ -274,7 +274,7 @@ fn what_runs_a_text_tells_its_key_from_every_other() {
     assert_eq!(keys.iter().collect::<std::collections::BTreeSet<_>>().len(), keys.len());
 }
 
-/// A change of these values without a new [`FORMAT`] would find what another version of the engine made of something else.
+/// A change of these values without a new [`FORMAT`] would find results that another version of the engine made of something else.
 #[test]
 fn the_encoding_is_the_one_of_its_format() {
     let feeds = vec![input(Some("a"), Type::FILE, "1", false, ""), input(Some("b"), Type::DIR, "2", false, "")];

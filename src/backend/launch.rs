@@ -117,7 +117,7 @@ pub struct Control {
     pub cancel: Cancel,
     /// Whether it should stand still; its time-out stands still with it.
     pub paused: bool,
-    /// Whether the run is to end at once, so that nobody waits for what a killed launch left to be stored.
+    /// Whether the run is to end at once, so that nobody waits until the leftovers of a killed launch are stored.
     pub abandoned: bool,
     /// Whether it should start no more jobs: free tokens of its jobserver are withdrawn.
     pub throttled: bool,

@@ -5,7 +5,7 @@
 //!         --event lines-----> events pipe --+--> events.send(Event), log messages also into the log file
 //!   cancel: Stop -> SIGTERM and SIGCONT to the group, after the grace SIGKILL;  Kill -> SIGKILL
 //!   control: paused -> SIGSTOP, its time-out stands still; time-out -> as Stop, and a failure
-//!   end of the child -> kill the rest of its tree -> read what is left in the pipes -> judge
+//!   end of the child -> kill the rest of its tree -> read the rest of the pipes -> judge
 //! ```
 //!
 //! The end of the child ends the stage. The pipes' ends are not waited for, because a daemon could hold them open.
@@ -331,7 +331,7 @@ impl Hearing {
         self.pace.flush(Instant::now(), |event| send(&self.events, event));
     }
 
-    /// Takes what lies in the pipes of a child that has ended.
+    /// Takes the rest of the bytes in the pipes of a child that has ended.
     fn drain(&mut self, streams: Streams) {
         drain(streams.output, |bytes| self.output(bytes));
         self.redactor.flush(|clean| self.log.append(clean));
@@ -350,7 +350,7 @@ impl Hearing {
     }
 }
 
-/// Reads past tokio, which would ask its reactor first and so not see what came since that last ran.
+/// Reads past tokio, which would ask its reactor first and so not see bytes that came since that last ran.
 fn drain(pipe: Receiver, mut give: impl FnMut(&[u8])) {
     // Both errors mean the same: there is nothing to be read now.
     let Ok(pipe) = pipe.into_nonblocking_fd() else { return };

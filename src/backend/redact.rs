@@ -37,7 +37,7 @@ impl Redactor {
         Redactor { values, held: Vec::new() }
     }
 
-    /// Takes the next bytes of a stream and passes on what can no longer be part of a value.
+    /// Takes the next bytes of a stream and passes on those that can no longer be part of a value.
     pub(super) fn feed(&mut self, bytes: &[u8], give: impl FnOnce(&[u8])) {
         if self.values.is_empty() {
             return give(bytes);

@@ -54,7 +54,7 @@ impl ChildEnds {
 }
 
 impl Tokens {
-    /// Takes back what nobody uses now.
+    /// Takes back the tokens that nobody uses now.
     pub(super) fn withdraw(&mut self) {
         let mut bytes = [0; 256];
         // An error means that nothing is there now.

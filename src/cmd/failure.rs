@@ -16,14 +16,14 @@ pub(super) enum Failure {
     Invalid(Box<Invalid>),
     /// The request is wrong.
     Usage {
-        /// What.
+        /// The message.
         message: String,
         /// Advice to the user.
         help: Option<String>,
     },
     /// A place beyond this machine could not do its part.
     Remote {
-        /// What.
+        /// The message.
         message: String,
         /// Advice to the user.
         help: Option<String>,

@@ -24,7 +24,7 @@ const FILES: &[(&str, &str)] = &[
     (PIPELINE, include_str!("init/hello.yaml")),
     ("pipelines/data/hello.txt", include_str!("init/hello.txt")),
 ];
-/// Where git is told what not to keep, and that. Only at the root: a project may have a `src/cache` of its own.
+/// The file that tells git which paths to ignore. Only at the root: a project may have a `src/cache` of its own.
 const IGNORE: &str = ".gitignore";
 const IGNORED: &[&str] = &["/cache/", "/out/"];
 

@@ -17,7 +17,7 @@ pub(super) fn text(text: &str) {
     bytes(clean::screen(text).as_bytes());
 }
 
-/// Writes what programs said, as they said it, to standard output.
+/// Writes the output of programs to standard output, byte by byte.
 pub(super) fn bytes(bytes: &[u8]) {
     if closed() {
         return;
@@ -26,7 +26,7 @@ pub(super) fn bytes(bytes: &[u8]) {
     note(stdout.write_all(bytes).and_then(|()| stdout.flush()));
 }
 
-/// Notes what became of something that was written to standard output by other ways than these.
+/// Notes the result of writing to standard output by other ways than these.
 pub(super) fn note(written: io::Result<()>) {
     if let Err(error) = written {
         // The first reason is the true one.

@@ -89,7 +89,7 @@ fn document(plan: &Plan, outlook: &Outlook, params: &[Change<Value>], unseen: &[
     })
 }
 
-/// The programs that a run needs, one a line: the workers that the pipeline's kinds name, and what serves the remote.
+/// The programs that a run needs, one a line: the workers that the pipeline's kinds name, and the program of the remote.
 fn needs(plan: &Plan, remote: Option<&Place>) -> String {
     let workers = plan.graph.node_weights().filter_map(|stage| match &stage.work {
         Work::Card { card, .. } => match &card.worker {

@@ -1,4 +1,4 @@
-//! Where things lie and what holds: the project root, its settings and its store.
+//! The project: its root, its settings and its store.
 
 use std::path::{Path, PathBuf};
 

@@ -78,7 +78,7 @@ fn start(bench: &Workbench, command: Vec<OsString>) -> Result<Exit, Failure> {
     let mut child = Command::new(&program);
     child.args(words).current_dir(&bench.program.cwd).env_clear().envs(bench.program.environment.iter().cloned());
     child.envs(std::env::var_os("TERM").map(|term| ("TERM", term))).env("PIPE_EVENTS_FD", "2");
-    // Ctrl-C is meant for what runs in the shell. A flag that nobody reads: the signal only must not end this process, whose
+    // Ctrl-C is meant for the programs in the shell. A flag that nobody reads: the signal only must not end this process, whose
     // end removes the directory. A handler, unlike ignoring it, is not handed on to the child.
     signal_hook::flag::register(signal_hook::consts::SIGINT, Arc::new(AtomicBool::new(false)))
         .map_err(|e| Failure::Broken(anyhow::Error::new(e).context("cannot listen for Ctrl-C")))?;

@@ -90,7 +90,7 @@ pub struct GovernorConfig {
 pub enum Throttle {
     /// It does.
     On,
-    /// Only the number of jobs limits what runs.
+    /// Only the number of jobs limits the running stages.
     Off,
 }
 

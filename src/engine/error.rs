@@ -29,7 +29,7 @@ pub enum EngineErrorKind {
         /// Where its input comes from.
         producer: String,
     },
-    /// The machine refused what every run needs.
+    /// The machine refused something that every run needs.
     #[error("{what}: {error}")]
     System {
         /// The attempted operation.

@@ -116,7 +116,7 @@ pub(super) fn card_of(plan: &Plan, stage: &PlannedStage) -> Option<String> {
     Some(format!("the card {}", path.strip_prefix(&plan.root).unwrap_or(path).display()))
 }
 
-/// Parts what fails the stage from what ends the run.
+/// Separates failures of the stage from errors that end the run.
 pub(crate) fn split<T>(result: Result<T, Fault>) -> Result<Result<T, FailureReport>, EngineError> {
     match result {
         Ok(value) => Ok(Ok(value)),

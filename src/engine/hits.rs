@@ -56,7 +56,7 @@ fn look_through(
             // The run loop sees to it, when the stages it reads are done.
             Wanted::NotYet(_) | Wanted::Never(_) => continue,
         }
-        // One that would fail is open too: the run loop fails it, and blocks what needs it.
+        // One that would fail is open too: the run loop fails it, and blocks its consumers.
         let Ok(resolved) = resolve::resolve(&shared.plan, stage, known, &shared.store, Sources::Identified)? else {
             continue;
         };

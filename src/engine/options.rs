@@ -73,6 +73,6 @@ pub enum OnFailure {
     /// Independent branches go on.
     #[default]
     KeepGoing,
-    /// Nothing more is started, and what runs is asked to stop.
+    /// Nothing more is started, and running stages are asked to stop.
     Stop,
 }

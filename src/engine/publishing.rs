@@ -336,7 +336,7 @@ pub(super) enum Closing {
     Interrupted,
 }
 
-/// Publishes at the end of the run what could not be published before.
+/// Publishes at the end of the run the outputs that could not be published before.
 pub(super) fn close(
     shared: &Shared,
     observer: &mut dyn Observer,

@@ -46,7 +46,7 @@ use local::LocalPlace;
 use spoiling::Spoilings;
 use stopping::StopCause;
 
-/// Executes what `known` does not cover.
+/// Executes the stages that `known` does not cover.
 pub(super) fn run(
     shared: &Arc<Shared>,
     known: Known,

@@ -37,7 +37,7 @@ enum Standing<A, R> {
     BackingOff(A, Instant),
     /// This other stage does its action, retries and waits between them included.
     Twin(StageId),
-    /// Its execution is over, and what follows is not decided; of a run that stops, nothing follows.
+    /// Its execution is over, and the next step is not decided; in a run that stops, there is none.
     Over,
     /// Its outputs exist.
     Done,

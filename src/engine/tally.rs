@@ -1,4 +1,4 @@
-//! Collects what came of each stage into the run's report.
+//! Collects the outcome of each stage into the run's report.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -100,7 +100,7 @@ pub fn culprit(
 }
 
 /// Removes the directories of old runs, but for the newest `keep`, those that go on, and the newest of each pipeline in each
-/// workspace, from which it is known what may not be collected. A tenth more are let stand, so that this is not done every time.
+/// workspace, which tell the objects that may not be collected. A tenth more are let stand, so that this is not done every time.
 pub fn prune(store: &Store, keep: u32) -> Result<u64, StoreError> {
     let keep = keep as usize;
     let mut ids = runs(store);

@@ -29,7 +29,7 @@ pub enum ExecutorError {
         /// The error.
         error: TransferError,
     },
-    /// The machine refused what every execution needs.
+    /// The machine refused something that every execution needs.
     #[error("{what}: {error}")]
     System {
         /// The attempted operation.

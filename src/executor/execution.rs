@@ -21,7 +21,7 @@ pub trait Executor {
     /// pause.
     ///
     /// When this returns, nothing of the execution runs any more, its log is complete, and the outputs of one that finished are in
-    /// the store. Dropping the future kills what runs.
+    /// the store. Dropping the future kills the program.
     fn execute<'a>(&'a self, order: Arc<Order>, control: watch::Receiver<Control>, events: Events) -> Executing<'a>;
 }
 

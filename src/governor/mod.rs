@@ -1,6 +1,6 @@
 //! How much may run now.
 //!
-//! The [`Governor`] decides: it keeps what runs, and answers [`Governor::admit`] with now or wait, and why. It reads no
+//! The [`Governor`] decides: it keeps the running stages, and answers [`Governor::admit`] with now or wait, and why. It reads no
 //! machine, no clock and no process; [`policy`] turns samples into pressure. Only `probe` looks at the machine, when the
 //! run loop asks it to: memory and load by others from sysinfo, limits from cgroups, our own processes and the time lost to memory
 //! from `/proc`, the memory of GPUs from NVML.

@@ -1,4 +1,4 @@
-//! CPU time of this process and its descendants, so that load by others can be told from our own, and what works from what waits.
+//! CPU time of this process and its descendants: it tells load by others from our own, and working stages from waiting ones.
 //!
 //! The sum only grows: a process that ends takes its time into the `cutime` of the one that reaps it, and all of them are
 //! reaped within the tree, since the local backend makes this process adopt its orphans.

@@ -22,7 +22,7 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Limits that nothing reaches: only the number of workers and what stages declare hold back.
+    /// Limits that nothing reaches: only the number of workers and the declarations of stages hold back.
     pub const NONE: Limits = Limits { cpu: f64::INFINITY, memory: f64::INFINITY };
 
     fn stalled(self) -> f64 {

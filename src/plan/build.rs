@@ -88,7 +88,7 @@ struct Resolver<'a> {
     units: Vec<Unit>,
 }
 
-/// Stages in declaration order and what feeds what.
+/// Stages in declaration order and the edges between them.
 struct Wired {
     stages: Vec<PlannedStage>,
     edges: Vec<Edge>,

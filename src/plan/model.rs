@@ -26,7 +26,7 @@ pub struct Plan {
     pub root: PathBuf,
     /// The symbolic links on the way to its paths, with where each led: the plan holds while they lead there.
     pub links: BTreeMap<PathBuf, PathBuf>,
-    /// Stages and what feeds what.
+    /// Stages and the edges between them.
     pub graph: DiGraph<PlannedStage, ()>,
     /// A topological order, stable under renaming: producers first, declaration order among equals.
     pub order: Vec<StageId>,

@@ -31,7 +31,7 @@ impl Schema {
     }
 }
 
-/// The name of the one that depends on what kinds there are.
+/// The name of the one that depends on the kinds.
 pub const PIPELINE: &str = "pipeline";
 
 /// Every schema.

@@ -12,7 +12,7 @@ use super::problem::Problem;
 use super::scalar::{self, ScalarError};
 use super::span::{SourceId, Sources, Span, Spanned};
 
-/// The deepest nesting; also what makes recursion over a tree safe.
+/// The deepest nesting; the limit also makes recursion over a tree safe.
 pub const MAX_DEPTH: usize = 64;
 /// The most values, copies by aliases included.
 pub const MAX_NODES: usize = 100_000;

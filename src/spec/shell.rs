@@ -12,7 +12,7 @@ use super::suggest;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Shell {
-    /// `bash -euo pipefail`, which names what ended the script.
+    /// `bash -euo pipefail`, which names the command that ended the script.
     #[default]
     Bash,
     /// `/bin/sh -eu`.

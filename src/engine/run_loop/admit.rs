@@ -142,7 +142,7 @@ impl RunLoop<'_> {
         Ok(true)
     }
 
-    /// Fails what wants more GPUs than there are, before anything long runs. A stage that ran before may yet be a hit, and one
+    /// Fails stages that want more GPUs than there are, before anything long runs. A stage that ran before may yet be a hit, and one
     /// with a condition before it may yet be skipped: those are judged when they are ready.
     pub(super) fn refuse_hopeless(&mut self) {
         let open: Vec<StageId> = self.standings.unfinished().collect();

@@ -47,7 +47,7 @@ impl RunLoop<'_> {
         };
         self.observer.on(&RunEvent::Stopping { message });
         if next > self.cancel {
-            // Who leaves does not mean what runs elsewhere.
+            // A user who leaves does not mean stages that run elsewhere.
             self.cancel_all(next, next == Cancel::Stop);
         }
     }

@@ -25,7 +25,7 @@ pub struct Workbench {
     pub script: Option<String>,
     /// The names of those variables whose values are never shown.
     pub secret: Vec<String>,
-    /// Secrets that what runs there reads from a descriptor, which it inherits.
+    /// Secrets that a program there reads from a descriptor, which it inherits.
     _files: Vec<OwnedFd>,
     directory: PathBuf,
 }

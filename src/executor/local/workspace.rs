@@ -99,7 +99,7 @@ fn prepare_card(
     for (at, input) in order.inputs.iter().enumerate() {
         let port = input.port.as_str();
         let of_port: &mut Vec<JobInput> = inputs.entry(port.to_owned()).or_default();
-        // Labels hold what file names should not, so several of one port are numbered.
+        // Labels hold characters that file names should not, so several of one port are numbered.
         let path = match input.label {
             Some(_) => inputs_dir.join(port).join(of_port.len().to_string()),
             None => inputs_dir.join(port),

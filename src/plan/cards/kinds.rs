@@ -62,7 +62,7 @@ impl Cards {
         self.0.iter().find(|slot| slot.kind == kind)?.path.as_deref()
     }
 
-    /// Every file of the cards that do not ship with the engine: themselves, and what their workers consist of.
+    /// Every file of the cards that do not ship with the engine: the cards themselves, and the files of their workers.
     pub fn files(&self) -> impl Iterator<Item = PathBuf> + '_ {
         self.0.iter().filter_map(|slot| Some((slot, slot.path.as_ref()?))).flat_map(|(slot, path)| {
             let of_worker = match slot.card().map(|card| &card.worker) {

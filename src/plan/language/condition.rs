@@ -38,7 +38,7 @@ pub enum Expression {
     Not(Box<Expression>),
     /// `-x`.
     Negative(Box<Expression>),
-    /// Two parts and what joins them.
+    /// Two parts and their operator.
     Pair(Box<Expression>, Operator, Box<Expression>),
 }
 

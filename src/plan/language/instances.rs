@@ -253,7 +253,7 @@ pub fn by_name(units: &[Unit]) -> HashMap<String, Named> {
     names
 }
 
-/// The stage of which `name` is an instance, and what tells it from the others.
+/// The stage of which `name` is an instance, and the label of that instance.
 pub fn family(name: &str) -> Option<(&str, &str)> {
     let (family, rest) = name.split_once('[')?;
     Some((family, rest.strip_suffix(']')?))

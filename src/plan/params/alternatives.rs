@@ -9,7 +9,7 @@ use crate::spec::{Entry, Node, NodeValue, Problem, suggest};
 /// The alternatives of a schema, nested ones in line.
 pub(super) struct Alternatives<'s> {
     nullable: bool,
-    /// Tag and what stands under it.
+    /// Tag and the schema under it.
     tags: Vec<(&'s str, &'s Value)>,
     /// Values listed by `enum` or `const`.
     words: Vec<&'s Value>,

@@ -1,4 +1,4 @@
-//! Pipelines without problems, and what their plans say.
+//! Pipelines without problems, and their plans.
 
 use std::path::Path;
 use std::time::Duration;

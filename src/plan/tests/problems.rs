@@ -229,7 +229,7 @@ stages:
 const PART: &str =
     "pipeline: part\nparams: {seed: 1}\nstages:\n  scans: {uses: produce, with: {seed: \"${params.seed}\"}}\n";
 
-/// The words of a pipeline and what stands between them.
+/// The words of a pipeline and the text between them.
 fn words_of(text: &str) -> Vec<&str> {
     let mut words = Vec::new();
     let mut rest = text;

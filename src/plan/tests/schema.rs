@@ -1,4 +1,4 @@
-//! The editor's schema against pipelines: it accepts what plans, and refuses the slips an editor can see.
+//! The editor's schema against pipelines: it accepts every pipeline that plans, and refuses the slips an editor can see.
 
 use serde_json::Value;
 

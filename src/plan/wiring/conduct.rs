@@ -54,7 +54,7 @@ impl<'a> Kept<'a> {
             };
             return Some(refuse(message, "input"));
         }
-        // Components compare one by one, so what lies in a path follows it directly.
+        // Components compare one by one, so the paths inside a path follow it directly.
         let (_, inside) = self.inputs.range(path.clone()..).next().filter(|(input, _)| input.starts_with(path))?;
         Some(refuse(format!("secret's file `{place}` contains the input `{}`", inside.display()), "input"))
     }

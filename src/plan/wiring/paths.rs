@@ -123,7 +123,7 @@ impl Claims {
     /// How `path` lies to the outputs; `None` when they have nothing in common.
     pub(crate) fn overlap(&self, path: &Path) -> Option<Overlap<'_>> {
         let at = self.0.partition_point(|claim| claim.path.as_path() < path);
-        // Components compare one by one, so what lies in a path follows it directly.
+        // Components compare one by one, so the paths inside a path follow it directly.
         match self.0.get(at) {
             Some(claim) if claim.path == path => return Some(Overlap::Is(claim)),
             Some(claim) if claim.path.starts_with(path) => return Some(Overlap::Contains(claim)),

@@ -42,7 +42,7 @@ pub enum Block {
 /// A stage, or all instances of one.
 #[derive(Debug)]
 pub struct StageBox {
-    /// The stage's name, without what tells an instance from others when it stands for several.
+    /// The stage's name, without the label of an instance when it stands for several.
     pub name: String,
     /// Its kind.
     pub kind: String,

@@ -90,7 +90,7 @@ impl StageComparison {
 
 /// Compares two runs. `record` finds the record of an action.
 pub fn compare(before: &RunReport, now: &RunReport, record: impl Fn(&ActionKey) -> Option<Record>) -> Comparison {
-    // In the order of the run that is asked about, then what only the other had.
+    // In the order of the run that is asked about, then the stages that only the other had.
     let gone = before.stages.keys().filter(|name| !now.stages.contains_key(*name));
     let names = now.stages.keys().chain(gone);
     let stages = names.map(|name| {

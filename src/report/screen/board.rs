@@ -32,7 +32,7 @@ pub(super) struct Board {
     lines: Vec<StageLine>,
     /// Why nothing more is admitted, while that is so.
     pub notice: Option<String>,
-    /// Stages that are ready and wait for something of their own, with what for.
+    /// Stages that are ready and wait for something of their own, with the reason.
     pub waiting: BTreeMap<StageName, String>,
     pub ending: Ending,
 }

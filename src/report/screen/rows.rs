@@ -1,7 +1,7 @@
 //! Rows at the bottom of a terminal that are drawn over again and again, with text above them that stays.
 //!
 //! There is one terminal, so there is one [`Rows`] a program. All that is written to standard error during a run goes through it.
-//! Each row keeps clear of the last column, where terminals disagree on what comes next.
+//! Each row keeps clear of the last column, where terminals disagree on the next position.
 
 use std::fmt::Write as _;
 use std::io::Write as _;

@@ -52,7 +52,7 @@ fn last_bytes(log: &Path) -> std::io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Without colours, and with anything else that would act on a terminal made visible. A line that was drawn over itself shows what stood there last.
+/// Without colours, and with anything else that would act on a terminal made visible. A line that was drawn over itself shows its end.
 fn harmless(line: &str) -> String {
     let last = line.trim_end_matches('\r').rsplit('\r').next().unwrap_or_default();
     let plain = console::strip_ansi_codes(last);
