@@ -369,6 +369,7 @@ fn resources(stage: &StageSpec, defaults: Resources) -> Resources {
         cpus: given.cpus.as_ref().map_or(defaults.cpus, |cpus| cpus.value),
         memory: given.memory.as_ref().map_or(defaults.memory, |memory| memory.value),
         gpus: given.gpus.as_ref().map_or(defaults.gpus, |gpus| gpus.value),
+        gpu_memory: given.gpu_memory.as_ref().map_or(defaults.gpu_memory, |memory| memory.value),
     }
 }
 

@@ -64,7 +64,7 @@ pub fn pipeline_schema(cards: &Cards) -> Result<Value, CardError> {
             {"type": "object", "additionalProperties": {"type": ["string", "number", "boolean", "null"]}},
         ]}),
         "resources" => object(keys::RESOURCES, &[], |key| match key {
-            "memory" => json!({"anyOf": [
+            "memory" | "gpu_memory" => json!({"anyOf": [
                 {"type": "integer", "minimum": 1},
                 {"type": "string", "pattern": "^[0-9.]+ ?(B|[kK]B|[MGT]B|[KMGT]iB)$"},
             ]}),

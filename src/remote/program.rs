@@ -93,7 +93,7 @@ impl Program {
         }
         let input = Mutex::new(child.stdin.take());
         let program = Program { name, child: Mutex::new(child), input, talk, next: AtomicU64::new(1) };
-        let hello = Hello { protocol: PROTOCOL, objects: objects(place) };
+        let hello = Hello { protocol: PROTOCOL, objects: objects(place), place: None };
         match program.send(&Request::Hello { hello }).and_then(|()| program.welcomed(&welcome)) {
             Ok(()) => Ok(program),
             // What it said to people may be the reason.

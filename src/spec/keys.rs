@@ -64,8 +64,15 @@ pub const STAGE: &[Key] = &[
 pub const SHELLS: [&str; 2] = ["bash", "sh"];
 
 /// Keys of `resources`.
-pub const RESOURCES: &[Key] =
-    &[key("cpus", "cores"), key("memory", "memory: bytes, or a size such as 16GiB or 500MB"), key("gpus", "GPUs")];
+pub const RESOURCES: &[Key] = &[
+    key("cpus", "cores"),
+    key("memory", "memory: bytes, or a size such as 16GiB or 500MB"),
+    key("gpus", "GPUs"),
+    key(
+        "gpu_memory",
+        "memory of each of the GPUs, such as 16GiB; checked where a backend names the machines that it may get",
+    ),
+];
 
 /// Keys of `retry`.
 pub const RETRY: &[Key] = &[

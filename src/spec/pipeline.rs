@@ -146,4 +146,6 @@ pub struct ResourcesSpec {
     pub memory: Option<Spanned<u64>>,
     /// GPUs.
     pub gpus: Option<Spanned<u32>>,
+    /// Bytes of memory of each GPU.
+    pub gpu_memory: Option<Spanned<u64>>,
 }

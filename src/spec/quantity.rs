@@ -31,7 +31,8 @@ pub fn resources(node: &Node, problems: &mut Vec<Problem>) -> ResourcesSpec {
         match key {
             "cpus" => resources.cpus = count(&entry.value, key, 1, problems),
             "gpus" => resources.gpus = count(&entry.value, key, 0, problems),
-            _ => resources.memory = memory(&entry.value, problems),
+            "gpu_memory" => resources.gpu_memory = memory(&entry.value, key, problems),
+            _ => resources.memory = memory(&entry.value, key, problems),
         }
     }
     resources
@@ -49,7 +50,7 @@ fn count(node: &Node, key: &str, least: u64, problems: &mut Vec<Problem>) -> Opt
     given.map(|n| Spanned { value: n as u32, span: node.span })
 }
 
-fn memory(node: &Node, problems: &mut Vec<Problem>) -> Option<Spanned<u64>> {
+fn memory(node: &Node, key: &str, problems: &mut Vec<Problem>) -> Option<Spanned<u64>> {
     let given = match &node.value {
         NodeValue::Number(number) => number.as_u64(),
         NodeValue::Text(text) => size(text),
@@ -57,7 +58,7 @@ fn memory(node: &Node, problems: &mut Vec<Problem>) -> Option<Spanned<u64>> {
     };
     let possible = given.filter(|bytes| (1..=MAX_MEMORY).contains(bytes));
     if possible.is_none() && !node.is_broken() {
-        let message = format!("`memory` must be a size from 1B to 1024TiB, found {}", node.describe());
+        let message = format!("`{key}` must be a size from 1B to 1024TiB, found {}", node.describe());
         let problem = Problem::at("impossible-resources", node.span, message).label("not possible");
         problems.push(problem.help("write bytes, or a size such as 16GiB or 500MB"));
     }

@@ -82,7 +82,7 @@ impl Progress {
         told.0 += more;
         if told.1.elapsed() >= NOTE_EVERY {
             told.1 = Instant::now();
-            self.answers.send(Answer::Note { id: self.id, note: Note { bytes: told.0 } });
+            self.answers.send(Answer::Note { id: self.id, note: Note { bytes: told.0, words: None } });
         }
     }
 

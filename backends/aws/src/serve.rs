@@ -109,13 +109,17 @@ async fn greet(lines: &mut Lines, answers: &Answers) -> Result<Option<Arc<Bucket
         Ok(_) => return Err(failed(FailedClass::Invalid, "the first line is no hello")),
         Err(error) => return Err(failed(FailedClass::Invalid, format!("the hello cannot be read: {error}"))),
     };
-    let Hello { protocol, objects } = hello;
+    let Hello { protocol, objects, place } = hello;
     if protocol != PROTOCOL {
         let message = format!("{PROGRAM} speaks version {PROTOCOL} of the backend protocol, not {protocol}");
         return Err(Failed {
             help: Some("install pipe and pipe-aws of the same version".into()),
             ..failed(FailedClass::Unsupported, message)
         });
+    }
+    if let Some(place) = place {
+        let message = format!("{PROGRAM} knows no place of the type {}", place_type(&place));
+        return Err(failed(FailedClass::Unsupported, message));
     }
     // The engine may leave while a credential service or the store keeps silent.
     let bucket = tokio::select! {
@@ -125,6 +129,11 @@ async fn greet(lines: &mut Lines, answers: &Answers) -> Result<Option<Arc<Bucket
     let hello = Welcome { protocol: PROTOCOL, program: PROGRAM.into(), offers: vec![Offer::Objects] };
     answers.send(Answer::Hello { hello });
     Ok(Some(Arc::new(bucket)))
+}
+
+/// The type of a place as its settings have it.
+fn place_type(place: &serde_json::Value) -> String {
+    place.as_object().and_then(|place| place.keys().next()).map_or_else(|| place.to_string(), String::clone)
 }
 
 /// Requests under way.
@@ -227,6 +236,12 @@ async fn carry_out(
         Operation::Delete(request) => {
             unless_stopped(stop, listing::delete(bucket, request)).await.map(|()| Done::Delete {})
         }
+        Operation::Submit(_)
+        | Operation::Attach(_)
+        | Operation::Instances(_)
+        | Operation::Logs(_)
+        | Operation::Stop(_)
+        | Operation::Reap(_) => Err(failed(FailedClass::Unsupported, "the hello names no place for instances")),
     }
 }
 

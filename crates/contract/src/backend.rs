@@ -2,12 +2,15 @@
 //! input, answers on its standard output. docs/backend-protocol.md tells the rules; these types are its form.
 //!
 //! A backend program gives the engine a place beyond this machine. It offers *objects*: named bytes with conditional
-//! writes. It knows nothing of artifacts, records or actions: names are opaque to it, and digests are the engine's.
+//! writes, and where its place has machines also *instances*, on which the engine carries out a stage. It knows nothing of
+//! artifacts, records or stages: names and keys are opaque to it, and digests are the engine's.
 
 mod answer;
+mod instance;
 mod request;
 
 pub use answer::{Answer, Done, Failed, FailedClass, Found, Listed, Listing, Note, Offer, Put, Sizes, Welcome};
+pub use instance::{Attach, Bundle, Ended, Instance, Instances, Log, Logs, Piece, Reap, State, Stop, Submit};
 pub use request::{
     Body, Cancel, Checksums, Condition, Delete, Get, Has, Hello, List, Objects, Operation, PutObject, Request, S3,
 };

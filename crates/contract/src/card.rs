@@ -101,6 +101,14 @@ pub struct Resources {
     pub memory: u64,
     /// GPUs; 0 = none.
     pub gpus: u32,
+    /// Bytes of memory that each of its GPUs has to have; 0 = unknown. Checked where a backend names the machines that it may get.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub gpu_memory: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
+fn is_zero(bytes: &u64) -> bool {
+    *bytes == 0
 }
 
 impl Card {
@@ -149,7 +157,7 @@ impl Card {
 
     /// Sets the cores and bytes of memory that one run wants.
     pub fn resources(mut self, cpus: u32, memory: u64) -> Card {
-        self.resources = Resources { cpus, memory, gpus: 0 };
+        self.resources = Resources { cpus, memory, ..Resources::default() };
         self
     }
 

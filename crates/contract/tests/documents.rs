@@ -31,7 +31,7 @@ fn the_card_of_the_page_is_read_and_written_back_with_what_it_left_out() {
     assert_eq!(card.worker, Worker::Command(CommandWorker { argv: vec!["keep-findings.py".into()], files }));
     assert_eq!((card.inputs[0].artifact, card.inputs[1].artifact), (Type::FINDINGS, Type::FILE));
     assert_eq!((card.inputs[0].many, card.inputs[1].many, card.inputs[1].optional), (false, true, false));
-    assert_eq!(card.resources, Resources { cpus: 1, memory: 67_108_864, gpus: 0 });
+    assert_eq!(card.resources, Resources { cpus: 1, memory: 67_108_864, ..Resources::default() });
     let mut written: Value = serde_json::from_str(&text).unwrap();
     for input in written["inputs"].as_array_mut().unwrap() {
         input["optional"] = json!(false);
@@ -55,7 +55,7 @@ fn what_a_card_may_leave_out_has_a_default() {
     let card: Card = serde_json::from_value(least).unwrap();
     assert_eq!(card, Card::new("k", 1).worker("w").summary("s"));
     assert_eq!(card.params, json!({"type": "object", "properties": {}, "additionalProperties": false}));
-    assert_eq!(card.resources, Resources { cpus: 0, memory: 0, gpus: 0 });
+    assert_eq!(card.resources, Resources { cpus: 0, memory: 0, ..Resources::default() });
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn ports_stand_on_a_card_in_the_order_in_which_they_are_added() {
     assert_eq!(inputs, [("a", Type::SCANS, false), ("b", Type::TRUTH, true)]);
     let outputs: Vec<_> = card.outputs.iter().map(|port| (port.name.as_str(), port.artifact)).collect();
     assert_eq!(outputs, [("y", Type::REPORT), ("x", Type::METRICS)]);
-    assert_eq!(card.resources, Resources { cpus: 4, memory: 1 << 20, gpus: 0 });
+    assert_eq!(card.resources, Resources { cpus: 4, memory: 1 << 20, ..Resources::default() });
 }
 
 #[test]

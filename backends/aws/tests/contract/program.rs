@@ -21,6 +21,8 @@ const PATIENCE: Duration = Duration::from_secs(120);
 pub(crate) struct Place {
     pub program: PathBuf,
     pub objects: Objects,
+    /// Where its instances run.
+    pub instances: Option<serde_json::Value>,
     /// Its whole environment, besides PATH.
     pub environment: Vec<(String, String)>,
 }
@@ -58,7 +60,7 @@ impl Program {
     /// Starts it and says hello.
     pub(crate) fn start(place: &Place) -> Result<Program, Failed> {
         let program = Program::spawn(place);
-        let hello = Hello { protocol: PROTOCOL, objects: place.objects.clone() };
+        let hello = Hello { protocol: PROTOCOL, objects: place.objects.clone(), place: place.instances.clone() };
         program.line(&serde_json::to_string(&Request::Hello { hello }).unwrap());
         let heard = program.until(|heard| {
             let failed = heard.loose.first().cloned();

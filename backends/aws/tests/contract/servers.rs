@@ -43,6 +43,7 @@ fn place(endpoint: &str, home: &Path) -> Place {
     Place {
         program: env!("CARGO_BIN_EXE_pipe-aws").into(),
         objects: Objects::S3(s3),
+        instances: None,
         environment: environment.map(|(name, value)| (name.into(), value.into())).to_vec(),
     }
 }
@@ -169,7 +170,7 @@ pub(crate) fn documented(directory: &Path) -> Place {
     std::fs::write(&program, rest.split_once("```").unwrap().0).unwrap();
     std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
     let url = format!("directory://{}", directory.join("objects").display());
-    Place { program, objects: Objects::Url(url), environment: Vec::new() }
+    Place { program, objects: Objects::Url(url), instances: None, environment: Vec::new() }
 }
 
 /// Ten ports that nobody listens on.

@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::instance::{Instance, Log};
+
 /// One line of the program. Answers come in any order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "Line", into = "Line")]
@@ -55,10 +57,12 @@ pub struct Welcome {
 pub enum Offer {
     /// Has, put, get, list and delete.
     Objects,
+    /// Submit, attach, instances, logs, stop and reap: offered where the hello names a place.
+    Instances,
 }
 
 /// The result of a request; which of them is known from the request.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "AnyDone", into = "AnyDone")]
 #[schemars(!try_from, !into, untagged)]
 pub enum Done {
@@ -72,6 +76,21 @@ pub enum Done {
     List(Listing),
     /// Of a delete.
     Delete {},
+    /// Of a submit, an attach and a stop; `null` where an attach finds none.
+    Instance {
+        /// The instance.
+        instance: Option<Box<Instance>>,
+    },
+    /// Of instances and a reap.
+    Instances {
+        /// The instances.
+        instances: Vec<Instance>,
+    },
+    /// Of logs.
+    Logs {
+        /// What was written down.
+        log: Log,
+    },
 }
 
 /// Which objects are there.
@@ -131,12 +150,16 @@ pub struct Listed {
     pub modified: u64,
 }
 
-/// How far a put or get is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// How far a put, get or submit is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Note {
-    /// Bytes done so far.
+    /// Bytes done so far, of a put or get.
+    #[serde(default)]
     pub bytes: u64,
+    /// What a submit tries, and why: one sentence without a full stop.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub words: Option<String>,
 }
 
 /// Why a request could not be done. It never holds a credential.
@@ -221,7 +244,7 @@ impl From<Answer> for Line {
 }
 
 /// Every result in one form; its fields tell which it is.
-#[derive(Serialize, Deserialize)]
+#[derive(Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct AnyDone {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -239,54 +262,65 @@ struct AnyDone {
     objects: Option<Vec<Listed>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     more: Option<bool>,
+    // And here: nothing was launched.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "present")]
+    instance: Option<Option<Box<Instance>>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    instances: Option<Vec<Instance>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    log: Option<Log>,
 }
 
 impl TryFrom<AnyDone> for Done {
     type Error = String;
 
-    fn try_from(any: AnyDone) -> Result<Self, String> {
-        match any {
-            AnyDone {
-                sizes: Some(sizes),
-                made: None,
-                size: None,
-                version: None,
-                text: None,
-                objects: None,
-                more: None,
-            } => Ok(Self::Has(Sizes { sizes })),
-            AnyDone { sizes: None, made: Some(made), size: None, version, text: None, objects: None, more: None } => {
-                Ok(Self::Put(Put { made, version }))
-            }
-            AnyDone { sizes: None, made: None, size: Some(size), version, text, objects: None, more: None } => {
-                Ok(Self::Get(Found { size, version, text }))
-            }
-            AnyDone {
-                sizes: None,
-                made: None,
-                size: None,
-                version: None,
-                text: None,
-                objects: Some(objects),
-                more: Some(more),
-            } => Ok(Self::List(Listing { objects, more })),
-            AnyDone { sizes: None, made: None, size: None, version: None, text: None, objects: None, more: None } => {
-                Ok(Self::Delete {})
-            }
-            _ => Err("done has the fields of no result".into()),
+    /// Takes the fields of one result; that no other field is there shows in that it can be written in the same way.
+    fn try_from(mut any: AnyDone) -> Result<Self, String> {
+        if any.objects.is_some() != any.more.is_some() {
+            return Err("a listing has both objects and more".into());
         }
+        let (version, text) = (any.version.take(), any.text.take());
+        let done = if let Some(sizes) = any.sizes.take() {
+            Self::Has(Sizes { sizes })
+        } else if let Some(made) = any.made.take() {
+            Self::Put(Put { made, version: version.clone() })
+        } else if let Some(size) = any.size.take() {
+            Self::Get(Found { size, version: version.clone(), text: text.clone() })
+        } else if let (Some(objects), Some(more)) = (any.objects.take(), any.more.take()) {
+            Self::List(Listing { objects, more })
+        } else if let Some(instance) = any.instance.take() {
+            Self::Instance { instance }
+        } else if let Some(instances) = any.instances.take() {
+            Self::Instances { instances }
+        } else if let Some(log) = any.log.take() {
+            Self::Logs { log }
+        } else {
+            Self::Delete {}
+        };
+        let unused = match &done {
+            Self::Put(_) => text.is_some(),
+            Self::Get(_) => false,
+            _ => version.is_some() || text.is_some(),
+        };
+        if unused || any != AnyDone::default() {
+            return Err("done has the fields of no result".into());
+        }
+        Ok(done)
     }
 }
 
 impl From<Done> for AnyDone {
     fn from(done: Done) -> Self {
-        let empty = Self { sizes: None, made: None, size: None, version: None, text: None, objects: None, more: None };
+        let empty = Self::default();
         match done {
             Done::Has(Sizes { sizes }) => Self { sizes: Some(sizes), ..empty },
             Done::Put(Put { made, version }) => Self { made: Some(made), version, ..empty },
             Done::Get(Found { size, version, text }) => Self { size: Some(size), version, text, ..empty },
             Done::List(Listing { objects, more }) => Self { objects: Some(objects), more: Some(more), ..empty },
             Done::Delete {} => empty,
+            Done::Instance { instance } => Self { instance: Some(instance), ..empty },
+            Done::Instances { instances } => Self { instances: Some(instances), ..empty },
+            Done::Logs { log } => Self { log: Some(log), ..empty },
         }
     }
 }
@@ -295,11 +329,16 @@ impl From<Done> for AnyDone {
 mod present {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-    pub(super) fn serialize<S: Serializer>(value: &Option<Option<u64>>, serializer: S) -> Result<S::Ok, S::Error> {
-        value.flatten().serialize(serializer)
+    pub(super) fn serialize<T: Serialize, S: Serializer>(
+        value: &Option<Option<T>>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        value.as_ref().and_then(Option::as_ref).serialize(serializer)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<u64>>, D::Error> {
+    pub(super) fn deserialize<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Option<T>>, D::Error> {
         Option::deserialize(deserializer).map(Some)
     }
 }
@@ -328,14 +367,26 @@ mod tests {
             done(Done::List(Listing { objects: vec![], more: false })),
             r#"{"id":7,"done":{"objects":[],"more":false}}"#,
         );
-        check(Answer::Note { id: 8, note: Note { bytes: 5 } }, r#"{"id":8,"note":{"bytes":5}}"#);
+        check(done(Done::Instance { instance: None }), r#"{"id":7,"done":{"instance":null}}"#);
+        check(done(Done::Instances { instances: vec![] }), r#"{"id":7,"done":{"instances":[]}}"#);
+        let log = Log { text: "a".into(), next: Some("1".into()) };
+        check(done(Done::Logs { log }), r#"{"id":7,"done":{"log":{"text":"a","next":"1"}}}"#);
+        check(Answer::Note { id: 8, note: Note { bytes: 5, words: None } }, r#"{"id":8,"note":{"bytes":5}}"#);
         let failed = Failed { class: FailedClass::Denied, message: "no".into(), help: None };
         check(Answer::Failed { id: None, failed }, r#"{"failed":{"class":"denied","message":"no"}}"#);
     }
 
     #[test]
     fn a_wrong_line_is_refused() {
-        for line in [r#"{"id":7}"#, r#"{"done":{}}"#, r#"{"id":7,"done":{"made":true,"sizes":[]}}"#] {
+        for line in [
+            r#"{"id":7}"#,
+            r#"{"done":{}}"#,
+            r#"{"id":7,"done":{"made":true,"sizes":[]}}"#,
+            r#"{"id":7,"done":{"made":true,"text":"a"}}"#,
+            r#"{"id":7,"done":{"objects":[]}}"#,
+            r#"{"id":7,"done":{"version":"a"}}"#,
+            r#"{"id":7,"done":{"instances":[],"log":{"text":""}}}"#,
+        ] {
             assert!(serde_json::from_str::<Answer>(line).is_err(), "{line}");
         }
     }

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::TEXT_LIMIT;
+use super::instance::{Attach, Instances, Logs, Reap, Stop, Submit};
 
 /// One line to the program. The first is a hello; the end of the lines means: stop what goes on, and exit with 0.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -41,6 +42,10 @@ pub struct Hello {
     pub protocol: u32,
     /// Where the objects lie.
     pub objects: Objects,
+    /// Where instances run, where that is asked for: the type of a backend with its settings, as `pipe.yaml` has them:
+    /// `{"ec2-spot": {"region": "us-east-1", ..}}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<serde_json::Value>,
 }
 
 /// A place for objects.
@@ -83,7 +88,7 @@ pub enum Checksums {
 }
 
 /// What may be asked.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Operation {
     /// Which objects are there; answered with [`Sizes`](super::Sizes).
@@ -96,6 +101,18 @@ pub enum Operation {
     List(List),
     /// Remove objects; those that are not there count as removed. Answered with `{}`.
     Delete(Delete),
+    /// Launch an instance; answered with [`Instance`](super::Instance).
+    Submit(Submit),
+    /// Find the instance of an attempt.
+    Attach(Attach),
+    /// How instances are.
+    Instances(Instances),
+    /// What the place wrote down of an instance; answered with [`Log`](super::Log).
+    Logs(Logs),
+    /// End an instance.
+    Stop(Stop),
+    /// End what has outlived its lifetime.
+    Reap(Reap),
 }
 
 /// Which objects are there.
@@ -237,6 +254,12 @@ enum AnyOperation {
     Get(Get),
     List(List),
     Delete(Delete),
+    Submit(Submit),
+    Attach(Attach),
+    Instances(Instances),
+    Logs(Logs),
+    Stop(Stop),
+    Reap(Reap),
     Cancel { id: u64 },
 }
 
@@ -256,6 +279,12 @@ impl TryFrom<Line> for Request {
             AnyOperation::Get(get) => Operation::Get(get),
             AnyOperation::List(list) => Operation::List(list),
             AnyOperation::Delete(delete) => Operation::Delete(delete),
+            AnyOperation::Submit(submit) => Operation::Submit(submit),
+            AnyOperation::Attach(attach) => Operation::Attach(attach),
+            AnyOperation::Instances(instances) => Operation::Instances(instances),
+            AnyOperation::Logs(logs) => Operation::Logs(logs),
+            AnyOperation::Stop(stop) => Operation::Stop(stop),
+            AnyOperation::Reap(reap) => Operation::Reap(reap),
         };
         Ok(Self::Do { id: id.ok_or("the request has no id")?, operation })
     }
@@ -274,6 +303,12 @@ impl From<Request> for Line {
                     Operation::Get(get) => AnyOperation::Get(get),
                     Operation::List(list) => AnyOperation::List(list),
                     Operation::Delete(delete) => AnyOperation::Delete(delete),
+                    Operation::Submit(submit) => AnyOperation::Submit(submit),
+                    Operation::Attach(attach) => AnyOperation::Attach(attach),
+                    Operation::Instances(instances) => AnyOperation::Instances(instances),
+                    Operation::Logs(logs) => AnyOperation::Logs(logs),
+                    Operation::Stop(stop) => AnyOperation::Stop(stop),
+                    Operation::Reap(reap) => AnyOperation::Reap(reap),
                 },
             ),
         };
@@ -298,10 +333,16 @@ mod tests {
             Request::Do { id: 7, operation: Operation::Put(put) },
             r#"{"id":7,"do":{"put":{"name":"a","file":"/b","size":5,"if":{"version":"v"}}}}"#,
         );
+        let attach = Attach { action: "ab".into(), attempt: 2 };
+        check(
+            Request::Do { id: 9, operation: Operation::Attach(attach) },
+            r#"{"id":9,"do":{"attach":{"action":"ab","attempt":2}}}"#,
+        );
+        check(Request::Do { id: 9, operation: Operation::Reap(Reap {}) }, r#"{"id":9,"do":{"reap":{}}}"#);
         check(Request::Cancel { cancel: Cancel::Cancel { id: 8 } }, r#"{"do":{"cancel":{"id":8}}}"#);
         let line = r#"{"hello":{"protocol":1,"objects":{"s3":{"url":"s3://b/p"}}}}"#;
         let s3 = S3 { url: "s3://b/p".into(), ..S3::default() };
-        let hello = Hello { protocol: 1, objects: Objects::S3(s3) };
+        let hello = Hello { protocol: 1, objects: Objects::S3(s3), place: None };
         assert_eq!(serde_json::from_str::<Request>(line).unwrap(), Request::Hello { hello });
     }
 
