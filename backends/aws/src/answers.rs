@@ -86,6 +86,11 @@ impl Progress {
         }
     }
 
+    /// What is tried now.
+    pub(crate) fn words(&self, words: &str) {
+        self.answers.send(Answer::Note { id: self.id, note: Note { bytes: 0, words: Some(words.into()) } });
+    }
+
     /// The transfer begins anew.
     pub(crate) fn restart(&self) {
         self.told.lock().unwrap_or_else(std::sync::PoisonError::into_inner).0 = 0;

@@ -231,7 +231,7 @@ fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn
 }
 
 /// The missing credentials among the causes of an error.
-fn caused_by_credentials<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a CredentialsError> {
+pub(crate) fn caused_by_credentials<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a CredentialsError> {
     causes(error).find_map(|error| error.downcast_ref())
 }
 

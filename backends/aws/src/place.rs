@@ -41,6 +41,8 @@ pub(crate) struct Bucket {
     region: String,
     endpoint: Option<String>,
     secrets: Vec<String>,
+    /// The profile of the hello.
+    pub(crate) profile: Option<String>,
 }
 
 impl Bucket {
@@ -82,6 +84,7 @@ impl Bucket {
             region: sdk.region().map_or_else(|| USUAL_REGION.into(), ToString::to_string),
             endpoint: endpoint.as_deref().map(shown),
             secrets,
+            profile: s3.profile,
         };
         bucket.look().await.map_err(|failed| bucket.without_secrets(failed))?;
         Ok(bucket)
@@ -92,6 +95,21 @@ impl Bucket {
         let target = self.target("s3:ListBucket", None);
         let request = self.client.list_objects_v2().bucket(&self.name).prefix(&self.prefix).max_keys(1);
         request.send().await.map(drop).map_err(|error| target.failed(&error))
+    }
+
+    /// Its region.
+    pub(crate) fn region(&self) -> &str {
+        &self.region
+    }
+
+    /// The endpoint as another machine is to use it: a name and password in it are this one's.
+    pub(crate) fn endpoint_for_others(&self) -> Option<String> {
+        self.endpoint.clone()
+    }
+
+    /// Where its objects are, without a `/` at the end.
+    pub(crate) fn url(&self) -> String {
+        format!("s3://{}/{}", self.name, self.prefix).trim_end_matches('/').to_owned()
     }
 
     /// The key of an object, or what is wrong with the name.
@@ -142,6 +160,12 @@ fn parse(url: &str) -> Result<(String, String), Failed> {
     let prefix = prefix.trim_matches('/');
     let prefix = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
     Ok((bucket.into(), prefix))
+}
+
+/// The settings for a service that is not S3: `remote.endpoint` and `remote.region` are the bucket's.
+pub(crate) async fn load_services(profile: Option<&str>, region: &str) -> SdkConfig {
+    let region = Some(region.to_owned());
+    load(&S3 { profile: profile.map(Into::into), region, ..S3::default() }).await
 }
 
 /// The environment's and the profile's settings under those of the hello.

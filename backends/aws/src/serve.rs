@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use contract::backend::{
-    Answer, Cancel, Done, Failed, FailedClass, Hello, Offer, Operation, PROTOCOL, Request, Welcome,
+    Answer, Cancel, Done, Failed, FailedClass, Hello, Objects, Offer, Operation, PROTOCOL, Request, Welcome,
 };
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
@@ -23,6 +23,7 @@ use tokio::task::{Id, JoinError, JoinSet};
 
 use crate::answers::{Answers, Progress};
 use crate::failure::{failed, interrupted};
+use crate::instances::Site;
 use crate::place::Bucket;
 use crate::{PROGRAM, get, has, listing, put};
 
@@ -78,14 +79,14 @@ async fn until_the_end(answers: Answers) -> ExitCode {
         // Without its signals the program still ends with its input.
         return ExitCode::FAILURE;
     };
-    let bucket = tokio::select! {
-        bucket = greet(&mut lines, &answers) => bucket,
+    let served = tokio::select! {
+        served = greet(&mut lines, &answers) => served,
         _ = terminate.recv() => return ExitCode::SUCCESS,
     };
-    match bucket {
-        Ok(Some(bucket)) => {
+    match served {
+        Ok(Some(served)) => {
             let mut service =
-                Service { bucket, answers, tasks: JoinSet::new(), stops: HashMap::new(), ids: HashMap::new() };
+                Service { served, answers, tasks: JoinSet::new(), stops: HashMap::new(), ids: HashMap::new() };
             let ended = service.run(&mut lines, &mut terminate).await;
             service.leave().await;
             ended
@@ -98,8 +99,25 @@ async fn until_the_end(answers: Answers) -> ExitCode {
     }
 }
 
+/// What a hello names.
+#[derive(Clone)]
+struct Served {
+    bucket: Arc<Bucket>,
+    /// Where instances run.
+    site: Option<Arc<Site>>,
+}
+
+async fn open(objects: Objects, place: Option<serde_json::Value>) -> Result<Served, Failed> {
+    let bucket = Arc::new(Bucket::open(objects).await?);
+    let site = match place {
+        Some(place) => Some(Arc::new(Site::open(&place, &bucket).await?)),
+        None => None,
+    };
+    Ok(Served { bucket, site })
+}
+
 /// Answers the hello; `None` where the input ends first.
-async fn greet(lines: &mut Lines, answers: &Answers) -> Result<Option<Arc<Bucket>>, Failed> {
+async fn greet(lines: &mut Lines, answers: &Answers) -> Result<Option<Served>, Failed> {
     let line = match lines.recv().await {
         None => return Ok(None),
         Some(line) => line?,
@@ -117,28 +135,23 @@ async fn greet(lines: &mut Lines, answers: &Answers) -> Result<Option<Arc<Bucket
             ..failed(FailedClass::Unsupported, message)
         });
     }
-    if let Some(place) = place {
-        let message = format!("{PROGRAM} knows no place of the type {}", place_type(&place));
-        return Err(failed(FailedClass::Unsupported, message));
-    }
     // The engine may leave while a credential service or the store keeps silent.
-    let bucket = tokio::select! {
-        bucket = Bucket::open(objects) => bucket?,
+    let both = tokio::select! {
+        both = open(objects, place) => both?,
         () = lines.ended() => return Ok(None),
     };
-    let hello = Welcome { protocol: PROTOCOL, program: PROGRAM.into(), offers: vec![Offer::Objects] };
+    let offers = match both.site {
+        Some(_) => vec![Offer::Objects, Offer::Instances],
+        None => vec![Offer::Objects],
+    };
+    let hello = Welcome { protocol: PROTOCOL, program: PROGRAM.into(), offers };
     answers.send(Answer::Hello { hello });
-    Ok(Some(Arc::new(bucket)))
-}
-
-/// The type of a place as its settings have it.
-fn place_type(place: &serde_json::Value) -> String {
-    place.as_object().and_then(|place| place.keys().next()).map_or_else(|| place.to_string(), String::clone)
+    Ok(Some(both))
 }
 
 /// Requests under way.
 struct Service {
-    bucket: Arc<Bucket>,
+    served: Served,
     answers: Answers,
     tasks: JoinSet<()>,
     /// By the request's id.
@@ -188,11 +201,11 @@ impl Service {
 
     fn begin(&mut self, id: u64, operation: Operation) {
         let (stop, stopped) = watch::channel(false);
-        let (bucket, answers) = (Arc::clone(&self.bucket), self.answers.clone());
+        let (served, answers) = (self.served.clone(), self.answers.clone());
         let task = self.tasks.spawn(async move {
             let progress = Arc::new(Progress::new(id, answers.clone()));
-            let result = carry_out(&bucket, operation, &Stop(stopped), &progress).await;
-            answers.settle(id, result.map_err(|failed| bucket.without_secrets(failed)));
+            let result = carry_out(&served, operation, &Stop(stopped), &progress).await;
+            answers.settle(id, result.map_err(|failed| served.bucket.without_secrets(failed)));
         });
         self.stops.insert(id, stop);
         self.ids.insert(task.id(), id);
@@ -222,7 +235,7 @@ impl Service {
 }
 
 async fn carry_out(
-    bucket: &Arc<Bucket>,
+    Served { bucket, site }: &Served,
     operation: Operation,
     stop: &Stop,
     progress: &Arc<Progress>,
@@ -236,12 +249,10 @@ async fn carry_out(
         Operation::Delete(request) => {
             unless_stopped(stop, listing::delete(bucket, request)).await.map(|()| Done::Delete {})
         }
-        Operation::Submit(_)
-        | Operation::Attach(_)
-        | Operation::Instances(_)
-        | Operation::Logs(_)
-        | Operation::Stop(_)
-        | Operation::Reap(_) => Err(failed(FailedClass::Unsupported, "the hello names no place for instances")),
+        operation => match site {
+            Some(site) => unless_stopped(stop, site.carry_out(operation, progress)).await,
+            None => Err(failed(FailedClass::Unsupported, "the hello names no place for instances")),
+        },
     }
 }
 
