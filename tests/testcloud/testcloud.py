@@ -53,6 +53,7 @@ class St:                                        # all of the test cloud's state
     ondemand = {"g4dn.xlarge": 0.526, "g5.xlarge": 1.006, "g6.xlarge": 0.805}
     faults = []                                  # [{op, type?, az?, code, message?, times, latency?, cut?}]
     calls = []                                   # every API call in order: (t, service, op, code)
+    requests = []                                # [op, body] of the calls to EC2 and SageMaker, as they came
     vms = {}                                     # instance id -> VM
     jobs = {}                                    # training job name -> TrainingRun
     lifetime_log = []
@@ -149,8 +150,9 @@ class VM:
     def boot(self):
         f = take_fault("Boot", type=self.inst.instance_type, az=self.az)
         for n in ("shutdown", "poweroff", "halt"):
-            p = f"{self.root}/bin/{n}"
-            open(p, "w").write(f"#!/bin/sh\nexec curl -s -XPOST -d '{{\"id\":\"{self.inst.id}\"}}' {St.control}/ctl/shutdown\n"); os.chmod(p, 0o755)
+            p = f"{self.root}/bin/{n}"                # `shutdown -h +N` comes N (scaled) minutes later, at once otherwise
+            post = f"curl -s -XPOST -d '{{\"id\":\"{self.inst.id}\"}}' {St.control}/ctl/shutdown"
+            open(p, "w").write(f"#!/bin/sh\ncase $2 in +[0-9]*) (sleep $(awk \"BEGIN {{print ${{2#+}} * 60 * {St.scale}}}\"); {post}) >/dev/null 2>&1 & ;; *) exec {post} ;; esac\n"); os.chmod(p, 0o755)
         if f and f["code"] == "hang": return       # instance that never comes up: client must time out & replace
         if not self.user_data.startswith(b"#!"): return
         ud = self.root + "/user-data"; open(ud, "wb").write(self.user_data); os.chmod(ud, 0o700)
@@ -431,6 +433,12 @@ def complete_upload(app, env, sr):
     sr(status, [(k, v) for k, v in headers if k.lower() != "content-length"] + [("Content-Length", str(len(body)))])
     return [body]
 
+def fault_body(svc, f):
+    code, message = f["code"], f.get("message", "injected")
+    if svc == "ec2": return f"<Response><Errors><Error><Code>{code}</Code><Message>{message}</Message></Error></Errors></Response>".encode()
+    if svc in ("sagemaker", "logs"): return json.dumps({"__type": code, "message": message}).encode()
+    return f"<Error><Code>{code}</Code><Message>{message}</Message></Error>".encode()
+
 class Wsgi:
     """Wraps moto's WSGI app: logs every call, injects faults, verifies S3 checksums that moto ignores."""
     def __init__(self, app): self.app = app
@@ -440,13 +448,15 @@ class Wsgi:
         op = tgt.split(".")[-1] if tgt else f"{meth} {path}" if svc == "s3" else ""
         if svc == "ec2":
             n = int(env.get("CONTENT_LENGTH") or 0); body = env["wsgi.input"].read(n); mm = re.search(rb"Action=(\w+)", body); op = mm.group(1).decode() if mm else ""
-            import io; env["wsgi.input"] = io.BytesIO(body)
+            import io; env["wsgi.input"] = io.BytesIO(body); St.requests.append([op, body.decode()])
+        elif svc == "sagemaker":
+            import io; body = env["wsgi.input"].read(int(env.get("CONTENT_LENGTH") or 0)); env["wsgi.input"] = io.BytesIO(body); St.requests.append([op, body.decode()])
         s3 = svc == "s3" and St.faults
         f = s3_fault("http", env) if s3 else take_fault("http", svc=svc, method=meth) if St.faults else None
         if f:
             if f.get("latency"): time.sleep(f["latency"])
             if f.get("status"):
-                St.calls.append((time.time(), svc, op, f["status"])); sr(f"{f['status']} Fault", [("Content-Type", "application/xml"), *f.get("headers", {}).items()]); return [f"<Error><Code>{f['code']}</Code><Message>{f.get('message', 'injected')}</Message></Error>".encode()]
+                St.calls.append((time.time(), svc, op, f["status"])); sr(f"{f['status']} Fault", [("Content-Type", "application/xml"), *f.get("headers", {}).items()]); return [fault_body(svc, f)]
         if svc == "s3" and meth == "PUT":
             raw = env["wsgi.input"].read(int(env["CONTENT_LENGTH"])) if env.get("CONTENT_LENGTH") else (env["wsgi.input"].read() if env.get("wsgi.input_terminated") else b"")
             import io; env["wsgi.input"] = io.BytesIO(raw); env["CONTENT_LENGTH"] = str(len(raw)); env.pop("HTTP_TRANSFER_ENCODING", None)
@@ -482,6 +492,14 @@ class Wsgi:
         answer = self.app(env, sr2)
         return cut_after(cut["after"], answer) if cut else answer
 
+def seed(groups=(), keys=(), profiles=()):
+    """What an account has already: security groups with these ids, key pairs and instance profiles with these names."""
+    from moto.iam.models import iam_backends
+    ec2, iam = ec2_backends["123456789012"][REGION], iam_backends["123456789012"]["aws"]
+    for g in groups: group = ec2.create_security_group("named-" + g, "seeded"); group.id = g; ec2.groups[group.vpc_id][g] = group
+    for k in keys: ec2.create_key_pair(k, "rsa", {})
+    for p in profiles: iam.create_instance_profile(p, "/", [])
+
 class Ctl(BaseHTTPRequestHandler):
     def log_message(self, *a): pass
     def _j(self, o, code=200):
@@ -490,7 +508,7 @@ class Ctl(BaseHTTPRequestHandler):
         if self.path == "/ctl/creds": return self._j({"AccessKeyId": "ASIASM", "SecretAccessKey": "s", "Token": "t", "Expiration": "2099-01-01T00:00:00Z"})
         if self.path == "/ctl/state":
             return self._j({"vms": {k: {"type": v.inst.instance_type, "az": v.az, "state": v.inst.state, "reason": v.reason, "spot": v.spot, "pid": v.proc.pid if v.proc else None, "alive": bool(v.proc and v.proc.poll() is None), "cost": round(v.cost(), 6), "dir": v.root} for k, v in St.vms.items()},
-                "jobs": {k: {"status": v.job.training_job_status, "secondary": v.job.secondary_status, "attempts": v.attempt, "failure": v.job.failure_reason} for k, v in St.jobs.items()}, "calls": St.calls, "log": St.lifetime_log})
+                "jobs": {k: {"status": v.job.training_job_status, "secondary": v.job.secondary_status, "attempts": v.attempt, "failure": v.job.failure_reason} for k, v in St.jobs.items()}, "calls": St.calls, "requests": St.requests, "log": St.lifetime_log})
         self._j({}, 404)
     def do_POST(self):
         d = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)) or b"{}"); p = self.path
@@ -499,6 +517,7 @@ class Ctl(BaseHTTPRequestHandler):
         elif p == "/ctl/rebalance": St.vms[d["id"]].rebalance = iso(time.time())
         elif p == "/ctl/faults": St.faults = d["faults"]
         elif p == "/ctl/price": St.prices[(d["type"], d.get("az"))] = d["price"]
+        elif p == "/ctl/seed": seed(**d)
         elif p == "/ctl/sm_interrupt": St.jobs[d["job"]].interrupt.set()
         elif p == "/ctl/shutdown":
             vm = St.vms[d["id"]]; beh = vm.inst.instance_initiated_shutdown_behavior or "stop"

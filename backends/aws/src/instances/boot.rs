@@ -95,8 +95,8 @@ pub(super) fn entrypoint(
         let message = "what the job is to execute is longer than SageMaker takes";
         return Err(failed(FailedClass::Invalid, message));
     }
-    let unpack = "import base64,sys;exec(base64.b64decode(''.join(sys.argv[1:])))";
-    Ok((["python3", "-c", unpack].map(ToString::to_string).to_vec(), words))
+    let unpack = "import base64,sys;exec(base64.b64decode(''.join(sys.argv[2:])))";
+    Ok((["python3", "-c", unpack, "/opt/ml"].map(ToString::to_string).to_vec(), words))
 }
 
 /// What the scripts read, as a literal of Python: a string of JSON in a string of JSON is one.

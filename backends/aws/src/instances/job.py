@@ -1,10 +1,12 @@
-ROOT = "/opt/ml/pipe"
+# Where SageMaker has its files.
+PLATFORM = sys.argv[1]
+ROOT = PLATFORM + "/pipe"
 
 
 def fail(problem):
     # SageMaker shows this file as the reason of the failure.
-    os.makedirs("/opt/ml/output", exist_ok=True)
-    with open("/opt/ml/output/failure", "w") as file:
+    os.makedirs(PLATFORM + "/output", exist_ok=True)
+    with open(PLATFORM + "/output/failure", "w") as file:
         file.write(problem)
     sys.exit("pipe-boot: failed: " + problem)
 

@@ -2,6 +2,8 @@
 //! for the Python program of the documentation), and what a store can do wrong.
 
 mod faults;
+mod instances;
+mod jobs;
 mod program;
 mod servers;
 mod suite;

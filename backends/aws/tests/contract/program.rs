@@ -41,6 +41,7 @@ struct Heard {
     welcome: Option<Welcome>,
     answers: HashMap<u64, Result<Done, Failed>>,
     notes: HashMap<u64, Vec<u64>>,
+    words: Vec<String>,
     /// Failures without an id.
     loose: Vec<Failed>,
     ended: bool,
@@ -113,7 +114,12 @@ impl Program {
         self.until(|heard| heard.notes.get(&id).and_then(|notes| notes.last().copied()))
     }
 
-    pub(crate) fn loose_failure(&self) -> Failed {
+    /// Words told by notes so far.
+    pub fn words(&self) -> Vec<String> {
+        self.ear.0.lock().unwrap().words.clone()
+    }
+
+    pub fn loose_failure(&self) -> Failed {
         self.until(|heard| heard.loose.first().cloned())
     }
 
@@ -131,7 +137,7 @@ impl Program {
         }
     }
 
-    fn ask(&self, operation: Operation) -> Result<Done, Failed> {
+    pub fn ask(&self, operation: Operation) -> Result<Done, Failed> {
         self.wait(self.send(operation))
     }
 
@@ -209,7 +215,10 @@ fn listen(mut output: BufReader<impl Read>, ear: &Ear) {
         match answer {
             Answer::Hello { hello } => heard.welcome = Some(hello),
             Answer::Done { id, done } => drop(heard.answers.insert(id, Ok(done))),
-            Answer::Note { id, note } => heard.notes.entry(id).or_default().push(note.bytes),
+            Answer::Note { id, note } => {
+                heard.notes.entry(id).or_default().push(note.bytes);
+                heard.words.extend(note.words);
+            }
             Answer::Failed { id: Some(id), failed } => drop(heard.answers.insert(id, Err(failed))),
             Answer::Failed { id: None, failed } => heard.loose.push(failed),
         }

@@ -74,14 +74,20 @@ impl Drop for Server {
 }
 
 impl Server {
-    /// The test cloud.
-    pub(crate) fn test_cloud() -> Option<Server> {
+    /// The test cloud, in which a second lasts a second.
+    pub fn test_cloud() -> Option<Server> {
+        Server::test_cloud_at("1")
+    }
+
+    /// The test cloud, in which a second of AWS lasts so many real ones.
+    pub fn test_cloud_at(scale: &str) -> Option<Server> {
         let packages = python()?;
         let directory = tempfile::tempdir().unwrap();
         let mut child = Command::new("python3")
             .arg(checkout().join("tests/testcloud/testcloud.py"))
             .arg("--dir")
             .arg(directory.path().join("cloud"))
+            .args(["--scale", scale])
             .envs([("PYTHONPATH", packages.as_os_str()), ("PYTHONNOUSERSITE", "1".as_ref())])
             // It ends with its input, however the test ends.
             .stdin(Stdio::piped())
@@ -148,6 +154,26 @@ impl Server {
         http(&self.control, "POST", "/ctl/faults", &json!({"faults": faults}).to_string());
     }
 
+    /// Tells the test cloud something.
+    pub fn control(&self, what: &str, body: &Value) {
+        http(&self.control, "POST", &format!("/ctl/{what}"), &body.to_string());
+    }
+
+    /// What goes on in the test cloud.
+    pub fn state(&self) -> Value {
+        serde_json::from_str(&http(&self.control, "GET", "/ctl/state", "")).unwrap()
+    }
+
+    /// A request to a service of the test cloud that looks at no signature.
+    pub fn ask(&self, service: &str, form: &str) -> String {
+        let (_, endpoint) = self.place.environment.iter().find(|(name, _)| name == "AWS_ENDPOINT_URL").unwrap();
+        let headers = format!(
+            "Authorization: AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/{service}/aws4_request, \
+             SignedHeaders=host, Signature=0\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+        );
+        http_with(endpoint, "POST", "/", &headers, form)
+    }
+
     /// Calls of S3 that the test cloud has seen, such as `PUT /bucket/a` with their status.
     pub(crate) fn calls(&self) -> Vec<(String, u64)> {
         let state: Value = serde_json::from_str(&http(&self.control, "GET", "/ctl/state", "")).unwrap();
@@ -181,10 +207,15 @@ fn free_ports() -> Vec<u16> {
 
 /// An answer's body, of a server that needs no signature.
 fn http(server: &str, method: &str, path: &str, body: &str) -> String {
+    http_with(server, method, path, "", body)
+}
+
+fn http_with(server: &str, method: &str, path: &str, headers: &str, body: &str) -> String {
     let host = server.strip_prefix("http://").unwrap();
     let mut stream = TcpStream::connect(host).unwrap();
     let length = body.len();
-    write!(stream, "{method} {path} HTTP/1.0\r\nHost: {host}\r\nContent-Length: {length}\r\n\r\n{body}").unwrap();
+    write!(stream, "{method} {path} HTTP/1.0\r\nHost: {host}\r\nContent-Length: {length}\r\n{headers}\r\n{body}")
+        .unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     answer.split_once("\r\n\r\n").unwrap().1.into()

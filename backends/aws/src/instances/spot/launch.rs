@@ -70,8 +70,11 @@ impl Spot {
     pub(super) async fn launch(&self, order: &Order, types: &[&str], progress: &Progress) -> Result<Launched, Failed> {
         let cap = self.settings.max_price;
         let all = self.pools(types).await?;
+        // A pool without a price has no spot instances. Where EC2 tells no price at all, the cap in the request binds.
+        let told = all.iter().any(|pool| pool.price.is_some());
+        let offered = all.iter().filter(|pool| pool.price.is_some() || !told).cloned();
         let (below, above): (Vec<Pool>, Vec<Pool>) =
-            all.iter().cloned().partition(|pool| pool.price.is_none_or(|price| price <= cap));
+            offered.partition(|pool| pool.price.is_none_or(|price| price <= cap));
         let mut refusals: Vec<Refusal> = above.iter().map(|pool| too_dear(pool, cap)).collect();
         if !below.is_empty() {
             match self.try_pools(order, Market::Spot, &below).await? {
@@ -260,7 +263,12 @@ impl Spot {
                 return Ok(Some(instance.id));
             }
         }
-        Ok(None)
+        if is_open {
+            return Ok(None);
+        }
+        let message =
+            "a request with this token was sent before, with other settings, and launched nothing that is left";
+        Err(helped(FailedClass::Invalid, message, "run again: the next attempt has another token"))
     }
 
     fn template_name(&self, order: &Order) -> String {
