@@ -71,7 +71,7 @@ quiet() {
 first_time() {
   [ -e "$stamps/$1" ] && return 0
   case $1 in
-    pipe-aws) echo ' (the first time takes about five minutes)' ;;
+    pipe-aws) echo ' (the first time takes about ten minutes and 7 GB of memory)' ;;
     pipe-torch) echo ' (the first time takes some minutes)' ;;
     *) echo ' (the first time takes about five minutes)' ;;
   esac

@@ -166,9 +166,9 @@ class VM:
         with LOCK:
             if self.t1: return
             self.t1 = time.time(); self.reason = code
-        if self.proc and self.proc.poll() is None:
+        if self.proc:
             try:
-                if grace: os.killpg(self.proc.pid, signal.SIGTERM); self.proc.wait(grace)
+                if grace and self.proc.poll() is None: os.killpg(self.proc.pid, signal.SIGTERM); self.proc.wait(grace)
             except (subprocess.TimeoutExpired, ProcessLookupError): pass
             try: os.killpg(self.proc.pid, signal.SIGKILL)
             except ProcessLookupError: pass
@@ -538,10 +538,10 @@ def start(port=0, dir=None, scale=1.0):
     return St
 
 def stop_all():
-    for v in list(St.vms.values()):
-        if v.proc and v.proc.poll() is None: os.killpg(v.proc.pid, signal.SIGKILL)
-    for r in list(St.jobs.values()):
-        if r.proc and r.proc.poll() is None: os.killpg(r.proc.pid, signal.SIGKILL)
+    for run in [*St.vms.values(), *St.jobs.values()]:
+        if not run.proc: continue
+        try: os.killpg(run.proc.pid, signal.SIGKILL)       # what it left in the background too
+        except ProcessLookupError: pass
 
 if __name__ == "__main__":
     ap = argparse.ArgumentParser(); ap.add_argument("--port", type=int, default=0); ap.add_argument("--dir", default=None); ap.add_argument("--scale", type=float, default=1.0); a = ap.parse_args()

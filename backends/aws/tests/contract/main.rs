@@ -8,6 +8,7 @@ mod program;
 mod servers;
 mod suite;
 mod words;
+mod worker;
 
 use servers::{Server, documented};
 

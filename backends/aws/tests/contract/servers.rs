@@ -60,7 +60,10 @@ pub(crate) struct Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let _ = self.child.kill();
+        // The test cloud ends with its input, and with it the machines and jobs that it runs.
+        if self.child.stdin.take().is_none() {
+            let _ = self.child.kill();
+        }
         let _ = self.child.wait();
         // SeaweedFS leaves sockets behind, in /tmp wherever TMPDIR is.
         for entry in std::fs::read_dir("/tmp").into_iter().flatten().flatten() {
