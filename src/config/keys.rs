@@ -34,6 +34,11 @@ pub const CHECKSUMS: [&str; 2] = ["always", "when-required"];
 pub const BACKEND: &[Key] = &[
     key("local", "a child process on this machine; it has no settings"),
     key("loopback", "a process on this machine as if it were another one, to try that out: {state: .pipe-loopback}"),
+    key("ec2-spot", "spot instances of EC2: {region: us-east-1, instances: [g4dn.xlarge], max_price: 0.20}"),
+    key(
+        "sagemaker",
+        "training jobs of SageMaker: {instance: ml.g5.4xlarge, role: arn:.., image: .., max_runtime: 10h}",
+    ),
 ];
 
 /// Keys of `local`.

@@ -19,7 +19,7 @@ use std::path::Path;
 
 pub use flags::Flags;
 pub use model::{
-    BackendType, Config, GovernorConfig, Origin, RemoteConfig, RunsConfig, Setting, Share, Throttle, Verify,
+    BackendType, Config, GovernorConfig, Machines, Origin, RemoteConfig, RunsConfig, Setting, Share, Throttle, Verify,
 };
 
 use crate::spec::{Invalid, Sources};

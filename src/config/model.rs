@@ -113,7 +113,7 @@ pub struct RunsConfig {
 }
 
 /// The type of a backend.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum BackendType {
     /// A child process on this machine.
     Local,
@@ -121,6 +121,19 @@ pub enum BackendType {
     Other(String),
     /// A child process on this machine that is used as if it were another one.
     Loopback(Loopback),
+    /// Machines that a backend program launches.
+    Machines(Machines),
+}
+
+/// Machines that a backend program launches.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Machines {
+    /// The type: `ec2-spot`.
+    pub kind: String,
+    /// The settings as they are written, for the program.
+    pub settings: serde_json::Value,
+    /// What they mean.
+    pub place: places::Place,
 }
 
 /// The share of processors or memory from which on the governor holds back, unless set.
@@ -180,9 +193,18 @@ impl Config {
     pub fn elsewhere(&self) -> BTreeMap<String, Loopback> {
         let elsewhere = self.backends.iter().filter_map(|(name, backend)| match &backend.value {
             BackendType::Loopback(loopback) => Some((name.clone(), loopback.clone())),
-            BackendType::Local | BackendType::Other(_) => None,
+            BackendType::Local | BackendType::Other(_) | BackendType::Machines(_) => None,
         });
         elsewhere.collect()
+    }
+
+    /// The backends whose machines a program launches, by name.
+    pub fn machines(&self) -> BTreeMap<String, &Machines> {
+        let machines = self.backends.iter().filter_map(|(name, backend)| match &backend.value {
+            BackendType::Machines(machines) => Some((name.clone(), machines)),
+            _ => None,
+        });
+        machines.collect()
     }
 }
 
@@ -215,6 +237,9 @@ impl Serialize for BackendType {
         match self {
             BackendType::Local => serializer.serialize_str("local"),
             BackendType::Other(name) => serializer.serialize_str(name),
+            BackendType::Machines(Machines { kind, settings, .. }) => {
+                serde_json::json!({ kind: settings }).serialize(serializer)
+            }
             BackendType::Loopback(Loopback { state, at_once, timing }) => {
                 let settings = serde_json::json!({
                     "state": state,

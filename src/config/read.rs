@@ -3,8 +3,10 @@
 use std::path::Path;
 use std::time::Duration;
 
+use places::Finding;
+
 use super::keys;
-use super::model::{BackendType, Config, Origin, Setting, Share, Throttle, Verify};
+use super::model::{BackendType, Config, Machines, Origin, Setting, Share, Throttle, Verify};
 use crate::executor::remote::{Loopback, Timing};
 use crate::plan::request::CONFIG;
 use crate::remote::{Checksums, Place, Scheme};
@@ -188,10 +190,30 @@ impl Reader<'_> {
         if *key == "loopback" {
             return self.loopback(&found.value).map(BackendType::Loopback);
         }
+        let settings = found.value.to_json();
+        if let Some(read) = places::read(key, &settings) {
+            let kind = (*key).to_owned();
+            return match read {
+                Ok(place) => Some(BackendType::Machines(Machines { kind, settings, place })),
+                Err(findings) => {
+                    findings.into_iter().for_each(|finding| self.found(&found.value, finding));
+                    None
+                }
+            };
+        }
         if !matches!(found.value.value, NodeValue::Null) {
             known(&found.value, keys::LOCAL, "a backend of type `local`", self.problems);
         }
         Some(BackendType::Local)
+    }
+
+    /// Something that is wrong with the settings of a place, under its own key where it is about one.
+    fn found(&mut self, node: &Node, finding: Finding) {
+        if node.is_broken() {
+            return;
+        }
+        let span = finding.key.as_ref().and_then(|key| node.get(key)).map_or(node.span, |value| value.span);
+        self.problems.push(Problem::at("bad-place", span, finding.message).label("not possible").help(finding.help));
     }
 
     fn loopback(&mut self, node: &Node) -> Option<Loopback> {
@@ -238,8 +260,11 @@ impl Reader<'_> {
             if word != "local" && !config.backends.contains_key(word) {
                 let names = keys::BACKEND.iter().map(|key| key.name).chain(config.backends.keys().map(String::as_str));
                 let message = format!("there is no type of backend `{word}`, and no backend of that name");
-                let problem = Problem::at("unknown-backend-type", entry.value.span, message);
-                self.problems.push(problem.label("unknown type").maybe_help(suggest::help(word, names)));
+                let problem = Problem::at("unknown-backend-type", entry.value.span, message).label("unknown type");
+                self.problems.push(match keys::BACKEND.iter().any(|key| key.name == word) {
+                    true => problem.help(format!("a place has settings: {{{word}: {{..}}}}")),
+                    false => problem.maybe_help(suggest::help(word, names)),
+                });
             } else if config.meant(&entry.key.value).is_none() {
                 let message = format!("backend `{}` means itself", entry.key.value);
                 let problem = Problem::at("unknown-backend-type", entry.value.span, message);

@@ -4,6 +4,14 @@ use serde_json::{Value, json};
 
 use super::keys;
 use crate::plan::schema::object;
+use crate::spec::keys::{Key, key};
+
+/// The schema of the settings of a place with machines: its keys. Their values are checked when they are read.
+fn machines(place: &str) -> Value {
+    let keys = places::TYPES.iter().find(|(name, _)| *name == place).map_or(&[][..], |(_, keys)| *keys);
+    let table: Vec<Key> = keys.iter().map(|(name, about)| key(name, about)).collect();
+    object(&table, &[], |_| json!({}))
+}
 
 /// The schema of `pipe.yaml`.
 pub fn config_schema() -> Value {
@@ -16,11 +24,12 @@ pub fn config_schema() -> Value {
                 local["type"] = json!(["object", "null"]);
                 local
             }
-            _ => object(keys::LOOPBACK, &["state"], |key| match key {
+            "loopback" => object(keys::LOOPBACK, &["state"], |key| match key {
                 "state" => json!({"type": "string", "minLength": 1}),
                 "jobs" => json!({"type": "integer", "minimum": 1, "maximum": keys::MAX_JOBS}),
                 _ => duration.clone(),
             }),
+            place => machines(place),
         })], "minProperties": 1, "maxProperties": 1},
     ]});
     let share = json!({"type": "number", "exclusiveMinimum": 0, "maximum": 1});

@@ -241,6 +241,7 @@ impl Resolver<'_> {
         };
         let backend = backend(stage, self.request, resolving.problems);
         elsewhere::check((stage, &self.modules[unit.module].spec), &backend, &work, self.request, resolving.problems);
+        elsewhere::fits(stage, &backend, resources(stage, defaults), self.request, resolving.problems);
         PlannedStage {
             name: stage.name.value.clone(),
             location: self.sources.locate(stage.name.span),

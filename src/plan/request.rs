@@ -32,6 +32,8 @@ pub struct Request {
     pub backends: BTreeMap<String, BackendName>,
     /// Those of them that are not this machine.
     pub elsewhere: BTreeSet<BackendName>,
+    /// What is known of their machines, where a program launches them.
+    pub machines: BTreeMap<BackendName, places::Place>,
 }
 
 /// Variables, and the names of those that were read: a plan depends on these.
@@ -77,6 +79,7 @@ impl Request {
             environment: Environment::own(),
             backends: BTreeMap::from([("local".to_owned(), BackendName::local())]),
             elsewhere: BTreeSet::new(),
+            machines: BTreeMap::new(),
         }
     }
 }

@@ -33,6 +33,7 @@ mod live_lines;
 mod loopback;
 mod loopback_contract;
 mod loopback_races;
+mod machines;
 mod matrix_names;
 mod messages;
 mod nested;

@@ -1,8 +1,25 @@
 //! Checks stages that run beyond this machine: some things cannot go along.
 
+use contract::Resources;
+
 use crate::plan::model::{BackendName, Sandbox, Work};
 use crate::plan::request::Request;
 use crate::spec::{PipelineSpec, Problem, Span, StageSpec};
+
+/// Refuses a stage that asks for more than any machine of its place has, before one is launched.
+pub(crate) fn fits(
+    stage: &StageSpec,
+    backend: &BackendName,
+    wanted: Resources,
+    request: &Request,
+    problems: &mut Vec<Problem>,
+) {
+    let Some(lacks) = request.machines.get(backend).and_then(|place| place.lacks(wanted)) else { return };
+    let span = stage.keys.get("resources").or_else(|| stage.keys.get("backend")).copied().unwrap_or(stage.name.span);
+    let message = format!("`{}` cannot run on `{}`: {lacks}", stage.name.value, backend.as_str());
+    let help = "name larger machines for the backend, or lower the stage's `resources`";
+    problems.push(Problem::at("impossible-resources", span, message).label("no machine there has this").help(help));
+}
 
 /// Refuses parts that only this machine has, where `stage` of `file` runs on another one.
 pub(crate) fn check(

@@ -105,7 +105,7 @@ impl Cloud {
 
     /// Asks until it is so.
     pub fn until(&self, id: &str, is_so: impl Fn(&Instance) -> bool) -> Instance {
-        for _ in 0..20_000 {
+        for _ in 0..6_000 {
             let instance = self.describe(id);
             if is_so(&instance) {
                 return instance;
@@ -117,7 +117,7 @@ impl Cloud {
     /// Asks for the log until this is in it.
     pub fn says(&self, id: &str, text: &str) {
         let is_there = |_| self.log(id, None).text.contains(text);
-        assert!((0..20_000).any(is_there), "{text} is not in the log: {}", self.log(id, None).text);
+        assert!((0..6_000).any(is_there), "{text} is not in the log: {}", self.log(id, None).text);
     }
 
     /// Bodies of the requests of this kind, in order.
