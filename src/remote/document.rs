@@ -1,5 +1,7 @@
 //! Small objects that the drivers of remote stages read and write by name, and the artifacts that travel with them.
 
+use contract::Digest;
+
 use super::RemoteError;
 use super::meter::Meter;
 use super::names;
@@ -14,6 +16,16 @@ impl Remote {
     /// The name of an object that belongs to the action `key`.
     pub(crate) fn of_action(key: &ActionKey, rest: &str) -> String {
         format!("{}{key}/{rest}", names::ACTIONS)
+    }
+
+    /// The name of the object that holds these bytes.
+    pub(crate) fn of_blob(digest: &Digest) -> String {
+        names::blob(digest)
+    }
+
+    /// Which of these objects are there: one request.
+    pub(crate) fn are_there(&self, names: &[String]) -> Result<Vec<bool>, RemoteError> {
+        Ok(self.objects.has(names)?.into_iter().map(|size| size.is_some()).collect())
     }
 
     /// The text of a small object, and which state of it that is.

@@ -7,6 +7,7 @@
 //!
 //! - [`objects`]: what a place offers: named bytes with conditional writes. [`directory`], [`program`]: the two that serve it.
 //! - [`place`]: where a remote is, as the settings say it. [`names`]: which object is called how.
+//! - [`machines`]: places where a program launches instances besides.
 //! - [`open`]: a remote that was recognized. [`marker`]: what makes a prefix a store, and what the place can do.
 //! - [`push`]: blobs, manifests, then records. [`pull`]: the same way back, with everything checked. [`lanes`]: many transfers at once.
 //!   [`document`]: small objects, read and written by name.
@@ -20,6 +21,7 @@ mod directory;
 mod document;
 mod error;
 mod lanes;
+mod machines;
 mod marker;
 mod meter;
 mod names;
@@ -33,6 +35,7 @@ mod push;
 pub use collect::{Kept, RemoteCollected};
 pub use contract::backend::FailedClass;
 pub use error::{RemoteError, TransferError};
+pub use machines::{Instances, Machines};
 pub use meter::Meter;
 pub(crate) use objects::{Condition, Put, Version};
 pub use open::{Conditions, Remote, Survey};

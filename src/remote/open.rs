@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use super::directory::Directory;
 use super::marker::{self, Marker};
@@ -14,7 +15,7 @@ use super::{FailedClass, RemoteError};
 
 /// An opened remote.
 pub struct Remote {
-    pub(super) objects: Box<dyn Objects>,
+    pub(super) objects: Arc<dyn Objects>,
     place: Place,
     marker: Mutex<Option<Marker>>,
 }
@@ -42,16 +43,25 @@ pub struct Survey {
 impl Remote {
     /// Opens the remote at `place`, which may be empty. A program is started where one serves it.
     pub fn open(place: &Place) -> Result<Remote, RemoteError> {
-        let objects: Box<dyn Objects> = match &place.scheme {
-            Scheme::Directory(root) => Box::new(Directory::new(root.clone())),
-            Scheme::Program(_) => Box::new(Program::start(place)?),
+        let objects: Arc<dyn Objects> = match &place.scheme {
+            Scheme::Directory(root) => Arc::new(Directory::new(root.clone())),
+            Scheme::Program(_) => Arc::new(Program::start(place, None)?),
         };
         Remote::over(objects, place.clone())
     }
 
-    pub(super) fn over(objects: Box<dyn Objects>, place: Place) -> Result<Remote, RemoteError> {
+    pub(super) fn over(objects: Arc<dyn Objects>, place: Place) -> Result<Remote, RemoteError> {
         let marker = Mutex::new(marker::read(objects.as_ref())?);
         Ok(Remote { objects, place, marker })
+    }
+
+    /// How often it is worth looking there for news: at first, and after there was none for a while.
+    pub(crate) fn pace(&self) -> (Duration, Duration) {
+        match &self.place.scheme {
+            Scheme::Directory(_) => (Duration::from_millis(10), Duration::from_millis(200)),
+            // Each look is a request over a network, which somebody pays for.
+            Scheme::Program(_) => (Duration::from_millis(200), Duration::from_secs(4)),
+        }
     }
 
     /// Where it is.

@@ -7,7 +7,9 @@
 //! ```
 //! Whoever asks waits for the answer to its own id ([`talk`]). When the program ends, everybody who waits is told why.
 
+mod instances;
 mod talk;
+pub(super) mod wire;
 
 use std::fmt;
 use std::io::{BufReader, Write};
@@ -20,15 +22,16 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use contract::backend::{
-    self, Cancel, Delete, Done, Failed, FailedClass, Found, Get, Has, Hello, List, Offer, Operation, PROTOCOL,
-    PutObject, Request, S3, Sizes,
+    self, Cancel, Delete, Done, Failed, FailedClass, Found, Get, Has, Hello, List, Note, Offer, Operation, PROTOCOL,
+    PutObject, Request, Sizes,
 };
 
 use self::talk::{Heard, Talk, listen, lock, overhear};
 use super::RemoteError;
+use super::machines::Machines;
 use super::meter::Meter;
 use super::objects::{Condition, Listed, Listing, Objects, Put, Source, Version};
-use super::place::{Checksums, Place, Scheme};
+use super::place::Place;
 use crate::backend::find_on_path;
 
 /// Requests that are under way at once; the program bounds what it does with them.
@@ -65,11 +68,17 @@ struct Measure<'a> {
 }
 
 impl Program {
-    /// Starts the program that serves `place`, and waits until it says that it can.
-    pub(super) fn start(place: &Place) -> Result<Program, RemoteError> {
-        let name = place.program().unwrap_or_default();
+    /// Starts the program that keeps the objects of `place`, and waits until it says that it can. With `machines` it offers
+    /// instances too, and its place is theirs.
+    pub(super) fn start(place: &Place, machines: Option<&Machines>) -> Result<Program, RemoteError> {
+        let objects_program = place.program();
+        let keeps_objects = machines.is_none_or(|machines| objects_program.as_ref() == Some(&machines.program()));
+        let (name, what) = match machines {
+            Some(machines) => (machines.program(), format!("a backend of type {}", machines.kind)),
+            None => (objects_program.unwrap_or_default(), place.to_string()),
+        };
         let path = find(&name).ok_or_else(|| {
-            let message = format!("{place} is served by the program {name}, which is not there");
+            let message = format!("{what} is served by the program {name}, which is not there");
             RemoteError::new(FailedClass::Missing, message)
                 .help("./pipe builds the programs of this checkout that pipe.yaml names; others belong on PATH")
         })?;
@@ -93,8 +102,11 @@ impl Program {
         }
         let input = Mutex::new(child.stdin.take());
         let program = Program { name, child: Mutex::new(child), input, talk, next: AtomicU64::new(1) };
-        let hello = Hello { protocol: PROTOCOL, objects: objects(place), place: None };
-        match program.send(&Request::Hello { hello }).and_then(|()| program.welcomed(&welcome)) {
+        let hello =
+            Hello { protocol: PROTOCOL, objects: wire::objects(place), place: machines.map(Machines::as_written) };
+        let offers = [keeps_objects.then_some(Offer::Objects), machines.map(|_| Offer::Instances)];
+        let offers: Vec<Offer> = offers.into_iter().flatten().collect();
+        match program.send(&Request::Hello { hello }).and_then(|()| program.welcomed(&welcome, &offers)) {
             Ok(()) => Ok(program),
             // What it said to people may be the reason.
             Err(error) => Err(match program.said().pop() {
@@ -104,16 +116,23 @@ impl Program {
         }
     }
 
-    fn welcomed(&self, welcome: &Receiver<Heard>) -> Result<(), RemoteError> {
+    fn welcomed(&self, welcome: &Receiver<Heard>, offers: &[Offer]) -> Result<(), RemoteError> {
         match welcome.recv_timeout(WELCOME) {
             Ok(Heard::Welcome(welcome)) if welcome.protocol != PROTOCOL => {
                 let message = format!("{} speaks protocol {}, not {PROTOCOL}", welcome.program, welcome.protocol);
                 Err(RemoteError::new(FailedClass::Unsupported, message).help("use the one of this version of pipe"))
             }
-            Ok(Heard::Welcome(welcome)) if !welcome.offers.contains(&Offer::Objects) => {
-                Err(RemoteError::new(FailedClass::Unsupported, format!("{} keeps no objects", welcome.program)))
-            }
-            Ok(Heard::Welcome(_)) => Ok(()),
+            Ok(Heard::Welcome(welcome)) => match offers.iter().find(|offer| !welcome.offers.contains(offer)) {
+                None => Ok(()),
+                Some(lacking) => {
+                    let lacking = match lacking {
+                        Offer::Objects => "keeps no objects",
+                        Offer::Instances => "launches no instances",
+                    };
+                    let message = format!("{} {lacking}", welcome.program);
+                    Err(RemoteError::new(FailedClass::Unsupported, message))
+                }
+            },
             Ok(Heard::Failed(failed)) => Err(failed.into()),
             Ok(Heard::Done(_) | Heard::Note(_)) => Err(self.nonsense()),
             Err(RecvTimeoutError::Timeout) => {
@@ -140,6 +159,16 @@ impl Program {
 
     /// Asks, and waits for the answer.
     fn ask(&self, operation: Operation, measure: Option<Measure<'_>>) -> Result<Done, RemoteError> {
+        self.ask_and_hear(operation, measure, &mut |_| ())
+    }
+
+    /// As [`Program::ask`]; `told` hears its words meanwhile.
+    fn ask_and_hear(
+        &self,
+        operation: Operation,
+        measure: Option<Measure<'_>>,
+        told: &mut dyn FnMut(&str),
+    ) -> Result<Done, RemoteError> {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let (sender, answers) = channel();
         self.talk.waiting().insert(id, sender);
@@ -147,19 +176,28 @@ impl Program {
             self.talk.waiting().remove(&id);
             return Err(error);
         }
-        let answer = self.send(&Request::Do { id, operation }).and_then(|()| self.wait(id, &answers, measure));
+        let answer = self.send(&Request::Do { id, operation }).and_then(|()| self.wait(id, &answers, measure, told));
         self.talk.waiting().remove(&id);
         answer
     }
 
-    fn wait(&self, id: u64, answers: &Receiver<Heard>, measure: Option<Measure<'_>>) -> Result<Done, RemoteError> {
+    fn wait(
+        &self,
+        id: u64,
+        answers: &Receiver<Heard>,
+        measure: Option<Measure<'_>>,
+        told: &mut dyn FnMut(&str),
+    ) -> Result<Done, RemoteError> {
         let (mut moved, mut cancelled) = (0, None::<Instant>);
         loop {
             let heard = answers.recv_timeout(LOOK);
-            if let (Some(measure), Ok(Heard::Note(bytes))) = (&measure, &heard) {
+            if let (Some(measure), Ok(Heard::Note(note))) = (&measure, &heard) {
                 // What is sent again is not counted twice.
-                measure.meter.moved(bytes.saturating_sub(moved));
-                moved = moved.max(*bytes);
+                measure.meter.moved(note.bytes.saturating_sub(moved));
+                moved = moved.max(note.bytes);
+            }
+            if let Ok(Heard::Note(Note { words: Some(words), .. })) = &heard {
+                told(words);
             }
             match heard {
                 Ok(Heard::Done(done)) => {
@@ -301,26 +339,9 @@ impl Drop for Program {
 }
 
 /// The file of a program: beside this one, else on PATH.
-fn find(name: &str) -> Option<PathBuf> {
+pub(super) fn find(name: &str) -> Option<PathBuf> {
     let beside = std::env::current_exe().ok().map(|exe| exe.with_file_name(name)).filter(|path| path.is_file());
     beside.or_else(|| find_on_path(name.as_ref(), &std::env::var_os("PATH")?))
-}
-
-fn objects(place: &Place) -> backend::Objects {
-    match &place.scheme {
-        Scheme::Program(scheme) if scheme == "s3" => backend::Objects::S3(S3 {
-            url: place.url.clone(),
-            endpoint: place.endpoint.clone(),
-            region: place.region.clone(),
-            profile: place.profile.clone(),
-            path_style: place.path_style,
-            checksums: place.checksums.map(|checksums| match checksums {
-                Checksums::Always => backend::Checksums::Always,
-                Checksums::WhenRequired => backend::Checksums::WhenRequired,
-            }),
-        }),
-        Scheme::Program(_) | Scheme::Directory(_) => backend::Objects::Url(place.url.clone()),
-    }
 }
 
 /// The size of an object that was fetched.

@@ -5,7 +5,7 @@ use std::io::{BufRead, Read};
 use std::sync::mpsc::Sender;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use contract::backend::{Answer, Done, Failed, Welcome};
+use contract::backend::{Answer, Done, Failed, Note, Welcome};
 
 use crate::remote::{FailedClass, RemoteError};
 
@@ -29,7 +29,7 @@ pub(super) struct Talk {
 pub(super) enum Heard {
     Welcome(Welcome),
     Done(Done),
-    Note(u64),
+    Note(Note),
     Failed(Failed),
 }
 
@@ -48,7 +48,7 @@ impl Talk {
         let (id, heard) = match answer {
             Answer::Hello { hello } => (0, Heard::Welcome(hello)),
             Answer::Done { id, done } => (id, Heard::Done(done)),
-            Answer::Note { id, note } => (id, Heard::Note(note.bytes)),
+            Answer::Note { id, note } => (id, Heard::Note(note)),
             Answer::Failed { id, failed } => (id.unwrap_or(0), Heard::Failed(failed)),
         };
         if let Some(waits) = self.waiting().get(&id) {
