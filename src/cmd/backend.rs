@@ -1,14 +1,17 @@
 //! `pipe backend`: lists the stages that run beyond this machine, no matter who launched them, and ends them.
 
+use std::collections::BTreeMap;
+
 use clap::{Args, Subcommand};
+use contract::Event;
 use serde_json::json;
 
 use super::failure::Failure;
 use super::project::Project;
 use super::{Exit, output};
-use crate::executor::remote::{self, Loopback, Occupant, Standing};
+use crate::executor::remote::{self, Occupant, RemotePlace, Said, Standing};
 use crate::remote::RemoteError;
-use crate::report::units;
+use crate::report::{clean, units};
 
 /// `pipe backend`.
 #[derive(Debug, Args)]
@@ -26,6 +29,12 @@ Examples:
   pipe backend ps            on every backend of pipe.yaml beyond this machine
   pipe backend ps --json")]
     Ps(PlaceArguments),
+    /// Show what the stages there say until they are over. Ctrl-C leaves them alone.
+    #[command(after_help = "\
+Examples:
+  pipe backend follow         no matter who launched them, from any machine that has the objects
+  pipe backend follow gpu --json")]
+    Follow(PlaceArguments),
     /// Stop the stages that run there and remove their state. Records of results stay.
     #[command(after_help = "\
 Examples:
@@ -47,7 +56,9 @@ struct PlaceArguments {
 impl BackendArguments {
     pub(super) fn wants_json(&self) -> bool {
         match &self.verb {
-            BackendVerb::Ps(arguments) | BackendVerb::Reap(arguments) => arguments.json,
+            BackendVerb::Ps(arguments) | BackendVerb::Follow(arguments) | BackendVerb::Reap(arguments) => {
+                arguments.json
+            }
         }
     }
 }
@@ -55,6 +66,7 @@ impl BackendArguments {
 pub(super) fn run(project: &Project, arguments: &BackendArguments) -> Result<Exit, Failure> {
     match &arguments.verb {
         BackendVerb::Ps(arguments) => show(project, arguments, remote::occupants),
+        BackendVerb::Follow(arguments) => follow(project, arguments),
         BackendVerb::Reap(arguments) => show(project, arguments, remote::reap),
     }
 }
@@ -62,20 +74,12 @@ pub(super) fn run(project: &Project, arguments: &BackendArguments) -> Result<Exi
 fn show(
     project: &Project,
     arguments: &PlaceArguments,
-    look: fn(&Loopback) -> Result<Vec<Occupant>, RemoteError>,
+    look: fn(&RemotePlace) -> Result<Vec<Occupant>, RemoteError>,
 ) -> Result<Exit, Failure> {
-    let mut places = project.config.elsewhere();
-    if let Some(name) = &arguments.name {
-        places.retain(|place, _| place == name);
-        if places.is_empty() {
-            let message = format!("there is no backend `{name}` beyond this machine");
-            return Err(Failure::usage(message, "`pipe config` shows the backends".to_owned()));
-        }
-    }
+    let places = places(project, arguments)?;
     let mut documents = Vec::new();
-    for (name, loopback) in &places {
-        let occupants = look(loopback)
-            .map_err(|error| Failure::Remote { message: format!("backend `{name}`: {error}"), help: error.help })?;
+    for (name, place) in &places {
+        let occupants = look(place).map_err(|error| broken(name, error))?;
         for Occupant { key, attempt, standing, owner, renewed } in occupants {
             if !arguments.json {
                 let since = renewed.map(units::timestamp).unwrap_or_default();
@@ -95,6 +99,72 @@ fn show(
         output::document(&documents);
     }
     Ok(Exit::Success)
+}
+
+/// The places that are meant, by name.
+fn places(project: &Project, arguments: &PlaceArguments) -> Result<BTreeMap<String, RemotePlace>, Failure> {
+    let mut places = project.config.elsewhere();
+    if let Some(name) = &arguments.name {
+        places.retain(|place, _| place == name);
+        if places.is_empty() {
+            let message = format!("there is no backend `{name}` beyond this machine");
+            return Err(Failure::usage(message, "`pipe config` shows the backends".to_owned()));
+        }
+    }
+    Ok(places)
+}
+
+fn broken(name: &str, error: RemoteError) -> Failure {
+    Failure::Remote { message: format!("backend `{name}`: {error}"), help: error.help }
+}
+
+/// Follows all places at once. Nothing of them is touched.
+fn follow(project: &Project, arguments: &PlaceArguments) -> Result<Exit, Failure> {
+    let places = places(project, arguments)?;
+    let json = arguments.json;
+    std::thread::scope(|scope| {
+        let followed: Vec<_> = places
+            .iter()
+            .map(|(name, place)| {
+                scope.spawn(move || {
+                    remote::follow(place, |occupant, said| tell(name, occupant, &said, json))
+                        .map_err(|error| broken(name, error))
+                })
+            })
+            .collect();
+        for thread in followed {
+            // It panics for no reason of its own.
+            thread.join().unwrap_or(Ok(()))?;
+        }
+        Ok(Exit::Success)
+    })
+}
+
+/// A line for each thing that is said.
+fn tell(name: &str, Occupant { key, attempt, .. }: &Occupant, said: &Said<'_>, json: bool) {
+    if json {
+        let said = match said {
+            Said::Event(event) => json!({"event": event}),
+            Said::Log(text) => json!({"log": text}),
+            Said::Over(standing) => json!({"over": standing}),
+        };
+        let line = json!({"backend": name, "key": key, "attempt": attempt, "said": said});
+        return output::text(&format!("{}\n", clean::json(&line.to_string())));
+    }
+    let lines = match said {
+        Said::Event(Event::Progress { done, total: Some(total), unit }) => format!("{done}/{total} {unit}"),
+        Said::Event(Event::Progress { done, total: None, unit }) => format!("{done} {unit}"),
+        Said::Event(Event::Metric { name, value, .. }) => format!("{name} {value}"),
+        Said::Event(Event::Log { message, .. }) => message.clone(),
+        Said::Event(Event::Checkpoint { step, .. }) => format!("checkpoint at step {step}"),
+        // How it ended is told below.
+        Said::Event(Event::Started { .. } | Event::Finished {} | Event::Failed { .. }) => return,
+        Said::Log(text) => (*text).to_owned(),
+        Said::Over(Standing::Running) => "shows no life any more".to_owned(),
+        Said::Over(standing) => word(*standing).to_owned(),
+    };
+    let text: String = lines.lines().map(|line| format!("{name}  {}  {line}\n", key.short())).collect();
+    output::text(&text);
 }
 
 fn word(standing: Standing) -> &'static str {

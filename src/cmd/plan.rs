@@ -11,9 +11,11 @@ use super::complete::names;
 use super::failure::Failure;
 use super::project::Project;
 use super::{Exit, output};
+use crate::config::Config;
 use crate::engine::forecast::{self, Forecast, Outlook, Supposed};
 use crate::engine::history::History;
 use crate::engine::undeclared::{self, Unseen};
+use crate::executor::remote::RemotePlace;
 use crate::plan::{Plan, PlannedStage, Work};
 use crate::remote::Place;
 use crate::report::compare::{Change, changes};
@@ -46,7 +48,7 @@ pub(super) fn run(project: &Project, arguments: &PlanArguments) -> Result<Exit, 
     let plan = project.plan(&arguments.pipeline)?;
     if arguments.needs {
         project.recognize_store()?;
-        output::text(&needs(&plan, project.config.shared()));
+        output::text(&needs(&plan, &project.config));
         return Ok(Exit::Success);
     }
     let store = project.store()?;
@@ -89,8 +91,13 @@ fn document(plan: &Plan, outlook: &Outlook, params: &[Change<Value>], unseen: &[
     })
 }
 
-/// The programs that a run needs, one a line: the workers that the pipeline's kinds name, and the program of the remote.
-fn needs(plan: &Plan, remote: Option<&Place>) -> String {
+/// The programs that a run needs, one a line: the workers that the pipeline's kinds name, and what serves the remote and the places
+/// of its stages.
+fn needs(plan: &Plan, config: &Config) -> String {
+    let remote = config.shared();
+    let elsewhere = config.elsewhere();
+    let used: BTreeSet<&str> = plan.graph.node_weights().map(|stage| stage.backend.as_str()).collect();
+    let places = used.iter().filter_map(|name| elsewhere.get(*name)).flat_map(RemotePlace::programs);
     let workers = plan.graph.node_weights().filter_map(|stage| match &stage.work {
         Work::Card { card, .. } => match &card.worker {
             contract::Worker::Program(program) => Some(program.clone()),
@@ -98,7 +105,7 @@ fn needs(plan: &Plan, remote: Option<&Place>) -> String {
         },
         Work::Command(_) => None,
     });
-    let programs: BTreeSet<String> = workers.chain(remote.and_then(Place::program)).collect();
+    let programs: BTreeSet<String> = workers.chain(remote.and_then(Place::program)).chain(places).collect();
     programs.into_iter().map(|program| format!("{program}\n")).collect()
 }
 

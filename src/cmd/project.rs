@@ -124,10 +124,9 @@ impl Project {
     fn request_all(&self, file: &Path, set: &ParamArguments) -> Request {
         let (root, params, overrides) = (Some(self.root.clone()), set.param_files.clone(), set.overrides.clone());
         let store = Some(self.config.store.value.clone());
-        let machines = self.config.machines();
-        let away = self.config.elsewhere().into_keys().chain(machines.keys().cloned());
-        let elsewhere = away.map(BackendName::new).collect();
-        let machines = machines.iter().map(|(name, it)| (BackendName::new(name), it.place.clone())).collect();
+        let elsewhere = self.config.elsewhere().into_keys().map(BackendName::new).collect();
+        let machines =
+            self.config.machines().into_iter().map(|(name, place)| (BackendName::new(name), place)).collect();
         let backends = self.config.routes();
         Request { root, store, params, overrides, backends, elsewhere, machines, ..Request::new(file) }
     }

@@ -89,13 +89,6 @@ pub(super) struct RunArguments {
 pub(super) fn run(project: &Project, arguments: &RunArguments) -> Result<Exit, Failure> {
     let store = Arc::new(project.store()?);
     let plan = project.plan_to_run(&arguments.pipeline, &store)?;
-    let machines = project.config.machines();
-    if let Some(stage) = plan.graph.node_weights().find(|stage| machines.contains_key(stage.backend.as_str())) {
-        let (name, backend) = (&stage.name, stage.backend.as_str());
-        let message = format!("`{name}` is to run on `{backend}`, and this version of pipe launches nothing there");
-        let help = format!("run it on this machine: --backend {backend}=local");
-        return Err(Failure::usage(message, help));
-    }
     let options = Options {
         run: run_id(),
         around: crate::backend::runs_around(),

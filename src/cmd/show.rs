@@ -14,7 +14,7 @@ use super::project::Project;
 use super::{Exit, output};
 use crate::action::ActionWork;
 use crate::engine::history::History;
-use crate::engine::{EarlierOutput, EarlierState, RunReport};
+use crate::engine::{AttemptEnd, EarlierOutput, EarlierState, RemoteAttempt, RunReport};
 use crate::report::clean::cell;
 use crate::report::style::Color;
 use crate::report::units;
@@ -117,6 +117,9 @@ fn text(project: &Project, store: &Store, made: &Made, color: Color) -> String {
         );
         line("took", &took);
     }
+    for attempt in attempts(store, made) {
+        line("attempt", &elsewhere(&attempt));
+    }
     if let Some(failure) = &stage.failure {
         line("failed", &failure.message);
         if let Some(help) = &failure.help {
@@ -187,6 +190,38 @@ fn place(project: &Project, store: &Store, report: &RunReport, path: &Path, dige
     if earlier { Place::Earlier } else { Place::Current }
 }
 
+/// The attempts beyond this machine behind this: of this run, or of the one that made the record.
+fn attempts(store: &Store, made: &Made) -> Vec<RemoteAttempt> {
+    if !made.stage.attempts.is_empty() {
+        return made.stage.attempts.clone();
+    }
+    let Some(record) = made.record.as_ref().filter(|record| record.run != made.report.run) else { return Vec::new() };
+    let report = History::open(store).report(&record.run);
+    let stage = report.and_then(|mut report| report.stages.shift_remove(record.stage.as_str()));
+    stage.map_or(Vec::new(), |stage| stage.attempts)
+}
+
+/// An attempt beyond this machine as a line.
+fn elsewhere(attempt: &RemoteAttempt) -> String {
+    let RemoteAttempt { attempt: number, backend, what, host, launched, started, ended, end, price, cost, .. } =
+        attempt;
+    let end = match end {
+        AttemptEnd::Finished => "finished",
+        AttemptEnd::Failed => "failed",
+        AttemptEnd::Interrupted => "interrupted",
+        AttemptEnd::Broken => "the place broke",
+        AttemptEnd::Unknown => "its end is not known",
+    };
+    let mut parts = vec![format!("{number} at {backend}: {end}")];
+    let begun = started.or(*launched);
+    parts.extend(begun.map(|begun| format!("{} UTC", units::date(begun))));
+    let took = begun.zip(*ended).map(|(begun, ended)| ended.saturating_sub(begun));
+    parts.extend(took.map(|seconds| units::seconds(seconds as f64)));
+    parts.extend(what.clone().or_else(|| host.clone()));
+    parts.extend(units::cost(*price, *cost));
+    cell(&parts.join(", ")).into_owned()
+}
+
 /// The log of the execution behind this: in this run, or in the one that made the record.
 fn log(store: &Store, made: &Made) -> Option<PathBuf> {
     let of_record = || {
@@ -221,6 +256,7 @@ fn document(project: &Project, store: &Store, made: &Made) -> Value {
         "outputs": outputs.collect::<serde_json::Map<_, _>>(),
         "metrics": stage.metrics,
         "failure": stage.failure,
+        "attempts": attempts(store, made),
         "action": record.as_ref().map(|record| &record.action),
         "made": record.as_ref().map(|record| json!({
             "run": record.run,

@@ -1,12 +1,13 @@
 //! `pipe worker`: this program as an instance that carries out one action. Started by the driver of a place, not by people.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
 
 use clap::Args;
 use contract::EXIT_INTERRUPTED;
 
 use super::failure::Failure;
+use super::output;
 use crate::action::ActionKey;
 use crate::executor::remote::is_of_instance;
 use crate::executor::remote::worker::{Assignment, Departure, work};
@@ -15,9 +16,9 @@ use crate::remote::Place;
 /// `pipe worker`.
 #[derive(Debug, Args)]
 pub(super) struct WorkerArguments {
-    /// Where the objects are.
+    /// Where the objects are: the `objects` of a hello, as docs/backend-protocol.md has it.
     #[arg(long)]
-    state: String,
+    objects: String,
     /// The instance's own directory.
     #[arg(long)]
     directory: PathBuf,
@@ -46,14 +47,16 @@ pub(super) fn run(arguments: &WorkerArguments) -> Result<u8, Failure> {
     if arguments.detach {
         let program = std::env::current_exe().map_err(broken)?;
         let words = std::env::args_os().skip(1).filter(|word| word != "--detach");
-        Command::new(program).args(words).spawn().map_err(broken)?;
+        // The standard input goes along: it is the lock by which others see that the instance lives.
+        let instance = Command::new(program).args(words).stdout(Stdio::null()).spawn().map_err(broken)?;
+        output::text(&format!("{}\n", instance.id()));
         return Ok(0);
     }
     // No leader of a group, so this succeeds; a terminal that closes does not reach it any more.
     let _ = rustix::process::setsid();
     let wrong = |message: String| Failure::usage(message, None);
     let key: ActionKey = arguments.action.parse().map_err(|_| wrong("--action is no digest".to_owned()))?;
-    let state = Place::parse(&arguments.state, Path::new("/")).map_err(|unusable| wrong(unusable.message))?;
+    let state = Place::from_wire(&arguments.objects).map_err(|message| wrong(format!("--objects: {message}")))?;
     let assignment = Assignment {
         state,
         directory: arguments.directory.clone(),

@@ -46,11 +46,22 @@ pub const LOCAL: &[Key] = &[];
 
 /// Keys of `loopback`.
 pub const LOOPBACK: &[Key] = &[
-    key("state", "the directory that serves as object store, relative to this file"),
+    key("state", "where its objects are: a directory, relative to this file, or a URL as that of `remote`"),
     key("jobs", "stages at once; 4 unless given"),
     key("lease", "after so long without a sign of life a stage is tried again; 15s unless given"),
     key("lifetime", "an instance ends after so long, whatever happens; 24h unless given"),
 ];
+
+/// Keys that the engine itself reads of a backend of any other type; all of them go to the program that serves it.
+pub const PROGRAM: &[Key] = &[
+    key("state", "where its objects are; those of `remote` unless given"),
+    key("jobs", "stages at once; 4 unless given"),
+    key("lease", "after so long without a sign of life a stage is tried again; 60s unless given"),
+    key("lifetime", "an instance ends after so long, whatever happens; 24h unless given"),
+];
+
+/// What some programs call `lifetime`.
+pub const LIFETIMES: [&str; 3] = ["lifetime", "max_lifetime", "max_runtime"];
 
 /// Keys of `governor`.
 pub const GOVERNOR: &[Key] = &[

@@ -1,11 +1,12 @@
 //! The settings: `pipe.yaml` at the project root, the environment above it, flags above that. Each value knows where it came from.
 //!
 //! - [`model`]: the settings and their defaults. [`keys`]: the words of `pipe.yaml`.
-//! - [`read`]: the file, with every problem at once. [`environment`]: the variables. [`flags`]: the command line.
+//! - [`read`]: the file, with every problem at once; [`backends`] in it. [`environment`]: the variables. [`flags`]: the command line.
 //! - [`schema`]: the file as a JSON Schema for editors. [`table`]: all settings as rows, behind `pipe config`.
 //!
 //! Nothing here opens a store or reads a card; code that does takes the typed value.
 
+mod backends;
 pub mod environment;
 pub mod flags;
 pub mod keys;
@@ -19,7 +20,7 @@ use std::path::Path;
 
 pub use flags::Flags;
 pub use model::{
-    BackendType, Config, GovernorConfig, Machines, Origin, RemoteConfig, RunsConfig, Setting, Share, Throttle, Verify,
+    BackendType, Config, GovernorConfig, Origin, RemoteConfig, RunsConfig, Setting, Share, Throttle, Verify,
 };
 
 use crate::spec::{Invalid, Sources};

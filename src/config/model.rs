@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Serialize, Serializer};
 
-use crate::executor::remote::Loopback;
+use crate::executor::remote::{Launches, RemotePlace};
 use crate::plan::BackendName;
 use crate::remote::Place;
 use crate::spec::Location;
@@ -119,21 +119,8 @@ pub enum BackendType {
     Local,
     /// The backend of this other name in `pipe.yaml`.
     Other(String),
-    /// A child process on this machine that is used as if it were another one.
-    Loopback(Loopback),
-    /// Machines that a backend program launches.
-    Machines(Machines),
-}
-
-/// Machines that a backend program launches.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Machines {
-    /// The type: `ec2-spot`.
-    pub kind: String,
-    /// The settings as they are written, for the program.
-    pub settings: serde_json::Value,
-    /// What they mean.
-    pub place: places::Place,
+    /// A place beyond this machine, or a process of it that is used as if it were another one.
+    Remote(RemotePlace),
 }
 
 /// The share of processors or memory from which on the governor holds back, unless set.
@@ -190,19 +177,19 @@ impl Config {
     }
 
     /// The backends that are not this machine, by name.
-    pub fn elsewhere(&self) -> BTreeMap<String, Loopback> {
+    pub fn elsewhere(&self) -> BTreeMap<String, RemotePlace> {
         let elsewhere = self.backends.iter().filter_map(|(name, backend)| match &backend.value {
-            BackendType::Loopback(loopback) => Some((name.clone(), loopback.clone())),
-            BackendType::Local | BackendType::Other(_) | BackendType::Machines(_) => None,
+            BackendType::Remote(place) => Some((name.clone(), place.clone())),
+            BackendType::Local | BackendType::Other(_) => None,
         });
         elsewhere.collect()
     }
 
-    /// The backends whose machines a program launches, by name.
-    pub fn machines(&self) -> BTreeMap<String, &Machines> {
-        let machines = self.backends.iter().filter_map(|(name, backend)| match &backend.value {
-            BackendType::Machines(machines) => Some((name.clone(), machines)),
-            _ => None,
+    /// What is known offline of the machines of the backends beyond this machine, by name.
+    pub fn machines(&self) -> BTreeMap<String, places::Place> {
+        let machines = self.elsewhere().into_iter().filter_map(|(name, place)| match place.launches {
+            Launches::Program(machines) => Some((name, places::read(&machines.kind, &machines.settings)?.ok()?)),
+            Launches::Processes(_) => None,
         });
         machines.collect()
     }
@@ -237,18 +224,18 @@ impl Serialize for BackendType {
         match self {
             BackendType::Local => serializer.serialize_str("local"),
             BackendType::Other(name) => serializer.serialize_str(name),
-            BackendType::Machines(Machines { kind, settings, .. }) => {
-                serde_json::json!({ kind: settings }).serialize(serializer)
-            }
-            BackendType::Loopback(Loopback { state, at_once, timing }) => {
-                let settings = serde_json::json!({
-                    "state": state,
-                    "jobs": at_once,
-                    "lease": format!("{:?}", timing.lease),
-                    "lifetime": format!("{:?}", timing.lifetime),
-                });
-                serde_json::json!({"loopback": settings}).serialize(serializer)
-            }
+            BackendType::Remote(RemotePlace { objects, at_once, timing, launches }) => match launches {
+                Launches::Processes(_) => {
+                    let settings = serde_json::json!({
+                        "state": objects.to_string(),
+                        "jobs": at_once,
+                        "lease": format!("{:?}", timing.lease),
+                        "lifetime": format!("{:?}", timing.lifetime),
+                    });
+                    serde_json::json!({"loopback": settings}).serialize(serializer)
+                }
+                Launches::Program(machines) => machines.as_written().serialize(serializer),
+            },
         }
     }
 }

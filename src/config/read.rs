@@ -1,27 +1,13 @@
 //! `pipe.yaml` into settings. A setting that could not be read keeps its default and has its problem.
 
 use std::path::Path;
-use std::time::Duration;
-
-use places::Finding;
 
 use super::keys;
-use super::model::{BackendType, Config, Machines, Origin, Setting, Share, Throttle, Verify};
-use crate::executor::remote::{Loopback, Timing};
+use super::model::{Config, Origin, Setting, Share, Throttle, Verify};
 use crate::plan::request::CONFIG;
 use crate::remote::{Checksums, Place, Scheme};
-use crate::spec::keys::{known, mapping};
-use crate::spec::name::is_valid;
-use crate::spec::{Entry, Node, NodeValue, Problem, Sources, conduct, file, suggest};
-
-/// Stages at once at a place of type `loopback`, unless set.
-const AT_ONCE: usize = 4;
-
-/// After so long without a sign of life a stage is tried again there, unless set.
-const LEASE: Duration = Duration::from_secs(15);
-
-/// An instance ends after so long, unless set.
-const LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
+use crate::spec::keys::known;
+use crate::spec::{Node, NodeValue, Problem, Sources, file, suggest};
 
 /// Reads the `pipe.yaml` at `root`, if there is one that says anything. Messages show it as seen from `here`.
 pub(super) fn file(root: &Path, here: &Path, config: &mut Config, sources: &mut Sources, problems: &mut Vec<Problem>) {
@@ -44,15 +30,18 @@ fn is_marker(path: &Path) -> bool {
     }
 }
 
-struct Reader<'a> {
-    root: &'a Path,
+pub(super) struct Reader<'a> {
+    pub root: &'a Path,
     sources: &'a Sources,
-    problems: &'a mut Vec<Problem>,
+    pub problems: &'a mut Vec<Problem>,
 }
 
 impl Reader<'_> {
     fn config(&mut self, tree: &Node, config: &mut Config) {
-        for (key, entry) in known(tree, keys::CONFIG, CONFIG, self.problems) {
+        let mut found = known(tree, keys::CONFIG, CONFIG, self.problems);
+        // A backend may have its objects where the remote is.
+        found.sort_by_key(|(key, _)| *key == "backends");
+        for (key, entry) in found {
             let value = &entry.value;
             match key {
                 "store" => {
@@ -152,127 +141,6 @@ impl Reader<'_> {
         }
     }
 
-    fn backends(&mut self, node: &Node, config: &mut Config) {
-        for entry in mapping(node, "`backends`", self.problems) {
-            let name = &entry.key;
-            if name.value == "local" {
-                let problem =
-                    Problem::at("invalid-name", name.span, "`local` is always there and is always this machine");
-                self.problems.push(problem.label("taken").help("choose another name for it"));
-            } else if !is_valid(&name.value) {
-                let problem = Problem::at("invalid-name", name.span, format!("{:?} cannot name a backend", name.value));
-                self.problems
-                    .push(problem.label("not a name").help("a letter, then letters, digits, `-` and `_`; at most 100"));
-            }
-            if let Some(backend) = self.backend(entry) {
-                let setting = self.setting(&entry.value, backend);
-                config.backends.insert(name.value.clone(), setting);
-            }
-        }
-        self.meant(node, config);
-    }
-
-    /// `local`, the name of another backend, or `{TYPE: {..}}`: the one key is its type, the value its settings.
-    fn backend(&mut self, entry: &Entry) -> Option<BackendType> {
-        let (name, node) = (&entry.key.value, &entry.value);
-        if let NodeValue::Text(word) = &node.value {
-            return Some(if word == "local" { BackendType::Local } else { BackendType::Other(word.clone()) });
-        }
-        let before = self.problems.len();
-        let found = known(node, keys::BACKEND, &format!("backend `{name}`"), self.problems);
-        let [(key, found)] = found.as_slice() else {
-            if self.problems.len() == before {
-                let problem = Problem::at("missing-key", node.span, format!("backend `{name}` needs one type"));
-                self.problems.push(problem.label("which type?").help("write `local`"));
-            }
-            return None;
-        };
-        if *key == "loopback" {
-            return self.loopback(&found.value).map(BackendType::Loopback);
-        }
-        let settings = found.value.to_json();
-        if let Some(read) = places::read(key, &settings) {
-            let kind = (*key).to_owned();
-            return match read {
-                Ok(place) => Some(BackendType::Machines(Machines { kind, settings, place })),
-                Err(findings) => {
-                    findings.into_iter().for_each(|finding| self.found(&found.value, finding));
-                    None
-                }
-            };
-        }
-        if !matches!(found.value.value, NodeValue::Null) {
-            known(&found.value, keys::LOCAL, "a backend of type `local`", self.problems);
-        }
-        Some(BackendType::Local)
-    }
-
-    /// Something that is wrong with the settings of a place, under its own key where it is about one.
-    fn found(&mut self, node: &Node, finding: Finding) {
-        if node.is_broken() {
-            return;
-        }
-        let span = finding.key.as_ref().and_then(|key| node.get(key)).map_or(node.span, |value| value.span);
-        self.problems.push(Problem::at("bad-place", span, finding.message).label("not possible").help(finding.help));
-    }
-
-    fn loopback(&mut self, node: &Node) -> Option<Loopback> {
-        let found = known(node, keys::LOOPBACK, "a backend of type `loopback`", self.problems);
-        let mut state = None;
-        let mut loopback = Loopback {
-            state: self.root.to_owned(),
-            at_once: AT_ONCE,
-            timing: Timing { lease: LEASE, lifetime: LIFETIME },
-        };
-        for (key, entry) in &found {
-            let value = &entry.value;
-            match *key {
-                "state" => state = self.text(value, "`state`").map(|text| self.root.join(text)),
-                "jobs" => {
-                    if let Some(jobs) = self.count(value, "`jobs`", keys::MAX_JOBS) {
-                        loopback.at_once = jobs as usize;
-                    }
-                }
-                "lease" => {
-                    if let Some(lease) = conduct::time(value, "lease", self.problems) {
-                        loopback.timing.lease = lease;
-                    }
-                }
-                _ => {
-                    if let Some(lifetime) = conduct::time(value, "lifetime", self.problems) {
-                        loopback.timing.lifetime = lifetime;
-                    }
-                }
-            }
-        }
-        if !found.iter().any(|(key, _)| *key == "state") && !node.is_broken() {
-            let problem = Problem::at("missing-key", node.span, "`loopback` needs a `state`");
-            self.problems.push(problem.label("where are its objects?").help("write {state: .pipe-loopback}"));
-        }
-        state.map(|state| Loopback { state, ..loopback })
-    }
-
-    /// Refuses names that mean no backend, which is known when all were read.
-    fn meant(&mut self, node: &Node, config: &Config) {
-        let NodeValue::Map(entries) = &node.value else { return };
-        for entry in entries {
-            let NodeValue::Text(word) = &entry.value.value else { continue };
-            if word != "local" && !config.backends.contains_key(word) {
-                let names = keys::BACKEND.iter().map(|key| key.name).chain(config.backends.keys().map(String::as_str));
-                let message = format!("there is no type of backend `{word}`, and no backend of that name");
-                let problem = Problem::at("unknown-backend-type", entry.value.span, message).label("unknown type");
-                self.problems.push(match keys::BACKEND.iter().any(|key| key.name == word) {
-                    true => problem.help(format!("a place has settings: {{{word}: {{..}}}}")),
-                    false => problem.maybe_help(suggest::help(word, names)),
-                });
-            } else if config.meant(&entry.key.value).is_none() {
-                let message = format!("backend `{}` means itself", entry.key.value);
-                let problem = Problem::at("unknown-backend-type", entry.value.span, message);
-                self.problems.push(problem.label("leads back to itself").help("let one of them be `local`"));
-            }
-        }
-    }
-
     fn governor(&mut self, node: &Node, config: &mut Config) {
         for (key, entry) in known(node, keys::GOVERNOR, "`governor`", self.problems) {
             let value = &entry.value;
@@ -320,7 +188,7 @@ impl Reader<'_> {
         verify
     }
 
-    fn text<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n str> {
+    pub(super) fn text<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n str> {
         let text = node.as_text().filter(|text| !text.is_empty());
         if text.is_none() {
             self.wrong(node, &format!("{what} must be text"));
@@ -328,7 +196,7 @@ impl Reader<'_> {
         text
     }
 
-    fn flag(&mut self, node: &Node, what: &str) -> Option<bool> {
+    pub(super) fn flag(&mut self, node: &Node, what: &str) -> Option<bool> {
         match node.value {
             NodeValue::Bool(flag) => Some(flag),
             _ => {
@@ -338,7 +206,7 @@ impl Reader<'_> {
         }
     }
 
-    fn count(&mut self, node: &Node, what: &str, most: u64) -> Option<u64> {
+    pub(super) fn count(&mut self, node: &Node, what: &str, most: u64) -> Option<u64> {
         let count = match &node.value {
             NodeValue::Number(number) => number.as_u64().filter(|n| (1..=most).contains(n)),
             _ => None,
@@ -360,14 +228,14 @@ impl Reader<'_> {
         share
     }
 
-    fn wrong(&mut self, node: &Node, message: &str) {
+    pub(super) fn wrong(&mut self, node: &Node, message: &str) {
         if !node.is_broken() {
             let message = format!("{message}, found {}", node.describe());
             self.problems.push(Problem::at("wrong-type", node.span, message).label("not possible"));
         }
     }
 
-    fn setting<T>(&self, node: &Node, value: T) -> Setting<T> {
+    pub(super) fn setting<T>(&self, node: &Node, value: T) -> Setting<T> {
         Setting::new(value, Origin::File(self.sources.locate(node.span)))
     }
 }

@@ -18,19 +18,7 @@ pub fn config_schema() -> Value {
     let duration = json!({"type": "string", "pattern": "^[0-9]+(ms|s|m|h|d)$"});
     let backend = json!({"anyOf": [
         {"type": "string", "pattern": "^[A-Za-z][A-Za-z0-9_-]{0,99}$", "description": "`local`, or the name of another backend"},
-        {"allOf": [object(keys::BACKEND, &[], |key| match key {
-            "local" => {
-                let mut local = object(keys::LOCAL, &[], |_| json!({}));
-                local["type"] = json!(["object", "null"]);
-                local
-            }
-            "loopback" => object(keys::LOOPBACK, &["state"], |key| match key {
-                "state" => json!({"type": "string", "minLength": 1}),
-                "jobs" => json!({"type": "integer", "minimum": 1, "maximum": keys::MAX_JOBS}),
-                _ => duration.clone(),
-            }),
-            place => machines(place),
-        })], "minProperties": 1, "maxProperties": 1},
+        backend_of_type(&duration),
     ]});
     let share = json!({"type": "number", "exclusiveMinimum": 0, "maximum": 1});
     let mut schema = object(keys::CONFIG, &[], |key| match key {
@@ -62,4 +50,28 @@ pub fn config_schema() -> Value {
     schema["$schema"] = json!("http://json-schema.org/draft-07/schema#");
     schema["title"] = json!("pipe.yaml, the settings of a project of pipe");
     schema
+}
+
+/// A backend as `{TYPE: {..}}`. The settings of a type that a program serves are the program's, besides those that the engine reads.
+fn backend_of_type(duration: &Value) -> Value {
+    let shared = |key: &str| match key {
+        "state" => json!({"type": "string", "minLength": 1}),
+        "jobs" => json!({"type": "integer", "minimum": 1, "maximum": keys::MAX_JOBS}),
+        _ => duration.clone(),
+    };
+    let mut backend = object(keys::BACKEND, &[], |key| match key {
+        "local" => {
+            let mut local = object(keys::LOCAL, &[], |_| json!({}));
+            local["type"] = json!(["object", "null"]);
+            local
+        }
+        "loopback" => object(keys::LOOPBACK, &["state"], shared),
+        place => machines(place),
+    });
+    let mut program = object(keys::PROGRAM, &[], shared);
+    program["type"] = json!(["object", "null"]);
+    program["additionalProperties"] = json!(true);
+    backend["additionalProperties"] = program;
+    backend["propertyNames"] = json!({"pattern": "^[a-z][a-z0-9-]*$"});
+    json!({"allOf": [backend], "minProperties": 1, "maxProperties": 1})
 }

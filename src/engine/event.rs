@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::outcome::{RunOutcome, StageOutcome};
 use crate::action::ActionKey;
-use crate::executor::FailureReport;
+use crate::executor::{FailureReport, PlaceNews};
 use crate::spec::{PipelineName, StageName};
 
 /// One event; a line of `events.ndjson` is this with the seconds since the run began.
@@ -73,6 +73,14 @@ pub enum RunEvent {
         stage: StageName,
         /// At which step.
         step: u64,
+    },
+    /// Where beyond this machine a running stage is, and why it waits there.
+    StagePlace {
+        /// The stage.
+        #[schemars(with = "String")]
+        stage: StageName,
+        /// How it stands.
+        news: PlaceNews,
     },
     /// A ready stage is passed over: it waits for something that only it needs.
     StageWaiting {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use contract::{Event, FailureClass, Level, Usage};
+use contract::{FailureClass, Usage};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
 
@@ -15,7 +15,9 @@ use super::tally::unix_seconds;
 use super::{EngineError, FailureReport, Options, Shared, bounds, fault, hits, publishing, resolve};
 use crate::action::ActionKey;
 use crate::executor::fault::of_preparation;
-use crate::executor::{Cancel, Control, Execution, Executor, Failed, Reuse, SpoiledInput, asked, unless_abandoned};
+use crate::executor::{
+    Cancel, Control, Execution, Executor, Failed, Reuse, SpoiledInput, Told, asked, unless_abandoned,
+};
 use crate::failpoint::{self, Failpoint};
 use crate::plan::{Sandbox, StageId, Work, code};
 use crate::store::{
@@ -55,7 +57,7 @@ pub(super) struct Attempt {
     /// The GPUs that it may use, as `CUDA_VISIBLE_DEVICES` names them, where GPUs are shared out.
     pub gpus: Option<String>,
     pub executor: Rc<dyn Executor>,
-    pub events: UnboundedSender<(StageId, Event)>,
+    pub events: UnboundedSender<(StageId, Told)>,
     pub control: watch::Receiver<Control>,
     /// The way in which its inputs are placed.
     pub placement: Placement,
@@ -159,7 +161,7 @@ impl Attempt {
         let claimed = blocking(&self.shared, move |shared| {
             publishing::claim_now(shared, |message| {
                 // The loop outlives its tasks; were it gone, there would be nobody to tell.
-                let _ = events.send((stage, Event::Log { level: Level::Warning, message }));
+                let _ = events.send((stage, Told::warning(message)));
             })
         });
         tokio::select! {
@@ -170,7 +172,7 @@ impl Attempt {
 
     fn warn(&self, message: String) {
         // The loop outlives its tasks; were it gone, there would be nobody to warn.
-        let _ = self.events.send((self.stage, Event::Log { level: Level::Warning, message }));
+        let _ = self.events.send((self.stage, Told::warning(message)));
     }
 
     /// Writes the record. The outputs are in the store by now: blobs first, so that a crash leaves garbage but never a lie.

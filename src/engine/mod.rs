@@ -62,8 +62,8 @@ pub use outcome::{
     EarlierOutput, EarlierState, FailedAttempt, OutputReport, RunOutcome, RunReport, StageOutcome, StageReport,
 };
 
-pub use crate::executor::FailureReport;
 pub use crate::executor::local::undeclared;
+pub use crate::executor::{AttemptEnd, FailureReport, PlaceNews, PlaceState, RemoteAttempt};
 use crate::plan::{Plan, StageId};
 use crate::store::Store;
 use publishing::{Closing, Publisher};

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use crate::executor::local::FailedWork;
-use crate::executor::remote::Loopback;
+use crate::executor::remote::RemotePlace;
 use crate::governor::Limits;
 use crate::remote::Place;
 use crate::spec::StageName;
@@ -34,7 +34,7 @@ pub struct Options {
     /// The remote that it looks into and pushes to.
     pub remote: Option<Place>,
     /// The backends that are not this machine, by name.
-    pub elsewhere: BTreeMap<String, Loopback>,
+    pub elsewhere: BTreeMap<String, RemotePlace>,
 }
 
 /// Whether outputs are put into the workspace.

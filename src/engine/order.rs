@@ -1,7 +1,7 @@
 //! Turns a resolved stage into an order to an executor.
 
 use crate::executor::{Input, Limits, Order, Reuse, Trace, Worker};
-use crate::plan::{InputSource, Plan, Script, StageId, Work};
+use crate::plan::{InputSource, Plan, Script, StageId, Work, code};
 use crate::store::Placement;
 
 use super::resolve::Resolved;
@@ -53,5 +53,6 @@ pub(super) fn order(
         location: planned.location.clone(),
         placement,
         reuse: Reuse::Allowed,
+        source: code::source(&planned.work),
     }
 }

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::action::ActionKey;
-use crate::executor::FailureReport;
+use crate::executor::{FailureReport, RemoteAttempt};
 use crate::spec::{PipelineName, PortName, StageName};
 
 /// The outcome of a stage.
@@ -103,6 +103,9 @@ pub struct StageReport {
     /// Executions of this run that failed and were tried again, oldest first; this report is about the last one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub retried: Vec<FailedAttempt>,
+    /// Attempts at it beyond this machine that this run saw, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attempts: Vec<RemoteAttempt>,
     /// Its private directory, when it failed and was to be kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept: Option<PathBuf>,

@@ -39,7 +39,7 @@ use super::semaphores::Semaphores;
 use super::standing::Standings;
 use super::tally::{End, Tally};
 use super::{EngineError, Observer, RunEvent, Shared};
-use crate::executor::{Cancel, Control};
+use crate::executor::{Cancel, Control, Told};
 use crate::plan::{PlannedStage, StageId};
 use elsewhere::Elsewhere;
 use local::LocalPlace;
@@ -87,8 +87,8 @@ struct RunLoop<'a> {
     local: LocalPlace,
     /// The other places.
     elsewhere: Elsewhere,
-    event_sender: UnboundedSender<(StageId, Event)>,
-    events: UnboundedReceiver<(StageId, Event)>,
+    event_sender: UnboundedSender<(StageId, Told)>,
+    events: UnboundedReceiver<(StageId, Told)>,
     /// The request to everything that runs.
     cancel: Cancel,
     /// Why nothing more is started.
@@ -198,8 +198,13 @@ impl<'a> RunLoop<'a> {
         history::log_path(&self.shared.store, &self.shared.options.run, self.stage(stage).name.as_str())
     }
 
-    fn relay(&mut self, stage: StageId, event: Event) {
+    fn relay(&mut self, stage: StageId, told: Told) {
         let name = self.stage(stage).name.clone();
+        let event = match told {
+            Told::Worker(event) => event,
+            Told::Place(news) => return self.observer.on(&RunEvent::StagePlace { stage: name, news }),
+            Told::Attempt(attempt) => return self.tally.attempted(stage, attempt),
+        };
         let shown = match event {
             Event::Progress { done, total, unit } => RunEvent::StageProgress { stage: name, done, total, unit },
             Event::Metric { name: metric, step, value } => {

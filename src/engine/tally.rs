@@ -10,7 +10,7 @@ use indexmap::IndexMap;
 use super::outcome::{EarlierOutput, FailedAttempt, OutputReport, RunOutcome, RunReport, StageOutcome, StageReport};
 use super::resolve::Resolved;
 use super::{EngineError, Shared};
-use crate::executor::FailureReport;
+use crate::executor::{FailureReport, RemoteAttempt};
 use crate::plan::{Plan, StageId};
 use crate::store::Record;
 
@@ -34,6 +34,7 @@ impl Tally {
             failure: None,
             cause: None,
             retried: Vec::new(),
+            attempts: Vec::new(),
             kept: None,
         };
         Tally { stages: vec![open; plan.graph.node_count()], executed_peak: 0, started_at: unix_seconds() }
@@ -101,6 +102,11 @@ impl Tally {
     /// An execution of the stage failed and will be followed by another one.
     pub(super) fn retried(&mut self, stage: StageId, failed: FailedAttempt) {
         self.stages[stage.index()].retried.push(failed);
+    }
+
+    /// An attempt at the stage beyond this machine is over.
+    pub(super) fn attempted(&mut self, stage: StageId, attempt: RemoteAttempt) {
+        self.stages[stage.index()].attempts.push(attempt);
     }
 
     /// The private directory of the failed stage lies here.

@@ -7,17 +7,17 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use contract::{Event, FailureClass, Usage};
+use contract::{FailureClass, Usage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use super::{Control, ExecutorError, Order};
+use super::{Control, ExecutorError, Order, Told};
 use crate::store::{Artifact, Record};
 
 /// A place where actions are carried out.
 pub trait Executor {
-    /// Carries out `order` to its end. Every event of the worker goes to `events` as it comes; `control` asks it to end early or to
+    /// Carries out `order` to its end. Whatever it says goes to `events` as it comes; `control` asks it to end early or to
     /// pause.
     ///
     /// When this returns, nothing of the execution runs any more, its log is complete, and the outputs of one that finished are in
@@ -26,7 +26,7 @@ pub trait Executor {
 }
 
 /// Where the events of an execution go.
-pub type Events = Rc<dyn Fn(Event)>;
+pub type Events = Rc<dyn Fn(Told)>;
 
 /// The future that [`Executor::execute`] returns. Not `Send`: the run loop lives on one thread.
 pub type Executing<'a> = Pin<Box<dyn Future<Output = Result<Execution, ExecutorError>> + 'a>>;

@@ -10,9 +10,11 @@ pub(crate) mod fault;
 pub mod local;
 mod order;
 pub mod remote;
+mod told;
 
 pub use crate::backend::{Cancel, Control, Trace};
 pub use error::ExecutorError;
 pub use execution::{Events, Executing, Execution, Executor, Failed, FailureReport, Source, SpoiledInput};
 pub(crate) use execution::{asked, unless_abandoned};
 pub use order::{Input, Limits, Order, Reuse, Worker};
+pub use told::{AttemptEnd, PlaceNews, PlaceState, RemoteAttempt, Told};

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use contract::{Resources, Type};
+use contract::{Digest, Resources, Type};
 use serde::{Deserialize, Serialize};
 
 use super::Trace;
@@ -39,6 +39,8 @@ pub struct Order {
     pub placement: Placement,
     /// Whether the result of an earlier execution will do.
     pub reuse: Reuse,
+    /// The digest of the code of a kind that ships with the engine, for the record.
+    pub source: Option<Digest>,
 }
 
 /// Whether the result of an earlier execution of an action will do.

@@ -50,6 +50,16 @@ fn utc(unix_seconds: u64, format: &str) -> String {
     jiff::Timestamp::from_second(seconds).unwrap_or(jiff::Timestamp::MAX).strftime(format).to_string()
 }
 
+/// What a machine costs, as far as that is known: an estimate.
+pub fn cost(price: Option<f64>, cost: Option<f64>) -> Option<String> {
+    match (price, cost) {
+        (Some(price), Some(cost)) => Some(format!("about ${cost:.2} at ${price:.3} an hour")),
+        (Some(price), None) => Some(format!("${price:.3} an hour")),
+        (None, Some(cost)) => Some(format!("about ${cost:.2}")),
+        (None, None) => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,4 +1,5 @@
-//! The common parts of the tests of remote stages: a project whose backend `gpu` is a loopback, a kind that takes checkpoints, and ledgers.
+//! The common parts of the tests of remote stages: a project whose backend `gpu` is a loopback or a program, a kind that takes
+//! checkpoints, and ledgers.
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
@@ -7,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
-use crate::project::{Project, eventually};
+use crate::project::{Project, checkout, eventually};
 
 /// Counts up to `steps`, a line in `ledger` and a checkpoint a step. At `pause` it waits until the file `gate` is there.
 const COUNT: &str = r#"#!/usr/bin/env python3
@@ -64,10 +65,17 @@ pub(crate) const LOOPBACK: &str = "{loopback: {state: .pipe-loopback, lease: 60s
 /// A loopback whose leases are short.
 pub(crate) const SHORT: &str = "{loopback: {state: .pipe-loopback, lease: 2s}}";
 
-/// A project whose backend `gpu` is this one.
+/// A backend program on this machine.
+pub(crate) const PROGRAM: &str = "{files: {state: 'files://STATE', lease: 60s}}";
+
+/// A project whose backend `gpu` is this one; `STATE` in it is a directory of its own.
 pub(crate) fn project_on(backend: &str) -> Project {
     let project = Project::new();
+    let backend = backend.replace("STATE", &there(&project).join("state").display().to_string());
     project.write("pipe.yaml", &format!("cards: [kinds]\nbackends: {{gpu: {backend}}}\n"));
+    std::fs::create_dir(project.beside("bin")).unwrap();
+    let program = checkout().join("tests/fixtures/backends/pipe-files.py");
+    std::os::unix::fs::symlink(program, project.beside("bin/pipe-files")).unwrap();
     project.write("kinds/count.json", CARD);
     project.write("kinds/count.py", COUNT);
     let worker = project.path("kinds/count.py");
@@ -124,10 +132,27 @@ pub(crate) fn end(child: Child, status: i32) -> Value {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {stderr}"))
 }
 
+/// Where the backend program has all that is its own: neither in the project nor where a test and its commands meet.
+pub(crate) fn there(project: &Project) -> PathBuf {
+    project.root().parent().unwrap().join("there")
+}
+
+/// Where the objects of the backend are.
+pub(crate) fn state(project: &Project) -> PathBuf {
+    let state = there(project).join("state");
+    if state.is_dir() { state } else { project.path(".pipe-loopback") }
+}
+
+/// A line for each instance that the program launched.
+pub(crate) fn launches(project: &Project) -> Vec<String> {
+    let text = std::fs::read_to_string(there(project).join("state.instances/launches")).unwrap_or_default();
+    text.lines().map(str::to_owned).collect()
+}
+
 /// Every object below the state's actions.
 pub(crate) fn objects(project: &Project) -> BTreeSet<PathBuf> {
     let mut found = BTreeSet::new();
-    let mut pending = vec![project.path(".pipe-loopback/actions")];
+    let mut pending = vec![state(project).join("actions")];
     while let Some(directory) = pending.pop() {
         for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
             match entry.file_type().unwrap().is_dir() {

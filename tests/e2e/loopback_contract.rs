@@ -1,11 +1,11 @@
-//! The contract of every backend: each scenario runs on `local` and on a loopback, and a user sees the same.
+//! The contract of every backend: each scenario runs on `local`, on a loopback and on a backend program, and a user sees the same.
 
 use serde_json::Value;
 
-use crate::loopback::{LOOPBACK, counting, ledger, open_gate, project_on};
+use crate::loopback::{LOOPBACK, PROGRAM, counting, launches, ledger, open_gate, project_on};
 use crate::project::{Project, expected, outcomes};
 
-/// Runs a scenario on both backends. Both must give the same result.
+/// Runs a scenario on each backend. All must give the same result.
 fn on_each<T: PartialEq + std::fmt::Debug>(scenario: impl Fn(&Project) -> T) -> T {
     let local = scenario(&project_on("local"));
     let project = project_on(LOOPBACK);
@@ -15,6 +15,9 @@ fn on_each<T: PartialEq + std::fmt::Debug>(scenario: impl Fn(&Project) -> T) -> 
     let left = std::fs::read_dir(project.path(".pipe-loopback/.instances")).unwrap().flatten();
     let left: Vec<_> = left.filter(|entry| entry.path().is_dir()).collect();
     assert!(left.is_empty(), "{left:?}");
+    let project = project_on(PROGRAM);
+    assert_eq!(local, scenario(&project));
+    assert!(!launches(&project).is_empty(), "nothing ran there");
     local
 }
 

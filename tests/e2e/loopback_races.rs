@@ -1,7 +1,8 @@
 //! Clients and instances that die, race or come back from the dead: there is one result, and nobody launches twice.
 
-use std::path::Path;
-use std::process::Command;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use crate::loopback::{
     LOOPBACK, SHORT, counting, documents, end, instance, is_running, ledger, objects, open_gate, project_on, send,
@@ -92,8 +93,23 @@ fn two_clients_with_stores_of_their_own_execute_an_action_once() {
 
 #[test]
 fn an_instance_without_its_lease_writes_nothing() {
+    let (before, after, project) = with_a_zombie(&[]);
+    assert_eq!(after, before);
+    assert_eq!(documents(&project, "result.json")[0]["epoch"], 2);
+    assert_eq!(documents(&project, "lease.json")[0]["epoch"], 2);
+}
+
+#[test]
+fn it_is_the_fence_that_keeps_a_zombie_from_writing() {
+    let (before, after, _) = with_a_zombie(&[("PIPE_UNGUARDED", "fence")]);
+    assert_ne!(after, before);
+}
+
+/// An instance that stands still until another one has taken its place and given the result: the objects before and after it goes on.
+fn with_a_zombie(variables: &[(&str, &str)]) -> (BTreeSet<PathBuf>, BTreeSet<PathBuf>, Project) {
     let project = with_waiting(SHORT);
-    let client = start(&project, &[]);
+    let mut client = project.command(&["run", "p.yaml", "--json"]);
+    let client = client.envs(variables.iter().copied()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     until_noted(&project, "began", 1);
     let zombie = instance(&project, 1);
     send("-STOP", &zombie);
@@ -105,21 +121,20 @@ fn an_instance_without_its_lease_writes_nothing() {
     let before = objects(&project);
     send("-CONT", &zombie);
     eventually("the zombie ends", || !is_running(&zombie));
-    assert_eq!(objects(&project), before);
-    assert_eq!(documents(&project, "result.json")[0]["epoch"], 2);
-    assert_eq!(documents(&project, "lease.json")[0]["epoch"], 2);
+    let after = objects(&project);
+    (before, after, project)
 }
 
 #[test]
 fn a_client_that_dies_between_intent_and_launch_holds_nobody_up() {
-    let project = with_waiting(SHORT);
+    let project = with_waiting(LOOPBACK);
     open_gate(&project);
     let died = project.command(&["run", "p.yaml"]).env("PIPE_FAILPOINT", "after-intent").output().unwrap();
     assert_eq!(died.status.code(), None);
     assert_eq!(documents(&project, "intent").len(), 1);
     end(start(&project, &[]), 0);
     assert_eq!(ledger(&project), ["began"]);
-    assert_eq!(documents(&project, "intent").len(), 2);
+    assert_eq!(documents(&project, "intent").len(), 1, "what was meant to be launched is launched");
 }
 
 #[test]
@@ -135,10 +150,11 @@ fn an_instance_that_finds_a_record_executes_nothing() {
     assert_eq!(project.pipe(&["cache", "push", "--store", "other"]).status, 0);
     assert_eq!(ledger(&project), ["began"]);
     let key = report["stages"]["waits"]["key"].as_str().unwrap().to_owned();
-    let (state, directory) = (project.path(".pipe-loopback"), project.path(".pipe-loopback/.instances/late"));
+    let directory = project.path(".pipe-loopback/.instances/late");
+    let objects = format!("{{\"url\": \"file://{}\"}}", project.path(".pipe-loopback").display());
     let instance = |directory: &Path| {
         let mut late = Command::new(pipe());
-        late.arg("worker").arg("--state").arg(&state).arg("--directory").arg(directory);
+        late.arg("worker").args(["--objects", &objects]).arg("--directory").arg(directory);
         late.arg("--project").arg(project.root()).args(["--action", &key, "--attempt", "1"]).output().unwrap()
     };
     // It removes its directory at the end, so it takes no other one.

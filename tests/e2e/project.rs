@@ -63,10 +63,14 @@ impl Project {
         std::fs::read_to_string(self.path(relative)).unwrap_or_else(|e| panic!("{relative}: {e}"))
     }
 
-    /// `pipe` with these words, not started yet.
+    /// `pipe` with these words, not started yet. It finds what lies in `bin` beside the project.
     pub(crate) fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(pipe());
         command.args(words).current_dir(self.root()).stdin(Stdio::null()).env("NO_COLOR", "1");
+        let programs = self.beside("bin");
+        if programs.is_dir() {
+            command.env("PATH", format!("{}:{}", programs.display(), std::env::var("PATH").unwrap()));
+        }
         command
     }
 

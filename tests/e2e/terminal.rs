@@ -1,12 +1,16 @@
 //! `pipe` on a pseudo-terminal, as a person sees it.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
+
+use crate::project::{eventually, signal};
 
 /// The size of a terminal of which nothing else is said.
 const SIZE: Winsize = Winsize { ws_row: 24, ws_col: 100, ws_xpixel: 0, ws_ypixel: 0 };
@@ -17,26 +21,68 @@ pub(crate) fn on_a_terminal(command: Command) -> (i32, String) {
 }
 
 /// The same on a terminal of this size.
-pub(crate) fn on_a_terminal_of(mut command: Command, rows: u16, columns: u16) -> (i32, String) {
-    let controller = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
-    grantpt(&controller).unwrap();
-    unlockpt(&controller).unwrap();
-    tcsetwinsize(&controller, Winsize { ws_row: rows, ws_col: columns, ..SIZE }).unwrap();
-    let name = ptsname(&controller, Vec::new()).unwrap().into_string().unwrap();
-    let noctty = rustix::fs::OFlags::NOCTTY.bits() as i32;
-    let terminal = File::options().read(true).write(true).custom_flags(noctty).open(name).unwrap();
-    let end = || Stdio::from(terminal.try_clone().unwrap());
-    let mut child = command.stdin(end()).stdout(end()).stderr(end()).env("TERM", "xterm-256color").spawn().unwrap();
-    // Both hold ends of it; the reader below sees the end only when the last is closed.
-    drop((terminal, command));
-    let mut controller = File::from(controller);
-    let mut written = Vec::new();
-    let mut chunk = [0; 4096];
-    // Linux ends a terminal whose other side is closed with EIO.
-    while let Ok(read @ 1..) = controller.read(&mut chunk) {
-        written.extend_from_slice(&chunk[..read]);
+pub(crate) fn on_a_terminal_of(command: Command, rows: u16, columns: u16) -> (i32, String) {
+    Session::start_on(command, rows, columns).end()
+}
+
+/// A command on a terminal of its own that somebody sits at.
+pub(crate) struct Session {
+    child: Child,
+    controller: File,
+    written: Arc<Mutex<Vec<u8>>>,
+    reader: JoinHandle<()>,
+}
+
+impl Session {
+    pub(crate) fn start(command: Command) -> Session {
+        Session::start_on(command, SIZE.ws_row, SIZE.ws_col)
     }
-    (child.wait().unwrap().code().unwrap_or(-1), String::from_utf8(written).unwrap())
+
+    fn start_on(mut command: Command, rows: u16, columns: u16) -> Session {
+        let controller = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
+        grantpt(&controller).unwrap();
+        unlockpt(&controller).unwrap();
+        tcsetwinsize(&controller, Winsize { ws_row: rows, ws_col: columns, ..SIZE }).unwrap();
+        let name = ptsname(&controller, Vec::new()).unwrap().into_string().unwrap();
+        let noctty = rustix::fs::OFlags::NOCTTY.bits() as i32;
+        let terminal = File::options().read(true).write(true).custom_flags(noctty).open(name).unwrap();
+        let end = || Stdio::from(terminal.try_clone().unwrap());
+        let child = command.stdin(end()).stdout(end()).stderr(end()).env("TERM", "xterm-256color").spawn().unwrap();
+        // Both hold ends of it; the reader below sees the end only when the last is closed.
+        drop((terminal, command));
+        let controller = File::from(controller);
+        let written: Arc<Mutex<Vec<u8>>> = Arc::default();
+        let (mut reading, heard) = (controller.try_clone().unwrap(), Arc::clone(&written));
+        let reader = std::thread::spawn(move || {
+            let mut chunk = [0; 4096];
+            // Linux ends a terminal whose other side is closed with EIO.
+            while let Ok(read @ 1..) = reading.read(&mut chunk) {
+                heard.lock().unwrap().extend_from_slice(&chunk[..read]);
+            }
+        });
+        Session { child, controller, written, reader }
+    }
+
+    /// Types.
+    pub(crate) fn write(&self, text: &str) {
+        (&self.controller).write_all(text.as_bytes()).unwrap();
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        signal(&self.child, name);
+    }
+
+    /// Waits until this was written.
+    pub(crate) fn until(&self, text: &str) {
+        eventually(text, || String::from_utf8_lossy(&self.written.lock().unwrap()).contains(text));
+    }
+
+    /// Waits for the end of the command: the exit code and everything that it wrote.
+    pub(crate) fn end(mut self) -> (i32, String) {
+        self.reader.join().unwrap();
+        let status = self.child.wait().unwrap().code().unwrap_or(-1);
+        (status, String::from_utf8(std::mem::take(&mut *self.written.lock().unwrap())).unwrap())
+    }
 }
 
 /// The screen after `written`: understands the sequences that a live display may use, and panics on anything else.

@@ -21,6 +21,7 @@ pub(crate) const KEYS: &[Key] = &[
     ("budget", "US dollars that the attempts at one stage may cost together"),
     ("subnets", "subnets, together with security_groups; none unless given"),
     ("security_groups", "security groups, used as they are"),
+    ("state", "where its objects are; those of `remote` unless given"),
     ("jobs", "stages at once; 4 unless given"),
     ("lease", "after so long without a sign of life a stage is tried again; 60s unless given"),
 ];

@@ -22,6 +22,7 @@ pub(crate) const KEYS: &[Key] = &[
     ("instance_profile", "the profile whose role the instance has; pipe-worker unless given"),
     ("ami", "an AMI, or the name of a parameter of SSM that holds one"),
     ("volume", "the size of its disk: 150GiB; as the AMI has it unless given"),
+    ("state", "where its objects are; those of `remote` unless given"),
     ("jobs", "stages at once; 4 unless given"),
     ("lease", "after so long without a sign of life a stage is tried again; 60s unless given"),
 ];

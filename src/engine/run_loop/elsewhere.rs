@@ -26,11 +26,11 @@ impl Elsewhere {
     /// The places that the settings name. Nothing is opened before a stage runs there.
     pub(super) fn new(shared: &Shared) -> Elsewhere {
         let (mut names, mut places) = (BTreeMap::new(), Vec::new());
-        for (name, loopback) in &shared.options.elsewhere {
-            let executor = RemoteExecutor::new(name, loopback.clone(), &shared.store, shared.plan.root.clone());
+        for (name, place) in &shared.options.elsewhere {
+            let executor = RemoteExecutor::new(name, place.clone(), &shared.store, &shared.plan);
             // The first lane is this machine's.
             names.insert(name.clone(), LaneId(places.len() + 1));
-            let (executor, most) = (Rc::new(executor) as Rc<dyn Executor>, loopback.at_once);
+            let (executor, most) = (Rc::new(executor) as Rc<dyn Executor>, place.at_once);
             places.push(Place { name: name.clone(), executor, running: 0, most });
         }
         Elsewhere { names, places }

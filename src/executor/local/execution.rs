@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use contract::{Event, Level, Usage};
+use contract::{Event, Usage};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::watch;
 
@@ -18,7 +18,7 @@ use super::{adopt, script, secrets, undeclared};
 use crate::backend::{Failure, Launch, Local, Outcome, redacted};
 use crate::executor::fault::Fault;
 use crate::executor::{
-    Cancel, Control, Events, Execution, ExecutorError, FailureReport, Order, asked, unless_abandoned,
+    Cancel, Control, Events, Execution, ExecutorError, FailureReport, Order, Told, asked, unless_abandoned,
 };
 use crate::failpoint::{self, Failpoint};
 use crate::governor;
@@ -196,13 +196,13 @@ impl LocalExecution<'_> {
             if let Event::Metric { name, value, .. } = &event {
                 metrics.insert(name.clone(), *value);
             }
-            (self.events)(event);
+            (self.events)(event.into());
         }
         metrics
     }
 
     fn warn(&self, message: String) {
-        (self.events)(Event::Log { level: Level::Warning, message });
+        (self.events)(Told::warning(message));
     }
 
     /// Runs file-system work off the loop's thread.

@@ -24,7 +24,7 @@ const TAIL: u64 = 64 << 10;
 const NAMED: usize = 3;
 
 /// Advice for the stage of `plan` that failed with this log, where it is a command.
-pub(super) fn help(plan: &Plan, store: &Store, stage: &str, log: &Path) -> Option<String> {
+pub(in crate::executor) fn help(plan: &Plan, store: &Store, stage: &str, log: &Path) -> Option<String> {
     let stage = plan.graph.node_weights().find(|planned| planned.name.as_str() == stage)?;
     let Work::Command(command) = &stage.work else { return None };
     if command.sandbox == Sandbox::Workspace {

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use contract::backend::Instance;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::documents::{Attempt, Checkpoint, Intent, Lease, Outcome, Spec, Stop};
+use super::documents::{Attempt, Checkpoint, Intent, Lease, Outcome, Seen, Spec, Stop};
 use crate::action::ActionKey;
+use crate::failpoint::{self, Guard};
 use crate::remote::{Condition, FailedClass, Put, Remote, RemoteError, TransferError, Version};
 use crate::store::Store;
 
@@ -51,7 +53,9 @@ impl Board {
     /// Whether this client is the one that launches the attempt.
     pub(super) fn intend(&self, intent: &Intent) -> Result<bool, RemoteError> {
         let name = self.name(&format!("intent/{:06}.json", intent.attempt));
-        Ok(self.remote.write_text(&name, &text(intent)?, &Condition::Absent)? == Put::Made)
+        let unguarded = failpoint::leaves_out(Guard::IntentCondition);
+        let condition = if unguarded { Condition::Any } else { Condition::Absent };
+        Ok(self.remote.write_text(&name, &text(intent)?, &condition)? == Put::Made)
     }
 
     pub(super) fn intent(&self, attempt: u32) -> Result<Option<Intent>, RemoteError> {
@@ -77,6 +81,39 @@ impl Board {
     pub(super) fn write_attempt(&self, attempt: &Attempt) -> Result<bool, RemoteError> {
         let name = self.name(&format!("attempt/{:06}.json", attempt.epoch));
         Ok(self.remote.write_text(&name, &text(attempt)?, &Condition::Absent)? == Put::Made)
+    }
+
+    /// What the place said of an attempt's instance last, where a client wrote that.
+    pub(super) fn instance(&self, attempt: u32) -> Result<Option<Instance>, RemoteError> {
+        self.read(&self.name(&format!("instance/{attempt:06}.json")))
+    }
+
+    pub(super) fn write_instance(&self, instance: &Instance) -> Result<(), RemoteError> {
+        let name = self.name(&format!("instance/{:06}.json", instance.attempt));
+        self.remote.write_text(&name, &text(instance)?, &Condition::Any)?;
+        Ok(())
+    }
+
+    /// Whether a client has told its user how the attempt ended.
+    pub(super) fn is_seen(&self, attempt: u32) -> Result<bool, RemoteError> {
+        Ok(self.remote.read_text(&self.name(&format!("seen/{attempt:06}.json")))?.is_some())
+    }
+
+    pub(super) fn write_seen(&self, attempt: u32) -> Result<(), RemoteError> {
+        self.remote.write_text(&self.name(&format!("seen/{attempt:06}.json")), &text(&Seen {})?, &Condition::Any)?;
+        Ok(())
+    }
+
+    /// Whether these pieces are there, and the end of the attempt: one request.
+    pub(super) fn is_there(&self, attempt: u32, events: u64, log: u64) -> Result<There, RemoteError> {
+        let names = [
+            self.piece_name(Stream::Events, attempt, events),
+            self.piece_name(Stream::Log, attempt, log),
+            self.name(&format!("attempt/{attempt:06}.json")),
+        ];
+        let there = self.remote.are_there(&names)?;
+        let is_there = |at: usize| there.get(at).copied().unwrap_or(false);
+        Ok(There { events: is_there(0), log: is_there(1), end: is_there(2) })
     }
 
     pub(super) fn result(&self) -> Result<Option<Outcome>, RemoteError> {
@@ -143,6 +180,14 @@ impl Board {
         let Some((text, _)) = self.remote.read_text(name)? else { return Ok(None) };
         parse(name, text.as_bytes()).map(Some)
     }
+}
+
+/// What is there of an attempt.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct There {
+    pub events: bool,
+    pub log: bool,
+    pub end: bool,
 }
 
 /// What an attempt says.

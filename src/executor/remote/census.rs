@@ -1,20 +1,19 @@
 //! What runs at a place, whoever launched it, and its end.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use contract::backend::State;
 use serde::Serialize;
 
 use super::board::Board;
 use super::documents::{End, Stop};
-use super::loopback::Loopback;
+use super::launcher::Launcher;
+use super::pace::Pace;
+use super::place::RemotePlace;
 use super::standing::Pulse;
 use crate::action::ActionKey;
 use crate::remote::{Remote, RemoteError};
-
-/// How soon it is looked again whether what was stopped has ended.
-const LOOK: Duration = Duration::from_millis(50);
 
 /// An action with state at a place.
 #[derive(Clone, Debug, Serialize)]
@@ -48,46 +47,58 @@ pub enum Standing {
 }
 
 /// Everything that has state at the place, by key.
-pub fn occupants(loopback: &Loopback) -> Result<Vec<Occupant>, RemoteError> {
-    let remote = Arc::new(Remote::open(&loopback.place())?);
+pub fn occupants(place: &RemotePlace) -> Result<Vec<Occupant>, RemoteError> {
+    let (remote, _) = place.open()?;
     by_key(&remote)?.keys().map(|key| occupant(&Board::new(&remote, *key))).collect()
 }
 
 /// Stops what runs at the place and removes the state of everything. What was given stays, as records. Returns what there was.
-pub fn reap(loopback: &Loopback) -> Result<Vec<Occupant>, RemoteError> {
-    let remote = Arc::new(Remote::open(&loopback.place())?);
+pub fn reap(place: &RemotePlace) -> Result<Vec<Occupant>, RemoteError> {
+    let (remote, launcher) = place.open()?;
     let mut reaped = Vec::new();
     for (key, names) in by_key(&remote)? {
         let board = Board::new(&remote, key);
         let occupant = occupant(&board)?;
         if occupant.standing == Standing::Running {
-            stop(&board, occupant.attempt, loopback.timing.lease)?;
+            stop(&board, launcher.as_ref(), occupant.attempt, place.timing.lease)?;
         }
         // Some were written meanwhile.
         let names = by_key(&remote)?.remove(&key).unwrap_or(names);
         remote.remove(&names)?;
         reaped.push(occupant);
     }
-    loopback.sweep();
+    // What no action knows of any more.
+    for orphan in launcher.list()? {
+        launcher.cancel(&orphan.id)?;
+    }
+    launcher.reap()?;
     Ok(reaped)
 }
 
-/// Asks the attempt to end, and waits until it has, or shows no life any more.
-fn stop(board: &Board, attempt: u32, lease: Duration) -> Result<(), RemoteError> {
+/// Asks the attempt to end, and waits until it has, or shows no life any more. An instance that has not begun is ended at once.
+fn stop(board: &Board, launcher: &dyn Launcher, attempt: u32, lease: Duration) -> Result<(), RemoteError> {
     let lease = board.intent(attempt)?.map_or(lease, |intent| intent.timing.lease);
     board.write_stop(attempt, &Stop {})?;
+    let has_begun = board.lease()?.is_some_and(|(lease, _)| lease.epoch == attempt);
+    let instance = launcher.look(&board.key, attempt)?;
+    if let Some(instance) = instance.as_ref().filter(|_| !has_begun) {
+        launcher.cancel(&instance.id)?;
+    }
     let mut pulse = Pulse::new(lease, Instant::now());
+    let mut pace = Pace::new(board.remote.pace());
     while board.attempt(attempt)?.is_none() {
+        let ended = launcher.look(&board.key, attempt)?.is_none_or(|instance| instance.state == State::Ended);
         let sign = board.lease()?.map(|(lease, _)| (lease.epoch, lease.beat));
-        if pulse.is_lost(sign, Instant::now()) {
+        if (ended && !has_begun) || pulse.is_lost(sign, Instant::now()) {
             break;
         }
-        std::thread::sleep(LOOK);
+        std::thread::sleep(pace.pause());
+        pace.slow_down();
     }
     Ok(())
 }
 
-fn occupant(board: &Board) -> Result<Occupant, RemoteError> {
+pub(super) fn occupant(board: &Board) -> Result<Occupant, RemoteError> {
     let attempt = board.newest()?;
     let standing = match board.attempt(attempt)?.map(|attempt| attempt.end) {
         None => Standing::Running,
@@ -102,7 +113,7 @@ fn occupant(board: &Board) -> Result<Occupant, RemoteError> {
 }
 
 /// The names of the objects of each action.
-fn by_key(remote: &Remote) -> Result<BTreeMap<ActionKey, Vec<String>>, RemoteError> {
+pub(super) fn by_key(remote: &Remote) -> Result<BTreeMap<ActionKey, Vec<String>>, RemoteError> {
     let mut names: BTreeMap<ActionKey, Vec<String>> = BTreeMap::new();
     for name in remote.names_of_actions()? {
         let key = name.split('/').nth(1).and_then(|key| key.parse().ok());

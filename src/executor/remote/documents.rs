@@ -40,6 +40,8 @@ pub(super) struct Intent {
     pub place: String,
     /// The machine and process of the client.
     pub client: String,
+    /// Names the launch: whoever asks for it again with this gets the same instance.
+    pub token: String,
     pub timing: Timing,
 }
 
@@ -101,6 +103,11 @@ pub(super) struct Outcome {
     pub usage: Usage,
     pub host: String,
 }
+
+/// `seen/<n>.json`: a client has told its user how the attempt ended.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Seen {}
 
 /// `stop/<n>.json`: the attempt is to end, with a checkpoint where its stage takes one.
 #[derive(Debug, Serialize, Deserialize)]

@@ -2,132 +2,93 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::time::Instant;
 
 use contract::types::Form;
-use contract::{Event, Level};
-use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 
+use super::attempts;
 use super::board::Board;
-use super::documents::{Attempt, End, FORMAT, Intent, Outcome, Spec};
-use super::following::{Followed, Following, Progress};
-use super::lease::unix_seconds;
-use super::loopback::Loopback;
+use super::documents::{End, FORMAT, Intent, Outcome};
+use super::executor::Site;
+use super::following::{Followed, Following, PATIENCE, Progress};
+use super::launcher::Launcher;
+use super::pace::patiently;
 use super::standing::{Step, next};
+use super::teller::Teller;
 use super::worker::checkpoints;
-use crate::executor::local::log_path;
-use crate::executor::{Cancel, Control, Events, Executing, Execution, Executor, ExecutorError, Failed, Order, Reuse};
-use crate::failpoint::{self, Failpoint};
-use crate::governor::host_name;
-use crate::remote::{Conditions, FailedClass, Meter, Pulled, Remote, RemoteError, TransferError, Wanted};
-use crate::store::{Artifact, Shape, Store};
+use crate::executor::local::{log_path, undeclared};
+use crate::executor::{Cancel, Control, Execution, Failed, Order, PlaceState, Reuse, Trace};
+use crate::remote::{FailedClass, Meter, Pulled, RemoteError, TransferError, Wanted};
+use crate::store::{Artifact, Shape};
 
 /// Instances that are launched for one execution, when one after the other is lost or interrupted.
 const LAUNCHES: u32 = 50;
 
-/// Carries out actions at a place beyond this machine.
-pub struct RemoteExecutor {
-    site: Arc<Site>,
-}
-
-/// What every execution at a place works with.
-struct Site {
-    /// The backend's name.
-    name: String,
-    loopback: Loopback,
-    store: Arc<Store>,
-    /// The project's root.
-    project: PathBuf,
-    /// Opened when it is first needed.
-    remote: Mutex<Option<Arc<Remote>>>,
-}
-
-impl RemoteExecutor {
-    /// An executor for the backend `name`. Nothing is opened or started yet.
-    pub fn new(name: &str, loopback: Loopback, store: &Arc<Store>, project: PathBuf) -> RemoteExecutor {
-        let (name, store) = (name.to_owned(), Arc::clone(store));
-        RemoteExecutor { site: Arc::new(Site { name, loopback, store, project, remote: Mutex::default() }) }
-    }
-}
-
-impl Executor for RemoteExecutor {
-    fn execute<'a>(&'a self, order: Arc<Order>, control: watch::Receiver<Control>, events: Events) -> Executing<'a> {
-        let site = Arc::clone(&self.site);
-        Box::pin(async move {
-            let (sender, mut receiver) = unbounded_channel();
-            let drive = move || {
-                let drive = Drive { site, order, control, events: sender };
-                match drive.run() {
-                    // It broke off a transfer because the user wants to leave.
-                    Err(error) if error.is_interruption() => Ok(Execution::Interrupted),
-                    Err(error) => Err(ExecutorError::Place { name: drive.site.name.clone(), error }),
-                    Ok(execution) => Ok(execution),
-                }
-            };
-            let relay = async {
-                while let Some(event) = receiver.recv().await {
-                    events(event);
-                }
-            };
-            match tokio::join!(tokio::task::spawn_blocking(drive), relay) {
-                (Ok(driven), ()) => driven,
-                (Err(error), ()) => Err(ExecutorError::system("following a stage", error.into())),
-            }
-        })
-    }
-}
-
-impl Site {
-    fn remote(&self) -> Result<Arc<Remote>, RemoteError> {
-        let mut opened = self.remote.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(remote) = &*opened {
-            return Ok(Arc::clone(remote));
-        }
-        let remote = Arc::new(Remote::open(&self.loopback.place())?);
-        if remote.establish()? == Conditions::Ignored {
-            let message =
-                "its object store does not heed the conditions of writes, so that nobody can hold a lease there";
-            let help = "use it for artifacts only, and another one for stages";
-            return Err(RemoteError::new(FailedClass::Unsupported, message).help(help));
-        }
-        *opened = Some(Arc::clone(&remote));
-        Ok(remote)
-    }
-}
-
 /// An order that is being carried out elsewhere. It lives on a thread of its own and blocks.
-struct Drive {
-    site: Arc<Site>,
-    order: Arc<Order>,
-    control: watch::Receiver<Control>,
-    events: UnboundedSender<Event>,
+pub(super) struct Drive<'a> {
+    pub site: &'a Site,
+    pub launcher: &'a dyn Launcher,
+    pub board: Board,
+    pub order: Arc<Order>,
+    pub control: watch::Receiver<Control>,
+    pub teller: Teller,
 }
 
-impl Drive {
-    fn run(&self) -> Result<Execution, TransferError> {
-        let board = Board::new(&self.site.remote()?, self.order.key);
+/// The attempts of one execution.
+pub(super) struct Course {
+    /// The first of them: those before belong to executions that are over.
+    pub first: u32,
+    newest: u32,
+    /// The newest one is over, and its end is known to the user.
+    ended: bool,
+    pub reuse: Reuse,
+}
+
+impl Drive<'_> {
+    pub(super) fn run(&self) -> Result<Execution, TransferError> {
         let mut log = self.log()?;
-        let mut newest = board.newest()?;
-        let mut ended = newest > 0 && board.attempt(newest)?.is_some();
-        let mut reuse = self.order.reuse;
-        match reuse {
+        let mut course = self.patiently(0, || Ok(self.course()?))?;
+        match course.reuse {
             Reuse::Allowed => {
-                if let Some(execution) = self.already(&board)? {
+                if let Some(execution) = self.patiently(course.newest, || self.already())? {
+                    let first = attempts::first(&self.board, course.newest)?;
+                    attempts::tell(&self.board, &self.teller, first..=course.newest);
                     return Ok(execution);
                 }
             }
             // Of what lives somebody waits for the result.
-            Reuse::Refused if newest == 0 || ended => {
-                board.drop_result()?;
-                board.drop_checkpoints()?;
+            Reuse::Refused if course.newest == 0 || course.ended => {
+                self.board.drop_result()?;
+                self.board.drop_checkpoints()?;
             }
             Reuse::Refused => {}
         }
+        let execution = self.drive(&mut course, &mut log);
+        attempts::tell(&self.board, &self.teller, course.first..=course.newest);
+        execution
+    }
+
+    /// What earlier clients began.
+    fn course(&self) -> Result<Course, RemoteError> {
+        let newest = self.board.newest()?;
+        let last = if newest > 0 { self.board.attempt(newest)? } else { None };
+        let ended = match last.map(|attempt| attempt.end) {
+            None => false,
+            // A failure that nobody was told of is told now; the next execution tries again.
+            Some(End::Failed { .. }) if self.order.reuse == Reuse::Allowed => self.board.is_seen(newest)?,
+            Some(_) => true,
+        };
+        let first = if ended { newest + 1 } else { attempts::first(&self.board, newest)? };
+        Ok(Course { first, newest, ended, reuse: self.order.reuse })
+    }
+
+    fn drive(&self, course: &mut Course, log: &mut File) -> Result<Execution, TransferError> {
         let mut launches = 0;
+        let mut progress = Progress::new();
         loop {
-            match next(newest, ended) {
+            let attempt = match next(course.newest, course.ended) {
                 Step::Launch(_) if self.control.borrow().cancel != Cancel::No => return Ok(Execution::Interrupted),
                 Step::Launch(attempt) => {
                     launches += 1;
@@ -135,23 +96,50 @@ impl Drive {
                         let message = format!("{LAUNCHES} instances in a row were lost or interrupted");
                         return Err(RemoteError::new(FailedClass::Broken, message).into());
                     }
-                    self.launch(&board, attempt, reuse)?;
+                    let launched = self.patiently(attempt, || self.intend(course, attempt))?;
                     // Whoever was first, this is the attempt to follow.
-                    (newest, ended) = (attempt, false);
-                }
-                Step::Follow(attempt) => match self.follow(&board, attempt, &mut log)? {
-                    Followed::Ended(end) => match self.conclude(&board, end, &mut reuse)? {
-                        Some(execution) => return Ok(execution),
-                        None => ended = true,
-                    },
-                    Followed::Lost => {
-                        let lease = self.site.loopback.timing.lease;
-                        self.warn(format!("attempt {attempt} has shown no life for {lease:?}; it is tried again"));
-                        ended = true;
+                    (course.newest, course.ended, progress) = (attempt, false, Progress::new());
+                    if !launched {
+                        return Ok(Execution::Interrupted);
                     }
-                    Followed::Superseded(attempt) => (newest, ended) = (attempt, false),
-                    Followed::Left => return Ok(Execution::Interrupted),
-                },
+                    continue;
+                }
+                Step::Follow(attempt) => attempt,
+            };
+            let followed = self.follow(attempt, log, &mut progress)?;
+            self.look_at_cost(&progress);
+            match followed {
+                Followed::Ended(end) => {
+                    let concluded =
+                        self.patiently(attempt, || self.conclude(attempt, end.clone(), &mut course.reuse))?;
+                    if let Some(execution) = concluded {
+                        return Ok(execution);
+                    }
+                    course.ended = true;
+                }
+                Followed::Lost(why) => {
+                    self.teller.warn(format!("attempt {attempt} {why}; it is tried again"));
+                    if let Some(instance) = &progress.instance {
+                        // It lost the right to write; what it still does costs money.
+                        let _ = self.launcher.cancel(&instance.id);
+                    }
+                    course.ended = true;
+                }
+                Followed::Unlaunched if self.control.borrow().cancel != Cancel::No => {
+                    return Ok(Execution::Interrupted);
+                }
+                // The client that meant to launch it is gone, or slow: the token sees to it that one instance comes of both.
+                Followed::Unlaunched => {
+                    if let Some(Intent { token, .. }) = self.board.intent(attempt)?
+                        && !self.launch(course.first, attempt, &token)?
+                    {
+                        return Ok(Execution::Interrupted);
+                    }
+                }
+                Followed::Superseded(attempt) => {
+                    (course.newest, course.ended, progress) = (attempt, false, Progress::new());
+                }
+                Followed::Left => return Ok(Execution::Interrupted),
             }
         }
     }
@@ -163,22 +151,22 @@ impl Drive {
     }
 
     /// What is there already: a result that nobody collected, or the record of somebody else.
-    fn already(&self, board: &Board) -> Result<Option<Execution>, TransferError> {
-        if let Some(outcome) = board.result()?
-            && let Some(execution) = self.collect(board, outcome)?
+    fn already(&self) -> Result<Option<Execution>, TransferError> {
+        if let Some(outcome) = self.board.result()?
+            && let Some(execution) = self.collect(outcome)?
         {
             return Ok(Some(execution));
         }
-        self.found(board)
+        self.found()
     }
 
-    fn found(&self, board: &Board) -> Result<Option<Execution>, TransferError> {
+    fn found(&self) -> Result<Option<Execution>, TransferError> {
         let wanted = wanted(&self.order);
-        let pulled = board.remote.pull(&self.site.store, &[wanted], &Meter::default(), &mut self.watching())?;
+        let pulled = self.board.remote.pull(&self.site.store, &[wanted], &Meter::default(), &mut self.watching())?;
         match pulled.into_iter().next() {
             Some(Pulled::Here(record)) => Ok(Some(Execution::Found(record))),
             Some(Pulled::Refused(why)) => {
-                self.warn(format!("what `{}` has of it is not used: {why}", self.site.name));
+                self.teller.warn(format!("what `{}` has of it is not used: {why}", self.site.name));
                 Ok(None)
             }
             Some(Pulled::Absent) | None => Ok(None),
@@ -186,19 +174,19 @@ impl Drive {
     }
 
     /// Brings the result home; `None`, and it is gone there, when it is not what the plan expects or its bytes are wrong.
-    fn collect(&self, board: &Board, outcome: Outcome) -> Result<Option<Execution>, TransferError> {
+    fn collect(&self, outcome: Outcome) -> Result<Option<Execution>, TransferError> {
         let why = match self.unfit(&outcome) {
             Some(why) => Some(why),
             None => {
                 let outputs: Vec<Artifact> = outcome.outputs.values().cloned().collect();
                 let refused =
-                    board.remote.fetch(&self.site.store, &outputs, &Meter::default(), &mut self.watching())?;
+                    self.board.remote.fetch(&self.site.store, &outputs, &Meter::default(), &mut self.watching())?;
                 refused.into_values().next().map(|refused| refused.to_string())
             }
         };
         if let Some(why) = why {
-            self.warn(format!("the result at `{}` is not used: {why}", self.site.name));
-            board.drop_result()?;
+            self.teller.warn(format!("the result at `{}` is not used: {why}", self.site.name));
+            self.board.drop_result()?;
             return Ok(None);
         }
         let Outcome { outputs, metrics, usage, host, .. } = outcome;
@@ -226,93 +214,76 @@ impl Drive {
         outcome.metrics.values().any(|value| !value.is_finite()).then(|| "a metric of it is no number".to_owned())
     }
 
-    /// Launches the attempt, unless another client is about to.
-    fn launch(&self, board: &Board, attempt: u32, reuse: Reuse) -> Result<(), TransferError> {
-        let Drive { site, order, .. } = self;
-        let inputs = order.inputs.iter().map(|input| &input.content);
-        let files = order.worker.files().iter().map(|(_, artifact)| artifact);
-        let artifacts: Vec<Artifact> = inputs.chain(files).cloned().collect();
-        board.remote.send(&site.store, &artifacts, &Meter::default(), &mut self.watching())?;
-        if board.checkpoints()?.is_empty() {
-            // What began here goes on there.
-            checkpoints::send(board, &site.store, (0, 0), None)?;
-        }
-        let order = Order { reuse, ..Order::clone(order) };
-        board.write_spec(&site.store, &Spec { format: FORMAT, order })?;
-        let client = format!("{} {}", host_name(), std::process::id());
-        let intent = Intent { attempt, place: site.name.clone(), client, timing: site.loopback.timing };
-        if !board.intend(&intent)? {
-            return Ok(());
-        }
-        failpoint::reach(Failpoint::AfterIntent);
-        if let Err(error) = site.loopback.launch(&board.key, attempt, &site.project) {
-            let message = error.to_string();
-            let now = unix_seconds();
-            let end = End::Broken { message: message.clone() };
-            board.write_attempt(&Attempt { epoch: attempt, host: host_name(), started: now, ended: now, end })?;
-            return Err(RemoteError::new(FailedClass::Broken, message).into());
-        }
-        Ok(())
-    }
-
-    fn follow(&self, board: &Board, attempt: u32, log: &mut File) -> Result<Followed, TransferError> {
-        let lease = board.intent(attempt)?.map_or(self.site.loopback.timing.lease, |intent| intent.timing.lease);
+    fn follow(&self, attempt: u32, log: &mut File, progress: &mut Progress) -> Result<Followed, TransferError> {
+        let lease = self.board.intent(attempt)?.map_or(self.site.place.timing.lease, |intent| intent.timing.lease);
         let mut following = Following {
-            board,
+            board: &self.board,
+            launcher: self.launcher,
             attempt,
             lease,
-            place: &self.site.name,
             control: &self.control,
-            events: &self.events,
+            teller: &self.teller,
             log,
-            progress: Progress::default(),
+            progress,
         };
         Ok(following.follow()?)
     }
 
     /// What the end of an attempt means; `None`: another one is needed.
-    fn conclude(&self, board: &Board, end: End, reuse: &mut Reuse) -> Result<Option<Execution>, TransferError> {
+    fn conclude(&self, attempt: u32, end: End, reuse: &mut Reuse) -> Result<Option<Execution>, TransferError> {
         match end {
-            End::Finished {} => match board.result()? {
-                Some(outcome) => self.collect(board, outcome),
+            End::Finished {} => match self.board.result()? {
+                Some(outcome) => self.collect(outcome),
                 None => Ok(None),
             },
             End::Found {} => {
-                let found = self.found(board)?;
+                let found = self.found()?;
                 if found.is_none() {
                     // The next instance would find the same again.
                     *reuse = Reuse::Refused;
                 }
                 Ok(found)
             }
-            End::Failed { failure, judged, usage } => {
+            End::Failed { mut failure, judged, usage } => {
+                self.board.write_seen(attempt)?;
+                let Site { plan, store, .. } = self.site;
+                let Trace { run, stage } = &self.order.trace;
+                // The instance knows nothing of the project. The log has come by now.
+                let lacked = undeclared::help(plan, store, stage, &log_path(store, run, stage));
+                failure.help = lacked.or(failure.help);
                 Ok(Some(Execution::Failed(Box::new(Failed { failure, judged, usage, directory: None }))))
             }
             End::Interrupted { noticed } => {
                 // It may go on here.
-                checkpoints::bring(board, &self.site.store)?;
+                checkpoints::bring(&self.board, &self.site.store)?;
                 if !noticed || self.control.borrow().cancel != Cancel::No {
                     return Ok(Some(Execution::Interrupted));
                 }
-                self.warn(format!("its instance at `{}` had notice to end; it goes on at another one", self.site.name));
+                let place = &self.site.name;
+                self.teller.warn(format!("its instance at `{place}` had notice to end; it goes on at another one"));
                 Ok(None)
             }
             End::Broken { message } => Err(RemoteError::new(FailedClass::Broken, message).into()),
         }
     }
 
+    /// Does this again while the place does not answer: what runs there goes on meanwhile.
+    fn patiently<T>(&self, attempt: u32, work: impl FnMut() -> Result<T, TransferError>) -> Result<T, TransferError> {
+        let begun = Instant::now();
+        let goes_on = |error: &RemoteError| {
+            self.teller.state(attempt, PlaceState::Silent, error.message.clone());
+            begun.elapsed() < PATIENCE && self.control.borrow().cancel == Cancel::No
+        };
+        patiently(self.board.remote.pace(), goes_on, work)
+    }
+
     /// Breaks transfers off when the run stops: nobody waits for a large file, and the next run goes on with it.
-    fn watching(&self) -> impl FnMut(&Meter) + '_ {
+    pub(super) fn watching(&self) -> impl FnMut(&Meter) + '_ {
         |meter| {
             if self.control.borrow().cancel != Cancel::No {
                 meter.stop();
             }
         }
-    }
-
-    fn warn(&self, message: String) {
-        // A closed channel means that the run has left.
-        let _ = self.events.send(Event::Log { level: Level::Warning, message });
     }
 }
 

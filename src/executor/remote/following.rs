@@ -1,28 +1,32 @@
-//! What a client reads while an attempt goes on elsewhere: its events, its log, its lease and its end.
+//! What a client reads while an attempt goes on elsewhere: its events, its log, its lease, its end, and how its instance is.
 
 use std::fs::File;
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::time::{Duration, Instant};
 
-use contract::{Event, Level};
-use tokio::sync::mpsc::UnboundedSender;
+use contract::Event;
+use contract::backend::{Ended, Instance, State};
 use tokio::sync::watch;
 
 use super::board::{Board, Stream};
 use super::documents::{End, Stop};
+use super::farewell::{self, Wish};
+use super::launcher::Launcher;
+use super::pace::{Pace, about};
 use super::standing::Pulse;
-use crate::executor::{Cancel, Control};
+use super::teller::Teller;
+use crate::executor::{Cancel, Control, PlaceState};
 use crate::remote::{FailedClass, RemoteError};
 
-/// How soon it is looked again after there was news, and when there was none for a while.
-const SOON: Duration = Duration::from_millis(10);
-const LATER: Duration = Duration::from_millis(200);
-
 /// So long a place may not answer before that is a failure: the work there goes on meanwhile.
-const PATIENCE: Duration = Duration::from_secs(10 * 60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10 * 60);
 
-/// At a terminal, how long a second Ctrl-C is waited for that stops what would go on.
-const SECOND_THOUGHT: Duration = Duration::from_secs(5);
+/// How long a client that wrote an intent is left alone with the launch.
+const HEAD_START: Duration = Duration::from_millis(300);
+
+/// How often the place is asked for an instance: while nothing is heard from it, and once it works.
+const ANXIOUS: Duration = Duration::from_secs(5);
+const CALM: Duration = Duration::from_secs(30);
 
 /// How following an attempt ended.
 #[derive(Debug)]
@@ -30,7 +34,9 @@ pub(super) enum Followed {
     /// With the attempt.
     Ended(End),
     /// It shows no life any more.
-    Lost,
+    Lost(String),
+    /// Nothing was launched for it.
+    Unlaunched,
     /// A later attempt is the one that counts.
     Superseded(u32),
     /// The user left, and it goes on.
@@ -40,98 +46,216 @@ pub(super) enum Followed {
 /// An attempt that is followed.
 pub(super) struct Following<'a> {
     pub board: &'a Board,
+    pub launcher: &'a dyn Launcher,
     pub attempt: u32,
     /// A lease that was not renewed for so long is lost.
     pub lease: Duration,
-    /// Its backend, for messages.
-    pub place: &'a str,
     pub control: &'a watch::Receiver<Control>,
-    pub events: &'a UnboundedSender<Event>,
+    pub teller: &'a Teller,
     pub log: &'a mut File,
-    pub progress: Progress,
+    pub progress: &'a mut Progress,
 }
 
-/// How far it was read.
-#[derive(Debug, Default)]
+/// How far an attempt was read.
+#[derive(Debug)]
 pub(super) struct Progress {
     events: u64,
     log: u64,
     told_to_stop: bool,
-    leaves_at: Option<Instant>,
+    /// Its instance, as the place said last.
+    pub instance: Option<Instance>,
+    /// It had the lease.
+    has_begun: bool,
+    /// When the lease is read again, and when the place is asked again.
+    lease_due: Instant,
+    place_due: Instant,
+    place_pause: Duration,
+}
+
+impl Progress {
+    pub(super) fn new() -> Progress {
+        let now = Instant::now();
+        Progress {
+            events: 0,
+            log: 0,
+            told_to_stop: false,
+            instance: None,
+            has_begun: false,
+            lease_due: now,
+            place_due: now + HEAD_START,
+            place_pause: HEAD_START,
+        }
+    }
 }
 
 impl Following<'_> {
     pub(super) fn follow(&mut self) -> Result<Followed, RemoteError> {
         let mut pulse = Pulse::new(self.lease, Instant::now());
-        let mut pause = SOON;
+        let mut pace = Pace::new(self.board.remote.pace());
         let mut silent_since: Option<Instant> = None;
         loop {
             match self.look(&mut pulse) {
                 Ok(Look::Over(followed)) => return Ok(followed),
-                Ok(Look::News) => pause = SOON,
-                Ok(Look::Nothing) => pause = (pause * 2).min(LATER),
+                Ok(Look::News) => pace.hurry(),
+                Ok(Look::Nothing) => pace.slow_down(),
                 Err(error) if error.class == FailedClass::Unavailable => {
                     let since = *silent_since.get_or_insert_with(Instant::now);
                     if since.elapsed() > PATIENCE {
                         return Err(error);
                     }
-                    pause = (pause * 2).min(PATIENCE / 100);
-                    std::thread::sleep(pause);
+                    self.teller.state(self.attempt, PlaceState::Silent, error.message);
+                    pace.slow_down();
                     if let Some(followed) = self.asked()? {
                         return Ok(followed);
                     }
+                    std::thread::sleep(about(pace.pause()));
                     continue;
                 }
                 Err(error) => return Err(error),
             }
-            silent_since = None;
+            if silent_since.take().is_some() && self.teller.was_silent() {
+                self.teller.state(self.attempt, PlaceState::Running, "it answers again");
+            }
             if let Some(followed) = self.asked()? {
                 return Ok(followed);
             }
-            std::thread::sleep(pause);
+            std::thread::sleep(pace.pause());
         }
     }
 
     fn look(&mut self, pulse: &mut Pulse<(u32, u64)>) -> Result<Look, RemoteError> {
-        let mut news = self.hear()?;
-        if let Some(attempt) = self.board.attempt(self.attempt)? {
+        let (news, is_over) = self.hear()?;
+        if is_over && let Some(attempt) = self.board.attempt(self.attempt)? {
             // Written after everything that it said.
             self.hear()?;
             return Ok(Look::Over(Followed::Ended(attempt.end)));
         }
-        let lease = self.board.lease()?.map(|(lease, _)| lease);
-        if let Some(lease) = lease.as_ref().filter(|lease| lease.epoch > self.attempt) {
-            return Ok(Look::Over(Followed::Superseded(lease.epoch)));
+        let now = Instant::now();
+        if now >= self.progress.lease_due
+            && let Some(followed) = self.look_at_lease(pulse, now)?
+        {
+            return Ok(Look::Over(followed));
         }
-        let sign = lease.filter(|lease| lease.epoch == self.attempt).map(|lease| (lease.epoch, lease.beat));
-        news |= sign.is_none();
-        if pulse.is_lost(sign, Instant::now()) {
-            return Ok(Look::Over(match self.board.newest()? {
-                newest if newest > self.attempt => Followed::Superseded(newest),
-                _ => Followed::Lost,
-            }));
+        if now >= self.progress.place_due
+            && let Some(followed) = self.look_at_place(pulse)?
+        {
+            return Ok(Look::Over(followed));
         }
         Ok(if news { Look::News } else { Look::Nothing })
     }
 
-    /// Passes on what it said since. Returns whether that was something.
-    fn hear(&mut self) -> Result<bool, RemoteError> {
-        let mut news = false;
-        while let Some(text) = self.board.piece(Stream::Events, self.attempt, self.progress.events)? {
-            self.progress.events += 1;
-            news = true;
-            for event in text.lines().filter_map(|line| serde_json::from_str::<Event>(line).ok()) {
-                // A closed channel means that the run has left.
-                let _ = self.events.send(event);
+    /// The lease is read when its owner must have renewed it; until it has one, each time.
+    fn look_at_lease(&mut self, pulse: &mut Pulse<(u32, u64)>, now: Instant) -> Result<Option<Followed>, RemoteError> {
+        let lease = self.board.lease()?.map(|(lease, _)| lease);
+        if let Some(lease) = lease.as_ref().filter(|lease| lease.epoch > self.attempt) {
+            return Ok(Some(Followed::Superseded(lease.epoch)));
+        }
+        let sign = lease.filter(|lease| lease.epoch == self.attempt).map(|lease| (lease.epoch, lease.beat));
+        if sign.is_some() {
+            if !self.progress.has_begun {
+                self.progress.has_begun = true;
+                self.progress.place_pause = self.progress.place_pause.max(CALM);
+                self.progress.place_due = now;
+            }
+            self.progress.lease_due = now + self.lease / 4;
+            if pulse.is_same(sign) {
+                // It ought to have renewed it since: perhaps its instance is gone.
+                self.progress.place_due = now;
             }
         }
-        while let Some(text) = self.board.piece(Stream::Log, self.attempt, self.progress.log)? {
-            self.progress.log += 1;
-            news = true;
-            // A log that cannot be written is no reason to lose sight of the stage.
-            let _ = self.log.write_all(text.as_bytes());
+        if !pulse.is_lost(sign, now) {
+            return Ok(None);
         }
-        Ok(news)
+        Ok(Some(match self.board.newest()? {
+            newest if newest > self.attempt => Followed::Superseded(newest),
+            _ => Followed::Lost(format!("has shown no life for {:?}", self.lease)),
+        }))
+    }
+
+    /// How its instance is. What the place cannot say now it says later.
+    fn look_at_place(&mut self, pulse: &mut Pulse<(u32, u64)>) -> Result<Option<Followed>, RemoteError> {
+        let looked = self.launcher.look(&self.board.key, self.attempt);
+        let most = if self.progress.has_begun { CALM } else { ANXIOUS };
+        self.progress.place_pause = (self.progress.place_pause * 2).min(most);
+        self.progress.place_due = Instant::now() + about(self.progress.place_pause);
+        let instance = match looked {
+            Ok(Some(instance)) => instance,
+            // It has the lease, so it is somewhere: on another machine, or the place only forgot it.
+            Ok(None) if self.progress.has_begun || self.progress.instance.is_some() => return Ok(None),
+            Ok(None) => return Ok(Some(Followed::Unlaunched)),
+            Err(error) => {
+                self.teller.state(self.attempt, PlaceState::Silent, error.message);
+                return Ok(None);
+            }
+        };
+        self.teller.instance(&instance);
+        if self.progress.instance.as_ref() != Some(&instance) {
+            // For those who ask later what it cost; whoever else follows writes the same.
+            self.board.write_instance(&instance)?;
+        }
+        let (state, end, why) = (instance.state, instance.end, instance.why.clone());
+        self.progress.instance = Some(instance);
+        match state {
+            State::Waiting | State::Starting => {
+                // Nothing can be heard from it yet.
+                *pulse = Pulse::new(self.lease, Instant::now());
+                Ok(None)
+            }
+            State::Running | State::Stopping => Ok(None),
+            State::Ended => self.after_end(end, why),
+        }
+    }
+
+    /// Its instance has ended. What it had to say was written before that.
+    fn after_end(&mut self, end: Option<Ended>, why: String) -> Result<Option<Followed>, RemoteError> {
+        self.hear()?;
+        if let Some(attempt) = self.board.attempt(self.attempt)? {
+            self.hear()?;
+            return Ok(Some(Followed::Ended(attempt.end)));
+        }
+        Ok(Some(match end {
+            Some(Ended::Failed) => {
+                if let Some(id) = self.progress.instance.as_ref().map(|instance| instance.id.clone())
+                    && let Ok(text) = self.launcher.logs(&id)
+                {
+                    // A log that cannot be written is no reason to keep the end from the user.
+                    let _ = self.log.write_all(text.as_bytes());
+                }
+                Followed::Ended(End::Broken { message: why })
+            }
+            Some(Ended::Stopped) => Followed::Ended(End::Interrupted { noticed: false }),
+            Some(Ended::Finished | Ended::Interrupted | Ended::Expired) | None => {
+                Followed::Lost(format!("has ended without a word: {why}"))
+            }
+        }))
+    }
+
+    /// Passes on what it said since. Returns whether that was something, and whether it has said how it ended.
+    fn hear(&mut self) -> Result<(bool, bool), RemoteError> {
+        let mut news = false;
+        loop {
+            let Progress { events, log, .. } = *self.progress;
+            let there = self.board.is_there(self.attempt, events, log)?;
+            if there.events
+                && let Some(text) = self.board.piece(Stream::Events, self.attempt, events)?
+            {
+                self.progress.events += 1;
+                for event in text.lines().filter_map(|line| serde_json::from_str::<Event>(line).ok()) {
+                    self.teller.event(event);
+                }
+            }
+            if there.log
+                && let Some(text) = self.board.piece(Stream::Log, self.attempt, log)?
+            {
+                self.progress.log += 1;
+                // A log that cannot be written is no reason to lose sight of the stage.
+                let _ = self.log.write_all(text.as_bytes());
+            }
+            if (events, log) == (self.progress.events, self.progress.log) {
+                return Ok((news, there.end));
+            }
+            news = true;
+        }
     }
 
     /// Does what the run asks for.
@@ -142,43 +266,53 @@ impl Following<'_> {
         }
         match cancel {
             Cancel::No => Ok(None),
-            Cancel::Stop if leaving => Ok(self.leave()),
-            Cancel::Stop => {
-                if !std::mem::replace(&mut self.progress.told_to_stop, true) {
-                    self.board.write_stop(self.attempt, &Stop {})?;
-                }
-                Ok(None)
+            Cancel::Stop if leaving => self.leave(),
+            Cancel::Stop => match self.stop() {
+                // It is told as soon as the place answers.
+                Err(error) if error.class == FailedClass::Unavailable => Ok(None),
+                stopped => stopped.map(|()| None),
+            },
+            Cancel::Kill => Ok(Some(self.stop_and_leave())),
+        }
+    }
+
+    /// Asks it to end: its stage may take a checkpoint. One that has not begun has none to take.
+    fn stop(&mut self) -> Result<(), RemoteError> {
+        if self.progress.told_to_stop {
+            return Ok(());
+        }
+        self.board.write_stop(self.attempt, &Stop {})?;
+        if !self.progress.has_begun
+            && let Some(instance) = &self.progress.instance
+        {
+            self.launcher.cancel(&instance.id)?;
+        }
+        self.progress.told_to_stop = true;
+        Ok(())
+    }
+
+    fn stop_and_leave(&mut self) -> Followed {
+        let place = self.teller.place.clone();
+        match self.stop() {
+            Ok(()) => self.teller.warn(format!("it is told to stop at `{place}`")),
+            Err(error) => {
+                self.teller.warn(format!("it goes on at `{place}`, which could not be told to stop it: {error}"))
             }
-            Cancel::Kill => {
-                self.board.write_stop(self.attempt, &Stop {})?;
+        }
+        Followed::Left
+    }
+
+    /// Leaves it running, or stops it: whoever sits at the terminal is asked.
+    fn leave(&mut self) -> Result<Option<Followed>, RemoteError> {
+        let place = &self.teller.place;
+        match farewell::asked(|question| self.teller.warn(format!("{question} (at `{place}`)"))) {
+            None => Ok(None),
+            Some(Wish::Leave) => {
+                self.teller.warn(format!("it goes on at `{place}`; the same command follows it again"));
                 Ok(Some(Followed::Left))
             }
+            Some(Wish::Stop) => Ok(Some(self.stop_and_leave())),
         }
-    }
-
-    /// Leaves it running, at a terminal after a moment in which a second Ctrl-C stops it.
-    fn leave(&mut self) -> Option<Followed> {
-        let asks = std::io::stdin().is_terminal();
-        let place = self.place;
-        let leaves_at = match self.progress.leaves_at {
-            Some(at) => at,
-            None if asks => {
-                self.tell(format!("it goes on at `{place}` unless Ctrl-C is pressed again within 5 seconds"));
-                Instant::now() + SECOND_THOUGHT
-            }
-            None => Instant::now(),
-        };
-        self.progress.leaves_at = Some(leaves_at);
-        if Instant::now() < leaves_at {
-            return None;
-        }
-        self.tell(format!("it goes on at `{place}`; the same command follows it again"));
-        Some(Followed::Left)
-    }
-
-    fn tell(&self, message: String) {
-        // A closed channel means that the run has left.
-        let _ = self.events.send(Event::Log { level: Level::Warning, message });
     }
 }
 

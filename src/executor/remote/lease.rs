@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::board::Board;
 use super::documents::Lease;
+use crate::failpoint::{self, Guard};
 use crate::remote::RemoteError;
 
 /// A lease that this process has, or had.
@@ -100,7 +101,7 @@ impl Held {
         let begun = Instant::now();
         match self.try_swap(state, released) {
             Ok(true) => state.renewed = begun,
-            Ok(false) => state.lost = true,
+            Ok(false) => state.lost = !failpoint::leaves_out(Guard::Fence),
             // Who cannot renew it stops before others may take it to be lost.
             Err(_) if state.renewed.elapsed() > self.duration * 3 / 4 => state.lost = true,
             Err(_) => {}

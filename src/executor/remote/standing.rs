@@ -29,6 +29,11 @@ impl<T: PartialEq> Pulse<T> {
         Pulse { seen: None, since: now, patience }
     }
 
+    /// Whether this was seen before.
+    pub(super) fn is_same(&self, sign: Option<T>) -> bool {
+        self.seen == sign
+    }
+
     /// Notes what is seen now. Returns whether it has been the same for too long.
     pub(super) fn is_lost(&mut self, sign: Option<T>, now: Instant) -> bool {
         if self.seen != sign {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::pace::Pace;
 use super::row::Row;
 use super::rows::Size;
+use crate::engine::PlaceNews;
 use crate::report::clean::cell;
 use crate::report::style::Color;
 use crate::report::units;
@@ -57,6 +58,8 @@ enum State {
         unit: Option<(String, Option<u64>)>,
         /// The figure that is shown: the first that the stage reports step by step, `loss` for a training.
         figure: Option<(String, f64)>,
+        /// Where beyond this machine it is.
+        place: Option<PlaceNews>,
     },
     /// It failed and is tried again.
     Retries { at: Instant, attempts: String, reason: String },
@@ -78,7 +81,7 @@ impl Board {
     }
 
     pub(super) fn start(&mut self, stage: &StageName, now: Instant) {
-        self.replace(stage, now, State::Running { pace: Pace::default(), unit: None, figure: None });
+        self.replace(stage, now, State::Running { pace: Pace::default(), unit: None, figure: None, place: None });
     }
 
     pub(super) fn retry(&mut self, stage: &StageName, now: Instant, wait: f64, attempts: String, reason: String) {
@@ -115,6 +118,12 @@ impl Board {
         }
     }
 
+    pub(super) fn place(&mut self, stage: &StageName, news: &PlaceNews) {
+        if let Some(State::Running { place, .. }) = self.state(stage) {
+            *place = Some(news.clone());
+        }
+    }
+
     fn state(&mut self, stage: &StageName) -> Option<&mut State> {
         self.lines.iter_mut().find(|line| line.stage == *stage).map(|line| &mut line.state)
     }
@@ -136,7 +145,7 @@ impl Board {
 
     fn row(&self, line: &StageLine, now: Instant, columns: usize) -> String {
         let (mark, fields, reason) = match &line.state {
-            State::Running { pace, unit, figure } => {
+            State::Running { pace, unit, figure, place } => {
                 let turn = now.duration_since(self.begun).as_millis() / SPIN_EVERY % SPINNER.len() as u128;
                 let mark = self.color.spinner(&format!("{:>11}", SPINNER[turn as usize]));
                 let mut fields = match unit {
@@ -146,7 +155,8 @@ impl Board {
                 if let Some((name, value)) = figure {
                     fields.push((2, self.color.dim(&cell(&format!("{name} {value:.4}")))));
                 }
-                (mark, fields, None)
+                let reason = place.as_ref().and_then(|place| self.placed(place, &mut fields));
+                (mark, fields, reason)
             }
             State::Retries { at, attempts, reason } => {
                 let left = at.saturating_duration_since(now).as_secs_f64().ceil();
@@ -155,6 +165,20 @@ impl Board {
             }
         };
         Row { mark, name: line.stage.as_str().to_owned(), fields, reason }.fit(columns)
+    }
+
+    /// Where a stage is and what it costs, as fields; why it waits there.
+    fn placed(&self, news: &PlaceNews, fields: &mut Vec<(u8, String)>) -> Option<String> {
+        let attempt = if news.attempt > 1 { format!(" #{}", news.attempt) } else { String::new() };
+        let what = news.what.as_ref().map(|what| format!(" ({what})")).unwrap_or_default();
+        fields.push((4, cell(&format!("at {}{attempt}", news.backend)).into_owned()));
+        if !what.is_empty() {
+            fields.push((1, self.color.dim(cell(&what).trim_start())));
+        }
+        if let Some(cost) = news.cost {
+            fields.push((3, format!("${cost:.2}")));
+        }
+        news.why.clone()
     }
 
     /// How far a stage is.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use contract::Level;
 
 use super::teller::Teller;
-use crate::engine::{Observer, RunEvent, StageOutcome};
+use crate::engine::{Observer, PlaceNews, PlaceState, RunEvent, StageOutcome};
 use crate::report::clean;
 use crate::report::style::Color;
 use crate::report::units;
@@ -95,6 +95,7 @@ pub(super) fn line(color: Color, event: &RunEvent, counter: &str) -> Option<Stri
         RunEvent::StageLog { stage, level: Level::Error, message } => {
             format!("{}  {stage}: {message}", color.error(&format!("{:>11}", "error")))
         }
+        RunEvent::StagePlace { stage, news } => format!("{:>11}  {stage}: {}", "at", place(news)),
         RunEvent::Displaced { stage, from, to } => format!(
             "{}  {stage}: {} held a file that `pipe` did not write; it was moved to {}",
             color.warning(&format!("{:>11}", "moved")),
@@ -129,6 +130,29 @@ pub(super) fn line(color: Color, event: &RunEvent, counter: &str) -> Option<Stri
         | RunEvent::StageCheckpoint { .. }
         | RunEvent::StageLog { level: Level::Info, .. } => return None,
     })
+}
+
+/// Where a stage is and why it waits, as a line.
+pub(super) fn place(news: &PlaceNews) -> String {
+    let mut text = news.backend.clone();
+    if news.attempt > 1 {
+        text = format!("{text}, attempt {}", news.attempt);
+    }
+    for part in news.what.iter().cloned().chain(units::cost(news.price, news.cost)) {
+        text = format!("{text}, {part}");
+    }
+    let state = match news.state {
+        PlaceState::Launching => "launching",
+        PlaceState::Waiting => "waiting",
+        PlaceState::Starting => "starting",
+        PlaceState::Running => "running",
+        PlaceState::Stopping => "stopping",
+        PlaceState::Ended => "ended",
+        PlaceState::Silent => "no answer",
+    };
+    let why = news.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+    // One line, whatever the place says.
+    clean::cell(&format!("{text}, {state}{why}")).into_owned()
 }
 
 fn ended(color: Color, stage: &str, outcome: StageOutcome, seconds: f64, message: &Option<String>) -> String {

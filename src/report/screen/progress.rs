@@ -83,7 +83,7 @@ impl Observer for Live {
         match event {
             RunEvent::StageProgress { .. } | RunEvent::StageMetric { .. } => return,
             // The live line replaces this one; the summary of hits printed before it stays.
-            RunEvent::StageStarted { .. } => drop(lines.pop()),
+            RunEvent::StageStarted { .. } | RunEvent::StagePlace { .. } => drop(lines.pop()),
             RunEvent::Governor { .. } => lines.clear(),
             _ => {}
         }
@@ -107,6 +107,7 @@ fn note(board: &mut Board, event: &RunEvent, now: Instant) {
             let attempts = format!("attempt {} of {attempts}", attempt + 1);
             board.retry(stage, now, *wait, attempts, failure.message.clone());
         }
+        RunEvent::StagePlace { stage, news } => board.place(stage, news),
         RunEvent::StageWaiting { stage, reason } => {
             board.waiting.insert(stage.clone(), reason.clone());
         }

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use contract::{Event, FailureClass, Usage};
+use contract::{FailureClass, Usage};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use tokio::sync::watch;
@@ -20,7 +20,8 @@ use crate::executor::remote::board::Board;
 use crate::executor::remote::documents::{Attempt, End, FORMAT, Intent, Outcome};
 use crate::executor::remote::driver::wanted;
 use crate::executor::remote::lease::{Held, unix_seconds};
-use crate::executor::{Control, Execution, Executor, ExecutorError, FailureReport, Order, Reuse};
+use crate::executor::remote::pace::patiently;
+use crate::executor::{Control, Execution, Executor, ExecutorError, FailureReport, Order, Reuse, Told};
 use crate::governor::host_name;
 use crate::plan::Plan;
 use crate::remote::{FailedClass, Meter, Place, Pulled, Remote, RemoteError, TransferError};
@@ -88,7 +89,10 @@ fn attempt(assignment: &Assignment) -> Result<Departure, TransferError> {
     if !held.permits_now() {
         return Ok(Departure::Fenced);
     }
-    board.write_attempt(&Attempt { epoch: *attempt, host: host_name(), started, ended: unix_seconds(), end })?;
+    let ended = Attempt { epoch: *attempt, host: host_name(), started, ended: unix_seconds(), end };
+    // The lease is not renewed any more, so it is not waited for long.
+    let last = Instant::now() + timing.lease / 4;
+    patiently(remote.pace(), |_| Instant::now() < last, || Ok(board.write_attempt(&ended)?))?;
     held.release();
     Ok(departure)
 }
@@ -108,13 +112,13 @@ impl Instance<'_> {
         let made = std::fs::create_dir_all(directory);
         made.map_err(|error| ExecutorError::system("making the directory of an instance", error))?;
         let store = Arc::new(Store::open(&directory.join("store"))?);
-        let mut order = self.order(&store).map_err(|error| self.failed(error))?;
+        let mut order = self.patiently(|| self.order(&store))?;
         if order.reuse == Reuse::Allowed
-            && let Some(end) = self.already(&store, &order).map_err(|error| self.failed(error))?
+            && let Some(end) = self.patiently(|| self.already(&store, &order))?
         {
             return Ok(end);
         }
-        self.fetch(&store, &order).map_err(|error| self.failed(error))?;
+        self.patiently(|| self.fetch(&store, &order))?;
         // The client's own run may end before this does, and its guardian looks for what carries its mark.
         order.trace.run = format!("{}-{attempt}", key.short());
         let plan = Arc::new(Plan::without_stages(project.clone()));
@@ -179,9 +183,9 @@ impl Instance<'_> {
                     run: order.trace.run.clone(),
                     stage: order.trace.stage.clone(),
                     finished_at: unix_seconds(),
-                    source: None,
+                    source: order.source,
                 };
-                self.keep(store, record).map_err(|error| self.failed(error))
+                self.patiently(|| self.keep(store, &record))
             }
             Execution::Found(_) => Ok(End::Found {}),
             Execution::Failed(failed) => {
@@ -201,14 +205,14 @@ impl Instance<'_> {
     }
 
     /// Sends outputs, then the record, then the result, which is written once.
-    fn keep(&self, store: &Store, record: Record) -> Result<End, TransferError> {
+    fn keep(&self, store: &Store, record: &Record) -> Result<End, TransferError> {
         let outputs: Vec<_> = record.outputs.values().cloned().collect();
         self.board.remote.send(store, &outputs, &Meter::default(), &mut |_| ())?;
         if !self.held.permits_now() {
             return Ok(End::Interrupted { noticed: true });
         }
-        self.board.remote.push(store, std::slice::from_ref(&record), &Meter::default(), &mut |_| ())?;
-        let Record { key, outputs, metrics, usage, host, .. } = record;
+        self.board.remote.push(store, std::slice::from_ref(record), &Meter::default(), &mut |_| ())?;
+        let Record { key, outputs, metrics, usage, host, .. } = record.clone();
         let outcome = Outcome { format: FORMAT, key, epoch: self.held.epoch(), outputs, metrics, usage, host };
         if !self.held.permits_now() {
             return Ok(End::Interrupted { noticed: true });
@@ -220,8 +224,10 @@ impl Instance<'_> {
         Ok(End::Finished {})
     }
 
-    fn failed(&self, error: TransferError) -> ExecutorError {
-        ExecutorError::Place { name: self.assignment.state.to_string(), error }
+    /// Does this again while the place does not answer and the lease is held.
+    fn patiently<T>(&self, work: impl FnMut() -> Result<T, TransferError>) -> Result<T, ExecutorError> {
+        patiently(self.board.remote.pace(), |_| !self.held.is_lost(), work)
+            .map_err(|error| ExecutorError::Place { name: self.assignment.state.to_string(), error })
     }
 }
 
@@ -237,7 +243,11 @@ fn execute(
         .map_err(|error| ExecutorError::system("starting an instance", error))?;
     let words = speaker.words();
     // A closed channel means that the lease is lost.
-    let events = Rc::new(move |event: Event| drop(words.send(event)));
+    let events = Rc::new(move |told: Told| {
+        if let Told::Worker(event) = told {
+            drop(words.send(event));
+        }
+    });
     let execution = LocalSet::new().block_on(&runtime, executor.execute(order, control, events));
     runtime.shutdown_background();
     execution

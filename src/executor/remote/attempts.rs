@@ -1,0 +1,66 @@
+//! The attempts of an execution, for people: where each was, when, and what it cost.
+
+use std::ops::{Range, RangeInclusive};
+
+use super::board::Board;
+use super::documents::End;
+use super::teller::Teller;
+use crate::executor::{AttemptEnd, RemoteAttempt};
+use crate::remote::RemoteError;
+
+/// The first attempt of the execution to which `newest` belongs: those before it gave no result and did not fail.
+pub(super) fn first(board: &Board, newest: u32) -> Result<u32, RemoteError> {
+    let mut first = newest.max(1);
+    while first > 1 {
+        match board.attempt(first - 1)?.map(|attempt| attempt.end) {
+            None | Some(End::Interrupted { .. }) => first -= 1,
+            Some(End::Finished {} | End::Found {} | End::Failed { .. } | End::Broken { .. }) => break,
+        }
+    }
+    Ok(first)
+}
+
+/// US dollars that attempts cost, as far as the place said.
+pub(super) fn spent(board: &Board, attempts: Range<u32>) -> Result<f64, RemoteError> {
+    let mut spent = 0.0;
+    for attempt in attempts {
+        spent += board.instance(attempt)?.and_then(|instance| instance.cost).unwrap_or(0.0);
+    }
+    Ok(spent)
+}
+
+/// Tells of each attempt. One that cannot be read now is left out: it is for the report alone.
+pub(super) fn tell(board: &Board, teller: &Teller, attempts: RangeInclusive<u32>) {
+    for attempt in attempts.filter(|attempt| *attempt > 0) {
+        if let Ok(Some(told)) = one(board, teller, attempt) {
+            teller.attempt(told);
+        }
+    }
+}
+
+fn one(board: &Board, teller: &Teller, attempt: u32) -> Result<Option<RemoteAttempt>, RemoteError> {
+    let (instance, ended) = (board.instance(attempt)?, board.attempt(attempt)?);
+    if instance.is_none() && ended.is_none() {
+        return Ok(None);
+    }
+    let end = ended.as_ref().map_or(AttemptEnd::Unknown, |ended| match ended.end {
+        End::Finished {} | End::Found {} => AttemptEnd::Finished,
+        End::Failed { .. } => AttemptEnd::Failed,
+        End::Interrupted { .. } => AttemptEnd::Interrupted,
+        End::Broken { .. } => AttemptEnd::Broken,
+    });
+    let instance = instance.as_ref();
+    Ok(Some(RemoteAttempt {
+        attempt,
+        backend: teller.place.clone(),
+        instance: instance.map(|instance| instance.id.clone()),
+        what: instance.map(|instance| instance.what.clone()),
+        host: ended.as_ref().map(|ended| ended.host.clone()),
+        launched: instance.and_then(|instance| instance.launched),
+        started: ended.as_ref().map(|ended| ended.started),
+        ended: ended.as_ref().map(|ended| ended.ended).or(instance.and_then(|instance| instance.ended)),
+        end,
+        price: instance.and_then(|instance| instance.price),
+        cost: instance.and_then(|instance| instance.cost),
+    }))
+}

@@ -1,0 +1,94 @@
+//! A backend program as what launches instances: it gets this program by digest, and starts it elsewhere.
+
+use contract::backend::{Bundle, Instance, Piece, Submit};
+use contract::types::Form;
+
+use super::launcher::{Launch, Launcher, command};
+use crate::action::ActionKey;
+use crate::remote::{FailedClass, Instances, Meter, Place, Remote, RemoteError, TransferError};
+
+/// What this program is called on an instance.
+const ENGINE: &str = "pipe";
+
+/// Where an instance has its directory; the program says what `{root}` is.
+const DIRECTORY: &str = "{root}/.instances/work";
+
+/// Pages of a log of the place that are read at most.
+const PAGES: usize = 64;
+
+/// Instances that a program launches.
+pub(super) struct Backend {
+    instances: Instances,
+}
+
+impl Backend {
+    pub(super) fn new(instances: Instances) -> Backend {
+        Backend { instances }
+    }
+}
+
+impl Launcher for Backend {
+    fn launch(&self, launch: &Launch<'_>, told: &mut dyn FnMut(&str)) -> Result<Instance, TransferError> {
+        let bundle = bundle(launch)?;
+        // Credentials of this machine are of no use there: an instance has its own.
+        let objects = Place { profile: None, ..launch.remote.place().clone() }.to_wire();
+        let words = command(launch, &objects, DIRECTORY, "{root}");
+        let submit = Submit {
+            action: launch.key.to_string(),
+            attempt: launch.attempt,
+            token: launch.token.to_owned(),
+            resources: launch.resources,
+            bundle,
+            setup: None,
+            command: std::iter::once(ENGINE.to_owned()).chain(words).collect(),
+            spent: launch.spent,
+        };
+        Ok(self.instances.submit(submit, told)?)
+    }
+
+    fn look(&self, key: &ActionKey, attempt: u32) -> Result<Option<Instance>, RemoteError> {
+        self.instances.attach(&key.to_string(), attempt)
+    }
+
+    fn cancel(&self, id: &str) -> Result<(), RemoteError> {
+        self.instances.stop(id)
+    }
+
+    fn list(&self) -> Result<Vec<Instance>, RemoteError> {
+        self.instances.all()
+    }
+
+    fn logs(&self, id: &str) -> Result<String, RemoteError> {
+        let (mut text, mut after) = (String::new(), None);
+        // A program that never comes to an end of it is not followed for ever.
+        for _ in 0..PAGES {
+            let log = self.instances.logs(id, after)?;
+            text.push_str(&log.text);
+            match log.next {
+                Some(next) if !log.text.is_empty() => after = Some(next),
+                _ => break,
+            }
+        }
+        Ok(text)
+    }
+
+    fn reap(&self) -> Result<Vec<Instance>, RemoteError> {
+        self.instances.reap()
+    }
+}
+
+/// The files that an instance needs before it can fetch anything: this program, and the one that keeps the objects.
+fn bundle(launch: &Launch<'_>) -> Result<Bundle, TransferError> {
+    let own = std::env::current_exe().map_err(|error| {
+        RemoteError::new(FailedClass::Broken, format!("this program has no file any more: {error}"))
+    })?;
+    let keeper = launch.remote.place().program_file();
+    let mut files = Vec::new();
+    for (name, file) in std::iter::once((ENGINE.to_owned(), own)).chain(keeper) {
+        let artifact = launch.store.ingest(&file, Form::File)?;
+        let object = Remote::of_blob(&artifact.digest);
+        launch.remote.send(launch.store, &[artifact], &Meter::default(), &mut |_| ())?;
+        files.push(Piece { name, object, file });
+    }
+    Ok(Bundle { architecture: std::env::consts::ARCH.to_owned(), glibc: None, files })
+}

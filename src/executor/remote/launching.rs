@@ -1,0 +1,126 @@
+//! The launch of an attempt: what it needs goes there, an intent says that it is about to be launched, and the place is asked for an
+//! instance until it has room.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use contract::Digest;
+
+use super::attempts;
+use super::documents::{Attempt, End, FORMAT, Intent, Spec};
+use super::driver::{Course, Drive};
+use super::following::Progress;
+use super::launcher::Launch;
+use super::lease::unix_seconds;
+use super::pace::{Pace, about};
+use super::worker::checkpoints;
+use crate::action::ActionKey;
+use crate::executor::{Cancel, Order, PlaceState};
+use crate::failpoint::{self, Failpoint};
+use crate::governor::host_name;
+use crate::remote::{FailedClass, Meter, TransferError};
+use crate::store::Artifact;
+
+/// How often a place that has no room is asked again: at first, and later.
+const ROOM: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+
+/// How soon a client that waits for room hears that its run stops.
+const HEARS: Duration = Duration::from_millis(50);
+
+/// Digits of a token; a program may refuse more than 40.
+const TOKEN: usize = 32;
+
+impl Drive<'_> {
+    /// Writes down that the attempt is to be launched, with all that it needs, and launches it, unless another client is about to.
+    /// Returns whether it is worth following: not where the run stops before anything was launched.
+    pub(super) fn intend(&self, course: &Course, attempt: u32) -> Result<bool, TransferError> {
+        let Drive { site, order, board, .. } = self;
+        let inputs = order.inputs.iter().map(|input| &input.content);
+        let files = order.worker.files().iter().map(|(_, artifact)| artifact);
+        let artifacts: Vec<Artifact> = inputs.chain(files).cloned().collect();
+        board.remote.send(&site.store, &artifacts, &Meter::default(), &mut self.watching())?;
+        if board.checkpoints()?.is_empty() {
+            // What began here goes on there.
+            checkpoints::send(board, &site.store, (0, 0), None)?;
+        }
+        let order = Order { reuse: course.reuse, ..Order::clone(order) };
+        board.write_spec(&site.store, &Spec { format: FORMAT, order })?;
+        let client = format!("{} {}", host_name(), std::process::id());
+        let token = token(&board.key, attempt, &client);
+        let intent =
+            Intent { attempt, place: site.name.clone(), client, token: token.clone(), timing: site.place.timing };
+        failpoint::reach(Failpoint::BeforeIntent);
+        if !board.intend(&intent)? {
+            return Ok(true);
+        }
+        failpoint::reach(Failpoint::AfterIntent);
+        let launched = self.launch(course.first, attempt, &token)?;
+        failpoint::reach(Failpoint::AfterLaunch);
+        Ok(launched)
+    }
+
+    /// Launches the attempt, as soon as the place has room for it. Returns whether it did: not when the run stops meanwhile.
+    pub(super) fn launch(&self, first: u32, attempt: u32, token: &str) -> Result<bool, TransferError> {
+        let Drive { site, board, teller, .. } = self;
+        let launch = Launch {
+            key: board.key,
+            attempt,
+            token,
+            resources: self.order.limits.resources,
+            spent: attempts::spent(board, first..attempt)?,
+            remote: &board.remote,
+            store: &site.store,
+            project: &site.plan.root,
+        };
+        let begun = Instant::now();
+        let mut pace = Pace::new(ROOM);
+        loop {
+            let mut told = |words: &str| teller.state(attempt, PlaceState::Launching, words);
+            let error = match self.launcher.launch(&launch, &mut told) {
+                Ok(instance) => {
+                    teller.instance(&instance);
+                    board.write_instance(&instance)?;
+                    return Ok(true);
+                }
+                Err(TransferError::Remote(error)) if error.class == FailedClass::Unavailable => error,
+                Err(error) => return Err(self.not_launched(attempt, error)),
+            };
+            if begun.elapsed() > site.place.timing.lifetime {
+                return Err(self.not_launched(attempt, error.into()));
+            }
+            teller.state(attempt, PlaceState::Waiting, error.message);
+            let again = Instant::now() + about(pace.pause());
+            pace.slow_down();
+            while Instant::now() < again {
+                if self.control.borrow().cancel != Cancel::No || self.control.has_changed().is_err() {
+                    return Ok(false);
+                }
+                std::thread::sleep(HEARS);
+            }
+        }
+    }
+
+    /// Writes down that the attempt came to nothing, so that nobody waits for it.
+    fn not_launched(&self, attempt: u32, error: TransferError) -> TransferError {
+        let now = unix_seconds();
+        let end = End::Broken { message: error.to_string() };
+        let ended = Attempt { epoch: attempt, host: host_name(), started: now, ended: now, end };
+        // Where it cannot be written the next client tries the same launch again.
+        let _ = self.board.write_attempt(&ended);
+        error
+    }
+
+    /// What it cost until now, where the place names a price. For the report alone, so that the place may be silent.
+    pub(super) fn look_at_cost(&self, progress: &Progress) {
+        let Some(instance) = progress.instance.as_ref().filter(|instance| instance.price.is_some()) else { return };
+        if let Ok(Some(instance)) = self.launcher.look(&self.board.key, instance.attempt) {
+            self.teller.instance(&instance);
+            let _ = self.board.write_instance(&instance);
+        }
+    }
+}
+
+/// A name for a launch that no other one has: an attempt may be launched anew after everything of its action was removed.
+fn token(key: &ActionKey, attempt: u32, client: &str) -> String {
+    let nanos = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |now| now.as_nanos());
+    Digest::of(format!("{key} {attempt} {client} {nanos}").as_bytes()).to_string()[..TOKEN].to_owned()
+}

@@ -1,0 +1,56 @@
+//! A place as the settings describe it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::Timing;
+use super::backend::Backend;
+use super::launcher::Launcher;
+use super::loopback::Loopback;
+use crate::remote::{Instances, Machines, Place, Remote, RemoteError};
+
+/// A place beyond this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RemotePlace {
+    /// Where its objects are.
+    pub objects: Place,
+    /// How many stages run there at once.
+    pub at_once: usize,
+    /// How leases and instances end.
+    pub timing: Timing,
+    /// What launches instances.
+    pub launches: Launches,
+}
+
+/// What launches the instances of a place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Launches {
+    /// They are processes of this machine, which have their directories below this one. Absolute.
+    Processes(PathBuf),
+    /// A backend program launches them.
+    Program(Machines),
+}
+
+impl RemotePlace {
+    /// The programs that it needs.
+    pub fn programs(&self) -> impl Iterator<Item = String> {
+        let launcher = match &self.launches {
+            Launches::Processes(_) => None,
+            Launches::Program(machines) => Some(machines.program()),
+        };
+        self.objects.program().into_iter().chain(launcher)
+    }
+
+    /// Opens its objects and finds what launches instances. A program is started where one serves it.
+    pub(super) fn open(&self) -> Result<(Arc<Remote>, Box<dyn Launcher>), RemoteError> {
+        match &self.launches {
+            Launches::Processes(instances) => {
+                Ok((Arc::new(Remote::open(&self.objects)?), Box::new(Loopback::new(instances.clone()))))
+            }
+            Launches::Program(machines) => {
+                let (remote, instances) = Instances::open(&self.objects, machines)?;
+                Ok((Arc::new(remote), Box::new(Backend::new(instances))))
+            }
+        }
+    }
+}
