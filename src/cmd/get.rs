@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::cache::remote::Transfers;
+use super::cache;
 use super::complete::names;
 use super::failure::Failure;
 use super::made::{self, Found, Made, WhereArguments};
@@ -100,12 +100,8 @@ fn fetch(project: &Project, store: &Store, gets: &[Get]) -> Result<bool, Failure
     if lacking.is_empty() {
         return Ok(true);
     }
-    let transfers = Transfers::open(project, "fetching")?;
-    let refused = transfers.watch(|remote, meter, watch| remote.fetch(store, &lacking, meter, watch))?;
-    let Some(refused) = refused else { return Ok(false) };
-    // The copy says what is missing now.
-    refused.values().for_each(|why| output::errors(&format!("warning: {}: {why}\n", transfers.remote.place())));
-    Ok(true)
+    // The copy says what is missing then.
+    cache::remote::fetch(project, store, &lacking)
 }
 
 /// Of the full name of an instance what makes a name of a directory: prefixes of includes are directories themselves.

@@ -118,9 +118,10 @@ fn json(plan: &Plan, stage: &PlannedStage, forecast: &Forecast) -> Value {
         }),
         Forecast::Skipped { cause } => serde_json::json!({"forecast": "skipped", "cause": cause}),
         Forecast::Refused { message } => serde_json::json!({"forecast": "refused", "message": message}),
-        Forecast::Hit { key, .. } => serde_json::json!({
+        Forecast::Hit { key, away, .. } => serde_json::json!({
             "forecast": "hit",
             "key": key,
+            "elsewhere": away.as_ref().map(|away| &away.remote),
             "code_changed": forecast.code_changed(&stage.work),
         }),
         Forecast::Run { key, miss, changes, last } => serde_json::json!({

@@ -9,6 +9,7 @@ use crate::engine::history::History;
 use crate::engine::survey;
 use crate::plan::request::find_root;
 use crate::plan::{self, BackendName, Cards, Plan, Request, snapshot};
+use crate::remote::Place;
 use crate::spec::{Invalid, StageName};
 use crate::store::{Store, StoreError, StoreErrorKind, Trust};
 
@@ -41,7 +42,8 @@ impl Project {
             Verify::Seal => Trust::Seal,
             Verify::Always => Trust::Nothing,
         };
-        Ok(Store::open(&self.config.store.value).map_err(|error| self.refused(error))?.trusting(trust))
+        let store = Store::open(&self.config.store.value).map_err(|error| self.refused(error))?;
+        Ok(store.trusting(trust).counting_on(self.config.shared().map(Place::identity)))
     }
 
     /// Refuses a directory that is no store and may not become one: for verbs that need none.

@@ -20,6 +20,7 @@ use crate::engine::{
 };
 use crate::governor::Limits;
 use crate::plan::Plan;
+use crate::plan::request::CONFIG;
 use crate::report::journal::{Journal, Trouble};
 use crate::report::plain::{Amount, Plain};
 use crate::report::progress::Live;
@@ -39,6 +40,7 @@ Examples:
   pipe run pipelines/full.yaml -S lr=1e-4 -S seed=7
   pipe run pipelines/full.yaml --jobs 2 --json | jq .outcome
   pipe run pipelines/full.yaml --refresh model   is it reproducible?
+  pipe run pipelines/full.yaml model --materialize   fetch it, wherever it was made
   pipe run pipelines/full.yaml --fail-fast --keep-work
   pipe run pipelines/full.yaml --prune           remove outputs of earlier runs
   pipe run pipelines/full.yaml --events - --quiet | jq .event
@@ -68,6 +70,9 @@ pub(super) struct RunArguments {
     /// Keep the private directory of a stage that fails, under cache/work/kept/RUN/STAGE.
     #[arg(long)]
     pub keep_work: bool,
+    /// Fetch from the remote also what nothing reads here: every output of the stages asked for, and put it in its place.
+    #[arg(long)]
+    pub materialize: bool,
     /// Put nothing into the workspace; what is made stays in the store. Runs that publish need not be waited for.
     #[arg(long, conflicts_with = "prune")]
     pub no_publish: bool,
@@ -97,6 +102,7 @@ pub(super) fn run(project: &Project, arguments: &RunArguments) -> Result<Exit, F
         on_failure: if arguments.fail_fast { OnFailure::Stop } else { OnFailure::KeepGoing },
         failed_work: if arguments.keep_work { FailedWork::Keep } else { FailedWork::Remove },
         refresh: refreshed(&plan, &arguments.refresh)?,
+        materialize: materialized(project, &plan, arguments)?,
         publishing: if arguments.no_publish { Publishing::No } else { Publishing::Yes },
         extent: if arguments.pipeline.stages.is_empty() { Extent::Whole } else { Extent::Part },
         remote: project.config.shared().cloned(),
@@ -180,6 +186,21 @@ fn refreshed(plan: &Plan, names: &[String]) -> Result<BTreeSet<StageName>, Failu
         }
     }
     Ok(refreshed)
+}
+
+/// The stages whose outputs are to be here: those asked for, or all.
+fn materialized(project: &Project, plan: &Plan, arguments: &RunArguments) -> Result<BTreeSet<StageName>, Failure> {
+    if !arguments.materialize {
+        return Ok(BTreeSet::new());
+    }
+    if project.config.shared().is_none() {
+        let help = format!("write `remote: {{url: .., share: true}}` into {CONFIG}, or fetch by `pipe cache pull`");
+        return Err(Failure::usage("--materialize fetches from a remote that runs share, and there is none", help));
+    }
+    if arguments.pipeline.stages.is_empty() {
+        return Ok(plan.graph.node_weights().map(|stage| stage.name.clone()).collect());
+    }
+    refreshed(plan, &arguments.pipeline.stages)
 }
 
 /// This command, as it can be typed again.

@@ -13,7 +13,7 @@ use super::arguments::{ParamArguments, PipelineArguments};
 use super::complete::names;
 use super::failure::Failure;
 use super::project::Project;
-use super::{Exit, output, run, why};
+use super::{Exit, cache, output, run, why};
 use crate::engine::workbench::{self, NotReady};
 use crate::executor::local::Workbench;
 use crate::plan::Plan;
@@ -55,7 +55,14 @@ pub(super) fn run(project: &Project, arguments: ShellArguments) -> Result<Exit, 
     let stages = vec![arguments.stage.clone()];
     let plan = Arc::new(project.plan(&PipelineArguments { file: file.clone(), stages, params: arguments.params })?);
     let stage = why::find(&plan, &arguments.stage)?;
-    let bench = match workbench::open(&plan, &store, stage, &run::run_id())? {
+    let mut opened = workbench::open(&plan, &store, stage, &run::run_id())?;
+    if let Err(NotReady::Elsewhere(away)) = &opened {
+        if !cache::remote::fetch(project, &store, away)? {
+            return Ok(Exit::Interrupted);
+        }
+        opened = workbench::open(&plan, &store, stage, &run::run_id())?;
+    }
+    let bench = match opened {
         Ok(bench) => bench,
         Err(reason) => return Err(not_ready(&plan, &arguments.stage, reason)),
     };
@@ -133,6 +140,10 @@ fn not_ready(plan: &Plan, stage: &str, reason: NotReady) -> Failure {
         NotReady::RunsInWorkspace => Failure::usage(
             format!("stage `{stage}` has no directory of its own: with `sandbox: false` it runs at the project root"),
             format!("cd {}", plan.root.display()),
+        ),
+        NotReady::Elsewhere(_) => Failure::usage(
+            format!("stage `{stage}` reads what the remote no longer has"),
+            format!("pipe run {} {stage}", plan.file.display()),
         ),
         NotReady::Refused(failure) => Failure::usage(failure.message, failure.help),
     }

@@ -20,6 +20,7 @@ use crate::report::figure::Detail;
 use crate::report::lines;
 use crate::report::outlook::{self, code_changed};
 use crate::report::style::Color;
+use crate::report::units;
 use crate::spec::Location;
 use crate::spec::suggest;
 
@@ -90,10 +91,14 @@ pub(super) fn find(plan: &Plan, name: &str) -> Result<StageId, Failure> {
 fn text(plan: &Plan, stage: &PlannedStage, forecast: &Forecast, color: Color) -> String {
     let name = color.name(stage.name.as_str());
     match forecast {
-        Forecast::Hit { key, record } => {
+        Forecast::Hit { key, record, away } => {
             let warning = code_changed(stage, forecast).map(|text| format!("  {}\n", color.warning(&text)));
             let warning = warning.unwrap_or_default();
-            format!("{name} is up to date: key {}, made by run {}\n{warning}", key.short(), record.run)
+            let away = away.as_ref().map_or(String::new(), |away| {
+                let bytes = units::bytes(away.bytes);
+                format!("  {bytes} of its outputs are on {} only, and come when something reads them\n", away.remote)
+            });
+            format!("{name} is up to date: key {}, made by run {}\n{away}{warning}", key.short(), record.run)
         }
         Forecast::Undecided { until, .. } => {
             let until = &plan.graph[*until].name;
@@ -160,11 +165,12 @@ fn place<'a>(stage: &'a PlannedStage, field: &str) -> Option<&'a Location> {
 
 fn json(plan: &Plan, stage: &PlannedStage, forecast: &Forecast) -> serde_json::Value {
     match forecast {
-        Forecast::Hit { key, record } => serde_json::json!({
+        Forecast::Hit { key, record, away } => serde_json::json!({
             "stage": stage.name,
             "forecast": "hit",
             "key": key,
             "run": record.run,
+            "elsewhere": away.as_ref().map(|away| serde_json::json!({"remote": away.remote, "bytes": away.bytes})),
             "code_changed": forecast.code_changed(&stage.work),
         }),
         Forecast::Undecided { until, .. } => serde_json::json!({

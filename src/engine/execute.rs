@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use contract::{FailureClass, Usage};
+use contract::{Event, FailureClass, Usage};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
 
 use super::fault::Fault;
 use super::order::order;
 use super::resolve::Resolved;
+use super::sharing::Content;
 use super::tally::unix_seconds;
 use super::{EngineError, FailureReport, Options, Shared, bounds, fault, hits, publishing, resolve};
 use crate::action::ActionKey;
@@ -21,7 +22,7 @@ use crate::executor::{
 use crate::failpoint::{self, Failpoint};
 use crate::plan::{Sandbox, StageId, Work, code};
 use crate::store::{
-    ActionLock, Artifact, Durability, Lookup, Placement, RECORD_FORMAT, Record, StoreError, StoreErrorKind,
+    ActionLock, Artifact, Away, Durability, Lookup, Placement, RECORD_FORMAT, Record, StoreError, StoreErrorKind,
 };
 
 /// A stage that ran for this long is made durable before its record is written; losing a shorter one costs little.
@@ -39,8 +40,19 @@ pub(super) enum Ending {
     Interrupted,
     /// The run ends at once, and its outputs were not stored yet.
     Abandoned,
+    /// Some of its inputs, by their positions, lie on the remote and do not come.
+    Lacking(Vec<usize>, Lack),
     /// Its inputs are not those that its key names, so nothing that it gave is kept.
     Spoiled(Vec<SpoiledInput>),
+}
+
+/// Why content that lies on the remote does not come.
+#[derive(Clone, Debug)]
+pub(super) enum Lack {
+    /// It is no longer there, or something else is in its place: this.
+    Lost(String),
+    /// The remote cannot be asked: this is why.
+    Unreachable(String),
 }
 
 impl Ending {
@@ -84,14 +96,25 @@ impl Attempt {
         if !shared.refreshes(stage) {
             let found = blocking(shared, move |shared| hits::record(&shared.store, &shared.plan, stage, &key));
             let Some(found) = unless_abandoned(&self.control, found).await? else { return Ok(Ending::Interrupted) };
-            if let Lookup::Hit(record) = found {
-                return Ok(Ending::Appeared(record));
+            match found {
+                Lookup::Hit(record) => return Ok(Ending::Appeared(record)),
+                Lookup::Elsewhere(away) => {
+                    if let Some(ending) = self.complete(*away).await? {
+                        return Ok(ending);
+                    }
+                }
+                Lookup::Miss(_) if shared.sharing.is_on() => {
+                    if let Some(ending) = self.bring().await? {
+                        return Ok(ending);
+                    }
+                }
+                Lookup::Miss(_) => {}
             }
-            if shared.sharing.is_on()
-                && let Some(ending) = self.bring().await?
-            {
-                return Ok(ending);
-            }
+        }
+        if shared.sharing.is_on()
+            && let Some(ending) = self.bring_inputs().await?
+        {
+            return Ok(ending);
         }
         if self.control.borrow().cancel != Cancel::No {
             return Ok(Ending::Interrupted);
@@ -142,11 +165,91 @@ impl Attempt {
                 false => None,
             })
         });
-        Ok(match unless_abandoned(&self.control, brought).await? {
-            None => Some(Ending::Interrupted),
-            Some(Some(Lookup::Hit(record))) => Some(Ending::Appeared(record)),
-            Some(_) => None,
-        })
+        match unless_abandoned(&self.control, brought).await? {
+            None => Ok(Some(Ending::Interrupted)),
+            Some(Some(Lookup::Hit(record))) => Ok(Some(Ending::Appeared(record))),
+            Some(Some(Lookup::Elsewhere(away))) => self.complete(*away).await,
+            Some(Some(Lookup::Miss(_)) | None) => Ok(None),
+        }
+    }
+
+    /// Brings what is needed of a record whose outputs lie on the remote: how the stage ends then. `None`: it is to be executed.
+    async fn complete(&self, away: Away) -> Result<Option<Ending>, EngineError> {
+        let Attempt { shared, stage, resolved, .. } = self;
+        let (key, remote) = (resolved.key, shared.sharing.place());
+        let lack = match self.fetch(publishing::needed(shared, *stage, &away.outputs)).await? {
+            Content::Here => return Ok(Some(Ending::Appeared(Box::new(away.record)))),
+            Content::Stopped => return Ok(Some(Ending::Interrupted)),
+            Content::Lost(why) => format!("what {remote} has of it is not used: {why}"),
+            Content::Unreachable(why) => {
+                let why = format!("what it gave is only on {remote}, which cannot be asked ({why})");
+                if !self.lacking()?.is_empty() {
+                    let help = "run it again when the remote can be reached";
+                    return Ok(Some(Ending::failed(failure(format!("{why}, and its inputs are not here"), help))));
+                }
+                why
+            }
+        };
+        self.warn(format!("{lack}; it runs again"));
+        blocking(shared, move |shared| shared.sharing.distrust(&shared.store, &key)).await?;
+        Ok(None)
+    }
+
+    /// Brings those inputs that lie on the remote: how the stage ends where they do not come.
+    async fn bring_inputs(&self) -> Result<Option<Ending>, EngineError> {
+        let lacking = self.lacking()?;
+        let needed = lacking.iter().map(|input| self.resolved.inputs[*input].clone()).collect();
+        let lack = match self.fetch(needed).await? {
+            Content::Here => None,
+            Content::Stopped => return Ok(Some(Ending::Interrupted)),
+            Content::Lost(why) => Some(Lack::Lost(why)),
+            Content::Unreachable(why) => Some(Lack::Unreachable(why)),
+        };
+        if let Some(lack) = lack {
+            // Some of them may have come.
+            return Ok(Some(Ending::Lacking(self.lacking()?, lack)));
+        }
+        if self.writes_in_workspace() {
+            let (stage, resolved) = (self.stage, Arc::clone(&self.resolved));
+            let put = blocking(&self.shared, move |shared| {
+                fault::split(publishing::bring_out(shared, stage, &resolved.inputs))
+            });
+            return match unless_abandoned(&self.control, put).await? {
+                Some(Ok(())) => Ok(None),
+                Some(Err(failure)) => Ok(Some(Ending::failed(failure))),
+                None => Ok(Some(Ending::Interrupted)),
+            };
+        }
+        Ok(None)
+    }
+
+    /// The inputs that are not in the store, by their positions.
+    fn lacking(&self) -> Result<Vec<usize>, EngineError> {
+        let mut lacking = Vec::new();
+        for (position, artifact) in self.resolved.inputs.iter().enumerate() {
+            if self.shared.store.lacks(artifact).map_err(EngineError::store)? {
+                lacking.push(position);
+            }
+        }
+        Ok(lacking)
+    }
+
+    /// Brings content from the remote and shows how far that is.
+    async fn fetch(&self, artifacts: Vec<Artifact>) -> Result<Content, EngineError> {
+        if artifacts.is_empty() {
+            return Ok(Content::Here);
+        }
+        let (control, events, stage) = (self.control.clone(), self.events.clone(), self.stage);
+        let fetched = blocking(&self.shared, move |shared| {
+            let stopped = || control.borrow().cancel != Cancel::No;
+            let mut progress = |done, total| {
+                let progress = Event::Progress { done, total: Some(total), unit: "bytes fetched".to_owned() };
+                // The loop outlives its tasks; were it gone, there would be nobody to show it to.
+                let _ = events.send((stage, progress.into()));
+            };
+            shared.sharing.content(&shared.store, &artifacts, &stopped, &mut progress)
+        });
+        Ok(unless_abandoned(&self.control, fetched).await?.unwrap_or(Content::Stopped))
     }
 
     fn writes_in_workspace(&self) -> bool {
@@ -226,6 +329,10 @@ impl Attempt {
         }
         Ok(Ending::Ran { record: Box::new(record), differing })
     }
+}
+
+fn failure(message: String, help: &str) -> FailureReport {
+    FailureReport { class: FailureClass::InvalidInput, message, help: Some(help.to_owned()) }
 }
 
 /// Makes room in the workspace for the outputs of a stage that writes there itself. Returns a message for each file that was in the way.

@@ -13,7 +13,7 @@ use super::resolve::{self, Known, Sources};
 use super::wanted::{Wanted, wanted};
 use crate::action::ActionKey;
 use crate::plan::{Plan, PlannedOutput, PlannedStage, StageId};
-use crate::remote::{Meter, Pulled, Refused, Remote, TransferError, Wanted as WantedRecord};
+use crate::remote::{Extent, Meter, Pulled, Refused, Remote, TransferError, Wanted as WantedRecord};
 use crate::store::{Lookup, Store};
 
 /// What came of fetching a plan.
@@ -49,6 +49,7 @@ pub fn fetch(
     remote: &Remote,
     mut known: Known,
     open: &dyn Fn(StageId) -> bool,
+    extent: Extent,
     (meter, watch): (&Meter, &mut dyn FnMut(&Meter)),
 ) -> Result<Fetched, FetchError> {
     let mut fetched = Fetched::default();
@@ -73,7 +74,14 @@ pub fn fetch(
                     known.insert(stage, &record);
                     fetched.here.push(stage);
                 }
-                Lookup::Miss(_) => missed.push((stage, wanted_record(&plan.graph[stage], resolved.key))),
+                // Its record is here, and that suffices.
+                Lookup::Elsewhere(away) if extent == Extent::Record => {
+                    known.insert(stage, &away.record);
+                    fetched.here.push(stage);
+                }
+                Lookup::Elsewhere(_) | Lookup::Miss(_) => {
+                    missed.push((stage, wanted_record(&plan.graph[stage], resolved.key)))
+                }
             }
         }
         if missed.is_empty() {
@@ -82,7 +90,7 @@ pub fn fetch(
         asked.extend(missed.iter().map(|(stage, _)| *stage));
         fetched.asked.extend(missed.iter().map(|(_, wanted)| wanted.key));
         let (stages, records): (Vec<_>, Vec<_>) = missed.into_iter().unzip();
-        for (stage, pulled) in stages.into_iter().zip(remote.pull(store, &records, meter, watch)?) {
+        for (stage, pulled) in stages.into_iter().zip(remote.bring(store, (&records, extent), meter, watch)?) {
             match pulled {
                 Pulled::Here(record) => {
                     known.insert(stage, &record);

@@ -22,6 +22,8 @@ pub enum Forecast {
         key: ActionKey,
         /// The record that serves it.
         record: Box<Record>,
+        /// Where its outputs are that are not here.
+        away: Option<Elsewhere>,
     },
     /// Execute it.
     Run {
@@ -62,6 +64,15 @@ pub enum Forecast {
         /// Why.
         message: String,
     },
+}
+
+/// Outputs that are not here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Elsewhere {
+    /// The remote that has them.
+    pub remote: String,
+    /// Their bytes.
+    pub bytes: u64,
 }
 
 impl Forecast {
@@ -198,6 +209,7 @@ fn suppose(
     };
     Ok(match hits::record(store, plan, stage, &resolved.key)? {
         Lookup::Hit(record) => (Supposed::Hit, Some(record)),
+        Lookup::Elsewhere(away) => (Supposed::Hit, Some(Box::new(away.record))),
         Lookup::Miss(_) => (Supposed::Run, None),
     })
 }
@@ -232,7 +244,11 @@ fn resolved_forecast(
 ) -> Result<Forecast, EngineError> {
     let Resolved { action, key, .. } = resolved;
     Ok(match hits::record(store, plan, stage, &key)? {
-        Lookup::Hit(record) => Forecast::Hit { key, record },
+        Lookup::Hit(record) => Forecast::Hit { key, record, away: None },
+        Lookup::Elsewhere(away) => {
+            let there = Elsewhere { remote: away.remote.clone(), bytes: away.bytes() };
+            Forecast::Hit { key, record: Box::new(away.record), away: Some(there) }
+        }
         Lookup::Miss(miss) => {
             let last = last();
             let changes = last.as_ref().map(|record| differences(&record.action, &action)).unwrap_or_default();

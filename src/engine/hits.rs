@@ -15,6 +15,13 @@ use crate::executor::fault::is_of_stage;
 use crate::plan::{Plan, PlannedStage, StageId};
 use crate::store::{Artifact, Lookup, MissReason, Record, Store};
 
+/// A valid record.
+pub(super) struct Found {
+    pub record: Record,
+    /// The outputs that lie on the remote only, by port.
+    pub away: Vec<(String, Artifact)>,
+}
+
 /// Settles every stage whose record is valid, in topological order; a stage behind a miss stays open, and so does everything that
 /// an interrupt finds still to be looked up.
 pub(super) fn settle(
@@ -24,20 +31,25 @@ pub(super) fn settle(
     interrupt: &Interrupt,
 ) -> Result<Known, EngineError> {
     let mut known = Known::new(&shared.plan);
-    look_through(shared, &mut known, tally, observer, interrupt)?;
+    let mut needed = look_through(shared, &mut known, tally, observer, interrupt)?;
     if shared.sharing.bring(shared, &known, observer, interrupt)? {
+        needed = look_through(shared, &mut known, tally, observer, interrupt)?;
+    }
+    if !needed.is_empty() && shared.sharing.bring_content(shared, &needed, observer, interrupt)? {
         look_through(shared, &mut known, tally, observer, interrupt)?;
     }
     Ok(known)
 }
 
+/// Returns what lies on the remote and must come before stages that are promised can be settled.
 fn look_through(
     shared: &Shared,
     known: &mut Known,
     tally: &mut Tally,
     observer: &mut dyn Observer,
     interrupt: &Interrupt,
-) -> Result<(), EngineError> {
+) -> Result<Vec<Artifact>, EngineError> {
+    let mut needed = Vec::new();
     for &stage in &shared.plan.order {
         if interrupt.asked() {
             break;
@@ -61,7 +73,13 @@ fn look_through(
             continue;
         };
         tally.resolved(stage, &resolved);
-        if let Some(record) = look_up(shared, stage, &resolved, observer)? {
+        if let Some(Found { record, away }) = look_up(shared, stage, &resolved, observer)? {
+            let coming = publishing::needed(shared, stage, &away);
+            if !coming.is_empty() {
+                known.promise(stage, &record);
+                needed.extend(coming);
+                continue;
+            }
             let outcome = match restore(shared, stage, &record, observer) {
                 Ok(outcome) => outcome,
                 Err(Fault::Stage(_)) => continue,
@@ -69,10 +87,11 @@ fn look_through(
             };
             known.insert(stage, &record);
             tally.settled(shared, stage, outcome, &record, begun.elapsed().as_secs_f64());
+            tally.away(stage, &away);
             observer.on(&ended(&shared.plan.graph[stage], outcome, begun.elapsed().as_secs_f64(), None));
         }
     }
-    Ok(())
+    Ok(needed)
 }
 
 /// Reports a stage that is not wanted.
@@ -87,12 +106,13 @@ pub(super) fn look_up(
     stage: StageId,
     resolved: &Resolved,
     observer: &mut dyn Observer,
-) -> Result<Option<Record>, EngineError> {
+) -> Result<Option<Found>, EngineError> {
     if shared.refreshes(stage) {
         return Ok(None);
     }
     match record(&shared.store, &shared.plan, stage, &resolved.key)? {
-        Lookup::Hit(record) => Ok(Some(*record)),
+        Lookup::Hit(record) => Ok(Some(Found { record: *record, away: Vec::new() })),
+        Lookup::Elsewhere(away) => Ok(Some(Found { record: away.record, away: away.outputs })),
         Lookup::Miss(reason) => {
             if reason.is_damage() {
                 let stage = shared.plan.graph[stage].name.clone();
@@ -108,15 +128,18 @@ pub(super) fn look_up(
 pub(super) fn record(store: &Store, plan: &Plan, stage: StageId, key: &ActionKey) -> Result<Lookup, EngineError> {
     let planned = &plan.graph[stage];
     let mut found = store.record(key).map_err(EngineError::store)?;
-    if let Lookup::Miss(MissReason::MissingOutputs { outputs }) = &found
-        && take_back(store, plan, planned, outputs)?
-    {
+    let absent = match &found {
+        Lookup::Miss(MissReason::MissingOutputs { outputs } | MissReason::OnOtherRemote { outputs, .. }) => outputs,
+        Lookup::Elsewhere(away) => &away.outputs,
+        Lookup::Hit(_) | Lookup::Miss(_) => &Vec::new(),
+    };
+    if take_back(store, plan, planned, absent)? {
         found = store.record(key).map_err(EngineError::store)?;
     }
+    let serves = |record: &Record| planned.outputs.iter().all(|o| record.outputs.contains_key(o.port.as_str()));
     Ok(match found {
-        Lookup::Hit(record) if planned.outputs.iter().any(|o| !record.outputs.contains_key(o.port.as_str())) => {
-            Lookup::Miss(MissReason::OtherOutputs)
-        }
+        Lookup::Hit(record) if !serves(&record) => Lookup::Miss(MissReason::OtherOutputs),
+        Lookup::Elsewhere(away) if !serves(&away.record) => Lookup::Miss(MissReason::OtherOutputs),
         Lookup::Miss(MissReason::DamagedOutput { port, path, quarantined, .. }) => {
             let through = written_through(store, plan, planned, key, (&port, &path, quarantined.as_deref()));
             Lookup::Miss(MissReason::DamagedOutput { port, path, quarantined, through })
@@ -125,26 +148,26 @@ pub(super) fn record(store: &Store, plan: &Plan, stage: StageId, key: &ActionKey
     })
 }
 
-/// Takes the outputs that the store lost from where they were published, as long as those still hold them. Returns whether all
-/// are back.
+/// Takes outputs that are not in the store from where they were published, as long as those still hold them. Returns whether one of
+/// them is back.
 fn take_back(
     store: &Store,
     plan: &Plan,
     stage: &PlannedStage,
-    lost: &[(String, Artifact)],
+    absent: &[(String, Artifact)],
 ) -> Result<bool, EngineError> {
-    for (port, artifact) in lost {
-        let Some(output) = stage.outputs.iter().find(|output| output.port.as_str() == port) else { return Ok(false) };
+    let mut any = false;
+    for (port, artifact) in absent {
+        let Some(output) = stage.outputs.iter().find(|output| output.port.as_str() == port) else { continue };
         let destination = plan.root.join(&output.destination);
         match store.recover(artifact, &destination) {
-            Ok(true) => {}
-            Ok(false) => return Ok(false),
+            Ok(taken) => any |= taken,
             // An unreadable output cannot be taken back either.
-            Err(error) if is_of_stage(store, None, &error) => return Ok(false),
+            Err(error) if is_of_stage(store, None, &error) => {}
             Err(error) => return Err(EngineError::store(error)),
         }
     }
-    Ok(true)
+    Ok(any)
 }
 
 /// The published file through which an output was damaged: of this workspace, else of any that runs tell of.
@@ -162,6 +185,17 @@ fn written_through(
     let traces = traces::traces(store);
     let places = here.chain(traces::published(&traces, &artifact.digest));
     traces::culprit(places, &store.object(artifact), path, quarantined)
+}
+
+/// The outputs of a valid record that lie on the remote only, by port.
+pub(super) fn away(shared: &Shared, record: &Record) -> Result<Vec<(String, Artifact)>, EngineError> {
+    let mut away = Vec::new();
+    for (port, artifact) in record.outputs.iter().filter(|_| shared.sharing.is_on()) {
+        if shared.store.lacks(artifact).map_err(EngineError::store)? {
+            away.push((port.clone(), artifact.clone()));
+        }
+    }
+    Ok(away)
 }
 
 /// Puts the outputs of `record` where they belong in the workspace; `Hit` when they were all there.

@@ -25,6 +25,8 @@ pub struct Options {
     pub failed_work: FailedWork,
     /// Stages that are executed although they have a record.
     pub refresh: BTreeSet<StageName>,
+    /// Stages whose outputs come from the remote also where nobody reads them.
+    pub materialize: BTreeSet<StageName>,
     /// Whether outputs are put into the workspace.
     pub publishing: Publishing,
     /// How much of the pipeline the plan is.

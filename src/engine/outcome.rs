@@ -60,6 +60,9 @@ pub struct OutputReport {
     pub artifact: Type,
     /// Bytes.
     pub size: u64,
+    /// Whether it lies on the remote only: neither in the store nor at its path.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub elsewhere: bool,
 }
 
 /// An execution that failed and was followed by another one.

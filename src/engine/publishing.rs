@@ -9,7 +9,7 @@ use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use contract::Level;
+use contract::{FailureClass, Level};
 use indexmap::IndexMap;
 
 use super::fault::{self, Fault};
@@ -18,8 +18,10 @@ use super::options::Publishing;
 use super::{EngineError, FailureReport, Observer, RunEvent, Shared, bounds};
 use crate::action::ActionKey;
 use crate::failpoint::{self, Failpoint};
-use crate::plan::{Plan, PlannedOutput, StageId};
-use crate::store::{Artifact, Busy, Claim, Claimant, Claims, Lookup, Places, Published, Record, Store, StoreError};
+use crate::plan::{InputSource, Plan, PlannedOutput, StageId};
+use crate::store::{
+    Artifact, Busy, Claim, Claimant, Claims, Lookup, Places, Published, Record, Store, StoreError, StoreErrorKind,
+};
 
 /// How soon an interrupt is seen while another run publishes.
 const LOOK: Duration = Duration::from_millis(50);
@@ -163,7 +165,7 @@ fn publish_settled(shared: &Shared, state: &mut State, observer: &mut dyn Observ
     let latest: IndexMap<StageId, ActionKey> = state.settled.iter().copied().collect();
     for (stage, key) in latest {
         // An action without a record cannot be published later, and one that is being made anew is published then.
-        if let Lookup::Hit(record) = shared.store.record(&key).map_err(EngineError::store)? {
+        if let Some(record) = settled(shared, stage, &key)? {
             match fault::split(place(shared, state, stage, &record, observer))? {
                 Ok(_) => {}
                 Err(failure) => state.failures.push((stage, failure)),
@@ -171,6 +173,44 @@ fn publish_settled(shared: &Shared, state: &mut State, observer: &mut dyn Observ
         }
     }
     Ok(())
+}
+
+/// The record of a stage that is settled, with what is needed of it. Only its place may have become one that must be filled since.
+fn settled(shared: &Shared, stage: StageId, key: &ActionKey) -> Result<Option<Box<Record>>, EngineError> {
+    match shared.store.record(key).map_err(EngineError::store)? {
+        Lookup::Hit(record) => Ok(Some(record)),
+        Lookup::Elsewhere(away) => {
+            let needed = needed(shared, stage, &away.outputs);
+            if !needed.is_empty() {
+                // What does not come is told by whoever wants to put it there.
+                shared.sharing.content(&shared.store, &needed, &|| false, &mut |_, _| ())?;
+            }
+            Ok(Some(Box::new(away.record)))
+        }
+        Lookup::Miss(_) => Ok(None),
+    }
+}
+
+/// Those of `away`, which lie on the remote, that must be here: they were asked for, or their places hold something else, which would
+/// be taken for them.
+pub(super) fn needed(shared: &Shared, stage: StageId, away: &[(String, Artifact)]) -> Vec<Artifact> {
+    let planned = &shared.plan.graph[stage];
+    let asked = || shared.options.materialize.contains(&planned.name);
+    let is_taken = |port: &str| {
+        let place = planned.outputs.iter().find(|output| output.port.as_str() == port);
+        place.is_some_and(|output| std::fs::symlink_metadata(shared.plan.root.join(&output.destination)).is_ok())
+    };
+    let publishes = shared.options.publishing == Publishing::Yes;
+    let needed = away.iter().filter(|(port, _)| publishes && is_taken(port) || asked());
+    needed.map(|(_, artifact)| artifact.clone()).collect()
+}
+
+/// Whether an output lies on the remote and may stay there: nothing is at its place.
+fn stays_away(shared: &Shared, artifact: &Artifact, place: &Path) -> Result<bool, EngineError> {
+    if !shared.sharing.is_on() || std::fs::symlink_metadata(place).is_ok() {
+        return Ok(false);
+    }
+    shared.store.lacks(artifact).map_err(EngineError::store)
 }
 
 /// The outputs of `record` with the places where they belong.
@@ -186,14 +226,29 @@ fn outputs<'a>(
 fn missing(shared: &Shared, stage: StageId, record: &Record) -> Result<usize, Fault> {
     let mut missing = 0;
     for (artifact, output) in outputs(shared, stage, record) {
-        let there = shared.store.is_in_place(artifact, &shared.plan.root.join(&output.destination));
-        missing += usize::from(!there.map_err(|error| fault_at(shared, stage, output, error))?);
+        let place = shared.plan.root.join(&output.destination);
+        let there = shared.store.is_in_place(artifact, &place);
+        let there =
+            there.map_err(|error| fault_at(shared, stage, output, error))? || stays_away(shared, artifact, &place)?;
+        missing += usize::from(!there);
     }
     Ok(missing)
 }
 
 fn fault_at(shared: &Shared, stage: StageId, output: &PlannedOutput, error: StoreError) -> Fault {
-    Fault::of_publishing(&shared.store, &shared.plan.graph[stage], output, error)
+    let planned = &shared.plan.graph[stage];
+    if shared.sharing.is_on() && matches!(error.kind, StoreErrorKind::Missing) {
+        let place = output.destination.display();
+        return Fault::Stage(FailureReport {
+            class: FailureClass::InvalidInput,
+            message: format!(
+                "output `{}` cannot be put at {place}: it is not here, and the remote did not give it",
+                output.port
+            ),
+            help: Some(format!("run again when the remote can be reached; declared at {}", planned.location)),
+        });
+    }
+    Fault::of_publishing(&shared.store, planned, output, error)
 }
 
 fn place(
@@ -209,6 +264,9 @@ fn place(
     for (artifact, output) in outputs(shared, stage, record) {
         let destination = output.destination.as_path();
         let full = shared.plan.root.join(destination);
+        if stays_away(shared, artifact, &full)? {
+            continue;
+        }
         failpoint::reach(Failpoint::DuringPublish);
         let may = || bounds::writing(&shared.plan, &shared.store, output);
         let published = shared.store.publish_if(artifact, &full, &displaced, &may);
@@ -266,6 +324,25 @@ pub(super) fn claim_now(shared: &Shared, say: impl Fn(String)) -> Result<(), Eng
         }
         busy.wait().map_err(EngineError::store)?;
     }
+}
+
+/// Puts the inputs of a stage that runs in the workspace itself at their places, where they stayed on the remote until now. The right to
+/// publish is held.
+pub(super) fn bring_out(shared: &Shared, stage: StageId, inputs: &[Artifact]) -> Result<(), Fault> {
+    let displaced = shared.store.displaced_dir(&shared.options.run);
+    for (input, artifact) in shared.plan.graph[stage].inputs.iter().zip(inputs) {
+        let InputSource::Stage { stage: producer, port } = &input.source else { continue };
+        let given = shared.plan.graph[*producer].outputs.iter().find(|output| output.port == *port);
+        let Some(output) = given else { continue };
+        let full = shared.plan.root.join(&output.destination);
+        if std::fs::symlink_metadata(&full).is_ok() {
+            continue;
+        }
+        let may = || bounds::writing(&shared.plan, &shared.store, output);
+        let published = shared.store.publish_if(artifact, &full, &displaced, &may);
+        published.map_err(|error| fault_at(shared, *producer, output, error))?;
+    }
+    Ok(())
 }
 
 /// Reports files that were moved aside where there is no observer.
@@ -376,7 +453,7 @@ pub(super) fn is_pending(shared: &Shared) -> bool {
 fn all_in_place(shared: &Shared) -> Result<bool, EngineError> {
     let latest: IndexMap<StageId, ActionKey> = shared.publisher.state().settled.iter().copied().collect();
     for (stage, key) in latest {
-        if let Lookup::Hit(record) = shared.store.record(&key).map_err(EngineError::store)?
+        if let Some(record) = settled(shared, stage, &key)?
             // An error is reported when the output is to be published.
             && fault::split(missing(shared, stage, &record))?.map_or(true, |missing| missing > 0)
         {

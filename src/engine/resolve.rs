@@ -23,6 +23,8 @@ pub struct Known(Vec<Option<Gift>>);
 enum Gift {
     /// It gave this.
     Outputs { outputs: BTreeMap<PortName, Artifact>, metrics: BTreeMap<String, f64> },
+    /// Its record says that it gave this, and something is still to be done for it: what needs it can be looked up already.
+    Promised { outputs: BTreeMap<PortName, Artifact>, metrics: BTreeMap<String, f64> },
     /// It was not wanted.
     Skipped,
 }
@@ -45,16 +47,20 @@ impl Known {
 
     /// Whether nothing remains to be done for the stage.
     pub fn is_settled(&self, stage: StageId) -> bool {
-        self.0[stage.index()].is_some()
+        self.has(stage) || self.is_skipped(stage)
     }
 
     /// Notes the outputs of a stage. Returns whether they differ from its former ones.
     pub fn insert(&mut self, stage: StageId, record: &Record) -> bool {
-        let outputs = record.outputs.iter().map(|(port, artifact)| (PortName::new(port.as_str()), artifact.clone()));
-        let outputs: BTreeMap<_, _> = outputs.collect();
-        let other = matches!(&self.0[stage.index()], Some(Gift::Outputs { outputs: former, .. }) if *former != outputs);
+        let outputs = outputs_of(record);
+        let other = self.outputs(stage).is_some_and(|former| *former != outputs);
         self.0[stage.index()] = Some(Gift::Outputs { outputs, metrics: record.metrics.clone() });
         other
+    }
+
+    /// Notes what a stage gave for which something is still to be done.
+    pub fn promise(&mut self, stage: StageId, record: &Record) {
+        self.0[stage.index()] = Some(Gift::Promised { outputs: outputs_of(record), metrics: record.metrics.clone() });
     }
 
     /// Notes that a stage was skipped.
@@ -65,7 +71,7 @@ impl Known {
     /// The last value of a metric of a stage that gave its outputs, replayed from its record where it was a hit.
     pub fn metric(&self, stage: StageId, name: &str) -> Option<f64> {
         match self.0[stage.index()].as_ref()? {
-            Gift::Outputs { metrics, .. } => metrics.get(name).copied(),
+            Gift::Outputs { metrics, .. } | Gift::Promised { metrics, .. } => metrics.get(name).copied(),
             Gift::Skipped => None,
         }
     }
@@ -73,7 +79,7 @@ impl Known {
     /// The names of its metrics, for people.
     pub fn metrics(&self, stage: StageId) -> String {
         match &self.0[stage.index()] {
-            Some(Gift::Outputs { metrics, .. }) if !metrics.is_empty() => {
+            Some(Gift::Outputs { metrics, .. } | Gift::Promised { metrics, .. }) if !metrics.is_empty() => {
                 let names: Vec<_> = metrics.keys().map(|name| format!("`{name}`")).collect();
                 names.join(", ")
             }
@@ -82,11 +88,20 @@ impl Known {
     }
 
     fn artifact(&self, stage: StageId, port: &PortName) -> Option<&Artifact> {
+        self.outputs(stage)?.get(port)
+    }
+
+    fn outputs(&self, stage: StageId) -> Option<&BTreeMap<PortName, Artifact>> {
         match self.0[stage.index()].as_ref()? {
-            Gift::Outputs { outputs, .. } => outputs.get(port),
+            Gift::Outputs { outputs, .. } | Gift::Promised { outputs, .. } => Some(outputs),
             Gift::Skipped => None,
         }
     }
+}
+
+fn outputs_of(record: &Record) -> BTreeMap<PortName, Artifact> {
+    let outputs = record.outputs.iter().map(|(port, artifact)| (PortName::new(port.as_str()), artifact.clone()));
+    outputs.collect()
 }
 
 /// A stage with everything resolved.

@@ -8,13 +8,15 @@
 //!   clock ──> probe ──> governor ────────┘    └──> admit: resolve, look up, start an execution
 //! ```
 //!
-//! [`admit`]: which stage starts now. [`endings`]: the steps after an execution, [`spoiling`]: after one whose inputs were damaged.
+//! [`admit`]: which stage starts now. [`endings`]: the steps after an execution, [`spoiling`]: after one whose inputs were damaged,
+//! [`lacking`]: after one whose inputs do not come from the remote.
 //! [`stopping`]: how a run ends early. [`local`]: this machine as a place; [`elsewhere`]: the others. [`pressure`]: the decisions of its
 //! governor.
 
 mod admit;
 mod elsewhere;
 mod endings;
+mod lacking;
 mod local;
 mod pressure;
 mod spoiling;
@@ -124,6 +126,7 @@ impl<'a> RunLoop<'a> {
         let plan = &shared.plan;
         let mut standings = Standings::new(&plan.graph, &plan.order);
         for &stage in &plan.order {
+            // One that is promised is still to be done.
             if known.has(stage) {
                 standings.done(stage);
             } else if known.is_skipped(stage) {

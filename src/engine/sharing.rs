@@ -17,8 +17,8 @@ use super::resolve::Known;
 use super::{EngineError, Observer, RunEvent, Shared};
 use crate::action::ActionKey;
 use crate::plan::StageId;
-use crate::remote::{Meter, Place, Pulled, Pushed, Remote, RemoteError, TransferError};
-use crate::store::{Record, Store};
+use crate::remote::{Extent, Meter, Place, Pulled, Pushed, Remote, RemoteError, TransferError};
+use crate::store::{Artifact, Record, Store};
 
 /// How soon an interrupt is seen while the last results are pushed.
 const LOOK: Duration = Duration::from_millis(50);
@@ -50,8 +50,21 @@ enum Opening {
     #[default]
     Unasked,
     Open(Arc<Remote>),
-    /// It broke, which was said.
-    Gone,
+    /// It broke, which was said, and in which way.
+    Gone(String),
+}
+
+/// What came of fetching content.
+#[derive(Debug)]
+pub(super) enum Content {
+    /// All of it is here.
+    Here,
+    /// It was broken off.
+    Stopped,
+    /// The remote no longer has it, or something else in its place: this.
+    Lost(String),
+    /// The remote cannot be asked: this is why.
+    Unreachable(String),
 }
 
 /// The thread that pushes.
@@ -90,7 +103,7 @@ impl Sharing {
         let mut state = self.state();
         match &state.remote {
             Opening::Open(remote) => return Some(Arc::clone(remote)),
-            Opening::Gone => return None,
+            Opening::Gone(_) => return None,
             Opening::Unasked => {}
         }
         match Remote::open(place) {
@@ -100,15 +113,26 @@ impl Sharing {
                 Some(remote)
             }
             Err(error) => {
-                state.remote = Opening::Gone;
+                state.remote = Opening::Gone(error.to_string());
                 state.notes.push((Level::Warning, self.without(&error)));
                 None
             }
         }
     }
 
+    /// Where the remote is.
+    pub(super) fn place(&self) -> String {
+        self.place.as_ref().map(ToString::to_string).unwrap_or_default()
+    }
+
+    /// The remote is not believed any more to have what this action gave: the stage is executed.
+    pub(super) fn distrust(&self, store: &Store, key: &ActionKey) -> Result<(), EngineError> {
+        self.state().asked.insert(*key);
+        store.forget_elsewhere(key).map_err(EngineError::store)
+    }
+
     fn without(&self, error: &RemoteError) -> String {
-        let place = self.place.as_ref().map(ToString::to_string).unwrap_or_default();
+        let place = self.place();
         let help = error.help.as_ref().map(|help| format!(" ({help})")).unwrap_or_default();
         format!("{place}: {error}{help}; the run goes on without it")
     }
@@ -122,7 +146,7 @@ impl Sharing {
             TransferError::Remote(error) => {
                 let note = (Level::Warning, self.without(&error));
                 let mut state = self.state();
-                state.remote = Opening::Gone;
+                state.remote = Opening::Gone(error.to_string());
                 state.notes.push(note);
                 None
             }
@@ -169,7 +193,9 @@ impl Sharing {
             }
         };
         let open = |stage: StageId| !shared.refreshes(stage);
-        let fetched = fetching::fetch(&shared.plan, &shared.store, &remote, known.clone(), &open, (&meter, &mut watch));
+        let watched: (&Meter, &mut dyn FnMut(&Meter)) = (&meter, &mut watch);
+        let fetched =
+            fetching::fetch(&shared.plan, &shared.store, &remote, known.clone(), &open, Extent::Record, watched);
         let came = match fetched {
             Ok(fetched) => {
                 self.state().asked.extend(&fetched.asked);
@@ -187,6 +213,63 @@ impl Sharing {
         };
         self.tell(observer);
         Ok(came)
+    }
+
+    /// Brings what hits need that lies on the remote. Returns whether some of it may be here now.
+    pub(super) fn bring_content(
+        &self,
+        shared: &Shared,
+        needed: &[Artifact],
+        observer: &mut dyn Observer,
+        interrupt: &Interrupt,
+    ) -> Result<bool, EngineError> {
+        if interrupt.asked() {
+            return Ok(false);
+        }
+        let count = if needed.len() == 1 { "1 output".to_owned() } else { format!("{} outputs", needed.len()) };
+        let message = format!("fetches {count} from {}", self.place());
+        observer.on(&RunEvent::Remote { level: Level::Info, message });
+        let content = self.content(&shared.store, needed, &|| interrupt.asked(), &mut |_, _| ())?;
+        self.tell(observer);
+        Ok(matches!(content, Content::Here | Content::Lost(_)))
+    }
+
+    /// Brings `artifacts` into the store. `progress` hears how many bytes of how many came.
+    pub(super) fn content(
+        &self,
+        store: &Store,
+        artifacts: &[Artifact],
+        stopped: &dyn Fn() -> bool,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<Content, EngineError> {
+        let Some(remote) = self.remote() else {
+            return Ok(Content::Unreachable(match &self.state().remote {
+                Opening::Gone(why) => why.clone(),
+                Opening::Unasked | Opening::Open(_) => "no remote is shared".to_owned(),
+            }));
+        };
+        // A disk that is not mounted, or a wrong name: it had a record once.
+        if remote.is_new() {
+            return Ok(Content::Unreachable("it is no store of pipe now".to_owned()));
+        }
+        let meter = Meter::default();
+        let mut watch = |meter: &Meter| {
+            progress(meter.done(), meter.total());
+            if stopped() {
+                meter.stop();
+            }
+        };
+        match remote.fetch(store, artifacts, &meter, &mut watch) {
+            Ok(refused) => Ok(match refused.values().next() {
+                None => Content::Here,
+                Some(why) => Content::Lost(why.to_string()),
+            }),
+            Err(error) if error.is_interruption() => Ok(Content::Stopped),
+            Err(error) => {
+                let why = error.to_string();
+                self.lost(error).map_or(Ok(Content::Unreachable(why)), Err)
+            }
+        }
     }
 
     fn refuse(&self, shared: &Shared, stage: StageId, why: &crate::remote::Refused) {
@@ -214,7 +297,7 @@ impl Sharing {
             }
         };
         let wanted = [wanted_record(&shared.plan.graph[stage], *key)];
-        match remote.pull(&shared.store, &wanted, &meter, &mut watch) {
+        match remote.bring(&shared.store, (&wanted, Extent::Record), &meter, &mut watch) {
             Ok(pulled) => Ok(pulled.iter().any(|pulled| match pulled {
                 Pulled::Here(_) => true,
                 Pulled::Absent => false,
@@ -266,7 +349,7 @@ impl Sharing {
                     Err(RecvTimeoutError::Disconnected) => break None,
                     Err(RecvTimeoutError::Timeout) => {
                         if look == SILENCE {
-                            let place = self.place.as_ref().map(ToString::to_string).unwrap_or_default();
+                            let place = self.place();
                             let message = format!("waits until what was made is pushed to {place}");
                             observer.on(&RunEvent::Remote { level: Level::Info, message });
                             look = LOOK;
@@ -281,11 +364,11 @@ impl Sharing {
         }
         self.tell(observer);
         // A program ends here.
-        self.state().remote = Opening::Gone;
+        self.state().remote = Opening::Gone("the run is over".to_owned());
     }
 
     fn summarize(&self, sent: Sent) {
-        let place = self.place.as_ref().map(ToString::to_string).unwrap_or_default();
+        let place = self.place();
         let note = match (&sent.failure, sent.left) {
             (Some(failure), left) if !failure.is_interruption() => {
                 let help = match failure {

@@ -12,7 +12,7 @@ use super::resolve::Resolved;
 use super::{EngineError, Shared};
 use crate::executor::{FailureReport, RemoteAttempt};
 use crate::plan::{Plan, StageId};
-use crate::store::Record;
+use crate::store::{Artifact, Record};
 
 /// One report a stage, by its position in the plan. Every stage starts as interrupted: a stage without a report was not reached.
 pub(crate) struct Tally {
@@ -62,6 +62,7 @@ impl Tally {
                 digest: artifact.digest,
                 artifact: output.artifact,
                 size: artifact.size,
+                elsewhere: false,
             };
             Some((output.port.clone(), report))
         });
@@ -73,6 +74,15 @@ impl Tally {
         report.metrics = record.metrics.clone();
         if outcome == StageOutcome::Ran {
             self.executed_peak = self.executed_peak.max(record.usage.peak_memory);
+        }
+    }
+
+    /// Of the stage, which has a record, these outputs lie on the remote only.
+    pub(super) fn away(&mut self, stage: StageId, outputs: &[(String, Artifact)]) {
+        for (port, _) in outputs {
+            if let Some(output) = self.stages[stage.index()].outputs.get_mut(port.as_str()) {
+                output.elsewhere = true;
+            }
         }
     }
 

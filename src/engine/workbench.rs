@@ -6,7 +6,7 @@ use super::resolve::{self, Known, Resolved, Sources, Unresolved};
 use super::{EngineError, FailureReport, hits, order};
 use crate::executor::local::Workbench;
 use crate::plan::{Plan, Sandbox, StageId, Work};
-use crate::store::{Lookup, Placement, Store};
+use crate::store::{Artifact, Lookup, Placement, Store};
 
 /// Why a directory could not be made.
 pub enum NotReady {
@@ -14,6 +14,8 @@ pub enum NotReady {
     WaitsFor(Vec<StageId>),
     /// The stage has none: it runs at the project root.
     RunsInWorkspace,
+    /// These inputs are on the remote only.
+    Elsewhere(Vec<Artifact>),
     /// A run would fail here as well.
     Refused(FailureReport),
 }
@@ -34,6 +36,15 @@ pub fn open(
         Ok(resolved) => resolved,
         Err(reason) => return Ok(Err(reason)),
     };
+    let mut away = Vec::new();
+    for artifact in &resolved.inputs {
+        if store.lacks(artifact).map_err(EngineError::store)? {
+            away.push(artifact.clone());
+        }
+    }
+    if !away.is_empty() {
+        return Ok(Err(NotReady::Elsewhere(away)));
+    }
     let order = order::order(plan, run, (stage, &resolved), None, Placement::Cheapest);
     Ok(Workbench::open(plan, store, &order)?.map_err(NotReady::Refused))
 }
@@ -43,8 +54,10 @@ fn resolve_with_records(plan: &Plan, store: &Store, stage: StageId) -> Result<Re
     let mut known = Known::new(plan);
     for &earlier in plan.order.iter().take_while(|earlier| **earlier != stage) {
         let Ok(resolved) = resolve::resolve(plan, earlier, &known, store, Sources::Identified)? else { continue };
-        if let Lookup::Hit(record) = hits::record(store, plan, earlier, &resolved.key)? {
-            known.insert(earlier, &record);
+        match hits::record(store, plan, earlier, &resolved.key)? {
+            Lookup::Hit(record) => _ = known.insert(earlier, &record),
+            Lookup::Elsewhere(away) => _ = known.insert(earlier, &away.record),
+            Lookup::Miss(_) => {}
         }
     }
     let resolved = resolve::resolve(plan, stage, &known, store, Sources::Ingested)?;

@@ -40,5 +40,5 @@ pub use meter::Meter;
 pub(crate) use objects::{Condition, Put, Version};
 pub use open::{Conditions, Remote, Survey};
 pub use place::{Checksums, Place, Scheme, Unusable};
-pub use pull::{Pulled, Refused, Wanted};
+pub use pull::{Extent, Pulled, Refused, Wanted};
 pub use push::Pushed;

@@ -1,6 +1,6 @@
 //! A remote: a place whose objects are those of a store.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -18,6 +18,8 @@ pub struct Remote {
     pub(super) objects: Arc<dyn Objects>,
     place: Place,
     marker: Mutex<Option<Marker>>,
+    /// Objects that were found to hold something else: a push writes them again, whatever their size.
+    wrong: Mutex<HashSet<String>>,
 }
 
 /// Whether a place heeds the conditions of writes.
@@ -52,7 +54,7 @@ impl Remote {
 
     pub(super) fn over(objects: Arc<dyn Objects>, place: Place) -> Result<Remote, RemoteError> {
         let marker = Mutex::new(marker::read(objects.as_ref())?);
-        Ok(Remote { objects, place, marker })
+        Ok(Remote { objects, place, marker, wrong: Mutex::default() })
     }
 
     /// How often it is worth looking there for news: at first, and after there was none for a while.
@@ -72,6 +74,16 @@ impl Remote {
     /// Whether nothing was ever pushed to it.
     pub fn is_new(&self) -> bool {
         self.marker.lock().unwrap_or_else(PoisonError::into_inner).is_none()
+    }
+
+    /// Notes that an object holds something else than its name says.
+    pub(super) fn note_wrong(&self, name: &str) {
+        self.wrong.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
+    }
+
+    /// Whether an object was found to hold something else.
+    pub(super) fn is_wrong(&self, name: &str) -> bool {
+        self.wrong.lock().unwrap_or_else(PoisonError::into_inner).contains(name)
     }
 
     /// The condition of a write to a name under which only one content can lie.

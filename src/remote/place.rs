@@ -54,6 +54,15 @@ pub struct Unusable {
 const FORMS: &str = "write s3://BUCKET/PREFIX, file:///DIRECTORY or the path of a directory";
 
 impl Place {
+    /// What tells it from other places, wherever it is written: of a directory its path.
+    pub fn identity(&self) -> String {
+        match (&self.scheme, &self.endpoint) {
+            (Scheme::Directory(path), _) => path.display().to_string(),
+            (Scheme::Program(_), Some(endpoint)) => format!("{} at {endpoint}", self.url),
+            (Scheme::Program(_), None) => self.url.clone(),
+        }
+    }
+
     /// The place that `url` names; a path is relative to `root`.
     pub fn parse(url: &str, root: &Path) -> Result<Place, Unusable> {
         let unusable = |message: String| Unusable { message, help: FORMS };

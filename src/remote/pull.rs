@@ -7,6 +7,9 @@
 //! ```
 //! Whatever is wrong with one record leaves it a miss and is told; the others go on. Files that arrived stay in the store, so that a pull
 //! that was cut short is gone on with by the next.
+//!
+//! A run fetches records alone, and what they name when somebody reads it ([`Extent`]). It is asked then whether the blobs and manifests
+//! that a record names are there; what a manifest names is met when it is fetched.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
@@ -33,10 +36,19 @@ pub struct Wanted {
     pub ports: BTreeMap<String, Form>,
 }
 
+/// How much of a record comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// The record. Its outputs stay on the remote, and the store notes that they are there.
+    Record,
+    /// The record with all its outputs.
+    Content,
+}
+
 /// What came of one.
 #[derive(Debug)]
 pub enum Pulled {
-    /// It is in the local store now, with all its outputs.
+    /// It is in the local store now.
     Here(Box<Record>),
     /// The remote does not have it.
     Absent,
@@ -77,11 +89,23 @@ struct Luggage {
 type FileId = (Digest, bool);
 
 impl Remote {
-    /// Fetches what the remote has of `wanted`, in that order. `watch` is called meanwhile on this thread, and may stop it by the meter.
+    /// Fetches what the remote has of `wanted`, in that order, with all outputs. `watch` is called meanwhile on this thread, and may stop
+    /// it by the meter.
     pub fn pull(
         &self,
         store: &Store,
         wanted: &[Wanted],
+        meter: &Meter,
+        watch: &mut dyn FnMut(&Meter),
+    ) -> Result<Vec<Pulled>, TransferError> {
+        self.bring(store, (wanted, Extent::Content), meter, watch)
+    }
+
+    /// As [`Remote::pull`], with so much of each.
+    pub fn bring(
+        &self,
+        store: &Store,
+        (wanted, extent): (&[Wanted], Extent),
         meter: &Meter,
         watch: &mut dyn FnMut(&Meter),
     ) -> Result<Vec<Pulled>, TransferError> {
@@ -93,12 +117,21 @@ impl Remote {
             Pulled::Here(record) => record.outputs.values().cloned().collect(),
             Pulled::Absent | Pulled::Refused(_) => Vec::new(),
         });
-        let refused = self.fetch(store, &outputs.collect::<Vec<_>>(), meter, watch)?;
+        let outputs = outputs.collect::<Vec<_>>();
+        let refused = match extent {
+            Extent::Content => self.fetch(store, &outputs, meter, watch)?,
+            Extent::Record => self.missing(store, &outputs, meter, watch)?,
+        };
         for answer in &mut answers {
             let Pulled::Here(record) = answer else { continue };
             match record.outputs.values().find_map(|output| refused.get(&output.digest)) {
                 Some(why) => *answer = Pulled::Refused(why.clone()),
-                None => store.put_record(record, Durability::Relaxed)?,
+                None => {
+                    if extent == Extent::Record {
+                        store.note_elsewhere(&record.key, &self.place().identity())?;
+                    }
+                    store.put_record(record, Durability::Relaxed)?;
+                }
             }
         }
         Ok(answers)
@@ -125,7 +158,10 @@ impl Remote {
             });
             Ok(match read {
                 Ok(record) => Pulled::Here(Box::new(record)),
-                Err(why) => Pulled::Refused(Refused { object: name, why }),
+                Err(why) => {
+                    self.note_wrong(&name);
+                    Pulled::Refused(Refused { object: name, why })
+                }
             })
         })
     }
@@ -167,6 +203,40 @@ impl Remote {
         Ok(luggage.refused)
     }
 
+    /// Those of `artifacts` that neither the store nor, as far as can be seen without fetching anything, the remote has.
+    fn missing(
+        &self,
+        store: &Store,
+        artifacts: &[Artifact],
+        meter: &Meter,
+        watch: &mut dyn FnMut(&Meter),
+    ) -> Result<HashMap<Digest, Refused>, TransferError> {
+        let mut seen = HashSet::new();
+        let mut lacking = Vec::new();
+        for artifact in artifacts {
+            if seen.insert(artifact.digest) && store.lacks(artifact)? {
+                lacking.push(artifact);
+            }
+        }
+        let name = |artifact: &&Artifact| match artifact.shape {
+            Shape::File { .. } => names::blob(&artifact.digest),
+            Shape::Dir { .. } => names::tree(&artifact.digest),
+        };
+        let sizes = self.sizes(lacking.iter().map(name), meter, watch)?;
+        let wrong = lacking.iter().zip(sizes).filter_map(|(artifact, size)| {
+            let why = match (size, artifact.shape) {
+                (None, _) => "it is missing".to_owned(),
+                (Some(size), Shape::File { .. }) if size != artifact.size => other_size(size, artifact.size),
+                (Some(size), Shape::Dir { .. }) if size > LARGEST_MANIFEST => {
+                    format!("it is larger than {LARGEST_MANIFEST} bytes")
+                }
+                (Some(_), _) => return None,
+            };
+            Some((artifact.digest, Refused { object: name(artifact), why }))
+        });
+        Ok(wrong.collect())
+    }
+
     fn listings(
         &self,
         store: &Store,
@@ -179,7 +249,10 @@ impl Remote {
             let refused = |why: String| Refused { object: name.clone(), why };
             Ok(match self.bytes(store, &name, LARGEST_MANIFEST, meter)? {
                 None => Err(refused("it is missing".to_owned())),
-                Some(bytes) => bytes.and_then(|bytes| Listing::read(&bytes, artifact).map_err(refused)),
+                Some(bytes) => {
+                    let read = bytes.and_then(|bytes| Listing::read(&bytes, artifact).map_err(refused));
+                    read.inspect_err(|_| self.note_wrong(&name))
+                }
             })
         })?;
         let mut luggage = Luggage::default();
@@ -226,7 +299,7 @@ impl Remote {
                     coming.push(file);
                     continue;
                 }
-                Some(size) => format!("it has {size} bytes and not {}", file.size),
+                Some(size) => other_size(size, file.size),
                 None => "it is missing".to_owned(),
             };
             refused.insert(file.digest, Refused { object: names::blob(&file.digest), why });
@@ -247,6 +320,7 @@ impl Remote {
                 }
             };
             let _ = fs::remove_file(&path);
+            self.note_wrong(&name);
             Ok(Some(Refused { object: name, why }))
         })?;
         refused.extend(coming.iter().zip(taken).filter_map(|(file, why)| Some((file.digest, why?))));
@@ -284,6 +358,10 @@ impl Remote {
 
 fn read(path: &Path) -> Result<Vec<u8>, TransferError> {
     fs::read(path).map_err(|error| RemoteError::io(path, &error).into())
+}
+
+fn other_size(found: u64, expected: u64) -> String {
+    format!("it has {found} bytes and not {expected}")
 }
 
 fn id(artifact: &Artifact) -> FileId {

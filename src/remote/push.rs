@@ -52,6 +52,7 @@ impl Remote {
         watch: &mut dyn FnMut(&Meter),
     ) -> Result<Pushed, TransferError> {
         self.establish()?;
+        let here = self.place().identity();
         let mut pushed = Pushed::default();
         // Each may rely on those before it.
         let mut ranks: [Vec<Item>; 3] = Default::default();
@@ -64,6 +65,12 @@ impl Remote {
                             ranks[rank].push(item);
                         }
                     }
+                }
+                // It came from there as a record alone.
+                Err(StoreError { kind: StoreErrorKind::Missing, .. })
+                    if store.elsewhere(&record.key).as_ref() == Some(&here) =>
+                {
+                    pushed.there += 1;
                 }
                 Err(StoreError { path, kind: StoreErrorKind::Missing | StoreErrorKind::Damaged }) => {
                     pushed.lacking.push((record.stage.clone(), path.display().to_string()));
@@ -110,7 +117,7 @@ impl Remote {
             let mut open = Vec::new();
             for (item, size) in items.into_iter().zip(sizes) {
                 match size {
-                    Some(size) if size == item.size => pushed.there += 1,
+                    Some(size) if size == item.size && !self.is_wrong(&item.name) => pushed.there += 1,
                     Some(_) => open.push((item, Condition::Any)),
                     None => open.push((item, absent.clone())),
                 }

@@ -40,6 +40,7 @@ pub use outward::materialize::Placement;
 pub use outward::placed::Placed;
 pub use outward::publish::Published;
 pub use parcel::{Listing, Parcel, Piece, read_record};
+pub use records::elsewhere::Away;
 pub use records::kept::{Chain, Kept, open_document, seal_document};
 pub use records::model::{Artifact, RECORD_FORMAT, Record, Shape};
 pub use records::pins::Pin;
@@ -71,6 +72,8 @@ pub struct Store {
     placer: Placer,
     touches: Touches,
     trust: Trust,
+    /// The remote whose content counts as here.
+    counts_on: Option<String>,
     /// Whether the directory bears the marker. It gets it before anything else is written there.
     marked: AtomicBool,
 }
@@ -100,6 +103,7 @@ impl Store {
             placer: Placer::new(),
             touches: Touches::default(),
             trust: Trust::default(),
+            counts_on: None,
             marked: marked.into(),
             layout,
         })

@@ -48,6 +48,7 @@ mod pressure;
 mod project;
 mod publishing;
 mod remote_hostile;
+mod remote_lazy;
 mod remote_share;
 mod risk;
 mod sandbox;

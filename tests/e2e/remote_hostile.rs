@@ -15,7 +15,7 @@ fn refused(damage: impl Fn(&Shared), words: &str) {
     let shared = Shared::new(PIPELINE, true);
     shared.one.outcomes(&[]);
     damage(&shared);
-    let ran = shared.two.pipe(&["run", "p.yaml"]);
+    let ran = shared.two.pipe(&["run", "p.yaml", "--materialize"]);
     assert_eq!(ran.status, 0, "{}", ran.stderr);
     assert!(ran.stderr.contains(words) && ran.stderr.contains("not used"), "{words}: {}", ran.stderr);
     assert_eq!(shared.two.outcomes(&[]), expected(&[("a", "hit")]));

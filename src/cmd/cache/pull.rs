@@ -14,6 +14,7 @@ use crate::cmd::{Exit, output};
 use crate::engine::fetching::{self, FetchError};
 use crate::engine::known;
 use crate::plan::StageId;
+use crate::remote::Extent;
 use crate::report::units;
 
 /// `pipe cache pull`.
@@ -55,7 +56,7 @@ pub(super) fn run(project: &Project, arguments: &PullArguments) -> Result<Exit, 
     let transfers = Transfers::open(project, "pulling")?;
     let mut broken = None;
     let fetched = transfers.watch(|remote, meter, watch| {
-        match fetching::fetch(&plan, &store, remote, known(&plan), &|_| true, (meter, watch)) {
+        match fetching::fetch(&plan, &store, remote, known(&plan), &|_| true, Extent::Content, (meter, watch)) {
             Ok(fetched) => Ok(Some(fetched)),
             Err(FetchError::Transfer(error)) => Err(error),
             Err(FetchError::Engine(error)) => {

@@ -12,6 +12,7 @@ use crate::cmd::project::Project;
 use crate::plan::request::CONFIG;
 use crate::remote::{Meter, Remote, RemoteError, TransferError};
 use crate::signals;
+use crate::store::{Artifact, Store};
 
 /// An opened remote and who watches its transfers.
 pub(crate) struct Transfers {
@@ -67,6 +68,15 @@ impl Transfers {
             Err(TransferError::Store(error)) => Err(error.into()),
         }
     }
+}
+
+/// Brings what the remote has of `artifacts` into the store, and warns of what it does not have. Returns whether it was not broken off.
+pub(crate) fn fetch(project: &Project, store: &Store, artifacts: &[Artifact]) -> Result<bool, Failure> {
+    let transfers = Transfers::open(project, "fetching")?;
+    let refused = transfers.watch(|remote, meter, watch| remote.fetch(store, artifacts, meter, watch))?;
+    let Some(refused) = refused else { return Ok(false) };
+    refused.values().for_each(|why| output::errors(&format!("warning: {}: {why}\n", transfers.remote.place())));
+    Ok(true)
 }
 
 /// What a shell reports of a program that ended by SIGINT.

@@ -13,12 +13,13 @@ use tokio::sync::watch;
 use super::local::LocalPlace;
 use super::{Ended, RunLoop, Running};
 use crate::engine::execute::Attempt;
+use crate::engine::hits::Found;
 use crate::engine::lane::{LaneId, Obstacle, Pass};
 use crate::engine::learned::Learned;
 use crate::engine::resolve::{self, Sources, Unresolved};
 use crate::engine::standing::{Candidate, Rank};
 use crate::engine::wanted::{Wanted, wanted};
-use crate::engine::{EngineError, FailureReport, GovernorDecision, Publishing, RunEvent, fault, hits};
+use crate::engine::{EngineError, FailureReport, GovernorDecision, Publishing, RunEvent, fault, hits, publishing};
 use crate::executor::{Cancel, Control, Executor};
 use crate::governor::{Reason, Request};
 use crate::plan::{Plan, Sandbox, StageId, Work};
@@ -118,9 +119,15 @@ impl RunLoop<'_> {
             }
         };
         self.tally.resolved(stage, &resolved);
-        if let Some(record) = hits::look_up(&shared, stage, &resolved, self.observer)? {
+        // What must be fetched first is held and looked up again by its attempt: the loop does not wait for a remote.
+        if let Some(Found { record, away }) = hits::look_up(&shared, stage, &resolved, self.observer)?
+            && publishing::needed(&shared, stage, &away).is_empty()
+        {
             match fault::split(hits::restore(&shared, stage, &record, self.observer))? {
-                Ok(outcome) => self.settle(stage, outcome, &record, begun.elapsed().as_secs_f64()),
+                Ok(outcome) => {
+                    self.settle(stage, outcome, &record, begun.elapsed().as_secs_f64());
+                    self.tally.away(stage, &away);
+                }
                 Err(failure) => self.refuse(stage, failure),
             }
             return Ok(false);

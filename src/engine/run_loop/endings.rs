@@ -40,6 +40,7 @@ impl RunLoop<'_> {
             Ok(Ending::Appeared(record)) => self.appeared(stage, &record, seconds).map_err(|f| (f, record)),
             Ok(Ending::Failed(failed)) => return self.failed(stage, resolved, *failed, seconds),
             Ok(Ending::Interrupted) if requeued && self.cancel == Cancel::No => return self.hold(stage, resolved),
+            Ok(Ending::Lacking(inputs, lack)) => return self.lacking(stage, &resolved, &inputs, &lack, seconds),
             Ok(Ending::Spoiled(inputs)) => return self.spoiled(stage, &resolved, &inputs, begun),
             Ok(Ending::Interrupted | Ending::Abandoned) => return self.interrupted(stage, resolved, seconds),
             Err(error) => {
@@ -90,7 +91,9 @@ impl RunLoop<'_> {
 
     fn appeared(&mut self, stage: StageId, record: &Record, seconds: f64) -> Result<(), Fault> {
         let outcome = hits::restore(self.shared, stage, record, self.observer)?;
+        let away = hits::away(self.shared, record)?;
         self.settle(stage, outcome, record, seconds);
+        self.tally.away(stage, &away);
         Ok(())
     }
 

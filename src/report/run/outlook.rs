@@ -216,7 +216,8 @@ fn folded(told: impl Iterator<Item = Told>) -> Vec<Told> {
 
 fn word(plan: &Plan, forecast: &Forecast, detail: Detail) -> (&'static str, String) {
     match forecast {
-        Forecast::Hit { .. } => ("hit", String::new()),
+        Forecast::Hit { away: Some(away), .. } => ("hit", format!("on {}", away.remote)),
+        Forecast::Hit { away: None, .. } => ("hit", String::new()),
         Forecast::Run { miss, changes, .. } if changes.is_empty() => ("run", miss.to_string()),
         Forecast::Run { changes, .. } => ("run", changed(changes.iter().map(|change| change.field.as_str()))),
         Forecast::Unknown { waits_for, supposed, changes, .. } => {

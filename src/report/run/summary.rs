@@ -65,6 +65,7 @@ pub fn render(report: &RunReport, closing: &Closing, color: Color) -> String {
         text.push('\n');
     }
     text.push_str(&earlier(report, color));
+    text.push_str(&elsewhere(report, color));
     text.push_str(&closing_line(report, closing));
     text
 }
@@ -84,6 +85,18 @@ fn earlier(report: &RunReport, color: Color) -> String {
         let _ = writeln!(text, "{:>11}  `pipe run --prune` removes what nobody changed; the store keeps it", "");
     }
     text
+}
+
+/// What lies on the remote and nobody read here.
+fn elsewhere(report: &RunReport, color: Color) -> String {
+    let outputs = report.stages.values().flat_map(|stage| stage.outputs.values()).filter(|output| output.elsewhere);
+    let (count, bytes) = outputs.fold((0_u64, 0_u64), |(count, bytes), it| (count + 1, bytes.saturating_add(it.size)));
+    if count == 0 {
+        return String::new();
+    }
+    let (word, outputs, bytes) =
+        (color.dim(&format!("{:>11}", "remote")), units::count(count, "output"), units::bytes(bytes));
+    format!("{word}  {outputs}, {bytes}, not fetched: `pipe get STAGE DEST` or --materialize brings them\n")
 }
 
 fn about(report: &RunReport, output: &EarlierOutput) -> String {
@@ -172,7 +185,8 @@ const PLACES: usize = 3;
 
 /// Where the outputs lie: in the directory that holds all of them, or in the first few of several.
 fn places(report: &RunReport) -> Option<String> {
-    let mut paths = report.stages.values().flat_map(|stage| stage.outputs.values()).map(|output| output.path.as_path());
+    let outputs = report.stages.values().flat_map(|stage| stage.outputs.values());
+    let mut paths = outputs.filter(|output| !output.elsewhere).map(|output| output.path.as_path());
     let first = paths.next()?;
     let Some(second) = paths.next() else { return Some(cell(&first.to_string_lossy()).into_owned()) };
     let directory = |path: &Path| path.parent().map(Path::to_owned).unwrap_or_default();

@@ -41,6 +41,11 @@ impl Layout {
         self.object("records", key.digest(), ".json")
     }
 
+    /// The note that a remote has what the action gave.
+    pub(crate) fn elsewhere(&self, key: &ActionKey) -> PathBuf {
+        self.object("elsewhere", key.digest(), ".json")
+    }
+
     pub(crate) fn checkpoints(&self, key: &ActionKey) -> PathBuf {
         self.root.join("checkpoints").join(key.to_string())
     }

@@ -2,8 +2,9 @@
 //!
 //! - [`model`]: their types. [`record`]: the result of an action, looked up by its key. [`last`]: the last action of each stage.
 //! - [`plans`]: resolved plans. [`pins`]: roots that are never collected. [`places`]: the published places.
-//! - [`kept`]: the checksums of such files.
+//! - [`elsewhere`]: records whose content lies on a remote. [`kept`]: the checksums of small files.
 
+pub(super) mod elsewhere;
 pub(super) mod kept;
 pub(super) mod last;
 pub(super) mod model;

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use contract::Digest;
 
+use super::elsewhere::Away;
 use super::model::{Artifact, RECORD_FORMAT, Record};
 use crate::action::ActionKey;
 use crate::failpoint::{self, Failpoint};
@@ -22,6 +23,8 @@ use crate::store::{Presence, Store, StoreError};
 pub enum Lookup {
     /// It was done, and all that it gave is here.
     Hit(Box<Record>),
+    /// It was done, and some of what it gave lies on the remote that this store counts on.
+    Elsewhere(Box<Away>),
     /// It has to be done.
     Miss(MissReason),
 }
@@ -46,6 +49,13 @@ pub enum MissReason {
     MissingOutputs {
         /// Which, by port; at least one.
         outputs: Vec<(String, Artifact)>,
+    },
+    /// Outputs lie on a remote that is not counted on here.
+    OnOtherRemote {
+        /// Which, by port; at least one.
+        outputs: Vec<(String, Artifact)>,
+        /// That remote.
+        remote: String,
     },
     /// An output was changed behind the store's back.
     DamagedOutput {
@@ -74,12 +84,10 @@ impl fmt::Display for MissReason {
             MissReason::OtherOutputs => return f.write_str("its outputs had other names when it ran last"),
             MissReason::OtherFormat => return f.write_str("it ran last under another version of pipe"),
             MissReason::MissingOutputs { outputs } => {
-                let named = outputs.iter().map(|(port, artifact)| format!("{port} ({})", artifact.digest.short()));
-                let named = named.collect::<Vec<_>>().join(", ");
-                return match outputs.len() {
-                    1 => write!(f, "its output {named} is no longer in the store"),
-                    _ => write!(f, "its outputs {named} are no longer in the store"),
-                };
+                return write!(f, "{} no longer in the store", named(outputs));
+            }
+            MissReason::OnOtherRemote { outputs, remote } => {
+                return write!(f, "{} only on {remote}, which is no remote that runs share here", named(outputs));
             }
             MissReason::DamagedRecord { path, quarantined } => {
                 write!(f, "its record {} is damaged", path.display())?;
@@ -98,6 +106,13 @@ impl fmt::Display for MissReason {
             None => Ok(()),
         }
     }
+}
+
+/// Outputs, as the subject of a sentence with its verb.
+fn named(outputs: &[(String, Artifact)]) -> String {
+    let named = outputs.iter().map(|(port, artifact)| format!("{port} ({})", artifact.digest.short()));
+    let named = named.collect::<Vec<_>>().join(", ");
+    if outputs.len() == 1 { format!("its output {named} is") } else { format!("its outputs {named} are") }
 }
 
 /// How hard a record is pressed onto the disk.
@@ -138,7 +153,13 @@ impl Store {
             }
         }
         if !missing.is_empty() {
-            return Ok(Lookup::Miss(MissReason::MissingOutputs { outputs: missing }));
+            return Ok(match self.elsewhere(key) {
+                None => Lookup::Miss(MissReason::MissingOutputs { outputs: missing }),
+                Some(remote) if self.counts_on.as_ref() == Some(&remote) => {
+                    Lookup::Elsewhere(Box::new(Away { record, outputs: missing, remote }))
+                }
+                Some(remote) => Lookup::Miss(MissReason::OnOtherRemote { outputs: missing, remote }),
+            });
         }
         Ok(Lookup::Hit(Box::new(record)))
     }

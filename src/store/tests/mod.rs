@@ -83,7 +83,7 @@ impl Fixture {
     fn miss(&self, key: &ActionKey) -> MissReason {
         match self.store.record(key).unwrap() {
             Lookup::Miss(reason) => reason,
-            Lookup::Hit(_) => panic!("a hit"),
+            Lookup::Hit(_) | Lookup::Elsewhere(_) => panic!("a hit"),
         }
     }
 

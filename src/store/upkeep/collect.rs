@@ -124,7 +124,9 @@ impl Store {
         }
         self.claim()?;
         let total = collected.records.count + collected.objects.count + leftovers.len() as u64;
-        let paths = doomed.records.iter().map(|&record| records[record].path.clone());
+        // The note after its record: without one there is nothing that it could be about.
+        let of_record = |record: &StoredRecord| [record.path.clone(), self.layout.elsewhere(&record.key)];
+        let paths = doomed.records.iter().flat_map(|&record| of_record(&records[record]));
         let names = doomed.objects.iter().map(|&object| objects[object].name);
         for (done, path) in paths.chain(names.flat_map(|name| self.paths(name))).enumerate() {
             self.remove(&path)?;
@@ -232,8 +234,7 @@ fn decide(records: &[StoredRecord], objects: &[Object], keep: &Keep, limits: &Li
     names.iter().flatten().for_each(|name| *users.entry(*name).or_default() += 1);
     let mut decision = Decision::default();
     let mut released = HashSet::new();
-    let mut drop_record = |record: usize, decision: &mut Decision| {
-        decision.records.push(record);
+    let mut drop_objects = |record: usize| {
         let mut freed = 0;
         for name in &names[record] {
             let left = users.entry(*name).or_default();
@@ -256,7 +257,8 @@ fn decide(records: &[StoredRecord], objects: &[Object], keep: &Keep, limits: &Li
         if needed || used_at(stored).saturating_add(limits.grace.as_secs()) > limits.now {
             staying.push(index);
         } else {
-            total = total.saturating_sub(drop_record(index, &mut decision));
+            decision.records.push(index);
+            total = total.saturating_sub(drop_objects(index));
         }
     }
     // Objects that no record names: left by kills, or inputs of records that are gone.
@@ -279,7 +281,11 @@ fn decide(records: &[StoredRecord], objects: &[Object], keep: &Keep, limits: &Li
             if total <= max {
                 break;
             }
-            total = total.saturating_sub(drop_record(index, &mut decision));
+            // What takes no room here makes none, and what a remote has is a hit also without its content.
+            if !records[index].elsewhere && !names[index].is_empty() {
+                decision.records.push(index);
+            }
+            total = total.saturating_sub(drop_objects(index));
         }
     }
     decision.objects = (0..objects.len()).filter(|&index| released.contains(&objects[index].name)).collect();

@@ -42,6 +42,8 @@ pub(in crate::store) struct StoredRecord {
     pub written: i64,
     /// `None` when it cannot be read or was written by another version.
     pub record: Option<Record>,
+    /// Whether a remote has its outputs.
+    pub elsewhere: bool,
 }
 
 /// A part of the store.
@@ -54,10 +56,11 @@ pub struct Room {
 }
 
 /// Every room, in the order in which people look for space.
-pub const ROOMS: [Room; 10] = [
+pub const ROOMS: [Room; 11] = [
     Room { name: "blobs", holds: "files that stages gave or read" },
     Room { name: "trees", holds: "directories that stages gave or read" },
     Room { name: "records", holds: "what each action gave" },
+    Room { name: "elsewhere", holds: "which records' outputs a remote has" },
     Room { name: "checkpoints", holds: "where interrupted stages go on" },
     Room { name: "runs", holds: "events, logs and reports" },
     Room { name: "plans", holds: "pipelines already resolved" },
@@ -147,7 +150,8 @@ impl Store {
                 Ok(Opened::File(bytes)) => record::parse(&bytes, &key).ok(),
                 _ => None,
             };
-            records.push(StoredRecord { key, size: stamp.size, written: stamp.mtime, record, path });
+            let elsewhere = self.elsewhere(&key).is_some();
+            records.push(StoredRecord { key, size: stamp.size, written: stamp.mtime, record, elsewhere, path });
         }
         Ok(records)
     }

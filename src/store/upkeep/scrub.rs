@@ -24,8 +24,19 @@ use crate::store::{Presence, Store, StoreError};
 pub const ROOTS: [&str; 3] = ["pins", "last", "runs"];
 
 /// The other rooms: their content is made anew.
-const DERIVED: [&str; 10] =
-    ["quarantine", "blobs", "trees", "records", "plans", "locks", "checkpoints", "displaced", "work", "tmp"];
+const DERIVED: [&str; 11] = [
+    "quarantine",
+    "blobs",
+    "trees",
+    "records",
+    "elsewhere",
+    "plans",
+    "locks",
+    "checkpoints",
+    "displaced",
+    "work",
+    "tmp",
+];
 
 /// How much is read.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -122,12 +133,26 @@ impl Store {
             };
             damage.extend(self.damaged(DamagedThing::Record(key), &path, path.clone(), why));
         }
+        damage.extend(self.scrub_notes()?);
         damage.extend(self.scrub_rooms()?);
         damage.extend(self.scrub_memo()?);
         damage.extend(self.scrub_plans()?);
         damage.extend(self.last_keys()?.1);
         damage.extend(self.pins()?.1);
         Ok(Scrubbed { objects: objects.len() as u64, bytes: total, records, damage })
+    }
+
+    /// Finds damaged notes about remotes. Without one the remote is asked again.
+    fn scrub_notes(&self) -> Result<Vec<Damage>, StoreError> {
+        let mut damage = Vec::new();
+        for path in self.family("elsewhere")? {
+            let Some((key, ".json")) = parse(&path) else { continue };
+            let key = ActionKey::new(key);
+            if self.elsewhere(&key).is_none() {
+                damage.extend(self.damaged(DamagedThing::Record(key), &path, path.clone(), DIFFERS.to_owned()));
+            }
+        }
+        Ok(damage)
     }
 
     /// Finds misplaced things where the store's own directories belong. Those in the place of a directory of roots stay: an empty
@@ -139,7 +164,7 @@ impl Store {
                 damage.extend(self.damaged(DamagedThing::Room, &path, path.clone(), why));
             }
         }
-        for family in ["blobs", "trees", "records"] {
+        for family in ["blobs", "trees", "records", "elsewhere"] {
             for path in self.shards(family)? {
                 if let Some(stamp) = Stamp::stored(&path).at(&path)?
                     && !stamp.is_dir()
