@@ -1,8 +1,8 @@
 //! Removes from a remote what nobody needs there: records that are no roots and are older than the grace, then objects that no record
 //! names and that are older too.
 //!
-//! What is younger than the grace stays in any case: another machine may be about to name it. So does what a run that goes on somewhere
-//! holds under `actions/`: nothing is removed while there is such a run.
+//! What is younger than the grace stays in any case: another machine may be about to name it. So does what stages that run elsewhere
+//! name, and what was written since the first of them began ([`super::actions`]).
 
 use std::collections::HashSet;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -37,6 +37,10 @@ pub struct RemoteCollected {
     pub records: (u64, u64),
     /// Blobs and manifests that go, and their bytes.
     pub objects: (u64, u64),
+    /// Actions that showed no life for long and whose state goes, and its bytes.
+    pub actions: (u64, u64),
+    /// Actions that show life.
+    pub live: u64,
     /// Objects that stay, records among them, and their bytes.
     pub kept: (u64, u64),
 }
@@ -53,13 +57,19 @@ impl Remote {
     ) -> Result<RemoteCollected, TransferError> {
         self.require()?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs());
-        let is_old = |object: &Listed| object.modified.saturating_add(kept.grace.as_secs()) <= now;
-        self.refuse_while_used()?;
-        let mut collected = RemoteCollected::default();
-        let (mut staying, mut going) = (Vec::new(), Vec::new());
+        let actions = self.actions(store, now, meter, watch)?;
+        let is_old = |object: &Listed| {
+            let of_action = actions.since.is_some_and(|since| object.modified >= since);
+            object.modified.saturating_add(kept.grace.as_secs()) <= now && !of_action
+        };
+        let mut collected = RemoteCollected { live: actions.live.len() as u64, ..RemoteCollected::default() };
+        let bytes = actions.dead.1.iter().map(|object| object.size).sum();
+        collected.actions = (actions.dead.0, bytes);
+        let mut staying = Vec::new();
+        let mut going: Vec<String> = actions.dead.1.iter().map(|object| object.name.clone()).collect();
         list_all(self.objects.as_ref(), names::RECORDS, |object| {
             let Some(key) = names::key_of(&object.name) else { return };
-            if kept.roots.contains(&key) || !is_old(&object) {
+            if kept.roots.contains(&key) || actions.live.contains(&key) || !is_old(&object) {
                 add(&mut collected.kept, object.size);
                 staying.push(key);
             } else {
@@ -69,6 +79,7 @@ impl Remote {
         })?;
         let mut named = self.named(store, &staying, meter, watch)?;
         named.extend(&kept.artifacts);
+        named.extend(&actions.named);
         for family in [names::TREES, names::BLOBS] {
             list_all(self.objects.as_ref(), family, |object| {
                 let Some(digest) = names::digest_of(&object.name) else { return };
@@ -81,7 +92,7 @@ impl Remote {
             })?;
         }
         if !look {
-            // Records first: a kill in between leaves garbage, and no record without its outputs.
+            // Records before objects: a kill in between leaves garbage, and no record without its outputs.
             for batch in going.chunks(BATCH) {
                 if meter.is_stopped() {
                     return Err(RemoteError::interrupted().into());
@@ -120,17 +131,6 @@ impl Remote {
             Ok(named)
         })?;
         Ok(named.into_iter().flatten().collect())
-    }
-
-    fn refuse_while_used(&self) -> Result<(), RemoteError> {
-        let used = self.objects.list(names::ACTIONS, None, 1)?;
-        match used.objects.first() {
-            None => Ok(()),
-            Some(object) => {
-                let message = format!("a remote stage has {}, and its state names what it needs", object.name);
-                Err(RemoteError::new(FailedClass::Unsupported, message).help("try again when remote stages have ended"))
-            }
-        }
     }
 }
 

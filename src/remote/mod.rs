@@ -11,11 +11,12 @@
 //! - [`open`]: a remote that was recognized. [`marker`]: what makes a prefix a store, and what the place can do.
 //! - [`push`]: blobs, manifests, then records. [`pull`]: the same way back, with everything checked. [`lanes`]: many transfers at once.
 //!   [`document`]: small objects, read and written by name.
-//!   [`collect`]: what nobody needs there any more.
+//!   [`collect`]: what nobody needs there any more. [`actions`]: what stages that run elsewhere need.
 //!
 //! Everything blocks, and nothing here is entered by a run whose stages are all local hits. What a record consists of, and what may
 //! get a name in the local store, is the store's to say (`store::parcel`).
 
+mod actions;
 mod collect;
 mod directory;
 mod document;
@@ -32,6 +33,7 @@ mod program;
 mod pull;
 mod push;
 
+pub use actions::DEAD_AFTER;
 pub use collect::{Kept, RemoteCollected};
 pub use contract::backend::FailedClass;
 pub use error::{RemoteError, TransferError};

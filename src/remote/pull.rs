@@ -283,6 +283,22 @@ impl Remote {
         Ok(listing.files().iter().map(|file| file.digest).collect())
     }
 
+    /// The digests of the files of the directory of this digest; nothing where no directory has it.
+    pub(super) fn files_below(
+        &self,
+        store: &Store,
+        digest: &Digest,
+        meter: &Meter,
+    ) -> Result<Vec<Digest>, TransferError> {
+        let name = names::tree(digest);
+        let Some(bytes) = self.bytes(store, &name, LARGEST_MANIFEST, meter)? else { return Ok(Vec::new()) };
+        let files = bytes.map_err(|refused| refused.why).and_then(|bytes| Listing::digests(&bytes, digest));
+        files.map_err(|why| {
+            let message = format!("{name} cannot be read, so it is not known what is needed: {why}");
+            RemoteError::new(FailedClass::Broken, message).help("remove it").into()
+        })
+    }
+
     fn files(
         &self,
         store: &Store,

@@ -185,6 +185,19 @@ impl Listing {
         Ok(Listing { manifest, artifact: artifact.clone() })
     }
 
+    /// The digests of the files of the directory of this digest, which `bytes` describe, or why they do not.
+    pub fn digests(bytes: &[u8], digest: &Digest) -> Result<Vec<Digest>, String> {
+        if Manifest::digest(bytes) != *digest {
+            return Err("its content has another digest".to_owned());
+        }
+        let manifest = Manifest::decode(bytes).ok_or("it is no manifest")?;
+        let files = manifest.entries.iter().filter_map(|entry| match entry.node {
+            Node::File { digest, .. } => Some(digest),
+            Node::Dir | Node::Link { .. } => None,
+        });
+        Ok(files.collect())
+    }
+
     /// The directory.
     pub fn artifact(&self) -> &Artifact {
         &self.artifact

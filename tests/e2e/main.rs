@@ -47,6 +47,7 @@ mod poisoned;
 mod pressure;
 mod project;
 mod publishing;
+mod remote_gc;
 mod remote_hostile;
 mod remote_lazy;
 mod remote_share;

@@ -31,7 +31,8 @@ Examples:
 What stays: what every pipeline came to last, in every workspace that used this store and still exists; what was used \
 within the grace; what is pinned. Where one of these cannot be read nothing is removed, and the exit code is 1. While \
 a run goes on it waits, and a run that begins meanwhile waits for it. On a remote nobody knows what other stores need: what \
-they pushed within the grace stays.")]
+they pushed within the grace stays, and what stages that run elsewhere name. The state of such a stage that showed no life for 7 days \
+goes.")]
 pub(crate) struct GcArguments {
     /// Only say what would go.
     #[arg(long)]
@@ -77,7 +78,12 @@ fn of_remote(project: &Project, store: &Store, arguments: &GcArguments) -> Resul
         output::document(&json!({
             "remote": url,
             "dry_run": arguments.dry_run,
-            "removed": {"records": document(collected.records), "objects": document(collected.objects)},
+            "removed": {
+                "records": document(collected.records),
+                "objects": document(collected.objects),
+                "actions": document(collected.actions),
+            },
+            "live_actions": collected.live,
             "kept": document(collected.kept),
         }));
         return Ok(Exit::Success);
@@ -85,6 +91,17 @@ fn of_remote(project: &Project, store: &Store, arguments: &GcArguments) -> Resul
     let word = if arguments.dry_run { "would remove" } else { "removed" };
     for (name, (count, bytes)) in [("records", collected.records), ("objects", collected.objects)] {
         output::text(&format!("{word} {count} {name}, {} from {url}\n", units::bytes(bytes)));
+    }
+    if collected.actions.0 > 0 {
+        let (count, bytes) = collected.actions;
+        output::text(&format!(
+            "{word} the state of {}, {}\n",
+            units::count(count, "dead remote stage"),
+            units::bytes(bytes)
+        ));
+    }
+    if collected.live > 0 {
+        output::text(&format!("kept what {} need\n", units::count(collected.live, "remote stage")));
     }
     let (count, bytes) = collected.kept;
     output::text(&format!("kept: {}, {}\n", units::count(count, "object"), units::bytes(bytes)));
