@@ -50,6 +50,7 @@ mod publishing;
 mod remote_gc;
 mod remote_hostile;
 mod remote_lazy;
+mod remote_programs;
 mod remote_share;
 mod risk;
 mod sandbox;
