@@ -7,7 +7,7 @@ use places::Finding;
 use super::keys;
 use super::model::{BackendType, Config};
 use super::read::Reader;
-use crate::executor::remote::{INSTANCES, Launches, RemotePlace, Timing};
+use crate::executor::remote::{INSTANCES, Launches, RemotePlace, SETUP, Timing};
 use crate::remote::{Machines, Place, Scheme};
 use crate::spec::keys::{known, mapping};
 use crate::spec::name::is_valid;
@@ -125,9 +125,19 @@ impl Reader<'_> {
         };
         let ours = entries.iter().filter_map(|entry| {
             let lifetime = keys::LIFETIMES.contains(&entry.key.value.as_str()).then_some("lifetime");
-            let name = keys::PROGRAM.iter().map(|key| key.name).find(|name| *name == entry.key.value).or(lifetime)?;
+            let name = keys::PROGRAM.iter().map(|key| key.name).find(|name| *name == entry.key.value && *name != SETUP);
+            let name = name.or(lifetime)?;
             Some((name, &entry.value))
         });
+        let setup = entries.iter().find(|entry| entry.key.value == SETUP);
+        if let Some(setup) = setup
+            && let Some(path) = self.text(&setup.value, "`user_data`")
+            && !self.root.join(path).is_file()
+        {
+            let problem = Problem::at("missing-path", setup.value.span, format!("there is no file `{path}`"));
+            let help = format!("it is looked for in {}", self.root.display());
+            self.problems.push(problem.label("no such file").help(help));
+        }
         let shared = self.shared(ours, Timing { lease: FAR_LEASE, lifetime: LIFETIME });
         let is_given = entries.iter().any(|entry| entry.key.value == "state");
         let objects = if is_given { shared.objects } else { remote.cloned() };

@@ -58,6 +58,7 @@ pub const PROGRAM: &[Key] = &[
     key("jobs", "stages at once; 4 unless given"),
     key("lease", "after so long without a sign of life a stage is tried again; 60s unless given"),
     key("lifetime", "an instance ends after so long, whatever happens; 24h unless given"),
+    key("user_data", "a script that runs on each instance before the stage, relative to this file"),
 ];
 
 /// What some programs call `lifetime`.

@@ -55,7 +55,7 @@ pub fn config_schema() -> Value {
 /// A backend as `{TYPE: {..}}`. The settings of a type that a program serves are the program's, besides those that the engine reads.
 fn backend_of_type(duration: &Value) -> Value {
     let shared = |key: &str| match key {
-        "state" => json!({"type": "string", "minLength": 1}),
+        "state" | "user_data" => json!({"type": "string", "minLength": 1}),
         "jobs" => json!({"type": "integer", "minimum": 1, "maximum": keys::MAX_JOBS}),
         _ => duration.clone(),
     };

@@ -100,7 +100,8 @@ fn a_place_that_does_not_answer_for_a_while_costs_nothing() {
     std::fs::write(&silent, "").unwrap();
     eventually("the stage line says so", || told() == 1);
     std::fs::remove_file(&silent).unwrap();
-    eventually("the stage line says so", || project.events().contains("it answers again"));
+    let works = || project.events().matches(r#""state":"running""#).count();
+    eventually("the stage line says that it works", || works() == 2);
     // Neither does it when the stage has done its work.
     std::fs::write(&silent, "").unwrap();
     eventually("the stage line says so again", || told() == 2);
@@ -134,6 +135,22 @@ fn a_place_that_refuses_breaks_the_run_in_its_own_words_and_is_asked_again_by_th
     open_gate(&project);
     project.run_json(&[], 0);
     assert_eq!(launches(&project).len(), 1);
+}
+
+#[test]
+fn a_script_sets_an_instance_up_and_its_failure_is_told_with_its_log() {
+    let project = with_waiting("{files: {state: 'files://STATE', user_data: setup.sh}}");
+    open_gate(&project);
+    let ran = project.pipe(&["check", "p.yaml"]);
+    assert!(ran.status == 2 && ran.stderr.contains("there is no file `setup.sh`"), "{}", ran.stderr);
+    project.write("setup.sh", "#!/bin/sh\necho sets up\nexit 4\n");
+    let ran = project.pipe(&["run", "p.yaml"]);
+    assert_eq!(ran.status, 3, "{}", ran.stderr);
+    assert!(ran.stderr.contains("the setup ended with exit status 4"), "{}", ran.stderr);
+    assert_eq!(project.pipe(&["logs", "waits"]).stdout, "sets up\n");
+    project.write("setup.sh", &format!("#!/bin/sh\necho set up >> {}\n", project.beside("ledger").display()));
+    project.run_json(&[], 0);
+    assert_eq!(ledger(&project), ["set up", "began"]);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! A backend program as what launches instances: it gets this program by digest, and starts it elsewhere.
 
+use std::path::PathBuf;
+
 use contract::backend::{Bundle, Instance, Piece, Submit};
 use contract::types::Form;
 
@@ -7,8 +9,9 @@ use super::launcher::{Launch, Launcher, command};
 use crate::action::ActionKey;
 use crate::remote::{FailedClass, Instances, Meter, Place, Remote, RemoteError, TransferError};
 
-/// What this program is called on an instance.
+/// What this program is called on an instance, and what the script that runs before it.
 const ENGINE: &str = "pipe";
+const SETUP: &str = "setup";
 
 /// Where an instance has its directory; the program says what `{root}` is.
 const DIRECTORY: &str = "{root}/.instances/work";
@@ -19,17 +22,20 @@ const PAGES: usize = 64;
 /// Instances that a program launches.
 pub(super) struct Backend {
     instances: Instances,
+    /// Runs on each before the stage, relative to the project.
+    setup: Option<PathBuf>,
 }
 
 impl Backend {
-    pub(super) fn new(instances: Instances) -> Backend {
-        Backend { instances }
+    pub(super) fn new(instances: Instances, setup: Option<PathBuf>) -> Backend {
+        Backend { instances, setup }
     }
 }
 
 impl Launcher for Backend {
     fn launch(&self, launch: &Launch<'_>, told: &mut dyn FnMut(&str)) -> Result<Instance, TransferError> {
         let bundle = bundle(launch)?;
+        let setup = self.setup.as_ref().map(|file| sent(launch, SETUP, launch.project.join(file))).transpose()?;
         // Credentials of this machine are of no use there: an instance has its own.
         let objects = Place { profile: None, ..launch.remote.place().clone() }.to_wire();
         let words = command(launch, &objects, DIRECTORY, "{root}");
@@ -39,7 +45,7 @@ impl Launcher for Backend {
             token: launch.token.to_owned(),
             resources: launch.resources,
             bundle,
-            setup: None,
+            setup,
             command: std::iter::once(ENGINE.to_owned()).chain(words).collect(),
             spent: launch.spent,
         };
@@ -85,10 +91,15 @@ fn bundle(launch: &Launch<'_>) -> Result<Bundle, TransferError> {
     let keeper = launch.remote.place().program_file();
     let mut files = Vec::new();
     for (name, file) in std::iter::once((ENGINE.to_owned(), own)).chain(keeper) {
-        let artifact = launch.store.ingest(&file, Form::File)?;
-        let object = Remote::of_blob(&artifact.digest);
-        launch.remote.send(launch.store, &[artifact], &Meter::default(), &mut |_| ())?;
-        files.push(Piece { name, object, file });
+        files.push(sent(launch, &name, file)?);
     }
     Ok(Bundle { architecture: std::env::consts::ARCH.to_owned(), glibc: None, files })
+}
+
+/// A file that lies among the objects now.
+fn sent(launch: &Launch<'_>, name: &str, file: PathBuf) -> Result<Piece, TransferError> {
+    let artifact = launch.store.ingest(&file, Form::File)?;
+    let object = Remote::of_blob(&artifact.digest);
+    launch.remote.send(launch.store, &[artifact], &Meter::default(), &mut |_| ())?;
+    Ok(Piece { name: name.to_owned(), object, file })
 }

@@ -9,9 +9,10 @@ use contract::backend::{Ended, Instance, State};
 use tokio::sync::watch;
 
 use super::board::{Board, Stream};
-use super::documents::{End, Stop};
+use super::documents::{Attempt, End, Stop};
 use super::farewell::{self, Wish};
 use super::launcher::Launcher;
+use super::lease::unix_seconds;
 use super::pace::{Pace, about};
 use super::standing::Pulse;
 use super::teller::Teller;
@@ -221,13 +222,23 @@ impl Following<'_> {
                     // A log that cannot be written is no reason to keep the end from the user.
                     let _ = self.log.write_all(text.as_bytes());
                 }
-                Followed::Ended(End::Broken { message: why })
+                self.note_end(End::Broken { message: why })?
             }
-            Some(Ended::Stopped) => Followed::Ended(End::Interrupted { noticed: false }),
+            Some(Ended::Stopped) => self.note_end(End::Interrupted { noticed: false })?,
             Some(Ended::Finished | Ended::Interrupted | Ended::Expired) | None => {
                 Followed::Lost(format!("has ended without a word: {why}"))
             }
         }))
+    }
+
+    /// Writes down how it ended in its stead, so that the next client does not stumble over it.
+    fn note_end(&self, end: End) -> Result<Followed, RemoteError> {
+        let (now, instance) = (unix_seconds(), self.progress.instance.as_ref());
+        let ended = instance.and_then(|instance| instance.ended).unwrap_or(now);
+        let started = instance.and_then(|instance| instance.launched).unwrap_or(ended);
+        let host = instance.map(|instance| instance.id.clone()).unwrap_or_default();
+        self.board.write_attempt(&Attempt { epoch: self.attempt, host, started, ended, end: end.clone() })?;
+        Ok(Followed::Ended(end))
     }
 
     /// Passes on what it said since. Returns whether that was something, and whether it has said how it ended.

@@ -43,5 +43,6 @@ pub use documents::Timing;
 pub use executor::RemoteExecutor;
 pub(crate) use loopback::INSTANCES;
 pub use loopback::is_of_instance;
+pub(crate) use place::SETUP;
 pub use place::{Launches, RemotePlace};
 pub use watch::{Said, follow};

@@ -9,6 +9,9 @@ use super::launcher::Launcher;
 use super::loopback::Loopback;
 use crate::remote::{Instances, Machines, Place, Remote, RemoteError};
 
+/// The setting of a program's backend that names a script: it runs on each instance before the stage.
+pub(crate) const SETUP: &str = "user_data";
+
 /// A place beyond this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RemotePlace {
@@ -49,7 +52,8 @@ impl RemotePlace {
             }
             Launches::Program(machines) => {
                 let (remote, instances) = Instances::open(&self.objects, machines)?;
-                Ok((Arc::new(remote), Box::new(Backend::new(instances))))
+                let setup = machines.settings.get(SETUP).and_then(|setup| setup.as_str()).map(PathBuf::from);
+                Ok((Arc::new(remote), Box::new(Backend::new(instances, setup))))
             }
         }
     }
