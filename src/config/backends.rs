@@ -58,7 +58,7 @@ impl Reader<'_> {
         let found = match &node.value {
             NodeValue::Map(entries) if entries.len() == 1 && !OURS.contains(&entries[0].key.value.as_str()) => {
                 let [entry] = entries.as_slice() else { return None };
-                return self.program(entry, remote).map(BackendType::Remote);
+                return self.program(entry, remote).map(|place| BackendType::Remote(Box::new(place)));
             }
             _ => known(node, keys::BACKEND, &format!("backend `{name}`"), self.problems),
         };
@@ -70,7 +70,7 @@ impl Reader<'_> {
             return None;
         };
         if *key == "loopback" {
-            return self.loopback(&found.value).map(BackendType::Remote);
+            return self.loopback(&found.value).map(|place| BackendType::Remote(Box::new(place)));
         }
         if !matches!(found.value.value, NodeValue::Null) {
             known(&found.value, keys::LOCAL, "a backend of type `local`", self.problems);

@@ -120,7 +120,7 @@ pub enum BackendType {
     /// The backend of this other name in `pipe.yaml`.
     Other(String),
     /// A place beyond this machine, or a process of it that is used as if it were another one.
-    Remote(RemotePlace),
+    Remote(Box<RemotePlace>),
 }
 
 /// The share of processors or memory from which on the governor holds back, unless set.
@@ -179,7 +179,7 @@ impl Config {
     /// The backends that are not this machine, by name.
     pub fn elsewhere(&self) -> BTreeMap<String, RemotePlace> {
         let elsewhere = self.backends.iter().filter_map(|(name, backend)| match &backend.value {
-            BackendType::Remote(place) => Some((name.clone(), place.clone())),
+            BackendType::Remote(place) => Some((name.clone(), place.as_ref().clone())),
             BackendType::Local | BackendType::Other(_) => None,
         });
         elsewhere.collect()
@@ -224,13 +224,13 @@ impl Serialize for BackendType {
         match self {
             BackendType::Local => serializer.serialize_str("local"),
             BackendType::Other(name) => serializer.serialize_str(name),
-            BackendType::Remote(RemotePlace { objects, at_once, timing, launches }) => match launches {
+            BackendType::Remote(place) => match &place.launches {
                 Launches::Processes(_) => {
                     let settings = serde_json::json!({
-                        "state": objects.to_string(),
-                        "jobs": at_once,
-                        "lease": format!("{:?}", timing.lease),
-                        "lifetime": format!("{:?}", timing.lifetime),
+                        "state": place.objects.to_string(),
+                        "jobs": place.at_once,
+                        "lease": format!("{:?}", place.timing.lease),
+                        "lifetime": format!("{:?}", place.timing.lifetime),
                     });
                     serde_json::json!({"loopback": settings}).serialize(serializer)
                 }
