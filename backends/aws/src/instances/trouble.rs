@@ -56,9 +56,13 @@ pub(super) fn code<E: ProvideErrorMetadata>(error: &SdkError<E>) -> String {
 
 /// Whether the request may have been carried out all the same.
 pub(super) fn is_open<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
+    // EC2 gives some of these with a status below 500.
+    let is_fault =
+        |code: &str| matches!(code, "InternalError" | "InternalFailure" | "Unavailable" | "ServiceUnavailable");
     match error {
         SdkError::ConstructionFailure(_) => false,
         SdkError::DispatchFailure(dispatch) => !dispatch.is_user(),
+        _ if error.code().is_some_and(is_fault) => true,
         _ => error.raw_response().is_none_or(|response| response.status().as_u16() >= 500),
     }
 }
