@@ -115,9 +115,10 @@ impl Project {
     /// As [`Project::plan_file`], and also reports as problems everything that would fail a stage before it runs. A store that cannot be
     /// opened is left to the code that needs it.
     pub(super) fn survey_file(&self, file: &Path, params: &ParamArguments) -> Result<Plan, Failure> {
-        let (plan, sources) = plan::build_with_sources(&self.request_all(file, params), &self.cards()?)?;
+        let request = self.request_all(file, params);
+        let (plan, sources) = plan::build_with_sources(&request, &self.cards()?)?;
         let Ok(store) = self.store() else { return Ok(plan) };
-        match survey::problems(&plan, &store, &sources) {
+        match survey::problems(&plan, &store, &request.elsewhere, &sources) {
             problems if problems.is_empty() => Ok(plan),
             problems => Err(Invalid { problems, sources }.into()),
         }

@@ -1,25 +1,28 @@
 //! Finds failures of stages before they run, as far as that is possible without running or storing anything: behind `pipe check`. In a
 //! run each of these is the failure of one stage, and others go on.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
+use contract::Worker;
 use rustix::fs::{Access, AtFlags, CWD};
 
 use super::bounds;
 use crate::executor::fault::shortened;
-use crate::plan::{InputSource, Plan, PlannedStage};
+use crate::executor::remote::bundle::stays_here;
+use crate::plan::{BackendName, InputSource, Plan, PlannedStage, Work};
 use crate::spec::{LinkRule, Problem, Sources, Span};
 use crate::store::{LinksIn, Store, StoreErrorKind};
 
-/// The problems of the files that the stages of `plan` read, and of the places where they write. `sources` are the files that the plan was
-/// made from.
-pub fn problems(plan: &Plan, store: &Store, sources: &Sources) -> Vec<Problem> {
+/// The problems of the files that the stages of `plan` read, of the places where they write, and of workers that are to run on one of the
+/// backends `elsewhere`. `sources` are the files that the plan was made from.
+pub fn problems(plan: &Plan, store: &Store, elsewhere: &BTreeSet<BackendName>, sources: &Sources) -> Vec<Problem> {
     let mut problems = Vec::new();
     let off_limits = bounds::off_limits(plan, store);
     // Instances of a matrix mostly read the same.
     let mut seen = HashSet::new();
     for stage in plan.graph.node_weights() {
+        problems.extend(staying_worker(stage, elsewhere, sources));
         for input in &stage.inputs {
             let InputSource::Path(path) = &input.source else { continue };
             let refuses = |place: &Path| bounds::refusal(&off_limits, place);
@@ -53,6 +56,16 @@ pub fn problems(plan: &Plan, store: &Store, sources: &Sources) -> Vec<Problem> {
     problems.sort_by_key(|problem| problem.span);
     problems.dedup_by(|one, other| one.span == other.span && one.message == other.message);
     problems
+}
+
+/// The worker of a stage that runs elsewhere and whose program stays here.
+fn staying_worker(stage: &PlannedStage, elsewhere: &BTreeSet<BackendName>, sources: &Sources) -> Option<Problem> {
+    let Work::Card { card, .. } = &stage.work else { return None };
+    let Worker::Program(name) = &card.worker else { return None };
+    let place = elsewhere.get(&stage.backend)?;
+    let failure = stays_here(name)?;
+    let message = format!("`{}` runs on `{}`, and {}", stage.name, place.as_str(), failure.message);
+    Some(at(self::place(stage, "uses", "", sources), "stays-here", message).maybe_help(failure.help))
 }
 
 /// The path that prevents making something at `destination`, and why.

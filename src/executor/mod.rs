@@ -9,6 +9,7 @@ mod execution;
 pub(crate) mod fault;
 pub mod local;
 mod order;
+mod programs;
 pub mod remote;
 mod told;
 
@@ -17,4 +18,5 @@ pub use error::ExecutorError;
 pub use execution::{Events, Executing, Execution, Executor, Failed, FailureReport, Source, SpoiledInput};
 pub(crate) use execution::{asked, unless_abandoned};
 pub use order::{Input, Limits, Order, Reuse, Worker};
+pub use programs::Programs;
 pub use told::{AttemptEnd, PlaceNews, PlaceState, RemoteAttempt, Told};

@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::run::journal;
 use crate::config::schema::config_schema;
 use crate::engine::RunReport;
+use crate::executor::remote::bundle::BundleManifest;
 use crate::plan::Cards;
 use crate::plan::cards::CardError;
 use crate::plan::schema::pipeline_schema;
@@ -66,6 +67,11 @@ pub const SCHEMAS: &[Schema] = &[
         name: "backend-answer",
         about: "a line that a backend program answers",
         document: |_| Ok(Generated::to_value(schema_for!(contract::backend::Answer))),
+    },
+    Schema {
+        name: "bundle",
+        about: "bundle.json: the programs that travel to an instance",
+        document: |_| Ok(Generated::to_value(schema_for!(BundleManifest))),
     },
     Schema {
         name: "run-event",

@@ -119,9 +119,14 @@ impl Store {
 
     /// Makes the directory of `listing`, all of whose files are in the store.
     pub fn assemble(&self, listing: &Listing) -> Result<(), StoreError> {
+        self.make_tree(&listing.manifest).map(|_| ())
+    }
+
+    /// Makes the directory of `manifest`, all of whose files are in the store.
+    pub(super) fn make_tree(&self, manifest: &Manifest) -> Result<Artifact, StoreError> {
         let made = self.fresh()?;
         fs::create_dir(&made).at(&made)?;
-        for entry in &listing.manifest.entries {
+        for entry in &manifest.entries {
             let to = made.join(entry.path());
             match &entry.node {
                 Node::Dir => fs::create_dir(&to).at(&to)?,
@@ -133,7 +138,7 @@ impl Store {
                 }
             }
         }
-        self.install_tree(&made, &listing.manifest).map(|_| ())
+        self.install_tree(&made, manifest)
     }
 }
 

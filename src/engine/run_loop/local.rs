@@ -9,6 +9,7 @@ use super::elsewhere::is_elsewhere;
 use crate::engine::gpus::Gpus;
 use crate::engine::lane::{LaneId, Obstacle};
 use crate::engine::{EngineError, Options, Shared};
+use crate::executor::Programs;
 use crate::executor::local::LocalExecutor;
 use crate::governor::{self, Admission, Decision, Governor, Probe, Reason, Request};
 use crate::plan::StageId;
@@ -32,7 +33,7 @@ impl LocalPlace {
     /// This machine for a run that has `open` stages to execute.
     pub(super) fn start(shared: &Shared, open: &[StageId]) -> Result<LocalPlace, EngineError> {
         let Options { run, failed_work, jobs, limits, .. } = &shared.options;
-        let executor = LocalExecutor::start(&shared.plan, &shared.store, run, *failed_work)?;
+        let executor = LocalExecutor::start(&shared.plan, &shared.store, run, *failed_work, Programs::Beside)?;
         let (probe, look_every) = governor::probe();
         // Looking for GPUs costs something, and most plans want none.
         let open: Vec<StageId> = open.iter().copied().filter(|stage| !is_elsewhere(shared, *stage)).collect();

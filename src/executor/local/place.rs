@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use super::execution::LocalExecution;
 use crate::backend::{Confinement, Guardian, Local};
-use crate::executor::{Control, Events, Executing, Executor, ExecutorError, Order};
+use crate::executor::{Control, Events, Executing, Executor, ExecutorError, Order, Programs};
 use crate::plan::Plan;
 use crate::store::Store;
 
@@ -34,19 +34,21 @@ pub(super) struct Site {
     pub plan: Arc<Plan>,
     pub store: Arc<Store>,
     pub failed_work: FailedWork,
+    pub programs: Programs,
 }
 
 impl LocalExecutor {
-    /// An executor for the stages of `plan`, whose process trees end with this process.
+    /// An executor for the stages of `plan`, whose process trees end with this process. It starts `programs`.
     pub fn start(
         plan: &Arc<Plan>,
         store: &Arc<Store>,
         run: &str,
         failed_work: FailedWork,
+        programs: Programs,
     ) -> Result<LocalExecutor, ExecutorError> {
         let exe = std::env::current_exe().map_err(|e| ExecutorError::system("finding this program", e))?;
         let guardian = Guardian::start(&Guardian::command(&exe), run).map_err(ExecutorError::Guardian)?;
-        let site = Site { plan: Arc::clone(plan), store: Arc::clone(store), failed_work };
+        let site = Site { plan: Arc::clone(plan), store: Arc::clone(store), failed_work, programs };
         let backend = Local::new(guardian, site.confinement().as_ref());
         Ok(LocalExecutor { site: Arc::new(site), backend })
     }

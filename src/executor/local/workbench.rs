@@ -12,7 +12,7 @@ use super::{script, secrets};
 use crate::backend::{Program, keep_from_debuggers, outer_runs, sealed};
 use crate::backend::{RUN_ID, STAGE_ID};
 use crate::executor::fault::Fault;
-use crate::executor::{ExecutorError, FailureReport, Order};
+use crate::executor::{ExecutorError, FailureReport, Order, Programs};
 use crate::plan::Plan;
 use crate::spec::SecretForm;
 use crate::store::{Store, remove_tree};
@@ -41,7 +41,8 @@ impl Workbench {
             Ok(secrets) => secrets,
             Err(failure) => return Ok(Err(failure)),
         };
-        let site = Site { plan: Arc::clone(plan), store: Arc::clone(store), failed_work: FailedWork::Remove };
+        let (plan, store) = (Arc::clone(plan), Arc::clone(store));
+        let site = Site { plan, store, failed_work: FailedWork::Remove, programs: Programs::Beside };
         let prepared = match workspace::prepare(&site, order, Checkpoints::Apart).map_err(Fault::from) {
             Ok(prepared) => prepared,
             Err(Fault::Stage(failure)) => return Ok(Err(failure)),

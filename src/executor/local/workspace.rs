@@ -132,8 +132,12 @@ fn prepare_card(
     let job_file = directory.join("job.json");
     let text = serde_json::to_vec_pretty(&job).map_err(|e| writing(e.into()))?;
     fs::write(&job_file, text).map_err(writing)?;
+    let mut environment = base_environment(&scratch);
     let mut argv: Vec<OsString> = match program {
-        contract::Worker::Program(worker) => vec![worker_path(worker).into_os_string()],
+        contract::Worker::Program(worker) => {
+            environment.extend(site.programs.environment());
+            vec![site.programs.path(worker).into_os_string()]
+        }
         contract::Worker::Command(worker) => {
             let home = directory.join("worker");
             for (at, (name, artifact)) in files.iter().enumerate() {
@@ -147,7 +151,7 @@ fn prepare_card(
         }
     };
     argv.extend(["run".into(), job_file.into_os_string()]);
-    let program = Program { argv, cwd: directory.clone(), environment: base_environment(&scratch) };
+    let program = Program { argv, cwd: directory.clone(), environment };
     let (protocol, sight) = (Protocol::Worker, Sight::Open);
     Ok(Prepared { directory, program, protocol, sight, outputs, inputs: placed })
 }
@@ -282,12 +286,6 @@ fn base_environment(temporary: &Path) -> Vec<(OsString, OsString)> {
 /// Cores for one execution: as its stage asks, up to those of the machine.
 pub(super) fn threads(order: &Order) -> u32 {
     order.limits.resources.cpus.clamp(1, governor::cores())
-}
-
-/// A worker ships beside the engine; one on PATH serves too.
-fn worker_path(program: &str) -> PathBuf {
-    let beside = std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.join(program)));
-    beside.filter(|path| path.is_file()).unwrap_or_else(|| PathBuf::from(program))
 }
 
 fn create(directory: &Path) -> Result<(), StoreError> {

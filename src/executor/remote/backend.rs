@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use contract::backend::{Bundle, Instance, Piece, Submit};
 use contract::types::Form;
 
+use super::bundle::Machine;
 use super::launcher::{Launch, Launcher, command};
 use crate::action::ActionKey;
-use crate::remote::{FailedClass, Instances, Meter, Place, Remote, RemoteError, TransferError};
+use crate::remote::{Instances, Meter, Place, Remote, RemoteError, TransferError};
+use crate::store::Artifact;
 
 /// What this program is called on an instance, and what the script that runs before it.
 const ENGINE: &str = "pipe";
@@ -34,7 +36,7 @@ impl Backend {
 
 impl Launcher for Backend {
     fn launch(&self, launch: &Launch<'_>, told: &mut dyn FnMut(&str)) -> Result<Instance, TransferError> {
-        let bundle = bundle(launch)?;
+        let bundle = bundle(launch);
         let setup = self.setup.as_ref().map(|file| sent(launch, SETUP, launch.project.join(file))).transpose()?;
         // Credentials of this machine are of no use there: an instance has its own.
         let objects = Place { profile: None, ..launch.remote.place().clone() }.to_wire();
@@ -50,6 +52,10 @@ impl Launcher for Backend {
             spent: launch.spent,
         };
         Ok(self.instances.submit(submit, told)?)
+    }
+
+    fn machine(&self) -> Option<Machine> {
+        None
     }
 
     fn look(&self, key: &ActionKey, attempt: u32) -> Result<Option<Instance>, RemoteError> {
@@ -83,17 +89,18 @@ impl Launcher for Backend {
     }
 }
 
-/// The files that an instance needs before it can fetch anything: this program, and the one that keeps the objects.
-fn bundle(launch: &Launch<'_>) -> Result<Bundle, TransferError> {
-    let own = std::env::current_exe().map_err(|error| {
-        RemoteError::new(FailedClass::Broken, format!("this program has no file any more: {error}"))
-    })?;
-    let keeper = launch.remote.place().program_file();
-    let mut files = Vec::new();
-    for (name, file) in std::iter::once((ENGINE.to_owned(), own)).chain(keeper) {
-        files.push(sent(launch, &name, file)?);
+/// The files that an instance needs before it can fetch anything. They lie among the objects, with the rest of the bundle.
+fn bundle(launch: &Launch<'_>) -> Bundle {
+    let file = |(name, artifact): (&String, &Artifact)| Piece {
+        name: name.clone(),
+        object: Remote::of_blob(&artifact.digest),
+        file: launch.store.object(artifact),
+    };
+    Bundle {
+        architecture: std::env::consts::ARCH.to_owned(),
+        glibc: launch.bundle.manifest.glibc().map(|glibc| glibc.to_string()),
+        files: launch.bundle.first.iter().map(file).collect(),
     }
-    Ok(Bundle { architecture: std::env::consts::ARCH.to_owned(), glibc: None, files })
 }
 
 /// A file that lies among the objects now.

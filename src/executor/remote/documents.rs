@@ -43,6 +43,8 @@ pub(super) struct Intent {
     /// Names the launch: whoever asks for it again with this gets the same instance.
     pub token: String,
     pub timing: Timing,
+    /// The programs that the instance runs, as a directory.
+    pub bundle: Artifact,
 }
 
 /// `lease.json`: the attempt that may write, written by comparing and swapping.

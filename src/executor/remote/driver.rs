@@ -6,10 +6,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use contract::types::Form;
+use contract::{FailureClass, Usage};
 use tokio::sync::watch;
 
 use super::attempts;
 use super::board::Board;
+use super::bundle::{Bundle, Packed, pack};
 use super::documents::{End, FORMAT, Intent, Outcome};
 use super::executor::Site;
 use super::following::{Followed, Following, PATIENCE, Progress};
@@ -19,7 +21,7 @@ use super::standing::{Step, next};
 use super::teller::Teller;
 use super::worker::checkpoints;
 use crate::executor::local::{log_path, undeclared};
-use crate::executor::{Cancel, Control, Execution, Failed, Order, PlaceState, Reuse, Trace};
+use crate::executor::{Cancel, Control, Execution, Failed, FailureReport, Order, PlaceState, Reuse, Trace};
 use crate::remote::{FailedClass, Meter, Pulled, RemoteError, TransferError, Wanted};
 use crate::store::{Artifact, Shape};
 
@@ -96,7 +98,11 @@ impl Drive<'_> {
                         let message = format!("{LAUNCHES} instances in a row were lost or interrupted");
                         return Err(RemoteError::new(FailedClass::Broken, message).into());
                     }
-                    let launched = self.patiently(attempt, || self.intend(course, attempt))?;
+                    let bundle = match self.patiently(attempt, || self.bundle())? {
+                        Ok(bundle) => bundle,
+                        Err(failure) => return Ok(Execution::failed(failure, Usage::default())),
+                    };
+                    let launched = self.patiently(attempt, || self.intend(course, attempt, &bundle))?;
                     // Whoever was first, this is the attempt to follow.
                     (course.newest, course.ended, progress) = (attempt, false, Progress::new());
                     if !launched {
@@ -130,9 +136,16 @@ impl Drive<'_> {
                 }
                 // The client that meant to launch it is gone, or slow: the token sees to it that one instance comes of both.
                 Followed::Unlaunched => {
-                    if let Some(Intent { token, .. }) = self.board.intent(attempt)?
-                        && !self.launch(course.first, attempt, &token)?
-                    {
+                    let Some(Intent { token, bundle: meant, .. }) = self.board.intent(attempt)? else { continue };
+                    let bundle = match self.patiently(attempt, || self.bundle())? {
+                        Ok(bundle) => bundle,
+                        Err(failure) => return Ok(Execution::failed(failure, Usage::default())),
+                    };
+                    if bundle.content != meant {
+                        // It was to run other programs, which may not be here any more.
+                        self.supersede(attempt)?;
+                        course.ended = true;
+                    } else if !self.launch(course.first, attempt, &token, &bundle)? {
                         return Ok(Execution::Interrupted);
                     }
                 }
@@ -212,6 +225,23 @@ impl Drive<'_> {
             return Some("it has other outputs than the stage".to_owned());
         }
         outcome.metrics.values().any(|value| !value.is_finite()).then(|| "a metric of it is no number".to_owned())
+    }
+
+    /// The programs that the instance is to run, or why they cannot run there.
+    fn bundle(&self) -> Result<Result<Box<Bundle>, FailureReport>, TransferError> {
+        let Drive { site, order, .. } = self;
+        let bundle = match pack(&site.store, &order.worker, site.place.objects.program().as_deref())? {
+            Packed::Bundle(bundle) => bundle,
+            Packed::Refused(failure) => return Ok(Err(failure)),
+        };
+        let machine = self.launcher.machine();
+        Ok(match machine.and_then(|machine| machine.unfit(&bundle.manifest, &site.name)) {
+            None => Ok(bundle),
+            Some(message) => {
+                let help = "build it for that place, or let the stage run here: `backend: local`";
+                Err(FailureReport { class: FailureClass::NotBuilt, message, help: Some(help.to_owned()) })
+            }
+        })
     }
 
     fn follow(&self, attempt: u32, log: &mut File, progress: &mut Progress) -> Result<Followed, TransferError> {

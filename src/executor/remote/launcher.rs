@@ -5,6 +5,7 @@ use std::path::Path;
 use contract::Resources;
 use contract::backend::Instance;
 
+use super::bundle::{Bundle, Machine};
 use crate::action::ActionKey;
 use crate::remote::{Remote, RemoteError, TransferError};
 use crate::store::Store;
@@ -14,6 +15,9 @@ pub(super) trait Launcher: Send + Sync {
     /// Launches the instance of an attempt and returns it. Whoever asks with the token of an instance that was launched before gets
     /// that one. `told` hears what it tries meanwhile, in words. Where it fails nothing was launched, as far as the place knows.
     fn launch(&self, launch: &Launch<'_>, told: &mut dyn FnMut(&str)) -> Result<Instance, TransferError>;
+
+    /// The machine that an instance runs on; `None` where the place itself compares it with the bundle.
+    fn machine(&self) -> Option<Machine>;
 
     /// The instance of an attempt; `None` where the place knows of none.
     fn look(&self, key: &ActionKey, attempt: u32) -> Result<Option<Instance>, RemoteError>;
@@ -40,6 +44,8 @@ pub(super) struct Launch<'a> {
     pub resources: Resources,
     /// US dollars that earlier attempts cost.
     pub spent: f64,
+    /// The programs that it runs; they lie among the objects.
+    pub bundle: &'a Bundle,
     pub remote: &'a Remote,
     pub store: &'a Store,
     /// Closed to what runs on this very machine.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 use contract::Digest;
 
 use super::attempts;
+use super::bundle::Bundle;
 use super::documents::{Attempt, End, FORMAT, Intent, Spec};
 use super::driver::{Course, Drive};
 use super::following::Progress;
@@ -17,7 +18,7 @@ use crate::action::ActionKey;
 use crate::executor::{Cancel, Order, PlaceState};
 use crate::failpoint::{self, Failpoint};
 use crate::governor::host_name;
-use crate::remote::{FailedClass, Meter, TransferError};
+use crate::remote::{FailedClass, Meter, RemoteError, TransferError};
 use crate::store::Artifact;
 
 /// How often a place that has no room is asked again: at first, and later.
@@ -32,11 +33,11 @@ const TOKEN: usize = 32;
 impl Drive<'_> {
     /// Writes down that the attempt is to be launched, with all that it needs, and launches it, unless another client is about to.
     /// Returns whether it is worth following: not where the run stops before anything was launched.
-    pub(super) fn intend(&self, course: &Course, attempt: u32) -> Result<bool, TransferError> {
+    pub(super) fn intend(&self, course: &Course, attempt: u32, bundle: &Bundle) -> Result<bool, TransferError> {
         let Drive { site, order, board, .. } = self;
         let inputs = order.inputs.iter().map(|input| &input.content);
         let files = order.worker.files().iter().map(|(_, artifact)| artifact);
-        let artifacts: Vec<Artifact> = inputs.chain(files).cloned().collect();
+        let artifacts: Vec<Artifact> = inputs.chain(files).chain([&bundle.content]).cloned().collect();
         board.remote.send(&site.store, &artifacts, &Meter::default(), &mut self.watching())?;
         if board.checkpoints()?.is_empty() {
             // What began here goes on there.
@@ -46,20 +47,26 @@ impl Drive<'_> {
         board.write_spec(&site.store, &Spec { format: FORMAT, order })?;
         let client = format!("{} {}", host_name(), std::process::id());
         let token = token(&board.key, attempt, &client);
-        let intent =
-            Intent { attempt, place: site.name.clone(), client, token: token.clone(), timing: site.place.timing };
+        let intent = Intent {
+            attempt,
+            place: site.name.clone(),
+            client,
+            token: token.clone(),
+            timing: site.place.timing,
+            bundle: bundle.content.clone(),
+        };
         failpoint::reach(Failpoint::BeforeIntent);
         if !board.intend(&intent)? {
             return Ok(true);
         }
         failpoint::reach(Failpoint::AfterIntent);
-        let launched = self.launch(course.first, attempt, &token)?;
+        let launched = self.launch(course.first, attempt, &token, bundle)?;
         failpoint::reach(Failpoint::AfterLaunch);
         Ok(launched)
     }
 
     /// Launches the attempt, as soon as the place has room for it. Returns whether it did: not when the run stops meanwhile.
-    pub(super) fn launch(&self, first: u32, attempt: u32, token: &str) -> Result<bool, TransferError> {
+    pub(super) fn launch(&self, first: u32, attempt: u32, token: &str, bundle: &Bundle) -> Result<bool, TransferError> {
         let Drive { site, board, teller, .. } = self;
         let launch = Launch {
             key: board.key,
@@ -67,6 +74,7 @@ impl Drive<'_> {
             token,
             resources: self.order.limits.resources,
             spent: attempts::spent(board, first..attempt)?,
+            bundle,
             remote: &board.remote,
             store: &site.store,
             project: &site.plan.root,
@@ -101,12 +109,21 @@ impl Drive<'_> {
 
     /// Writes down that the attempt came to nothing, so that nobody waits for it.
     fn not_launched(&self, attempt: u32, error: TransferError) -> TransferError {
-        let now = unix_seconds();
-        let end = End::Broken { message: error.to_string() };
-        let ended = Attempt { epoch: attempt, host: host_name(), started: now, ended: now, end };
         // Where it cannot be written the next client tries the same launch again.
-        let _ = self.board.write_attempt(&ended);
+        let _ = self.end_unlaunched(attempt, End::Broken { message: error.to_string() });
         error
+    }
+
+    /// Gives up an attempt that another client meant to launch, so that the next one takes its place.
+    pub(super) fn supersede(&self, attempt: u32) -> Result<(), RemoteError> {
+        self.end_unlaunched(attempt, End::Interrupted { noticed: true })
+    }
+
+    fn end_unlaunched(&self, attempt: u32, end: End) -> Result<(), RemoteError> {
+        let now = unix_seconds();
+        self.board
+            .write_attempt(&Attempt { epoch: attempt, host: host_name(), started: now, ended: now, end })
+            .map(drop)
     }
 
     /// What it cost until now, where the place names a price. For the report alone, so that the place may be silent.

@@ -13,6 +13,7 @@ use contract::backend::{Ended, Instance, State};
 use rustix::process::{Pid, Signal, kill_process};
 use serde::{Deserialize, Serialize};
 
+use super::bundle::{Machine, boot, run_new};
 use super::launcher::{Launch, Launcher, command};
 use super::lease::unix_seconds;
 use crate::action::ActionKey;
@@ -59,7 +60,7 @@ impl Loopback {
     }
 
     /// Starts the instance. It has a session of its own and outlives this process.
-    fn start(&self, launch: &Launch<'_>) -> io::Result<Instance> {
+    fn start(&self, launch: &Launch<'_>) -> Result<Instance, TransferError> {
         let directory = self.directory(&launch.key, launch.attempt);
         let path = directory.with_extension(NOTE);
         for earlier in 1..launch.attempt {
@@ -68,8 +69,10 @@ impl Loopback {
             let _ = remove_tree(&earlier);
             let _ = fs::remove_file(earlier.with_extension(NOTE));
         }
-        fs::create_dir_all(&self.instances)?;
-        let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path)?;
+        let failed = |error: io::Error| self.failed(&error);
+        fs::create_dir_all(&self.instances).map_err(failed)?;
+        let mut options = OpenOptions::new();
+        let mut file = options.read(true).write(true).create(true).truncate(false).open(&path).map_err(failed)?;
         let mut note = Note {
             action: launch.key,
             attempt: launch.attempt,
@@ -81,29 +84,34 @@ impl Loopback {
             Ok(()) => {}
             // It lives, or another client is about to start it.
             Err(TryLockError::WouldBlock) => return Ok(instance(&path, &note, true)),
-            Err(TryLockError::Error(error)) => return Err(error),
+            Err(TryLockError::Error(error)) => return Err(failed(error).into()),
         }
         let former = read(&mut file);
         if let Some(former) = former.filter(|former| former.token == note.token && former.process.is_some()) {
             return Ok(instance(&path, &former, false));
         }
-        write(&mut file, &note)?;
-        fs::create_dir_all(&directory)?;
+        write(&mut file, &note).map_err(failed)?;
+        fs::create_dir_all(&directory).map_err(failed)?;
+        let engine = boot(launch.remote, &directory, launch.bundle)?;
+        note.process = Some(self.detach(launch, &engine, &directory, &file).map_err(failed)?);
+        write(&mut file, &note).map_err(failed)?;
+        Ok(instance(&path, &note, true))
+    }
+
+    /// Starts a process with a session of its own, which holds the lock of `file`. Returns its number.
+    fn detach(&self, launch: &Launch<'_>, engine: &Path, directory: &Path, file: &File) -> io::Result<i32> {
         let said = File::create(directory.join("stderr"))?;
         let (objects, project) = (launch.remote.place().to_wire(), launch.project.to_string_lossy());
-        let words = command(launch, &objects, &directory.to_string_lossy(), &project);
-        let mut command = Command::new(std::env::current_exe()?);
-        command.args(words).arg("--detach").process_group(0);
-        command.stdin(file.try_clone()?).stdout(Stdio::piped()).stderr(said);
+        let mut starter = Command::new(engine);
+        starter.args(command(launch, &objects, &directory.to_string_lossy(), &project));
+        starter.arg("--detach").process_group(0);
+        starter.stdin(file.try_clone()?).stdout(Stdio::piped()).stderr(said);
         // It starts the instance, says which process that is, and ends.
-        let output = command.output()?;
+        let output = run_new(&mut starter)?;
         let process = String::from_utf8_lossy(&output.stdout).trim().parse().ok();
-        let (true, Some(process)) = (output.status.success(), process) else {
-            return Err(io::Error::other(format!("the instance did not start: {}", output.status)));
-        };
-        note.process = Some(process);
-        write(&mut file, &note)?;
-        Ok(instance(&path, &note, true))
+        process
+            .filter(|_| output.status.success())
+            .ok_or_else(|| io::Error::other(format!("the instance did not start: {}", output.status)))
     }
 
     /// The files of all instances.
@@ -128,7 +136,11 @@ impl Loopback {
 
 impl Launcher for Loopback {
     fn launch(&self, launch: &Launch<'_>, _: &mut dyn FnMut(&str)) -> Result<Instance, TransferError> {
-        Ok(self.start(launch).map_err(|error| self.failed(&error))?)
+        self.start(launch)
+    }
+
+    fn machine(&self) -> Option<Machine> {
+        Some(Machine::own())
     }
 
     fn look(&self, key: &ActionKey, attempt: u32) -> Result<Option<Instance>, RemoteError> {

@@ -16,11 +16,13 @@
 //!   read while a worker lives. [`standing`]: whether one is to be launched: pure.
 //!   [`farewell`]: whether it is left running. [`pace`]: when it is looked again. [`teller`], [`attempts`]: what is said of it, at once and in the report.
 //! - [`worker`]: the instance's side, which is the engine again. [`lease`]: its right to write.
+//! - [`bundle`]: the programs that travel to an instance.
 //! - [`census`]: what runs at a place, for people. [`watch`]: what it says, until it is over.
 
 mod attempts;
 mod backend;
 mod board;
+pub mod bundle;
 mod census;
 mod documents;
 mod driver;

@@ -17,15 +17,16 @@ use super::speaker::{Remaining, Speaker};
 use crate::action::ActionKey;
 use crate::executor::local::{FailedWork, LocalExecutor, log_path};
 use crate::executor::remote::board::Board;
+use crate::executor::remote::bundle::{own_program, unpacked};
 use crate::executor::remote::documents::{Attempt, End, FORMAT, Intent, Outcome};
 use crate::executor::remote::driver::wanted;
 use crate::executor::remote::lease::{Held, unix_seconds};
 use crate::executor::remote::pace::patiently;
-use crate::executor::{Control, Execution, Executor, ExecutorError, FailureReport, Order, Reuse, Told};
+use crate::executor::{Control, Execution, Executor, ExecutorError, FailureReport, Order, Programs, Reuse, Told};
 use crate::governor::host_name;
 use crate::plan::Plan;
 use crate::remote::{FailedClass, Meter, Place, Pulled, Remote, RemoteError, TransferError};
-use crate::store::{RECORD_FORMAT, Record, Store, remove_tree};
+use crate::store::{Artifact, RECORD_FORMAT, Record, Store, remove_tree};
 
 /// An instance that was told to end and does not is ended after so long.
 const GRACE: Duration = Duration::from_secs(90);
@@ -66,7 +67,7 @@ fn attempt(assignment: &Assignment) -> Result<Departure, TransferError> {
     let remote = Arc::new(Remote::open(state)?);
     let board = Board::new(&remote, *key);
     let missing = || RemoteError::new(FailedClass::Missing, "nobody meant to launch this attempt");
-    let Intent { place, timing, .. } = board.intent(*attempt)?.ok_or_else(missing)?;
+    let Intent { place, timing, bundle, .. } = board.intent(*attempt)?.ok_or_else(missing)?;
     let owner = format!("{} {}", host_name(), std::process::id());
     let Some(held) = Held::take(&board, *attempt, owner, timing.lease)? else {
         let _ = remove_tree(directory);
@@ -77,7 +78,7 @@ fn attempt(assignment: &Assignment) -> Result<Departure, TransferError> {
     listen(&asking);
     end_in_time(&asking, timing.lifetime);
     let keeper = Keeper::start(board.clone(), Arc::clone(&held), asking.clone());
-    let instance = Instance { assignment, place, board: &board, held: &held, asking: &asking };
+    let instance = Instance { assignment, place, bundle, board: &board, held: &held, asking: &asking };
     let end = match instance.carry_out(control) {
         Ok(end) => end,
         Err(error) => End::Broken { message: error.to_string() },
@@ -101,6 +102,8 @@ struct Instance<'a> {
     assignment: &'a Assignment,
     /// The backend's name, for the record.
     place: String,
+    /// The programs that it runs.
+    bundle: Artifact,
     board: &'a Board,
     held: &'a Arc<Held>,
     asking: &'a Asking,
@@ -118,11 +121,11 @@ impl Instance<'_> {
         {
             return Ok(end);
         }
-        self.patiently(|| self.fetch(&store, &order))?;
+        let programs = self.patiently(|| self.fetch(&store, &order))?;
         // The client's own run may end before this does, and its guardian looks for what carries its mark.
         order.trace.run = format!("{}-{attempt}", key.short());
         let plan = Arc::new(Plan::without_stages(project.clone()));
-        let executor = LocalExecutor::start(&plan, &store, &order.trace.run, FailedWork::Remove)?;
+        let executor = LocalExecutor::start(&plan, &store, &order.trace.run, FailedWork::Remove, programs)?;
         let log = log_path(&store, &order.trace.run, &order.trace.stage);
         let speaker = Speaker::start(self.board.clone(), Arc::clone(&store), Arc::clone(self.held), log);
         let order = Arc::new(order);
@@ -154,17 +157,22 @@ impl Instance<'_> {
         Ok(matches!(found[..], [Pulled::Here(_)]).then_some(End::Found {}))
     }
 
-    /// Fills the store with what the action reads and with the checkpoint to go on from.
-    fn fetch(&self, store: &Store, order: &Order) -> Result<(), TransferError> {
+    /// Fills the store with the programs, with what the action reads and with the checkpoint to go on from. Returns the programs.
+    fn fetch(&self, store: &Store, order: &Order) -> Result<Programs, TransferError> {
+        let own = own_program(store)?;
         let inputs = order.inputs.iter().map(|input| &input.content);
         let files = order.worker.files().iter().map(|(_, artifact)| artifact);
-        let artifacts: Vec<_> = inputs.chain(files).cloned().collect();
+        let artifacts: Vec<_> = inputs.chain(files).chain([&self.bundle]).cloned().collect();
         let refused = self.board.remote.fetch(store, &artifacts, &Meter::default(), &mut |_| ())?;
         if let Some(refused) = refused.into_values().next() {
-            return Err(RemoteError::new(FailedClass::Broken, format!("an input cannot come: {refused}")).into());
+            return Err(RemoteError::new(
+                FailedClass::Broken,
+                format!("something that it needs cannot come: {refused}"),
+            )
+            .into());
         }
         checkpoints::bring(self.board, store)?;
-        Ok(())
+        unpacked(store, &self.bundle, &own)
     }
 
     fn conclude(&self, store: &Store, order: &Order, execution: Execution) -> Result<End, ExecutorError> {
