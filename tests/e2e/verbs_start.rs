@@ -86,6 +86,7 @@ fn schema_prints_what_is_committed() {
             "worker-event",
             "backend-request",
             "backend-answer",
+            "bundle",
             "run-event",
             "run-report"
         ]
