@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::agent;
 use crate::risk::Profile;
 
 /// A category of the agent's fact pack (`v3.json`).
@@ -66,9 +67,8 @@ impl Category {
 /// The factor that `profile` gives a scanner's findings. The agent's mapping misses some of the names the scanner uses, and
 /// its figures are reproduced with that gap.
 pub fn weight(profile: Profile, scanner: &str) -> f64 {
-    let mapped = match profile {
-        Profile::Intended => true,
-        Profile::Agent => matches!(scanner, "network" | "kernel_params" | "modules" | "ioc"),
-    };
-    if mapped { Category::of_scanner(scanner).weight() } else { 1.0 }
+    match profile {
+        Profile::Intended => Category::of_scanner(scanner).weight(),
+        Profile::Agent => agent::category(scanner).weight(),
+    }
 }

@@ -3,10 +3,12 @@
 //! - [`record`]: the lines of the two artifacts. [`lines`]: reads them, a scan at a time.
 //! - [`terms`]: what a finding says in terms that can be joined (pid, executable, port, ...). [`place`]: what a path, an address or
 //!   a user ID says by itself.
-//! - [`category`], [`risk`], [`prevalence`], [`document_id`]: what is added to a finding. [`clusters`]: union-find.
+//! - [`category`], [`risk`], [`prevalence`], [`document_id`]: what is added to a finding. [`agent`]: the agent's own rules, for its
+//!   profile. [`clusters`]: union-find.
 //!
 //! It knows no rule, prompt or document.
 
+pub mod agent;
 pub mod category;
 pub mod clusters;
 pub mod document_id;

@@ -29,8 +29,11 @@ pub struct EnrichedFinding {
     pub document_id: String,
     /// As the scanner wrote it.
     pub title: String,
-    /// As the scanner wrote it; `error` becomes `info` with `operational_error`.
+    /// As the scanner wrote it; `error` becomes `info` with `operational_error`. In profile `agent` its policy may have raised it.
     pub severity: Severity,
+    /// As the scanner wrote it, where the agent's policy raised it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub severity_before_policy: Option<Severity>,
     /// The scanner itself failed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub operational_error: bool,
@@ -54,10 +57,13 @@ pub struct EnrichedFinding {
     pub risk_subscores: Subscores,
     /// 0..=1.
     pub probability_actionable: f64,
-    /// Whether an earlier scan holds it.
+    /// Whether the profile's baseline knows it.
     pub baseline_status: BaselineStatus,
     /// How many earlier scans hold it.
     pub sightings: u32,
+    /// How often the agent's baseline counted it before, in profile `agent`: under the agent's own key, and every occurrence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline_count: Option<u32>,
     /// How many earlier scans there are.
     pub earlier_scans: u32,
     /// On how many hosts what it names is, where there are enough hosts to say.
@@ -85,6 +91,19 @@ pub struct EnrichedFinding {
     /// The cluster is suspicious enough to be called an attack.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub suspected: bool,
+}
+
+impl EnrichedFinding {
+    /// The severity as the scanner wrote it.
+    pub fn stated_severity(&self) -> Severity {
+        let unraised = if self.operational_error { Severity::Error } else { self.severity };
+        self.severity_before_policy.unwrap_or(unraised)
+    }
+
+    /// How often the profile's baseline has seen it before, which its anomaly follows from.
+    pub fn seen_before(&self) -> u32 {
+        self.baseline_count.unwrap_or(self.sightings)
+    }
 }
 
 /// The parts of a risk score, each as a share of its cap.

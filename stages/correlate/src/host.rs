@@ -5,12 +5,14 @@
 use std::collections::BTreeSet;
 
 use contract::StageError;
-use findings::risk::{self, Exposure, Factors, NAME_PATTERN, PROCESS_NOVEL};
+use findings::agent;
+use findings::risk::{self, Factors};
 use findings::terms::{self, Terms};
 use findings::{BaselineStatus, Category, Correlation, EnrichedFinding, Prevalence, Profile, document_id};
 use scan::{Finding, ScanFile, Severity};
 
 use crate::baseline::{Baseline, Sightings};
+use crate::counted::Counted;
 use crate::fleet::Fleet;
 use crate::graph::Graph;
 use crate::history::History;
@@ -39,6 +41,8 @@ pub struct Setting<'s> {
 #[derive(Default)]
 pub struct Past {
     baseline: Baseline,
+    /// Empty but in profile `agent`.
+    counted: Counted,
     history: History,
 }
 
@@ -63,6 +67,7 @@ pub fn lines(setting: &Setting<'_>, scans: &[ScanFile]) -> Result<HostLines, Sta
     let mut past = Past::default();
     for file in scans {
         let report = file.read()?;
+        past.counted.turn_to(&report);
         let results = report.results.into_iter();
         let findings = results.flat_map(|r| r.findings.into_iter().map(move |finding| (r.scanner.clone(), finding)));
         let (enriched, correlations) = scan(setting, &file.host, file.scan, findings.collect(), &mut past);
@@ -86,6 +91,8 @@ struct Sighted {
     document_id: String,
     /// How many earlier scans hold it.
     sightings: u32,
+    /// How often the profile's baseline has seen it.
+    seen_before: u32,
     tags: BTreeSet<String>,
 }
 
@@ -107,8 +114,13 @@ pub fn scan(
     let document_ids = document_id::unique(findings.iter().map(|(_, finding)| finding.id.as_str()));
     let named = |found: &Match<'_>| correlation(setting, host, number, found, &graph, &document_ids);
     let correlations: Vec<Correlation> = matches.iter().map(named).collect();
+    // Rules ask about scans whatever the profile; only tags and risk follow the agent's own count.
+    let seen_before: Vec<u32> = match setting.profile {
+        Profile::Agent => past.counted.count(&findings),
+        Profile::Intended => sightings.iter().map(|seen| seen.count).collect(),
+    };
     let tags: Vec<BTreeSet<String>> =
-        facts.iter().zip(&sightings).map(|(facts, seen)| tags::of(setting.profile, facts, seen.count)).collect();
+        facts.iter().zip(&seen_before).map(|(facts, count)| tags::of(setting.profile, facts, *count)).collect();
     let suspected =
         |index: usize| graph.cluster[index].is_some_and(|cluster| graph.suspicion(cluster) >= setting.suspect_at);
     let traces = |(index, facts): (usize, &Facts<'_>)| {
@@ -123,29 +135,33 @@ pub fn scan(
     let prevalence: Vec<Option<Prevalence>> = facts.iter().map(|facts| facts.prevalence).collect();
     drop(facts);
     let earlier_scans = past.baseline.scans();
-    let sighted = findings.into_iter().zip(document_ids).zip(sightings.into_iter().zip(tags));
-    let sighted = sighted.map(|(((scanner, finding), document_id), (sightings, tags))| Sighted {
+    let sighted = findings.into_iter().zip(document_ids).zip(sightings.into_iter().zip(seen_before).zip(tags));
+    let sighted = sighted.map(|(((scanner, finding), document_id), ((sightings, seen_before), tags))| Sighted {
         scanner,
         finding,
         document_id,
         sightings: sightings.count,
+        seen_before,
         tags,
     });
     let enriched = sighted
         .enumerate()
-        .map(|(index, Sighted { scanner, finding, document_id, sightings, tags })| {
+        .map(|(index, Sighted { scanner, finding, document_id, sightings, seen_before, tags })| {
             let joined: Vec<&Correlation> = graph.of_finding[index].iter().map(|&m| &correlations[m]).collect();
-            let risk = assess(setting.profile, &scanner, &finding, &tags, sightings);
+            let risk = assess(setting.profile, &scanner, &finding, &tags, seen_before);
             let added: u32 = joined.iter().map(|c| u32::from(c.risk_score_delta)).sum();
             let suspicion = graph.cluster[index].map(|cluster| graph.suspicion(cluster));
             let operational_error = finding.severity == Severity::Error;
+            let severity = severity(setting.profile, &finding);
+            let raised = severity != finding.severity;
             EnrichedFinding {
                 host: host.to_owned(),
                 scan: number,
                 id: finding.id,
                 document_id,
                 title: finding.title,
-                severity: if operational_error { Severity::Info } else { finding.severity },
+                severity: if severity == Severity::Error { Severity::Info } else { severity },
+                severity_before_policy: raised.then_some(finding.severity),
                 operational_error,
                 base_severity_score: finding.base_severity_score,
                 description: finding.description,
@@ -156,8 +172,9 @@ pub fn scan(
                 risk_total: (u32::from(risk.score) + added).min(100) as u8,
                 risk_subscores: risk.subscores(),
                 probability_actionable: risk.probability,
-                baseline_status: if sightings == 0 { BaselineStatus::New } else { BaselineStatus::Existing },
+                baseline_status: if seen_before == 0 { BaselineStatus::New } else { BaselineStatus::Existing },
                 sightings,
+                baseline_count: (setting.profile == Profile::Agent).then_some(seen_before),
                 earlier_scans,
                 prevalence: prevalence[index],
                 host_role: role.role.to_owned(),
@@ -178,23 +195,23 @@ pub fn scan(
     (enriched, correlations)
 }
 
+fn severity(profile: Profile, finding: &Finding) -> Severity {
+    match profile {
+        Profile::Agent => agent::severity(finding.severity, finding.get("exe")),
+        Profile::Intended => finding.severity,
+    }
+}
+
 /// The score of a finding from its tags and history; `verify` computes it again from a line.
 pub fn assess(
     profile: Profile,
     scanner: &str,
     finding: &Finding,
     tags: &BTreeSet<String>,
-    sightings: u32,
+    seen_before: u32,
 ) -> risk::Risk {
-    let factors = Factors {
-        severity: finding.severity,
-        scanner,
-        exposure: Exposure::of_tags(tags.iter().map(String::as_str)),
-        sightings,
-        novel: tags.contains(PROCESS_NOVEL),
-        pattern_only: tags.contains(NAME_PATTERN),
-    };
-    risk::assess(profile, &factors)
+    let tags = tags.iter().map(String::as_str);
+    risk::assess(profile, &Factors::of(profile, scanner, finding.severity, &finding.metadata, tags, seen_before))
 }
 
 /// The findings of one scan as rules see them, what the host is for and whether it is a container.

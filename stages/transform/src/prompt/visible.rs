@@ -99,8 +99,9 @@ impl Visible {
 }
 
 fn history(finding: &EnrichedFinding) -> String {
-    match (finding.earlier_scans, finding.sightings) {
-        (0, _) => "first scan".to_owned(),
+    // The agent counts an id that stands twice in a first scan as seen.
+    match (finding.earlier_scans, finding.seen_before()) {
+        (0, 0) => "first scan".to_owned(),
         (_, 0) => "new since the last scan".to_owned(),
         (_, 1) => "seen once before".to_owned(),
         (_, n) => format!("seen {n} times before"),

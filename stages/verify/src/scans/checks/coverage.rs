@@ -22,15 +22,11 @@ pub(super) fn check(view: &ScanView<'_>) -> Outcome {
     outcome
 }
 
-fn stated_severity(finding: &EnrichedFinding) -> Severity {
-    if finding.operational_error { Severity::Error } else { finding.severity }
-}
-
 fn is_of(finding: &EnrichedFinding, scanner: &str, raw: &Finding) -> bool {
     finding.scanner == scanner
         && finding.id == raw.id
         && finding.title == raw.title
-        && stated_severity(finding) == raw.severity
+        && finding.stated_severity() == raw.severity
         && finding.description == raw.description
         && finding.base_severity_score == raw.base_severity_score
         && finding.metadata == raw.metadata
@@ -46,7 +42,7 @@ fn compare(view: &ScanView<'_>, outcome: &mut Outcome) {
         *balance.entry(key).or_default() += 1;
     }
     for f in view.findings {
-        let severity = stated_severity(f);
+        let severity = f.stated_severity();
         let key = (&*f.scanner, &*f.id, &*f.title, severity, &*f.description, &f.metadata, f.base_severity_score);
         *balance.entry(key).or_default() -= 1;
     }

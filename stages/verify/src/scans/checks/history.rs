@@ -18,12 +18,12 @@ pub(super) fn check(view: &ScanView<'_>) -> Outcome {
             view.tell(&mut outcome, finding, "/sightings", message);
         }
         let agrees = match finding.baseline_status {
-            BaselineStatus::New => finding.sightings == 0,
-            BaselineStatus::Existing => finding.sightings > 0,
+            BaselineStatus::New => finding.seen_before() == 0,
+            BaselineStatus::Existing => finding.seen_before() > 0,
             BaselineStatus::Unknown => false,
         };
         if !agrees {
-            let message = format!("{:?} with {} sightings", finding.baseline_status, finding.sightings);
+            let message = format!("{:?} with {} sightings", finding.baseline_status, finding.seen_before());
             view.tell(&mut outcome, finding, "/baseline_status", message);
         }
     }

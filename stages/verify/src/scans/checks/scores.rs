@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use findings::EnrichedFinding;
-use findings::risk::{self, Exposure, Factors, NAME_PATTERN, PROCESS_NOVEL, Risk};
+use findings::risk::{self, Factors, Risk};
 use scan::Severity;
 
 use super::suspicion;
@@ -17,7 +17,7 @@ pub(super) fn check(view: &ScanView<'_>) -> Outcome {
         view.correlations.iter().map(|c| (c.id.as_str(), u32::from(c.risk_score_delta))).collect();
     for finding in view.findings {
         let mut differs = |pointer: &str, message: String| view.tell(&mut outcome, finding, pointer, message);
-        let severity = if finding.operational_error { Severity::Error } else { finding.severity };
+        let severity = finding.stated_severity();
         let base = finding.base_severity_score;
         // Operational findings carry 0 whatever their severity.
         if base != severity.score() && base != 0 {
@@ -46,14 +46,7 @@ pub(super) fn check(view: &ScanView<'_>) -> Outcome {
 }
 
 fn assess(finding: &EnrichedFinding, severity: Severity) -> Risk {
-    let has = |wanted: &str| finding.tags.iter().any(|tag| tag == wanted);
-    let factors = Factors {
-        severity,
-        scanner: &finding.scanner,
-        exposure: Exposure::of_tags(finding.tags.iter().map(String::as_str)),
-        sightings: finding.sightings,
-        novel: has(PROCESS_NOVEL),
-        pattern_only: has(NAME_PATTERN),
-    };
-    risk::assess(finding.risk_profile, &factors)
+    let EnrichedFinding { risk_profile: profile, scanner, metadata, .. } = finding;
+    let tags = finding.tags.iter().map(String::as_str);
+    risk::assess(*profile, &Factors::of(*profile, scanner, severity, metadata, tags, finding.seen_before()))
 }
