@@ -2,6 +2,7 @@
 //!
 //! [`project`] is the harness. Tests that need the worker binaries say so through [`project::worker`]; `./check` builds them.
 
+mod agent_profile;
 mod architecture;
 mod cache;
 mod code_changed;
