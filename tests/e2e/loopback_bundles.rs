@@ -90,7 +90,8 @@ fn boot(project: &Project) -> Ran {
     let key = objects(project).iter().find(|path| path.ends_with("spec.json")).unwrap().clone();
     let key = key.parent().unwrap().file_name().unwrap().to_str().unwrap().to_owned();
     let mut command = Command::new(&engine);
-    command.arg("worker").arg("--state").arg(&state).arg("--directory").arg(&root).arg("--project").arg(&root);
+    let objects = format!("{{\"url\":\"file://{}\"}}", state.display());
+    command.arg("worker").arg("--objects").arg(objects).arg("--directory").arg(&root).arg("--project").arg(&root);
     command.args(["--action", &key, "--attempt", &intent["attempt"].to_string()]);
     command.env_clear().env("PATH", "/usr/bin:/bin").env("HOME", "/nonexistent").stdin(Stdio::null());
     Ran::from(command.output().unwrap())

@@ -32,3 +32,29 @@ impl Store {
 fn bytes(path: &Path) -> Vec<u8> {
     path.as_os_str().as_bytes().to_vec()
 }
+
+#[cfg(test)]
+mod tests {
+    use contract::types::Form;
+
+    use super::*;
+
+    #[test]
+    fn what_is_composed_is_what_such_a_directory_is() {
+        let place = tempfile::tempdir().unwrap();
+        let store = Store::open(&place.path().join("store")).unwrap();
+        let source = place.path().join("source");
+        // `bin-x` sorts between `bin` and `bin/a` by bytes, and behind both by components.
+        for file in ["bin/a", "bin/deep/b", "bin-x", "z"] {
+            let path = source.join(file);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, file).unwrap();
+        }
+        let files = ["bin/a", "bin/deep/b", "bin-x", "z"].map(PathBuf::from);
+        let parts = files.map(|file| (file.clone(), store.ingest(&source.join(file), Form::File).unwrap()));
+        let composed = store.compose(&BTreeMap::from(parts)).unwrap();
+        assert!(store.holds(&composed).unwrap());
+        assert_eq!(composed, store.ingest(&source, Form::Dir).unwrap());
+        assert_eq!(std::fs::read_to_string(store.object(&composed).join("bin/deep/b")).unwrap(), "bin/deep/b");
+    }
+}

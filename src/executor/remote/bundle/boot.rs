@@ -26,6 +26,8 @@ pub(in crate::executor::remote) fn boot(
     }
     for (name, artifact) in &bundle.first {
         let path = programs.join(name);
+        // A client that died in the middle may have begun this.
+        let _ = fs::remove_file(&path);
         fs::hard_link(store.object(artifact), &path).map_err(|error| RemoteError::io(&path, &error))?;
     }
     Ok(programs.join(ENGINE))
