@@ -1,13 +1,16 @@
 //! Foreign text for people: file names, params, logs, output of stages. Characters that move the cursor, colour text
 //! or turn the order of letters around are shown as `\x1b` or `\u{202e}` instead of sent to the terminal.
 //!
-//! [`screen`] is the only way to a terminal. It knows our own colours from those of others by [`mark`], which nobody outside of this
-//! process can write.
+//! [`contract::clean`] says which characters those are and how they are shown; prompts go through it as well. [`screen`] is the only way
+//! to a terminal. It knows our own colours from those of others by [`mark`], which nobody outside of this process can write.
 
 use std::borrow::Cow;
 use std::fmt::Write;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::LazyLock;
+
+use contract::clean::{acts, is_plain};
+pub use contract::clean::{escaped, line as cell};
 
 /// The stand-in for the escape character in text of ours, until [`screen`] writes it: different in each process.
 static MARK: LazyLock<String> =
@@ -16,67 +19,6 @@ static MARK: LazyLock<String> =
 /// Stands for the escape character of a colour of ours.
 pub(super) fn mark() -> &'static str {
     &MARK
-}
-
-/// Whether a terminal does something else with the character than to show it. Tabs and line ends are wanted.
-fn acts(c: char) -> bool {
-    match c {
-        '\t' | '\n' => false,
-        // Control characters: C0, DEL, C1.
-        '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}' => true,
-        // Marks, embeddings, overrides and isolates of writing direction.
-        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => true,
-        // Separators that some terminals and editors break lines at.
-        '\u{2028}' | '\u{2029}' => true,
-        // Tags, which nothing shows.
-        '\u{e0000}'..='\u{e007f}' => true,
-        _ => false,
-    }
-}
-
-/// Nearly all text; told without looking at characters.
-fn is_plain(text: &str) -> bool {
-    text.bytes().all(|byte| matches!(byte, b'\n' | b' '..=b'~'))
-}
-
-fn write_escaped(to: &mut String, c: char) {
-    // Writing to a String cannot fail.
-    let _ = match u32::from(c) {
-        code @ ..0x80 => write!(to, "\\x{code:02x}"),
-        code => write!(to, "\\u{{{code:x}}}"),
-    };
-}
-
-fn escaping(text: &str, must: impl Fn(char) -> bool) -> Cow<'_, str> {
-    if !text.contains(&must) {
-        return Cow::Borrowed(text);
-    }
-    let mut clean = String::with_capacity(text.len() + 8);
-    for c in text.chars() {
-        match c {
-            _ if !must(c) => clean.push(c),
-            '\n' => clean.push_str("\\n"),
-            '\t' => clean.push_str("\\t"),
-            c => write_escaped(&mut clean, c),
-        }
-    }
-    Cow::Owned(clean)
-}
-
-/// `text` with visible escapes. Line ends of Windows are line ends.
-pub fn escaped(text: &str) -> Cow<'_, str> {
-    if is_plain(text) {
-        return Cow::Borrowed(text);
-    }
-    if text.contains("\r\n") {
-        return Cow::Owned(escaping(&text.replace("\r\n", "\n"), acts).into_owned());
-    }
-    escaping(text, acts)
-}
-
-/// `text` as one word of a table or a line: line ends and tabs are escaped too.
-pub fn cell(text: &str) -> Cow<'_, str> {
-    escaping(text, |c| acts(c) || c == '\n' || c == '\t')
 }
 
 /// `text`, with colours of ours and anything of others, as a terminal may get it.
@@ -100,7 +42,7 @@ pub fn json(document: &str) -> Cow<'_, str> {
         if acts(c) {
             let mut units = [0; 2];
             for unit in c.encode_utf16(&mut units) {
-                // As above.
+                // Writing to a String cannot fail.
                 let _ = write!(clean, "\\u{unit:04x}");
             }
         } else {
@@ -161,16 +103,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    #[test]
-    fn what_acts_on_a_terminal_is_made_visible_and_the_rest_is_left() {
-        let check = |text: &str, expect: &str| assert_eq!(escaped(text), expect);
-        check("plain, ünïcödé, 日本, a\tb\nc", "plain, ünïcödé, 日本, a\tb\nc");
-        check("\u{1b}[31mred\u{7}\r", "\\x1b[31mred\\x07\\x0d");
-        check("one\r\ntwo\r\n", "one\ntwo\n");
-        check("\u{9b}31m \u{7f} \u{202e}abc\u{2069}\u{200f}", "\\u{9b}31m \\x7f \\u{202e}abc\\u{2069}\\u{200f}");
-        assert_eq!(cell("a\nb\tc\u{85}"), "a\\nb\\tc\\u{85}");
-    }
 
     #[test]
     fn only_our_own_colours_reach_the_terminal() {

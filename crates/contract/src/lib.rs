@@ -6,12 +6,14 @@
 //! - [`stage`]: the trait an author of a kind implements. [`context`]: what a running stage may touch.
 //! - [`parallel`]: work by many threads, as many as the [`jobserver`] of the launch allows.
 //! - [`backend`]: what the engine and a backend program say to each other.
+//! - [`clean`]: the one way by which text of others becomes harmless, in a terminal, a prompt or a summary.
 //! - [`worker`]: the `main` of a worker binary. [`digest`]: BLAKE3 names of artifacts.
 //!
 //! It knows neither the engine nor any stage, and stays free of heavy dependencies.
 
 pub mod backend;
 pub mod card;
+pub mod clean;
 pub mod context;
 pub mod digest;
 pub mod event;
