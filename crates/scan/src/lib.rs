@@ -2,8 +2,8 @@
 //!
 //! - [`severity`], [`finding`], [`report`]: the words. A [`Report`] in memory is always the valid form of `v2.json`.
 //! - [`read`]: how a report as the scanner writes it becomes that form, and the errors that name path and pointer; [`changes`]: what
-//!   that changed.
-//! - [`instant`]: the moment that a time in a report names.
+//!   that changed; `text`: the bytes as text; `foreign`: the names of files that are no reports.
+//! - [`instant`]: the moment that a time in a report names. [`coverage`]: what a scan could have shown, so that scans compare like with like.
 //! - [`scans`]: the artifact type `scans`, a directory of reports by host and scan. [`truth`]: the artifact type `truth`;
 //!   [`chains`]: which hosts its attack chains reached.
 //! - [`profile`]: what findings and severities look like in real reports, as data under `profile/`.
@@ -14,20 +14,27 @@
 mod canonical;
 pub mod chains;
 pub mod changes;
+pub mod coverage;
 pub mod finding;
+mod foreign;
 pub mod instant;
 mod object;
 mod partial;
+mod places;
 pub mod profile;
 mod raw_finding;
+mod raw_result;
 pub mod read;
 pub mod report;
 pub mod rules;
 pub mod scans;
 pub mod severity;
+mod text;
 pub mod truth;
+mod unique;
 
 pub use changes::Changes;
+pub use coverage::Coverage;
 pub use finding::{Finding, Metadata};
 pub use instant::Instant;
 pub use read::ReadError;

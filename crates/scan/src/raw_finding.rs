@@ -52,8 +52,17 @@ impl Visitor<'_> for ScoreVisitor {
         }
     }
 
+    /// Tools that know only one kind of number write `30.0`.
+    fn visit_f64<E: de::Error>(self, value: f64) -> Result<Score, E> {
+        match value {
+            0.0..=100.0 if value.fract() == 0.0 => Ok(Score { value: value as u8, was_text: false }),
+            _ => Err(E::invalid_value(de::Unexpected::Float(value), &self)),
+        }
+    }
+
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Score, E> {
-        match text.parse::<u8>() {
+        let digits = text.strip_suffix(".0").unwrap_or(text);
+        match digits.parse::<u8>() {
             Ok(value) if value <= 100 => Ok(Score { value, was_text: true }),
             _ => Err(E::invalid_value(de::Unexpected::Str(text), &self)),
         }
@@ -220,6 +229,8 @@ mod tests {
         assert_eq!((&written["base_severity_score"], &written["risk_score"]), (&30.into(), &30.into()));
         assert_eq!(read(&text.replace("\"30\"", "30")).unwrap(), finding);
         assert_eq!(read(&text.replace("\"30\"", "0")).unwrap().risk_score, 0);
+        assert_eq!(read(&text.replace("\"30\"", "30.0")).unwrap(), finding);
+        assert_eq!(read(&text.replace("\"30\"", "\"30.0\"")).unwrap(), finding);
     }
 
     #[test]
@@ -234,7 +245,7 @@ mod tests {
     #[test]
     fn impossible_scores_and_severities_are_refused() {
         let with = |s: &str| format!(r#"{{"id":"a","title":"t","severity":"low","metadata":{{}},"risk_score":{s}}}"#);
-        for bad in ["101", "-1", "1.5", "\"high\"", "null", "\"256\""] {
+        for bad in ["101", "-1", "1.5", "100.5", "-1.0", "1e9", "\"high\"", "null", "\"256\""] {
             assert!(read(&with(bad)).is_err(), "{bad}");
         }
         assert!(read(r#"{"id":"a","title":"t","severity":"grave","metadata":{}}"#).is_err());

@@ -1,8 +1,10 @@
 //! Reading a report as a scanner writes it into the valid form.
 //!
 //! Accepted besides the valid form: scores as strings, no `risk_score`, metadata values that are no strings, a root key
-//! `compliance_summary` (moved into `summary_extension`) or `partial_warnings` (joined to `collection_warnings`), and
-//! wrong or missing counts, unknown keys of findings (left out). [`Changes`] says which of these occurred. Everything else is an error with a JSON pointer.
+//! `compliance_summary` (moved into `summary_extension`) or `partial_warnings` (joined to `collection_warnings`),
+//! wrong or missing counts, unknown keys of results and findings (left out), another encoding and bytes that are no text
+//! ([`crate::text`]). [`Changes`] says which of these occurred. Everything else is an error with a JSON pointer, or with the name of what
+//! the file is ([`crate::foreign`]).
 
 use std::path::{Path, PathBuf};
 
@@ -10,10 +12,13 @@ use contract::StageError;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::changes::Changes;
+use crate::changes::{Changes, NAMED_PLACES};
 use crate::object::Object;
-use crate::raw_finding::RawFinding;
+use crate::raw_result::RawResult;
 use crate::report::{Report, ScannerError, ScannerResult, Warning};
+use crate::text::Text;
+use crate::unique::Unique;
+use crate::{foreign, places, text};
 
 /// A report that cannot be read: where and why.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +44,9 @@ pub enum ReadErrorKind {
         /// The defect.
         reason: String,
     },
+    /// It is something else, which its form tells.
+    #[error("at the document: this is {0}")]
+    Foreign(&'static str),
 }
 
 /// How much of a pointer or a reason an error repeats: both quote the file, and a damaged file may hold a value of megabytes.
@@ -77,26 +85,64 @@ impl Report {
 
     /// Reads a report, brings it into the valid form and says what that changed.
     pub fn read_noting(path: &Path) -> Result<(Report, Changes), ReadError> {
+        Report::read_named(path, None)
+    }
+
+    /// The same; `host` names a report that names no host itself.
+    pub fn read_named(path: &Path, host: Option<&str>) -> Result<(Report, Changes), ReadError> {
         let at = |kind| ReadError { path: path.to_owned(), kind };
         let bytes = std::fs::read(path).map_err(|e| at(ReadErrorKind::Io(e)))?;
-        Report::parse(&bytes).map_err(at)
+        Report::parse_named(&bytes, host).map_err(at)
     }
 
     /// The same, from bytes.
     pub fn parse(bytes: &[u8]) -> Result<(Report, Changes), ReadErrorKind> {
-        // Text is checked as a whole, which is faster than string by string; what is none gets an error with its place.
-        let raw = match std::str::from_utf8(bytes) {
-            Ok(text) => serde_json::from_str::<Object<RawReport>>(text),
-            Err(_) => serde_json::from_slice(bytes),
+        Report::parse_named(bytes, None)
+    }
+
+    /// The same; `host` names a report that names no host itself.
+    pub fn parse_named(bytes: &[u8], host: Option<&str>) -> Result<(Report, Changes), ReadErrorKind> {
+        if let Some(form) = foreign::compressed(bytes) {
+            return Err(ReadErrorKind::Foreign(form));
+        }
+        let Some(text) = text::decode(bytes) else { return Err(unreadable(bytes)) };
+        let (text, raw) = match serde_json::from_str::<Object<RawReport>>(&text.text) {
+            Ok(raw) => (text, raw),
+            // Lone surrogates are looked for only where reading fails: it refuses them, and looking costs time.
+            Err(error) => match text::without_lone_surrogates(text) {
+                Err(text) => return Err(explain(&text.text, &error)),
+                Ok(text) => match serde_json::from_str(&text.text) {
+                    Ok(raw) => (text, raw),
+                    Err(error) => return Err(explain(&text.text, &error)),
+                },
+            },
         };
-        raw.map_err(|error| explain(bytes, &error))?.0.normalize()
+        raw.0.normalize(changes_of(&text), host)
     }
 }
 
-/// Reads again, slower, to learn the place of an error.
-fn explain(bytes: &[u8], error: &serde_json::Error) -> ReadErrorKind {
+/// The changes that were made to the text itself.
+fn changes_of(text: &Text<'_>) -> Changes {
+    let (texts_mended, mended_at) = places::of(&text.text, &text.mended, NAMED_PLACES);
+    let mended_at = mended_at.into_iter().map(cut).collect();
+    Changes { texts_mended, mended_at, reencoded: u64::from(text.reencoded), ..Changes::default() }
+}
+
+/// Says what is wrong with bytes that are neither text nor JSON with bytes of others in its strings.
+fn unreadable(bytes: &[u8]) -> ReadErrorKind {
+    match serde_json::from_slice::<Object<RawReport>>(bytes) {
+        Err(error) if !text::is_utf16(bytes) => invalid(String::new(), error.to_string()),
+        _ => invalid(String::new(), "it is UTF-16 that ends within a character"),
+    }
+}
+
+/// Names what the file is, or reads again, slower, to learn the place of an error.
+fn explain(text: &str, error: &serde_json::Error) -> ReadErrorKind {
+    if let Some(form) = foreign::form(text) {
+        return ReadErrorKind::Foreign(form);
+    }
     let located =
-        serde_path_to_error::deserialize::<_, Object<RawReport>>(&mut serde_json::Deserializer::from_slice(bytes));
+        serde_path_to_error::deserialize::<_, Object<RawReport>>(&mut serde_json::Deserializer::from_str(text));
     match located {
         Err(located) => invalid(pointer(located.path()), located.inner().to_string()),
         Ok(_) => invalid(String::new(), error.to_string()),
@@ -135,26 +181,15 @@ fn pointer(path: &serde_path_to_error::Path) -> String {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawReport {
-    meta: Map<String, Value>,
-    summary: Map<String, Value>,
-    results: Vec<Object<RawResult>>,
+    meta: Unique,
+    summary: Unique,
+    results: Vec<RawResult>,
     collection_warnings: Vec<Object<RawWarning>>,
     scanner_errors: Vec<Object<ScannerError>>,
-    summary_extension: Map<String, Value>,
-    compliance_summary: Option<Map<String, Value>>,
+    summary_extension: Unique,
+    compliance_summary: Option<Unique>,
     #[serde(default)]
     partial_warnings: Vec<Object<RawWarning>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawResult {
-    scanner: String,
-    finding_count: Option<usize>,
-    findings: Vec<RawFinding>,
-    start_time: Option<String>,
-    end_time: Option<String>,
-    elapsed_ms: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -167,23 +202,12 @@ struct RawWarning {
 }
 
 impl RawReport {
-    fn normalize(self) -> Result<(Report, Changes), ReadErrorKind> {
-        for key in ["hostname", "tool_version"] {
-            if self.meta.get(key).is_none_or(|value| !value.is_string()) {
-                return Err(invalid(format!("/meta/{key}"), "a string is required here"));
-            }
-        }
-        if self.meta.get("$schema").is_some_and(|value| !value.is_string()) {
-            return Err(invalid("/meta/$schema", "a string is required here"));
-        }
-        let version = self.meta.get("json_schema_version");
-        if version.and_then(Value::as_str) != Some("2") {
-            let found = version.map_or("none".to_owned(), Value::to_string);
-            return Err(invalid("/meta/json_schema_version", format!("schema version \"2\" is read, found {found}")));
-        }
-        let mut changes = Changes::default();
-        let mut summary_extension = self.summary_extension;
-        if let Some(compliance) = self.compliance_summary {
+    fn normalize(self, mut changes: Changes, host: Option<&str>) -> Result<(Report, Changes), ReadErrorKind> {
+        let mut meta = self.meta.0;
+        name_host(&mut meta, host, &mut changes);
+        check_meta(&meta)?;
+        let mut summary_extension = self.summary_extension.0;
+        if let Some(Unique(compliance)) = self.compliance_summary {
             changes.compliance_moved = 1;
             let compliance = Value::Object(compliance);
             if nesting(&compliance) > DEEPEST_MOVED {
@@ -200,10 +224,10 @@ impl RawReport {
         changes.warnings_joined = self.partial_warnings.len() as u64;
         let mut collection_warnings = warnings(self.collection_warnings, "collection_warnings")?;
         collection_warnings.extend(warnings(self.partial_warnings, "partial_warnings")?);
-        let results = self.results.into_iter().map(|result| result.0.normalize(&mut changes)).collect();
+        let results = self.results.into_iter().map(|result| normalize(result, &mut changes)).collect();
         let mut report = Report {
-            meta: self.meta,
-            summary: self.summary,
+            meta,
+            summary: self.summary.0,
             results,
             collection_warnings,
             scanner_errors: self.scanner_errors.into_iter().map(|error| error.0).collect(),
@@ -214,27 +238,50 @@ impl RawReport {
     }
 }
 
-impl RawResult {
-    fn normalize(self, changes: &mut Changes) -> ScannerResult {
-        let mut findings = Vec::with_capacity(self.findings.len());
-        for raw in self.findings {
-            changes.scores_from_text += u64::from(raw.score_was_text);
-            changes.risk_filled += u64::from(raw.risk_was_absent);
-            changes.values_rewritten += raw.rewritten_values;
-            for key in raw.unknown_keys {
-                *changes.keys_left_out.entry(key).or_default() += 1;
-            }
-            findings.push(raw.finding);
+/// Names a report that names no host: the scanner leaves the name out with `--no-hostname-meta`.
+fn name_host(meta: &mut Map<String, Value>, host: Option<&str>, changes: &mut Changes) {
+    let unnamed = meta.get("hostname").is_none_or(|name| name == "");
+    if let (true, Some(host)) = (unnamed, host) {
+        meta.insert("hostname".to_owned(), Value::from(host));
+        changes.hosts_named = 1;
+    }
+}
+
+fn check_meta(meta: &Map<String, Value>) -> Result<(), ReadErrorKind> {
+    for key in ["hostname", "tool_version"] {
+        if meta.get(key).is_none_or(|value| !value.is_string()) {
+            return Err(invalid(format!("/meta/{key}"), "a string is required here"));
         }
-        ScannerResult {
-            scanner: self.scanner,
-            // A number that no list has, so that a missing count is corrected and counted.
-            finding_count: self.finding_count.unwrap_or(usize::MAX),
-            findings,
-            start_time: self.start_time,
-            end_time: self.end_time,
-            elapsed_ms: self.elapsed_ms,
-        }
+    }
+    if meta.get("$schema").is_some_and(|value| !value.is_string()) {
+        return Err(invalid("/meta/$schema", "a string is required here"));
+    }
+    let version = meta.get("json_schema_version");
+    if version.and_then(Value::as_str) != Some("2") {
+        let found = version.map_or("none".to_owned(), Value::to_string);
+        return Err(invalid("/meta/json_schema_version", format!("schema version \"2\" is read, found {found}")));
+    }
+    Ok(())
+}
+
+fn normalize(result: RawResult, changes: &mut Changes) -> ScannerResult {
+    let mut findings = Vec::with_capacity(result.findings.len());
+    changes.leave_out(result.unknown_keys);
+    for raw in result.findings {
+        changes.leave_out(raw.unknown_keys);
+        changes.scores_from_text += u64::from(raw.score_was_text);
+        changes.risk_filled += u64::from(raw.risk_was_absent);
+        changes.values_rewritten += raw.rewritten_values;
+        findings.push(raw.finding);
+    }
+    ScannerResult {
+        scanner: result.scanner,
+        // A number that no list has, so that a missing count is corrected and counted.
+        finding_count: result.finding_count.unwrap_or(usize::MAX),
+        findings,
+        start_time: result.start_time,
+        end_time: result.end_time,
+        elapsed_ms: result.elapsed_ms,
     }
 }
 

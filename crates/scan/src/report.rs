@@ -11,6 +11,9 @@ use serde_json::{Map, Value, json};
 use crate::canonical;
 use crate::finding::Finding;
 
+/// The key of `meta` that the stage `ingest` sets.
+const INGESTED: &str = "ingested";
+
 /// One scan of one host. `hostname`, `tool_version` and `json_schema_version` are strings in `meta`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Report {
@@ -117,6 +120,16 @@ impl Report {
     /// When the scan started, as ISO 8601 in UTC; sorts as text.
     pub fn started_at(&self) -> Option<&str> {
         self.summary.get("started_at").and_then(Value::as_str)
+    }
+
+    /// Notes that the stage `ingest` took the report in, so that it is of a real host.
+    pub fn mark_ingested(&mut self) {
+        self.meta.insert(INGESTED.to_owned(), Value::Bool(true));
+    }
+
+    /// Whether `ingest` took it in.
+    pub fn is_ingested(&self) -> bool {
+        self.meta.get(INGESTED) == Some(&Value::Bool(true))
     }
 
     /// A string under `meta`.

@@ -1,11 +1,13 @@
 //! Stage `ingest`: a directory of scanner reports becomes scans.
 //!
 //! Every finding is kept; the form is normalized, and log and metrics say how. Reports of one host become its history, in the
-//! order in which they started. [`list`](mod@list) finds the files, [`history`] puts them in order by [`Instant`]. A thread
+//! order in which they started. [`list`](mod@list) finds the files, [`naming`] names hosts that reports leave unnamed, [`history`] puts
+//! reports in order by [`Instant`]. A thread
 //! holds one report at a time; of a report that is done, its name and counts are kept.
 
 mod history;
 mod list;
+mod naming;
 
 use std::fs;
 use std::path::Path;
@@ -19,6 +21,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::history::Arrival;
+pub use crate::naming::Unnamed;
 
 /// How many reports are named one by one in the log or in an error; the rest is counted.
 const NAMED: usize = 20;
@@ -27,11 +30,13 @@ const NAMED: usize = 20;
 pub struct Ingest;
 
 /// Params of `ingest`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct IngestParams {
     /// What to do with a file that is no report.
     pub on_bad: OnBad,
+    /// What names the host of a report without `meta.hostname`, as `--no-hostname-meta` of the scanner writes it.
+    pub unnamed: Unnamed,
 }
 
 /// What to do with a file that is no report.
@@ -49,12 +54,12 @@ impl Stage for Ingest {
     type Params = IngestParams;
 
     fn card() -> Card {
-        Card::new("ingest", 2)
+        Card::new("ingest", 3)
             .worker("pipe-data")
             .summary("Reads scanner reports (sys-scan JSON) into normalized scans")
             .input("reports", Type::DIR, "*.json, directly or one directory down")
             .output("scans", Type::SCANS, "One valid report a host and scan")
-            .resources(4, 256 << 20)
+            .resources(4, 384 << 20)
     }
 
     fn run(params: IngestParams, context: &Context) -> Result<(), StageError> {
@@ -64,7 +69,7 @@ impl Stage for Ingest {
         let total = files.reports.len() as u64;
         context.progress(0, total, "reports");
         let take = |&(index, file): &(usize, &list::ReportFile)| {
-            let taken = take_in(file, index, out)?;
+            let taken = take_in(file, index, &params.unnamed, out)?;
             context.progress(done.fetch_add(1, Ordering::Relaxed) + 1, total, "reports");
             Ok(taken)
         };
@@ -97,13 +102,14 @@ enum Taken {
 }
 
 /// Reads one report and writes its valid form beside its host's others, under a name that still lacks its place in time.
-fn take_in(file: &list::ReportFile, index: usize, out: &Path) -> Result<Taken, StageError> {
-    let (report, changes) = match Report::read_noting(&file.path) {
+fn take_in(file: &list::ReportFile, index: usize, unnamed: &Unnamed, out: &Path) -> Result<Taken, StageError> {
+    let (mut report, changes) = match Report::read_named(&file.path, unnamed.host(Path::new(&file.name)).as_deref()) {
         Ok(read) => read,
         // The engine copied the files here, so one that cannot be read is this machine's trouble and no bad report.
         Err(scan::ReadError { kind: ReadErrorKind::Io(error), path }) => return Err(error).at(&path),
-        Err(error) => return Ok(Taken::Bad(format!("{}: {}", file.name, error.kind))),
+        Err(error) => return Ok(Taken::Bad(format!("{}: {}{}", file.name, error.kind, advice(&error.kind)))),
     };
+    report.mark_ingested();
     let host = report.hostname();
     if !scan::scans::valid_hostname(host) {
         return Ok(Taken::Bad(format!("{}: at /meta/hostname: {host:?} cannot name a host's directory", file.name)));
@@ -122,6 +128,16 @@ fn take_in(file: &list::ReportFile, index: usize, out: &Path) -> Result<Taken, S
     }))
 }
 
+/// What the user may do about a defect that a param mends.
+fn advice(defect: &ReadErrorKind) -> &'static str {
+    match defect {
+        ReadErrorKind::Invalid { pointer, .. } if pointer == "/meta/hostname" => {
+            " (param `unnamed` names such hosts: `file`, `directory` or `{host: NAME}`)"
+        }
+        _ => "",
+    }
+}
+
 fn bad_reports(bad: &[String]) -> String {
     format!("{} of the reports cannot be read:{}", bad.len(), first_of("\n  ", bad))
 }
@@ -135,6 +151,22 @@ fn first_of(before: &str, names: &[String]) -> String {
     text
 }
 
+/// Names the reports with bytes that are no text: something on that host has a strange name.
+fn warn_of_mended(context: &Context, arrivals: &[Arrival]) {
+    let mended = || arrivals.iter().filter(|arrival| arrival.changes.texts_mended > 0);
+    for arrival in mended().take(NAMED) {
+        let (count, places) = (arrival.changes.texts_mended, arrival.changes.mended_at.join(", "));
+        let more = if count > arrival.changes.mended_at.len() as u64 { ", ..." } else { "" };
+        context.warn(format!(
+            "{}: {count} strings hold bytes that are no UTF-8 or lone surrogates, each kept as U+FFFD and its digits (at {places}{more})",
+            arrival.name
+        ));
+    }
+    if mended().count() > NAMED {
+        context.warn(format!("{} more reports hold such bytes", mended().count() - NAMED));
+    }
+}
+
 fn tell(context: &Context, arrivals: &[Arrival], bad: &[String], files: &list::Files) {
     for arrival in arrivals.iter().take(NAMED) {
         context.info(format!("{}: {}", arrival.name, arrival.changes));
@@ -142,6 +174,10 @@ fn tell(context: &Context, arrivals: &[Arrival], bad: &[String], files: &list::F
     let mut all = Changes::default();
     arrivals.iter().for_each(|arrival| all += arrival.changes.clone());
     context.info(format!("all {} reports: {all}", arrivals.len()));
+    warn_of_mended(context, arrivals);
+    if !files.hidden.is_empty() {
+        context.info(format!("skipped, hidden:{}", first_of(" ", &files.hidden)));
+    }
     if !files.others.is_empty() {
         context.info(format!("left aside, not *.json:{}", first_of(" ", &files.others)));
     }

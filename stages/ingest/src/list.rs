@@ -1,4 +1,5 @@
-//! Finds the report files of a directory: `*.json` in it or one directory down, which is also how scans lie.
+//! Finds the report files of a directory: `*.json` in it or one directory down, which is also how scans lie. Hidden files (`.r.json`,
+//! `._r.json`) are what editors, file managers and copying tools leave, and no reports.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,13 +7,18 @@ use std::path::{Path, PathBuf};
 use contract::StageError;
 use contract::stage::At;
 
+use crate::first_of;
+
 /// The files of a directory of reports, sorted by name.
+#[derive(Default)]
 pub(crate) struct Files {
     pub reports: Vec<ReportFile>,
     /// Names of files that are no JSON.
     pub others: Vec<String>,
     /// Names of directories that lie too deep to be looked into.
     pub deeper: Vec<String>,
+    /// Names of hidden files and directories.
+    pub hidden: Vec<String>,
 }
 
 pub(crate) struct ReportFile {
@@ -22,9 +28,9 @@ pub(crate) struct ReportFile {
 }
 
 pub(crate) fn reports(directory: &Path) -> Result<Files, StageError> {
-    let mut files = Files { reports: Vec::new(), others: Vec::new(), deeper: Vec::new() };
+    let mut files = Files::default();
     for path in entries(directory)? {
-        if path.is_dir() {
+        if path.is_dir() && !is_hidden(&path) {
             for inner in entries(&path)? {
                 files.add(directory, inner);
             }
@@ -33,8 +39,8 @@ pub(crate) fn reports(directory: &Path) -> Result<Files, StageError> {
         }
     }
     if files.reports.is_empty() {
-        return Err(StageError::invalid_input("the directory of reports holds no *.json")
-            .help("give the directory that holds the scanner's output files"));
+        let message = format!("the directory of reports holds no *.json: {}", files.seen());
+        return Err(StageError::invalid_input(message).help("give the directory that holds the scanner's JSON reports"));
     }
     Ok(files)
 }
@@ -42,14 +48,34 @@ pub(crate) fn reports(directory: &Path) -> Result<Files, StageError> {
 impl Files {
     fn add(&mut self, directory: &Path, path: PathBuf) {
         let name = path.strip_prefix(directory).unwrap_or(&path).display().to_string();
-        if path.is_dir() {
+        if is_hidden(&path) {
+            self.hidden.push(name);
+        } else if path.is_dir() {
             self.deeper.push(name);
-        } else if path.extension().is_some_and(|extension| extension == "json") {
+        } else if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json")) {
             self.reports.push(ReportFile { path, name });
         } else {
             self.others.push(name);
         }
     }
+
+    /// The contents of a directory without reports, for whom expected some there.
+    fn seen(&self) -> String {
+        let kinds = [
+            ("other files", &self.others),
+            ("hidden files, which are skipped", &self.hidden),
+            ("directories that lie too deep", &self.deeper),
+        ];
+        let some = kinds.iter().filter(|(_, names)| !names.is_empty());
+        let parts: Vec<String> = some
+            .map(|(kind, names)| format!("{} {kind} ({})", names.len(), first_of(" ", names).trim_start()))
+            .collect();
+        if parts.is_empty() { "it is empty".to_owned() } else { format!("it holds {}", parts.join(", ")) }
+    }
+}
+
+fn is_hidden(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
 }
 
 fn entries(directory: &Path) -> Result<Vec<PathBuf>, StageError> {

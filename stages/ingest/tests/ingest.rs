@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use contract::{Context, Digest, Job, JobInput, Kind, Limits, StageError, Type};
+use contract::{Context, Digest, Job, JobInput, Kind, Limits, Stage, StageError, Type};
 use ingest::Ingest;
 use scan::{Report, Scans};
 use serde_json::{Value, json};
@@ -53,11 +53,15 @@ impl Bench {
     }
 
     fn run(&self, on_bad: &str) -> Result<(), StageError> {
+        self.run_with(json!({"on_bad": on_bad, "unnamed": "refuse"}))
+    }
+
+    fn run_with(&self, params: Value) -> Result<(), StageError> {
         let input = JobInput { label: None, path: self.reports(), artifact: Type::DIR, digest: Digest::of(b"") };
         let job = Job {
             kind: "ingest".into(),
-            version: 2,
-            params: json!({"on_bad": on_bad}),
+            version: Ingest::card().version,
+            params,
             inputs: BTreeMap::from([("reports".into(), vec![input])]),
             outputs: BTreeMap::from([("scans".into(), self.scans())]),
             scratch: self.directory.path().join("scratch"),
@@ -96,7 +100,9 @@ fn the_real_report_keeps_every_finding_and_the_log_says_what_changed() {
     let scans = Scans::open(&bench.scans()).unwrap();
     assert_eq!(scans.len(), 1);
     let written = scans.iter().next().unwrap().read().unwrap();
-    assert_eq!(written, Report::read(&real_path()).unwrap());
+    let mut expected = Report::read(&real_path()).unwrap();
+    expected.mark_ingested();
+    assert_eq!(written, expected);
     let log = bench.log();
     assert!(log.contains("scan.json: 118 scores read from strings, 118 risk scores filled in, 1 compliance"), "{log}");
     assert!(log.contains(r#"{"metric":{"name":"findings","value":118.0}}"#), "{log}");
@@ -110,7 +116,7 @@ fn the_output_is_the_golden_one() {
     bench.run("fail").unwrap();
     let bytes = fs::read(bench.scans().join("host-a/0000.json")).unwrap();
     // When this moves, the same report gives other bytes: raise the card's version.
-    assert_eq!(Digest::of(&bytes).short(), "28ec5a4921");
+    assert_eq!(Digest::of(&bytes).short(), "1e075d16e4");
 }
 
 #[test]
@@ -187,7 +193,13 @@ fn skipping_counts_and_lists_them() {
 #[test]
 fn a_directory_without_a_readable_report_is_an_error() {
     let bench = Bench::new();
-    assert!(bench.run("skip").unwrap_err().message.contains("no *.json"));
+    assert!(bench.run("skip").unwrap_err().message.contains("no *.json: it is empty"));
+    fs::write(bench.reports().join("scan.sarif"), "{}").unwrap();
+    fs::write(bench.reports().join(".scan.json"), "{}").unwrap();
+    bench.report("a/b/deep.json", |_| ());
+    let message = bench.run("skip").unwrap_err().message;
+    let seen = "1 other files (scan.sarif), 1 hidden files, which are skipped (.scan.json), 1 directories that lie too deep (a/b)";
+    assert!(message.contains(seen), "{message}");
     fs::write(bench.reports().join("cut.json"), "[]").unwrap();
     assert!(bench.run("skip").unwrap_err().message.contains("cut.json"));
 }
@@ -307,4 +319,160 @@ fn memory_does_not_grow_with_the_number_of_reports() {
     let grown = peak_kib() - few;
     let held = 36 * text.len() as u64 / 1024;
     assert!(grown < held / 2, "{grown} KiB more for 36 more reports, whose text alone is {held} KiB");
+}
+
+/// The ids of the findings of the only scan.
+fn ids(bench: &Bench) -> Vec<String> {
+    let report = Scans::open(&bench.scans()).unwrap().iter().next().unwrap().read().unwrap();
+    report.findings().map(|(_, finding)| finding.id.clone()).collect()
+}
+
+/// A report whose first findings have these ids, as bytes.
+fn with_ids(ids: &[&[u8]]) -> Vec<u8> {
+    let mut document = real();
+    let finding = document["results"][0]["findings"][0].clone();
+    let named = |number: usize| {
+        let mut finding = finding.clone();
+        finding["id"] = json!(format!("ID-{number}-"));
+        finding
+    };
+    let findings: Vec<Value> = (0..ids.len()).map(named).collect();
+    document["results"] = json!([{"scanner": "suid_sgid", "finding_count": ids.len(), "findings": findings}]);
+    let mut bytes = document.to_string().into_bytes();
+    for (number, id) in ids.iter().enumerate() {
+        let mark = format!("ID-{number}-").into_bytes();
+        let at = bytes.windows(mark.len()).position(|window| window == mark).unwrap();
+        bytes.splice(at..at + mark.len(), id.iter().copied());
+    }
+    bytes
+}
+
+#[test]
+fn names_that_are_no_text_cost_no_host_and_stay_apart() {
+    let bench = Bench::new();
+    let raw: [&[u8]; 5] =
+        [b"/usr/bin/\xff\xfe", b"/usr/bin/\xfe\xff", b"/usr/bin/\\ud800", b"/usr/bin/\xd8", b"/usr/bin/ok"];
+    fs::write(bench.reports().join("odd.json"), with_ids(&raw)).unwrap();
+    bench.run("fail").unwrap();
+    let expected = ["\u{fffd}ff\u{fffd}fe", "\u{fffd}fe\u{fffd}ff", "\u{fffd}ud800", "\u{fffd}d8", "ok"];
+    assert_eq!(ids(&bench), expected.map(|name| format!("/usr/bin/{name}")));
+    let log = bench.log();
+    assert!(log.contains(r#""name":"texts_mended","value":4.0"#), "{log}");
+    let warning = "odd.json: 4 strings hold bytes that are no UTF-8 or lone surrogates, each kept as U+FFFD and its digits (at \
+                   /results/0/findings/0/id, /results/0/findings/1/id, /results/0/findings/2/id, ...)";
+    assert!(log.contains(warning), "{log}");
+}
+
+#[test]
+fn other_encodings_of_json_are_read() {
+    let text = real().to_string();
+    let units = |unit: fn(u16) -> [u8; 2]| -> Vec<u8> {
+        std::iter::once(0xfeff).chain(text.encode_utf16()).flat_map(unit).collect()
+    };
+    let mut marked = b"\xef\xbb\xbf".to_vec();
+    marked.extend_from_slice(text.as_bytes());
+    let plain = Bench::new();
+    fs::write(plain.reports().join("r.json"), &text).unwrap();
+    plain.run("fail").unwrap();
+    for bytes in [marked, units(u16::to_le_bytes), units(u16::to_be_bytes)] {
+        let bench = Bench::new();
+        fs::write(bench.reports().join("r.json"), bytes).unwrap();
+        bench.run("fail").unwrap();
+        let read = |bench: &Bench| fs::read(bench.scans().join("host-a/0000.json")).unwrap();
+        assert_eq!(read(&bench), read(&plain));
+        assert!(bench.log().contains(r#""name":"reencoded","value":1.0"#));
+    }
+}
+
+#[test]
+fn what_is_no_report_is_named_for_what_it_is() {
+    let bench = Bench::new();
+    let files: [(&str, &[u8], &str); 8] = [
+        ("a.json", b"\x1f\x8b\x08\0", "a.json: at the document: this is gzip"),
+        ("b.json", br#"{"version": "2.1.0", "runs": [{"results": []}]}"#, "b.json: at the document: this is SARIF"),
+        ("c.json", b"{\"a\": 1}\n{\"b\": 2}\n", "c.json: at the document: this is NDJSON"),
+        ("d.json", b"<!doctype html>\n<html></html>", "d.json: at the document: this is an HTML page"),
+        (
+            "e.json",
+            br#"{"enriched_findings": [], "summaries": {}}"#,
+            "e.json: at the document: this is the agent's output",
+        ),
+        ("f.json", b"", "f.json: at the document: this is empty"),
+        ("g.json", b"\xff\xfe{\0\"", "g.json: at the document: it is UTF-16 that ends within a character"),
+        ("h.json", b"{\"meta\": \xff", "h.json: at the document: expected value"),
+    ];
+    for (name, bytes, _) in files {
+        fs::write(bench.reports().join(name), bytes).unwrap();
+    }
+    let message = bench.run("fail").unwrap_err().message;
+    for (_, _, expected) in files {
+        assert!(message.contains(expected), "{expected} in {message}");
+    }
+}
+
+#[test]
+fn a_key_that_meta_has_twice_is_an_error() {
+    let bench = Bench::new();
+    for (name, from, to) in [
+        ("name.json", "\"hostname\":", "\"hostname\":\"other\",\"hostname\":"),
+        ("deep.json", "\"hostname\":", "\"extra\":{\"x\":1,\"x\":2},\"hostname\":"),
+    ] {
+        fs::write(bench.reports().join(name), real().to_string().replacen(from, to, 1)).unwrap();
+    }
+    let message = bench.run("fail").unwrap_err().message;
+    assert!(message.contains("name.json: at /meta: key `hostname` appears twice"), "{message}");
+    assert!(message.contains("deep.json: at /meta/extra: key `x` appears twice"), "{message}");
+}
+
+#[test]
+fn reports_without_a_host_are_named_as_the_params_say() {
+    let unnamed = |bench: &Bench, name: &str| {
+        bench.report(name, |d| drop(d["meta"].as_object_mut().unwrap().remove("hostname")));
+    };
+    let hosts = |bench: &Bench| -> Vec<String> {
+        Scans::open(&bench.scans())
+            .unwrap()
+            .hosts()
+            .map(|scans| scans[0].read().unwrap().hostname().to_owned())
+            .collect()
+    };
+    let refused = Bench::new();
+    unnamed(&refused, "web-1.json");
+    let message = refused.run("fail").unwrap_err().message;
+    assert!(message.contains("web-1.json: at /meta/hostname: a string is required here (param `unnamed`"), "{message}");
+    for (params, expected) in [
+        (json!("file"), ["host-a", "web-1"]),
+        (json!("directory"), ["db-2", "host-a"]),
+        (json!({"host": "gate-3"}), ["gate-3", "host-a"]),
+    ] {
+        let bench = Bench::new();
+        unnamed(&bench, "db-2/web-1.json");
+        bench.report("own.json", |_| ());
+        bench.run_with(json!({"on_bad": "fail", "unnamed": params})).unwrap();
+        assert_eq!(hosts(&bench), expected, "{params}");
+        assert!(bench.log().contains(r#""name":"hosts_named","value":1.0"#));
+    }
+    let loose = Bench::new();
+    unnamed(&loose, "web-1.json");
+    let error = loose.run_with(json!({"on_bad": "fail", "unnamed": "directory"})).unwrap_err();
+    assert!(error.message.contains("/meta/hostname"), "a file that lies in no directory has no name by it");
+}
+
+#[test]
+fn keys_of_a_result_without_a_place_are_left_out_and_counted() {
+    let bench = Bench::new();
+    bench.report("r.json", |d| d["results"][0]["rating"] = json!({"a": [1]}));
+    bench.run("fail").unwrap();
+    assert!(bench.log().contains("key `rating` left out 1 times"), "{}", bench.log());
+}
+
+#[test]
+fn hidden_files_are_skipped_and_told() {
+    let bench = Bench::new();
+    bench.report("r.json", |_| ());
+    fs::write(bench.reports().join("._r.json"), "\0\x05").unwrap();
+    bench.report(".git/x.json", |d| d["meta"]["hostname"] = json!("other"));
+    bench.run("fail").unwrap();
+    assert_eq!(Scans::open(&bench.scans()).unwrap().len(), 1);
+    assert!(bench.log().contains("skipped, hidden: ._r.json .git"), "{}", bench.log());
 }
