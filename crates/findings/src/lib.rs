@@ -9,6 +9,7 @@
 //! It knows no rule, prompt or document.
 
 pub mod agent;
+mod block;
 pub mod category;
 pub mod clusters;
 pub mod document_id;

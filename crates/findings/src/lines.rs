@@ -1,8 +1,9 @@
 //! Reads `findings` and `correlations` back together, a scan at a time, in bounded batches of raw lines.
 //!
 //! The two files are sorted alike, so one pass over both is enough. Parsing is left to [`ScanLines::parse`], which a worker
-//! thread may do.
+//! thread may do. Of a scan with very many lines only their place is kept, and parsing reads them again, one by one.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -11,12 +12,12 @@ use std::sync::Arc;
 use contract::StageError;
 use contract::stage::At;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 
+use crate::block::{Block, HELD_BYTES, line_error};
 use crate::record::{Correlation, EnrichedFinding};
 
 /// Bytes of finding lines after which a batch is full.
-const BATCH_BYTES: usize = 8 << 20;
+const BATCH_BYTES: u64 = 8 << 20;
 
 /// Iterates over batches of scans.
 pub struct Batches {
@@ -49,7 +50,7 @@ impl Batches {
             let Some(head) = self.findings.head()? else { break };
             let findings = self.findings.take(&head)?;
             let correlations = self.correlations.take_if(&head)?;
-            bytes += findings.bytes.len() + correlations.bytes.len();
+            bytes += findings.length + correlations.length;
             batch.push(ScanLines { host: head.host, scan: head.scan, findings, correlations });
         }
         if batch.is_empty()
@@ -68,6 +69,33 @@ impl ScanLines {
     }
 }
 
+/// The hosts whose lines say that they are real, by the first line of each.
+pub fn real_hosts(findings: &Path) -> Result<BTreeSet<String>, StageError> {
+    #[derive(Deserialize)]
+    struct Origin {
+        host: String,
+        #[serde(default)]
+        real: bool,
+    }
+    let mut lines = BufReader::with_capacity(1 << 18, File::open(findings).at(findings)?);
+    let (mut real, mut line, mut start) = (BTreeSet::new(), Vec::new(), Vec::new());
+    for number in 0.. {
+        line.clear();
+        if lines.read_until(b'\n', &mut line).at(findings)? == 0 {
+            break;
+        }
+        if number > 0 && line.starts_with(&start) {
+            continue;
+        }
+        let origin: Origin = serde_json::from_slice(&line).map_err(|error| line_error(findings, number, &error))?;
+        start = format!("{{\"host\":{},", serde_json::to_string(&origin.host).expect("a string")).into_bytes();
+        if origin.real {
+            real.insert(origin.host);
+        }
+    }
+    Ok(real)
+}
+
 /// Host and scan of a line.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 struct Head {
@@ -83,29 +111,6 @@ impl Head {
     }
 }
 
-#[derive(Debug, Default)]
-struct Block {
-    /// None of a block without lines.
-    path: Option<Arc<Path>>,
-    first_line: u64,
-    bytes: Vec<u8>,
-}
-
-impl Block {
-    fn parse<T: DeserializeOwned>(&self) -> Result<Vec<T>, StageError> {
-        let Some(path) = self.path.as_deref() else { return Ok(Vec::new()) };
-        // Of the whole block at once: that is the fast way, and leaves it out where strings are read.
-        let text = std::str::from_utf8(&self.bytes).map_err(|error| {
-            let before = self.bytes[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count();
-            line_error(path, self.first_line + before as u64, &error)
-        })?;
-        let parse = |(offset, line): (usize, &str)| {
-            serde_json::from_str(line).map_err(|error| line_error(path, self.first_line + offset as u64, &error))
-        };
-        text.lines().enumerate().map(parse).collect()
-    }
-}
-
 /// A file of lines with the next one looked at.
 struct Lines {
     path: Arc<Path>,
@@ -115,13 +120,16 @@ struct Lines {
     /// That of the next line.
     head: Option<Head>,
     number: u64,
+    /// Bytes up to and with the next line.
+    position: u64,
     last: Option<Head>,
 }
 
 impl Lines {
     fn open(path: &Path) -> Result<Lines, StageError> {
         let reader = BufReader::with_capacity(1 << 18, File::open(path).at(path)?);
-        let mut lines = Lines { path: path.into(), reader, next: Vec::new(), head: None, number: 0, last: None };
+        let mut lines =
+            Lines { path: path.into(), reader, next: Vec::new(), head: None, number: 0, position: 0, last: None };
         let mut first = Vec::new();
         if lines.read_line(&mut first)? {
             lines.head = Some(lines.head_of(&first)?);
@@ -141,28 +149,37 @@ impl Lines {
 
     /// Takes the next lines, which are of `head`.
     fn take(&mut self, head: &Head) -> Result<Block, StageError> {
-        let mut block = Block {
-            path: Some(Arc::clone(&self.path)),
-            first_line: self.number,
-            bytes: std::mem::take(&mut self.next),
-        };
+        let bytes = std::mem::take(&mut self.next);
+        let (path, offset) = (Some(Arc::clone(&self.path)), self.position - bytes.len() as u64);
+        let mut block = Block { path, first_line: self.number, offset, length: bytes.len() as u64, bytes };
         self.head = None;
         let start = head.start_of_line();
+        let mut held = true;
         loop {
+            if !held || block.bytes.len() > HELD_BYTES {
+                // One line's room is enough from here on.
+                held = false;
+                block.bytes.clear();
+                block.bytes.shrink_to(1 << 16);
+            }
             let end = block.bytes.len();
             if !self.read_line(&mut block.bytes)? {
                 break;
             }
             let line = &block.bytes[end..];
-            if line.starts_with(start.as_bytes()) {
-                continue;
+            let length = line.len() as u64;
+            if !line.starts_with(start.as_bytes()) {
+                let next = self.head_of(line)?;
+                if next != *head {
+                    self.next = block.bytes.split_off(end);
+                    self.head = Some(next);
+                    break;
+                }
             }
-            let next = self.head_of(line)?;
-            if next != *head {
-                self.next = block.bytes.split_off(end);
-                self.head = Some(next);
-                break;
-            }
+            block.length += length;
+        }
+        if !held {
+            block.bytes = Vec::new();
         }
         self.last = Some(head.clone());
         Ok(block)
@@ -181,9 +198,10 @@ impl Lines {
 
     /// Appends the next line, with its end, where there is one.
     fn read_line(&mut self, bytes: &mut Vec<u8>) -> Result<bool, StageError> {
-        let more = self.reader.read_until(b'\n', bytes).at(&self.path)? > 0;
-        self.number += u64::from(more);
-        Ok(more)
+        let read = self.reader.read_until(b'\n', bytes).at(&self.path)?;
+        self.number += u64::from(read > 0);
+        self.position += read as u64;
+        Ok(read > 0)
     }
 
     fn head_of(&self, line: &[u8]) -> Result<Head, StageError> {
@@ -194,11 +212,6 @@ impl Lines {
         StageError::invalid_input(format!("{}:{}: {text}", self.path.display(), self.number))
             .help("findings and correlations must come from the same run of `correlate`")
     }
-}
-
-fn line_error(path: &Path, number: u64, error: &dyn std::error::Error) -> StageError {
-    StageError::invalid_input(format!("{}:{number}: {error}", path.display()))
-        .help("the file must be as the stage `correlate` writes it")
 }
 
 #[cfg(test)]
@@ -265,6 +278,31 @@ mod tests {
         let mut batches = Batches::open(&path, &directory.path().join("c")).unwrap();
         let error = batches.next_batch().unwrap()[0].parse().unwrap_err();
         assert!(error.message.contains("f:2: invalid utf-8"), "{}", error.message);
+    }
+
+    #[test]
+    fn a_scan_of_very_many_lines_is_read_from_its_place() {
+        let long = format!("{{\"host\":\"a\",\"scan\":1,\"x\":\"{}\"}}\n", "x".repeat(1 << 20));
+        let many = long.repeat(2 + HELD_BYTES / (1 << 20));
+        let (_directory, mut batches) = open(&[A0, &many, B0].concat(), &[A0, B0].concat());
+        let mut batch = batches.next_batch().unwrap();
+        batch.extend(batches.next_batch().unwrap());
+        let scans: Vec<_> = batch.iter().map(|s| (s.host.as_str(), s.scan, count(&s.findings))).collect();
+        assert_eq!(scans, [("a", 0, 1), ("a", 1, 0), ("b", 0, 1)]);
+        let large: Vec<serde_json::Value> = batch[1].findings.parse().unwrap();
+        assert_eq!(large.len(), 2 + HELD_BYTES / (1 << 20));
+        assert!(large.iter().all(|line| line["scan"] == 1));
+        let error = batch[1].findings.parse::<Head>().and(batch[1].findings.parse::<u32>()).unwrap_err();
+        assert!(error.message.contains("f:2: invalid type"), "{}", error.message);
+    }
+
+    #[test]
+    fn real_hosts_are_told_by_their_first_line() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("f");
+        let real = "{\"host\":\"b\",\"scan\":0,\"real\":true}\n";
+        std::fs::write(&path, [A0, A1, real, B0, real].concat()).unwrap();
+        assert_eq!(real_hosts(&path).unwrap(), BTreeSet::from(["b".to_owned()]));
     }
 
     #[test]

@@ -69,6 +69,9 @@ pub struct EnrichedFinding {
     /// On how many hosts what it names is, where there are enough hosts to say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prevalence: Option<Prevalence>,
+    /// Whether the host is a real one, whose report `ingest` took in.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub real: bool,
     /// The host's role.
     pub host_role: String,
     /// Why.

@@ -59,7 +59,7 @@ fn add(fleet: &Path, count: &mut Count) -> Result<(), StageError> {
                 .iter()
                 .map(|(scanner, finding)| baseline.observe(scanner, finding, &Terms::of(scanner, finding)))
                 .collect();
-            count.add(&host::facts(&findings, &sightings, &baseline, &fleet).0);
+            count.add(&host::facts(&findings, &sightings, &fleet).0);
         }
     }
     Ok(())

@@ -2,11 +2,13 @@
 //!
 //! The agent names a finding by host, scanner, id, title and severity. Pids and inodes differ after each boot, so findings
 //! named by them would be new forever; those are named by executable, address and port instead.
+//!
+//! A finding is held against the scans that would have shown it ([`scan::Coverage`]): a scan in another mode makes nothing new.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use findings::terms::Terms;
-use scan::Finding;
+use scan::{Coverage, Finding};
 
 use rules::facts::Change;
 
@@ -22,47 +24,73 @@ struct Seen {
 pub struct Sightings {
     /// How many hold it.
     pub count: u32,
-    /// The first scan that does, which may be the current one.
+    /// The first scan that does, which may be the current one; the host's first where no earlier scan would have shown it, as that
+    /// is since when it may be there.
     pub first: u32,
+    /// How many would have shown it, or do.
+    pub earlier: u32,
 }
 
 /// Counts, per finding, the earlier scans that hold it.
 #[derive(Default)]
 pub struct Baseline {
     seen: HashMap<String, Seen>,
-    current: HashSet<String>,
-    scans: u32,
+    /// With the first scan that may have held each.
+    current: HashMap<String, u32>,
+    earlier: Vec<Coverage>,
+    coverage: Coverage,
+    /// Of the current scan, by scanner: how many earlier scans compare with it.
+    comparable: HashMap<String, u32>,
 }
 
 impl Baseline {
+    /// Begins a scan that covers `coverage`.
+    pub fn begin_scan(&mut self, coverage: Coverage) {
+        self.coverage = coverage;
+    }
+
     /// Notes a finding of the current scan and says what earlier scans hold of it.
     pub fn observe(&mut self, scanner: &str, finding: &Finding, terms: &Terms<'_>) -> Sightings {
         let key = key(scanner, finding, terms);
-        let seen = self.seen.get(&key).copied().unwrap_or(Seen { first: self.scans, scans: 0 });
-        self.current.insert(key);
-        Sightings { count: seen.scans, first: seen.first }
+        let comparable = self.comparable(scanner);
+        let now = Seen { first: if comparable == 0 { 0 } else { self.scans() }, scans: 0 };
+        let seen = *self.seen.get(&key).unwrap_or(&now);
+        self.current.entry(key).or_insert(now.first);
+        Sightings { count: seen.scans, first: seen.first, earlier: comparable.max(seen.scans) }
     }
 
-    /// How a finding with `sightings` relates to the earlier scans.
-    pub fn change(&self, sightings: u32) -> Change {
-        match (self.scans, sightings) {
-            (0, _) => Change::First,
-            (_, 0) => Change::Appeared,
-            _ => Change::Stayed,
+    /// How many earlier scans would have shown what the current one shows of a scanner.
+    fn comparable(&mut self, scanner: &str) -> u32 {
+        if let Some(known) = self.comparable.get(scanner) {
+            return *known;
         }
+        let count = self.earlier.iter().filter(|earlier| earlier.compares(&self.coverage, scanner)).count() as u32;
+        self.comparable.insert(scanner.to_owned(), count);
+        count
     }
 
-    /// Scans that are over.
-    pub fn scans(&self) -> u32 {
-        self.scans
+    fn scans(&self) -> u32 {
+        self.earlier.len() as u32
     }
 
     /// Ends the current scan: what it held is history from now on.
     pub fn end_scan(&mut self) {
-        for key in self.current.drain() {
-            self.seen.entry(key).or_insert(Seen { first: self.scans, scans: 0 }).scans += 1;
+        for (key, first) in self.current.drain() {
+            self.seen.entry(key).or_insert(Seen { first, scans: 0 }).scans += 1;
         }
-        self.scans += 1;
+        self.comparable.clear();
+        self.earlier.push(std::mem::take(&mut self.coverage));
+    }
+}
+
+impl Sightings {
+    /// How the finding relates to the scans that would have shown it.
+    pub fn change(&self) -> Change {
+        match (self.earlier, self.count) {
+            (0, _) => Change::First,
+            (_, 0) => Change::Appeared,
+            _ => Change::Stayed,
+        }
     }
 }
 
@@ -104,6 +132,10 @@ mod tests {
         baseline.observe(scanner, finding, &Terms::of(scanner, finding)).count
     }
 
+    fn change(baseline: &mut Baseline, finding: &Finding) -> Change {
+        baseline.observe("suid_sgid", finding, &Terms::of("suid_sgid", finding)).change()
+    }
+
     #[test]
     fn a_reboot_does_not_make_a_process_or_a_listener_new() {
         let mut baseline = Baseline::default();
@@ -117,11 +149,19 @@ mod tests {
         };
         assert_eq!(observe(&mut baseline, "processes", &process("7")), 0);
         assert_eq!(observe(&mut baseline, "network", &socket("1001")), 0);
-        assert_eq!(baseline.change(0), Change::First);
         baseline.end_scan();
         assert_eq!(observe(&mut baseline, "processes", &process("9")), 1);
         assert_eq!(observe(&mut baseline, "network", &socket("2002")), 1);
-        assert_eq!((baseline.change(0), baseline.change(1)), (Change::Appeared, Change::Stayed));
+    }
+
+    #[test]
+    fn what_an_earlier_scan_lacks_appeared_and_what_it_holds_stayed() {
+        let mut baseline = Baseline::default();
+        let program = |path: &str| Finding::new(path, "SUID/SGID binary", Severity::Medium, "");
+        assert_eq!(change(&mut baseline, &program("/a")), Change::First);
+        baseline.end_scan();
+        assert_eq!(change(&mut baseline, &program("/a")), Change::Stayed);
+        assert_eq!(change(&mut baseline, &program("/b")), Change::Appeared);
     }
 
     #[test]

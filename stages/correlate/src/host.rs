@@ -1,15 +1,16 @@
 //! One host: its scans in the order of time, each enriched, joined and written as lines.
 //!
-//! A host is the unit of parallel work. Its lines are held until they are written in the order of hosts.
+//! A host is the unit of parallel work. Its lines wait until they are written in the order of hosts.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use contract::StageError;
 use findings::agent;
 use findings::risk::{self, Factors};
 use findings::terms::{self, Terms};
 use findings::{BaselineStatus, Category, Correlation, EnrichedFinding, Prevalence, Profile, document_id};
-use scan::{Finding, ScanFile, Severity};
+use scan::{Coverage, Finding, ScanFile, Severity};
 
 use crate::baseline::{Baseline, Sightings};
 use crate::counted::Counted;
@@ -19,6 +20,7 @@ use crate::history::History;
 use crate::join;
 use crate::matched::Match;
 use crate::sides::Ruleset;
+use crate::spill::Spill;
 use rules::facts::Facts;
 use rules::knowledge::KNOWLEDGE;
 use rules::role::{self, HostRole};
@@ -47,12 +49,11 @@ pub struct Past {
 }
 
 /// The lines of one host.
-#[derive(Default)]
 pub struct HostLines {
     /// For `findings`.
-    pub findings: Vec<u8>,
+    pub findings: Spill,
     /// For `correlations`.
-    pub correlations: Vec<u8>,
+    pub correlations: Spill,
     /// Findings written.
     pub finding_count: u64,
     /// Correlations written.
@@ -61,27 +62,61 @@ pub struct HostLines {
     pub suspected_scans: u64,
 }
 
-/// Computes the lines of one host from its scans, given in the order of time.
-pub fn lines(setting: &Setting<'_>, scans: &[ScanFile]) -> Result<HostLines, StageError> {
-    let mut lines = HostLines::default();
+/// Computes the lines of one host from its scans, given in the order of time. Many lines wait in files in `scratch`.
+pub fn lines(setting: &Setting<'_>, scans: &[HostScan], scratch: &Path) -> Result<HostLines, StageError> {
+    let host = scans.first().map_or("", |scan| scan.file.host.as_str());
+    let mut lines = HostLines {
+        findings: Spill::new(scratch.join(format!("{host}.findings"))),
+        correlations: Spill::new(scratch.join(format!("{host}.correlations"))),
+        finding_count: 0,
+        correlation_count: 0,
+        suspected_scans: 0,
+    };
     let mut past = Past::default();
-    for file in scans {
+    for HostScan { file, real } in scans {
         let report = file.read()?;
         past.counted.turn_to(&report);
+        let (coverage, real) = (Coverage::of(&report), *real || report.is_ingested());
         let results = report.results.into_iter();
         let findings = results.flat_map(|r| r.findings.into_iter().map(move |finding| (r.scanner.clone(), finding)));
-        let (enriched, correlations) = scan(setting, &file.host, file.scan, findings.collect(), &mut past);
-        for finding in &enriched {
-            write_line(&mut lines.findings, finding);
-        }
+        let one = Scanned { host: &file.host, number: file.scan, real, coverage, findings: findings.collect() };
+        let mut suspected = false;
+        // Each is written as it is made: all of a scan at once would take several times the memory of its report.
+        let correlations = scan(setting, one, &mut past, &mut |finding| {
+            suspected |= finding.suspected;
+            lines.finding_count += 1;
+            lines.findings.push(&finding)
+        })?;
         for correlation in &correlations {
-            write_line(&mut lines.correlations, correlation);
+            lines.correlations.push(correlation)?;
         }
-        lines.finding_count += enriched.len() as u64;
         lines.correlation_count += correlations.len() as u64;
-        lines.suspected_scans += u64::from(enriched.iter().any(|finding| finding.suspected));
+        lines.suspected_scans += u64::from(suspected);
     }
     Ok(lines)
+}
+
+/// A report of a host, and where it comes from.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct HostScan {
+    /// The report.
+    pub file: ScanFile,
+    /// It came by the port for real reports.
+    pub real: bool,
+}
+
+/// A report that was read.
+pub struct Scanned<'h> {
+    /// The host.
+    pub host: &'h str,
+    /// The scan's number.
+    pub number: u32,
+    /// Whether the host is real.
+    pub real: bool,
+    /// What the scan could have shown.
+    pub coverage: Coverage,
+    /// The findings with their scanners.
+    pub findings: Vec<(String, Finding)>,
 }
 
 /// A finding of a scan, with what is known of it before it is joined with others.
@@ -89,27 +124,28 @@ struct Sighted {
     scanner: String,
     finding: Finding,
     document_id: String,
-    /// How many earlier scans hold it.
-    sightings: u32,
+    /// Its history.
+    sightings: Sightings,
     /// How often the profile's baseline has seen it.
     seen_before: u32,
     tags: BTreeSet<String>,
 }
 
-/// Enriches and joins the findings of one scan, and makes them history.
+/// Enriches and joins the findings of one scan, gives each to `found`, and makes them history.
 pub fn scan(
     setting: &Setting<'_>,
-    host: &str,
-    number: u32,
-    mut findings: Vec<(String, Finding)>,
+    one: Scanned<'_>,
     past: &mut Past,
-) -> (Vec<EnrichedFinding>, Vec<Correlation>) {
+    found: &mut dyn FnMut(EnrichedFinding) -> Result<(), StageError>,
+) -> Result<Vec<Correlation>, StageError> {
+    let Scanned { host, number, real, coverage, mut findings } = one;
+    past.baseline.begin_scan(coverage);
     findings.sort_by(|(a, x), (b, y)| (a, &x.id).cmp(&(b, &y.id)));
     let sightings: Vec<Sightings> = findings
         .iter()
         .map(|(scanner, finding)| past.baseline.observe(scanner, finding, &Terms::of(scanner, finding)))
         .collect();
-    let (facts, role, container) = facts(&findings, &sightings, &past.baseline, setting.fleet);
+    let (facts, role, container) = facts(&findings, &sightings, setting.fleet);
     let (matches, graph) = join::matches(setting.rules, &facts, setting.fleet, &mut past.history);
     let document_ids = document_id::unique(findings.iter().map(|(_, finding)| finding.id.as_str()));
     let named = |found: &Match<'_>| correlation(setting, host, number, found, &graph, &document_ids);
@@ -134,65 +170,67 @@ pub fn scan(
     let traces: Vec<BTreeSet<&str>> = facts.iter().enumerate().map(traces).collect();
     let prevalence: Vec<Option<Prevalence>> = facts.iter().map(|facts| facts.prevalence).collect();
     drop(facts);
-    let earlier_scans = past.baseline.scans();
     let sighted = findings.into_iter().zip(document_ids).zip(sightings.into_iter().zip(seen_before).zip(tags));
     let sighted = sighted.map(|(((scanner, finding), document_id), ((sightings, seen_before), tags))| Sighted {
         scanner,
         finding,
         document_id,
-        sightings: sightings.count,
+        sightings,
         seen_before,
         tags,
     });
-    let enriched = sighted
-        .enumerate()
-        .map(|(index, Sighted { scanner, finding, document_id, sightings, seen_before, tags })| {
-            let joined: Vec<&Correlation> = graph.of_finding[index].iter().map(|&m| &correlations[m]).collect();
-            let risk = assess(setting.profile, &scanner, &finding, &tags, seen_before);
-            let added: u32 = joined.iter().map(|c| u32::from(c.risk_score_delta)).sum();
-            let suspicion = graph.cluster[index].map(|cluster| graph.suspicion(cluster));
-            let operational_error = finding.severity == Severity::Error;
-            let severity = severity(setting.profile, &finding);
-            let raised = severity != finding.severity;
-            EnrichedFinding {
-                host: host.to_owned(),
-                scan: number,
-                id: finding.id,
-                document_id,
-                title: finding.title,
-                severity: if severity == Severity::Error { Severity::Info } else { severity },
-                severity_before_policy: raised.then_some(finding.severity),
-                operational_error,
-                base_severity_score: finding.base_severity_score,
-                description: finding.description,
-                metadata: finding.metadata,
-                category: Category::of_scanner(&scanner),
-                risk_profile: setting.profile,
-                risk_score: risk.score,
-                risk_total: (u32::from(risk.score) + added).min(100) as u8,
-                risk_subscores: risk.subscores(),
-                probability_actionable: risk.probability,
-                baseline_status: if seen_before == 0 { BaselineStatus::New } else { BaselineStatus::Existing },
-                sightings,
-                baseline_count: (setting.profile == Profile::Agent).then_some(seen_before),
-                earlier_scans,
-                prevalence: prevalence[index],
-                host_role: role.role.to_owned(),
-                host_role_rationale: role.rationale.clone(),
-                container,
-                techniques: techniques(&tags, &traces[index], &joined),
-                correlation_refs: joined.iter().map(|c| c.id.clone()).collect::<BTreeSet<_>>().into_iter().collect(),
-                graph_degree: joined.len() as u32,
-                cluster_id: graph.cluster[index].map(cluster_id),
-                cluster_suspicion: suspicion,
-                suspected: suspected(index),
-                tags: tags.into_iter().collect(),
-                scanner,
-            }
-        })
-        .collect();
+    let enriched = sighted.enumerate().map(|(index, sighted)| {
+        let Sighted { scanner, finding, document_id, sightings, seen_before, tags } = sighted;
+        let Sightings { count: sightings, earlier: earlier_scans, .. } = sightings;
+        let joined: Vec<&Correlation> = graph.of_finding[index].iter().map(|&m| &correlations[m]).collect();
+        let risk = assess(setting.profile, &scanner, &finding, &tags, seen_before);
+        let added: u32 = joined.iter().map(|c| u32::from(c.risk_score_delta)).sum();
+        let suspicion = graph.cluster[index].map(|cluster| graph.suspicion(cluster));
+        let operational_error = finding.severity == Severity::Error;
+        let severity = severity(setting.profile, &finding);
+        let raised = severity != finding.severity;
+        EnrichedFinding {
+            host: host.to_owned(),
+            scan: number,
+            id: finding.id,
+            document_id,
+            title: finding.title,
+            severity: if severity == Severity::Error { Severity::Info } else { severity },
+            severity_before_policy: raised.then_some(finding.severity),
+            operational_error,
+            base_severity_score: finding.base_severity_score,
+            description: finding.description,
+            metadata: finding.metadata,
+            category: Category::of_scanner(&scanner),
+            risk_profile: setting.profile,
+            risk_score: risk.score,
+            risk_total: (u32::from(risk.score) + added).min(100) as u8,
+            risk_subscores: risk.subscores(),
+            probability_actionable: risk.probability,
+            baseline_status: if seen_before == 0 { BaselineStatus::New } else { BaselineStatus::Existing },
+            sightings,
+            baseline_count: (setting.profile == Profile::Agent).then_some(seen_before),
+            earlier_scans,
+            prevalence: prevalence[index],
+            host_role: role.role.to_owned(),
+            host_role_rationale: role.rationale.clone(),
+            container,
+            techniques: techniques(&tags, &traces[index], &joined),
+            correlation_refs: joined.iter().map(|c| c.id.clone()).collect::<BTreeSet<_>>().into_iter().collect(),
+            graph_degree: joined.len() as u32,
+            cluster_id: graph.cluster[index].map(cluster_id),
+            cluster_suspicion: suspicion,
+            suspected: suspected(index),
+            tags: tags.into_iter().collect(),
+            scanner,
+            real,
+        }
+    });
+    for finding in enriched {
+        found(finding)?;
+    }
     past.baseline.end_scan();
-    (enriched, correlations)
+    Ok(correlations)
 }
 
 fn severity(profile: Profile, finding: &Finding) -> Severity {
@@ -218,7 +256,6 @@ pub fn assess(
 pub fn facts<'a>(
     findings: &'a [(String, Finding)],
     sightings: &[Sightings],
-    baseline: &Baseline,
     fleet: &Fleet,
 ) -> (Vec<Facts<'a>>, HostRole, Option<bool>) {
     let own = |(scanner, finding): &'a (String, Finding)| (scanner.as_str(), Terms::of(scanner, finding));
@@ -226,7 +263,7 @@ pub fn facts<'a>(
     terms::resolve(&mut terms);
     let mut all = Vec::with_capacity(findings.len());
     for (((scanner, finding), (_, terms)), seen) in findings.iter().zip(terms).zip(sightings) {
-        let (change, first_seen) = (Some(baseline.change(seen.count)), Some(seen.first));
+        let (change, first_seen) = (Some(seen.change()), Some(seen.first));
         let mut facts = Facts { scanner, finding, terms, change, first_seen, prevalence: None, host_role: None };
         // Hosts where a process has no socket know it only by what it calls itself, so that counts as well.
         let names = facts.name().into_iter().chain(facts.terms.executable);
@@ -281,9 +318,4 @@ fn techniques(tags: &BTreeSet<String>, traces: &BTreeSet<&str>, correlations: &[
         .collect::<BTreeSet<_>>()
         .into_iter()
         .collect()
-}
-
-fn write_line(out: &mut Vec<u8>, line: &impl serde::Serialize) {
-    serde_json::to_writer(&mut *out, line).expect("a record is plain data");
-    out.push(b'\n');
 }

@@ -1,10 +1,12 @@
 //! A match: the findings that one rule joins on one scan, and what a correlation names of it.
 
-use contract::Digest;
+use contract::{Digest, clean};
 use rules::rule::Rule;
 
 /// Members that one correlation names; what lies beyond is only counted.
 pub const MEMBER_LIMIT: usize = 24;
+/// Bytes of the shared value that a rationale quotes.
+const KEY_LIMIT: usize = 200;
 
 /// One match of one rule: places among the scan's findings.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +56,6 @@ impl<'r> Match<'r> {
             .replace("{left}", &self.left.len().to_string())
             .replace("{right}", &self.right.len().to_string())
             .replace("{hosts}", &self.hosts.len().to_string())
-            .replace("{key}", &self.key)
+            .replace("{key}", &clean::bounded(&self.key, KEY_LIMIT))
     }
 }

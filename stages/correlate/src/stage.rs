@@ -8,13 +8,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use contract::stage::At;
 use contract::{Card, Context, Stage, StageError, Type};
 use findings::{Profile, SUSPECT_AT};
-use scan::{ScanFile, Scans};
+use scan::Scans;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::fleet::{self, Comparison, Fleet, Seen};
-use crate::host::{self, HostLines, Setting};
+use crate::host::{self, HostLines, HostScan, Setting};
 use crate::sides::Ruleset;
+use crate::spill::Spill;
 use rules::rule::RULES;
 
 /// Hosts in flight per thread: enough to keep threads busy, few enough to bound memory.
@@ -51,12 +52,12 @@ impl Stage for Correlate {
             .optional_input("real", Type::SCANS, "More hosts, beside the simulated ones")
             .output("findings", Type::FINDINGS, "One enriched finding a line")
             .output("correlations", Type::CORRELATIONS, "One correlation a line")
-            .resources(4, 256 << 20)
+            .resources(4, 512 << 20)
     }
 
     fn run(params: CorrelateParams, context: &Context) -> Result<(), StageError> {
         let files = files(context)?;
-        let hosts: Vec<&[ScanFile]> = files.chunk_by(|a, b| a.host == b.host).collect();
+        let hosts: Vec<&[HostScan]> = files.chunk_by(|a, b| a.file.host == b.file.host).collect();
         let fleet = fleet(context, &hosts)?;
         let rules = Ruleset::new(&RULES);
         let setting = Setting { profile: params.profile, rules: &rules, fleet: &fleet, suspect_at: params.suspect_at };
@@ -64,7 +65,7 @@ impl Stage for Correlate {
         let mut correlations = Output::create(context.output("correlations")?)?;
         let (mut done, mut finding_count, mut correlation_count, mut suspected_scans) = (0, 0, 0, 0);
         for batch in hosts.chunks(context.threads() * HOSTS_PER_THREAD) {
-            let lines: Vec<HostLines> = context.map(batch, |scans| host::lines(&setting, scans))?;
+            let lines: Vec<HostLines> = context.map(batch, |scans| host::lines(&setting, scans, context.scratch()))?;
             for host in &lines {
                 findings.write(&host.findings)?;
                 correlations.write(&host.correlations)?;
@@ -87,19 +88,17 @@ impl Stage for Correlate {
 }
 
 /// Every report of both inputs, by host and scan.
-fn files(context: &Context) -> Result<Vec<ScanFile>, StageError> {
-    let mut files: Vec<ScanFile> = Scans::open(context.input("scans")?)?.iter().cloned().collect();
+fn files(context: &Context) -> Result<Vec<HostScan>, StageError> {
+    let of = |scans: Scans, real: bool| scans.iter().map(|file| HostScan { file: file.clone(), real }).collect();
+    let mut files: Vec<HostScan> = of(Scans::open(context.input("scans")?)?, false);
     if let Some(real) = context.optional_input("real") {
-        let own: std::collections::HashSet<String> = files.iter().map(|file| file.host.clone()).collect();
-        for file in &Scans::open(real)? {
-            if own.contains(&file.host) {
-                let message = format!("host `{}` is in both `scans` and `real`", file.host);
-                return Err(
-                    StageError::invalid_input(message).help("rename one of them, or wire its scans into one port")
-                );
-            }
-            files.push(file.clone());
+        let own: std::collections::HashSet<String> = files.iter().map(|scan| scan.file.host.clone()).collect();
+        let real: Vec<HostScan> = of(Scans::open(real)?, true);
+        if let Some(HostScan { file, .. }) = real.iter().find(|scan| own.contains(&scan.file.host)) {
+            let message = format!("host `{}` is in both `scans` and `real`", file.host);
+            return Err(StageError::invalid_input(message).help("rename one of them, or wire its scans into one port"));
         }
+        files.extend(real);
         files.sort_unstable();
     }
     if files.is_empty() {
@@ -110,16 +109,16 @@ fn files(context: &Context) -> Result<Vec<ScanFile>, StageError> {
     Ok(files)
 }
 
-fn fleet(context: &Context, hosts: &[&[ScanFile]]) -> Result<Fleet, StageError> {
+fn fleet(context: &Context, hosts: &[&[HostScan]]) -> Result<Fleet, StageError> {
     let scanners = fleet::scanners(&RULES);
     if scanners.is_empty() || hosts.len() < 2 {
         return Ok(Fleet::default());
     }
     let done = AtomicU64::new(0);
     let wanted = |scanner: &str| scanners.contains(scanner);
-    let collect = |scans: &&[ScanFile]| {
+    let collect = |scans: &&[HostScan]| {
         let mut seen = Seen::default();
-        for file in *scans {
+        for HostScan { file, .. } in *scans {
             context.check_cancelled()?;
             fleet::collect(&RULES, &file.read_results(&wanted)?, &mut seen);
         }
@@ -130,7 +129,7 @@ fn fleet(context: &Context, hosts: &[&[ScanFile]]) -> Result<Fleet, StageError> 
     let mut comparison = Comparison::default();
     for batch in hosts.chunks(context.threads() * HOSTS_PER_THREAD) {
         let seen: Vec<Seen> = context.map(batch, collect)?;
-        batch.iter().zip(seen).for_each(|(scans, seen)| comparison.add(&scans[0].host, seen));
+        batch.iter().zip(seen).for_each(|(scans, seen)| comparison.add(&scans[0].file.host, seen));
     }
     Ok(comparison.finish(&RULES))
 }
@@ -146,8 +145,8 @@ impl<'p> Output<'p> {
         Ok(Output { path, file: BufWriter::with_capacity(1 << 18, File::create(path).at(path)?) })
     }
 
-    fn write(&mut self, bytes: &[u8]) -> Result<(), StageError> {
-        self.file.write_all(bytes).at(self.path)
+    fn write(&mut self, lines: &Spill) -> Result<(), StageError> {
+        lines.write_to(&mut self.file, self.path)
     }
 
     fn finish(mut self) -> Result<(), StageError> {

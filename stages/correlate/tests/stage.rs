@@ -120,3 +120,54 @@ fn a_damaged_report_fails_the_stage_and_names_its_path() {
     let error = run(directory.path(), &scans, 2).unwrap_err();
     assert!(error.message.contains("0001.json"), "{}", error.message);
 }
+
+/// The same host without hardening and then with it: a scan that looks further makes nothing new.
+#[test]
+fn a_scan_in_another_mode_makes_nothing_new() {
+    let directory = tempfile::tempdir().unwrap();
+    let scans = directory.path().join("scans");
+    let writer = Scans::create(&scans).unwrap();
+    let ioc = || {
+        Finding::new("/tmp/.cache-x:77", "Process IOC Detected", Severity::High, "")
+            .with("pid", "77")
+            .with("world_writable_executable", "true")
+    };
+    let weak = |name: &str| {
+        Finding::new(format!("kernel:sysctl:{name}"), name, Severity::Low, "Kernel sysctl value")
+            .with("path", format!("/proc/sys/kernel/{name}"))
+            .with("value", "0")
+            .with("expected", "1")
+    };
+    let suid = || Finding::new("/usr/local/bin/x", "SUID/SGID binary", Severity::High, "");
+    let scan = |number: u32, hardening: bool, suid_ran: bool, names: &[&str]| {
+        let mut findings = vec![("ioc", ioc())];
+        findings.extend(names.iter().map(|name| ("kernel_hardening", weak(name))));
+        findings.extend((suid_ran && number > 0).then(|| ("suid_sgid", suid())));
+        let mut report = report("host-m", findings);
+        // A scanner that is off is listed without findings.
+        report.results.extend((!hardening).then(|| ScannerResult::new("kernel_hardening", Vec::new())));
+        report.results.push(ScannerResult::new("mounts", Vec::new()));
+        let config = serde_json::json!({"hardening": hardening.to_string()});
+        report.meta.insert("effective_config".to_owned(), config);
+        writer.write("host-m", number, &report).unwrap();
+    };
+    scan(0, false, false, &[]);
+    scan(1, true, true, &["kptr_restrict"]);
+    scan(2, true, true, &["kptr_restrict", "dmesg_restrict"]);
+    let [findings, correlations] = run(directory.path(), &scans, 2).unwrap();
+    let findings: Vec<EnrichedFinding> =
+        String::from_utf8(findings).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let history = |scan: u32, id: &str| {
+        let found = findings.iter().find(|f| f.scan == scan && f.id.ends_with(id)).unwrap();
+        (found.earlier_scans, found.sightings, found.tags.contains(&"appeared".to_owned()))
+    };
+    assert_eq!(history(1, "kptr_restrict"), (0, 0, false), "it was not looked for before");
+    assert_eq!(history(1, "/usr/local/bin/x"), (0, 0, false), "its scanner did not run before");
+    assert_eq!(history(1, ":77"), (1, 1, false));
+    assert_eq!(history(2, "kptr_restrict"), (1, 1, false));
+    assert_eq!(history(2, "dmesg_restrict"), (1, 0, true), "scans in one mode compare");
+    let correlations = String::from_utf8(correlations).unwrap();
+    let newly = correlations.lines().filter(|line| line.contains("\"scan\":1,"));
+    let newly: Vec<&str> = newly.filter(|line| line.contains("ewly") || line.contains("appeared")).collect();
+    assert!(newly.is_empty(), "{newly:?}");
+}

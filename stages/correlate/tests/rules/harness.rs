@@ -1,11 +1,11 @@
 //! Builders of findings as the scanner writes them, and [`Case`]: what a rule joins, and what it must leave alone.
 
 use correlate::fleet::{self, Comparison, Seen};
-use correlate::host::{self, Past, Setting};
+use correlate::host::{self, Past, Scanned, Setting};
 use correlate::sides::Ruleset;
 use findings::{Correlation, EnrichedFinding, Profile};
 use rules::rule::RULES;
-use scan::{Finding, ScannerResult, Severity};
+use scan::{Coverage, Finding, ScannerResult, Severity};
 
 /// A finding with its scanner.
 pub(crate) type Found = (&'static str, Finding);
@@ -208,7 +208,15 @@ pub(crate) fn last(hosts: &[Vec<Scan>]) -> (Vec<EnrichedFinding>, Vec<Correlatio
     let (mut past, mut last) = (Past::default(), Default::default());
     for (number, scan) in hosts[0].iter().enumerate() {
         let findings = scan.iter().map(|(scanner, finding)| ((*scanner).to_owned(), finding.clone())).collect();
-        last = host::scan(&setting, "host-0", number as u32, findings, &mut past);
+        let coverage = Coverage::default();
+        let one = Scanned { host: "host-0", number: number as u32, real: false, coverage, findings };
+        let mut enriched = Vec::new();
+        let mut keep = |finding| {
+            enriched.push(finding);
+            Ok(())
+        };
+        let correlations = host::scan(&setting, one, &mut past, &mut keep).unwrap();
+        last = (enriched, correlations);
     }
     last
 }
