@@ -1,6 +1,6 @@
 //! Stage `transform`: ground-truth documents and training sets out of correlated findings.
 //!
-//! - [`stage`]: params, card and run. [`pass`]: the one pass over the scans.
+//! - [`stage`]: params, card and run. [`pass`]: the one pass over the scans. [`redaction`]: real hosts under pseudonyms.
 //! - [`documents`]: ground-truth documents, one a scan. [`prompt`]: what a prompt shows of findings. [`tasks`]: examples, by task.
 //! - [`selection`]: examples on disk, merged, split by hosts and balanced. [`writing`]: the files of a dataset.
 //!
@@ -9,6 +9,7 @@
 pub mod documents;
 pub mod pass;
 pub mod prompt;
+pub mod redaction;
 pub mod selection;
 pub mod stage;
 pub mod tasks;

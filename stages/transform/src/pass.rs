@@ -1,5 +1,8 @@
 //! The one pass over the scans: every scan becomes a document on disk and offers its examples to the spool.
 
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use contract::stage::At;
@@ -7,7 +10,9 @@ use contract::{Context, StageError};
 use findings::{Batches, ScanLines};
 
 use crate::documents::document;
+use crate::prompt::harmless;
 use crate::prompt::visible::{Surroundings, Visible};
+use crate::redaction::Redaction;
 use crate::selection::split::Ties;
 use crate::selection::spool::{Cache, Offer, Spool};
 use crate::stage::TransformParams;
@@ -21,6 +26,8 @@ pub struct Pass {
     pub spool: Spool,
     /// Their hosts, sorted.
     pub hosts: Vec<String>,
+    /// How the dataset calls each: by its name or by a pseudonym.
+    pub names: Vec<String>,
     /// Which hosts are in one chain.
     pub ties: Ties,
     /// Counts of the input.
@@ -36,10 +43,18 @@ pub struct PassFigures {
     pub findings: u64,
     /// Findings without an example.
     pub undetermined: u64,
+    /// Real hosts.
+    pub real_hosts: u64,
+    /// Values that got pseudonyms, a scan at a time.
+    pub pseudonyms: u64,
 }
 
 /// The results of one scan, besides its document.
 struct Done {
+    /// How the host is called.
+    name: String,
+    real: bool,
+    pseudonyms: u64,
     offers: Vec<Offer>,
     offered: u64,
     ties: Ties,
@@ -50,10 +65,12 @@ struct Done {
 impl Pass {
     /// Reads all scans and writes their documents into `documents`.
     pub fn over(params: &TransformParams, documents: &Path, context: &Context) -> Result<Pass, StageError> {
+        let redaction = params.redact.then(|| Redaction::of(context)).transpose()?;
         let mut batches = Batches::open(context.input("findings")?, context.input("correlations")?)?;
         let mut pass = Pass {
             spool: Spool::create(context.scratch())?,
             hosts: Vec::new(),
+            names: Vec::new(),
             ties: Ties::default(),
             figures: PassFigures::default(),
         };
@@ -63,7 +80,8 @@ impl Pass {
                 return Ok(pass);
             }
             let known = pass.spool.cache();
-            let done: Vec<Done> = context.map(&batch, |scan| transform(scan, documents, params, known))?;
+            let done: Vec<Done> =
+                context.map(&batch, |scan| transform(scan, documents, params, redaction.as_ref(), known))?;
             for (scan, done) in batch.iter().zip(done) {
                 pass.take(scan, done)?;
             }
@@ -74,12 +92,15 @@ impl Pass {
     fn take(&mut self, scan: &ScanLines, done: Done) -> Result<(), StageError> {
         if self.hosts.last() != Some(&scan.host) {
             self.hosts.push(scan.host.clone());
+            self.names.push(done.name);
+            self.figures.real_hosts += u64::from(done.real);
         }
         self.spool.add(self.hosts.len() as u32 - 1, done.offers, done.offered)?;
         self.ties.extend(done.ties);
         self.figures.scans += 1;
         self.figures.findings += done.findings;
         self.figures.undetermined += done.undetermined;
+        self.figures.pseudonyms += done.pseudonyms;
         Ok(())
     }
 }
@@ -88,38 +109,70 @@ fn transform(
     scan: &ScanLines,
     documents: &Path,
     TransformParams { seed, tasks, .. }: &TransformParams,
+    redaction: Option<&Redaction>,
     known: &Cache,
 ) -> Result<Done, StageError> {
-    let (findings, correlations) = scan.parse()?;
-    let surroundings = Surroundings::of(&findings, &correlations);
-    let visible: Vec<Visible> = findings.iter().map(|finding| Visible::of(finding, &surroundings)).collect();
-    let document = document::of(&findings, &correlations, &visible);
-    let directory = documents.join(&scan.host);
-    std::fs::create_dir_all(&directory).at(&directory)?;
-    let path = directory.join(format!("{:04}.json", scan.scan));
-    std::fs::write(&path, serde_json::to_vec(&document).expect("plain data")).at(&path)?;
-    let wanted = |task: Task| tasks.contains(&task);
-    let of_findings: Vec<Example> =
-        findings.iter().zip(&visible).filter_map(|(finding, visible)| finding::example(finding, visible)).collect();
-    let undetermined = (findings.len() - of_findings.len()) as u64;
-    let mut examples = if wanted(Task::Finding) { of_findings } else { Vec::new() };
-    if wanted(Task::Correlation) {
-        examples.extend(correlation::examples(&findings, &correlations, &visible));
-    }
-    if wanted(Task::Actions) {
-        examples.extend(advice::example(&findings, &correlations, &visible, &document.actions));
-    }
-    if wanted(Task::Summary) {
-        examples.extend(briefing::example(&document, &findings, &correlations, &visible));
-    }
-    if wanted(Task::Triage) {
-        examples.push(triage::example(&document, &findings, &correlations, &visible));
-    }
-    if wanted(Task::Refine) {
-        examples.extend(refine::example(&findings, &correlations, &visible));
-    }
+    let (mut findings, mut correlations) = scan.parse()?;
     let mut ties = Ties::default();
     ties.note(&correlations);
-    let offers = examples.iter().filter_map(|example| known.offer(*seed, &scan.host, example)).collect();
-    Ok(Done { offers, offered: examples.len() as u64, ties, findings: findings.len() as u64, undetermined })
+    let real = findings.first().is_some_and(|finding| finding.real);
+    let (name, pseudonyms) = match redaction {
+        Some(redaction) => redaction.scan(&scan.host, &mut findings, &mut correlations),
+        None => (scan.host.clone(), 0),
+    };
+    let shown = harmless::findings(&findings);
+    let surroundings = Surroundings::of(&shown, &correlations);
+    let visible: Vec<Visible> = shown.iter().map(|finding| Visible::of(finding, &surroundings)).collect();
+    let document = document::of(&findings, &shown, &correlations);
+    let path = documents.join(&name).join(format!("{:04}.json", scan.scan));
+    write_document(&path, |out| document.write(&findings, &correlations, &visible, out))?;
+    let mut offers = Offers { known, seed: *seed, host: &name, seen: HashSet::new(), offers: Vec::new(), offered: 0 };
+    let wanted = |task: Task| tasks.contains(&task);
+    let mut undetermined = 0;
+    for (finding, visible) in shown.iter().zip(&visible) {
+        match finding::example(finding, visible) {
+            None => undetermined += 1,
+            Some(example) if wanted(Task::Finding) => offers.add(&example),
+            Some(_) => {}
+        }
+    }
+    if wanted(Task::Correlation) {
+        correlation::examples(&shown, &correlations, &visible).iter().for_each(|example| offers.add(example));
+    }
+    let of_scan = [
+        wanted(Task::Actions).then(|| advice::example(&shown, &correlations, &visible, &document.actions)),
+        wanted(Task::Summary).then(|| briefing::example(&document, &shown, &correlations, &visible)),
+        wanted(Task::Triage).then(|| Some(triage::example(&document, &shown, &correlations, &visible))),
+        wanted(Task::Refine).then(|| refine::example(&shown, &correlations, &visible)),
+    ];
+    of_scan.into_iter().flatten().flatten().for_each(|example| offers.add(&example));
+    let Offers { offers, offered, .. } = offers;
+    Ok(Done { name, real, pseudonyms, offers, offered, ties, findings: findings.len() as u64, undetermined })
+}
+
+fn write_document(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> Result<(), StageError> {
+    if let Some(directory) = path.parent() {
+        std::fs::create_dir_all(directory).at(directory)?;
+    }
+    let mut out = BufWriter::with_capacity(1 << 16, File::create(path).at(path)?);
+    write(&mut out).and_then(|()| out.flush()).at(path)
+}
+
+/// The examples of one scan on their way to the spool.
+struct Offers<'a> {
+    known: &'a Cache,
+    seed: u64,
+    host: &'a str,
+    /// Those that the scan offered before: thousands of findings may read alike.
+    seen: HashSet<u128>,
+    offers: Vec<Offer>,
+    offered: u64,
+}
+
+impl Offers<'_> {
+    fn add(&mut self, example: &Example) {
+        self.offered += 1;
+        let offer = self.known.offer(self.seed, self.host, example);
+        self.offers.extend(offer.filter(|offer| self.seen.insert(offer.identity())));
+    }
 }

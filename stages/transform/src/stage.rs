@@ -12,7 +12,7 @@ use crate::selection::split::{self, Fractions, Split};
 use crate::tasks::task::Task;
 use crate::writing::dataset::{Writer, spread};
 use crate::writing::license::{self, License};
-use crate::writing::manifest::{Manifest, VerificationStatus};
+use crate::writing::manifest::{Manifest, RedactionFigures, VerificationStatus};
 use crate::writing::measure::measure;
 use dataset::token_counter::TokenCounter;
 
@@ -34,6 +34,8 @@ pub struct TransformParams {
     pub license: String,
     /// Whether to write the examples as Parquet too, a file for each task and split.
     pub parquet: bool,
+    /// Whether to put pseudonyms in place of user names, host names and addresses of real hosts, whose reports `ingest` took in.
+    pub redact: bool,
 }
 
 impl Default for TransformParams {
@@ -46,6 +48,7 @@ impl Default for TransformParams {
             calibration: 128,
             license: license::UNKNOWN.to_owned(),
             parquet: false,
+            redact: true,
         }
     }
 }
@@ -57,7 +60,7 @@ impl Stage for Transform {
     type Params = TransformParams;
 
     fn card() -> Card {
-        Card::new("transform", 15)
+        Card::new("transform", 16)
             .worker("pipe-data")
             .summary("Writes ground-truth documents and chat-form training sets")
             .input("findings", Type::FINDINGS, "Enriched findings")
@@ -90,7 +93,8 @@ impl Stage for Transform {
         }
         let counter = context.optional_input("tokenizer").map(TokenCounter::read).transpose()?;
         let chains = context.optional_input("truth").map(chains::of_several_hosts).transpose()?;
-        let Pass { spool, hosts, mut ties, figures } = Pass::over(&params, context.output_dir("documents")?, context)?;
+        let Pass { spool, hosts, names, mut ties, figures } =
+            Pass::over(&params, context.output_dir("documents")?, context)?;
         let offered = spool.offered;
         let (lines, partitions) = spool.finish()?;
         ties.chains = chains.into_iter().flatten().map(|(_, hosts)| hosts.into_iter().collect()).collect();
@@ -100,7 +104,7 @@ impl Stage for Transform {
         let distinct = merged.distinct;
         let selections = merged.reservoirs.select();
         let writer = Writer { directory: context.output_dir("dataset")?, lines: &lines, context };
-        let splits = writer.splits(&selections, &hosts, &of_hosts)?;
+        let splits = writer.splits(&selections, &names, &of_hosts)?;
         let train = selections.get(&Split::Train).map_or(&[][..], |selection| &selection.kept);
         let calibration = spread(train, params.calibration as usize);
         let parquet = params.parquet.then(|| writer.parquet(&selections, &calibration)).transpose()?;
@@ -118,6 +122,11 @@ impl Stage for Transform {
             undetermined: figures.undetermined,
             findings: figures.findings,
             scans: figures.scans,
+            redaction: (figures.real_hosts > 0).then_some(RedactionFigures {
+                real_hosts: figures.real_hosts,
+                redacted: params.redact,
+                pseudonyms: figures.pseudonyms,
+            }),
             splits,
             calibration: writer.file("calibration", &calibration)?,
             parquet,

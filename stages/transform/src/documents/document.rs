@@ -3,12 +3,12 @@
 //! Optional fields that do not apply are left out, never null. Ids are the document's own: the second `x` is `x#2`.
 
 use std::collections::BTreeMap;
+use std::io::{self, Write};
 
 use contract::Digest;
 use findings::{BaselineStatus, Category, Correlation, EnrichedFinding, Subscores};
 use scan::{Metadata, Severity};
 use serde::Serialize;
-use serde_json::value::RawValue;
 
 use crate::documents::action::{self, Action};
 use crate::documents::reduction::{self, Reductions};
@@ -16,13 +16,10 @@ use crate::documents::subject::Subject;
 use crate::documents::summary::{self, Summaries};
 use crate::prompt::visible::Visible;
 
-/// The whole document.
+/// The document but for its findings and correlations, which [`Document::write`] puts in front of it.
 #[derive(Serialize)]
 #[expect(missing_docs, reason = "the names of schemas/ground_truth_schema.json")]
 pub struct Document<'a> {
-    pub version: &'static str,
-    pub enriched_findings: Box<RawValue>,
-    pub correlations: Box<RawValue>,
     pub reductions: Reductions,
     pub summaries: Summaries,
     pub actions: Vec<Action>,
@@ -30,7 +27,6 @@ pub struct Document<'a> {
     pub correlation_graph: CorrelationGraph<'a>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub multi_host_correlation: Vec<MultiHost<'a>>,
-    pub integrity: Integrity,
 }
 
 /// A finding of a document.
@@ -110,24 +106,18 @@ pub struct Integrity {
     correlations: Digest,
 }
 
-/// Writes the document of one scan, which has at least one finding.
-pub fn of<'a>(findings: &'a [EnrichedFinding], correlations: &'a [Correlation], visible: &[Visible]) -> Document<'a> {
-    let subjects: Vec<Subject<'_>> = findings.iter().map(Subject::from).collect();
+/// The document of one scan, which has at least one finding. `shown` are the findings as summaries may quote them.
+pub fn of<'a>(
+    findings: &'a [EnrichedFinding],
+    shown: &[EnrichedFinding],
+    correlations: &'a [Correlation],
+) -> Document<'a> {
+    let subjects: Vec<Subject<'_>> = shown.iter().map(Subject::from).collect();
     let reductions = reduction::reduce(&subjects);
     let actions = action::of(&findings.iter().collect::<Vec<_>>(), &correlations.iter().collect::<Vec<_>>());
-    let enriched_findings = array(findings.iter().zip(visible).map(|(f, v)| finding(f, v.rationale())));
-    let of_document = array(correlations.iter().map(correlation));
-    let integrity = Integrity {
-        algorithm: "blake3",
-        enriched_findings: Digest::of(enriched_findings.get().as_bytes()),
-        correlations: Digest::of(of_document.get().as_bytes()),
-    };
     let across = correlations.iter().filter(|c| !c.hosts.is_empty());
     Document {
-        version: "ground_truth_v1",
-        summaries: summary::of(findings, correlations, &reductions, &actions),
-        enriched_findings,
-        correlations: of_document,
+        summaries: summary::of(shown, correlations, &reductions, &actions),
         reductions,
         actions,
         raw_reference: RawReference {
@@ -143,7 +133,31 @@ pub fn of<'a>(findings: &'a [EnrichedFinding], correlations: &'a [Correlation], 
                 related_finding_ids: &c.related_finding_ids,
             })
             .collect(),
-        integrity,
+    }
+}
+
+impl Document<'_> {
+    /// Writes the whole document. Findings and correlations go out one by one, since a scan may have very many.
+    pub fn write(
+        &self,
+        findings: &[EnrichedFinding],
+        correlations: &[Correlation],
+        visible: &[Visible],
+        mut out: impl Write,
+    ) -> io::Result<()> {
+        out.write_all(br#"{"version":"ground_truth_v1","enriched_findings":"#)?;
+        let of_findings = array(findings.iter().zip(visible).map(|(f, v)| finding(f, v.rationale())), &mut out)?;
+        out.write_all(br#","correlations":"#)?;
+        let of_correlations = array(correlations.iter().map(correlation), &mut out)?;
+        let integrity =
+            Integrity { algorithm: "blake3", enriched_findings: of_findings, correlations: of_correlations };
+        let rest = serde_json::to_vec(self)?;
+        // Its fields go on where those two ended.
+        out.write_all(b",")?;
+        out.write_all(&rest[1..rest.len() - 1])?;
+        out.write_all(br#","integrity":"#)?;
+        serde_json::to_writer(&mut out, &integrity)?;
+        out.write_all(b"}")
     }
 }
 
@@ -199,16 +213,37 @@ fn graph<'a>(findings: &'a [EnrichedFinding], correlations: &[Correlation]) -> C
     CorrelationGraph { finding_count: findings.len(), correlation_count: correlations.len(), clusters }
 }
 
-/// The text of a JSON array, written once for the document and its digest.
-fn array(items: impl Iterator<Item = impl Serialize>) -> Box<RawValue> {
-    let mut bytes = vec![b'['];
-    for item in items {
-        if bytes.len() > 1 {
-            bytes.push(b',');
+/// Writes a JSON array, and gives the digest of its text.
+fn array(items: impl Iterator<Item = impl Serialize>, out: impl Write) -> io::Result<Digest> {
+    let mut out = Hashed { out, hasher: blake3::Hasher::new() };
+    out.write_all(b"[")?;
+    for (number, item) in items.enumerate() {
+        if number > 0 {
+            out.write_all(b",")?;
         }
-        serde_json::to_writer(&mut bytes, &item).expect("plain data");
+        serde_json::to_writer(&mut out, &item)?;
     }
-    bytes.push(b']');
-    let text = String::from_utf8(bytes).expect("JSON is UTF-8");
-    RawValue::from_string(text).expect("an array was written")
+    out.write_all(b"]")?;
+    Ok(out.hasher.finalize().into())
+}
+
+/// Hashes what it passes on.
+struct Hashed<W> {
+    out: W,
+    hasher: blake3::Hasher,
+}
+
+impl<W: Write> Write for Hashed<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_all(bytes).map(|()| bytes.len())
+    }
+
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.hasher.update(bytes);
+        self.out.write_all(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
 }

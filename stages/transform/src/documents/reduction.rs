@@ -1,5 +1,6 @@
 //! The agent's reduction of a scan: counts, names and the findings with most risk, in the agent's own form.
 
+use contract::clean;
 use rules::knowledge::KNOWLEDGE;
 use scan::Severity;
 use serde::Serialize;
@@ -7,6 +8,10 @@ use serde::Serialize;
 use crate::documents::subject::Subject;
 use crate::documents::tally::{counted, most_common};
 
+/// Bytes of a path, name or title of a report that a reduction or a summary quotes.
+pub(crate) const QUOTED: usize = 200;
+/// Bytes of a name that is counted: a port, an organisation, a family.
+const COUNTED: usize = 40;
 const NOTABLE_MODULES: [&str; 5] = ["br_netfilter", "xt_MASQUERADE", "bridge", "iptable_nat", "binfmt_misc"];
 
 /// A scan in short.
@@ -128,9 +133,9 @@ fn modules(findings: &[Subject<'_>]) -> Option<ModuleSummary> {
             .iter()
             .filter(|(name, count)| *count == 1 && !notable(name))
             .take(10)
-            .map(|(name, _)| (*name).to_owned())
+            .map(|(name, _)| quoted(name))
             .collect(),
-        module_family_counts: most_common(families.iter().map(String::as_str), 10),
+        module_family_counts: short(most_common(families.iter().map(String::as_str), 10)),
         avg_rarity_score: (average * 1000.0).round_ties_even() / 1000.0,
         top_rare_modules: rare,
     })
@@ -142,7 +147,7 @@ fn suid(findings: &[Subject<'_>]) -> Option<SuidSummary> {
     let unexpected = programs.iter().filter(|f| f.get("expected") != Some("true"));
     (!programs.is_empty()).then(|| SuidSummary {
         suid_total: programs.len(),
-        unexpected_suid: unexpected.map(|f| f.get("path").unwrap_or(f.id).to_owned()).take(15).collect(),
+        unexpected_suid: unexpected.map(|f| quoted(f.get("path").unwrap_or(f.id))).take(15).collect(),
     })
 }
 
@@ -150,20 +155,30 @@ fn network(findings: &[Subject<'_>]) -> NetworkSummary {
     let listeners = || findings.iter().filter(|f| f.get("state") == Some("LISTEN"));
     NetworkSummary {
         listen_count: listeners().count(),
-        top_listen_ports: most_common(listeners().filter_map(Subject::port), 15),
-        known_org_count: most_common(findings.iter().filter_map(Subject::organisation), 10),
+        top_listen_ports: short(most_common(listeners().filter_map(Subject::port), 15)),
+        known_org_count: short(most_common(findings.iter().filter_map(Subject::organisation), 10)),
     }
 }
 
 fn top(finding: &Subject<'_>) -> TopFinding {
     TopFinding {
         id: finding.id.to_owned(),
-        title: redacted(finding.title),
+        title: quoted(&redacted(finding.title)),
         severity: finding.severity,
         risk_score: finding.risk_score,
         probability_actionable: finding.probability_actionable,
         tags: finding.tags.to_vec(),
     }
+}
+
+/// Counted names as others read them.
+fn short(counts: Vec<(String, usize)>) -> Vec<(String, usize)> {
+    counts.into_iter().map(|(name, count)| (clean::bounded(&name, COUNTED).into_owned(), count)).collect()
+}
+
+/// Text of a report as others read it.
+fn quoted(text: &str) -> String {
+    clean::bounded(text, QUOTED).into_owned()
 }
 
 /// The agent's redaction: `/home/NAME` becomes `/home/<user>`.

@@ -1,13 +1,15 @@
 //! The summaries of a document: sentences with figures, each computed from the findings.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
+use contract::clean;
 use findings::{Correlation, EnrichedFinding, document_id};
 use scan::Severity;
 use serde::Serialize;
 
 use crate::documents::action::{Action, Priority};
-use crate::documents::reduction::Reductions;
+use crate::documents::reduction::{QUOTED, Reductions, TopFinding};
 
 /// The sentences of a document.
 #[derive(Clone, Debug, Serialize)]
@@ -47,7 +49,7 @@ struct Analyst<'a> {
     severities: &'a BTreeMap<&'static str, usize>,
     new: usize,
     correlations: Vec<&'a str>,
-    top: Vec<&'a str>,
+    top: Vec<Cow<'a, str>>,
 }
 
 /// Writes the summaries of one scan, which has at least one finding.
@@ -97,7 +99,7 @@ fn executive(findings: &[EnrichedFinding], correlations: &[Correlation], actions
         count(Severity::High),
         m.highest_risk
     );
-    if first.is_some_and(|f| f.earlier_scans > 0) {
+    if findings.iter().any(|f| f.earlier_scans > 0) {
         text.push_str(&format!(" {} new since the last scan.", m.new_findings));
     }
     if let Some(gravest) = correlations.iter().max_by_key(|c| (c.severity, std::cmp::Reverse(&c.id))) {
@@ -120,7 +122,7 @@ fn analyst(findings: &[EnrichedFinding], correlations: &[Correlation], reduction
         severities: &m.severity_counts,
         new: m.new_findings,
         correlations: titles.into_iter().collect(),
-        top: reductions.top_findings.iter().take(5).map(|f| f.id.as_str()).collect(),
+        top: reductions.top_findings.iter().take(5).map(|f| clean::bounded(&f.id, QUOTED)).collect(),
     };
     serde_json::to_string(&analyst).expect("plain data")
 }
@@ -136,8 +138,8 @@ fn consistency(findings: &[EnrichedFinding]) -> String {
 }
 
 fn triage(reductions: &Reductions, priority: Priority) -> String {
-    let top: Vec<String> =
-        reductions.top_findings.iter().take(3).map(|f| format!("{} (risk {})", f.id, f.risk_score)).collect();
+    let named = |f: &TopFinding| format!("{} (risk {})", clean::bounded(&f.id, QUOTED), f.risk_score);
+    let top: Vec<String> = reductions.top_findings.iter().take(3).map(named).collect();
     format!("Priority {}: {}.", priority.name(), top.join(", "))
 }
 

@@ -2,9 +2,10 @@
 //!
 //! - [`visible`]: the view that a model has of one finding, and conclusions from exactly that. `seen`: its form by scanner, with
 //!   `address` and `shorten`.
-//! - [`listing`]: many findings in one prompt.
+//! - [`listing`]: many findings in one prompt. [`harmless`]: findings without text that acts on a terminal or a prompt.
 
 mod address;
+pub mod harmless;
 pub mod listing;
 pub(crate) mod seen;
 pub(crate) mod shorten;

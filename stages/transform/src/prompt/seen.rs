@@ -1,6 +1,7 @@
 //! The part of [`crate::prompt::visible::Visible`] that depends on the scanner: one function a scanner, and one for those without a
 //! form of their own.
 
+use contract::clean;
 use findings::EnrichedFinding;
 use findings::place::{FIRST_CLIENT_PORT, base_name, temporary};
 use findings::risk::PROCESS_NOVEL;
@@ -9,7 +10,7 @@ use rules::knowledge::KNOWLEDGE;
 use scan::rules::modules::SUMMARY;
 
 use crate::prompt::address::{bound, reach};
-use crate::prompt::shorten::{clipped, elided, without_pid};
+use crate::prompt::shorten::{elided, without_pid};
 use crate::prompt::visible::Surroundings;
 
 /// Keys that only repeat others or are noise of one boot.
@@ -249,7 +250,7 @@ fn other(finding: &EnrichedFinding) -> Seen {
     // Title and description come first, and what follows from nothing else is whole without the rest.
     let [subject, text, fact] =
         [(&title, SUBJECT_LIMIT), (&text, TEXT_LIMIT), (&lower_first(&without_pid(fact)), TEXT_LIMIT)]
-            .map(|(text, limit)| clipped(text, limit).to_owned());
+            .map(|(text, limit)| clean::bounded(text, limit).into_owned());
     Seen { subject, text, facts: vec![fact], whole: true }
 }
 

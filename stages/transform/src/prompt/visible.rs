@@ -5,16 +5,16 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use contract::clean;
 use findings::{Correlation, EnrichedFinding};
 
 use crate::prompt::seen::{Seen, lower_first};
-use crate::prompt::shorten::clipped;
 
 /// Correlations that a prompt names.
 const JOINED_LIMIT: usize = 2;
 
 /// Bytes of a scanner's name; reports of other scanners may have any.
-const SCANNER_LIMIT: usize = 40;
+pub(crate) const SCANNER_LIMIT: usize = 40;
 
 /// A finding as a prompt shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,7 +68,7 @@ impl Visible {
         let titles = finding.correlation_refs.iter().filter_map(|id| surroundings.titles.get(id.as_str()));
         let joined: BTreeSet<&str> = titles.copied().collect();
         Visible {
-            scanner: clipped(&finding.scanner, SCANNER_LIMIT).to_owned(),
+            scanner: clean::bounded(&finding.scanner, SCANNER_LIMIT).into_owned(),
             subject: seen.subject,
             text: seen.text,
             facts: seen.facts,

@@ -54,6 +54,13 @@ pub struct Offer {
     line: String,
 }
 
+impl Offer {
+    /// Prompt and answer, of one host.
+    pub(crate) fn identity(&self) -> u128 {
+        self.entry.prompt ^ u128::from(self.entry.answer)
+    }
+}
+
 /// All examples so far.
 pub struct Spool {
     directory: PathBuf,

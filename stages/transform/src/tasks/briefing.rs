@@ -2,8 +2,10 @@
 //!
 //! The answer is written from exactly what the prompt shows: counts, what is joined, what to do, and the findings listed.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use contract::clean;
 use findings::{Correlation, EnrichedFinding};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -11,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::documents::action::Priority;
 use crate::documents::document::Document;
 use crate::prompt::listing::{Listing, Seen, across};
-use crate::prompt::visible::Visible;
+use crate::prompt::visible::{SCANNER_LIMIT, Visible};
 use crate::tasks::example::{Example, SUMMARY_BYTES};
 use crate::tasks::task::Task;
 use crate::tasks::triage::{Joined, candidates, inventory, joined, label};
@@ -73,7 +75,8 @@ fn listing(
     let class = top.iter().map(|(f, _)| f.severity).chain(correlations.iter().map(|c| c.severity)).max()?;
     let level = Priority::of(class);
     let new = document.summaries.metrics.new_findings;
-    let trend = match (first.earlier_scans, new) {
+    let earlier = findings.iter().map(|finding| finding.earlier_scans).max().unwrap_or(0);
+    let trend = match (earlier, new) {
         (0, _) => "first scan".to_owned(),
         (_, 0) => "nothing new since the last scan".to_owned(),
         (_, new) => format!("{new} new since the last scan"),
@@ -121,9 +124,9 @@ fn key(finding: &EnrichedFinding, visible: &Visible) -> String {
 
 /// Findings by scanner: `findings: 12 (ioc 1, network 11)`.
 fn counts(findings: &[EnrichedFinding]) -> String {
-    let mut scanners: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut scanners: BTreeMap<Cow<'_, str>, usize> = BTreeMap::new();
     for finding in findings {
-        *scanners.entry(&finding.scanner).or_default() += 1;
+        *scanners.entry(clean::bounded(&finding.scanner, SCANNER_LIMIT)).or_default() += 1;
     }
     let parts: Vec<String> = scanners.iter().map(|(scanner, count)| format!("{scanner} {count}")).collect();
     format!("findings: {} ({})", findings.len(), parts.join(", "))

@@ -7,7 +7,7 @@ use std::fmt::Write;
 use crate::selection::split::Split;
 use crate::tasks::task::Task;
 use crate::writing::license::License;
-use crate::writing::manifest::{FileManifest, Manifest, VerificationStatus};
+use crate::writing::manifest::{FileManifest, Manifest, RedactionFigures, VerificationStatus};
 use crate::writing::measure::Lengths;
 use crate::writing::parquet_files::{ParquetManifest, ParquetManifests};
 
@@ -22,10 +22,26 @@ pub fn of(manifest: &Manifest) -> String {
         lengths(manifest),
         making(manifest),
     ];
-    for part in parts.into_iter().chain([LIMITS.to_owned()]) {
+    for part in parts.into_iter().chain([limits(manifest)]) {
         text.push_str(&part);
     }
     text
+}
+
+/// Put in place of what the text has of people and networks.
+const NAMES: &str = "@NAMES@";
+
+fn limits(manifest: &Manifest) -> String {
+    let names = match manifest.redaction {
+        Some(RedactionFigures { real_hosts, redacted: true, pseudonyms }) => format!(
+            "User names, host names, IP and MAC addresses of the {real_hosts}
+  real hosts are pseudonyms ({pseudonyms} values over all scans): one value has one pseudonym in the whole dataset, an address keeps
+  its class, a path its depth. Neither the map nor its key is part of the dataset. Accounts that systems have by themselves stay, and so
+  does a name that no path or program shows to be one."
+        ),
+        _ => "Host names, paths and addresses of real reports are in the text as the\n  reports have them.".to_owned(),
+    };
+    LIMITS.replace(NAMES, &names)
 }
 
 const LIMITS: &str = "\n## Limits\n
@@ -38,8 +54,7 @@ const LIMITS: &str = "\n## Limits\n
   suspected cluster, which follows from points that no line tells. What several hosts share is marked in the list. A prompt lists a
   correlation wholly or one finding of it at most, so of a large cluster it shows a part. That clean hosts hardly ever show two signs
   of one program together is an answer too, and which signs these are stands in no prompt: a model learns it from the examples.
-- Lines do not say whether their host was simulated. Host names, paths and addresses of real reports are in the text as the
-  reports have them.
+- Lines do not say whether their host was simulated. @NAMES@
 - Classes are thinned to the limits in `manifest.json`, so their shares are not those of any fleet.
 ";
 

@@ -41,6 +41,9 @@ pub struct Manifest {
     pub findings: u64,
     /// Scans read.
     pub scans: u64,
+    /// What became of names and addresses of real hosts, where there are any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub redaction: Option<RedactionFigures>,
     /// By split.
     pub splits: BTreeMap<&'static str, SplitManifest>,
     /// Drawn from the training split.
@@ -51,6 +54,17 @@ pub struct Manifest {
     /// Lengths in tokens, where a tokenizer was given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tokens: Option<TokenFigures>,
+}
+
+/// What became of names and addresses of real hosts.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct RedactionFigures {
+    /// How many hosts are real.
+    pub real_hosts: u64,
+    /// Whether they are under pseudonyms.
+    pub redacted: bool,
+    /// Values that got one, summed over scans.
+    pub pseudonyms: u64,
 }
 
 /// How the verification ended.

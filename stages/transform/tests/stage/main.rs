@@ -14,7 +14,9 @@ use transform::tasks::triage::TriageAnswer;
 use workplace::{Workplace, content};
 
 mod describing;
+mod foreign_text;
 mod parquet;
+mod redacting;
 mod workplace;
 
 /// Manifest, training split, data card and all documents that the card's version gives for [`Workplace::simulated`].

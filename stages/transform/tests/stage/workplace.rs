@@ -8,7 +8,7 @@ use scan::{Finding, Report, ScannerResult, Scans, Severity};
 use serde_json::{Value, json};
 use transform::{Transform, TransformParams};
 
-fn report(host: &str, number: u32, attacked: bool) -> Report {
+pub(crate) fn report(host: &str, number: u32, attacked: bool) -> Report {
     let pid = (4000 + number).to_string();
     let socket = |port: &str, pid: &str, exe: &str| {
         Finding::new(format!("tcp:{port}:{pid}{port}"), format!("tcp LISTEN {port}"), Severity::Low, "TCP socket")
@@ -184,6 +184,17 @@ impl Workplace {
             }
             crowded.recount();
             writer.write(crowded.hostname(), 0, &crowded).unwrap();
+        }
+        workplace
+    }
+
+    /// Hosts with one scan each.
+    pub(crate) fn of(reports: Vec<Report>) -> Workplace {
+        let workplace = Workplace { directory: tempfile::tempdir().unwrap() };
+        let writer = Scans::create(&workplace.path("scans")).unwrap();
+        for mut report in reports {
+            report.recount();
+            writer.write(report.hostname(), 0, &report).unwrap();
         }
         workplace
     }
