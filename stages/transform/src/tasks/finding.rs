@@ -1,5 +1,6 @@
 //! Task `finding`: one finding, its severity, its risk and why.
 
+use contract::clean::ELLIPSIS;
 use findings::EnrichedFinding;
 use scan::Severity;
 use schemars::JsonSchema;
@@ -42,9 +43,9 @@ pub fn example(finding: &EnrichedFinding, visible: &Visible) -> Option<Example> 
     };
     if !example.fits(FINDING_BYTES) {
         // Escapes make the answer longer than what it says, never shorter.
-        let excess = example.bytes() - FINDING_BYTES;
+        let excess = example.bytes() + ELLIPSIS.len() - FINDING_BYTES;
         let left = clipped_to_words(&rationale, rationale.len().saturating_sub(excess));
-        example.answer = answer(left.trim_end_matches([';', ',', ' ']));
+        example.answer = answer(&format!("{}{ELLIPSIS}", left.trim_end_matches([';', ',', ' '])));
     }
     example.fits(FINDING_BYTES).then_some(example)
 }
