@@ -18,7 +18,7 @@ impl Stage for Verify {
     type Params = VerifyParams;
 
     fn card() -> Card {
-        Card::new("verify", 15)
+        Card::new("verify", 16)
             .worker("pipe-data")
             .summary("Checks scans, findings and correlations, or documents and dataset, and stops the pipeline when they are wrong")
             .optional_input("scans", Type::SCANS, "What was correlated; with findings and correlations")
