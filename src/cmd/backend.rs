@@ -74,13 +74,14 @@ pub(super) fn run(project: &Project, arguments: &BackendArguments) -> Result<Exi
 fn show(
     project: &Project,
     arguments: &PlaceArguments,
-    look: fn(&RemotePlace) -> Result<Vec<Occupant>, RemoteError>,
+    look: fn(&RemotePlace, &dyn Fn(&str) -> bool) -> Result<Vec<Occupant>, RemoteError>,
 ) -> Result<Exit, Failure> {
     let places = places(project, arguments)?;
+    let all = project.config.elsewhere();
     let mut documents = Vec::new();
     for (name, place) in &places {
-        let occupants = look(place).map_err(|error| broken(name, error))?;
-        for Occupant { key, attempt, standing, owner, renewed } in occupants {
+        let occupants = look(place, &|other| belongs(&all, name, other)).map_err(|error| broken(name, error))?;
+        for Occupant { key, attempt, standing, owner, renewed, .. } in occupants {
             if !arguments.json {
                 let since = renewed.map(units::timestamp).unwrap_or_default();
                 let owner = owner.as_deref().unwrap_or("not begun");
@@ -114,6 +115,11 @@ fn places(project: &Project, arguments: &PlaceArguments) -> Result<BTreeMap<Stri
     Ok(places)
 }
 
+/// Whether what runs at `other` belongs to `name`: backends may share their objects, and somebody else may call them by other names.
+fn belongs(all: &BTreeMap<String, RemotePlace>, name: &str, other: &str) -> bool {
+    other == name || !all.contains_key(other)
+}
+
 fn broken(name: &str, error: RemoteError) -> Failure {
     Failure::Remote { message: format!("backend `{name}`: {error}"), help: error.help }
 }
@@ -121,13 +127,15 @@ fn broken(name: &str, error: RemoteError) -> Failure {
 /// Follows all places at once. Nothing of them is touched.
 fn follow(project: &Project, arguments: &PlaceArguments) -> Result<Exit, Failure> {
     let places = places(project, arguments)?;
+    let all = &project.config.elsewhere();
     let json = arguments.json;
     std::thread::scope(|scope| {
         let followed: Vec<_> = places
             .iter()
             .map(|(name, place)| {
                 scope.spawn(move || {
-                    remote::follow(place, |occupant, said| tell(name, occupant, &said, json))
+                    let belongs = |other: &str| belongs(all, name, other);
+                    remote::follow(place, &belongs, |occupant, said| tell(name, occupant, &said, json))
                         .map_err(|error| broken(name, error))
                 })
             })

@@ -2,8 +2,11 @@
 
 use std::ops::{Range, RangeInclusive};
 
+use contract::backend::{Instance, State};
+
 use super::board::Board;
 use super::documents::End;
+use super::lease::unix_seconds;
 use super::teller::Teller;
 use crate::executor::{AttemptEnd, RemoteAttempt};
 use crate::remote::RemoteError;
@@ -29,6 +32,27 @@ pub(super) fn spent(board: &Board, attempts: Range<u32>) -> Result<f64, RemoteEr
     Ok(spent)
 }
 
+/// An instance with what its place does not say once it has ended: when that was, and so what it cost. Its last sign of life tells.
+pub(super) fn completed(board: &Board, mut instance: Instance) -> Result<Instance, RemoteError> {
+    if instance.state != State::Ended || (instance.ended.is_some() && instance.cost.is_some()) {
+        return Ok(instance);
+    }
+    let attempt = instance.attempt;
+    if instance.ended.is_none() {
+        let end = board.attempt(attempt)?.map(|end| end.ended);
+        let lease = board.lease()?.map(|(lease, _)| lease).filter(|lease| lease.epoch == attempt);
+        let former = board.instance(attempt)?.and_then(|former| former.ended);
+        instance.ended = end.or(lease.map(|lease| lease.renewed)).or(former).or_else(|| Some(unix_seconds()));
+    }
+    instance.cost = instance.cost.or_else(|| Some(estimate(instance.price?, instance.launched?, instance.ended?)));
+    Ok(instance)
+}
+
+/// US dollars at this price an hour. Places bill a minute at least.
+fn estimate(price: f64, launched: u64, ended: u64) -> f64 {
+    price * ended.saturating_sub(launched).max(60) as f64 / 3600.0
+}
+
 /// Tells of each attempt. One that cannot be read now is left out: it is for the report alone.
 pub(super) fn tell(board: &Board, teller: &Teller, attempts: RangeInclusive<u32>) {
     for attempt in attempts.filter(|attempt| *attempt > 0) {
@@ -43,7 +67,10 @@ fn one(board: &Board, teller: &Teller, attempt: u32) -> Result<Option<RemoteAtte
     if instance.is_none() && ended.is_none() {
         return Ok(None);
     }
-    let end = ended.as_ref().map_or(AttemptEnd::Unknown, |ended| match ended.end {
+    // One that wrote nothing down was taken away with its machine.
+    let is_gone = instance.as_ref().is_some_and(|instance| instance.state == State::Ended);
+    let without_words = if is_gone { AttemptEnd::Interrupted } else { AttemptEnd::Unknown };
+    let end = ended.as_ref().map_or(without_words, |ended| match ended.end {
         End::Finished {} | End::Found {} => AttemptEnd::Finished,
         End::Failed { .. } => AttemptEnd::Failed,
         End::Interrupted { .. } => AttemptEnd::Interrupted,

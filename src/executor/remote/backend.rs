@@ -50,6 +50,7 @@ impl Launcher for Backend {
             setup,
             command: std::iter::once(ENGINE.to_owned()).chain(words).collect(),
             spent: launch.spent,
+            refused: launch.refused,
         };
         Ok(self.instances.submit(submit, told)?)
     }

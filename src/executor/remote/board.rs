@@ -6,7 +6,7 @@ use contract::backend::Instance;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::documents::{Attempt, Checkpoint, Intent, Lease, Outcome, Seen, Spec, Stop};
+use super::documents::{Attempt, Checkpoint, Intent, Lease, Outcome, Refused, Seen, Spec, Stop};
 use crate::action::ActionKey;
 use crate::failpoint::{self, Guard};
 use crate::remote::{Condition, FailedClass, Put, Remote, RemoteError, TransferError, Version};
@@ -60,6 +60,19 @@ impl Board {
 
     pub(super) fn intent(&self, attempt: u32) -> Result<Option<Intent>, RemoteError> {
         self.read(&self.name(&format!("intent/{attempt:06}.json")))
+    }
+
+    /// How often the place had no room for the attempt.
+    pub(super) fn refused(&self, attempt: u32) -> Result<u32, RemoteError> {
+        let refused: Option<Refused> = self.read(&self.name(&format!("refused/{attempt:06}.json")))?;
+        Ok(refused.map_or(0, |refused| refused.times))
+    }
+
+    /// One that comes late and says less does no harm: the next launch hears an old refusal once more.
+    pub(super) fn write_refused(&self, attempt: u32, times: u32) -> Result<(), RemoteError> {
+        let name = self.name(&format!("refused/{attempt:06}.json"));
+        self.remote.write_text(&name, &text(&Refused { times })?, &Condition::Any)?;
+        Ok(())
     }
 
     pub(super) fn lease(&self) -> Result<Option<(Lease, Version)>, RemoteError> {

@@ -1,6 +1,6 @@
 //! What runs at a place, whoever launched it, and its end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use contract::backend::State;
@@ -20,6 +20,9 @@ use crate::remote::{Remote, RemoteError};
 pub struct Occupant {
     /// The action's key.
     pub key: ActionKey,
+    /// The backend of its newest attempt, as the client that launched it calls that.
+    #[serde(skip)]
+    pub place: String,
     /// Its newest attempt.
     pub attempt: u32,
     /// How that stands.
@@ -46,19 +49,25 @@ pub enum Standing {
     Broken,
 }
 
-/// Everything that has state at the place, by key.
-pub fn occupants(place: &RemotePlace) -> Result<Vec<Occupant>, RemoteError> {
+/// Everything that has state at the place, by key. Other places may have their objects there too: `belongs` tells by their names.
+pub fn occupants(place: &RemotePlace, belongs: &dyn Fn(&str) -> bool) -> Result<Vec<Occupant>, RemoteError> {
     let (remote, _) = place.open()?;
-    by_key(&remote)?.keys().map(|key| occupant(&Board::new(&remote, *key))).collect()
+    let keys = by_key(&remote)?;
+    let all = keys.keys().map(|key| occupant(&Board::new(&remote, *key)));
+    all.filter(|occupant| occupant.as_ref().map_or(true, |occupant| belongs(&occupant.place))).collect()
 }
 
-/// Stops what runs at the place and removes the state of everything. What was given stays, as records. Returns what there was.
-pub fn reap(place: &RemotePlace) -> Result<Vec<Occupant>, RemoteError> {
+/// Stops what runs at the place and removes its state. What was given stays, as records. Returns what there was.
+pub fn reap(place: &RemotePlace, belongs: &dyn Fn(&str) -> bool) -> Result<Vec<Occupant>, RemoteError> {
     let (remote, launcher) = place.open()?;
-    let mut reaped = Vec::new();
+    let (mut reaped, mut of_others) = (Vec::new(), BTreeSet::new());
     for (key, names) in by_key(&remote)? {
         let board = Board::new(&remote, key);
         let occupant = occupant(&board)?;
+        if !belongs(&occupant.place) {
+            of_others.insert(key.to_string());
+            continue;
+        }
         if occupant.standing == Standing::Running {
             stop(&board, launcher.as_ref(), occupant.attempt, place.timing.lease)?;
         }
@@ -68,7 +77,7 @@ pub fn reap(place: &RemotePlace) -> Result<Vec<Occupant>, RemoteError> {
         reaped.push(occupant);
     }
     // What no action knows of any more.
-    for orphan in launcher.list()? {
+    for orphan in launcher.list()?.into_iter().filter(|instance| !of_others.contains(&instance.action)) {
         launcher.cancel(&orphan.id)?;
     }
     launcher.reap()?;
@@ -109,7 +118,8 @@ pub(super) fn occupant(board: &Board) -> Result<Occupant, RemoteError> {
     };
     let lease = board.lease()?.map(|(lease, _)| lease);
     let (owner, renewed) = lease.map(|lease| (lease.owner, lease.renewed)).unzip();
-    Ok(Occupant { key: board.key, attempt, standing, owner, renewed })
+    let place = board.intent(attempt)?.map(|intent| intent.place).unwrap_or_default();
+    Ok(Occupant { key: board.key, place, attempt, standing, owner, renewed })
 }
 
 /// The names of the objects of each action.

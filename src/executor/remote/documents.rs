@@ -47,6 +47,13 @@ pub(super) struct Intent {
     pub bundle: Artifact,
 }
 
+/// `refused/<n>.json`: how often the place had no room for the attempt.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Refused {
+    pub times: u32,
+}
+
 /// `lease.json`: the attempt that may write, written by comparing and swapping.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

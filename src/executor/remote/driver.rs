@@ -16,7 +16,8 @@ use super::documents::{End, FORMAT, Intent, Outcome};
 use super::executor::Site;
 use super::following::{Followed, Following, PATIENCE, Progress};
 use super::launcher::Launcher;
-use super::pace::patiently;
+use super::launching::ROOM;
+use super::pace::{Pace, patiently};
 use super::standing::{Step, next};
 use super::teller::Teller;
 use super::worker::checkpoints;
@@ -89,6 +90,7 @@ impl Drive<'_> {
     fn drive(&self, course: &mut Course, log: &mut File) -> Result<Execution, TransferError> {
         let mut launches = 0;
         let mut progress = Progress::new();
+        let mut room = Pace::new(ROOM);
         loop {
             let attempt = match next(course.newest, course.ended) {
                 Step::Launch(_) if self.control.borrow().cancel != Cancel::No => return Ok(Execution::Interrupted),
@@ -121,6 +123,10 @@ impl Drive<'_> {
                     if let Some(execution) = concluded {
                         return Ok(execution);
                     }
+                    if let Some(instance) = &progress.instance {
+                        // A place may start again what it took the machine of; the next attempt goes on instead.
+                        let _ = self.launcher.cancel(&instance.id);
+                    }
                     course.ended = true;
                 }
                 Followed::Lost(why) => {
@@ -130,6 +136,10 @@ impl Drive<'_> {
                         let _ = self.launcher.cancel(&instance.id);
                     }
                     course.ended = true;
+                    // A place that takes a machine before it is used, or that has none after all, is not asked at once again.
+                    if !progress.has_begun() && !self.wait(&mut room) {
+                        return Ok(Execution::Interrupted);
+                    }
                 }
                 Followed::Unlaunched if self.control.borrow().cancel != Cancel::No => {
                     return Ok(Execution::Interrupted);

@@ -8,6 +8,7 @@ use contract::Event;
 use contract::backend::{Ended, Instance, State};
 use tokio::sync::watch;
 
+use super::attempts;
 use super::board::{Board, Stream};
 use super::documents::{Attempt, End, Stop};
 use super::farewell::{self, Wish};
@@ -86,6 +87,11 @@ impl Progress {
             place_due: now + HEAD_START,
             place_pause: HEAD_START,
         }
+    }
+
+    /// Whether its instance worked at the action.
+    pub(super) fn has_begun(&self) -> bool {
+        self.has_begun
     }
 }
 
@@ -180,7 +186,7 @@ impl Following<'_> {
         self.progress.place_pause = (self.progress.place_pause * 2).min(most);
         self.progress.place_due = Instant::now() + about(self.progress.place_pause);
         let instance = match looked {
-            Ok(Some(instance)) => instance,
+            Ok(Some(instance)) => attempts::completed(self.board, instance)?,
             // It has the lease, so it is somewhere: on another machine, or the place only forgot it.
             Ok(None) if self.progress.has_begun || self.progress.instance.is_some() => return Ok(None),
             Ok(None) => return Ok(Some(Followed::Unlaunched)),

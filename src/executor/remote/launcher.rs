@@ -41,6 +41,8 @@ pub(super) struct Launch<'a> {
     pub attempt: u32,
     /// Recorded in the intent: a token launches once.
     pub token: &'a str,
+    /// How often this launch failed as the place had no room.
+    pub refused: u32,
     pub resources: Resources,
     /// US dollars that earlier attempts cost.
     pub spent: f64,

@@ -22,7 +22,7 @@ use crate::remote::{FailedClass, Meter, RemoteError, TransferError};
 use crate::store::Artifact;
 
 /// How often a place that has no room is asked again: at first, and later.
-const ROOM: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+pub(super) const ROOM: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
 /// How soon a client that waits for room hears that its run stops.
 const HEARS: Duration = Duration::from_millis(50);
@@ -68,10 +68,11 @@ impl Drive<'_> {
     /// Launches the attempt, as soon as the place has room for it. Returns whether it did: not when the run stops meanwhile.
     pub(super) fn launch(&self, first: u32, attempt: u32, token: &str, bundle: &Bundle) -> Result<bool, TransferError> {
         let Drive { site, board, teller, .. } = self;
-        let launch = Launch {
+        let mut launch = Launch {
             key: board.key,
             attempt,
             token,
+            refused: board.refused(attempt)?,
             resources: self.order.limits.resources,
             spent: attempts::spent(board, first..attempt)?,
             bundle,
@@ -89,6 +90,12 @@ impl Drive<'_> {
                     board.write_instance(&instance)?;
                     return Ok(true);
                 }
+                Err(TransferError::Remote(error)) if error.class == FailedClass::NoRoom => {
+                    // Nothing was launched, and the place may repeat that for ever where nothing tells the next request from this one.
+                    launch.refused += 1;
+                    board.write_refused(attempt, launch.refused)?;
+                    error
+                }
                 Err(TransferError::Remote(error)) if error.class == FailedClass::Unavailable => error,
                 Err(error) => return Err(self.not_launched(attempt, error)),
             };
@@ -96,15 +103,23 @@ impl Drive<'_> {
                 return Err(self.not_launched(attempt, error.into()));
             }
             teller.state(attempt, PlaceState::Waiting, error.message);
-            let again = Instant::now() + about(pace.pause());
-            pace.slow_down();
-            while Instant::now() < again {
-                if self.control.borrow().cancel != Cancel::No || self.control.has_changed().is_err() {
-                    return Ok(false);
-                }
-                std::thread::sleep(HEARS);
+            if !self.wait(&mut pace) {
+                return Ok(false);
             }
         }
+    }
+
+    /// Waits a while, ever longer. Returns whether that is over: not when the run stops meanwhile.
+    pub(super) fn wait(&self, pace: &mut Pace) -> bool {
+        let again = Instant::now() + about(pace.pause());
+        pace.slow_down();
+        while Instant::now() < again {
+            if self.control.borrow().cancel != Cancel::No || self.control.has_changed().is_err() {
+                return false;
+            }
+            std::thread::sleep(HEARS);
+        }
+        true
     }
 
     /// Writes down that the attempt came to nothing, so that nobody waits for it.
@@ -129,7 +144,9 @@ impl Drive<'_> {
     /// What it cost until now, where the place names a price. For the report alone, so that the place may be silent.
     pub(super) fn look_at_cost(&self, progress: &Progress) {
         let Some(instance) = progress.instance.as_ref().filter(|instance| instance.price.is_some()) else { return };
-        if let Ok(Some(instance)) = self.launcher.look(&self.board.key, instance.attempt) {
+        if let Ok(Some(instance)) = self.launcher.look(&self.board.key, instance.attempt)
+            && let Ok(instance) = attempts::completed(&self.board, instance)
+        {
             self.teller.instance(&instance);
             let _ = self.board.write_instance(&instance);
         }

@@ -33,13 +33,17 @@ struct Watched {
 }
 
 /// Tells what runs at the place says, until all of it is over. What is launched meanwhile is not followed, later attempts at the same are.
-pub fn follow(place: &RemotePlace, mut said: impl FnMut(&Occupant, Said<'_>)) -> Result<(), RemoteError> {
+pub fn follow(
+    place: &RemotePlace,
+    belongs: &dyn Fn(&str) -> bool,
+    mut said: impl FnMut(&Occupant, Said<'_>),
+) -> Result<(), RemoteError> {
     let (remote, _) = place.open()?;
     let mut watched = Vec::new();
     for key in by_key(&remote)?.into_keys() {
         let board = Board::new(&remote, key);
         let occupant = occupant(&board)?;
-        if occupant.standing == Standing::Running {
+        if occupant.standing == Standing::Running && belongs(&occupant.place) {
             watched.push(Watched::new(place, board, occupant)?);
         }
     }

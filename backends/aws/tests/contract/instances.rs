@@ -18,7 +18,7 @@ const GROUP: &str = "sg-0c3016e7d01243e5b";
 const KEY: &str = "sys-scan-agent_instance";
 
 /// A test cloud, and `pipe-aws` with a place for instances in it.
-pub struct Cloud {
+pub(crate) struct Cloud {
     pub server: Server,
     pub program: Program,
     directory: tempfile::TempDir,
@@ -26,7 +26,7 @@ pub struct Cloud {
 
 impl Cloud {
     /// With these settings of a place.
-    pub fn new(place: &Value, scale: &str) -> Option<Cloud> {
+    pub(crate) fn new(place: &Value, scale: &str) -> Option<Cloud> {
         let mut server = Server::test_cloud_at(scale)?;
         server.control("seed", &json!({"groups": [GROUP], "keys": [KEY], "profiles": ["pipe-worker"]}));
         server.place.instances = Some(place.clone());
@@ -50,7 +50,7 @@ impl Cloud {
     }
 
     /// A submit of a command with this text.
-    pub fn order(&self, token: &str, text: &str) -> Submit {
+    pub(crate) fn order(&self, token: &str, text: &str) -> Submit {
         let keeper = self.piece("pipe-aws", Path::new(env!("CARGO_BIN_EXE_pipe-aws")));
         Submit {
             action: ACTION.into(),
@@ -65,46 +65,47 @@ impl Cloud {
             setup: None,
             command: ["pipe", "worker", "--directory", "{root}/it's here"].map(ToString::to_string).to_vec(),
             spent: 0.0,
+            refused: 0,
         }
     }
 
-    pub fn submit(&self, order: &Submit) -> Result<Instance, Failed> {
+    pub(crate) fn submit(&self, order: &Submit) -> Result<Instance, Failed> {
         one(self.program.ask(Operation::Submit(order.clone())))
     }
 
-    pub fn describe(&self, id: &str) -> Instance {
+    pub(crate) fn describe(&self, id: &str) -> Instance {
         many(self.program.ask(Operation::Instances(Instances { ids: Some(vec![id.into()]) }))).remove(0)
     }
 
-    pub fn living(&self) -> Vec<Instance> {
+    pub(crate) fn living(&self) -> Vec<Instance> {
         many(self.program.ask(Operation::Instances(Instances { ids: None })))
     }
 
-    pub fn log(&self, id: &str, after: Option<String>) -> Log {
+    pub(crate) fn log(&self, id: &str, after: Option<String>) -> Log {
         match self.program.ask(Operation::Logs(Logs { id: id.into(), after })) {
             Ok(Done::Logs { log }) => log,
             other => panic!("{other:?}"),
         }
     }
 
-    pub fn attach(&self, attempt: u32) -> Option<Instance> {
+    pub(crate) fn attach(&self, attempt: u32) -> Option<Instance> {
         match self.program.ask(Operation::Attach(Attach { action: ACTION.into(), attempt })) {
             Ok(Done::Instance { instance }) => instance.map(|instance| *instance),
             other => panic!("{other:?}"),
         }
     }
 
-    pub fn stop(&self, id: &str) -> Result<Instance, Failed> {
+    pub(crate) fn stop(&self, id: &str) -> Result<Instance, Failed> {
         one(self.program.ask(Operation::Stop(Stop { id: id.into() })))
     }
 
     /// Asks until it has ended.
-    pub fn ended(&self, id: &str) -> Instance {
+    pub(crate) fn ended(&self, id: &str) -> Instance {
         self.until(id, |instance| instance.state == State::Ended)
     }
 
     /// Asks until it is so.
-    pub fn until(&self, id: &str, is_so: impl Fn(&Instance) -> bool) -> Instance {
+    pub(crate) fn until(&self, id: &str, is_so: impl Fn(&Instance) -> bool) -> Instance {
         for _ in 0..6_000 {
             let instance = self.describe(id);
             if is_so(&instance) {
@@ -115,13 +116,13 @@ impl Cloud {
     }
 
     /// Asks for the log until this is in it.
-    pub fn says(&self, id: &str, text: &str) {
+    pub(crate) fn says(&self, id: &str, text: &str) {
         let is_there = |_| self.log(id, None).text.contains(text);
         assert!((0..6_000).any(is_there), "{text} is not in the log: {}", self.log(id, None).text);
     }
 
     /// Bodies of the requests of this kind, in order.
-    pub fn requests(&self, operation: &str) -> Vec<String> {
+    pub(crate) fn requests(&self, operation: &str) -> Vec<String> {
         let state = self.server.state();
         let requests = state["requests"].as_array().unwrap().iter().filter(|request| request[0] == operation);
         requests.map(|request| request[1].as_str().unwrap().to_owned()).collect()
@@ -323,7 +324,7 @@ fn without_capacity_other_pools_are_tried_and_then_words_are_said() {
     ]));
     (order.attempt, order.token) = (4, "nothing".into());
     let failed = cloud.submit(&order).unwrap_err();
-    assert_eq!(failed.class, FailedClass::Unavailable, "{failed:?}");
+    assert_eq!(failed.class, FailedClass::NoRoom, "{failed:?}");
     assert!(failed.message.contains("no capacity for m5.large"), "{failed:?}");
 
     cloud.server.faults(json!([]));
@@ -333,7 +334,7 @@ fn without_capacity_other_pools_are_tried_and_then_words_are_said() {
     let dear =
         Program::start(&crate::program::Place { instances: Some(mission()), ..cloud.server.place.clone() }).unwrap();
     let failed = one(dear.ask(Operation::Submit(order))).unwrap_err();
-    assert_eq!(failed.class, FailedClass::Unavailable, "{failed:?}");
+    assert_eq!(failed.class, FailedClass::NoRoom, "{failed:?}");
     assert!(
         failed.message.contains("g4dn.xlarge in us-east-1a costs 0.70 an hour, above max_price 0.20"),
         "{failed:?}"

@@ -115,11 +115,11 @@ impl Program {
     }
 
     /// Words told by notes so far.
-    pub fn words(&self) -> Vec<String> {
+    pub(crate) fn words(&self) -> Vec<String> {
         self.ear.0.lock().unwrap().words.clone()
     }
 
-    pub fn loose_failure(&self) -> Failed {
+    pub(crate) fn loose_failure(&self) -> Failed {
         self.until(|heard| heard.loose.first().cloned())
     }
 
@@ -137,7 +137,7 @@ impl Program {
         }
     }
 
-    pub fn ask(&self, operation: Operation) -> Result<Done, Failed> {
+    pub(crate) fn ask(&self, operation: Operation) -> Result<Done, Failed> {
         self.wait(self.send(operation))
     }
 

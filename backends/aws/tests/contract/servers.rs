@@ -78,12 +78,12 @@ impl Drop for Server {
 
 impl Server {
     /// The test cloud, in which a second lasts a second.
-    pub fn test_cloud() -> Option<Server> {
+    pub(crate) fn test_cloud() -> Option<Server> {
         Server::test_cloud_at("1")
     }
 
     /// The test cloud, in which a second of AWS lasts so many real ones.
-    pub fn test_cloud_at(scale: &str) -> Option<Server> {
+    pub(crate) fn test_cloud_at(scale: &str) -> Option<Server> {
         let packages = python()?;
         let directory = tempfile::tempdir().unwrap();
         let mut child = Command::new("python3")
@@ -158,17 +158,17 @@ impl Server {
     }
 
     /// Tells the test cloud something.
-    pub fn control(&self, what: &str, body: &Value) {
+    pub(crate) fn control(&self, what: &str, body: &Value) {
         http(&self.control, "POST", &format!("/ctl/{what}"), &body.to_string());
     }
 
     /// What goes on in the test cloud.
-    pub fn state(&self) -> Value {
+    pub(crate) fn state(&self) -> Value {
         serde_json::from_str(&http(&self.control, "GET", "/ctl/state", "")).unwrap()
     }
 
     /// A request to a service of the test cloud that looks at no signature.
-    pub fn ask(&self, service: &str, form: &str) -> String {
+    pub(crate) fn ask(&self, service: &str, form: &str) -> String {
         let (_, endpoint) = self.place.environment.iter().find(|(name, _)| name == "AWS_ENDPOINT_URL").unwrap();
         let headers = format!(
             "Authorization: AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/{service}/aws4_request, \

@@ -187,6 +187,8 @@ pub enum FailedClass {
     Missing,
     /// The place does not answer, or asks to come back later: try again.
     Unavailable,
+    /// The place has no machine now, and the request launched none: try again, and say how often that was so.
+    NoRoom,
     /// The request or the configuration is wrong: mend it.
     Invalid,
     /// It was cancelled.

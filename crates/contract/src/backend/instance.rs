@@ -30,6 +30,9 @@ pub struct Submit {
     /// US dollars that earlier attempts at the action cost; they count towards the budget of the place.
     #[serde(default)]
     pub spent: f64,
+    /// How often this very submit failed as the place had no room. A service that repeats its answer is asked anew by that.
+    #[serde(default)]
+    pub refused: u32,
 }
 
 /// The files that the instance needs before it can fetch anything by itself. They lie beside each other there.

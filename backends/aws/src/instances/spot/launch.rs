@@ -33,6 +33,8 @@ pub(super) struct Order {
     pub(super) user_data: String,
     pub(super) tags: Vec<Tag>,
     pub(super) token: String,
+    /// How often nothing could be launched with it. EC2 repeats such an answer to a request that has the same token of EC2.
+    pub(super) refused: u32,
 }
 
 /// An instance that was launched.
@@ -120,7 +122,7 @@ impl Spot {
                 "wait, name more types or another region, or allow `fallback: on-demand` with a max_price that covers it"
             }
         };
-        helped(FailedClass::Unavailable, message, help)
+        helped(FailedClass::NoRoom, message, help)
     }
 
     async fn try_pools(&self, order: &Order, market: Market, pools: &[Pool]) -> Result<Outcome, Failed> {
@@ -196,8 +198,9 @@ impl Spot {
 
     /// All pools in one request; EC2 takes the one with the best price and capacity.
     async fn fleet(&self, order: &Order, market: Market, pools: &[Pool]) -> Result<Outcome, Failed> {
-        let name = self.template_name(order);
-        self.make_template(order, &name).await?;
+        let token = token(order, market, "", "");
+        let name = format!("pipe-{}-{token}", self.ground.workspace);
+        self.make_template(order, &name, &token).await?;
         let overrides = pools.iter().map(|pool| {
             let max_price = (market == Market::Spot).then(|| dollars(self.settings.max_price));
             let zone = pool.subnet.is_none().then(|| pool.zone.clone());
@@ -218,7 +221,7 @@ impl Spot {
         };
         let target =
             TargetCapacitySpecificationRequest::builder().total_target_capacity(1).default_target_capacity_type(kind);
-        let request = self.client.create_fleet().r#type(FleetType::Instant).client_token(token(order, market, "", ""));
+        let request = self.client.create_fleet().r#type(FleetType::Instant).client_token(&token);
         let request = request.launch_template_configs(config.build()).target_capacity_specification(target.build());
         let request = match market {
             Market::Spot => request.spot_options(
@@ -266,16 +269,13 @@ impl Spot {
         if is_open {
             return Ok(None);
         }
+        // A client that died before it wrote down what came of it. Prices, and with them the request, have changed since.
         let message =
             "a request with this token was sent before, with other settings, and launched nothing that is left";
-        Err(helped(FailedClass::Invalid, message, "run again: the next attempt has another token"))
+        Err(helped(FailedClass::NoRoom, message, "the next request has another token"))
     }
 
-    fn template_name(&self, order: &Order) -> String {
-        format!("pipe-{}-{}", self.ground.workspace, order.token)
-    }
-
-    async fn make_template(&self, order: &Order, name: &str) -> Result<(), Failed> {
+    async fn make_template(&self, order: &Order, name: &str, token: &str) -> Result<(), Failed> {
         let settings = &self.settings;
         let mut profile = LaunchTemplateIamInstanceProfileSpecificationRequest::builder();
         profile = match settings.instance_profile.starts_with("arn:") {
@@ -309,7 +309,7 @@ impl Spot {
         }
         let tag = Tag::builder().key(WORKSPACE).value(&self.ground.workspace).build();
         let tags = TagSpecification::builder().resource_type(ResourceType::LaunchTemplate).tags(tag).build();
-        let request = self.client.create_launch_template().launch_template_name(name).client_token(&order.token);
+        let request = self.client.create_launch_template().launch_template_name(name).client_token(token);
         match request.launch_template_data(data.build()).tag_specifications(tags).send().await {
             Ok(_) => Ok(()),
             // The same request, sent before.
@@ -403,14 +403,14 @@ fn words(refusals: &[Refusal]) -> String {
     if texts.is_empty() { "EC2 gave no reason".into() } else { texts.join(", ") }
 }
 
-/// A token of EC2 for (action, attempt, pool): another pool is another request.
+/// A token of EC2 for (action, attempt, pool, refusals): another pool is another request, and so is one after a refusal.
 fn token(order: &Order, market: Market, instance: &str, zone: &str) -> String {
     let kind = match market {
         Market::Spot => "s",
         Market::OnDemand => "o",
     };
     let pool = super::super::hexadecimal(format!("{instance} {zone}").as_bytes());
-    format!("{}-{kind}-{}", order.token, &pool[..12])
+    format!("{}-{kind}{}-{}", order.token, order.refused, &pool[..12])
 }
 
 /// EC2 looks a parameter of SSM up by itself, when it launches.

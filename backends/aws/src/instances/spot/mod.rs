@@ -88,6 +88,7 @@ impl Spot {
             user_data: base64::encode(boot.user_data()?),
             tags: self.tags(submit, lifetime),
             token: submit.token.clone(),
+            refused: submit.refused,
         };
         let launched = self.launch(&order, &fitting, progress).await?;
         self.write_price(&launched).await;
