@@ -11,53 +11,9 @@ use serde_json::Value;
 use crate::project::{Project, checkout, eventually};
 
 /// Counts up to `steps`, a line in `ledger` and a checkpoint a step. At `pause` it waits until the file `gate` is there.
-const COUNT: &str = r#"#!/usr/bin/env python3
-import json, os, signal, sys, time
-def say(event, **fields):
-    os.write(int(os.environ["PIPE_EVENTS_FD"]), json.dumps({event: fields}).encode() + b"\n")
-def leave(_signal, _frame):
-    os._exit(75)
-signal.signal(signal.SIGTERM, leave)
-job = json.load(open(sys.argv[2]))
-say("started", kind="count", version=1)
-params, kept = job["params"], os.path.join(job["checkpoints"], "state.json")
-def note(text):
-    with open(params["ledger"], "a") as file:
-        file.write(text + "\n")
-step, total = json.load(open(kept)) if os.path.exists(kept) else (0, 7)
-print("begins at", step, flush=True)
-while step < params["steps"]:
-    step, total = step + 1, total * 31 % 1000003 + step
-    note(f"step {step}")
-    with open(kept + ".new", "w") as file:
-        json.dump([step, total], file)
-    os.rename(kept + ".new", kept)
-    say("checkpoint", path=kept, step=step)
-    say("progress", done=step, total=params["steps"], unit="steps")
-    if step == params["pause"]:
-        note("waits")
-        while not os.path.exists(params["gate"]):
-            time.sleep(0.01)
-open(job["outputs"]["total"], "w").write(f"{total}\n")
-say("metric", name="total", value=total)
-say("finished")
-"#;
+const COUNT: &str = include_str!("../fixtures/kinds/count.py");
 
-const CARD: &str = r#"{
-  "kind": "count", "version": 1, "summary": "Counts",
-  "worker": {"command": {"argv": ["count.py"], "files": ["count.py"]}},
-  "inputs": [],
-  "outputs": [{"name": "total", "type": "file", "summary": "the sum"}],
-  "params": {
-    "type": "object", "additionalProperties": false,
-    "properties": {
-      "steps": {"type": "integer", "minimum": 1, "default": 4}, "pause": {"type": "integer", "minimum": 0, "default": 0},
-      "ledger": {"type": "string"}, "gate": {"type": "string"}
-    },
-    "required": ["ledger", "gate"]
-  },
-  "resources": {"cpus": 1, "memory": 67108864, "gpus": 0}
-}"#;
+const CARD: &str = include_str!("../fixtures/kinds/count.json");
 
 /// A loopback where nobody is taken for dead.
 pub(crate) const LOOPBACK: &str = "{loopback: {state: .pipe-loopback, lease: 60s}}";

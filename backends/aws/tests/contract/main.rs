@@ -5,6 +5,7 @@ mod faults;
 mod instances;
 mod jobs;
 mod program;
+mod runs;
 mod servers;
 mod suite;
 mod words;
