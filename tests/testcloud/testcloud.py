@@ -36,6 +36,7 @@ from moto.ec2.responses.instances import InstanceResponse
 from moto.ec2.responses.fleets import Fleets
 from moto.ec2.responses.spot_instances import SpotInstances
 from moto.ec2.models import ec2_backends
+from moto.ec2.models.instances import Instance, StateReason
 from moto.s3.models import s3_backends
 from moto.sagemaker.responses import SageMakerResponse
 from moto.sagemaker import models as smm
@@ -126,6 +127,11 @@ class IMDS(BaseHTTPRequestHandler):
 def iso(t): return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(t))
 
 # ------------------------------------------------------------------------------------------------ EC2
+class EndedInstance(Instance):
+    __module__ = Instance.__module__                # moto reads the name of the service off it
+    state_reason = property(lambda self: self.final[0], lambda self, other: None)
+    _reason = property(lambda self: self.final[1], lambda self, other: None)
+
 class VM:
     """One 'instance': a real process group running the user-data, with its own IMDS and its own disk."""
     def __init__(self, inst, spot, az, max_price=None):
@@ -173,10 +179,10 @@ class VM:
             try: os.killpg(self.proc.pid, signal.SIGKILL)
             except ProcessLookupError: pass
         b = ec2_backends["123456789012"][REGION]
+        # first the reason, which moto's own does not replace: nobody sees an instance that has ended with another one
+        self.inst.__dict__["final"] = StateReason(msg, code), msg; self.inst.__class__ = EndedInstance
         if self.inst._state.name not in ("terminated", "shutting-down"):
             b.terminate_instances([self.inst.id])
-        from moto.ec2.models.instances import StateReason
-        self.inst.state_reason = StateReason(msg, code); self.inst._reason = msg
         self.imds.shutdown(); self.imds.server_close(); log("vm-dead", self.inst.id, code)
     def interrupt(self, notice_s=120.0):
         end = time.time() + notice_s * St.scale
@@ -266,7 +272,6 @@ def describe_instances(self):                     # moto lacks the client-token 
     flt = self._get_param("Filters", []) or []
     ct = next((f.get("Values") or f.get("Value") for f in flt if f["Name"] == "client-token"), None)
     if ct is None: return _di(self)
-    from moto.ec2.models.instances import Instance
     import moto.ec2.utils as u
     if "client-token" not in u.filter_dict_attribute_mapping: u.filter_dict_attribute_mapping["client-token"] = "client_token"
     return _di(self)
