@@ -318,3 +318,25 @@ fn fleets(project: &Project) -> usize {
     let state = project.server.state();
     state["requests"].as_array().unwrap().iter().filter(|request| request[0] == "CreateFleet").count()
 }
+
+#[test]
+fn the_next_attempt_lives_as_long_as_the_rest_of_the_budget_pays_for() {
+    let Some(project) = Project::new("spot", COUNTS) else { return };
+    // Ten minutes at max_price, of which the first attempt takes one at least.
+    let settings = std::fs::read_to_string(project.path("pipe.yaml")).unwrap();
+    project.write("pipe.yaml", &settings.replace("budget: 5.00", "budget: 0.0334"));
+    let client = project.start();
+    eventually("the stage waits", || project.noted("waits") == 1);
+    let first = project.living().remove(0);
+    project.server.control("kill", &json!({"id": first}));
+    report(&client.wait_with_output().unwrap(), 0);
+    let state = project.server.state();
+    let minutes = |id: &str| -> u32 {
+        let script = Path::new(state["vms"][id]["dir"].as_str().unwrap()).join("user-data");
+        let text = std::fs::read_to_string(script).unwrap();
+        text.split_once("shutdown -h +").unwrap().1.lines().next().unwrap().parse().unwrap()
+    };
+    let second = project.launched().into_iter().find(|id| *id != first).unwrap();
+    assert_eq!(minutes(&first), 11);
+    assert!((5..11).contains(&minutes(&second)), "{}", minutes(&second));
+}
