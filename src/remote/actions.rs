@@ -119,5 +119,5 @@ fn goes_on(objects: &[Listed]) -> bool {
 /// Whether the document with this name may name artifacts: not what the stage says, piece by piece.
 fn names_artifacts(name: &str) -> bool {
     let part = name.split('/').nth(2).unwrap_or_default();
-    name.ends_with(".json") && !matches!(part, "events" | "log" | "intent" | "stop" | "attempt" | "lease.json")
+    name.ends_with(".json") && !matches!(part, "events" | "log" | "stop" | "attempt" | "lease.json")
 }
