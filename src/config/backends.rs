@@ -207,7 +207,12 @@ impl Reader<'_> {
         let NodeValue::Map(entries) = &node.value else { return };
         for entry in entries {
             let NodeValue::Text(word) = &entry.value.value else { continue };
-            if word != "local" && !config.backends.contains_key(word) {
+            let is_known = word == "local" || config.backends.contains_key(word);
+            if !is_known && entries.iter().any(|other| other.key.value == *word) {
+                // It could not be read, and has its own problem.
+                continue;
+            }
+            if !is_known {
                 let names = keys::BACKEND.iter().map(|key| key.name).chain(config.backends.keys().map(String::as_str));
                 let message = format!("there is no type of backend `{word}`, and no backend of that name");
                 let problem = Problem::at("unknown-backend-type", entry.value.span, message).label("unknown type");

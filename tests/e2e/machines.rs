@@ -2,7 +2,8 @@
 
 use crate::project::Project;
 
-const SPOT: &str = "backends:
+const SPOT: &str = "remote: {url: s3://bucket/prefix}
+backends:
   gpu: spot
   spot:
     ec2-spot:
@@ -35,7 +36,7 @@ fn forty_gibibytes_on_a_t4_are_refused_before_a_cent_is_spent() {
     project.write("pipe.yaml", &SPOT.replace("[g4dn.xlarge]", "[g4dn.xlarge, p4d.24xlarge]"));
     let ran = project.pipe(&["check", "p.yaml"]);
     assert_eq!(ran.status, 0, "one of its machines has it: {}", ran.stderr);
-    let ran = project.pipe(&["check", "p.yaml", "--backend", "gpu=local"]);
+    let ran = project.pipe(&["plan", "p.yaml", "--backend", "gpu=local"]);
     assert_eq!(ran.status, 0, "{}", ran.stderr);
 }
 
@@ -48,15 +49,16 @@ fn every_mistake_in_the_settings_of_a_place_is_told_with_its_line() {
     let ran = project.pipe(&["check", "p.yaml"]);
     assert_eq!(ran.status, 2, "{}", ran.stderr);
     let text = format!("{}{}", ran.stdout, ran.stderr);
+    assert!(!text.contains("there is no type of backend"), "{text}");
     for words in [
         "there is no type of machine `g4dn.xlrage`",
-        "pipe.yaml:6",
-        "`max_price` must be an amount in US dollars",
         "pipe.yaml:7",
-        "`fallback` must be `none` or `on-demand`",
+        "`max_price` must be an amount in US dollars",
         "pipe.yaml:8",
-        "`ec2-spot` has no key `colour`",
+        "`fallback` must be `none` or `on-demand`",
         "pipe.yaml:9",
+        "`ec2-spot` has no key `colour`",
+        "pipe.yaml:10",
     ] {
         assert!(text.contains(words), "{words}: {text}");
     }
