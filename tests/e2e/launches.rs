@@ -165,7 +165,7 @@ fn an_instance_that_ends_without_a_word_is_replaced() {
     assert!(project.events().contains("has ended without a word: its process ended"), "{}", project.events());
     let attempts = report["stages"]["waits"]["attempts"].as_array().unwrap();
     let ends: Vec<&Value> = attempts.iter().map(|attempt| &attempt["end"]).collect();
-    assert_eq!(ends, ["unknown", "finished"]);
+    assert_eq!(ends, ["interrupted", "finished"]);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use crate::loopback::{SHORT, documents, end, instance, objects, open_gate, proje
 use crate::project::{Project, eventually, worker};
 
 /// Optimizer steps of a training. A step of the model takes some milliseconds, and a signal less.
-const STEPS: u64 = 400;
+const STEPS: u64 = 1200;
 
 /// A training of the smallest model from nothing, with more stages at its end. `of_tokens` and the stages are YAML.
 pub(crate) fn pipeline(of_tokens: &str, more: &str) -> String {
