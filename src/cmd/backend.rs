@@ -71,11 +71,10 @@ pub(super) fn run(project: &Project, arguments: &BackendArguments) -> Result<Exi
     }
 }
 
-fn show(
-    project: &Project,
-    arguments: &PlaceArguments,
-    look: fn(&RemotePlace, &dyn Fn(&str) -> bool) -> Result<Vec<Occupant>, RemoteError>,
-) -> Result<Exit, Failure> {
+/// Looks at a place, for the stages of those backends for which the predicate holds.
+type Look = fn(&RemotePlace, &dyn Fn(&str) -> bool) -> Result<Vec<Occupant>, RemoteError>;
+
+fn show(project: &Project, arguments: &PlaceArguments, look: Look) -> Result<Exit, Failure> {
     let places = places(project, arguments)?;
     let all = project.config.elsewhere();
     let mut documents = Vec::new();

@@ -40,7 +40,7 @@ Examples:
   pipe run pipelines/full.yaml -S lr=1e-4 -S seed=7
   pipe run pipelines/full.yaml --jobs 2 --json | jq .outcome
   pipe run pipelines/full.yaml --refresh model   is it reproducible?
-  pipe run pipelines/full.yaml model --materialize   fetch it, wherever it was made
+  pipe run pipelines/full.yaml model --materialize   bring its content here
   pipe run pipelines/full.yaml --fail-fast --keep-work
   pipe run pipelines/full.yaml --prune           remove outputs of earlier runs
   pipe run pipelines/full.yaml --events - --quiet | jq .event

@@ -34,7 +34,7 @@ fn unmix(key: &Digest, bits: u32, value: u128) -> u128 {
 fn turn(key: &Digest, bits: u32, value: u128, round: u8) -> u128 {
     let low_bits = bits / 2;
     let (high, low) = (value >> low_bits, value & mask(low_bits));
-    if round % 2 == 0 {
+    if round.is_multiple_of(2) {
         value ^ ((hash(key, bits, round, low) & mask(bits - low_bits)) << low_bits)
     } else {
         value ^ (hash(key, bits, round, high) & mask(low_bits))
