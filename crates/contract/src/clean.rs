@@ -1,7 +1,7 @@
 //! Text of others made harmless: names, paths, titles and logs that reach a terminal, a prompt or a summary.
 //!
 //! Characters that move a cursor, colour what follows, end a line or turn the order of letters around are shown as `\x1b` or `\u{202e}`.
-//! [`escaped`] keeps lines, [`line`] makes one line of any text, [`bounded`] also cuts it. Text that holds none is borrowed.
+//! [`escaped`] keeps lines, [`line()`] makes one line of any text, [`bounded`] also cuts it. Text that holds none is borrowed.
 
 use std::borrow::Cow;
 use std::fmt::Write;

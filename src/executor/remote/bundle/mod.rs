@@ -3,9 +3,9 @@
 //! ```text
 //!   bin/pipe, bin/<worker>, bin/<program of the objects>     lib/<library>..     bundle.json: version, architecture and glibc of each
 //! ```
-//! - [`pack`] makes one of what this machine has. [`libraries`] finds what a program is linked with, as the loader does.
+//! - [`mod@pack`] makes one of what this machine has. [`libraries`] finds what a program is linked with, as the loader does.
 //! - [`elf`] reads what a file needs, [`machine`] what a machine has, and whether the one suits the other.
-//! - [`manifest`] is `bundle.json`. [`boot`] starts an instance of this machine from one; [`unpacked`] is a bundle on the
+//! - [`manifest`] is `bundle.json`. [`mod@boot`] starts an instance of this machine from one; [`mod@unpacked`] is a bundle on the
 //!   instance.
 //!
 //! Programs are built for the machine they run on and have paths of this one in them (RUNPATH). The instance starts workers with
