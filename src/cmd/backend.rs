@@ -32,7 +32,7 @@ Examples:
     /// Show what the stages there say until they are over. Ctrl-C leaves them alone.
     #[command(after_help = "\
 Examples:
-  pipe backend follow         no matter who launched them, from any machine that has the objects
+  pipe backend follow         no matter who launched them
   pipe backend follow gpu --json")]
     Follow(PlaceArguments),
     /// Stop the stages that run there and remove their state. Records of results stay.
