@@ -1,10 +1,12 @@
 //! The pass over all scans, in the order of hosts and time.
 
+use contract::stage::At;
 use contract::{Context, StageError};
 use findings::Batches;
+use scan::{Coverage, Report};
 
-use super::checks;
-use super::listed::files;
+use super::checks::{self, history};
+use super::listed::{Listed, files};
 use super::scan::{Checked, Setting, check_listed, check_scan};
 use super::truth::Truth;
 use crate::check::{CheckName, Outcome};
@@ -36,7 +38,7 @@ pub fn verify(params: &VerifyParams, context: &Context, tally: &mut Tally) -> Re
     let mut batches = Batches::open(context.input("findings")?, context.input("correlations")?)?;
     let mut unmentioned: Vec<&(String, u32)> = Vec::new();
     let mut keys = files.keys().peekable();
-    let mut before = Before::default();
+    let (mut before, mut past) = (Before::default(), Past::default());
     let mut done = 0;
     loop {
         let batch = batches.next_batch()?;
@@ -49,12 +51,14 @@ pub fn verify(params: &VerifyParams, context: &Context, tally: &mut Tally) -> Re
         for (scan, checked) in batch.iter().zip(checked) {
             let key = (scan.host.clone(), scan.scan);
             while let Some(skipped) = keys.next_if(|listed| **listed < key) {
+                past.note(&skipped.0, coverage(&files[skipped])?);
                 unmentioned.push(skipped);
             }
             keys.next_if(|listed| **listed == key);
             counts.findings += checked.findings;
             counts.correlations += checked.correlations;
             tally.add(CheckName::Times, before.follow(&key, checked.started_at.as_deref()));
+            tally.add(CheckName::History, past.follow(&key.0, &checked.claims, checked.coverage));
             for (name, outcome) in checked.outcomes {
                 tally.add(name, outcome);
             }
@@ -78,6 +82,40 @@ pub fn verify(params: &VerifyParams, context: &Context, tally: &mut Tally) -> Re
     }
     statistics.finish(params, tally);
     Ok(counts)
+}
+
+/// What a scan without lines could have shown.
+fn coverage(listed: &Listed) -> Result<Option<Coverage>, StageError> {
+    let bytes = std::fs::read(&listed.file.path).at(&listed.file.path)?;
+    Ok(Report::parse(&bytes).ok().map(|(report, _)| Coverage::of(&report)))
+}
+
+/// What the earlier scans of a host could have shown.
+#[derive(Default)]
+struct Past {
+    host: String,
+    /// `None` from a report on that cannot be read.
+    scans: Option<Vec<Coverage>>,
+}
+
+impl Past {
+    fn note(&mut self, host: &str, coverage: Option<Coverage>) {
+        if self.host != host {
+            (self.host, self.scans) = (host.to_owned(), Some(Vec::new()));
+        }
+        self.scans = self.scans.take().zip(coverage).map(|(mut scans, coverage)| {
+            scans.push(coverage);
+            scans
+        });
+    }
+
+    fn follow(&mut self, host: &str, claims: &history::Claims, coverage: Option<Coverage>) -> Outcome {
+        let none = Vec::new();
+        let earlier = if self.host == host { self.scans.as_ref() } else { Some(&none) };
+        let outcome = earlier.zip(coverage.as_ref()).map(|(earlier, now)| history::compared(claims, earlier, now));
+        self.note(host, coverage);
+        outcome.unwrap_or_default()
+    }
 }
 
 /// When the scan before started.

@@ -2,9 +2,10 @@
 
 use contract::StageError;
 use findings::{Correlation, EnrichedFinding, ScanLines};
-use scan::ScanFile;
+use scan::{Coverage, ScanFile};
 
 use super::checks;
+use super::checks::history::{self, Claims};
 use super::listed::{Files, Listed, has_host};
 use super::report::ReadReport;
 use super::truth::{self, Truth};
@@ -25,6 +26,9 @@ pub(super) struct Checked {
     pub outcomes: Vec<(CheckName, Outcome)>,
     pub extract: Extract,
     pub started_at: Option<String>,
+    /// What the scan could have shown; `None` where its report cannot be read.
+    pub coverage: Option<Coverage>,
+    pub claims: Claims,
     pub findings: u64,
     pub correlations: u64,
 }
@@ -72,8 +76,17 @@ pub(super) fn check_listed(
     }
     outcomes.append(&mut extract.crashed);
     let started_at = view.report.ok().and_then(|(report, _)| report.started_at()).map(str::to_owned);
+    let (coverage, claims) = (view.report.ok().map(|(report, _)| Coverage::of(report)), history::claims(&view));
     let (finding_count, correlation_count) = (findings.len() as u64, correlations.len() as u64);
-    Ok(Checked { outcomes, extract, started_at, findings: finding_count, correlations: correlation_count })
+    Ok(Checked {
+        outcomes,
+        extract,
+        started_at,
+        coverage,
+        claims,
+        findings: finding_count,
+        correlations: correlation_count,
+    })
 }
 
 fn run(view: &ScanView<'_>, check: impl FnOnce(&ScanView<'_>) -> Outcome) -> Outcome {

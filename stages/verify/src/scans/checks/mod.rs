@@ -4,7 +4,7 @@ mod correlations;
 mod coverage;
 mod duplicates;
 mod formats;
-mod history;
+pub(super) mod history;
 mod profile;
 mod references;
 mod schema;

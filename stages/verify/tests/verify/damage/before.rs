@@ -221,6 +221,12 @@ const DAMAGES: &[Damage] = &[
         at: ("beta/0001 suid_sgid /usr/bin/passwd", "/earlier_scans"),
     },
     Damage {
+        check: "history",
+        what: "a scan that would have shown it and does not count",
+        break_it: |w| w.edit_lines("findings", suid, |finding| finding["earlier_scans"] = 0.into()),
+        at: ("beta/0001 suid_sgid /usr/bin/passwd", "/earlier_scans"),
+    },
+    Damage {
         check: "profile",
         what: "a key that gives the label away",
         break_it: |w| {
