@@ -8,16 +8,10 @@ use serde_json::Value;
 
 use crate::loopback::{
     LOOPBACK, PROGRAM, documents, end, instance, is_running, launches, ledger, open_gate, project_on, send, start,
-    there, until_noted, waiting,
+    there, until_noted, with_waiting,
 };
 use crate::project::{Project, eventually, signal};
 use crate::terminal::Session;
-
-fn with_waiting(backend: &str) -> Project {
-    let project = project_on(backend);
-    project.write("p.yaml", &waiting(&project));
-    project
-}
 
 /// A client that dies at this moment.
 fn dies(project: &Project, moment: &str) {

@@ -46,6 +46,13 @@ pub(crate) fn counting(project: &Project, pause: u32) -> String {
     format!("pipeline: c\nstages:\n  count: {{uses: count, with: {{{with}}}, backend: gpu}}\n")
 }
 
+/// A project with a stage that waits for the gate, on this backend.
+pub(crate) fn with_waiting(backend: &str) -> Project {
+    let project = project_on(backend);
+    project.write("p.yaml", &waiting(&project));
+    project
+}
+
 /// A pipeline with one stage that says in the ledger that it began, and waits for the gate.
 pub(crate) fn waiting(project: &Project) -> String {
     let (ledger, gate) = (project.beside("ledger"), project.beside("gate"));

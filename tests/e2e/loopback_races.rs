@@ -6,16 +6,9 @@ use std::process::{Command, Stdio};
 
 use crate::loopback::{
     LOOPBACK, SHORT, counting, documents, end, instance, is_running, ledger, objects, open_gate, project_on, send,
-    start, until_noted, waiting,
+    start, until_noted, with_waiting,
 };
 use crate::project::{Project, eventually, pipe, signal};
-
-/// A project with a stage that waits for the gate, on this backend.
-fn with_waiting(backend: &str) -> Project {
-    let project = project_on(backend);
-    project.write("p.yaml", &waiting(&project));
-    project
-}
 
 #[test]
 fn a_client_that_was_killed_is_replaced_by_the_next_run() {
