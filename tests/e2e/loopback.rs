@@ -10,7 +10,8 @@ use serde_json::Value;
 
 use crate::project::{Project, checkout, eventually};
 
-/// Counts up to `steps`, a line in `ledger` and a checkpoint a step. At `pause` it waits until the file `gate` is there.
+/// Counts up to `steps`, a line in `ledger` and a checkpoint a step. At `pause` it waits until the file `gate` is there, and at step N
+/// while the file `gate.N` is.
 const COUNT: &str = include_str!("../fixtures/kinds/count.py");
 
 const CARD: &str = include_str!("../fixtures/kinds/count.json");

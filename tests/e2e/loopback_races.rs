@@ -217,6 +217,25 @@ fn what_was_stopped_elsewhere_goes_on_here() {
 }
 
 #[test]
+fn what_went_on_here_goes_on_there_again() {
+    let project = project_on(LOOPBACK);
+    let ledger_of = project.beside("ledger");
+    let fails = format!("until grep -qs 'held 2' {}; do sleep 0.02; done; exit 1", ledger_of.display());
+    let fails = format!("  fails: {{uses: command, run: \"{fails}\", out: {{x: out/x}}}}\n");
+    project.write("p.yaml", &(counting(&project, 0) + &fails));
+    project.write("../beside/gate.2", "");
+    project.write("../beside/gate.3", "");
+    end(start(&project, &["--fail-fast"]), 1);
+    let here = start(&project, &["count", "--backend", "gpu=local"]);
+    until_noted(&project, "held 3", 1);
+    signal(&here, "-INT");
+    end(here, 130);
+    project.run_json(&["count"], 0);
+    assert_eq!(ledger(&project), ["step 1", "step 2", "held 2", "step 3", "held 3", "step 4"]);
+    assert_eq!(project.read("out/c/count/total"), uninterrupted());
+}
+
+#[test]
 fn what_runs_there_is_listed_and_nothing_is_left_after_reap() {
     let project = with_waiting(LOOPBACK);
     let client = start(&project, &[]);

@@ -31,6 +31,11 @@ impl Board {
         Remote::of_action(&self.key, rest)
     }
 
+    /// The names of all objects of the action.
+    pub(super) fn names(&self) -> Result<Vec<String>, RemoteError> {
+        self.remote.names_below(&self.name(""))
+    }
+
     pub(super) fn write_spec(&self, store: &Store, spec: &Spec) -> Result<(), TransferError> {
         self.remote.write_document(store, &self.name("spec.json"), &text(spec)?)
     }
@@ -184,7 +189,7 @@ impl Board {
     }
 
     pub(super) fn write_checkpoint(&self, number: u32, checkpoint: &Checkpoint) -> Result<(), RemoteError> {
-        let name = self.name(&format!("checkpoints/{:06}-{number:06}.json", checkpoint.epoch));
+        let name = self.name(&format!("checkpoints/{:06}-{number:010}.json", checkpoint.epoch));
         self.remote.write_text(&name, &text(checkpoint)?, &Condition::Absent)?;
         Ok(())
     }

@@ -61,7 +61,7 @@ pub fn occupants(place: &RemotePlace, belongs: &dyn Fn(&str) -> bool) -> Result<
 pub fn reap(place: &RemotePlace, belongs: &dyn Fn(&str) -> bool) -> Result<Vec<Occupant>, RemoteError> {
     let (remote, launcher) = place.open()?;
     let (mut reaped, mut of_others) = (Vec::new(), BTreeSet::new());
-    for (key, names) in by_key(&remote)? {
+    for key in by_key(&remote)?.into_keys() {
         let board = Board::new(&remote, key);
         let occupant = occupant(&board)?;
         if !belongs(&occupant.place) {
@@ -71,9 +71,8 @@ pub fn reap(place: &RemotePlace, belongs: &dyn Fn(&str) -> bool) -> Result<Vec<O
         if occupant.standing == Standing::Running {
             stop(&board, launcher.as_ref(), occupant.attempt, place.timing.lease)?;
         }
-        // Some were written meanwhile.
-        let names = by_key(&remote)?.remove(&key).unwrap_or(names);
-        remote.remove(&names)?;
+        // More were written since the names were listed.
+        remote.remove(&board.names()?)?;
         reaped.push(occupant);
     }
     // What no action knows of any more.

@@ -129,4 +129,7 @@ pub(super) struct Stop {}
 pub(super) struct Checkpoint {
     pub epoch: u32,
     pub content: Artifact,
+    /// When it was sent, in milliseconds since 1970.
+    #[serde(default)]
+    pub sent: u64,
 }

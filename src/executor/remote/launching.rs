@@ -39,10 +39,8 @@ impl Drive<'_> {
         let files = order.worker.files().iter().map(|(_, artifact)| artifact);
         let artifacts: Vec<Artifact> = inputs.chain(files).chain([&bundle.content]).cloned().collect();
         board.remote.send(&site.store, &artifacts, &Meter::default(), &mut self.watching())?;
-        if board.checkpoints()?.is_empty() {
-            // What began here goes on there.
-            checkpoints::send(board, &site.store, (0, 0), None)?;
-        }
+        // What began or went on here goes on there.
+        checkpoints::send_newer(board, &site.store, attempt - 1)?;
         let order = Order { reuse: course.reuse, ..Order::clone(order) };
         board.write_spec(&site.store, &Spec { format: FORMAT, order })?;
         let client = format!("{} {}", host_name(), std::process::id());

@@ -55,7 +55,7 @@ impl Speaker {
             pending: String::new(),
             pieces: [0, 0],
             checkpoints: 0,
-            dirty: false,
+            whole: None,
             is_done: Arc::default(),
         };
         let is_done = Arc::clone(&speaking.is_done);
@@ -87,8 +87,8 @@ struct Speaking {
     /// Pieces that were sent: events, log.
     pieces: [u64; 2],
     checkpoints: u32,
-    /// A checkpoint was taken and is not sent yet.
-    dirty: bool,
+    /// The newest checkpoint, where it is not sent yet.
+    whole: Option<PathBuf>,
     /// The stage gave its outputs, so that nobody goes on from a checkpoint.
     is_done: Arc<AtomicBool>,
 }
@@ -118,7 +118,9 @@ impl Speaking {
     }
 
     fn take(&mut self, event: &Event) {
-        self.dirty |= matches!(event, Event::Checkpoint { .. });
+        if let Event::Checkpoint { path, .. } = event {
+            self.whole = Some(path.clone());
+        }
         if let Ok(line) = serde_json::to_string(event) {
             self.pending.push_str(&line);
             self.pending.push('\n');
@@ -128,12 +130,13 @@ impl Speaking {
     fn send(&mut self, ending: bool) {
         self.send_log(ending);
         self.send_events();
-        let wanted = (self.dirty || ending) && !self.is_done.load(Ordering::Relaxed);
+        let wanted = (self.whole.is_some() || ending) && !self.is_done.load(Ordering::Relaxed);
         if wanted && self.held.permits() {
-            self.dirty = false;
+            // At the end nobody writes any more.
+            let whole = self.whole.take().filter(|_| !ending);
             let place = (self.held.epoch(), self.checkpoints);
-            // One that is being written just now is sent the next time, and at the end.
-            if let Ok(Some(_)) = checkpoints::send(&self.board, &self.store, place, Some(&self.held)) {
+            // One that a newer one replaced just now is left to the next time.
+            if let Ok(Some(_)) = checkpoints::send(&self.board, &self.store, place, whole.as_deref(), &self.held) {
                 self.checkpoints += 1;
             }
         }
