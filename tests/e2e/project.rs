@@ -7,6 +7,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+/// After so long a condition is taken for one that never comes. A busy disk takes its time to place the programs of an instance.
+const HANGS: Duration = Duration::from_secs(300);
+
 /// A directory with a `pipe.yaml`, removed at the end of the test. `../beside/` lies outside it: fifos and ledgers by which a test
 /// talks to its commands, which see nothing of the project but their declared inputs.
 pub(crate) struct Project {
@@ -137,7 +140,7 @@ pub(crate) fn signal(child: &Child, name: &str) {
 pub(crate) fn eventually(what: &str, condition: impl Fn() -> bool) {
     let begun = Instant::now();
     while !condition() {
-        assert!(begun.elapsed() < Duration::from_secs(60), "never happened: {what}");
+        assert!(begun.elapsed() < HANGS, "never happened: {what}");
         std::thread::yield_now();
     }
 }
