@@ -1,9 +1,9 @@
-//! What stages that run elsewhere need of a remote, for its gc: an action that shows life keeps all that its documents name, and the state
-//! of one that has shown none for long goes.
+//! The state of stages that run elsewhere, as the gc of a remote sees it: an action that shows life keeps all artifacts that its documents
+//! name, and the state of an action without a sign of life for [`DEAD_AFTER`] goes.
 //!
 //! An attempt renews its lease every few seconds, and a client writes an intent before a launch: so the newest object below
-//! `actions/<key>/` is the last sign of life, by the clock of the place. What the documents say is not known here. They name artifacts by
-//! digest, and every digest in them counts.
+//! `actions/<key>/` is the last sign of life, by the clock of the place. This module does not know the form of the documents. They name
+//! artifacts by digest, and every digest in them counts.
 
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
@@ -31,12 +31,12 @@ const LARGEST: u64 = 256 << 20;
 pub(super) struct Actions {
     /// Those that show life.
     pub live: HashSet<ActionKey>,
-    /// What their documents name.
+    /// Digests that their documents name.
     pub named: HashSet<Digest>,
-    /// When the first object of one whose attempt goes on was written, in Unix seconds: what was written since may be of theirs and not
-    /// named yet.
+    /// When the first object of an action with a running attempt was written, in Unix seconds: a later object may belong to such an action
+    /// before a document names it.
     pub since: Option<u64>,
-    /// Objects of the others, and how many those are.
+    /// The number of the other actions, and their objects.
     pub dead: (u64, Vec<Listed>),
 }
 
@@ -104,7 +104,7 @@ impl Remote {
     }
 }
 
-/// Whether an attempt was meant to be launched of which it is not said how it ended.
+/// Whether an attempt goes on: the newest intent has no recorded end.
 fn goes_on(objects: &[Listed]) -> bool {
     let newest = |part: &str| {
         let parts = objects.iter().map(|object| object.name.split('/').skip(2).collect::<Vec<_>>());
@@ -116,7 +116,7 @@ fn goes_on(objects: &[Listed]) -> bool {
     newest("intent") > newest("attempt")
 }
 
-/// Whether the document with this name may name artifacts: not what the stage says, piece by piece.
+/// Whether the document with this name may name artifacts. Events, logs, stops, ends and leases do not.
 fn names_artifacts(name: &str) -> bool {
     let part = name.split('/').nth(2).unwrap_or_default();
     name.ends_with(".json") && !matches!(part, "events" | "log" | "stop" | "attempt" | "lease.json")

@@ -1,8 +1,8 @@
-//! Removes from a remote what nobody needs there: records that are no roots and are older than the grace, then objects that no record
-//! names and that are older too.
+//! Garbage collection of a remote: removes records that are no roots and are older than the grace period, then objects that no record names
+//! and that are older too.
 //!
-//! What is younger than the grace stays in any case: another machine may be about to name it. So does what stages that run elsewhere
-//! name, and what was written since the first of them began ([`super::actions`]).
+//! Everything younger than the grace period stays in any case: another machine may be about to name it. So do the objects that stages
+//! running elsewhere name, and those written since the first of these stages began ([`super::actions`]).
 
 use std::collections::HashSet;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -19,18 +19,18 @@ use super::{FailedClass, RemoteError, TransferError};
 use crate::action::ActionKey;
 use crate::store::{Shape, Store, read_record};
 
-/// What is needed of a remote.
+/// The records and artifacts of a remote that must stay.
 #[derive(Clone, Debug, Default)]
 pub struct Kept {
     /// Actions whose records stay.
     pub roots: HashSet<ActionKey>,
     /// Artifacts that stay, as far as a record names them or they are files.
     pub artifacts: HashSet<Digest>,
-    /// What was written so lately stays.
+    /// Everything younger than this stays.
     pub grace: Duration,
 }
 
-/// What goes from a remote, and what stays.
+/// The counts of objects that go from a remote, and of those that stay.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RemoteCollected {
     /// Records that go, and their bytes.
@@ -46,7 +46,7 @@ pub struct RemoteCollected {
 }
 
 impl Remote {
-    /// Removes what is not needed; with `look` it is only said what would go.
+    /// Removes the objects that are not needed; with `look` only counts them.
     pub fn collect(
         &self,
         store: &Store,

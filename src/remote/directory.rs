@@ -15,19 +15,19 @@ use super::meter::Meter;
 use super::objects::{Condition, LONGEST_TEXT, Listed, Listing, Objects, Put, Source, Version};
 use super::{FailedClass, RemoteError};
 
-/// What is being written lies here, below the root: on the same filesystem, and no object's name begins with a dot.
+/// Unfinished writes lie here, below the root: on the same filesystem, and no object's name begins with a dot.
 const UNFINISHED: &str = ".unfinished";
 
 /// The lock of writes that replace.
 const LOCK: &str = ".lock";
 
-/// A write of a program that was killed is removed when it is so old.
+/// Age at which an unfinished write counts as left by a killed program.
 const STALE_SECONDS: u64 = 24 * 60 * 60;
 
 /// Threads that read or write files at once.
 const LANES: usize = 4;
 
-/// Bytes that are copied between two looks at whether to go on.
+/// Bytes copied between two checks for cancellation.
 const CHUNK: usize = 1 << 20;
 
 /// The directory.
@@ -229,7 +229,7 @@ impl Objects for Directory {
     }
 }
 
-/// Copies `from` into the new file `to`, at most one byte more than `most`. Returns how many it were.
+/// Copies `from` into the new file `to`, at most one byte more than `most`. Returns the number of bytes.
 fn copy(from: &Path, to: &Path, most: u64, meter: &Meter) -> Result<u64, RemoteError> {
     let source = File::open(from).map_err(|e| RemoteError::io(from, &e))?;
     let mut target = File::create_new(to).map_err(|e| RemoteError::io(to, &e))?;
@@ -252,7 +252,7 @@ fn copy(from: &Path, to: &Path, most: u64, meter: &Meter) -> Result<u64, RemoteE
     }
 }
 
-/// Removes what killed programs left. Another program may be faster.
+/// Removes unfinished writes that killed programs left. Another program may remove the same file first.
 fn sweep(directory: &Path) {
     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
         let age = entry.metadata().and_then(|found| found.modified()).ok().and_then(|time| time.elapsed().ok());

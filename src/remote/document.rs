@@ -28,7 +28,7 @@ impl Remote {
         Ok(self.objects.has(names)?.into_iter().map(|size| size.is_some()).collect())
     }
 
-    /// The text of a small object, and which state of it that is.
+    /// The text of a small object, and its version.
     pub(crate) fn read_text(&self, name: &str) -> Result<Option<(String, Version)>, RemoteError> {
         let Some((bytes, version)) = self.objects.read(name)? else { return Ok(None) };
         let text = String::from_utf8(bytes)

@@ -1,4 +1,4 @@
-//! What can go wrong with a place beyond this machine.
+//! Errors of a place beyond this machine.
 
 use std::io;
 use std::path::Path;
@@ -11,11 +11,11 @@ use crate::store::StoreError;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct RemoteError {
-    /// By what can be done about it.
+    /// The class, by which a caller chooses its reaction.
     pub class: FailedClass,
     /// One sentence.
     pub message: String,
-    /// What to do.
+    /// Advice for the user.
     pub help: Option<String>,
 }
 
@@ -35,7 +35,7 @@ impl RemoteError {
         RemoteError::new(FailedClass::Interrupted, "it was interrupted")
     }
 
-    /// What the system said about `path`.
+    /// The system's error for `path`.
     pub fn io(path: &Path, error: &io::Error) -> RemoteError {
         let class = match error.kind() {
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => FailedClass::Denied,

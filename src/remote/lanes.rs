@@ -8,11 +8,11 @@ use std::time::Duration;
 use super::meter::Meter;
 use super::{RemoteError, TransferError};
 
-/// How often the caller looks at how far it is.
+/// How often the calling thread calls `watch`.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// Does `work` for each of `items`, so many at once. The answers are in the order of the items. `watch` is called meanwhile on the
-/// calling thread. The first failure lets the rest break off.
+/// Does `work` for each of `items`, `lanes` at once. The answers keep the order of the items. Meanwhile the calling thread calls `watch`.
+/// The first failure cancels the rest.
 pub(super) fn each<T: Sync, R: Send>(
     lanes: usize,
     items: &[T],
@@ -31,7 +31,7 @@ pub(super) fn each<T: Sync, R: Send>(
                 Ok(answer) => *answers[at].lock().unwrap_or_else(PoisonError::into_inner) = Some(answer),
                 Err(error) => {
                     let mut failure = failure.lock().unwrap_or_else(PoisonError::into_inner);
-                    // Those that break off because of it are no reason.
+                    // An interruption that follows from a failure must not replace it.
                     if failure.as_ref().is_none_or(TransferError::is_interruption) {
                         *failure = Some(error);
                     }

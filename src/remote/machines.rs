@@ -1,4 +1,4 @@
-//! Places that have machines: which program serves them, and what it does there for the engine.
+//! Places that have machines: the backend program that serves them, and the requests that the engine sends to it.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -35,14 +35,14 @@ impl Machines {
     }
 }
 
-/// A running program as the one who launches instances.
+/// A running backend program that launches instances.
 #[derive(Clone, Debug)]
 pub struct Instances {
     program: Arc<Program>,
 }
 
 impl Instances {
-    /// Opens the objects at `place` and what launches instances for them: one program where one serves both.
+    /// Opens the objects at `place` and the launcher of instances for them: one program where one serves both.
     pub fn open(place: &Place, machines: &Machines) -> Result<(Remote, Instances), RemoteError> {
         let program = Arc::new(Program::start(place, Some(machines))?);
         let remote = if place.program() == Some(machines.program()) {
@@ -68,7 +68,7 @@ impl Instances {
         self.program.instances()
     }
 
-    /// What the place wrote down of an instance: its boot, its set-up.
+    /// The place's own log of an instance: its boot, its set-up. `after` continues from an earlier page.
     pub fn logs(&self, id: &str, after: Option<String>) -> Result<Log, RemoteError> {
         self.program.logs(id, after)
     }
@@ -78,14 +78,14 @@ impl Instances {
         self.program.stop(id)
     }
 
-    /// Ends what has outlived its lifetime.
+    /// Ends the instances that have outlived their lifetime, and returns them.
     pub fn reap(&self) -> Result<Vec<Instance>, RemoteError> {
         self.program.reap()
     }
 }
 
 impl Place {
-    /// The file of the program that keeps the objects, where one does and it is there.
+    /// The name and file of the program that serves the objects; `None` where no program does, or it is not installed.
     pub fn program_file(&self) -> Option<(String, PathBuf)> {
         let name = self.program()?;
         let file = program::find(&name)?;
@@ -97,7 +97,7 @@ impl Place {
         serde_json::to_string(&program::wire::objects(self)).unwrap_or_default()
     }
 
-    /// What [`Place::to_wire`] wrote.
+    /// Parses the output of [`Place::to_wire`].
     pub fn from_wire(text: &str) -> Result<Place, String> {
         let objects = serde_json::from_str(text).map_err(|error| error.to_string())?;
         program::wire::place(objects).map_err(|unusable| unusable.message)

@@ -1,4 +1,4 @@
-//! The marker of a remote: what makes a prefix a store, and what the place under it can do.
+//! The marker of a remote: the object that makes a prefix a store and records whether the place under it heeds conditional writes.
 //!
 //! A place that accepts a conditional write and ignores the condition loses nothing of ours as long as objects never change under their
 //! names. A lease would be held by two. So each place is tried once, and the answer is kept in the marker.
@@ -13,7 +13,7 @@ use super::objects::{Condition, Objects, Put, Source, Version};
 use super::open::Conditions;
 use super::{FailedClass, RemoteError};
 
-/// The format of what lies below the prefix.
+/// The format of the store below the prefix.
 const FORMAT: u32 = 1;
 
 /// The document.
@@ -24,12 +24,12 @@ pub(super) struct Marker {
     pub probe: Probe,
 }
 
-/// What conditional writes did when they were tried.
+/// The results of trying conditional writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Probe {
     /// A second write with `absent` was refused.
     pub absent: bool,
-    /// A write with a version that is no longer true was refused.
+    /// A write with the current version was made, and one with a former version was refused.
     pub version: bool,
 }
 
@@ -58,7 +58,7 @@ pub(super) fn read(objects: &dyn Objects) -> Result<Option<Marker>, RemoteError>
     Ok(Some(marker))
 }
 
-/// Makes the prefix a store, unless it holds what is somebody else's. Of two that do this at once, both get the marker that stays.
+/// Makes the prefix a store, unless it holds other objects. Two concurrent calls get the same marker where the place heeds `absent`.
 pub(super) fn establish(objects: &dyn Objects) -> Result<Marker, RemoteError> {
     if let Some(marker) = read(objects)? {
         return Ok(marker);
@@ -85,7 +85,7 @@ fn probe(objects: &dyn Objects) -> Result<Probe, RemoteError> {
     let moment = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_nanos());
     let name = format!("{PROBE}{}-{moment:x}", std::process::id());
     let probe = probe_at(objects, &name);
-    // Whatever came of it; what stays is passed over by everybody.
+    // Best effort: every reader ignores a probe object that stays.
     let _ = objects.delete(std::slice::from_ref(&name));
     probe
 }

@@ -1,8 +1,8 @@
-//! How far transfers are, and whether they are to go on: shared by those who carry them out and the one who watches.
+//! Progress and cancellation of transfers, shared by the threads that transfer and the thread that watches.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// What is counted while something travels.
+/// The byte counts of transfers, and whether they are cancelled.
 #[derive(Debug, Default)]
 pub struct Meter {
     done: AtomicU64,
@@ -21,7 +21,7 @@ impl Meter {
         self.total.load(Ordering::Relaxed)
     }
 
-    /// Lets everything that is measured by it break off. There is no way back.
+    /// Cancels every transfer that it measures, for good.
     pub fn stop(&self) {
         self.stopped.store(true, Ordering::Relaxed);
     }

@@ -5,16 +5,16 @@
 //!                                                    └──> program ══pipes══> pipe-aws and others
 //! ```
 //!
-//! - [`objects`]: what a place offers: named bytes with conditional writes. [`directory`], [`program`]: the two that serve it.
-//! - [`place`]: where a remote is, as the settings say it. [`names`]: which object is called how.
-//! - [`machines`]: places where a program launches instances besides.
-//! - [`open`]: a remote that was recognized. [`marker`]: what makes a prefix a store, and what the place can do.
+//! - [`objects`]: the interface of an object store: named bytes with conditional writes. [`directory`], [`program`]: its implementations.
+//! - [`place`]: the location of a remote, as the settings give it. [`names`]: the names of its objects.
+//! - [`machines`]: places where a backend program also launches instances.
+//! - [`open`]: an opened remote. [`marker`]: the object that makes a prefix a store and records whether conditional writes work there.
 //! - [`push`]: blobs, manifests, then records. [`pull`]: the same way back, with everything checked. [`lanes`]: many transfers at once.
 //!   [`document`]: small objects, read and written by name.
-//!   [`collect`]: what nobody needs there any more. [`actions`]: what stages that run elsewhere need.
+//!   [`collect`]: garbage collection. [`actions`]: the state of stages that run elsewhere, as the collection needs it.
 //!
-//! Everything blocks, and nothing here is entered by a run whose stages are all local hits. What a record consists of, and what may
-//! get a name in the local store, is the store's to say (`store::parcel`).
+//! All calls block, and a run whose stages are all local hits makes none. The store (`store::parcel`) decides which objects make up a
+//! record and which of them may get a name in the local store.
 
 mod actions;
 mod collect;

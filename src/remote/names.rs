@@ -1,10 +1,10 @@
-//! What objects are called below a remote's prefix.
+//! The names of objects below a remote's prefix.
 
 use contract::Digest;
 
 use crate::action::ActionKey;
 
-/// The marker: what makes a prefix a store.
+/// The marker, which makes a prefix a store.
 pub(super) const MARKER: &str = "pipe-store.json";
 
 /// Objects that the probe writes and removes.
@@ -16,10 +16,10 @@ pub(super) const BLOBS: &str = "blobs/";
 /// Manifests of directories.
 pub(super) const TREES: &str = "trees/";
 
-/// What actions gave.
+/// Records: the results of actions.
 pub(super) const RECORDS: &str = "records/";
 
-/// What remote stages that go on have there.
+/// The state of stages that run elsewhere.
 pub(super) const ACTIONS: &str = "actions/";
 
 pub(super) fn blob(digest: &Digest) -> String {

@@ -1,4 +1,4 @@
-//! What a place beyond this machine offers: objects, which are named bytes, with writes that depend on what lies there.
+//! The interface of an object store beyond this machine: objects are named bytes, and a write may depend on the version that is there.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ pub(super) trait Objects: Send + Sync {
     /// Writes an object as a whole, or not at all. When it returns [`Put::Made`], every later reader of the name gets the new bytes.
     fn put(&self, name: &str, source: Source<'_>, condition: &Condition, meter: &Meter) -> Result<Put, RemoteError>;
 
-    /// Fetches an object into a new `file`. No more than `most` bytes are written there. Returns its size.
+    /// Fetches an object into the new `file`. Returns its size; a size above `most` means that the file may be incomplete.
     fn get(&self, name: &str, file: &Path, most: u64, meter: &Meter) -> Result<Option<u64>, RemoteError>;
 
     /// The bytes and the version of a small object.
@@ -28,17 +28,17 @@ pub(super) trait Objects: Send + Sync {
     /// How many requests are worth sending at once.
     fn lanes(&self) -> usize;
 
-    /// Lines that the place had to say to people since this was asked last.
+    /// Messages for people that the place wrote since the last call.
     fn said(&self) -> Vec<String> {
         Vec::new()
     }
 }
 
-/// What identifies one state of an object. Only the place knows how to read it.
+/// Identifies one version of an object (an ETag, for example). Opaque to the engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Version(pub String);
 
-/// What is written.
+/// Bytes to write.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Source<'a> {
     /// These bytes, which are text of at most [`LONGEST_TEXT`] bytes.
@@ -61,7 +61,7 @@ pub(crate) enum Condition {
     Version(Version),
 }
 
-/// What became of a write.
+/// The outcome of a write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Put {
     /// It was written.
@@ -70,7 +70,7 @@ pub(crate) enum Put {
     Refused,
 }
 
-/// Some objects.
+/// One page of a list of objects.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Listing {
     pub objects: Vec<Listed>,
@@ -95,7 +95,7 @@ pub(super) fn list_all(objects: &dyn Objects, prefix: &str, mut each: impl FnMut
         let last = page.objects.last().map(|object| object.name.clone());
         page.objects.into_iter().for_each(&mut each);
         match last {
-            // A place that gives no further names would be asked for ever.
+            // A place that claims `more` and gives no further names must not keep the loop alive.
             Some(last) if page.more && after.as_ref().is_none_or(|after| *after < last) => after = Some(last),
             _ => return Ok(()),
         }

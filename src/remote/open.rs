@@ -31,7 +31,7 @@ pub enum Conditions {
     Ignored,
 }
 
-/// What a remote holds.
+/// The content of a remote, counted by family.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Survey {
     /// Who made it; `None` where it is no store yet.
@@ -57,7 +57,7 @@ impl Remote {
         Ok(Remote { objects, place, marker, wrong: Mutex::default() })
     }
 
-    /// How often it is worth looking there for news: at first, and after there was none for a while.
+    /// The shortest and the longest polling interval: right after news, and after a while without any.
     pub(crate) fn pace(&self) -> (Duration, Duration) {
         match &self.place.scheme {
             Scheme::Directory(_) => (Duration::from_millis(10), Duration::from_millis(200)),
@@ -92,7 +92,7 @@ impl Remote {
         marker.as_ref().map_or(Condition::Absent, Marker::where_nothing_lies)
     }
 
-    /// Makes it a store unless it is one, and says what the place can do.
+    /// Makes it a store unless it is one. Returns whether the place heeds conditions.
     pub fn establish(&self) -> Result<Conditions, RemoteError> {
         let mut marker = self.marker.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(marker) = &*marker {
@@ -101,7 +101,7 @@ impl Remote {
         Ok(marker.insert(marker::establish(self.objects.as_ref())?).conditions())
     }
 
-    /// What it holds. Every name is listed.
+    /// Counts its objects and their bytes. Lists every name.
     pub fn survey(&self) -> Result<Survey, RemoteError> {
         let marker = self.marker.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let mut survey = Survey {
@@ -120,12 +120,12 @@ impl Remote {
         Ok(survey)
     }
 
-    /// Lines that the place had to say to people since this was asked last.
+    /// Messages for people that the place wrote since the last call.
     pub fn said(&self) -> Vec<String> {
         self.objects.said()
     }
 
-    /// Refuses what is no store yet.
+    /// Fails unless it is a store.
     pub(super) fn require(&self) -> Result<(), RemoteError> {
         if self.is_new() {
             let message = format!("nothing was pushed to {} yet", self.place);

@@ -10,7 +10,7 @@ use serde::{Serialize, Serializer};
 pub struct Place {
     /// As it was written.
     pub url: String,
-    /// What serves it.
+    /// The directory or program that serves it.
     pub scheme: Scheme,
     /// Where its service is, when that is not the usual one.
     pub endpoint: Option<String>,
@@ -24,7 +24,7 @@ pub struct Place {
     pub checksums: Option<Checksums>,
 }
 
-/// What serves a remote.
+/// How a remote is served.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Scheme {
     /// A directory of this machine, absolute.
@@ -38,23 +38,23 @@ pub enum Scheme {
 pub enum Checksums {
     /// With every object.
     Always,
-    /// Where the service insists on it: some that call themselves compatible stumble over the rest.
+    /// Only where the service requires them: some services that call themselves compatible reject the others.
     WhenRequired,
 }
 
 /// Why a URL names no remote.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unusable {
-    /// What is wrong with it.
+    /// The reason, as a clause without a full stop.
     pub message: String,
-    /// What to do.
+    /// Advice for the user.
     pub help: &'static str,
 }
 
 const FORMS: &str = "write s3://BUCKET/PREFIX, file:///DIRECTORY or the path of a directory";
 
 impl Place {
-    /// What tells it from other places, wherever it is written: of a directory its path.
+    /// A name that distinguishes it from other places, however the settings write it: the path of a directory, else URL and endpoint.
     pub fn identity(&self) -> String {
         match (&self.scheme, &self.endpoint) {
             (Scheme::Directory(path), _) => path.display().to_string(),
@@ -81,7 +81,7 @@ impl Place {
                         if scheme == "s3" { "bucket" } else { "place" }
                     )));
                 }
-                // What other schemes mean is for their programs to say.
+                // The form of other URLs is known only to the programs of their schemes.
                 if scheme == "s3" && rest.trim_end_matches('/').split('/').any(|part| matches!(part, "" | "." | "..")) {
                     return Err(unusable(format!("the prefix of `{url}` has an empty part, `.` or `..`")));
                 }

@@ -5,7 +5,7 @@
 //!        ^                                                         │
 //!        └── by id ── reader thread <── answers, notes ── standard output         standard error ──> said
 //! ```
-//! Whoever asks waits for the answer to its own id ([`talk`]). When the program ends, everybody who waits is told why.
+//! Each caller waits for the answer to its own id ([`talk`]). When the program ends, every waiting caller gets the reason.
 
 mod instances;
 mod talk;
@@ -34,10 +34,10 @@ use super::objects::{Condition, Listed, Listing, Objects, Put, Source, Version};
 use super::place::Place;
 use crate::backend::find_on_path;
 
-/// Requests that are under way at once; the program bounds what it does with them.
+/// Requests in flight at once; the program itself bounds the work on them.
 const LANES: usize = 32;
 
-/// How often a caller looks whether it is still to wait.
+/// How often a waiting caller checks for cancellation.
 const LOOK: Duration = Duration::from_millis(50);
 
 /// How long a program may take to answer the hello: it may have to log in.
@@ -68,8 +68,8 @@ struct Measure<'a> {
 }
 
 impl Program {
-    /// Starts the program that keeps the objects of `place`, and waits until it says that it can. With `machines` it offers
-    /// instances too, and its place is theirs.
+    /// Starts the program that serves the objects of `place`, and waits for its welcome. With `machines` it starts their program, which
+    /// must offer instances, and the objects too where it serves both.
     pub(super) fn start(place: &Place, machines: Option<&Machines>) -> Result<Program, RemoteError> {
         let objects_program = place.program();
         let keeps_objects = machines.is_none_or(|machines| objects_program.as_ref() == Some(&machines.program()));
@@ -87,7 +87,7 @@ impl Program {
         };
         let mut command = Command::new(&path);
         command.arg("serve").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        // A group of its own: Ctrl-C is for the engine, which then says what is not wanted any more.
+        // A process group of its own: Ctrl-C reaches the engine alone, which then cancels the requests that nobody needs.
         let mut child = command.process_group(0).spawn().map_err(failed)?;
         let talk = Arc::new(Talk::default());
         let (welcomed, welcome) = channel();
@@ -108,7 +108,7 @@ impl Program {
         let offers: Vec<Offer> = offers.into_iter().flatten().collect();
         match program.send(&Request::Hello { hello }).and_then(|()| program.welcomed(&welcome, &offers)) {
             Ok(()) => Ok(program),
-            // What it said to people may be the reason.
+            // Its last line on standard error may give the reason.
             Err(error) => Err(match program.said().pop() {
                 Some(said) => RemoteError { message: format!("{}; it said: {said}", error.message), ..error },
                 None => error,
@@ -192,7 +192,7 @@ impl Program {
         loop {
             let heard = answers.recv_timeout(LOOK);
             if let (Some(measure), Ok(Heard::Note(note))) = (&measure, &heard) {
-                // What is sent again is not counted twice.
+                // Bytes that are sent again are not counted twice.
                 measure.meter.moved(note.bytes.saturating_sub(moved));
                 moved = moved.max(note.bytes);
             }
@@ -202,7 +202,7 @@ impl Program {
             match heard {
                 Ok(Heard::Done(done)) => {
                     if let Some(measure) = measure {
-                        // Notes are not owed: of a small object there are none.
+                        // Notes are optional: a small object has none.
                         measure.meter.moved(measure.size.or(size_of(&done)).unwrap_or(0).saturating_sub(moved));
                     }
                     return Ok(done);

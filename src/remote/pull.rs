@@ -5,11 +5,11 @@
 //!   records ──> manifests of the directories ──> which files are lacking here? ──> their sizes there, in batches ──> the files
 //!                                                                                       ──> directories ──> records
 //! ```
-//! Whatever is wrong with one record leaves it a miss and is told; the others go on. Files that arrived stay in the store, so that a pull
-//! that was cut short is gone on with by the next.
+//! A faulty record stays a miss and is reported; the others go on. Files that arrived stay in the store, so that the next pull
+//! continues one that was cut short.
 //!
-//! A run fetches records alone, and what they name when somebody reads it ([`Extent`]). It is asked then whether the blobs and manifests
-//! that a record names are there; what a manifest names is met when it is fetched.
+//! A run fetches records alone, and their content when somebody reads it ([`Extent`]). With a record it only asks whether the blobs and
+//! manifests that the record names are there; a file that a manifest names is checked when it is fetched.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
@@ -45,7 +45,7 @@ pub enum Extent {
     Content,
 }
 
-/// What came of one.
+/// The outcome for one wanted action.
 #[derive(Debug)]
 pub enum Pulled {
     /// It is in the local store now.
@@ -61,7 +61,7 @@ pub enum Pulled {
 pub struct Refused {
     /// The object.
     pub object: String,
-    /// What is wrong with it.
+    /// Why it cannot be used.
     pub why: String,
 }
 
@@ -77,11 +77,11 @@ pub(super) const LARGEST_RECORD: u64 = 64 << 20;
 /// Bytes of the largest manifest that is read: of two million files.
 const LARGEST_MANIFEST: u64 = 256 << 20;
 
-/// What is known of artifacts that are to come.
+/// Artifacts that are being fetched: their manifests, and the refused ones.
 #[derive(Default)]
 struct Luggage {
     listings: HashMap<Digest, Listing>,
-    /// What cannot come, and why.
+    /// Artifacts that cannot be fetched, and why.
     refused: HashMap<Digest, Refused>,
 }
 
@@ -89,8 +89,8 @@ struct Luggage {
 type FileId = (Digest, bool);
 
 impl Remote {
-    /// Fetches what the remote has of `wanted`, in that order, with all outputs. `watch` is called meanwhile on this thread, and may stop
-    /// it by the meter.
+    /// Fetches the records of `wanted` that the remote has, with all outputs, and answers in that order. `watch` is called meanwhile on
+    /// this thread, and may stop it by the meter.
     pub fn pull(
         &self,
         store: &Store,
@@ -101,7 +101,7 @@ impl Remote {
         self.bring(store, (wanted, Extent::Content), meter, watch)
     }
 
-    /// As [`Remote::pull`], with so much of each.
+    /// As [`Remote::pull`], with `extent` of each.
     pub fn bring(
         &self,
         store: &Store,
@@ -203,7 +203,7 @@ impl Remote {
         Ok(luggage.refused)
     }
 
-    /// Those of `artifacts` that neither the store nor, as far as can be seen without fetching anything, the remote has.
+    /// Those of `artifacts` that neither the store nor the remote has. Fetches nothing: the remote is judged by the sizes of its objects.
     fn missing(
         &self,
         store: &Store,
@@ -265,7 +265,7 @@ impl Remote {
         Ok(luggage)
     }
 
-    /// The digests of the files of a directory that lies there. One that cannot be read is a failure: what it names would be removed.
+    /// The digests of the files of a directory that lies there. An unreadable manifest is an error: the collection would remove its files.
     pub(super) fn files_of(
         &self,
         store: &Store,
@@ -330,7 +330,7 @@ impl Remote {
                 Ok(Some(_)) if store.take_in(&path, file)? => return Ok(None),
                 Ok(Some(_)) => "its content has another digest".to_owned(),
                 Err(error) => {
-                    // What arrived of it is of no use.
+                    // The partial file is of no use.
                     let _ = fs::remove_file(&path);
                     return Err(error.into());
                 }
@@ -354,7 +354,7 @@ impl Remote {
         let path = store.arriving()?;
         let got = self.objects.get(name, &path, most, meter);
         if let Ok(Some(size)) = got {
-            // That it would come was not known before.
+            // Its size was not known before.
             meter.expect(size.min(most));
         }
         let bytes = match got {

@@ -1,7 +1,7 @@
 //! Sends records with all that they name: blobs, then manifests, then the records, so that a reader of a record finds the rest.
 //!
-//! It is asked first what is there already, so that nothing travels twice and a push that was cut short is gone on with by the next. An
-//! object of the wrong size is a former one that was cut short, by a place that cannot write as a whole; it is written again.
+//! A push first asks which objects are there already: nothing travels twice, and the next push continues one that was cut short. An object
+//! of the wrong size is an earlier write that was cut short, at a place whose writes are not atomic; it is written again.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ use super::objects::{Condition, LONGEST_TEXT, Put, Source};
 use super::open::Remote;
 use crate::store::{Artifact, Record, Store, StoreError, StoreErrorKind};
 
-/// What a push did.
+/// The outcome of a push.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pushed {
     /// Objects that were sent, records among them.
@@ -23,7 +23,7 @@ pub struct Pushed {
     pub bytes: u64,
     /// Objects that were there already.
     pub there: u64,
-    /// Of records whose outputs are no longer in the local store: the stage, and what is missing.
+    /// Records whose outputs are no longer in the local store: the stage, and the path that is missing.
     pub lacking: Vec<(String, String)>,
 }
 
@@ -39,7 +39,7 @@ enum Body {
     Text(String),
 }
 
-/// Names in one question.
+/// Names in one request.
 pub(super) const BATCH: usize = 1000;
 
 impl Remote {
@@ -102,7 +102,7 @@ impl Remote {
         self.deliver(ranks, &mut Pushed::default(), meter, watch)
     }
 
-    /// Sends what is not there yet, rank by rank.
+    /// Sends the objects that are not there yet, rank by rank.
     fn deliver(
         &self,
         ranks: [Vec<Item>; 3],
@@ -161,7 +161,7 @@ impl Remote {
     }
 }
 
-/// What an artifact consists of, each with its rank: 0 blobs, 1 manifests.
+/// The objects of an artifact, each with its rank: 0 blobs, 1 manifests.
 fn parcel(store: &Store, artifact: &Artifact) -> Result<Vec<(usize, Item)>, StoreError> {
     let parcel = store.parcel(artifact)?;
     let pieces = parcel
@@ -174,7 +174,7 @@ fn parcel(store: &Store, artifact: &Artifact) -> Result<Vec<(usize, Item)>, Stor
     Ok(pieces.chain(manifest).collect())
 }
 
-/// What a record consists of, each with its rank: 0 blobs, 1 manifests, 2 the record.
+/// The objects of a record, each with its rank: 0 blobs, 1 manifests, 2 the record.
 fn parcels(store: &Store, record: &Record) -> Result<Vec<(usize, Item)>, StoreError> {
     let mut items = Vec::new();
     for artifact in record.outputs.values() {

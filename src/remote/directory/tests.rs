@@ -1,4 +1,4 @@
-//! What every place must do, tried on the directory.
+//! The contract of every object store, tested on the directory.
 
 use std::sync::Barrier;
 

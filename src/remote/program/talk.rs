@@ -1,4 +1,4 @@
-//! What the threads of a backend program share: who waits for which answer, and why nothing more will come.
+//! The state that the threads of a backend program share: the callers that wait for answers, and the reason why no more will come.
 
 use std::collections::HashMap;
 use std::io::{BufRead, Read};
@@ -15,7 +15,7 @@ const LONGEST_LINE: u64 = 16 << 20;
 /// Lines of its standard error that are kept until somebody asks for them.
 const SAID: usize = 100;
 
-/// What the threads of a program share.
+/// The state that the threads of a program share.
 #[derive(Default)]
 pub(super) struct Talk {
     /// Who waits, by request; 0 is the hello.
@@ -83,7 +83,7 @@ pub(super) fn listen(talk: &Talk, name: &str, mut stdout: impl BufRead) {
     }
 }
 
-/// Keeps what a program says to people.
+/// Keeps the lines that a program writes to its standard error, for people: the first `SAID` until they are fetched.
 pub(super) fn overhear(talk: &Talk, stderr: impl BufRead) {
     for line in stderr.lines().map_while(Result::ok) {
         let mut said = lock(&talk.said);

@@ -1,4 +1,4 @@
-//! Where objects are, as the hello of a program says it, and back.
+//! Converts the place of objects to the form of a program's hello, and back.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use contract::backend::{self, Objects, S3};
 
 use crate::remote::place::{Checksums, Place, Scheme, Unusable};
 
-/// As a hello says it.
+/// The form of `place` in a hello.
 pub(in crate::remote) fn objects(place: &Place) -> Objects {
     match &place.scheme {
         Scheme::Program(scheme) if scheme == "s3" => Objects::S3(S3 {
