@@ -1,7 +1,7 @@
-//! Brings the records of a plan from a remote: what `pipe cache pull` does, and a run that shares before it executes anything.
+//! Brings the records of a plan from a remote: for `pipe cache pull`, and for a run that shares, before it executes anything.
 //!
-//! The key of a stage is known when its inputs are, so this goes in rounds: all stages that can be resolved and have no record here are
-//! asked for at once, and what came lets further ones be resolved.
+//! The key of a stage is known when its inputs are, so this goes in rounds: each round asks at once for all stages that can be resolved and
+//! have no record here, and the records that came allow further stages to be resolved.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -16,7 +16,7 @@ use crate::plan::{Plan, PlannedOutput, PlannedStage, StageId};
 use crate::remote::{Extent, Meter, Pulled, Refused, Remote, TransferError, Wanted as WantedRecord};
 use crate::store::{Lookup, Store};
 
-/// What came of fetching a plan.
+/// The outcome of fetching a plan.
 #[derive(Debug, Default)]
 pub struct Fetched {
     /// Stages whose results were in the local store.
@@ -42,7 +42,7 @@ pub enum FetchError {
     Engine(#[from] EngineError),
 }
 
-/// Brings what `remote` has of the stages of `plan` that `known` does not cover and that `open` does not keep out.
+/// Brings from `remote`, up to `extent`, the results of those stages of `plan` that `known` does not cover and `open` admits.
 pub fn fetch(
     plan: &Plan,
     store: &Store,
@@ -103,7 +103,7 @@ pub fn fetch(
     }
 }
 
-/// What the record of a stage must be.
+/// The key and the outputs that the record of a stage must have.
 pub(super) fn wanted_record(stage: &PlannedStage, key: ActionKey) -> WantedRecord {
     let port = |output: &PlannedOutput| (output.port.as_str().to_owned(), output.artifact.form());
     WantedRecord { key, ports: stage.outputs.iter().map(port).collect::<BTreeMap<String, Form>>() }

@@ -1,7 +1,7 @@
-//! A run's use of a remote: its misses are looked up there, and what it makes is pushed in the background.
+//! A run's use of a remote: the run looks up its misses there, and pushes its results in the background.
 //!
-//! The remote is opened when it is first needed, so a run whose stages are all local hits asks nobody. Whatever is wrong with it is a
-//! warning; the run then goes on without it.
+//! The remote is opened when it is first needed, so a run whose stages are all local hits asks nobody. An error of the remote is a warning;
+//! the run then goes on without it.
 
 use std::collections::HashSet;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
@@ -26,7 +26,7 @@ const LOOK: Duration = Duration::from_millis(50);
 /// A run says that it waits for its results to be pushed when that takes longer than this.
 const SILENCE: Duration = Duration::from_millis(300);
 
-/// What a run shares, and with whom.
+/// The remote that a run shares with, and the state of the exchange.
 #[derive(Debug)]
 pub(super) struct Sharing {
     /// `None`: nothing is shared.
@@ -41,7 +41,7 @@ struct State {
     /// Keys that it was asked for.
     asked: HashSet<ActionKey>,
     pushing: Option<Pushing>,
-    /// What is to be said.
+    /// Messages for the user that are not told yet.
     notes: Vec<(Level, String)>,
 }
 
@@ -50,11 +50,11 @@ enum Opening {
     #[default]
     Unasked,
     Open(Arc<Remote>),
-    /// It broke, which was said, and in which way.
+    /// It broke, with this error, and the user was told.
     Gone(String),
 }
 
-/// What came of fetching content.
+/// The outcome of fetching content.
 #[derive(Debug)]
 pub(super) enum Content {
     /// All of it is here.
@@ -74,7 +74,7 @@ struct Pushing {
     thread: JoinHandle<Sent>,
 }
 
-/// What the thread came to.
+/// The outcome of the thread.
 #[derive(Debug, Default)]
 struct Sent {
     pushed: Pushed,
@@ -125,7 +125,7 @@ impl Sharing {
         self.place.as_ref().map(ToString::to_string).unwrap_or_default()
     }
 
-    /// The remote is not believed any more to have what this action gave: the stage is executed.
+    /// Stops trusting that the remote has the outputs of this action: the stage is executed.
     pub(super) fn distrust(&self, store: &Store, key: &ActionKey) -> Result<(), EngineError> {
         self.state().asked.insert(*key);
         store.forget_elsewhere(key).map_err(EngineError::store)
@@ -150,7 +150,7 @@ impl Sharing {
                 state.notes.push(note);
                 None
             }
-            // What cannot be written serves hits all the same.
+            // A store that cannot be written still serves hits.
             TransferError::Store(error) if error.is_read_only() => {
                 let note = format!("nothing is fetched: {error}");
                 self.state().notes.push((Level::Warning, note));
@@ -160,7 +160,7 @@ impl Sharing {
         }
     }
 
-    /// Says what is to be said.
+    /// Passes the collected messages on to `observer`.
     pub(super) fn tell(&self, observer: &mut dyn Observer) {
         let mut state = self.state();
         let mut notes = std::mem::take(&mut state.notes);
@@ -204,7 +204,7 @@ impl Sharing {
                 }
                 !fetched.came.is_empty()
             }
-            // What came before it broke is here.
+            // Records that came before it broke are here.
             Err(FetchError::Transfer(error)) => match self.lost(error) {
                 Some(error) => return Err(error),
                 None => true,
@@ -215,7 +215,7 @@ impl Sharing {
         Ok(came)
     }
 
-    /// Brings what hits need that lies on the remote. Returns whether some of it may be here now.
+    /// Brings the content that hits need and that lies on the remote. Returns whether some of it may be here now.
     pub(super) fn bring_content(
         &self,
         shared: &Shared,
@@ -363,7 +363,7 @@ impl Sharing {
             self.summarize(joined.unwrap_or_default());
         }
         self.tell(observer);
-        // A program ends here.
+        // This drops the remote, which ends its program.
         self.state().remote = Opening::Gone("the run is over".to_owned());
     }
 
