@@ -1,4 +1,4 @@
-//! What the boot of a machine does, for an instance on this one: it fetches the first programs of a bundle and starts one of them.
+//! The boot of an instance on this machine, as a remote machine does it: fetches the first programs of a bundle, and runs one of them.
 
 use std::fs;
 use std::io;
@@ -17,7 +17,7 @@ pub(in crate::executor::remote) fn boot(
 ) -> Result<PathBuf, TransferError> {
     let programs = directory.join(PROGRAMS);
     fs::create_dir_all(&programs).map_err(|error| RemoteError::io(&programs, &error))?;
-    // The instance's own store: it finds there what came already.
+    // The instance's own store, so that the instance does not fetch these programs again.
     let store = Store::open(&directory.join("store"))?;
     let artifacts: Vec<_> = bundle.first.values().cloned().collect();
     let refused = remote.fetch(&store, &artifacts, &Meter::default(), &mut |_| ())?;

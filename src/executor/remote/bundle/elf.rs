@@ -1,4 +1,4 @@
-//! What an ELF file needs of the machine it runs on. Nothing of it is executed, and of a large library only the tables are read.
+//! The requirements that an ELF file has of its machine. Nothing of it is executed, and of a large library only the tables are read.
 
 use std::fmt;
 use std::fs::File;
@@ -47,9 +47,9 @@ pub(super) struct Elf {
 /// Where the loader looks for the libraries of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Search {
-    /// DT_RUNPATH: for what this file itself needs. Whatever loaded it has no say.
+    /// DT_RUNPATH: for the libraries of this file alone. The paths of the file that loaded it do not count.
     Runpath(Vec<String>),
-    /// DT_RPATH, or nothing: for what it needs and for what that needs.
+    /// DT_RPATH, or nothing: for the libraries of this file and, in turn, for theirs.
     Rpath(Vec<String>),
 }
 
@@ -142,7 +142,7 @@ fn defines<'data, H: FileHeader<Endian = Endianness>, R: ReadRef<'data>>(
 /// The version of glibc behind the name of a symbol version.
 fn glibc(name: &str) -> Option<Glibc> {
     match name.strip_prefix("GLIBC_")? {
-        // Not a number, and has one all the same: relative relocations in packed form are read since.
+        // Not a number, but it has a version all the same: glibc reads packed relative relocations since 2.36.
         "ABI_DT_RELR" => Some(Glibc(vec![2, 36])),
         number => number.parse().ok(),
     }

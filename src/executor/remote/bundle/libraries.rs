@@ -1,4 +1,4 @@
-//! The libraries that a program is linked with and that no system has by itself: what the loader finds by the paths inside of files.
+//! The libraries that a program is linked with and that no system has by itself: the loader finds them by the paths inside of files.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::elf::{self, Elf, Search};
 
-/// What a program is linked with.
+/// The libraries that a program is linked with.
 #[derive(Debug, Default)]
 pub(super) struct Libraries {
     /// Those that are found by paths inside of files, by the name under which they are looked for.
@@ -23,7 +23,7 @@ struct Pending {
     file: Elf,
     /// Where it lies.
     origin: PathBuf,
-    /// The RPATHs of what led to it, the nearest first.
+    /// The RPATHs of the files that led to it, the nearest first.
     inherited: Vec<PathBuf>,
 }
 
@@ -56,7 +56,7 @@ pub(super) fn collect(path: &Path, program: Elf, libraries: &mut Libraries) -> i
     Ok(())
 }
 
-/// The library `name` in one of these places. As the loader does, it passes over what is built for another machine.
+/// The library `name` in one of these places. Like the loader, it passes over a file that is built for another machine.
 fn find(name: &str, architecture: &str, places: &[PathBuf]) -> io::Result<Option<(PathBuf, Elf)>> {
     if name.contains('/') || is_of_glibc(name) {
         return Ok(None);

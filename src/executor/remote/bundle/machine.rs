@@ -1,4 +1,4 @@
-//! What a machine has for programs, and whether they can run on it.
+//! The architecture and glibc of a machine, and whether programs can run on it.
 
 use std::io;
 use std::path::PathBuf;
@@ -18,7 +18,7 @@ pub(in crate::executor::remote) struct Machine {
 impl Machine {
     /// This one.
     pub(in crate::executor::remote) fn own() -> Machine {
-        // Where it cannot be told nothing is refused for it; the loader still does.
+        // An unknown glibc refuses nothing here; the loader still checks.
         let glibc = own_libc().ok().flatten().and_then(|path| elf::read(&path).ok()??.defines);
         Machine { architecture: std::env::consts::ARCH.to_owned(), glibc }
     }

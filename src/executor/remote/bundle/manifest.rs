@@ -1,4 +1,4 @@
-//! `bundle.json`: what lies in a bundle, and what that needs of a machine. Digests stand in the directory's own manifest.
+//! `bundle.json`: the files of a bundle and their requirements of a machine. Digests stand in the directory's own manifest.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -3,8 +3,8 @@
 //! ```text
 //!   bin/pipe, bin/<worker>, bin/<program of the objects>     lib/<library>..     bundle.json: version, architecture and glibc of each
 //! ```
-//! - [`mod@pack`] makes one of what this machine has. [`libraries`] finds what a program is linked with, as the loader does.
-//! - [`elf`] reads what a file needs, [`machine`] what a machine has, and whether the one suits the other.
+//! - [`mod@pack`] makes one from the files of this machine. [`libraries`] finds the libraries of a program, as the loader does.
+//! - [`elf`] reads the requirements of a file. [`machine`] describes a machine and tells whether a bundle suits it.
 //! - [`manifest`] is `bundle.json`. [`mod@boot`] starts an instance of this machine from one; [`mod@unpacked`] is a bundle on the
 //!   instance.
 //!

@@ -1,4 +1,4 @@
-//! Makes a bundle of what this machine has, in the store.
+//! Makes a bundle of programs and libraries of this machine, in the store.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -21,13 +21,13 @@ use crate::store::{Artifact, Store};
 pub(in crate::executor::remote) struct Bundle {
     /// The directory.
     pub content: Artifact,
-    /// What lies in it.
+    /// Its `bundle.json`.
     pub manifest: BundleManifest,
     /// The programs that an instance needs before it can fetch anything by itself, by name.
     pub first: BTreeMap<String, Artifact>,
 }
 
-/// What came of packing.
+/// The outcome of packing.
 pub(in crate::executor::remote) enum Packed {
     /// A bundle.
     Bundle(Box<Bundle>),
@@ -73,9 +73,9 @@ fn not_packed(failure: FailureReport) -> RemoteError {
     RemoteError::new(FailedClass::Broken, failure.message)
 }
 
-/// Why the program of a worker cannot go along to another machine, as far as that shows in the one that is here.
+/// Why the program of a worker cannot travel to another machine, judged by the copy on this one.
 pub fn stays_here(name: &str) -> Option<FailureReport> {
-    // One that is not here, or cannot be read, is told by the run.
+    // The run reports a program that is missing or cannot be read.
     let path = programs::find(name)?;
     (!elf::is_elf(&path).ok()?).then(|| script(name, &path))
 }
@@ -98,10 +98,10 @@ struct Packing {
 }
 
 impl Packing {
-    /// Adds a program. What is no program of a machine is refused: its interpreter does not travel.
+    /// Adds a program. A file that is not ELF is refused: its interpreter does not travel.
     fn program(&mut self, store: &Store, name: &str, path: &Path) -> Result<Result<(), FailureReport>, TransferError> {
         let artifact = store.ingest(path, Form::File)?;
-        // What is in the store stays as it is; the file may be built anew meanwhile.
+        // The copy in the store does not change; the file may be built anew meanwhile.
         let unreadable = |error: &io::Error| RemoteError::io(path, error);
         let Some(file) = elf::read(&store.object(&artifact)).map_err(|error| unreadable(&error))? else {
             return Ok(Err(script(name, path)));
