@@ -28,17 +28,17 @@ use crate::plan::Plan;
 use crate::remote::{FailedClass, Meter, Place, Pulled, Remote, RemoteError, TransferError};
 use crate::store::{Artifact, RECORD_FORMAT, Record, Store, remove_tree};
 
-/// An instance that was told to end and does not is ended after so long.
+/// How long an instance may take to end after its lifetime; then it exits at once.
 const GRACE: Duration = Duration::from_secs(90);
 
-/// What an instance is to do.
+/// The task of an instance.
 #[derive(Clone, Debug)]
 pub struct Assignment {
     /// Where the objects are.
     pub state: Place,
     /// Its own directory, which it makes and removes.
     pub directory: PathBuf,
-    /// What is closed to private commands besides that.
+    /// Another directory that is closed to private commands: the project's root, for an instance on the client's machine.
     pub project: PathBuf,
     /// The action.
     pub key: ActionKey,
@@ -49,7 +49,7 @@ pub struct Assignment {
 /// How an instance ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Departure {
-    /// The attempt is over, whatever came of it.
+    /// The attempt is over, with or without a result.
     Done,
     /// It was interrupted; the next one goes on.
     Interrupted,
@@ -85,7 +85,7 @@ fn attempt(assignment: &Assignment) -> Result<Departure, TransferError> {
     };
     let departure = if let End::Interrupted { .. } = end { Departure::Interrupted } else { Departure::Done };
     keeper.end();
-    // What stays is removed with the instance.
+    // Best effort: the rest is removed with the instance.
     let _ = remove_tree(directory);
     if !held.permits_now() {
         return Ok(Departure::Fenced);
@@ -122,7 +122,7 @@ impl Instance<'_> {
             return Ok(end);
         }
         let programs = self.patiently(|| self.fetch(&store, &order))?;
-        // The client's own run may end before this does, and its guardian looks for what carries its mark.
+        // The client's own run may end before this does, and its guardian ends the processes that carry its mark.
         order.trace.run = format!("{}-{attempt}", key.short());
         let plan = Arc::new(Plan::without_stages(project.clone()));
         let executor = LocalExecutor::start(&plan, &store, &order.trace.run, FailedWork::Remove, programs)?;
@@ -157,7 +157,7 @@ impl Instance<'_> {
         Ok(matches!(found[..], [Pulled::Here(_)]).then_some(End::Found {}))
     }
 
-    /// Fills the store with the programs, with what the action reads and with the checkpoint to go on from. Returns the programs.
+    /// Fills the store with the programs, the inputs of the action and the checkpoint to resume from. Returns the programs.
     fn fetch(&self, store: &Store, order: &Order) -> Result<Programs, TransferError> {
         let own = own_program(store)?;
         let inputs = order.inputs.iter().map(|input| &input.content);
@@ -227,7 +227,7 @@ impl Instance<'_> {
         }
         // Where another attempt was faster its result is as good.
         self.board.write_result(&outcome)?;
-        // What stays of them is of no use to anybody.
+        // Best effort: nobody needs a checkpoint once the result is there.
         let _ = self.board.drop_checkpoints();
         Ok(End::Finished {})
     }

@@ -1,4 +1,4 @@
-//! Renews the lease, and hears what the client asks for.
+//! Renews the lease, and hears the client's request to stop.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,7 +15,7 @@ use crate::executor::{Cancel, Control};
 /// How soon a wish of the client is heard.
 const HEARS: Duration = Duration::from_millis(500);
 
-/// What is asked of the stage, and whether that came from outside.
+/// Controls the stage, and remembers whether the instance had notice to end.
 #[derive(Clone, Debug)]
 pub(super) struct Asking {
     control: Arc<watch::Sender<Control>>,
@@ -28,7 +28,7 @@ impl Asking {
         (Asking { control: Arc::new(control), noticed: Arc::default() }, receiver)
     }
 
-    /// It is to end; a second time at once.
+    /// Asks the stage to end; with `kill`, at once.
     pub(super) fn stop(&self, kill: bool) {
         self.noticed.store(true, Ordering::Relaxed);
         let wish = if kill { Cancel::Kill } else { Cancel::Stop };

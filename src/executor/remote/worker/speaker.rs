@@ -1,4 +1,4 @@
-//! Sends what the stage says: events as they come, its log as it grows, its checkpoints.
+//! Sends the output of the stage: its events as they come, its log as it grows, its checkpoints.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -27,12 +27,12 @@ const PIECE: usize = 512 << 10;
 /// Bytes of a log that are sent while it grows. Beyond them the backend cuts out the middle; the rest follows at the end.
 const STEADY: u64 = 16 << 20;
 
-/// What is still to be sent at the end.
+/// The output that is still to be sent at the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Remaining {
     /// Events and log.
     Words,
-    /// Those, and what the stage left for the next attempt.
+    /// Those, and the checkpoint that the stage left for the next attempt.
     WordsAndCheckpoint,
 }
 
@@ -66,11 +66,11 @@ impl Speaker {
         self.words.clone()
     }
 
-    /// Sends what is left. Every other sender is gone by now.
+    /// Sends the rest. Every other sender is gone by now.
     pub(super) fn end(self, remaining: Remaining) {
         self.is_done.store(remaining == Remaining::Words, Ordering::Relaxed);
         drop(self.words);
-        // What it could not send is lost; the end of the attempt still counts.
+        // Output that it could not send is lost; the end of the attempt still counts.
         let _ = self.thread.join();
     }
 }
@@ -146,7 +146,7 @@ impl Speaking {
         while !self.pending.is_empty() {
             let end = match self.pending.len() {
                 ..=PIECE => self.pending.len(),
-                // A line is at most as long as what travels in a message.
+                // A single line fits into a message, even if it is longer than a piece.
                 _ => self.pending[..PIECE].rfind('\n').or_else(|| self.pending.find('\n')).map_or(PIECE, |end| end + 1),
             };
             let text: String = self.pending.drain(..end).collect();
