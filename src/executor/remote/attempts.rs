@@ -1,4 +1,4 @@
-//! The attempts of an execution, for people: where each was, when, and what it cost.
+//! The attempts of an execution, for people: the place, time and cost of each.
 
 use std::ops::{Range, RangeInclusive};
 
@@ -11,7 +11,7 @@ use super::teller::Teller;
 use crate::executor::{AttemptEnd, RemoteAttempt};
 use crate::remote::RemoteError;
 
-/// The first attempt of the execution to which `newest` belongs: those before it gave no result and did not fail.
+/// The first attempt of the execution to which `newest` belongs: the one after the last earlier attempt that finished, failed or broke.
 pub(super) fn first(board: &Board, newest: u32) -> Result<u32, RemoteError> {
     let mut first = newest.max(1);
     while first > 1 {
@@ -32,7 +32,7 @@ pub(super) fn spent(board: &Board, attempts: Range<u32>) -> Result<f64, RemoteEr
     Ok(spent)
 }
 
-/// An instance with what its place does not say once it has ended: when that was, and so what it cost. Its last sign of life tells.
+/// Completes an ended instance that lacks its end or its cost: its last sign of life gives the end, and its price gives the cost.
 pub(super) fn completed(board: &Board, mut instance: Instance) -> Result<Instance, RemoteError> {
     if instance.state != State::Ended || (instance.ended.is_some() && instance.cost.is_some()) {
         return Ok(instance);

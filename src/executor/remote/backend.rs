@@ -1,4 +1,4 @@
-//! A backend program as what launches instances: it gets this program by digest, and starts it elsewhere.
+//! Launches instances through a backend program, which gets this program by digest and starts it elsewhere.
 
 use std::path::PathBuf;
 
@@ -11,11 +11,11 @@ use crate::action::ActionKey;
 use crate::remote::{Instances, Meter, Place, Remote, RemoteError, TransferError};
 use crate::store::Artifact;
 
-/// What this program is called on an instance, and what the script that runs before it.
+/// The names, on an instance, of this program and of the script that runs before it.
 const ENGINE: &str = "pipe";
 const SETUP: &str = "setup";
 
-/// Where an instance has its directory; the program says what `{root}` is.
+/// The directory of an instance; the backend program fills in `{root}`.
 const DIRECTORY: &str = "{root}/.instances/work";
 
 /// Pages of a log of the place that are read at most.
@@ -73,7 +73,7 @@ impl Launcher for Backend {
 
     fn logs(&self, id: &str) -> Result<String, RemoteError> {
         let (mut text, mut after) = (String::new(), None);
-        // A program that never comes to an end of it is not followed for ever.
+        // A limit, because a program may answer with pages without end.
         for _ in 0..PAGES {
             let log = self.instances.logs(id, after)?;
             text.push_str(&log.text);

@@ -73,7 +73,7 @@ impl Board {
         Ok(refused.map_or(0, |refused| refused.times))
     }
 
-    /// One that comes late and says less does no harm: the next launch hears an old refusal once more.
+    /// A late write of a smaller count does no harm: the next launch hears an old refusal once more.
     pub(super) fn write_refused(&self, attempt: u32, times: u32) -> Result<(), RemoteError> {
         let name = self.name(&format!("refused/{attempt:06}.json"));
         self.remote.write_text(&name, &text(&Refused { times })?, &Condition::Any)?;
@@ -101,7 +101,7 @@ impl Board {
         Ok(self.remote.write_text(&name, &text(attempt)?, &Condition::Absent)? == Put::Made)
     }
 
-    /// What the place said of an attempt's instance last, where a client wrote that.
+    /// The place's latest description of an attempt's instance, where a client recorded one.
     pub(super) fn instance(&self, attempt: u32) -> Result<Option<Instance>, RemoteError> {
         self.read(&self.name(&format!("instance/{attempt:06}.json")))
     }
@@ -156,7 +156,7 @@ impl Board {
         Ok(())
     }
 
-    /// A piece of what an attempt says: of its events, or of its log.
+    /// A piece of an attempt's output: of its events, or of its log.
     pub(super) fn piece(&self, stream: Stream, attempt: u32, number: u64) -> Result<Option<String>, RemoteError> {
         Ok(self.remote.read_text(&self.piece_name(stream, attempt, number))?.map(|(text, _)| text))
     }
@@ -200,7 +200,7 @@ impl Board {
     }
 }
 
-/// What is there of an attempt.
+/// Which objects of an attempt are there.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct There {
     pub events: bool,
@@ -208,7 +208,7 @@ pub(super) struct There {
     pub end: bool,
 }
 
-/// What an attempt says.
+/// An output stream of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stream {
     /// Lines of events.

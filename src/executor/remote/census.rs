@@ -1,4 +1,4 @@
-//! What runs at a place, whoever launched it, and its end.
+//! Lists the actions that have state at a place, also those of other clients, and ends them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -37,7 +37,7 @@ pub struct Occupant {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Standing {
-    /// It was not told how it ended.
+    /// No end is recorded.
     Running,
     /// It gave its result, or found one.
     Finished,
@@ -57,7 +57,7 @@ pub fn occupants(place: &RemotePlace, belongs: &dyn Fn(&str) -> bool) -> Result<
     all.filter(|occupant| occupant.as_ref().map_or(true, |occupant| belongs(&occupant.place))).collect()
 }
 
-/// Stops what runs at the place and removes its state. What was given stays, as records. Returns what there was.
+/// Stops the attempts that run at the place and removes their state. Their results stay, as records. Returns the actions that were there.
 pub fn reap(place: &RemotePlace, belongs: &dyn Fn(&str) -> bool) -> Result<Vec<Occupant>, RemoteError> {
     let (remote, launcher) = place.open()?;
     let (mut reaped, mut of_others) = (Vec::new(), BTreeSet::new());
@@ -75,7 +75,7 @@ pub fn reap(place: &RemotePlace, belongs: &dyn Fn(&str) -> bool) -> Result<Vec<O
         remote.remove(&board.names()?)?;
         reaped.push(occupant);
     }
-    // What no action knows of any more.
+    // Instances that belong to no action any more.
     for orphan in launcher.list()?.into_iter().filter(|instance| !of_others.contains(&instance.action)) {
         launcher.cancel(&orphan.id)?;
     }

@@ -13,7 +13,7 @@ use crate::store::Artifact;
 /// The format of these documents.
 pub(super) const FORMAT: u32 = 1;
 
-/// How a place is used.
+/// The time limits of a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Timing {
@@ -23,7 +23,7 @@ pub struct Timing {
     pub lifetime: Duration,
 }
 
-/// `spec.json`: what is to be done.
+/// `spec.json`: the order to carry out.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Spec {
@@ -40,7 +40,7 @@ pub(super) struct Intent {
     pub place: String,
     /// The machine and process of the client.
     pub client: String,
-    /// Names the launch: whoever asks for it again with this gets the same instance.
+    /// Names the launch: a repeated request with this token returns the same instance.
     pub token: String,
     pub timing: Timing,
     /// The programs that the instance runs, as a directory.
@@ -54,7 +54,7 @@ pub(super) struct Refused {
     pub times: u32,
 }
 
-/// `lease.json`: the attempt that may write, written by comparing and swapping.
+/// `lease.json`: the attempt that may write, written by compare-and-swap.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Lease {
@@ -100,7 +100,7 @@ pub(super) enum End {
     Broken { message: String },
 }
 
-/// `result.json`: what the action gave. Written only where it is not there.
+/// `result.json`: the outputs and metrics of the action. Written only where it is not there.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Outcome {

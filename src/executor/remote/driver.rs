@@ -1,4 +1,4 @@
-//! The client's side: sees to it that one instance carries out an action, and brings home what that gives.
+//! The client's side: makes sure that one instance carries out an action, and brings its result home.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -61,7 +61,7 @@ impl Drive<'_> {
                     return Ok(execution);
                 }
             }
-            // Of what lives somebody waits for the result.
+            // While an attempt lives, another client may wait for its result, so nothing is dropped then.
             Reuse::Refused if course.newest == 0 || course.ended => {
                 self.board.drop_result()?;
                 self.board.drop_checkpoints()?;
@@ -73,7 +73,7 @@ impl Drive<'_> {
         execution
     }
 
-    /// What earlier clients began.
+    /// The attempts that earlier clients began.
     fn course(&self) -> Result<Course, RemoteError> {
         let newest = self.board.newest()?;
         let last = if newest > 0 { self.board.attempt(newest)? } else { None };
@@ -105,7 +105,7 @@ impl Drive<'_> {
                         Err(failure) => return Ok(Execution::failed(failure, Usage::default())),
                     };
                     let launched = self.patiently(attempt, || self.intend(course, attempt, &bundle))?;
-                    // Whoever was first, this is the attempt to follow.
+                    // This is the attempt to follow, also where another client launched it.
                     (course.newest, course.ended, progress) = (attempt, false, Progress::new());
                     if !launched {
                         return Ok(Execution::Interrupted);
@@ -124,7 +124,7 @@ impl Drive<'_> {
                         return Ok(execution);
                     }
                     if let Some(instance) = &progress.instance {
-                        // A place may start again what it took the machine of; the next attempt goes on instead.
+                        // A place may restart an instance whose machine it took away; the next attempt continues instead.
                         let _ = self.launcher.cancel(&instance.id);
                     }
                     course.ended = true;
@@ -132,7 +132,7 @@ impl Drive<'_> {
                 Followed::Lost(why) => {
                     self.teller.warn(format!("attempt {attempt} {why}; it is tried again"));
                     if let Some(instance) = &progress.instance {
-                        // It lost the right to write; what it still does costs money.
+                        // It lost the right to write, and its machine still costs money.
                         let _ = self.launcher.cancel(&instance.id);
                     }
                     course.ended = true;
@@ -144,7 +144,7 @@ impl Drive<'_> {
                 Followed::Unlaunched if self.control.borrow().cancel != Cancel::No => {
                     return Ok(Execution::Interrupted);
                 }
-                // The client that meant to launch it is gone, or slow: the token sees to it that one instance comes of both.
+                // The client that meant to launch it is gone, or slow: the token ensures that both launches give one instance.
                 Followed::Unlaunched => {
                     let Some(Intent { token, bundle: meant, .. }) = self.board.intent(attempt)? else { continue };
                     let bundle = match self.patiently(attempt, || self.bundle())? {
@@ -173,7 +173,7 @@ impl Drive<'_> {
         made.map_err(|error| RemoteError::io(&path, &error))
     }
 
-    /// What is there already: a result that nobody collected, or the record of somebody else.
+    /// Looks for a result that is there already: one that nobody collected, or somebody else's record.
     fn already(&self) -> Result<Option<Execution>, TransferError> {
         if let Some(outcome) = self.board.result()?
             && let Some(execution) = self.collect(outcome)?
@@ -196,7 +196,7 @@ impl Drive<'_> {
         }
     }
 
-    /// Brings the result home; `None`, and it is gone there, when it is not what the plan expects or its bytes are wrong.
+    /// Brings the result home. Removes it there and returns `None` when it does not match the plan or its bytes are wrong.
     fn collect(&self, outcome: Outcome) -> Result<Option<Execution>, TransferError> {
         let why = match self.unfit(&outcome) {
             Some(why) => Some(why),
@@ -269,7 +269,7 @@ impl Drive<'_> {
         Ok(following.follow()?)
     }
 
-    /// What the end of an attempt means; `None`: another one is needed.
+    /// Turns the end of an attempt into that of the execution; `None`: another attempt is needed.
     fn conclude(&self, attempt: u32, end: End, reuse: &mut Reuse) -> Result<Option<Execution>, TransferError> {
         match end {
             End::Finished {} => match self.board.result()? {
@@ -307,7 +307,7 @@ impl Drive<'_> {
         }
     }
 
-    /// Does this again while the place does not answer: what runs there goes on meanwhile.
+    /// Repeats `work` while the place does not answer, up to [`PATIENCE`] or a cancellation: the stage there goes on meanwhile.
     fn patiently<T>(&self, attempt: u32, work: impl FnMut() -> Result<T, TransferError>) -> Result<T, TransferError> {
         let begun = Instant::now();
         let goes_on = |error: &RemoteError| {
@@ -327,7 +327,7 @@ impl Drive<'_> {
     }
 }
 
-/// The record of what `order` asks for.
+/// The record that `order` asks for.
 pub(super) fn wanted(order: &Order) -> Wanted {
     let ports = order.outputs.iter().map(|output| (output.port.as_str().to_owned(), output.artifact.form()));
     Wanted { key: order.key, ports: BTreeMap::from_iter(ports) }

@@ -1,4 +1,4 @@
-//! The executor of one backend beyond this machine: what its executions share, and the thread that each of them has.
+//! The executor of one backend beyond this machine: the state that its executions share, and the thread of each.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -20,13 +20,13 @@ pub struct RemoteExecutor {
     site: Arc<Site>,
 }
 
-/// What every execution at a place works with.
+/// The state that every execution at a place shares.
 pub(super) struct Site {
     /// The backend's name.
     pub name: String,
     pub place: RemotePlace,
     pub store: Arc<Store>,
-    /// What a failed command probably lacked is told from it; its root is closed to instances on this machine.
+    /// Needed to guess the cause of a failed command; its root is closed to instances on this machine.
     pub plan: Arc<Plan>,
     /// Opened when it is first needed.
     opened: Mutex<Option<Arc<Opened>>>,

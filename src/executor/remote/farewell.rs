@@ -1,13 +1,13 @@
-//! Whether what runs elsewhere is left running when its user leaves. At a terminal that is asked, once for all stages.
+//! Decides whether stages that run elsewhere are left running when their user leaves. At a terminal it asks, once for all stages.
 
 use std::io::IsTerminal;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// So long an answer is waited for; then it goes on there.
+/// How long it waits for an answer; without one, the stages are left running.
 const SECOND_THOUGHT: Duration = Duration::from_secs(10);
 
-/// What becomes of what runs elsewhere.
+/// The user's wish for the stages that run elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wish {
     /// It goes on.
@@ -24,7 +24,7 @@ struct Question {
 
 static QUESTION: Mutex<Option<Question>> = Mutex::new(None);
 
-/// What the user wants, once that is known. The first call asks by `say`; where nobody can answer, all is left running.
+/// The user's wish, once it is known. The first call asks by `say`; where nobody can answer, all is left running.
 pub(super) fn asked(say: impl FnOnce(String)) -> Option<Wish> {
     if !std::io::stdin().is_terminal() {
         return Some(Wish::Leave);

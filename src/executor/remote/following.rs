@@ -1,4 +1,4 @@
-//! What a client reads while an attempt goes on elsewhere: its events, its log, its lease, its end, and how its instance is.
+//! Follows a running attempt: reads its events, log, lease and end, and asks about its instance.
 
 use std::fs::File;
 use std::io::Write;
@@ -20,7 +20,7 @@ use super::teller::Teller;
 use crate::executor::{Cancel, Control, PlaceState};
 use crate::remote::{FailedClass, RemoteError};
 
-/// So long a place may not answer before that is a failure: the work there goes on meanwhile.
+/// How long a place may fail to answer before that is an error: the work there goes on meanwhile.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10 * 60);
 
 /// How long a client that wrote an intent is left alone with the launch.
@@ -179,7 +179,7 @@ impl Following<'_> {
         }))
     }
 
-    /// How its instance is. What the place cannot say now it says later.
+    /// Asks the place about its instance. An error is not final: the place is asked again later.
     fn look_at_place(&mut self, pulse: &mut Pulse<(u32, u64)>) -> Result<Option<Followed>, RemoteError> {
         let looked = self.launcher.look(&self.board.key, self.attempt);
         let most = if self.progress.has_begun { CALM } else { ANXIOUS };
@@ -197,7 +197,7 @@ impl Following<'_> {
         };
         self.teller.instance(&instance);
         if self.progress.instance.as_ref() != Some(&instance) {
-            // For those who ask later what it cost; whoever else follows writes the same.
+            // Recorded for later questions about its cost. Every other follower writes the same.
             self.board.write_instance(&instance)?;
         }
         let (state, end, why) = (instance.state, instance.end, instance.why.clone());
@@ -213,7 +213,7 @@ impl Following<'_> {
         }
     }
 
-    /// Its instance has ended. What it had to say was written before that.
+    /// Its instance has ended, after it wrote everything. Reads the rest; without a recorded end, the place's answer decides.
     fn after_end(&mut self, end: Option<Ended>, why: String) -> Result<Option<Followed>, RemoteError> {
         self.hear()?;
         if let Some(attempt) = self.board.attempt(self.attempt)? {
@@ -247,7 +247,7 @@ impl Following<'_> {
         Ok(Followed::Ended(end))
     }
 
-    /// Passes on what it said since. Returns whether that was something, and whether it has said how it ended.
+    /// Passes on its new events and log. Returns whether there were any, and whether its end is recorded.
     fn hear(&mut self) -> Result<(bool, bool), RemoteError> {
         let mut news = false;
         loop {
@@ -275,7 +275,7 @@ impl Following<'_> {
         }
     }
 
-    /// Does what the run asks for.
+    /// Acts on a cancellation of the run: leaves the attempt running, or tells it to stop.
     fn asked(&mut self) -> Result<Option<Followed>, RemoteError> {
         let Control { cancel, leaving, .. } = *self.control.borrow();
         if self.control.has_changed().is_err() {
@@ -319,7 +319,7 @@ impl Following<'_> {
         Followed::Left
     }
 
-    /// Leaves it running, or stops it: whoever sits at the terminal is asked.
+    /// Leaves it running, or stops it, as the user at the terminal decides.
     fn leave(&mut self) -> Result<Option<Followed>, RemoteError> {
         let place = &self.teller.place;
         match farewell::asked(|question| self.teller.warn(format!("{question} (at `{place}`)"))) {
@@ -333,7 +333,7 @@ impl Following<'_> {
     }
 }
 
-/// What one look gave.
+/// The outcome of one look.
 enum Look {
     Over(Followed),
     News,

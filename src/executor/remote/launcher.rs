@@ -1,4 +1,4 @@
-//! The seam to what a place runs: one instance for each attempt, launched once however often that is asked for.
+//! The interface to the instances of a place: one for each attempt, launched only once, however often a client asks.
 
 use std::path::Path;
 
@@ -12,8 +12,8 @@ use crate::store::Store;
 
 /// Launches and ends instances at a place.
 pub(super) trait Launcher: Send + Sync {
-    /// Launches the instance of an attempt and returns it. Whoever asks with the token of an instance that was launched before gets
-    /// that one. `told` hears what it tries meanwhile, in words. Where it fails nothing was launched, as far as the place knows.
+    /// Launches the instance of an attempt and returns it. A repeated token returns the instance that it launched before. `told` hears, in
+    /// words, how the launch proceeds. On an error nothing was launched, as far as the place knows.
     fn launch(&self, launch: &Launch<'_>, told: &mut dyn FnMut(&str)) -> Result<Instance, TransferError>;
 
     /// The machine that an instance runs on; `None` where the place itself compares it with the bundle.
@@ -25,17 +25,17 @@ pub(super) trait Launcher: Send + Sync {
     /// Ends the instance of this id, which may take a moment; one that has ended is no error.
     fn cancel(&self, id: &str) -> Result<(), RemoteError>;
 
-    /// Every instance that has not ended, whoever launched it.
+    /// Every instance that has not ended, also those of other clients.
     fn list(&self) -> Result<Vec<Instance>, RemoteError>;
 
-    /// What the place wrote down of an instance: why it did not start.
+    /// The place's own log of an instance, which tells why it did not start.
     fn logs(&self, id: &str) -> Result<String, RemoteError>;
 
-    /// Removes what ended instances left, and ends those that have outlived their lifetime. Returns the latter.
+    /// Removes the remains of ended instances, and ends those that have outlived their lifetime. Returns the latter.
     fn reap(&self) -> Result<Vec<Instance>, RemoteError>;
 }
 
-/// What is launched.
+/// A launch request.
 pub(super) struct Launch<'a> {
     pub key: ActionKey,
     pub attempt: u32,
@@ -50,7 +50,7 @@ pub(super) struct Launch<'a> {
     pub bundle: &'a Bundle,
     pub remote: &'a Remote,
     pub store: &'a Store,
-    /// Closed to what runs on this very machine.
+    /// The project's root. An instance on this very machine must not use its files.
     pub project: &'a Path,
 }
 

@@ -1,5 +1,4 @@
-//! The launch of an attempt: what it needs goes there, an intent says that it is about to be launched, and the place is asked for an
-//! instance until it has room.
+//! Launches an attempt: sends the artifacts that it needs, writes an intent, and asks the place for an instance until it has room.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -39,7 +38,7 @@ impl Drive<'_> {
         let files = order.worker.files().iter().map(|(_, artifact)| artifact);
         let artifacts: Vec<Artifact> = inputs.chain(files).chain([&bundle.content]).cloned().collect();
         board.remote.send(&site.store, &artifacts, &Meter::default(), &mut self.watching())?;
-        // What began or went on here goes on there.
+        // The stage may have begun or continued on this machine; its checkpoint goes along.
         checkpoints::send_newer(board, &site.store, attempt - 1)?;
         let order = Order { reuse: course.reuse, ..Order::clone(order) };
         board.write_spec(&site.store, &Spec { format: FORMAT, order })?;
@@ -89,7 +88,7 @@ impl Drive<'_> {
                     return Ok(true);
                 }
                 Err(TransferError::Remote(error)) if error.class == FailedClass::NoRoom => {
-                    // Nothing was launched, and the place may repeat that for ever where nothing tells the next request from this one.
+                    // Nothing was launched. The count makes the next request differ: a place may repeat its answer to an equal one.
                     launch.refused += 1;
                     board.write_refused(attempt, launch.refused)?;
                     error
@@ -107,7 +106,7 @@ impl Drive<'_> {
         }
     }
 
-    /// Waits a while, ever longer. Returns whether that is over: not when the run stops meanwhile.
+    /// Waits for the next, longer pause. Returns whether it is over: not when the run stops meanwhile.
     pub(super) fn wait(&self, pace: &mut Pace) -> bool {
         let again = Instant::now() + about(pace.pause());
         pace.slow_down();
@@ -120,7 +119,7 @@ impl Drive<'_> {
         true
     }
 
-    /// Writes down that the attempt came to nothing, so that nobody waits for it.
+    /// Records that the attempt was not launched, so that nobody waits for it.
     fn not_launched(&self, attempt: u32, error: TransferError) -> TransferError {
         // Where it cannot be written the next client tries the same launch again.
         let _ = self.end_unlaunched(attempt, End::Broken { message: error.to_string() });
@@ -139,7 +138,7 @@ impl Drive<'_> {
             .map(drop)
     }
 
-    /// What it cost until now, where the place names a price. For the report alone, so that the place may be silent.
+    /// Tells its cost so far, where the place names a price. The cost serves the report alone, so errors are ignored.
     pub(super) fn look_at_cost(&self, progress: &Progress) {
         let Some(instance) = progress.instance.as_ref().filter(|instance| instance.price.is_some()) else { return };
         if let Ok(Some(instance)) = self.launcher.look(&self.board.key, instance.attempt)

@@ -1,4 +1,4 @@
-//! An attempt's right to write, held by its worker. Whoever takes the lease with a higher epoch fences it off.
+//! An attempt's right to write, held by its worker. A lease with a higher epoch fences it off.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -71,7 +71,7 @@ impl Held {
         state.renewed.elapsed() < self.duration / 2 || self.swap(&mut state, false)
     }
 
-    /// As [`Held::permits`], asking in any case: before what counts.
+    /// As [`Held::permits`], but it always renews the lease: for the writes that count.
     pub(super) fn permits_now(&self) -> bool {
         self.renew()
     }
@@ -102,7 +102,7 @@ impl Held {
         match self.try_swap(state, released) {
             Ok(true) => state.renewed = begun,
             Ok(false) => state.lost = !failpoint::leaves_out(Guard::Fence),
-            // Who cannot renew it stops before others may take it to be lost.
+            // A worker that cannot renew it stops before others may consider it lost.
             Err(_) if state.renewed.elapsed() > self.duration * 3 / 4 => state.lost = true,
             Err(_) => {}
         }

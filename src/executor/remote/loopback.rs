@@ -1,7 +1,7 @@
-//! A process of this machine as an instance: to try out what a stage does elsewhere, without any cloud.
+//! A process of this machine as an instance: to try remote execution of a stage without any cloud.
 //!
-//! Each instance has a file that says what it is. The process holds that file's lock as long as it lives, as its standard input, so
-//! that whoever looks can tell whether it does.
+//! A file describes each instance. The process holds the lock of that file for as long as it lives, as its standard input, so that other
+//! processes can tell whether it lives.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -23,7 +23,7 @@ use crate::store::remove_tree;
 /// The directories of instances lie in one of this name. No object's name begins with a dot.
 pub(crate) const INSTANCES: &str = ".instances";
 
-/// How the file of an instance ends.
+/// The extension of an instance's file.
 const NOTE: &str = "json";
 
 /// Whether `directory` lies where instances have theirs.
@@ -37,7 +37,7 @@ pub(super) struct Loopback {
     instances: PathBuf,
 }
 
-/// What the file of an instance says.
+/// The content of an instance's file.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Note {
@@ -64,7 +64,7 @@ impl Loopback {
         let directory = self.directory(&launch.key, launch.attempt);
         let path = directory.with_extension(NOTE);
         for earlier in 1..launch.attempt {
-            // Its instance is dead, or its lease is lost; what stays is removed the next time.
+            // Its instance is dead, or its lease is lost. Best effort: the next launch tries again.
             let earlier = self.directory(&launch.key, earlier);
             let _ = remove_tree(&earlier);
             let _ = fs::remove_file(earlier.with_extension(NOTE));
@@ -175,7 +175,7 @@ impl Launcher for Loopback {
         for path in self.notes().map_err(|error| self.failed(&error))? {
             // Those too that were never started: their clients died before that.
             if File::open(&path).is_ok_and(|file| !lives(&file)) && remove_tree(&path.with_extension("")).is_ok() {
-                // What stays is tried again by the next one.
+                // The next call tries again if this fails.
                 let _ = fs::remove_file(&path);
             }
         }
@@ -184,7 +184,7 @@ impl Launcher for Loopback {
     }
 }
 
-/// What the file at `path` says; `None` where nothing was launched.
+/// The instance that the file at `path` describes; `None` where nothing was launched.
 fn known(path: &Path) -> io::Result<Option<Instance>> {
     let mut file = match File::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -218,7 +218,7 @@ fn instance(path: &Path, note: &Note, alive: bool) -> Instance {
 fn lives(file: &File) -> bool {
     match file.try_lock_shared() {
         Ok(()) => {
-            // Given back at once, for one that is just being launched; the end of this file's life would do it too.
+            // Given back at once, because a launch may be about to take it; closing the file would give it back too.
             let _ = file.unlock();
             false
         }

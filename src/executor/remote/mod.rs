@@ -1,4 +1,4 @@
-//! A place beyond this machine, whichever it is: what it offers is objects (`crate::remote`) and a way to start an instance.
+//! Executes stages at a place beyond this machine, which offers objects (`crate::remote`) and a way to start an instance.
 //!
 //! ```text
 //!   client: RemoteExecutor ──> spec, intent ──> launch ───────────────> worker: lease, LocalExecutor on its own store
@@ -6,18 +6,18 @@
 //!              └── events, log, attempt, result <── objects <───────────────┘
 //! ```
 //!
-//! All state of an action lies in objects below `actions/<key>/` ([`documents`]; read and written by [`board`]). So whoever has the
-//! objects can follow: a client that died is replaced by the next `pipe run`. An intent is written before each launch and only by one
-//! client, the lease says which attempt is the one that counts, and the result is written once.
+//! All state of an action lies in objects below `actions/<key>/` ([`documents`]; read and written by [`board`]). So a client with access to
+//! the objects can follow: the next `pipe run` replaces a client that died. An intent is written before each launch and only by one
+//! client, the lease says which attempt counts, and the result is written once.
 //!
-//! - [`place`]: a place as the settings describe it. [`launcher`]: the seam to what runs there, with two implementations: [`loopback`],
+//! - [`place`]: a place as the settings describe it. [`launcher`]: the interface to its instances, with two implementations: [`loopback`],
 //!   a process of this machine as an instance, and [`backend`], a program that speaks docs/backend-protocol.md.
-//! - [`executor`]: what executions share. [`driver`]: the client's side of one. [`launching`]: the launch of an attempt. [`following`]: what is
-//!   read while a worker lives. [`standing`]: whether one is to be launched: pure.
-//!   [`farewell`]: whether it is left running. [`pace`]: when it is looked again. [`teller`], [`attempts`]: what is said of it, at once and in the report.
+//! - [`executor`]: the state that executions share. [`driver`]: the client's side of one. [`launching`]: the launch of an attempt.
+//!   [`following`]: the client's reading while a worker lives. [`standing`]: whether to launch one: pure. [`farewell`]: whether to leave it
+//!   running. [`pace`]: the polling interval. [`teller`], [`attempts`]: news of it for the user, at once and in the report.
 //! - [`worker`]: the instance's side, which is the engine again. [`lease`]: its right to write.
 //! - [`bundle`]: the programs that travel to an instance.
-//! - [`census`]: what runs at a place, for people. [`watch`]: what it says, until it is over.
+//! - [`census`]: lists and ends the actions at a place, for people. [`watch`]: follows their output until they are over.
 
 mod attempts;
 mod backend;

@@ -1,4 +1,4 @@
-//! When it is looked again: soon after there was news, seldom when there was none for a while, at other moments than others look.
+//! Polling intervals: short after news, longer after each look without news (backoff), and jittered, so that clients do not retry in step.
 
 use std::time::{Duration, SystemTime};
 
@@ -33,14 +33,14 @@ impl Pace {
     }
 }
 
-/// About this long: between three and five quarters of it, so that many who wait for one place do not come back at one moment.
+/// Adds jitter: 75 % to 125 % of `pause`, so that many clients that wait for one place do not retry at the same moment.
 pub(super) fn about(pause: Duration) -> Duration {
     let nanos = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |now| now.subsec_nanos());
     let lot = (nanos ^ std::process::id().wrapping_mul(0x9e37_79b9)) % 512;
     pause * (768 + lot) / 1024
 }
 
-/// Does this again, ever more seldom, while the place does not answer and `goes_on` says so.
+/// Repeats `work` with backoff, while the place does not answer and `goes_on` agrees.
 pub(super) fn patiently<T>(
     bounds: (Duration, Duration),
     mut goes_on: impl FnMut(&RemoteError) -> bool,

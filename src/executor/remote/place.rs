@@ -21,11 +21,11 @@ pub struct RemotePlace {
     pub at_once: usize,
     /// How leases and instances end.
     pub timing: Timing,
-    /// What launches instances.
+    /// The launcher of its instances.
     pub launches: Launches,
 }
 
-/// What launches the instances of a place.
+/// The launcher of a place's instances.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Launches {
     /// They are processes of this machine, which have their directories below this one. Absolute.
@@ -44,7 +44,7 @@ impl RemotePlace {
         self.objects.program().into_iter().chain(launcher)
     }
 
-    /// Opens its objects and finds what launches instances. A program is started where one serves it.
+    /// Opens its objects and its launcher. A program is started where one serves it.
     pub(super) fn open(&self) -> Result<(Arc<Remote>, Box<dyn Launcher>), RemoteError> {
         match &self.launches {
             Launches::Processes(instances) => {

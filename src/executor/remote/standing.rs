@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-/// What a client does next about an action.
+/// A client's next step for an action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
     /// Launches this attempt.
@@ -34,7 +34,7 @@ impl<T: PartialEq> Pulse<T> {
         self.seen == sign
     }
 
-    /// Notes what is seen now. Returns whether it has been the same for too long.
+    /// Notes the sign that is seen now. Returns whether it has been the same for too long.
     pub(super) fn is_lost(&mut self, sign: Option<T>, now: Instant) -> bool {
         if self.seen != sign {
             self.seen = sign;

@@ -1,4 +1,4 @@
-//! What a client says of an execution elsewhere, each thing once.
+//! Passes on a client's news of an execution elsewhere, each item once.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -11,7 +11,7 @@ use crate::executor::{PlaceNews, PlaceState, RemoteAttempt, Told};
 /// US dollars by which a cost must have grown to be told again.
 const CENT: f64 = 0.01;
 
-/// Passes on what is said. A closed channel means that the run has left, and then nobody needs it.
+/// Passes news on. A closed channel means that the run has left, and then nobody needs it.
 pub(super) struct Teller {
     /// The backend's name.
     pub place: String,
@@ -36,7 +36,7 @@ impl Teller {
         let _ = self.told.send(Told::Attempt(attempt));
     }
 
-    /// What the place says of an instance.
+    /// Tells the state of an instance in the place's own words.
     pub(super) fn instance(&self, instance: &Instance) {
         let state = match instance.state {
             State::Waiting => PlaceState::Waiting,
@@ -57,7 +57,7 @@ impl Teller {
         });
     }
 
-    /// How an attempt stands, in other words than the place's.
+    /// Tells the state of an attempt in the client's words.
     pub(super) fn state(&self, attempt: u32, state: PlaceState, why: impl Into<String>) {
         let last = self.last().clone().filter(|last| last.attempt == attempt);
         self.news(PlaceNews {
@@ -71,7 +71,7 @@ impl Teller {
         });
     }
 
-    /// Whether the place was silent when it was last spoken of.
+    /// Whether the latest news is that the place is silent.
     pub(super) fn was_silent(&self) -> bool {
         self.last().as_ref().is_some_and(|last| last.state == PlaceState::Silent)
     }

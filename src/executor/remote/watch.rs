@@ -1,4 +1,4 @@
-//! Follows what runs at a place without touching it: for people who launched nothing themselves.
+//! Follows the attempts at a place without touching them: for people who launched nothing themselves.
 
 use std::time::Instant;
 
@@ -11,14 +11,14 @@ use super::place::RemotePlace;
 use super::standing::Pulse;
 use crate::remote::RemoteError;
 
-/// Something that what runs at a place says.
+/// An output of an attempt at a place.
 #[derive(Debug)]
 pub enum Said<'a> {
     /// An event of its stage.
     Event(&'a Event),
     /// Lines of its log.
     Log(&'a str),
-    /// How it stands now that it is over; still as running where it shows no life any more.
+    /// Its state at the end; [`Standing::Running`] where it shows no life any more.
     Over(Standing),
 }
 
@@ -32,7 +32,7 @@ struct Watched {
     lease_due: Instant,
 }
 
-/// Tells what runs at the place says, until all of it is over. What is launched meanwhile is not followed, later attempts at the same are.
+/// Passes on the output of the attempts at a place until all are over. Follows later attempts at the same actions, but no new actions.
 pub fn follow(
     place: &RemotePlace,
     belongs: &dyn Fn(&str) -> bool,
@@ -75,7 +75,7 @@ impl Watched {
         Ok(Watched { occupant, board, events: 0, log: 0, pulse: Pulse::new(lease, now), lease_due: now })
     }
 
-    /// Tells what is new. Returns whether it is over.
+    /// Passes on new output. Returns whether it is over.
     fn look(
         &mut self,
         place: &RemotePlace,
@@ -83,7 +83,7 @@ impl Watched {
         said: &mut impl FnMut(&Occupant, Said<'_>),
     ) -> Result<bool, RemoteError> {
         let attempt = self.occupant.attempt;
-        // It ends after all that it said, which may have come between two questions of one request.
+        // Output may arrive between the checks of one request, so an end counts once a further look finds no more output.
         let mut has_ended = false;
         let is_over = loop {
             let there = self.board.is_there(attempt, self.events, self.log)?;
