@@ -10,7 +10,7 @@ use super::Glibc;
 /// The format of the document.
 pub(super) const FORMAT: u32 = 1;
 
-/// What travels to an instance.
+/// The programs and libraries that travel to an instance.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BundleManifest {
