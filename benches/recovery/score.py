@@ -3,7 +3,7 @@
 A cluster is of one scan of one host, so a chain is compared scan by scan: a sighting is what one scan of one host shows of it. A
 sighting is observable where at least two scanners show it. It is recovered when one suspected cluster holds at least 60 % of its
 visible findings, at least half of that cluster is of the chain, and the cluster bears a technique of the chain's steps, in its
-correlations or its findings. A chain is observable on a host where one of its sightings there is, and recovered where one of these
+correlations or its findings, or is suspected of one. A chain is observable on a host where one of its sightings there is, and recovered where one of these
 is recovered. A suspected cluster is true when at least half of its findings are of one chain. Precision is the share of suspected
 clusters that are true, recall that of observable chains (or sightings) that are recovered.
 """
@@ -79,7 +79,8 @@ def suspected(findings, correlations):
     clusters = Clusters()
     for line in lines(findings, '"suspected":true'):
         if line.get("suspected"):
-            clusters.add((line["host"], line["scan"], line["cluster_id"]), (line["scanner"], line["id"]), line["techniques"])
+            clusters.add((line["host"], line["scan"], line["cluster_id"]), (line["scanner"], line["id"]),
+                         line["techniques"] + line.get("suspected_techniques", []))
     for line in lines(correlations):
         key = (line["host"], line["scan"], line.get("cluster_id"))
         if key in clusters.members:

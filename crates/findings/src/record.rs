@@ -79,8 +79,11 @@ pub struct EnrichedFinding {
     /// Whether the host is a container, where the scan shows it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub container: Option<bool>,
-    /// ATT&CK techniques, sorted.
+    /// ATT&CK techniques that it shows by itself, sorted.
     pub techniques: Vec<String>,
+    /// Further techniques that a finding of a suspected cluster may be a sign of, sorted: questions for an analyst and no labels.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub suspected_techniques: Vec<String>,
     /// Ids of correlations that name it, sorted.
     pub correlation_refs: Vec<String>,
     /// In how many correlations it is.
@@ -166,7 +169,7 @@ pub struct Correlation {
     pub tags: Vec<String>,
     /// What is exposed.
     pub exposure_tags: Vec<String>,
-    /// ATT&CK techniques.
+    /// ATT&CK techniques that the named findings show.
     pub techniques: Vec<String>,
     /// All hosts that share it, where hosts were compared.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -3,12 +3,13 @@
 //!
 //! - [`facts`]: one finding as rules see it, by [`field`]. [`rule`]: correlation rules as data (`rules/README.md`), with the points
 //!   measured for them.
-//! - [`knowledge`]: the tables. [`tools`]: attackers' tools and ports. [`tags`], [`traces`]: what a finding is a sign of by itself.
-//!   [`role`]: what a host is for.
+//! - [`knowledge`]: the tables. [`tools`]: attackers' tools and ports. [`tags`], [`role`]: what a finding and a host are by themselves.
+//!   [`evidence`]: the techniques that findings show. [`traces`]: those that a suspected attack may be.
 //! - [`subject`], [`sign`], [`usual`]: what clean hosts never show of one program; [`tally`] counts it.
 //!
 //! It joins nothing: that is the kind `correlate`.
 
+pub mod evidence;
 pub mod facts;
 pub mod field;
 pub mod knowledge;

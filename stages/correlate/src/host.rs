@@ -21,6 +21,7 @@ use crate::join;
 use crate::matched::Match;
 use crate::sides::Ruleset;
 use crate::spill::Spill;
+use rules::evidence::EVIDENCE;
 use rules::facts::Facts;
 use rules::knowledge::KNOWLEDGE;
 use rules::role::{self, HostRole};
@@ -148,7 +149,14 @@ pub fn scan(
     let (facts, role, container) = facts(&findings, &sightings, setting.fleet);
     let (matches, graph) = join::matches(setting.rules, &facts, setting.fleet, &mut past.history);
     let document_ids = document_id::unique(findings.iter().map(|(_, finding)| finding.id.as_str()));
-    let named = |found: &Match<'_>| correlation(setting, host, number, found, &graph, &document_ids);
+    let shown = |found: &Match<'_>| {
+        let members: Vec<&Facts<'_>> = found.named().map(|index| &facts[index]).collect();
+        EVIDENCE.joined(&setting.rules.rules[found.rule], &members)
+    };
+    let named = |found: &Match<'_>| Correlation {
+        techniques: shown(found),
+        ..correlation(setting, host, number, found, &graph, &document_ids)
+    };
     let correlations: Vec<Correlation> = matches.iter().map(named).collect();
     // Rules ask about scans whatever the profile; only tags and risk follow the agent's own count.
     let seen_before: Vec<u32> = match setting.profile {
@@ -159,17 +167,14 @@ pub fn scan(
         facts.iter().zip(&seen_before).map(|(facts, count)| tags::of(setting.profile, facts, *count)).collect();
     let suspected =
         |index: usize| graph.cluster[index].is_some_and(|cluster| graph.suspicion(cluster) >= setting.suspect_at);
-    let traces = |(index, facts): (usize, &Facts<'_>)| {
-        let mut techniques = TRACES.techniques(facts);
-        if suspected(index) {
-            techniques.extend(SUSPECTED.techniques(facts));
-            techniques.extend(facts.tool_techniques());
-        }
-        techniques
+    let own: Vec<BTreeSet<&str>> = facts.iter().map(|facts| EVIDENCE.alone(facts)).collect();
+    let possible = |(index, facts): (usize, &Facts<'_>)| {
+        if suspected(index) { possible(facts, &tags[index], &own[index]) } else { Vec::new() }
     };
-    let traces: Vec<BTreeSet<&str>> = facts.iter().enumerate().map(traces).collect();
+    let possible: Vec<Vec<String>> = facts.iter().enumerate().map(possible).collect();
     let prevalence: Vec<Option<Prevalence>> = facts.iter().map(|facts| facts.prevalence).collect();
     drop(facts);
+    let mut possible = possible.into_iter();
     let sighted = findings.into_iter().zip(document_ids).zip(sightings.into_iter().zip(seen_before).zip(tags));
     let sighted = sighted.map(|(((scanner, finding), document_id), ((sightings, seen_before), tags))| Sighted {
         scanner,
@@ -215,7 +220,8 @@ pub fn scan(
             host_role: role.role.to_owned(),
             host_role_rationale: role.rationale.clone(),
             container,
-            techniques: techniques(&tags, &traces[index], &joined),
+            techniques: own[index].iter().copied().map(str::to_owned).collect(),
+            suspected_techniques: possible.next().unwrap_or_default(),
             correlation_refs: joined.iter().map(|c| c.id.clone()).collect::<BTreeSet<_>>().into_iter().collect(),
             graph_degree: joined.len() as u32,
             cluster_id: graph.cluster[index].map(cluster_id),
@@ -303,19 +309,16 @@ fn correlation(
         severity: rule.severity,
         tags: rule.tags.clone(),
         exposure_tags: rule.exposure_tags.clone(),
-        techniques: rule.techniques.clone(),
+        techniques: Vec::new(),
         hosts: found.hosts.to_vec(),
     }
 }
 
-fn techniques(tags: &BTreeSet<String>, traces: &BTreeSet<&str>, correlations: &[&Correlation]) -> Vec<String> {
+/// What a finding of a suspected cluster may also be a sign of.
+fn possible(facts: &Facts<'_>, tags: &BTreeSet<String>, shown: &BTreeSet<&str>) -> Vec<String> {
     let of_tags = tags.iter().flat_map(|tag| KNOWLEDGE.techniques(tag)).map(String::as_str);
-    let of_correlations = correlations.iter().flat_map(|correlation| &correlation.techniques).map(String::as_str);
-    of_tags
-        .chain(traces.iter().copied())
-        .chain(of_correlations)
-        .map(str::to_owned)
-        .collect::<BTreeSet<_>>()
-        .into_iter()
-        .collect()
+    let mut all: BTreeSet<&str> = of_tags.chain(facts.tool_techniques()).collect();
+    all.extend(TRACES.techniques(facts));
+    all.extend(SUSPECTED.techniques(facts));
+    all.difference(shown).map(|technique| (*technique).to_owned()).collect()
 }

@@ -38,7 +38,9 @@ pub struct Rule {
     /// What is exposed.
     #[serde(default)]
     pub exposure_tags: Vec<String>,
-    /// ATT&CK techniques.
+    /// ATT&CK techniques that its findings can show (`knowledge/attack/evidence.yaml`); a correlation bears those that they do show.
+    /// Without any it passes on what its findings show by themselves.
+    #[serde(default)]
     pub techniques: Vec<String>,
 }
 

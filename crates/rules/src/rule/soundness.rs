@@ -42,9 +42,6 @@ fn of_rule(rule: &Rule) -> Vec<String> {
             served.name()
         ));
     }
-    if rule.techniques.is_empty() {
-        problems.push("no technique".to_owned());
-    }
     for (side, name) in [(Some(&rule.find), "find"), (rule.join.with(), "with")] {
         problems.extend(side.into_iter().flat_map(of_side).map(|problem| format!("`{name}` {problem}")));
     }
@@ -144,7 +141,7 @@ mod tests {
    tags: [], techniques: [T1]}
 "#;
         let problems = problems_of(text);
-        assert_eq!(problems.len(), 6, "{problems:?}");
+        assert_eq!(problems.len(), 5, "{problems:?}");
         assert!(problems.iter().all(|problem| problem.starts_with("rule `a`")));
     }
 

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
-use findings::Correlation;
+use findings::{Correlation, EnrichedFinding};
 use rules::rule::{Join, RULES, Rule};
 
 use crate::check::Outcome;
@@ -16,6 +16,8 @@ static BY_ID: LazyLock<HashMap<&str, &Rule>> =
 pub(super) fn check(view: &ScanView<'_>) -> Outcome {
     let mut outcome = Outcome::of(view.correlations.len());
     let mut ids = HashSet::new();
+    let own: HashMap<&str, &EnrichedFinding> =
+        view.findings.iter().map(|finding| (finding.document_id.as_str(), finding)).collect();
     for correlation in view.correlations {
         let place = format!("{} {}", view.place, correlation.id);
         if !ids.insert(correlation.id.as_str()) {
@@ -25,7 +27,7 @@ pub(super) fn check(view: &ScanView<'_>) -> Outcome {
             outcome.tell(&place, "/rule", format!("there is no rule `{}`", correlation.rule));
             continue;
         };
-        for pointer in departures(correlation, rule) {
+        for pointer in departures(correlation, rule, &own) {
             outcome.tell(&place, pointer, format!("not as rule `{}` has it", rule.id));
         }
         joins(correlation, rule, &place, &mut outcome);
@@ -33,16 +35,33 @@ pub(super) fn check(view: &ScanView<'_>) -> Outcome {
     outcome
 }
 
-fn departures(correlation: &Correlation, rule: &Rule) -> impl Iterator<Item = &'static str> {
+fn departures(
+    correlation: &Correlation,
+    rule: &Rule,
+    findings: &HashMap<&str, &EnrichedFinding>,
+) -> impl Iterator<Item = &'static str> {
     let same = [
         ("/title", correlation.title == rule.title),
         ("/risk_score_delta", correlation.risk_score_delta == rule.points),
         ("/severity", correlation.severity == rule.severity),
         ("/tags", correlation.tags == rule.tags),
         ("/exposure_tags", correlation.exposure_tags == rule.exposure_tags),
-        ("/techniques", correlation.techniques == rule.techniques),
+        ("/techniques", bears(correlation, rule, findings)),
     ];
     same.into_iter().filter(|(_, same)| !same).map(|(pointer, _)| pointer)
+}
+
+/// A rule names the techniques that its findings may show; one that names none passes on those that they bear.
+fn bears(correlation: &Correlation, rule: &Rule, findings: &HashMap<&str, &EnrichedFinding>) -> bool {
+    let of_finding = |technique: &String| {
+        let mut named = correlation.related_finding_ids.iter().filter_map(|id| findings.get(id.as_str()));
+        named.any(|finding| finding.techniques.contains(technique))
+    };
+    let known = |technique: &String| match rule.techniques.is_empty() {
+        true => of_finding(technique),
+        false => rule.techniques.contains(technique),
+    };
+    correlation.techniques.iter().all(known)
 }
 
 fn joins(correlation: &Correlation, rule: &Rule, place: &str, outcome: &mut Outcome) {
