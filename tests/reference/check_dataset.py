@@ -26,7 +26,7 @@ import pyarrow
 import tokenizers
 
 SPLITS = ("train", "validation", "test")
-COLUMNS = ["messages", "task", "host"]
+COLUMNS = ["messages", "task", "host", "scan"]
 ROLES = ["system", "user", "assistant"]
 
 

@@ -123,10 +123,11 @@ fn transform(
     let shown = harmless::findings(&findings);
     let surroundings = Surroundings::of(&shown, &correlations);
     let visible: Vec<Visible> = shown.iter().map(|finding| Visible::of(finding, &surroundings)).collect();
-    let document = document::of(&findings, &shown, &correlations);
+    let document = document::of(&findings, &shown, &correlations, &visible);
     let path = documents.join(&name).join(format!("{:04}.json", scan.scan));
     write_document(&path, |out| document.write(&findings, &correlations, &visible, out))?;
-    let mut offers = Offers { known, seed: *seed, host: &name, seen: HashSet::new(), offers: Vec::new(), offered: 0 };
+    let mut offers =
+        Offers { known, seed: *seed, scan: (&name, scan.scan), seen: HashSet::new(), offers: Vec::new(), offered: 0 };
     let wanted = |task: Task| tasks.contains(&task);
     let mut undetermined = 0;
     for (finding, visible) in shown.iter().zip(&visible) {
@@ -142,8 +143,8 @@ fn transform(
     let of_scan = [
         wanted(Task::Actions).then(|| advice::example(&shown, &correlations, &visible, &document.actions)),
         wanted(Task::Summary).then(|| briefing::example(&document, &shown, &correlations, &visible)),
-        wanted(Task::Triage).then(|| Some(triage::example(&document, &shown, &correlations, &visible))),
-        wanted(Task::Refine).then(|| refine::example(&shown, &correlations, &visible)),
+        wanted(Task::Triage).then(|| triage::example(&document, &shown, &correlations, &visible)),
+        wanted(Task::Refine).then(|| refine::example(&shown)),
     ];
     of_scan.into_iter().flatten().flatten().for_each(|example| offers.add(&example));
     let Offers { offers, offered, .. } = offers;
@@ -162,7 +163,8 @@ fn write_document(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> io::R
 struct Offers<'a> {
     known: &'a Cache,
     seed: u64,
-    host: &'a str,
+    /// Host and number.
+    scan: (&'a str, u32),
     /// Those that the scan offered before: thousands of findings may read alike.
     seen: HashSet<u128>,
     offers: Vec<Offer>,
@@ -172,7 +174,7 @@ struct Offers<'a> {
 impl Offers<'_> {
     fn add(&mut self, example: &Example) {
         self.offered += 1;
-        let offer = self.known.offer(self.seed, self.host, example);
+        let offer = self.known.offer(self.seed, self.scan, example);
         self.offers.extend(offer.filter(|offer| self.seen.insert(offer.identity())));
     }
 }

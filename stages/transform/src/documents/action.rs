@@ -1,12 +1,17 @@
-//! Recommended actions: entries of `actions.yaml` that a scan's correlations or findings ask for.
+//! Recommended actions: entries of `actions.yaml` that the findings of a scan ask for.
 
-use std::collections::HashSet;
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use findings::{Correlation, EnrichedFinding};
 use scan::Severity;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::documents::advice::{self, Kind};
+use crate::documents::verdict::Rank;
+use crate::prompt::listing::across;
 
 /// Findings that one action names; the rest is only counted.
 const NAMED_FINDINGS: usize = 10;
@@ -18,9 +23,7 @@ static TEMPLATES: LazyLock<Vec<Template>> = LazyLock::new(|| {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Template {
-    tag: String,
-    /// The lowest severity of a finding that asks for it; without it, only correlations do.
-    from: Option<Severity>,
+    of: Kind,
     title: String,
     description: String,
     priority: Priority,
@@ -42,13 +45,13 @@ pub enum Priority {
 }
 
 impl Priority {
-    /// The urgency of what has this severity.
-    pub fn of(severity: Severity) -> Priority {
-        match severity {
-            Severity::Critical => Priority::Critical,
-            Severity::High | Severity::Error => Priority::High,
-            Severity::Medium => Priority::Medium,
-            Severity::Low | Severity::Info => Priority::Low,
+    /// The gravest severity of this urgency.
+    pub fn severity(self) -> Severity {
+        match self {
+            Priority::Critical => Severity::Critical,
+            Priority::High => Severity::High,
+            Priority::Medium => Severity::Medium,
+            Priority::Low => Severity::Low,
         }
     }
 
@@ -76,18 +79,28 @@ pub struct Action {
     pub priority: Priority,
     /// How grave it is that it is needed.
     pub severity: Severity,
-    /// The tag that asked for it; not part of documents.
+    /// The kind of finding that asks for it; not part of documents.
     #[serde(skip)]
-    pub tag: String,
+    pub of: Kind,
     /// What asks for it.
     pub finding_ids: Vec<String>,
 }
 
-/// The actions that some findings and correlations of a scan ask for, most urgent first.
+/// The actions that some findings ask for, most urgent first. `correlations` tell which findings other hosts share.
 pub fn of(findings: &[&EnrichedFinding], correlations: &[&Correlation]) -> Vec<Action> {
-    let ids: HashSet<&str> = findings.iter().map(|finding| finding.document_id.as_str()).collect();
-    let mut actions: Vec<Action> =
-        TEMPLATES.iter().filter_map(|template| template.asked(findings, &ids, correlations)).collect();
+    let shared = across(correlations.iter().copied());
+    let mut asking: BTreeMap<Kind, Vec<&EnrichedFinding>> = BTreeMap::new();
+    for finding in findings {
+        for kind in advice::asks(finding, shared.contains(finding.document_id.as_str())) {
+            asking.entry(kind).or_default().push(finding);
+        }
+    }
+    let mut action = |template: &Template| {
+        let asking = asking.get_mut(&template.of)?;
+        asking.sort_by_key(|finding| Reverse(Rank::of(finding)));
+        Some(template.action(asking.iter().take(NAMED_FINDINGS).map(|finding| finding.document_id.clone()).collect()))
+    };
+    let mut actions: Vec<Action> = TEMPLATES.iter().filter_map(&mut action).collect();
     actions.sort_by_key(|action| action.priority);
     for (number, action) in actions.iter_mut().enumerate() {
         action.id = format!("a{}", number + 1);
@@ -96,41 +109,16 @@ pub fn of(findings: &[&EnrichedFinding], correlations: &[&Correlation]) -> Vec<A
 }
 
 impl Template {
-    fn asked(
-        &self,
-        findings: &[&EnrichedFinding],
-        known: &HashSet<&str>,
-        correlations: &[&Correlation],
-    ) -> Option<Action> {
-        let joined = correlations
-            .iter()
-            .filter(|correlation| correlation.tags.contains(&self.tag))
-            .flat_map(|correlation| &correlation.related_finding_ids)
-            .filter(|id| known.contains(id.as_str()));
-        let found = findings
-            .iter()
-            .filter(|finding| {
-                self.from.is_some_and(|from| finding.severity >= from) && finding.tags.contains(&self.tag)
-            })
-            .map(|finding| &finding.document_id);
-        let mut ids: Vec<String> = Vec::new();
-        for id in joined.chain(found) {
-            if ids.len() == NAMED_FINDINGS {
-                break;
-            }
-            if !ids.contains(id) {
-                ids.push(id.clone());
-            }
-        }
-        (!ids.is_empty()).then(|| Action {
+    fn action(&self, finding_ids: Vec<String>) -> Action {
+        Action {
             id: String::new(),
             title: self.title.clone(),
             description: self.description.clone(),
             priority: self.priority,
             severity: self.severity,
-            tag: self.tag.clone(),
-            finding_ids: ids,
-        })
+            of: self.of,
+            finding_ids,
+        }
     }
 }
 
@@ -140,21 +128,13 @@ mod tests {
     use std::collections::BTreeSet;
 
     #[test]
-    fn every_rule_of_correlate_has_an_answer_or_is_mere_context() {
-        let tags: BTreeSet<&str> = TEMPLATES.iter().map(|template| template.tag.as_str()).collect();
-        let unanswered: Vec<&str> = rules::rule::RULES
-            .iter()
-            .filter(|rule| !rule.tags.iter().any(|tag| tags.contains(tag.as_str())))
-            .map(|rule| rule.id.as_str())
-            .collect();
-        let context = [
-            "flagged-process-in-inventory",
-            "flagged-program-runs",
-            "pattern-of-process",
-            "forwards-with-nat",
-            "signs-appeared-together",
-            "ssh-session-process",
-        ];
-        assert_eq!(unanswered, context);
+    fn every_kind_has_one_action_and_every_title_is_one_of_its_own() {
+        let kinds: BTreeSet<Kind> = TEMPLATES.iter().map(|template| template.of).collect();
+        let titles: BTreeSet<&str> = TEMPLATES.iter().map(|template| template.title.as_str()).collect();
+        assert_eq!((kinds.len(), titles.len()), (TEMPLATES.len(), TEMPLATES.len()));
+        assert!(
+            kinds.contains(&Kind::Parameter) && kinds.len() == Kind::Parameter as usize + 1,
+            "a kind has no action"
+        );
     }
 }

@@ -111,13 +111,14 @@ pub fn of<'a>(
     findings: &'a [EnrichedFinding],
     shown: &[EnrichedFinding],
     correlations: &'a [Correlation],
+    visible: &[Visible],
 ) -> Document<'a> {
     let subjects: Vec<Subject<'_>> = shown.iter().map(Subject::from).collect();
     let reductions = reduction::reduce(&subjects);
     let actions = action::of(&findings.iter().collect::<Vec<_>>(), &correlations.iter().collect::<Vec<_>>());
     let across = correlations.iter().filter(|c| !c.hosts.is_empty());
     Document {
-        summaries: summary::of(shown, correlations, &reductions, &actions),
+        summaries: summary::of(shown, visible, correlations, &reductions, &actions),
         reductions,
         actions,
         raw_reference: RawReference {

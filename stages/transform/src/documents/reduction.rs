@@ -25,7 +25,7 @@ pub struct Reductions {
     pub suid_summary: Option<SuidSummary>,
     /// Sockets.
     pub network_summary: NetworkSummary,
-    /// The ten with most risk.
+    /// The ten that matter most: those of a suspected attack, those whose risk correlations raise, then by risk.
     pub top_findings: Vec<TopFinding>,
     /// Findings of high or critical severity: how many, and which come first.
     pub top_risks: TopRisks,
@@ -93,7 +93,7 @@ pub struct TopRisks {
 /// Reduces the findings of a scan.
 pub fn reduce(findings: &[Subject<'_>]) -> Reductions {
     let mut by_risk: Vec<&Subject<'_>> = findings.iter().collect();
-    by_risk.sort_by_key(|finding| std::cmp::Reverse(finding.risk_score));
+    by_risk.sort_by_key(|finding| std::cmp::Reverse((finding.rank, finding.risk_score)));
     let grave: Vec<&&Subject<'_>> = by_risk.iter().filter(|finding| finding.severity >= Severity::High).collect();
     Reductions {
         module_summary: modules(findings),
@@ -196,6 +196,7 @@ fn redacted(title: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::documents::verdict::Rank;
     use scan::{Finding, Metadata};
     use serde_json::{Value, json};
 
@@ -208,6 +209,7 @@ mod tests {
                 title: &finding.title,
                 severity: finding.severity,
                 risk_score: finding.risk_score,
+                rank: Rank::default(),
                 probability_actionable: 0.0,
                 tags: &[],
                 metadata: &finding.metadata,
@@ -247,6 +249,7 @@ mod tests {
             title: "t",
             severity: Severity::Low,
             risk_score: 1,
+            rank: Rank::default(),
             probability_actionable: 0.0,
             tags: &[],
             metadata,

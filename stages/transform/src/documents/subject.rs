@@ -5,6 +5,8 @@ use findings::EnrichedFinding;
 use rules::knowledge::KNOWLEDGE;
 use scan::{Metadata, Severity};
 
+use crate::documents::verdict::Rank;
+
 /// The fields of a finding that a reduction reads.
 #[derive(Clone, Copy)]
 pub struct Subject<'a> {
@@ -18,6 +20,8 @@ pub struct Subject<'a> {
     pub severity: Severity,
     /// Risk.
     pub risk_score: u8,
+    /// How much it matters, beside its risk.
+    pub rank: Rank,
     /// How likely there is something to do.
     pub probability_actionable: f64,
     /// Tags.
@@ -34,6 +38,7 @@ impl<'a> From<&'a EnrichedFinding> for Subject<'a> {
             title: &finding.title,
             severity: finding.severity,
             risk_score: finding.risk_score,
+            rank: Rank::of(finding),
             probability_actionable: finding.probability_actionable,
             tags: &finding.tags,
             metadata: &finding.metadata,

@@ -1,6 +1,7 @@
 //! The summaries of a document: sentences with figures, each computed from the findings.
 
 use std::borrow::Cow;
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use contract::clean;
@@ -10,6 +11,13 @@ use serde::Serialize;
 
 use crate::documents::action::{Action, Priority};
 use crate::documents::reduction::{QUOTED, Reductions, TopFinding};
+use crate::documents::verdict::{Rank, Verdict};
+use crate::prompt::listing::Seen;
+use crate::prompt::seen::lower_first;
+use crate::prompt::visible::Visible;
+
+/// Findings that an executive summary names.
+pub const NAMED: usize = 3;
 
 /// The sentences of a document.
 #[derive(Clone, Debug, Serialize)]
@@ -55,10 +63,12 @@ struct Analyst<'a> {
 /// Writes the summaries of one scan, which has at least one finding.
 pub fn of(
     findings: &[EnrichedFinding],
+    visible: &[Visible],
     correlations: &[Correlation],
     reductions: &Reductions,
     actions: &[Action],
 ) -> Summaries {
+    let verdict = Verdict::of(findings);
     let mut severity_counts = BTreeMap::new();
     for finding in findings {
         *severity_counts.entry(finding.severity.name()).or_insert(0) += 1;
@@ -71,44 +81,69 @@ pub fn of(
         highest_risk: findings.iter().map(|f| f.risk_score).max().unwrap_or(0),
     };
     Summaries {
-        executive_summary: executive(findings, correlations, actions, &metrics),
+        executive_summary: executive(findings, visible, actions, &metrics, verdict),
         analyst: analyst(findings, correlations, reductions, &metrics),
         consistency_findings: consistency(findings),
-        triage_summary: triage(reductions, priority(findings, correlations)),
+        triage_summary: triage(reductions, verdict.level),
         action_narrative: narrative(actions),
         causal_hypotheses: hypotheses(correlations),
-        attack_coverage: coverage(findings),
+        attack_coverage: coverage(findings, correlations),
         metrics,
     }
 }
 
-/// How urgent a scan is: by its gravest finding or correlation.
-fn priority(findings: &[EnrichedFinding], correlations: &[Correlation]) -> Priority {
-    let severities = findings.iter().map(|f| f.severity).chain(correlations.iter().map(|c| c.severity));
-    severities.max().map_or(Priority::Low, Priority::of)
-}
-
-fn executive(findings: &[EnrichedFinding], correlations: &[Correlation], actions: &[Action], m: &Metrics) -> String {
+fn executive(
+    findings: &[EnrichedFinding],
+    visible: &[Visible],
+    actions: &[Action],
+    m: &Metrics,
+    verdict: Verdict,
+) -> String {
     let first = findings.first();
     let (host, role) = first.map_or(("", ""), |f| (f.host.as_str(), f.host_role.as_str()));
-    let count = |severity: Severity| m.severity_counts.get(severity.name()).copied().unwrap_or(0);
-    let mut text = format!(
-        "Host {host} ({role}): {} findings, {} critical and {} high, highest risk {}.",
-        m.findings,
-        count(Severity::Critical),
-        count(Severity::High),
-        m.highest_risk
-    );
+    let mut text = format!("Host {host} ({role}): {} findings, {} correlations.", m.findings, m.correlations);
     if findings.iter().any(|f| f.earlier_scans > 0) {
         text.push_str(&format!(" {} new since the last scan.", m.new_findings));
     }
-    if let Some(gravest) = correlations.iter().max_by_key(|c| (c.severity, std::cmp::Reverse(&c.id))) {
-        text.push_str(&format!(" {} correlations, the gravest: {}.", correlations.len(), gravest.title));
-    }
+    text.push(' ');
+    text.push_str(&what(verdict, &top(findings, visible, NAMED)));
     if let Some(action) = actions.first() {
         text.push_str(&format!(" First: {}.", action.title));
     }
     text
+}
+
+/// The findings that matter most, each text once, most important first. One whose text says too little is left out.
+pub fn top<'a>(findings: &'a [EnrichedFinding], visible: &'a [Visible], limit: usize) -> Vec<Seen<'a>> {
+    let all = findings.iter().zip(visible).filter(|(_, visible)| visible.determined);
+    let mut all: Vec<(Reverse<Rank>, Seen<'_>)> =
+        all.map(|(finding, visible)| (Reverse(Rank::of(finding)), Seen { finding, visible })).collect();
+    let text = |seen: &Seen<'a>| (&seen.visible.scanner, &seen.visible.text);
+    all.sort_by(|a, b| (a.0, text(&a.1)).cmp(&(b.0, text(&b.1))));
+    let mut texts = BTreeSet::new();
+    all.retain(|(_, seen)| texts.len() < limit && texts.insert(text(seen)));
+    all.into_iter().map(|(_, seen)| seen).collect()
+}
+
+/// What a scan shows, in words: what is suspected of what, or what is worth a look.
+pub fn what(verdict: Verdict, top: &[Seen<'_>]) -> String {
+    let Some(first) = top.first() else { return "Nothing can be told.".to_owned() };
+    let rank = Rank::of(first.finding);
+    let named: Vec<&str> =
+        top.iter().filter(|seen| Rank::of(seen.finding).suspected == rank.suspected).map(text).collect();
+    let why = first.visible.joined.first().map(|title| format!(": {}", lower_first(title))).unwrap_or_default();
+    match (verdict.suspected && rank.suspected, verdict.level, rank.stands_out()) {
+        (true, ..) => {
+            let others = if named.len() > 1 { format!("; with it {}", named[1..].join(", ")) } else { String::new() };
+            format!("An attack is suspected (suspicion {}): {}{why}{others}.", verdict.suspicion, named[0])
+        }
+        (_, Priority::Low, false) => "No attack is suspected, and nothing stands out.".to_owned(),
+        _ => format!("No attack is suspected (suspicion {}); most stands out {}{why}.", verdict.suspicion, named[0]),
+    }
+}
+
+fn text<'a>(seen: &Seen<'a>) -> &'a str {
+    &seen.visible.text
 }
 
 fn analyst(findings: &[EnrichedFinding], correlations: &[Correlation], reductions: &Reductions, m: &Metrics) -> String {
@@ -156,7 +191,10 @@ fn hypotheses(correlations: &[Correlation]) -> String {
     let sentences: BTreeSet<String> = correlations
         .iter()
         .filter(|c| c.severity >= Severity::High)
-        .map(|c| format!("{} ({})", c.rationale, c.techniques.join(", ")))
+        .map(|c| match c.techniques.as_slice() {
+            [] => c.rationale.clone(),
+            techniques => format!("{} ({})", c.rationale, techniques.join(", ")),
+        })
         .collect();
     if sentences.is_empty() {
         return "No correlation of high severity suggests a cause.".to_owned();
@@ -165,9 +203,11 @@ fn hypotheses(correlations: &[Correlation]) -> String {
     most.join("; ")
 }
 
-fn coverage(findings: &[EnrichedFinding]) -> String {
+/// How many findings and correlations show each technique.
+fn coverage(findings: &[EnrichedFinding], correlations: &[Correlation]) -> String {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    for technique in findings.iter().flat_map(|f| &f.techniques) {
+    let of_findings = findings.iter().flat_map(|f| &f.techniques);
+    for technique in of_findings.chain(correlations.iter().flat_map(|c| &c.techniques)) {
         *counts.entry(technique).or_default() += 1;
     }
     let parts: Vec<String> = counts.iter().map(|(technique, count)| format!("{technique} x{count}")).collect();

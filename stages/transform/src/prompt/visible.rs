@@ -3,6 +3,7 @@
 //! Risk and rationale follow from exactly this, so equal prompts have equal answers. Where the scanner's rule depends on
 //! something that no report shows, the finding is [`Visible::determined`] = false and no example is made of it.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
 
 use contract::clean;
@@ -31,7 +32,7 @@ pub struct Visible {
     pub host: String,
     /// How often earlier scans hold it.
     pub history: String,
-    /// Titles of correlations that name it.
+    /// Titles of correlations that name it, those that say most first.
     pub joined: Vec<String>,
     /// Whether the answer follows from all of this.
     pub determined: bool,
@@ -40,8 +41,8 @@ pub struct Visible {
 /// The surroundings against which a finding is seen.
 #[derive(Clone, Debug, Default)]
 pub struct Surroundings<'a> {
-    /// The titles of the scan's correlations by id.
-    titles: HashMap<&'a str, &'a str>,
+    /// The scan's correlations by id: their place among those that say most, and their titles.
+    titles: HashMap<&'a str, (usize, &'a str)>,
     /// Whether AppArmor is on, where the scan says.
     pub apparmor: Option<bool>,
 }
@@ -51,8 +52,10 @@ impl<'a> Surroundings<'a> {
     pub fn of(findings: &[EnrichedFinding], correlations: &'a [Correlation]) -> Surroundings<'a> {
         let apparmor = findings.iter().find(|f| f.scanner == "mac" && f.id == "apparmor");
         let enabled = apparmor.and_then(|f| f.metadata.get("enabled")).map(|value| value == "true");
-        let title = |correlation: &'a Correlation| (correlation.id.as_str(), correlation.title.as_str());
-        Surroundings { titles: correlations.iter().map(title).collect(), apparmor: enabled }
+        let title = |(place, correlation): (usize, &'a Correlation)| {
+            (correlation.id.as_str(), (place, correlation.title.as_str()))
+        };
+        Surroundings { titles: telling(correlations).into_iter().enumerate().map(title).collect(), apparmor: enabled }
     }
 }
 
@@ -66,7 +69,13 @@ impl Visible {
             None => "host or container",
         };
         let titles = finding.correlation_refs.iter().filter_map(|id| surroundings.titles.get(id.as_str()));
-        let joined: BTreeSet<&str> = titles.copied().collect();
+        let titles: BTreeSet<(usize, &str)> = titles.copied().collect();
+        let mut joined: Vec<&str> = Vec::new();
+        for (_, title) in titles {
+            if !joined.contains(&title) {
+                joined.push(title);
+            }
+        }
         Visible {
             scanner: clean::bounded(&finding.scanner, SCANNER_LIMIT).into_owned(),
             subject: seen.subject,
@@ -96,6 +105,13 @@ impl Visible {
         parts.extend(self.joined.first().map(|title| lower_first(title)));
         parts.join("; ")
     }
+}
+
+/// The correlations that say most: those of many points, then those of high severity, then by title.
+pub fn telling<'c>(correlations: impl IntoIterator<Item = &'c Correlation>) -> Vec<&'c Correlation> {
+    let mut all: Vec<&Correlation> = correlations.into_iter().collect();
+    all.sort_by_key(|c| (Reverse(c.risk_score_delta), Reverse(c.severity), &c.title, &c.id));
+    all
 }
 
 fn history(finding: &EnrichedFinding) -> String {

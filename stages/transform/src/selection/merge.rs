@@ -114,7 +114,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let mut spool = Spool::create(directory.path()).unwrap();
         for (host, (name, example)) in offers.iter().enumerate() {
-            let offers = spool.cache().offer(1, name, example).into_iter().collect();
+            let offers = spool.cache().offer(1, (name, 0), example).into_iter().collect();
             spool.add(host as u32, offers, 1).unwrap();
         }
         assert_eq!(spool.offered, offers.len() as u64);

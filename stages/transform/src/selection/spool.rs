@@ -138,11 +138,11 @@ fn partition(number: usize) -> String {
 }
 
 impl Cache {
-    /// The offer of an example of `host`; none where a better one is known with the same prompt and answer.
-    pub fn offer(&self, seed: u64, host: &str, example: &Example) -> Option<Offer> {
+    /// The offer of an example of a scan of `host`; none where a better one is known with the same prompt and answer.
+    pub fn offer(&self, seed: u64, (host, scan): (&str, u32), example: &Example) -> Option<Offer> {
         let mut entry = Entry::of(seed, host, example);
         (!self.holds_better(&entry)).then(|| {
-            let line = example.line(host);
+            let line = example.line(host, scan);
             entry.line = line.len() as u32;
             Offer { entry, line }
         })

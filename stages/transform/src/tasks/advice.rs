@@ -1,5 +1,6 @@
 //! Task `actions`: findings of one scan and what joins them, and what to do about them.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use findings::{Correlation, EnrichedFinding};
@@ -7,9 +8,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::documents::action::{self, Action, Priority};
+use crate::documents::verdict::Rank;
 use crate::prompt::listing::{Listing, Seen, across};
 use crate::prompt::visible::Visible;
 use crate::tasks::example::Example;
+use crate::tasks::note::Notes;
 use crate::tasks::task::Task;
 
 /// Findings that a prompt lists.
@@ -40,17 +43,22 @@ pub fn example(
     actions: &[Action],
 ) -> Option<Example> {
     let asking: BTreeSet<&str> = actions.iter().flat_map(|a| &a.finding_ids).map(String::as_str).collect();
-    let determined = findings.iter().zip(visible).filter(|(_, visible)| visible.determined);
+    let notes = Notes::new(findings, &findings.iter().map(|finding| finding.id.as_str()).collect());
+    let told = |(finding, visible): &(&EnrichedFinding, &Visible)| visible.determined && notes.of(finding).is_some();
+    let determined = findings.iter().zip(visible).filter(told);
     let (mut asked, mut others): (Vec<Seen<'_>>, Vec<Seen<'_>>) = determined
         .map(|(finding, visible)| Seen { finding, visible })
         .partition(|seen| asking.contains(seen.finding.document_id.as_str()));
     for seen in [&mut asked, &mut others] {
-        seen.sort_by_key(|seen| (std::cmp::Reverse(seen.finding.risk_total), &seen.visible.text));
+        seen.sort_by_key(|seen| (Reverse(Rank::of(seen.finding)), &seen.visible.text));
     }
     others.dedup_by(|a, b| a.visible.text == b.visible.text);
     let more = asked.len().saturating_sub(LISTED - OTHERS);
     let listed = asked.into_iter().take(LISTED - OTHERS).chain(others.into_iter().take(OTHERS));
-    let listing = Listing::new(listed, more, &across(correlations));
+    let listing = Listing::with_notes(listed, more, &across(correlations), |finding| {
+        let suspected = if finding.suspected { "; suspected" } else { "" };
+        format!("{}{suspected}", notes.of(finding).unwrap_or_default())
+    });
     let host = &listing.items().first()?.visible.host;
     let mut joined: Vec<(String, &Correlation)> = Vec::new();
     for correlation in correlations {
@@ -75,11 +83,11 @@ pub fn example(
         prompt.push('\n');
         prompt.push_str(line);
     }
-    let tags: Vec<&str> = actions.iter().map(|action| action.tag.as_str()).collect();
+    let kinds: Vec<String> = actions.iter().map(|action| action.of.name()).collect();
     Some(Example {
         task: Task::Actions,
         class: shown.iter().map(|finding| finding.severity).max()?,
-        template: tags.join(" "),
+        template: kinds.join(" "),
         prompt,
         answer: serde_json::to_string(&answers).expect("plain data"),
     })

@@ -12,11 +12,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::documents::action::Priority;
 use crate::documents::document::Document;
-use crate::prompt::listing::{Listing, Seen, across};
+use crate::documents::summary::{self, NAMED};
+use crate::documents::verdict::Rank;
+use crate::prompt::listing::Seen;
+use crate::prompt::seen::lower_first;
 use crate::prompt::visible::{SCANNER_LIMIT, Visible};
 use crate::tasks::example::{Example, SUMMARY_BYTES};
+use crate::tasks::overview::{Overview, label};
 use crate::tasks::task::Task;
-use crate::tasks::triage::{Joined, candidates, inventory, joined, label};
 
 /// Findings that a prompt lists at most.
 const LISTED: usize = 20;
@@ -43,9 +46,9 @@ pub struct SummaryAnswer {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RiskAssessment {
-    /// By the gravest finding or correlation.
+    /// By what is joined: high and critical where an attack is suspected.
     pub level: Priority,
-    /// Of one finding, 0..=100.
+    /// Of one finding, with what correlations add, 0..=100.
     #[schemars(range(max = 100))]
     pub highest_risk: u8,
     /// Against the earlier scans.
@@ -70,10 +73,9 @@ fn listing(
     visible: &[Visible],
     listed: usize,
 ) -> Option<Example> {
-    let top = candidates(findings, visible, listed);
-    let (first, shown) = top.first().copied()?;
-    let class = top.iter().map(|(f, _)| f.severity).chain(correlations.iter().map(|c| c.severity)).max()?;
-    let level = Priority::of(class);
+    let Overview { verdict, top, lines: overview, list } =
+        Overview::of(document, findings, correlations, visible, listed)?;
+    let first = top.first()?;
     let new = document.summaries.metrics.new_findings;
     let earlier = findings.iter().map(|finding| finding.earlier_scans).max().unwrap_or(0);
     let trend = match (earlier, new) {
@@ -82,44 +84,42 @@ fn listing(
         (_, new) => format!("{new} new since the last scan"),
     };
     let actions: Vec<&str> = document.actions.iter().take(ACTIONS).map(|action| action.title.as_str()).collect();
-    let titles = joined(correlations);
-    let listing = Listing::new(
-        top.iter().map(|(finding, visible)| Seen { finding, visible }),
-        findings.len() - top.len(),
-        &across(correlations),
-    );
-    let mut lines = vec![format!("{}; {trend}", shown.host), counts(findings)];
-    lines.extend(inventory(&document.reductions));
-    lines.extend(titles.iter().map(Joined::line));
-    lines.push(format!("correlations: {}", correlations.len()));
+    let mut lines = vec![format!("{}; {trend}", first.visible.host), counts(findings)];
+    lines.extend(overview);
     if !actions.is_empty() {
         lines.push(format!("actions: {}", actions.join("; ")));
     }
-    lines.push(listing.text());
-    let mut summary = format!("{} with {} findings; {trend}.", capitalized(&shown.host), findings.len());
-    if let Some(gravest) = titles.iter().max_by_key(|joined| (joined.severity, std::cmp::Reverse(joined.title))) {
-        summary.push_str(&format!(" Correlations: {}, the gravest: {}.", correlations.len(), gravest.title));
-    }
-    summary.push_str(&format!(" Highest risk {}: {}.", first.risk_score, label(shown)));
+    lines.push(list);
+    let mut summary = format!("{} with {} findings; {trend}. ", capitalized(&first.visible.host), findings.len());
+    summary.push_str(&summary::what(verdict, &top[..top.len().min(NAMED)]));
     summary.extend(actions.first().map(|action| format!(" First: {action}.")));
+    let highest_risk = top.iter().map(|seen| seen.finding.risk_total).max()?;
     let answer = SummaryAnswer {
         executive_summary: summary,
-        key_findings: top.iter().take(KEY).map(|(finding, visible)| key(finding, visible)).collect(),
-        risk_assessment: RiskAssessment { level, highest_risk: first.risk_score, trend },
+        key_findings: keys(&top),
+        risk_assessment: RiskAssessment { level: verdict.level, highest_risk, trend },
         recommendations: actions.iter().map(|action| (*action).to_owned()).collect(),
     };
     Some(Example {
         task: Task::Summary,
-        class,
-        template: level.name().to_owned(),
+        class: verdict.level.severity(),
+        template: verdict.level.name().to_owned(),
         prompt: lines.join("\n"),
         answer: serde_json::to_string(&answer).expect("plain data"),
     })
 }
 
-fn key(finding: &EnrichedFinding, visible: &Visible) -> String {
-    let fact = visible.facts.first().map(|fact| format!(": {fact}")).unwrap_or_default();
-    format!("{} ({}){fact}", label(visible), finding.severity)
+/// The findings that stand out; where none does, the first of the list.
+fn keys(top: &[Seen<'_>]) -> Vec<String> {
+    let standing: Vec<&Seen<'_>> = top.iter().filter(|seen| Rank::of(seen.finding).stands_out()).take(KEY).collect();
+    let shown = if standing.is_empty() { top.iter().take(1).collect() } else { standing };
+    shown.into_iter().map(key).collect()
+}
+
+fn key(Seen { finding, visible }: &Seen<'_>) -> String {
+    let why = visible.joined.first().map(|title| lower_first(title)).or_else(|| visible.facts.first().cloned());
+    let why = why.map(|why| format!(": {why}")).unwrap_or_default();
+    format!("{} ({}){why}", label(visible), finding.severity)
 }
 
 /// Findings by scanner: `findings: 12 (ioc 1, network 11)`.

@@ -35,7 +35,7 @@ pub struct JoinedAnswer {
     pub techniques: Vec<String>,
 }
 
-/// An example for each cluster of which a part can be shown; one with an empty answer where nothing is joined.
+/// An example for each cluster of which a part can be shown, and one of findings that nothing joins, whose answer is empty.
 pub fn examples(findings: &[EnrichedFinding], correlations: &[Correlation], visible: &[Visible]) -> Vec<Example> {
     let (scan, clusters) = Scan::of(findings, correlations, visible);
     clusters.into_values().filter_map(|members| scan.example(members)).collect()
@@ -46,7 +46,7 @@ pub(crate) type Clusters<'a> = BTreeMap<&'a str, Vec<Seen<'a>>>;
 
 /// The context that the examples of one scan share.
 pub(crate) struct Scan<'a> {
-    /// Findings that nothing joins, those of most risk first.
+    /// Findings that nothing joins, in a drawn order.
     others: Vec<Seen<'a>>,
     /// Findings that other hosts share.
     across: BTreeSet<&'a str>,
@@ -78,15 +78,19 @@ impl<'a> Scan<'a> {
                 pids.insert(finding.id.as_str());
             }
         }
-        others.sort_by_key(|seen| (std::cmp::Reverse(seen.finding.risk_score), &seen.visible.text));
+        // Each scan shows others than the next: what matters most is alike on every host.
+        let drawn = |seen: &Seen<'_>| {
+            let EnrichedFinding { host, scan, .. } = seen.finding;
+            draws::hash(&format!("{host}\0{scan}\0{}", seen.visible.text))
+        };
+        others.sort_by_cached_key(|seen| (drawn(seen), seen.visible.text.clone()));
         others.dedup_by(|a, b| a.visible.text == b.visible.text);
         let new = findings.iter().filter(|finding| part::is_new(finding));
         let new: BTreeSet<&str> = new.map(|finding| finding.document_id.as_str()).collect();
         let asked: Vec<&Correlation> =
             correlations.iter().filter(|c| part::follows(c, |id| new.contains(id))).collect();
-        if clusters.is_empty() {
-            clusters.insert("", Vec::new());
-        }
+        // On most hosts most things have nothing to do with each other, and an answer must be able to say so.
+        clusters.insert("", Vec::new());
         let asked = Asked::new(asked);
         let across = across(asked.all());
         (Scan { others, across, asked, notes: Notes::new(findings, &pids) }, clusters)

@@ -32,6 +32,7 @@ struct Line<'a> {
     messages: [Message<'a>; 3],
     task: Task,
     host: &'a str,
+    scan: u32,
 }
 
 #[derive(Serialize)]
@@ -51,8 +52,8 @@ impl Example {
         self.bytes() <= limit
     }
 
-    /// The line of a dataset file, for an example of `host`.
-    pub fn line(&self, host: &str) -> String {
+    /// The line of a dataset file, for an example of a scan of `host`.
+    pub fn line(&self, host: &str, scan: u32) -> String {
         let message = |role, content| Message { role, content };
         let line = Line {
             messages: [
@@ -62,6 +63,7 @@ impl Example {
             ],
             task: self.task,
             host,
+            scan,
         };
         serde_json::to_string(&line).expect("plain data") + "\n"
     }

@@ -2,7 +2,7 @@
 //!
 //! - [`task`]: the tasks by name. [`example`]: one example. [`answers`]: the schema of each task's answers.
 //! - Of one finding: [`finding`]. Of whole scans: [`correlation`] (`part`, `note`: the part of a cluster that a prompt shows), [`advice`]
-//!   (task `actions`), [`briefing`] (task `summary`), [`triage`], and [`refine`], whose answers are [`rule`]s.
+//!   (task `actions`), [`briefing`] (task `summary`) and [`triage`], which share an `overview`, and [`refine`], whose answers are [`rule`]s.
 
 pub mod advice;
 pub mod answers;
@@ -11,6 +11,7 @@ pub mod correlation;
 pub mod example;
 pub mod finding;
 mod note;
+mod overview;
 mod part;
 #[cfg(test)]
 mod rederived;

@@ -1,6 +1,5 @@
 //! Rules over findings in the form that the agent's correlator reads and its `refine_rules` takes back.
 
-use findings::EnrichedFinding;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +15,7 @@ pub struct RefinedRule {
     pub logic: Logic,
     /// Sorted.
     pub tags: Vec<String>,
-    /// How sure it is that a match belongs to the pattern: (joined + 1) / (matches + 2) over the examples.
+    /// How sure it is that a match belongs to the pattern: more where the metadata say so too.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub confidence: f64,
     /// Why.
@@ -68,18 +67,12 @@ impl Condition {
         Condition { field: None, contains: None, metadata_key: key, metadata_contains: value }
     }
 
-    /// As the agent's correlator decides it.
-    pub fn holds(&self, finding: &EnrichedFinding) -> bool {
-        let value = match self.field.as_deref() {
-            Some("title") => &finding.title,
-            Some("id") => &finding.id,
-            Some(_) => return false,
-            None => &finding.description,
-        };
-        let contains =
-            |text: &str, part: &Option<String>| part.as_ref().is_none_or(|part| text.contains(part.as_str()));
-        let metadata = |key: &String| finding.metadata.get(key).map_or("", String::as_str);
-        contains(value, &self.contains)
-            && self.metadata_key.as_ref().is_none_or(|key| contains(metadata(key), &self.metadata_contains))
+    /// For a rationale.
+    pub(crate) fn in_words(&self) -> String {
+        let said = |text: &Option<String>| text.clone().unwrap_or_default();
+        match (&self.field, &self.metadata_key) {
+            (Some(field), _) => format!("{field} with \"{}\"", said(&self.contains)),
+            (None, key) => format!("{} {}", said(key), said(&self.metadata_contains)),
+        }
     }
 }

@@ -14,6 +14,8 @@ pub(crate) struct Conversation {
     pub(crate) task: String,
     /// Whose it is.
     pub(crate) host: String,
+    /// The number of the scan.
+    pub(crate) scan: i32,
 }
 
 /// One message.

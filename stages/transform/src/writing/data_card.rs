@@ -146,7 +146,7 @@ fn introduction(manifest: &Manifest) -> String {
 Made of {} findings in {} scans of {hosts} hosts. A line is one conversation in chat form: a system message that names the task, a
 user message with what a scan shows, and the assistant's answer as JSON.
 
-    {{\"messages\": [{{\"role\": \"system\", \"content\": ..}}, {{\"role\": \"user\", ..}}, {{\"role\": \"assistant\", ..}}], \"task\": .., \"host\": ..}}
+    {{\"messages\": [{{\"role\": \"system\", \"content\": ..}}, {{\"role\": \"user\", ..}}, {{\"role\": \"assistant\", ..}}], \"task\": .., \"host\": .., \"scan\": ..}}
 {license}
 | task | the prompt shows | the answer |
 |---|---|---|
@@ -155,7 +155,7 @@ user message with what a scan shows, and the assistant's answer as JSON.
 | `actions` | findings of one scan | what to do, by priority |
 | `summary` | one scan of one host | the four parts of the agent's summary |
 | `triage` | one scan of one host | what to look at first |
-| `refine` | suggested rules, with examples | the refined rules |
+| `refine` | rules that the agent suggests | the refined rules |
 ",
         manifest.findings, manifest.scans
     )

@@ -1,6 +1,6 @@
 //! The same examples as Parquet, on request: a file for each task and split, so that one task can be loaded by itself.
 //!
-//! Columns are those of a line: `messages` (a list of `role` and `content`), `task`, `host`. Each file is written by one thread, in the
+//! Columns are those of a line: `messages` (a list of `role` and `content`), `task`, `host`, `scan`. Each file is written by one thread, in the
 //! order of its split, so its bytes do not depend on how many threads there are.
 
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ use std::sync::Arc;
 use contract::stage::At;
 use contract::{Context, Digest, StageError};
 use parquet::basic::Compression;
-use parquet::data_type::{ByteArray, ByteArrayType};
+use parquet::data_type::{ByteArray, ByteArrayType, Int32Type};
 use parquet::errors::ParquetError;
 use parquet::file::properties::{WriterProperties, WriterPropertiesPtr};
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
@@ -38,6 +38,7 @@ message example {
   }
   required binary task (STRING);
   required binary host (STRING);
+  required int32 scan;
 }";
 
 /// Examples that are held in memory before they are written.
@@ -140,13 +141,14 @@ struct Columns {
     repetition: Vec<i16>,
     tasks: Vec<ByteArray>,
     hosts: Vec<ByteArray>,
+    scans: Vec<i32>,
 }
 
 impl Columns {
     fn read(rows: &[Entry], lines: &Lines) -> Result<Columns, StageError> {
         let mut columns = Columns::default();
         for entry in rows {
-            let Conversation { messages, task, host } = Conversation::read(lines, entry)?;
+            let Conversation { messages, task, host, scan } = Conversation::read(lines, entry)?;
             for (place, message) in messages.into_iter().enumerate() {
                 columns.repetition.push(i16::from(place > 0));
                 columns.roles.push(message.role.into_bytes().into());
@@ -154,6 +156,7 @@ impl Columns {
             }
             columns.tasks.push(task.into_bytes().into());
             columns.hosts.push(host.into_bytes().into());
+            columns.scans.push(scan);
         }
         Ok(columns)
     }
@@ -170,6 +173,10 @@ impl Columns {
             };
             let (definition, repetition) = levels.unzip();
             column.typed::<ByteArrayType>().write_batch(values, definition, repetition)?;
+            column.close()?;
+        }
+        if let Some(mut column) = group.next_column()? {
+            column.typed::<Int32Type>().write_batch(&self.scans, None, None)?;
             column.close()?;
         }
         Ok(())
