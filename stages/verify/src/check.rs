@@ -49,13 +49,21 @@ pub enum CheckName {
     NearDuplicates,
     /// Splits share no prompt, no host and no chain.
     SplitLeakage,
+    /// Findings show the techniques that labels bear.
+    Techniques,
+    /// No technique stands on most answers.
+    TechniqueShare,
+    /// Actions fit their findings.
+    Actions,
+    /// Summaries name attacks and rate scans by them.
+    Summaries,
     /// The score of all of this.
     Quality,
 }
 
 impl CheckName {
     /// Every check.
-    pub const ALL: [CheckName; 20] = [
+    pub const ALL: [CheckName; 24] = [
         CheckName::Schema,
         CheckName::Coverage,
         CheckName::Duplicates,
@@ -75,6 +83,10 @@ impl CheckName {
         CheckName::Leakage,
         CheckName::NearDuplicates,
         CheckName::SplitLeakage,
+        CheckName::Techniques,
+        CheckName::TechniqueShare,
+        CheckName::Actions,
+        CheckName::Summaries,
         CheckName::Quality,
     ];
 
@@ -100,6 +112,10 @@ impl CheckName {
             CheckName::Leakage => "leakage",
             CheckName::NearDuplicates => "near_duplicates",
             CheckName::SplitLeakage => "split_leakage",
+            CheckName::Techniques => "techniques",
+            CheckName::TechniqueShare => "technique_share",
+            CheckName::Actions => "actions",
+            CheckName::Summaries => "summaries",
             CheckName::Quality => "quality",
         }
     }
@@ -117,8 +133,12 @@ impl CheckName {
             | CheckName::SeverityRules
             | CheckName::Times
             | CheckName::History => "needs `scans`, `findings` and `correlations`",
-            CheckName::Integrity => "needs `documents` or `dataset`",
-            CheckName::LabelConflicts | CheckName::NearDuplicates | CheckName::SplitLeakage => "needs `dataset`",
+            CheckName::Integrity | CheckName::Techniques | CheckName::Actions => "needs `documents` or `dataset`",
+            CheckName::Summaries => "needs `documents`, `dataset` and `truth`",
+            CheckName::LabelConflicts
+            | CheckName::NearDuplicates
+            | CheckName::SplitLeakage
+            | CheckName::TechniqueShare => "needs `dataset`",
             CheckName::Profile | CheckName::Marginals | CheckName::Truth | CheckName::Leakage => {
                 "needs `truth`, which says what is simulated, beside `scans`, `findings` and `correlations`"
             }

@@ -102,6 +102,16 @@ pub struct Thresholds {
     pub near_duplicates: f64,
     #[schemars(range(min = 0.0, max = 1.0))]
     pub split_leakage: f64,
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub techniques: f64,
+    /// The share of the technique that most answers bear, of those that bear any.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub technique_share: f64,
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub actions: f64,
+    /// By how much the share of summaries that most misses its bar may miss it. 1 only reports it.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub summaries: f64,
 }
 
 impl Default for Thresholds {
@@ -126,6 +136,10 @@ impl Default for Thresholds {
             leakage: 0.6,
             near_duplicates: 1.0,
             split_leakage: 0.0,
+            techniques: 0.0,
+            technique_share: 0.5,
+            actions: 0.0,
+            summaries: 1.0,
         }
     }
 }
@@ -186,6 +200,10 @@ impl VerifyParams {
             CheckName::Leakage => thresholds.leakage,
             CheckName::NearDuplicates => thresholds.near_duplicates,
             CheckName::SplitLeakage => thresholds.split_leakage,
+            CheckName::Techniques => thresholds.techniques,
+            CheckName::TechniqueShare => thresholds.technique_share,
+            CheckName::Actions => thresholds.actions,
+            CheckName::Summaries => thresholds.summaries,
             CheckName::Quality => self.min_quality,
         }
     }

@@ -2,7 +2,8 @@
 //!
 //! A check that failed scores 0. One that counts scores `1 - min(1, 20 * figure)`: nothing is left where one thing in twenty
 //! is wrong. One that measures an area under a curve scores 1 up to chance (0.5) and falls to 0 at 1. Near duplicates score
-//! `1 - figure / 2`: they cost, and a set may still be good. Checks that were not applicable or not measurable do not count; where
+//! `1 - figure / 2`: they cost, and a set may still be good.
+//! Summaries score `1 - figure`; the share of a technique scores 1 where it is below its threshold. Checks that were not applicable or not measurable do not count; where
 //! no check counts, the quality has failed.
 
 use crate::check::CheckName;
@@ -72,6 +73,8 @@ fn score(check: &CheckReport) -> Option<f64> {
     Some(match check.name {
         CheckName::Leakage | CheckName::Realism => (1.0 - (figure - 0.5).max(0.0) / 0.5).max(0.0),
         CheckName::NearDuplicates => 1.0 - figure / 2.0,
+        CheckName::TechniqueShare => 1.0,
+        CheckName::Summaries => 1.0 - figure,
         _ => 1.0 - (VIOLATION_COST * figure).min(1.0),
     })
 }

@@ -3,6 +3,7 @@
 use contract::stage::At;
 use contract::{Card, Context, Stage, StageError, Type};
 
+use crate::labels::attacks::Attacks;
 use crate::params::{OnFailed, VerifyParams};
 use crate::report::{OverallStatus, Status, VerificationReport};
 use crate::tally::Tally;
@@ -18,7 +19,7 @@ impl Stage for Verify {
     type Params = VerifyParams;
 
     fn card() -> Card {
-        Card::new("verify", 16)
+        Card::new("verify", 17)
             .worker("pipe-data")
             .summary("Checks scans, findings and correlations, or documents and dataset, and stops the pipeline when they are wrong")
             .optional_input("scans", Type::SCANS, "What was correlated; with findings and correlations")
@@ -71,14 +72,16 @@ fn verify(params: &VerifyParams, context: &Context) -> Result<VerificationReport
         true => scans::verify(params, context, &mut tally)?,
         false => scans::ScanCounts::default(),
     };
+    let attacks = context.optional_input("truth").filter(|_| wired("documents") && wired("dataset"));
+    let mut attacks = attacks.map(Attacks::open).transpose()?;
     let seen = context
         .optional_input("documents")
-        .map(|directory| documents::verify(directory, context, &mut tally))
+        .map(|directory| documents::verify(directory, &mut attacks, context, &mut tally))
         .transpose()?;
     let shared = seen.as_ref().map(|seen| &seen.shared);
     let examples = context
         .optional_input("dataset")
-        .map(|directory| dataset::verify(params, directory, shared, context, &mut tally))
+        .map(|directory| dataset::verify(params, directory, (shared, attacks.as_ref()), context, &mut tally))
         .transpose()?;
     let checks = tally.finish(params);
     let quality = checks.last().and_then(|check| check.figure).unwrap_or(0.0);

@@ -5,6 +5,9 @@ use std::collections::{BTreeSet, HashMap};
 
 use crate::check::{Outcome, guard};
 use crate::documents::Shared;
+use crate::labels::answers::Answers;
+use crate::labels::attacks::Attacks;
+use crate::labels::summaries::Summaries;
 
 use super::file::FilePass;
 use super::line::Line;
@@ -17,7 +20,9 @@ const QUOTED: usize = 200;
 
 /// The checks on their way.
 #[derive(Default)]
-pub(super) struct Checks {
+pub(super) struct Checks<'t> {
+    /// What the truth says of scans, where it is wired.
+    attacks: Option<&'t Attacks>,
     /// The split of each host, by the manifest.
     hosts: HashMap<String, String>,
     seen: HashMap<u128, Seen>,
@@ -31,6 +36,10 @@ pub(super) struct Checks {
     pub leaks: Outcome,
     /// Prompts that are alike.
     pub near: NearDuplicates,
+    /// What answers say of findings.
+    pub answers: Answers,
+    /// What summaries say of scans.
+    pub summaries: Summaries,
     /// Lines on which that comparison crashed.
     pub near_crashed: Outcome,
 }
@@ -42,10 +51,10 @@ struct Seen {
     line: u32,
 }
 
-impl Checks {
+impl<'t> Checks<'t> {
     /// Nothing seen yet.
-    pub(super) fn of(manifest: &Manifest) -> Checks {
-        Checks { hosts: manifest.hosts(), ..Checks::default() }
+    pub(super) fn of(manifest: &Manifest, attacks: Option<&'t Attacks>) -> Checks<'t> {
+        Checks { attacks, hosts: manifest.hosts(), ..Checks::default() }
     }
 
     /// Looks at a line. A check that crashes on it has failed, and the others look at it all the same.
@@ -75,6 +84,9 @@ impl Checks {
         if !file.own {
             return;
         }
+        if let Err(crash) = guard("", || self.labels(line, answer, &place)) {
+            self.answers.techniques.absorb(crash, &place);
+        }
         let near = guard("", || match file.split {
             TRAIN => self.near.learn(&line.task, &line.question()),
             _ => self.near.compare(&line.task, &line.host, &line.question()),
@@ -98,6 +110,15 @@ impl Checks {
                 self.leaks.tell(place(), "/host", message);
             }
             None => self.leaks.tell(place(), "/host", format!("host `{}` is not in the manifest", &*line.host)),
+        }
+    }
+
+    /// What the answer says fits what the prompt shows.
+    fn labels(&mut self, line: &Line<'_>, answer: &str, place: &dyn Fn() -> String) {
+        let question = line.question();
+        self.answers.read(&line.task, &question, answer, place);
+        if let Some((attacks, scan)) = self.attacks.zip(line.scan).filter(|_| &*line.task == "summary") {
+            self.summaries.read(&(line.host.to_string(), scan), attacks, &question, answer);
         }
     }
 

@@ -36,7 +36,7 @@ pub(super) struct FilePass<'p> {
 
 impl FilePass<'_> {
     /// Checks every line, and the digest of the file.
-    pub(super) fn run(&self, directory: &Path, checks: &mut Checks, context: &Context) -> Result<u64, StageError> {
+    pub(super) fn run(&self, directory: &Path, checks: &mut Checks<'_>, context: &Context) -> Result<u64, StageError> {
         let path = directory.join(&self.part.file);
         let mut lines = BufReader::with_capacity(1 << 18, File::open(&path).at(&path)?);
         let mut hasher = blake3::Hasher::new();

@@ -18,6 +18,9 @@ pub(super) struct Line<'a> {
     /// The host that it was made of.
     #[serde(borrow)]
     pub host: Text<'a>,
+    /// The number of the scan, where the line says it.
+    #[serde(default)]
+    pub scan: Option<u32>,
 }
 
 /// One message.

@@ -10,6 +10,8 @@ use super::file::{FilePass, same_bytes};
 use super::manifest::{Manifest, SplitPart};
 use crate::check::{CheckName, guard};
 use crate::documents::Shared;
+use crate::labels::answers::Answers;
+use crate::labels::attacks::Attacks;
 use crate::measurements::measure;
 use crate::params::VerifyParams;
 use crate::tally::Tally;
@@ -17,17 +19,18 @@ use crate::tally::Tally;
 /// The split that others are compared with.
 pub(super) const TRAIN: &str = "train";
 
-/// Checks a training set; `shared` holds the correlations across hosts, where documents are wired too.
+/// Checks a training set. Where documents are wired too, `shared` holds the correlations across hosts; where the truth is as well,
+/// `attacks` what it says of scans.
 pub fn verify(
     params: &VerifyParams,
     directory: &Path,
-    shared: Option<&Shared>,
+    (shared, attacks): (Option<&Shared>, Option<&Attacks>),
     context: &Context,
     tally: &mut Tally,
 ) -> Result<u64, StageError> {
     let manifest = Manifest::read(directory)?;
     let chains = context.optional_input("truth").map(chains::of_several_hosts).transpose()?;
-    let mut checks = Checks::of(&manifest);
+    let mut checks = Checks::of(&manifest, attacks);
     let mut examples = 0;
     // Training first: what follows is compared with it.
     let mut splits: Vec<(&str, &SplitPart)> =
@@ -51,6 +54,15 @@ pub fn verify(
     tally.add(CheckName::LabelConflicts, checks.conflicts);
     tally.add(CheckName::Integrity, checks.integrity);
     tally.add(CheckName::SplitLeakage, checks.leaks);
+    let Answers { techniques, actions, .. } = &mut checks.answers;
+    tally.add(CheckName::Techniques, std::mem::take(techniques));
+    tally.add(CheckName::Actions, std::mem::take(actions));
+    let (answers, summaries) = (checks.answers, checks.summaries);
+    let share = params.threshold(CheckName::TechniqueShare);
+    measure(tally, CheckName::TechniqueShare, || answers.dominance(share));
+    if attacks.is_some() {
+        measure(tally, CheckName::Summaries, || summaries.measure(params.threshold(CheckName::Summaries)));
+    }
     let (near, crash) = (checks.near, checks.near_crashed);
     let (threshold, warn_beyond) = (params.threshold(CheckName::NearDuplicates), params.warn_beyond.near_duplicates);
     measure(tally, CheckName::NearDuplicates, || near.measure(threshold, warn_beyond));

@@ -1,14 +1,15 @@
 //! The checks that look at one document.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use contract::Digest;
 use findings::agent;
 use findings::risk::of_shares;
 use scan::Severity;
 
-use super::view::{Digested, Document};
+use super::view::{Digested, Document, Text};
 use crate::check::Outcome;
+use crate::labels::claims::CLAIMS;
 use crate::values;
 
 /// How far a probability of four digits may lie from the one that follows from subscores of four digits.
@@ -82,6 +83,40 @@ pub(super) fn formats(place: &str, document: &Document<'_>, raw_ids: &[&str]) ->
                 outcome.tell(place, format!("/enriched_findings/{index}{pointer}"), message);
             },
         );
+    }
+    outcome
+}
+
+/// The named findings show the techniques of their correlation, and each finding those that it bears.
+pub(super) fn techniques(place: &str, document: &Document<'_>, texts: &HashMap<&str, String>) -> Outcome {
+    let mut outcome = Outcome::default();
+    let mut hold = |techniques: &[Text<'_>], ids: &[Text<'_>], pointer: String| {
+        for technique in techniques {
+            outcome.items += 1;
+            let named = ids.iter().filter_map(|id| texts.get(&**id)).map(String::as_str);
+            if !CLAIMS.technique(technique, named) {
+                outcome.tell(place, &pointer, format!("{}, of which no finding shows anything", &**technique));
+            }
+        }
+    };
+    for (index, correlation) in document.correlations.iter().enumerate() {
+        hold(&correlation.techniques, &correlation.related_finding_ids, format!("/correlations/{index}/techniques"));
+    }
+    for (index, finding) in document.enriched_findings.iter().enumerate() {
+        hold(&finding.techniques, std::slice::from_ref(&finding.id), format!("/enriched_findings/{index}/techniques"));
+    }
+    outcome
+}
+
+/// Actions fit the findings that they name.
+pub(super) fn actions(place: &str, document: &Document<'_>, texts: &HashMap<&str, String>) -> Outcome {
+    let mut outcome = Outcome::of(document.actions.len());
+    for (index, action) in document.actions.iter().enumerate() {
+        let named = action.finding_ids.iter().filter_map(|id| texts.get(&**id)).map(String::as_str);
+        if let Some(text) = CLAIMS.contradiction(&action.title, named) {
+            let pointer = format!("/actions/{index}/finding_ids");
+            outcome.tell(place, pointer, format!("`{}` about `{text}`", &*action.title));
+        }
     }
     outcome
 }

@@ -1,14 +1,16 @@
 //! One document through all checks.
 
+use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 
 use contract::StageError;
 use contract::stage::At;
 use findings::document_id;
 
-use super::view::{Digested, Document, MultiHost};
+use super::view::{Digested, Document, Finding, MultiHost};
 use super::{checks, references};
 use crate::check::{CheckName, Outcome, guard};
+use crate::labels::attacks::Attacks;
 use crate::schema::GROUND_TRUTH;
 
 /// One document: `HOST/NNNN.json`.
@@ -22,15 +24,17 @@ pub(super) struct DocumentFile {
 pub(super) struct Checked {
     pub outcomes: Vec<(CheckName, Outcome)>,
     pub shared: Vec<(String, Vec<String>)>,
+    /// What an attack on the scan is about, of the findings that a correlation names.
+    pub subjects: Option<BTreeSet<String>>,
 }
 
-pub(super) fn check(file: &DocumentFile) -> Result<Checked, StageError> {
+pub(super) fn check(file: &DocumentFile, attacks: Option<&Attacks>) -> Result<Checked, StageError> {
     let bytes = std::fs::read(&file.path).at(&file.path)?;
     let place = format!("documents/{}/{:04}", file.host, file.scan);
     let mut schema = Outcome::of(1);
     let Ok(text) = std::str::from_utf8(&bytes) else {
         schema.tell(place, "", "no UTF-8 text");
-        return Ok(Checked { outcomes: vec![(CheckName::Schema, schema)], shared: Vec::new() });
+        return Ok(Checked { outcomes: vec![(CheckName::Schema, schema)], shared: Vec::new(), subjects: None });
     };
     let schema = guard(&place, || {
         for mismatch in GROUND_TRUTH.mismatches(text) {
@@ -42,7 +46,7 @@ pub(super) fn check(file: &DocumentFile) -> Result<Checked, StageError> {
     // A document that does not follow the schema may lack the parts that the other checks compare.
     let fits = outcomes.iter().all(|(_, outcome)| outcome.violations.is_empty());
     if !fits {
-        return Ok(Checked { outcomes, shared: Vec::new() });
+        return Ok(Checked { outcomes, shared: Vec::new(), subjects: None });
     }
     let (document, digested) = match (serde_json::from_str::<Document<'_>>(text), serde_json::from_str(text)) {
         (Ok(document), Ok(digested)) => (document, digested),
@@ -50,7 +54,7 @@ pub(super) fn check(file: &DocumentFile) -> Result<Checked, StageError> {
             let mut references = Outcome::of(1);
             references.tell(place, "", format!("a part that the schema leaves open is in no known form: {error}"));
             outcomes.push((CheckName::References, references));
-            return Ok(Checked { outcomes, shared: Vec::new() });
+            return Ok(Checked { outcomes, shared: Vec::new(), subjects: None });
         }
     };
     let digested: Digested<'_> = digested;
@@ -64,8 +68,34 @@ pub(super) fn check(file: &DocumentFile) -> Result<Checked, StageError> {
     run(CheckName::Scores, &|| checks::scores(&place, &document));
     run(CheckName::Formats, &|| checks::formats(&place, &document, &raw_ids));
     run(CheckName::Integrity, &|| checks::integrity(&place, &digested));
+    let texts = texts(&document, &raw_ids);
+    run(CheckName::Techniques, &|| checks::techniques(&place, &document, &texts));
+    run(CheckName::Actions, &|| checks::actions(&place, &document, &texts));
     let hosts =
         |shared: &MultiHost<'_>| (shared.id.to_string(), shared.hosts.iter().map(|host| host.to_string()).collect());
     let shared = document.multi_host_correlation.iter().map(hosts).collect();
-    Ok(Checked { outcomes, shared })
+    let key = (file.host.clone(), file.scan);
+    let subjects = attacks.and_then(|attacks| attacks.subjects_in(&key, &document, &raw_ids));
+    Ok(Checked { outcomes, shared, subjects })
+}
+
+/// What each finding says, by its id. A process says too what others tell of the file that it runs.
+fn texts<'d>(document: &'d Document<'_>, raw_ids: &[&str]) -> HashMap<&'d str, String> {
+    let mut programs: HashMap<&str, &str> = HashMap::new();
+    for (finding, raw) in document.enriched_findings.iter().zip(raw_ids) {
+        let program = match &*finding.scanner {
+            "network" => finding.metadata.get("exe"),
+            "ioc" => Some(*raw),
+            _ => None,
+        };
+        programs.extend(finding.metadata.get("pid").zip(program));
+    }
+    let text = |(finding, raw): (&'d Finding<'_>, &&str)| {
+        let mut text = finding.text();
+        if let Some(program) = programs.get(*raw).filter(|_| &*finding.scanner == "processes") {
+            text.push_str(&format!(" runs {program}"));
+        }
+        (&*finding.id, text)
+    };
+    document.enriched_findings.iter().zip(raw_ids).map(text).collect()
 }

@@ -8,19 +8,22 @@ use contract::{Context, StageError};
 
 use super::document::{Checked, DocumentFile, check};
 use crate::check::{CheckName, Outcome, guard};
+use crate::labels::attacks::Attacks;
 use crate::tally::Tally;
 
 /// Documents that are read together; it bounds how many are held.
 const BATCH: usize = 64;
 
 /// The checks that look at documents.
-const CHECKS: [CheckName; 6] = [
+const CHECKS: [CheckName; 8] = [
     CheckName::Schema,
     CheckName::Duplicates,
     CheckName::References,
     CheckName::Scores,
     CheckName::Formats,
     CheckName::Integrity,
+    CheckName::Techniques,
+    CheckName::Actions,
 ];
 
 /// Hosts that share a correlation across hosts, by its id.
@@ -35,15 +38,24 @@ pub struct DocumentsSeen {
     pub shared: Shared,
 }
 
-/// Checks all documents.
-pub fn verify(directory: &Path, context: &Context, tally: &mut Tally) -> Result<DocumentsSeen, StageError> {
+/// Checks all documents. `attacks` learns what each attack is about.
+pub fn verify(
+    directory: &Path,
+    attacks: &mut Option<Attacks>,
+    context: &Context,
+    tally: &mut Tally,
+) -> Result<DocumentsSeen, StageError> {
     tally.wired(CHECKS);
     let files = files(directory)?;
     let mut seen = DocumentsSeen { documents: files.len() as u64, ..DocumentsSeen::default() };
     let mut done = 0;
     for batch in files.chunks(BATCH) {
-        let checked: Vec<Checked> = context.map(batch, check)?;
-        for checked in checked {
+        let known = attacks.as_ref();
+        let checked: Vec<Checked> = context.map(batch, |file| check(file, known))?;
+        for (file, checked) in batch.iter().zip(checked) {
+            if let Some((attacks, subjects)) = attacks.as_mut().zip(checked.subjects) {
+                attacks.note((file.host.clone(), file.scan), subjects);
+            }
             for (name, outcome) in checked.outcomes {
                 tally.add(name, outcome);
             }

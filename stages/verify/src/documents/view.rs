@@ -63,6 +63,8 @@ pub struct Finding<'a> {
     pub scanner: Text<'a>,
     #[serde(borrow)]
     pub title: Text<'a>,
+    #[serde(borrow)]
+    pub description: Text<'a>,
     pub severity: Option<Severity>,
     pub risk_score: f64,
     pub base_severity_score: f64,
@@ -77,6 +79,19 @@ pub struct Finding<'a> {
     #[serde(borrow)]
     pub cluster_id: Option<Text<'a>>,
     pub risk_total: Option<f64>,
+    #[serde(borrow)]
+    pub techniques: Vec<Text<'a>>,
+}
+
+impl Finding<'_> {
+    /// Everything that it says, in one text that begins with its scanner.
+    pub fn text(&self) -> String {
+        let mut text = format!("{}: {} {} {}", &*self.scanner, &*self.id, &*self.title, &*self.description);
+        for (key, value) in self.metadata.iter().filter(|(_, value)| !value.is_empty()) {
+            text.push_str(&format!(" {key}={value}"));
+        }
+        text
+    }
 }
 
 #[derive(Default, Deserialize)]
@@ -97,6 +112,8 @@ pub struct Correlation<'a> {
     pub id: Text<'a>,
     #[serde(borrow)]
     pub related_finding_ids: Vec<Text<'a>>,
+    #[serde(borrow)]
+    pub techniques: Vec<Text<'a>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -129,6 +146,8 @@ pub struct TopRisks<'a> {
 #[serde(default)]
 #[expect(missing_docs, reason = "the names of schemas/ground_truth_schema.json")]
 pub struct Action<'a> {
+    #[serde(borrow)]
+    pub title: Text<'a>,
     #[serde(borrow, alias = "related_finding_ids")]
     pub finding_ids: Vec<Text<'a>>,
     #[serde(borrow)]
@@ -213,6 +232,11 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
 pub struct Pairs<'a>(Vec<(Text<'a>, Text<'a>)>);
 
 impl Pairs<'_> {
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(key, value)| (&**key, &**value))
+    }
+
     /// The value of a key.
     pub fn get(&self, key: &str) -> Option<&str> {
         self.0.iter().find(|(name, _)| **name == *key).map(|(_, value)| &**value)

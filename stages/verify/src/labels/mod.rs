@@ -1,0 +1,9 @@
+//! What labels say, held against what they are about.
+//!
+//! - [`claims`]: a technique or an action against the text of its findings. [`answers`]: those of a training set, read from its lines.
+//! - [`attacks`]: what the hidden truth says of scans; [`summaries`]: whether summaries name it and rate it.
+
+pub mod answers;
+pub mod attacks;
+pub mod claims;
+pub mod summaries;
