@@ -20,7 +20,7 @@ fn sample() -> ProduceParams {
 const SCANS: &str = "208cbe0db5";
 
 /// Of findings and correlations. Where they move and the scans did not, the same input gives other bytes: raise the card's version.
-const GOLDEN: [&str; 2] = ["e4a0bcf275", "9af4080701"];
+const GOLDEN: [&str; 2] = ["6e3d3c58ea", "99996396cc"];
 
 fn run<S: Stage>(
     directory: &Path,

@@ -13,7 +13,7 @@ fn good_input_passes_and_says_what_was_looked_at() {
     assert_eq!((report.scans, report.findings, report.documents), (8, 36, 8));
     let of = |status| report.checks.iter().filter(|c| c.status == status).map(|c| c.name.name()).collect::<Vec<_>>();
     assert_eq!(of(Status::NotApplicable), ["realism"]);
-    assert_eq!(of(Status::NotMeasurable), ["marginals", "leakage"]);
+    assert_eq!(of(Status::NotMeasurable), ["marginals", "leakage", "technique_share", "summaries"]);
     assert!(report.check(CheckName::Leakage).unwrap().reason.contains("2000 are needed"));
     let summary = text(&workplace.path("summary"));
     assert!(summary.starts_with("verification: passed, quality "), "{summary}");

@@ -263,6 +263,18 @@ impl Workplace {
         });
     }
 
+    /// Adds examples of a host of a split: task, prompt and answer of each, by its place; their scans are numbered from 100.
+    pub(crate) fn add_lines(&self, split: &str, line: impl Fn(u32) -> (&'static str, String, String), count: u32) {
+        let host = self.hosts(split).swap_remove(0);
+        let line = |place: u32| {
+            let (task, prompt, answer) = line(place);
+            let message = |role: &str, content: &str| json!({"role": role, "content": content});
+            let messages = [message("system", "s"), message("user", &prompt), message("assistant", &answer)];
+            json!({"messages": messages, "task": task, "host": host, "scan": 100 + place}).to_string() + "\n"
+        };
+        self.edit_split(split, |all| format!("{all}{}", (0..count).map(line).collect::<String>()));
+    }
+
     /// Rewrites a report of the scans, and correlates again.
     pub(crate) fn edit_report(&self, name: &str, change: impl Fn(&mut Report)) {
         let path = self.path("scans").join(name);

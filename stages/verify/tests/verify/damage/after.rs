@@ -153,6 +153,51 @@ const DAMAGES: &[Damage] = &[
         at: ("train.jsonl", ""),
     },
     Damage {
+        check: "techniques",
+        what: "a technique that no finding of a correlation shows",
+        break_it: |w| {
+            w.edit_document(DOCUMENT, |document| {
+                document["correlations"][0]["techniques"].as_array_mut().unwrap().push("T1562.001".into());
+            });
+        },
+        at: ("documents/beta/0001", "/correlations/0/techniques"),
+    },
+    Damage {
+        check: "techniques",
+        what: "a technique that no listed finding of an answer shows",
+        break_it: |w| {
+            let answer = json!([{"title": "t", "related_finding_ids": ["f1"], "techniques": ["T1059.004"]}]);
+            w.add_lines("train", |_| ("correlation", "web host\nf1 mac: apparmor off".into(), answer.to_string()), 1);
+        },
+        at: ("train.jsonl:", ""),
+    },
+    Damage {
+        check: "actions",
+        what: "access control is to be turned on because of a program",
+        break_it: |w| {
+            w.edit_document(DOCUMENT, |document| {
+                let program = ioc(document)["id"].clone();
+                let actions = document["actions"].as_array_mut().unwrap();
+                let mac = actions.iter_mut().find(|a| a["title"] == "Turn mandatory access control on").unwrap();
+                mac["finding_ids"] = json!([program]);
+                actions.retain(|action| action["title"] == "Turn mandatory access control on");
+            });
+        },
+        at: ("documents/beta/0001", "/actions/0/finding_ids"),
+    },
+    Damage {
+        check: "technique_share",
+        what: "one technique on most answers",
+        break_it: |w| {
+            let answer = json!([{"title": "t", "related_finding_ids": ["f1"], "techniques": ["T1059.004"]}]);
+            let line = |place| {
+                ("correlation", format!("web host\nf1 processes: /srv/{place}/bash as root"), answer.to_string())
+            };
+            w.add_lines("train", line, 60);
+        },
+        at: ("T1059.004", ""),
+    },
+    Damage {
         check: "label_conflicts",
         what: "one prompt with two answers",
         break_it: |w| {
@@ -267,6 +312,40 @@ pub(super) const WITH_TRUTH: Table = Table {
         at: ("truth", ""),
     }],
 };
+
+/// Fifty scans of a host that show an attack, with summaries that say so.
+pub(super) const SUMMARIES: Table = Table {
+    inputs: &AFTER_WITH_TRUTH,
+    good: || {
+        let mut workplace = Workplace::new();
+        workplace.params.thresholds.summaries = 0.5;
+        let host = host_of(&workplace, "train");
+        let line = |scan: u32| {
+            let truth = json!({
+                "host": host, "scan": 100 + scan, "scanner": "ioc", "id": "/tmp/x:4", "chain_id": null, "template": null,
+                "technique": null, "role": "chain", "visible": true,
+            });
+            format!("{truth}\n")
+        };
+        let truth = text(&workplace.path("truth"));
+        std::fs::write(workplace.path("truth"), truth + &(0..50).map(line).collect::<String>()).unwrap();
+        workplace.add_lines("train", |place| ("summary", format!("scan {place}"), summary("high")), 50);
+        workplace
+    },
+    damages: &[Damage {
+        check: "summaries",
+        what: "attacked scans that are called harmless",
+        break_it: |w| {
+            w.edit_split("train", |all| all.replace("\\\"level\\\":\\\"high\\\"", "\\\"level\\\":\\\"low\\\""));
+        },
+        at: ("high or critical where attacked", ""),
+    }],
+};
+
+fn summary(level: &str) -> String {
+    let risk = json!({"level": level, "highest_risk": 50, "trend": "first scan"});
+    json!({"EXECUTIVE_SUMMARY": "s", "KEY_FINDINGS": [], "RISK_ASSESSMENT": risk, "RECOMMENDATIONS": []}).to_string()
+}
 
 fn host_of(w: &Workplace, split: &str) -> String {
     w.hosts(split).swap_remove(0)

@@ -28,10 +28,11 @@ pub(crate) struct Damage {
     at: (&'static str, &'static str),
 }
 
-const TABLES: [&Table; 8] = [
+const TABLES: [&Table; 9] = [
     &before::TABLE,
     &after::TABLE,
     &after::WITH_TRUTH,
+    &after::SUMMARIES,
     &measured::MARGINALS,
     &measured::LEAKAGE,
     &measured::REALISM,
@@ -90,6 +91,11 @@ fn damage_after_transform_trips_one_check() {
 #[test]
 fn an_attack_chain_over_two_splits_trips_only_split_leakage() {
     after::WITH_TRUTH.check();
+}
+
+#[test]
+fn summaries_that_call_attacked_scans_harmless_trip_only_summaries() {
+    after::SUMMARIES.check();
 }
 
 #[test]
