@@ -14,8 +14,10 @@ use super::project::Project;
 use super::{Exit, output};
 use crate::action::ActionWork;
 use crate::engine::history::History;
-use crate::engine::{AttemptEnd, EarlierOutput, EarlierState, RemoteAttempt, RunReport};
+use crate::engine::spending::Spending;
+use crate::engine::{EarlierOutput, EarlierState, RemoteAttempt, RunReport};
 use crate::report::clean::cell;
+use crate::report::cost;
 use crate::report::style::Color;
 use crate::report::units;
 use crate::store::{Shape, Store};
@@ -117,8 +119,13 @@ fn text(project: &Project, store: &Store, made: &Made, color: Color) -> String {
         );
         line("took", &took);
     }
-    for attempt in attempts(store, made) {
-        line("attempt", &elsewhere(&attempt));
+    let attempts = attempts(store, made);
+    for attempt in &attempts {
+        line("attempt", &cost::attempt(attempt));
+    }
+    if let Some(spent) = cost::spent(&attempts.iter().collect()) {
+        line("cost", &spent);
+        line("", cost::ESTIMATE);
     }
     if let Some(failure) = &stage.failure {
         line("failed", &failure.message);
@@ -201,27 +208,6 @@ fn attempts(store: &Store, made: &Made) -> Vec<RemoteAttempt> {
     stage.map_or(Vec::new(), |stage| stage.attempts)
 }
 
-/// An attempt beyond this machine as a line.
-fn elsewhere(attempt: &RemoteAttempt) -> String {
-    let RemoteAttempt { attempt: number, backend, what, host, launched, started, ended, end, price, cost, .. } =
-        attempt;
-    let end = match end {
-        AttemptEnd::Finished => "finished",
-        AttemptEnd::Failed => "failed",
-        AttemptEnd::Interrupted => "interrupted",
-        AttemptEnd::Broken => "the place broke",
-        AttemptEnd::Unknown => "its end is not known",
-    };
-    let mut parts = vec![format!("{number} at {backend}: {end}")];
-    let begun = started.or(*launched);
-    parts.extend(begun.map(|begun| format!("{} UTC", units::date(begun))));
-    let took = begun.zip(*ended).map(|(begun, ended)| ended.saturating_sub(begun));
-    parts.extend(took.map(|seconds| units::seconds(seconds as f64)));
-    parts.extend(what.clone().or_else(|| host.clone()));
-    parts.extend(units::cost(*price, *cost));
-    cell(&parts.join(", ")).into_owned()
-}
-
 /// The log of the execution behind this: in this run, or in the one that made the record.
 fn log(store: &Store, made: &Made) -> Option<PathBuf> {
     let of_record = || {
@@ -246,6 +232,7 @@ fn document(project: &Project, store: &Store, made: &Made) -> Value {
         });
         (port.to_string(), value)
     });
+    let attempts = attempts(store, made);
     json!({
         "stage": name,
         "run": report.run,
@@ -256,7 +243,8 @@ fn document(project: &Project, store: &Store, made: &Made) -> Value {
         "outputs": outputs.collect::<serde_json::Map<_, _>>(),
         "metrics": stage.metrics,
         "failure": stage.failure,
-        "attempts": attempts(store, made),
+        "cost": (!attempts.is_empty()).then(|| attempts.iter().collect::<Spending>()),
+        "attempts": attempts,
         "action": record.as_ref().map(|record| &record.action),
         "made": record.as_ref().map(|record| json!({
             "run": record.run,

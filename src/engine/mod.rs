@@ -19,6 +19,7 @@
 //! - [`sharing`]: a remote that the run looks into and pushes to. [`fetching`]: the records of a plan from there.
 //! - [`history`]: earlier runs. [`intact`]: whether their files are as they wrote them. [`traces`]: their artifacts.
 //!   [`forecast`]: the effect of a run, without running it; behind `plan` and `why`. [`workbench`]: a stage for a person to try out.
+//!   [`spending`]: what attempts beyond this machine cost.
 
 mod attempts;
 mod bounds;
@@ -44,6 +45,7 @@ pub(crate) mod resolve;
 mod run_loop;
 mod semaphores;
 mod sharing;
+pub mod spending;
 mod standing;
 pub mod survey;
 mod tally;

@@ -3,6 +3,7 @@
 use schemars::{Schema as Generated, schema_for};
 use serde_json::Value;
 
+use super::run::cost::RunCosts;
 use super::run::journal;
 use crate::config::schema::config_schema;
 use crate::engine::RunReport;
@@ -82,5 +83,10 @@ pub const SCHEMAS: &[Schema] = &[
         name: "run-report",
         about: "what run --json prints at its end",
         document: |_| Ok(Generated::to_value(schema_for!(RunReport))),
+    },
+    Schema {
+        name: "run-costs",
+        about: "what runs --cost --json prints",
+        document: |_| Ok(Generated::to_value(schema_for!(RunCosts))),
     },
 ];

@@ -50,12 +50,18 @@ fn utc(unix_seconds: u64, format: &str) -> String {
     jiff::Timestamp::from_second(seconds).unwrap_or(jiff::Timestamp::MAX).strftime(format).to_string()
 }
 
-/// What a machine costs, as far as that is known: an estimate.
+/// An estimate in US dollars: `about $1.25`; a part of a cent is not rounded to nothing.
+pub fn dollars(amount: f64) -> String {
+    if amount > 0.0 && amount < 0.005 { "less than $0.01".to_owned() } else { format!("about ${amount:.2}") }
+}
+
+/// What a machine costs, as far as that is known and worth a word: an estimate.
 pub fn cost(price: Option<f64>, cost: Option<f64>) -> Option<String> {
     match (price, cost) {
-        (Some(price), Some(cost)) => Some(format!("about ${cost:.2} at ${price:.3} an hour")),
+        (Some(0.0), _) => None,
+        (Some(price), Some(cost)) => Some(format!("{} at ${price:.3} an hour", dollars(cost))),
         (Some(price), None) => Some(format!("${price:.3} an hour")),
-        (None, Some(cost)) => Some(format!("about ${cost:.2}")),
+        (None, Some(cost)) => Some(dollars(cost)),
         (None, None) => None,
     }
 }
@@ -72,6 +78,10 @@ mod tests {
         assert_eq!(seconds(0.031), "0.03 s");
         assert_eq!(seconds(185.0), "3 min 05 s");
         assert_eq!(seconds(7800.0), "2 h 10 min");
+        assert_eq!(
+            (dollars(1.254), dollars(0.004), dollars(0.0)),
+            ("about $1.25".into(), "less than $0.01".into(), "about $0.00".into())
+        );
     }
 
     #[test]

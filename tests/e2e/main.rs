@@ -13,6 +13,7 @@ mod conduct;
 mod config;
 mod confinement;
 mod control_characters;
+mod costs;
 mod data;
 mod directory;
 mod examples;

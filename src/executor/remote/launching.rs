@@ -140,7 +140,7 @@ impl Drive<'_> {
 
     /// Tells its cost so far, where the place names a price. The cost serves the report alone, so errors are ignored.
     pub(super) fn look_at_cost(&self, progress: &Progress) {
-        let Some(instance) = progress.instance.as_ref().filter(|instance| instance.price.is_some()) else { return };
+        let Some(instance) = progress.instance.as_ref().filter(|instance| instance.price > Some(0.0)) else { return };
         if let Ok(Some(instance)) = self.launcher.look(&self.board.key, instance.attempt)
             && let Ok(instance) = attempts::completed(&self.board, instance)
         {

@@ -209,8 +209,8 @@ fn instance(path: &Path, note: &Note, alive: bool) -> Instance {
         launched: Some(note.launched),
         ended: None,
         expires: None,
-        price: None,
-        cost: None,
+        price: Some(0.0),
+        cost: Some(0.0),
     }
 }
 

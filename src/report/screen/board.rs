@@ -175,7 +175,7 @@ impl Board {
         if !what.is_empty() {
             fields.push((1, self.color.dim(cell(&what).trim_start())));
         }
-        if let Some(cost) = news.cost {
+        if let Some(cost) = news.cost.filter(|_| news.price != Some(0.0)) {
             fields.push((3, format!("${cost:.2}")));
         }
         news.why.clone()
