@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use contract::backend::{Attach, Instance, Log, Submit};
+use contract::Resources;
+use contract::backend::{Attach, Instance, Log, Prices, Submit};
 use serde_json::{Value, json};
 
 use super::RemoteError;
@@ -27,6 +28,13 @@ impl Machines {
     /// The program that serves them.
     pub fn program(&self) -> String {
         if OF_AWS.contains(&self.kind.as_str()) { "pipe-aws".to_owned() } else { format!("pipe-{}", self.kind) }
+    }
+
+    /// What a launch would cost for stages that ask for each of these. The program is started for that, and nothing of the objects at
+    /// `place` is asked for. What it says of one of them, or that it says nothing, is in its place.
+    pub fn prices(&self, place: &Place, wanted: &[Resources]) -> Result<Vec<Result<Prices, RemoteError>>, RemoteError> {
+        let program = Program::start(place, Some(self))?;
+        Ok(wanted.iter().map(|resources| program.prices(*resources)).collect())
     }
 
     /// The type with its settings.

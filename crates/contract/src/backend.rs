@@ -10,7 +10,9 @@ mod instance;
 mod request;
 
 pub use answer::{Answer, Done, Failed, FailedClass, Found, Listed, Listing, Note, Offer, Put, Sizes, Welcome};
-pub use instance::{Attach, Bundle, Ended, Instance, Instances, Log, Logs, Piece, Reap, State, Stop, Submit};
+pub use instance::{
+    AskPrices, Attach, Bundle, Ended, Instance, Instances, Log, Logs, Piece, Prices, Reap, State, Stop, Submit,
+};
 pub use request::{
     Body, Cancel, Checksums, Condition, Delete, Get, Has, Hello, List, Objects, Operation, PutObject, Request, S3,
 };

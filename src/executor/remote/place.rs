@@ -3,6 +3,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use contract::Resources;
+use contract::backend::Prices;
+
 use super::Timing;
 use super::backend::Backend;
 use super::launcher::Launcher;
@@ -42,6 +45,15 @@ impl RemotePlace {
             Launches::Program(machines) => Some(machines.program()),
         };
         self.objects.program().into_iter().chain(launcher)
+    }
+
+    /// What an instance would cost for stages that ask for each of these; `None` where instances are processes of this machine, which cost
+    /// nothing. A program is started for that, and no object is touched.
+    pub fn prices(&self, wanted: &[Resources]) -> Option<Result<Vec<Result<Prices, RemoteError>>, RemoteError>> {
+        match &self.launches {
+            Launches::Processes(_) => None,
+            Launches::Program(machines) => Some(machines.prices(&self.objects, wanted)),
+        }
     }
 
     /// Opens its objects and its launcher. A program is started where one serves it.

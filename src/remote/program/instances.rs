@@ -1,6 +1,7 @@
 //! The instances of a backend program, asked for one request at a time.
 
-use contract::backend::{Attach, Done, Instance, Log, Logs, Operation, Reap, Stop, Submit};
+use contract::Resources;
+use contract::backend::{AskPrices, Attach, Done, Instance, Log, Logs, Operation, Prices, Reap, Stop, Submit};
 
 use super::Program;
 use crate::remote::RemoteError;
@@ -59,4 +60,18 @@ impl Program {
             _ => Err(self.nonsense()),
         }
     }
+
+    pub(in crate::remote) fn prices(&self, resources: Resources) -> Result<Prices, RemoteError> {
+        match self.ask(Operation::Prices(AskPrices { resources }), None)? {
+            Done::Prices { prices } if is_sound(&prices) => Ok(prices),
+            _ => Err(self.nonsense()),
+        }
+    }
+}
+
+/// Whether its figures are amounts, so that sums of them mean something.
+fn is_sound(prices: &Prices) -> bool {
+    let amounts = [prices.least, prices.most, prices.cap, prices.budget];
+    let in_order = prices.least.zip(prices.most).is_none_or(|(least, most)| least <= most);
+    in_order && amounts.into_iter().flatten().all(|amount| amount.is_finite() && amount >= 0.0)
 }

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::instance::{Instance, Log};
+use super::instance::{Instance, Log, Prices};
 
 /// One line of the program. Answers come in any order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -57,7 +57,7 @@ pub struct Welcome {
 pub enum Offer {
     /// Has, put, get, list and delete.
     Objects,
-    /// Submit, attach, instances, logs, stop and reap: offered where the hello names a place.
+    /// Submit, attach, instances, logs, stop and reap: offered where the hello names a place. Prices may be refused.
     Instances,
 }
 
@@ -90,6 +90,11 @@ pub enum Done {
     Logs {
         /// What was written down.
         log: Log,
+    },
+    /// Of prices.
+    Prices {
+        /// What a launch would cost.
+        prices: Prices,
     },
 }
 
@@ -271,6 +276,8 @@ struct AnyDone {
     instances: Option<Vec<Instance>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     log: Option<Log>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    prices: Option<Prices>,
 }
 
 impl TryFrom<AnyDone> for Done {
@@ -296,6 +303,8 @@ impl TryFrom<AnyDone> for Done {
             Self::Instances { instances }
         } else if let Some(log) = any.log.take() {
             Self::Logs { log }
+        } else if let Some(prices) = any.prices.take() {
+            Self::Prices { prices }
         } else {
             Self::Delete {}
         };
@@ -323,6 +332,7 @@ impl From<Done> for AnyDone {
             Done::Instance { instance } => Self { instance: Some(instance), ..empty },
             Done::Instances { instances } => Self { instances: Some(instances), ..empty },
             Done::Logs { log } => Self { log: Some(log), ..empty },
+            Done::Prices { prices } => Self { prices: Some(prices), ..empty },
         }
     }
 }
@@ -373,6 +383,12 @@ mod tests {
         check(done(Done::Instances { instances: vec![] }), r#"{"id":7,"done":{"instances":[]}}"#);
         let log = Log { text: "a".into(), next: Some("1".into()) };
         check(done(Done::Logs { log }), r#"{"id":7,"done":{"log":{"text":"a","next":"1"}}}"#);
+        let prices =
+            Prices { what: "a".into(), least: Some(0.5), most: None, cap: Some(1.0), budget: None, why: "b".into() };
+        check(
+            done(Done::Prices { prices }),
+            r#"{"id":7,"done":{"prices":{"what":"a","least":0.5,"cap":1.0,"why":"b"}}}"#,
+        );
         check(Answer::Note { id: 8, note: Note { bytes: 5, words: None } }, r#"{"id":8,"note":{"bytes":5}}"#);
         let failed = Failed { class: FailedClass::Denied, message: "no".into(), help: None };
         check(Answer::Failed { id: None, failed }, r#"{"failed":{"class":"denied","message":"no"}}"#);

@@ -103,6 +103,37 @@ pub struct Stop {
 #[serde(deny_unknown_fields)]
 pub struct Reap {}
 
+/// What a launch would cost for a stage that asks for this; answered with [`Prices`]. It launches nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AskPrices {
+    /// What the stage asks for.
+    #[serde(default)]
+    pub resources: Resources,
+}
+
+/// What a launch would cost.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Prices {
+    /// What it would be, for people: `g4dn.xlarge or g5.xlarge, spot, us-east-1`.
+    pub what: String,
+    /// US dollars an hour of the cheapest that it would launch now. Absent: not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub least: Option<f64>,
+    /// US dollars an hour of the dearest that it would launch now, or would have lately. Absent: not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub most: Option<f64>,
+    /// US dollars an hour that no launch costs more than, whatever prices become. Absent: there is no such limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cap: Option<f64>,
+    /// US dollars that all attempts at one stage may cost together. Absent: there is no such limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<f64>,
+    /// Where the figures come from, or why there are none: one sentence without a full stop.
+    pub why: String,
+}
+
 /// An instance.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::TEXT_LIMIT;
-use super::instance::{Attach, Instances, Logs, Reap, Stop, Submit};
+use super::instance::{AskPrices, Attach, Instances, Logs, Reap, Stop, Submit};
 
 /// One line to the program. The first is a hello; the end of the lines means: stop what goes on, and exit with 0.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -113,6 +113,8 @@ pub enum Operation {
     Stop(Stop),
     /// End what has outlived its lifetime.
     Reap(Reap),
+    /// What a launch would cost; answered with [`Prices`](super::Prices). A program that names no prices refuses it.
+    Prices(AskPrices),
 }
 
 /// Which objects are there.
@@ -260,6 +262,7 @@ enum AnyOperation {
     Logs(Logs),
     Stop(Stop),
     Reap(Reap),
+    Prices(AskPrices),
     Cancel { id: u64 },
 }
 
@@ -285,6 +288,7 @@ impl TryFrom<Line> for Request {
             AnyOperation::Logs(logs) => Operation::Logs(logs),
             AnyOperation::Stop(stop) => Operation::Stop(stop),
             AnyOperation::Reap(reap) => Operation::Reap(reap),
+            AnyOperation::Prices(prices) => Operation::Prices(prices),
         };
         Ok(Self::Do { id: id.ok_or("the request has no id")?, operation })
     }
@@ -309,6 +313,7 @@ impl From<Request> for Line {
                     Operation::Logs(logs) => AnyOperation::Logs(logs),
                     Operation::Stop(stop) => AnyOperation::Stop(stop),
                     Operation::Reap(reap) => AnyOperation::Reap(reap),
+                    Operation::Prices(prices) => AnyOperation::Prices(prices),
                 },
             ),
         };
