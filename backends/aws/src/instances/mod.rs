@@ -106,6 +106,13 @@ impl Site {
                 Self::Spot(spot) => spot.reap().await.map(many),
                 Self::Jobs(jobs) => jobs.reap().await.map(many),
             },
+            Operation::Prices(asked) => {
+                let prices = match self {
+                    Self::Spot(spot) => spot.quote(asked.resources).await?,
+                    Self::Jobs(jobs) => jobs.quote(asked.resources)?,
+                };
+                Ok(Done::Prices { prices })
+            }
             _ => Err(failed(FailedClass::Broken, "this request is about no instance")),
         }
     }

@@ -4,8 +4,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use contract::backend::{
-    Attach, Bundle, Condition, Done, Ended, Failed, FailedClass, Instance, Instances, Log, Logs, Operation, Piece,
-    PutObject, Reap, State, Stop, Submit,
+    AskPrices, Attach, Bundle, Condition, Done, Ended, Failed, FailedClass, Instance, Instances, Log, Logs, Operation,
+    Piece, Prices, PutObject, Reap, State, Stop, Submit,
 };
 use contract::card::Resources;
 use serde_json::{Value, json};
@@ -91,6 +91,13 @@ impl Cloud {
     pub(crate) fn attach(&self, attempt: u32) -> Option<Instance> {
         match self.program.ask(Operation::Attach(Attach { action: ACTION.into(), attempt })) {
             Ok(Done::Instance { instance }) => instance.map(|instance| *instance),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub(crate) fn prices(&self, resources: Resources) -> Result<Prices, Failed> {
+        match self.program.ask(Operation::Prices(AskPrices { resources }))? {
+            Done::Prices { prices } => Ok(prices),
             other => panic!("{other:?}"),
         }
     }
@@ -233,6 +240,34 @@ fn a_quiet_run_begins_and_ends_with_its_command() {
     assert_eq!(lines[..3], ["#!/bin/bash", "shutdown -h +480", "trap 'shutdown -h now' EXIT"]);
     assert!(data.len() < 16 << 10 && !data.contains(SECRET));
     assert_eq!(machine["alive"], false);
+}
+
+#[test]
+fn prices_are_those_of_the_pools_that_a_launch_may_take() {
+    let Some(cloud) = Cloud::new(&mission(), "0.01") else { return };
+    let any = Resources::default();
+    let prices = cloud.prices(any).unwrap_or_else(|failed| panic!("{failed:?}"));
+    // A g5.xlarge is above the cap.
+    assert_eq!((prices.least, prices.cap, prices.budget), (Some(0.158), Some(0.20), Some(5.0)));
+    assert_eq!(prices.what, "g4dn.xlarge, spot, us-east-1");
+    assert!(!cloud.requests("DescribeSpotPriceHistory").is_empty());
+    cloud.server.control("price", &json!({"type": "g4dn.xlarge", "az": "us-east-1b", "price": 0.19}));
+    cloud.server.control("price", &json!({"type": "g4dn.xlarge", "az": "us-east-1c", "price": 0.30}));
+    let prices = cloud.prices(any).unwrap();
+    assert_eq!((prices.least, prices.most), (Some(0.158), Some(0.19)), "{prices:?}");
+    for zone in ["b", "c"] {
+        let zone = format!("us-east-1{zone}");
+        cloud.server.control("price", &json!({"type": "g4dn.xlarge", "az": zone, "price": 0.80}));
+    }
+    cloud.server.control("price", &json!({"type": "g4dn.xlarge", "az": null, "price": 0.70}));
+    cloud.server.control("price", &json!({"type": "g5.xlarge", "az": null, "price": 0.90}));
+    let prices = cloud.prices(any).unwrap();
+    assert_eq!((prices.least, prices.most, prices.cap), (None, None, Some(0.20)), "nothing would be launched now");
+    assert!(prices.why.starts_with("all spot prices are above max_price 0.20 now, the lowest 0.700 in"), "{prices:?}");
+    let large = Resources { gpus: 1, gpu_memory: 40 << 30, ..any };
+    let failed = cloud.prices(large).unwrap_err();
+    assert!(failed.class == FailedClass::Invalid && failed.message.contains("has 16 GiB of memory"), "{failed:?}");
+    assert_eq!(cloud.launched(), 0);
 }
 
 #[test]

@@ -54,6 +54,15 @@ fn a_job_begins_and_ends_with_its_command() {
 }
 
 #[test]
+fn prices_of_jobs_are_those_of_the_list() {
+    let Some(cloud) = Cloud::new(&mission(), "0.01") else { return };
+    let prices = cloud.prices(Resources::default()).unwrap_or_else(|failed| panic!("{failed:?}"));
+    assert_eq!((prices.least, prices.most, prices.cap, prices.budget), (None, Some(2.03), None, None));
+    assert_eq!(prices.what, "ml.g5.4xlarge, managed spot, us-east-1");
+    assert!(prices.why.contains("managed spot costs less"), "{prices:?}");
+}
+
+#[test]
 fn a_job_that_fails_or_is_stopped_says_so() {
     let Some(cloud) = Cloud::new(&mission(), "0.01") else { return };
     let job = cloud.submit(&cloud.order("status", "exit 3")).unwrap();

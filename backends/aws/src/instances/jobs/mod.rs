@@ -16,7 +16,8 @@ use aws_sdk_sagemaker::types::{
     AlgorithmSpecification, OutputDataConfig, ResourceConfig, StoppingCondition, Tag, TrainingInputMode,
     TrainingInstanceType, TrainingJobStatus, VpcConfig,
 };
-use contract::backend::{Failed, FailedClass, Instance, Log, Submit};
+use contract::backend::{Failed, FailedClass, Instance, Log, Prices, Submit};
+use contract::card::Resources;
 use places::{Capacity, SageMaker};
 
 use super::trouble::{Call, code, over_quota, said};
@@ -53,12 +54,39 @@ impl Jobs {
         Call { action, on, region: &self.ground.region }
     }
 
+    /// Whether the machine has what a stage asks for.
+    fn fits(&self, wanted: Resources) -> Result<(), Failed> {
+        match places::catalog::lacks(&self.settings.instance, wanted) {
+            None => Ok(()),
+            Some(lacks) => {
+                Err(helped(FailedClass::Invalid, lacks, "name a larger machine, or lower the stage's resources"))
+            }
+        }
+    }
+
+    /// What a job would cost. Nobody is asked: SageMaker tells no prices, so the list is all there is.
+    pub(super) fn quote(&self, wanted: Resources) -> Result<Prices, Failed> {
+        self.fits(wanted)?;
+        let SageMaker { instance, region, capacity, budget, .. } = &self.settings;
+        let list = self.settings.price();
+        let as_of = places::catalog::AS_OF;
+        let (sort, least, why) = match (capacity, list) {
+            (_, None) => ("", None, format!("the list price of {instance} in {region} is not known")),
+            (Capacity::OnDemand, Some(_)) => ("", list, format!("the list price of {as_of}")),
+            (Capacity::Spot { .. }, Some(_)) => (
+                ", managed spot",
+                None,
+                format!("the list price of {as_of}; managed spot costs less, nobody tells how much"),
+            ),
+        };
+        let what = format!("{instance}{sort}, {region}");
+        Ok(Prices { what, least, most: list, cap: None, budget: *budget, why })
+    }
+
     /// Creates the job, unless it is there.
     pub(super) async fn submit(&self, submit: &Submit) -> Result<Instance, Failed> {
         let settings = &self.settings;
-        if let Some(lacks) = places::catalog::lacks(&settings.instance, submit.resources) {
-            return Err(helped(FailedClass::Invalid, lacks, "name a larger machine, or lower the stage's resources"));
-        }
+        self.fits(submit.resources)?;
         bundle::fits(&submit.bundle, &settings.image)?;
         if submit.setup.is_some() {
             return Err(failed(

@@ -4,13 +4,14 @@
 //!   submit ── is it there? ──> pools (types x zones) ──> prices below the cap ──> one pool: RunInstances, more: CreateFleet
 //!                                                                        └─ no capacity ──> on demand, below the same cap
 //! ```
-//! - [`pools`]: where an instance may run, and what that costs now. [`launch`]: the requests. [`describe`]: what became of it.
+//! - [`pools`]: where an instance may run, and what that costs now. [`prices`]: what a launch would cost. [`launch`]: the requests. [`describe`]: what became of it.
 //!
 //! An instance ends by itself: when its command does, and when its lifetime is over ([`super::boot`]).
 
 mod describe;
 mod launch;
 mod pools;
+mod prices;
 
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{Filter, Tag};
 use aws_smithy_types::base64;
 use contract::backend::{Failed, FailedClass, Instance, Log, State, Submit};
+use contract::card::Resources;
 use places::{Ami, Ec2Spot};
 
 use super::boot::{Boot, MARK};
@@ -55,19 +57,9 @@ impl Spot {
 
     /// Launches an instance, unless the token launched one already.
     pub(super) async fn submit(&self, submit: &Submit, progress: &Progress) -> Result<Instance, Failed> {
-        let Ec2Spot { instances, max_price, budget, max_lifetime, .. } = &self.settings;
+        let Ec2Spot { max_price, budget, max_lifetime, .. } = &self.settings;
         let wanted = submit.resources;
-        let types: Vec<&str> = instances.iter().map(String::as_str).collect();
-        let lacks = |name: &&str| places::catalog::lacks(name, wanted);
-        let fitting: Vec<&str> = types.iter().copied().filter(|name| lacks(name).is_none()).collect();
-        if fitting.is_empty() {
-            let reasons: Vec<String> = types.iter().filter_map(lacks).collect();
-            return Err(helped(
-                FailedClass::Invalid,
-                reasons.join("; "),
-                "name larger machines, or lower the stage's resources",
-            ));
-        }
+        let fitting = self.fitting(wanted)?;
         let image = match &self.settings.ami {
             Ami::Id(id) | Ami::Parameter(id) => id,
         };
@@ -95,6 +87,19 @@ impl Spot {
         self.of_id(&launched.id).await?.ok_or_else(|| {
             failed(FailedClass::Unavailable, format!("{} was launched, and EC2 does not show it yet", launched.id))
         })
+    }
+
+    /// The types that have what a stage asks for.
+    fn fitting(&self, wanted: Resources) -> Result<Vec<&str>, Failed> {
+        let types = self.settings.instances.iter().map(String::as_str);
+        let lacks = |name: &str| places::catalog::lacks(name, wanted);
+        let fitting: Vec<&str> = types.clone().filter(|name| lacks(name).is_none()).collect();
+        if fitting.is_empty() {
+            let reasons: Vec<String> = types.filter_map(lacks).collect();
+            let help = "name larger machines, or lower the stage's resources";
+            return Err(helped(FailedClass::Invalid, reasons.join("; "), help));
+        }
+        Ok(fitting)
     }
 
     /// Keeps the price of the launch with the instance. Where that fails, the history of prices tells it.

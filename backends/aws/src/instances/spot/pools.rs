@@ -21,6 +21,15 @@ pub(super) struct Pool {
     pub(super) price: Option<f64>,
 }
 
+/// The spot prices of a pool over a time, in US dollars an hour.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Spell {
+    /// Since when the newest is in force.
+    since: DateTime,
+    pub(super) newest: f64,
+    pub(super) highest: f64,
+}
+
 impl Spot {
     /// The pools with machines of these types, in the order of types, each with its spot price.
     pub(super) async fn pools(&self, types: &[&str]) -> Result<Vec<Pool>, Failed> {
@@ -76,11 +85,21 @@ impl Spot {
         types: &[&str],
         at: SystemTime,
     ) -> Result<BTreeMap<(String, String), f64>, Failed> {
-        let at = DateTime::from(at);
+        let history = self.history(types, at, at).await?;
+        Ok(history.into_iter().map(|(pool, spell)| (pool, spell.newest)).collect())
+    }
+
+    /// Spot prices from one time to another, by type and zone.
+    pub(super) async fn history(
+        &self,
+        types: &[&str],
+        from: SystemTime,
+        to: SystemTime,
+    ) -> Result<BTreeMap<(String, String), Spell>, Failed> {
         let request = self.client.describe_spot_price_history().product_descriptions("Linux/UNIX");
         let request = request.set_instance_types(Some(types.iter().map(|name| InstanceType::from(*name)).collect()));
-        let mut pages = request.start_time(at).end_time(at).into_paginator().send();
-        let mut prices: BTreeMap<(String, String), (DateTime, f64)> = BTreeMap::new();
+        let mut pages = request.start_time(DateTime::from(from)).end_time(DateTime::from(to)).into_paginator().send();
+        let mut spells: BTreeMap<(String, String), Spell> = BTreeMap::new();
         while let Some(page) = pages.next().await {
             let page = page.map_err(|error| self.call("ec2:DescribeSpotPriceHistory", "prices").failed(&error))?;
             for entry in page.spot_price_history() {
@@ -89,12 +108,14 @@ impl Spot {
                 else {
                     continue;
                 };
-                let newest = prices.entry((instance.as_str().into(), zone.into())).or_insert((*since, price));
-                if *since > newest.0 {
-                    *newest = (*since, price);
+                let first = Spell { since: *since, newest: price, highest: price };
+                let spell = spells.entry((instance.as_str().into(), zone.into())).or_insert(first);
+                spell.highest = spell.highest.max(price);
+                if *since > spell.since {
+                    (spell.since, spell.newest) = (*since, price);
                 }
             }
         }
-        Ok(prices.into_iter().map(|(pool, (_, price))| (pool, price)).collect())
+        Ok(spells)
     }
 }
