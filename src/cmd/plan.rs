@@ -12,6 +12,7 @@ use super::failure::Failure;
 use super::project::Project;
 use super::{Exit, output};
 use crate::config::Config;
+use crate::engine::costs::{self, RunBounds};
 use crate::engine::forecast::{self, Forecast, Outlook, Supposed};
 use crate::engine::history::History;
 use crate::engine::undeclared::{self, Unseen};
@@ -19,6 +20,7 @@ use crate::executor::remote::RemotePlace;
 use crate::plan::{Plan, PlannedStage, Work};
 use crate::remote::Place;
 use crate::report::compare::{Change, changes};
+use crate::report::estimate::{self, PlanCosts};
 use crate::report::outlook::{self as report, Totals};
 use crate::report::style::Color;
 use crate::store::Store;
@@ -28,7 +30,9 @@ use crate::store::Store;
 #[command(after_help = "\
 Examples:
   pipe plan pipelines/full.yaml -S lr=1e-4
-  pipe plan pipelines/full.yaml --needs    the worker programs it wants")]
+  pipe plan pipelines/full.yaml --needs    the worker programs it wants
+  pipe plan pipelines/full.yaml --cost     what it would cost beyond this machine
+  pipe plan pipelines/full.yaml --cost --json | jq .cost.most")]
 pub(super) struct PlanArguments {
     #[command(flatten)]
     pub pipeline: PipelineArguments,
@@ -39,6 +43,10 @@ pub(super) struct PlanArguments {
     /// Print only the names of the worker programs that the pipeline needs.
     #[arg(long, conflicts_with = "json")]
     pub needs: bool,
+    /// Show what a run would cost beyond this machine: bounds, from the prices of its places and the times of earlier runs. Stages that
+    /// are up to date or run here cost nothing; for them nobody is asked.
+    #[arg(long, conflicts_with = "needs")]
+    pub cost: bool,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
@@ -52,6 +60,16 @@ pub(super) fn run(project: &Project, arguments: &PlanArguments) -> Result<Exit, 
         return Ok(Exit::Success);
     }
     let store = project.store()?;
+    if arguments.cost {
+        let forecasts = forecast::forecast(&plan, &store)?;
+        store.save_memo()?;
+        costs(
+            &plan,
+            &costs::bounds(&plan, &store, &forecasts, &project.config.elsewhere(), &BTreeSet::new()),
+            arguments,
+        );
+        return Ok(Exit::Success);
+    }
     let outlook = forecast::outlook(&plan, &store)?;
     store.save_memo()?;
     let params = changed_params(&store, &plan, &outlook);
@@ -63,6 +81,15 @@ pub(super) fn run(project: &Project, arguments: &PlanArguments) -> Result<Exit, 
         output::text(&report::render(&plan, &outlook, &params, Color::of_stdout()));
     }
     Ok(Exit::Success)
+}
+
+/// What a run would cost.
+fn costs(plan: &Plan, bounds: &RunBounds, arguments: &PlanArguments) {
+    if arguments.json {
+        let (pipeline, cost) = (plan.pipeline.to_string(), bounds.clone());
+        return output::document(&PlanCosts { pipeline, estimate: estimate::ESTIMATE, cost });
+    }
+    output::text(&estimate::render(bounds, Color::of_stdout()));
 }
 
 /// The params of the pipeline that differ from those of its last run; none where it never ran.

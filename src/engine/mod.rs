@@ -18,11 +18,12 @@
 //! - [`publishing`]: when outputs are put into the workspace. [`earlier`]: outputs there that are not of this run.
 //! - [`sharing`]: a remote that the run looks into and pushes to. [`fetching`]: the records of a plan from there.
 //! - [`history`]: earlier runs. [`intact`]: whether their files are as they wrote them. [`traces`]: their artifacts.
-//!   [`forecast`]: the effect of a run, without running it; behind `plan` and `why`. [`workbench`]: a stage for a person to try out.
-//!   [`spending`]: what attempts beyond this machine cost.
+//!   [`forecast`]: the effect of a run, without running it; behind `plan` and `why`. [`costs`]: what that would cost beyond this
+//!   machine; [`spending`]: what it did cost. [`workbench`]: a stage for a person to try out.
 
 mod attempts;
 mod bounds;
+pub mod costs;
 mod earlier;
 pub mod error;
 pub mod event;

@@ -18,5 +18,5 @@ pub mod units;
 
 pub use graph::{figure, svg};
 pub use observers::{Displaced, Fanout, Recent};
-pub use run::{compare, cost, journal, lines, outlook, summary};
+pub use run::{compare, cost, estimate, journal, lines, outlook, summary};
 pub use screen::{plain, progress, rows};

@@ -4,6 +4,7 @@ use schemars::{Schema as Generated, schema_for};
 use serde_json::Value;
 
 use super::run::cost::RunCosts;
+use super::run::estimate::PlanCosts;
 use super::run::journal;
 use crate::config::schema::config_schema;
 use crate::engine::RunReport;
@@ -83,6 +84,11 @@ pub const SCHEMAS: &[Schema] = &[
         name: "run-report",
         about: "what run --json prints at its end",
         document: |_| Ok(Generated::to_value(schema_for!(RunReport))),
+    },
+    Schema {
+        name: "plan-costs",
+        about: "what plan --cost --json prints",
+        document: |_| Ok(Generated::to_value(schema_for!(PlanCosts))),
     },
     Schema {
         name: "run-costs",

@@ -55,6 +55,11 @@ pub fn dollars(amount: f64) -> String {
     if amount > 0.0 && amount < 0.005 { "less than $0.01".to_owned() } else { format!("about ${amount:.2}") }
 }
 
+/// A bound in US dollars, `$1.25`; never rounded to nothing.
+pub fn exact(amount: f64) -> String {
+    if amount > 0.0 && amount < 0.01 { format!("${amount:.4}") } else { format!("${amount:.2}") }
+}
+
 /// What a machine costs, as far as that is known and worth a word: an estimate.
 pub fn cost(price: Option<f64>, cost: Option<f64>) -> Option<String> {
     match (price, cost) {

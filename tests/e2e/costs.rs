@@ -1,9 +1,11 @@
-//! What stages beyond this machine cost, attempt by attempt. The place is the program of
+//! What stages beyond this machine cost: afterwards, attempt by attempt, and beforehand. The place is the program of
 //! `tests/fixtures/backends`, whose prices are those of its settings.
+
+use std::os::unix::fs::PermissionsExt;
 
 use serde_json::Value;
 
-use crate::loopback::{PROGRAM, end, open_gate, start, until_noted, with_waiting};
+use crate::loopback::{PROGRAM, end, launches, open_gate, project_on, start, there, until_noted, with_waiting};
 use crate::project::{Project, signal};
 
 /// US dollars a second, so that a test need not wait for a cent.
@@ -79,4 +81,113 @@ fn what_ran_here_costs_nothing_and_a_killed_run_is_not_known() {
     let costs = json(&project, &["runs", "--cost", "--json"]);
     assert_eq!((&costs["runs"][0]["cost"], &costs["runs"][0]["outcome"]), (&Value::Null, &"killed".into()));
     assert_eq!(costs["runs"][1]["cost"]["attempts"], 0);
+}
+
+/// A project with two stages at a place, the second with two GPUs, and one here.
+fn two_there(backend: &str) -> Project {
+    let project = project_on(backend);
+    project.write(
+        "p.yaml",
+        "pipeline: p\nparams: {w: a}\nstages:\n  \
+         a: {uses: command, run: \"echo ${params.w} > ${out.x}\", out: {x: out/a}, backend: gpu}\n  \
+         b: {uses: command, run: \"cat ${in.x} > ${out.x}\", in: {x: a}, out: {x: out/b}, backend: gpu, resources: {gpus: 2}}\n  \
+         c: {uses: command, run: \"cat ${in.x} > ${out.x}\", in: {x: b}, out: {x: out/c}}\n",
+    );
+    project
+}
+
+const QUOTED: &str =
+    "{files: {state: 'files://STATE', lease: 60s, price: 3600, dearest: 7200, cap: 10000, max_lifetime: 30m}}";
+
+/// What the program was asked about prices.
+fn asked(project: &Project) -> usize {
+    std::fs::read_to_string(there(project).join("state.instances/asked")).unwrap_or_default().lines().count()
+}
+
+/// From now on a program that only notes that it was started.
+fn only_note_starts(project: &Project) -> std::path::PathBuf {
+    let (program, started) = (project.beside("bin/pipe-files"), project.beside("started"));
+    std::fs::remove_file(&program).unwrap();
+    std::fs::write(&program, format!("#!/bin/sh\necho started >> {}\n", started.display())).unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    started
+}
+
+#[test]
+fn a_plan_is_bounded_by_lifetimes_at_first_and_by_times_and_prices_later() {
+    let project = two_there(QUOTED);
+    let cost = json(&project, &["plan", "p.yaml", "--cost", "--json"])["cost"].clone();
+    // Half an hour at the highest price that a launch may have, twice.
+    assert_eq!((&cost["least"], &cost["most"], &cost["limit"]), (&0.0.into(), &10_000.0.into(), &10_000.0.into()));
+    assert_eq!((&cost["stages"]["a"]["why"], &cost["stages"]["c"]["why"]), (&"no_run_yet".into(), &"here".into()));
+    assert_eq!(asked(&project), 2, "once for each sort of machine");
+    let text = project.pipe(&["plan", "p.yaml", "--cost"]).stdout;
+    assert!(
+        text.contains("a      gpu  at most $5000.00  no run there yet: max_lifetime x max_price, 30 min 00 s at $10000.000 an hour\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains(
+            "gpu: a child of pipe-files, $3600.000 to $7200.000 an hour, never above $10000.000; as its settings say\n"
+        ),
+        "{text}"
+    );
+    assert!(text.contains("1 other stage costs nothing: here\nin all at most $10000.00\nan estimate: "), "{text}");
+
+    project.run_json(&[], 0);
+    let cost = json(&project, &["plan", "p.yaml", "--cost", "--json", "-S", "w=b"])["cost"].clone();
+    let (a, b) = (&cost["stages"]["a"], &cost["stages"]["b"]);
+    assert_eq!((&a["why"], &b["why"]), (&"learned".into(), &"learned".into()));
+    // The time of its attempt, a minute at least, at a dollar and at two dollars a second.
+    let shown = json(&project, &["show", "a", "--json"]);
+    let attempt = &shown["attempts"][0];
+    let lived = attempt["ended"].as_f64().unwrap() - attempt["launched"].as_f64().unwrap();
+    let seconds = lived.max(shown["usage"]["seconds"].as_f64().unwrap());
+    assert_eq!(a["seconds"].as_f64(), Some(seconds));
+    assert_eq!((a["least"].as_f64(), a["most"].as_f64()), (Some(seconds.max(60.0)), Some(2.0 * seconds.max(60.0))));
+    assert_eq!(b["least"], 0.0, "it may turn out up to date");
+    let text = project.pipe(&["plan", "p.yaml", "--cost", "-S", "w=b"]).stdout;
+    assert!(
+        text.contains(" there last time\n") && text.contains("; the places end it at $10000.00 in any case\n"),
+        "{text}"
+    );
+}
+
+#[test]
+fn what_is_up_to_date_costs_nothing_and_asks_nobody() {
+    let project = two_there(QUOTED);
+    project.run_json(&[], 0);
+    let started = only_note_starts(&project);
+    let cost = json(&project, &["plan", "p.yaml", "--cost", "--json"])["cost"].clone();
+    assert_eq!((&cost["least"], &cost["most"]), (&0.0.into(), &0.0.into()));
+    let text = project.pipe(&["plan", "p.yaml", "--cost"]).stdout;
+    assert_eq!(text, "3 stages cost nothing: nothing is to be done\n");
+    assert!(!started.exists());
+    // Neither does what would run here.
+    let text = project.pipe(&["plan", "p.yaml", "--cost", "-S", "w=b", "--backend", "gpu=local"]).stdout;
+    assert_eq!(text, "3 stages cost nothing: here\n");
+    assert!(!started.exists());
+}
+
+#[test]
+fn a_price_that_nobody_names_is_said() {
+    let project = two_there(PROGRAM);
+    let check = |why: &str| {
+        let cost = json(&project, &["plan", "p.yaml", "--cost", "--json"])["cost"].clone();
+        assert_eq!((&cost["most"], &cost["stages"]["a"]["most"]), (&Value::Null, &Value::Null));
+        assert!(cost["stages"]["a"]["why"]["no_price"].as_str().unwrap().contains(why), "{cost}");
+        let text = project.pipe(&["plan", "p.yaml", "--cost"]).stdout;
+        assert!(text.contains("a      gpu  not known  no price: ") && text.contains(why), "{text}");
+        assert!(text.contains("in all not known: 2 stages of unknown price"), "{text}");
+    };
+    check("pipe-files has no price in its settings");
+    // A program of an earlier version refuses the request as one that it does not know.
+    let program = project.read("../beside/bin/pipe-files").replace("def prices(", "def unknown(");
+    std::fs::remove_file(project.beside("bin/pipe-files")).unwrap();
+    project.write("../beside/bin/pipe-files", &program);
+    std::fs::set_permissions(project.beside("bin/pipe-files"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    check("it knows no prices");
+    std::fs::remove_file(project.beside("bin/pipe-files")).unwrap();
+    check("is served by the program pipe-files, which is not there");
+    assert!(launches(&project).is_empty());
 }
