@@ -172,13 +172,7 @@ impl Past<'_> {
 }
 
 /// The bounds of a stage for which a place has this to say.
-fn priced(
-    backend: &str,
-    quote: &Result<Prices, RemoteError>,
-    took: Option<f64>,
-    lifetime: f64,
-    certain: bool,
-) -> StageBounds {
+fn priced(backend: &str, quote: &Quote, took: Option<f64>, lifetime: f64, certain: bool) -> StageBounds {
     let nothing = StageBounds::nothing(backend, Basis::Here);
     let prices = match quote {
         Ok(prices) => prices,
@@ -212,10 +206,13 @@ fn priced(
     }
 }
 
+/// What a place says of its prices, or that it says nothing.
+type Quote = Result<Prices, RemoteError>;
+
 /// What places say of their prices, each asked once for each sort of machine.
 struct Quotes<'a> {
     elsewhere: &'a BTreeMap<String, RemotePlace>,
-    asked: BTreeMap<&'a str, Vec<(Resources, Result<Prices, RemoteError>)>>,
+    asked: BTreeMap<&'a str, Vec<(Resources, Quote)>>,
 }
 
 impl<'a> Quotes<'a> {
@@ -236,7 +233,7 @@ impl<'a> Quotes<'a> {
     }
 
     /// `None` where instances cost nothing.
-    fn of(&self, backend: &str, resources: Resources) -> Option<&Result<Prices, RemoteError>> {
+    fn of(&self, backend: &str, resources: Resources) -> Option<&Quote> {
         self.asked.get(backend)?.iter().find(|(of, _)| *of == resources).map(|(_, quote)| quote)
     }
 }
