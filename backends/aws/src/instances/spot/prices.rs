@@ -60,7 +60,7 @@ fn why(pools: &[Pool], within: usize, cap: f64) -> String {
     let cheapest =
         cheapest.min_by(|one, other| one.price.unwrap_or(f64::MAX).total_cmp(&other.price.unwrap_or(f64::MAX)));
     match cheapest.and_then(|pool| Some((pool, pool.price?))) {
-        _ if within > 0 => "spot prices of the last 24 hours, as far as max_price permits them".to_owned(),
+        _ if within > 0 => "prices of the last 24 hours within max_price".to_owned(),
         None => "EC2 tells no spot price of these types, so that max_price alone binds".to_owned(),
         Some((pool, price)) => {
             format!("all spot prices are above max_price {cap:.2} now, the lowest {price:.3} in {}", pool.zone)
