@@ -16,7 +16,7 @@ use super::{Exit, output, run_dir, why};
 use crate::config::{GovernorConfig, Throttle};
 use crate::engine::{
     self, Earlier, Extent, FailedWork, Finished, Interrupt, Observer, OnFailure, Options, Publishing, RunOutcome,
-    history, traces,
+    costs, forecast, history, traces,
 };
 use crate::governor::Limits;
 use crate::plan::Plan;
@@ -27,7 +27,7 @@ use crate::report::progress::Live;
 use crate::report::rows;
 use crate::report::style::{self, Color};
 use crate::report::summary::{self, Closing};
-use crate::report::{Displaced, Fanout, Recent, units};
+use crate::report::{Displaced, Fanout, Recent, estimate, units};
 use crate::spec::StageName;
 use crate::store::Store;
 
@@ -42,6 +42,7 @@ Examples:
   pipe run pipelines/full.yaml --refresh model   is it reproducible?
   pipe run pipelines/full.yaml model --materialize   bring its content here
   pipe run pipelines/full.yaml --fail-fast --keep-work
+  pipe run pipelines/full.yaml --max-cost 2.50   US dollars, for what runs beyond this machine
   pipe run pipelines/full.yaml --prune           remove outputs of earlier runs
   pipe run pipelines/full.yaml --events - --quiet | jq .event
 
@@ -61,6 +62,10 @@ pub(super) struct RunArguments {
     /// that names a backend other than `local`.
     #[arg(long = "backend", value_name = "[NAME=]OTHER", add = names::backends())]
     pub backends: Vec<String>,
+    /// Refuse a run that may cost more than so many US dollars beyond this machine, as `pipe plan --cost` tells it; and launch no
+    /// further attempt there once so much is spent. What runs goes on.
+    #[arg(long, value_name = "USD", value_parser = dollars, allow_negative_numbers = true)]
+    pub max_cost: Option<f64>,
     /// Stop at the first failure; the default is to go on with whatever does not need what failed.
     #[arg(long)]
     pub fail_fast: bool,
@@ -94,6 +99,10 @@ pub(super) struct RunArguments {
 pub(super) fn run(project: &Project, arguments: &RunArguments) -> Result<Exit, Failure> {
     let store = Arc::new(project.store()?);
     let plan = project.plan_to_run(&arguments.pipeline, &store)?;
+    let refresh = refreshed(&plan, &arguments.refresh)?;
+    if let Some(most) = arguments.max_cost {
+        afford(project, &plan, &store, &refresh, most)?;
+    }
     let options = Options {
         run: run_id(),
         around: crate::backend::runs_around(),
@@ -101,12 +110,13 @@ pub(super) fn run(project: &Project, arguments: &RunArguments) -> Result<Exit, F
         limits: limits(&project.config.governor),
         on_failure: if arguments.fail_fast { OnFailure::Stop } else { OnFailure::KeepGoing },
         failed_work: if arguments.keep_work { FailedWork::Keep } else { FailedWork::Remove },
-        refresh: refreshed(&plan, &arguments.refresh)?,
+        refresh,
         materialize: materialized(project, &plan, arguments)?,
         publishing: if arguments.no_publish { Publishing::No } else { Publishing::Yes },
         extent: if arguments.pipeline.stages.is_empty() { Extent::Whole } else { Extent::Part },
         remote: project.config.shared().cloned(),
         elsewhere: project.config.elsewhere(),
+        max_cost: arguments.max_cost,
         earlier: if arguments.prune { Earlier::Prune } else { Earlier::Keep },
     };
     let run_dir = run_dir::choose(&store, &options.run, &project.root);
@@ -166,6 +176,32 @@ fn limits(config: &GovernorConfig) -> Limits {
     match config.throttle.value {
         Throttle::On => Limits { cpu: config.cpu.value, memory: config.memory.value },
         Throttle::Off => Limits::NONE,
+    }
+}
+
+/// An amount on the command line.
+fn dollars(text: &str) -> Result<f64, String> {
+    let amount = text.parse::<f64>().ok().filter(|amount| amount.is_finite() && *amount >= 0.0);
+    amount.ok_or_else(|| "give an amount in US dollars, such as 2.50".to_owned())
+}
+
+/// Refuses a run that may cost more than this.
+fn afford(
+    project: &Project,
+    plan: &Plan,
+    store: &Store,
+    refresh: &BTreeSet<StageName>,
+    most: f64,
+) -> Result<(), Failure> {
+    let elsewhere = project.config.elsewhere();
+    if !plan.graph.node_weights().any(|stage| elsewhere.contains_key(stage.backend.as_str())) {
+        return Ok(());
+    }
+    let forecasts = forecast::forecast(plan, store)?;
+    let bounds = costs::bounds(plan, store, &forecasts, &elsewhere, refresh);
+    match estimate::refusal(&bounds, most) {
+        Some((message, help)) => Err(Failure::usage(message, help)),
+        None => Ok(()),
     }
 }
 

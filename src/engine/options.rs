@@ -37,6 +37,8 @@ pub struct Options {
     pub remote: Option<Place>,
     /// The backends that are not this machine, by name.
     pub elsewhere: BTreeMap<String, RemotePlace>,
+    /// US dollars beyond which no further attempt is launched there.
+    pub max_cost: Option<f64>,
 }
 
 /// Whether outputs are put into the workspace.

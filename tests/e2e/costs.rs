@@ -5,7 +5,9 @@ use std::os::unix::fs::PermissionsExt;
 
 use serde_json::Value;
 
-use crate::loopback::{PROGRAM, end, launches, open_gate, project_on, start, there, until_noted, with_waiting};
+use crate::loopback::{
+    PROGRAM, end, instance, launches, open_gate, project_on, send, start, state, there, until_noted, with_waiting,
+};
 use crate::project::{Project, signal};
 
 /// US dollars a second, so that a test need not wait for a cent.
@@ -162,6 +164,7 @@ fn what_is_up_to_date_costs_nothing_and_asks_nobody() {
     assert_eq!((&cost["least"], &cost["most"]), (&0.0.into(), &0.0.into()));
     let text = project.pipe(&["plan", "p.yaml", "--cost"]).stdout;
     assert_eq!(text, "3 stages cost nothing: nothing is to be done\n");
+    project.run_json(&["--max-cost", "0"], 0);
     assert!(!started.exists());
     // Neither does what would run here.
     let text = project.pipe(&["plan", "p.yaml", "--cost", "-S", "w=b", "--backend", "gpu=local"]).stdout;
@@ -170,7 +173,7 @@ fn what_is_up_to_date_costs_nothing_and_asks_nobody() {
 }
 
 #[test]
-fn a_price_that_nobody_names_is_said() {
+fn a_price_that_nobody_names_is_said_and_refused_as_a_bound() {
     let project = two_there(PROGRAM);
     let check = |why: &str| {
         let cost = json(&project, &["plan", "p.yaml", "--cost", "--json"])["cost"].clone();
@@ -179,6 +182,13 @@ fn a_price_that_nobody_names_is_said() {
         let text = project.pipe(&["plan", "p.yaml", "--cost"]).stdout;
         assert!(text.contains("a      gpu  not known  no price: ") && text.contains(why), "{text}");
         assert!(text.contains("in all not known: 2 stages of unknown price"), "{text}");
+        let ran = project.pipe(&["run", "p.yaml", "--max-cost", "100"]);
+        assert_eq!(ran.status, 2, "{}", ran.stderr);
+        assert!(
+            ran.stderr.contains("nobody knows what the run may cost") && ran.stderr.contains(why),
+            "{}",
+            ran.stderr
+        );
     };
     check("pipe-files has no price in its settings");
     // A program of an earlier version refuses the request as one that it does not know.
@@ -190,4 +200,48 @@ fn a_price_that_nobody_names_is_said() {
     std::fs::remove_file(project.beside("bin/pipe-files")).unwrap();
     check("is served by the program pipe-files, which is not there");
     assert!(launches(&project).is_empty());
+}
+
+#[test]
+fn a_run_that_may_cost_too_much_launches_nothing() {
+    let project = two_there(QUOTED);
+    let ran = project.pipe(&["run", "p.yaml", "--max-cost", "9999.99"]);
+    assert_eq!(ran.status, 2, "{}", ran.stderr);
+    for words in [
+        "the run may cost $10000.00 beyond this machine, and --max-cost is $9999.99: `a` at gpu: at most $5000.00 (no run",
+        "help: raise --max-cost; lower max_price, max_lifetime or budget",
+    ] {
+        assert!(ran.stderr.contains(words), "{}", ran.stderr);
+    }
+    assert!(launches(&project).is_empty() && !state(&project).join("actions").exists());
+    assert!(project.pipe(&["runs"]).stderr.contains("no runs here yet"));
+    project.run_json(&["--max-cost", "10000"], 0);
+    assert_eq!(launches(&project).len(), 2);
+    // A stage that is executed although it has a record costs again.
+    let ran = project.pipe(&["run", "p.yaml", "--max-cost", "10", "--refresh", "a"]);
+    assert!(ran.status == 2 && ran.stderr.contains("`a` at gpu: "), "{}", ran.stderr);
+    let wrong = project.pipe(&["run", "p.yaml", "--max-cost", "-1"]);
+    assert!(wrong.status == 2 && wrong.stderr.contains("an amount in US dollars, such as 2.50"), "{}", wrong.stderr);
+}
+
+#[test]
+fn once_it_is_spent_no_further_attempt_is_launched() {
+    // It bills more than it says beforehand, as when prices rise.
+    let project = with_waiting(
+        "{files: {state: 'files://STATE', lease: 8s, price: 3600, quoted: 0.01, cap: 0.01, max_lifetime: 30m}}",
+    );
+    project.write("p.yaml", &project.read("p.yaml").replace("backend: gpu", "backend: gpu, retry: 3"));
+    let client = start(&project, &["--max-cost", "1"]);
+    until_noted(&project, "began", 1);
+    send("-KILL", &instance(&project, 1));
+    let report = end(client, 1);
+    let failure = &report["stages"]["waits"]["failure"];
+    assert!(failure["message"].as_str().unwrap().starts_with("was not launched: about $"), "{failure}");
+    assert!(failure["message"].as_str().unwrap().ends_with(" of --max-cost $1.00 are spent"), "{failure}");
+    assert!(failure["help"].as_str().unwrap().starts_with("raise --max-cost"), "{failure}");
+    assert_eq!(launches(&project).len(), 1);
+    // The next run is not bound by it.
+    open_gate(&project);
+    project.run_json(&[], 0);
+    assert_eq!(launches(&project).len(), 2);
 }

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::engine::Shared;
 use crate::engine::lane::LaneId;
 use crate::executor::Executor;
-use crate::executor::remote::RemoteExecutor;
+use crate::executor::remote::{Allowance, RemoteExecutor};
 use crate::plan::{BackendName, StageId};
 
 /// The places of a run.
@@ -26,8 +27,9 @@ impl Elsewhere {
     /// The places that the settings name. Nothing is opened before a stage runs there.
     pub(super) fn new(shared: &Shared) -> Elsewhere {
         let (mut names, mut places) = (BTreeMap::new(), Vec::new());
+        let allowance = shared.options.max_cost.map(|most| Arc::new(Allowance::new(most)));
         for (name, place) in &shared.options.elsewhere {
-            let executor = RemoteExecutor::new(name, place.clone(), &shared.store, &shared.plan);
+            let executor = RemoteExecutor::new(name, place.clone(), &shared.store, &shared.plan, allowance.clone());
             // The first lane is this machine's.
             names.insert(name.clone(), LaneId(places.len() + 1));
             let (executor, most) = (Rc::new(executor) as Rc<dyn Executor>, place.at_once);

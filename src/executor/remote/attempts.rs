@@ -49,7 +49,7 @@ pub(super) fn completed(board: &Board, mut instance: Instance) -> Result<Instanc
 }
 
 /// US dollars at this price an hour. Places bill a minute at least.
-fn estimate(price: f64, launched: u64, ended: u64) -> f64 {
+pub(super) fn estimate(price: f64, launched: u64, ended: u64) -> f64 {
     price * ended.saturating_sub(launched).max(60) as f64 / 3600.0
 }
 

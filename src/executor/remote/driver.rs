@@ -5,6 +5,7 @@ use std::fs::File;
 use std::sync::Arc;
 use std::time::Instant;
 
+use contract::backend::{Instance, State};
 use contract::types::Form;
 use contract::{FailureClass, Usage};
 use tokio::sync::watch;
@@ -95,6 +96,9 @@ impl Drive<'_> {
             let attempt = match next(course.newest, course.ended) {
                 Step::Launch(_) if self.control.borrow().cancel != Cancel::No => return Ok(Execution::Interrupted),
                 Step::Launch(attempt) => {
+                    if let Some(refused) = self.patiently(attempt, || Ok(self.unaffordable(course)?))? {
+                        return Ok(refused);
+                    }
                     launches += 1;
                     if launches > LAUNCHES {
                         let message = format!("{LAUNCHES} instances in a row were lost or interrupted");
@@ -147,6 +151,9 @@ impl Drive<'_> {
                 // The client that meant to launch it is gone, or slow: the token ensures that both launches give one instance.
                 Followed::Unlaunched => {
                     let Some(Intent { token, bundle: meant, .. }) = self.board.intent(attempt)? else { continue };
+                    if let Some(refused) = self.patiently(attempt, || Ok(self.unaffordable(course)?))? {
+                        return Ok(refused);
+                    }
                     let bundle = match self.patiently(attempt, || self.bundle())? {
                         Ok(bundle) => bundle,
                         Err(failure) => return Ok(Execution::failed(failure, Usage::default())),
@@ -165,6 +172,26 @@ impl Drive<'_> {
                 Followed::Left => return Ok(Execution::Interrupted),
             }
         }
+    }
+
+    /// How the execution ends where the run may not pay for another attempt. Attempts that an earlier client launched count too.
+    fn unaffordable(&self, course: &Course) -> Result<Option<Execution>, RemoteError> {
+        if !self.teller.is_counting() {
+            return Ok(None);
+        }
+        for attempt in course.first..=course.newest {
+            if let Some(instance) = self.board.instance(attempt)? {
+                // It is over, or given up. Without an end the cost is that of an earlier moment.
+                let cost = instance.ended.and(instance.cost);
+                let ended = Instance { state: State::Ended, cost, ..instance };
+                self.teller.count(&attempts::completed(&self.board, ended)?);
+            }
+        }
+        // Trying again costs as much, so `retry` does not help.
+        let judged = FailureClass::InvalidInput;
+        let refused =
+            |failure| Execution::Failed(Box::new(Failed { judged, ..Failed::new(failure, Usage::default()) }));
+        Ok(self.teller.refusal().map(refused))
     }
 
     fn log(&self) -> Result<File, RemoteError> {

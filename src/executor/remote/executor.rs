@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc::unbounded_channel;
 use tokio::sync::watch;
 
+use super::allowance::Allowance;
 use super::board::Board;
 use super::driver::Drive;
 use super::launcher::Launcher;
@@ -28,6 +29,8 @@ pub(super) struct Site {
     pub store: Arc<Store>,
     /// Needed to guess the cause of a failed command; its root is closed to instances on this machine.
     pub plan: Arc<Plan>,
+    /// What the run may cost at all places together.
+    allowance: Option<Arc<Allowance>>,
     /// Opened when it is first needed.
     opened: Mutex<Option<Arc<Opened>>>,
 }
@@ -40,9 +43,15 @@ struct Opened {
 
 impl RemoteExecutor {
     /// An executor for the backend `name`. Nothing is opened or started yet.
-    pub fn new(name: &str, place: RemotePlace, store: &Arc<Store>, plan: &Arc<Plan>) -> RemoteExecutor {
+    pub fn new(
+        name: &str,
+        place: RemotePlace,
+        store: &Arc<Store>,
+        plan: &Arc<Plan>,
+        allowance: Option<Arc<Allowance>>,
+    ) -> RemoteExecutor {
         let (name, store, plan) = (name.to_owned(), Arc::clone(store), Arc::clone(plan));
-        RemoteExecutor { site: Arc::new(Site { name, place, store, plan, opened: Mutex::default() }) }
+        RemoteExecutor { site: Arc::new(Site { name, place, store, plan, allowance, opened: Mutex::default() }) }
     }
 }
 
@@ -52,7 +61,8 @@ impl Executor for RemoteExecutor {
         Box::pin(async move {
             let (sender, mut receiver) = unbounded_channel();
             let drive = move || {
-                let teller = Teller::new(&site.name, sender);
+                let counting = site.allowance.clone().map(|allowance| (allowance, order.key));
+                let teller = Teller::new(&site.name, sender, counting);
                 let result = site.opened().map_err(TransferError::from).and_then(|place| {
                     let board = Board::new(&place.remote, order.key);
                     Drive { site: &site, launcher: place.launcher.as_ref(), board, order, control, teller }.run()

@@ -15,10 +15,12 @@
 //! - [`executor`]: the state that executions share. [`driver`]: the client's side of one. [`launching`]: the launch of an attempt.
 //!   [`following`]: the client's reading while a worker lives. [`standing`]: whether to launch one: pure. [`farewell`]: whether to leave it
 //!   running. [`pace`]: the polling interval. [`teller`], [`attempts`]: news of it for the user, at once and in the report.
+//! - [`allowance`]: what the run may cost at all places together.
 //! - [`worker`]: the instance's side, which is the engine again. [`lease`]: its right to write.
 //! - [`bundle`]: the programs that travel to an instance.
 //! - [`census`]: lists and ends the actions at a place, for people. [`watch`]: follows their output until they are over.
 
+mod allowance;
 mod attempts;
 mod backend;
 mod board;
@@ -40,6 +42,7 @@ mod teller;
 mod watch;
 pub mod worker;
 
+pub use allowance::Allowance;
 pub use census::{Occupant, Standing, occupants, reap};
 pub use documents::Timing;
 pub use executor::RemoteExecutor;

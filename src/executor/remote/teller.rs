@@ -1,12 +1,15 @@
 //! Passes on a client's news of an execution elsewhere, each item once.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use contract::Event;
 use contract::backend::{Ended, Instance, State};
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::executor::{PlaceNews, PlaceState, RemoteAttempt, Told};
+use super::allowance::Allowance;
+use super::lease::unix_seconds;
+use crate::action::ActionKey;
+use crate::executor::{FailureReport, PlaceNews, PlaceState, RemoteAttempt, Told};
 
 /// US dollars by which a cost must have grown to be told again.
 const CENT: f64 = 0.01;
@@ -17,11 +20,34 @@ pub(super) struct Teller {
     pub place: String,
     told: UnboundedSender<Told>,
     last: Mutex<Option<PlaceNews>>,
+    /// What places say of instances of this action counts here, where the run may cost only so much.
+    counting: Option<(Arc<Allowance>, ActionKey)>,
 }
 
 impl Teller {
-    pub(super) fn new(place: &str, told: UnboundedSender<Told>) -> Teller {
-        Teller { place: place.to_owned(), told, last: Mutex::default() }
+    pub(super) fn new(
+        place: &str,
+        told: UnboundedSender<Told>,
+        counting: Option<(Arc<Allowance>, ActionKey)>,
+    ) -> Teller {
+        Teller { place: place.to_owned(), told, last: Mutex::default(), counting }
+    }
+
+    /// Counts an instance of the action towards what the run may cost.
+    pub(super) fn count(&self, instance: &Instance) {
+        if let Some((allowance, key)) = &self.counting {
+            allowance.note(key, instance, unix_seconds());
+        }
+    }
+
+    /// Why the run launches no further attempt at the action.
+    pub(super) fn refusal(&self) -> Option<FailureReport> {
+        self.counting.as_ref().and_then(|(allowance, key)| allowance.refusal(key, unix_seconds()))
+    }
+
+    /// Whether a run counts what its attempts cost.
+    pub(super) fn is_counting(&self) -> bool {
+        self.counting.is_some()
     }
 
     pub(super) fn event(&self, event: Event) {
@@ -38,6 +64,7 @@ impl Teller {
 
     /// Tells the state of an instance in the place's own words.
     pub(super) fn instance(&self, instance: &Instance) {
+        self.count(instance);
         let state = match instance.state {
             State::Waiting => PlaceState::Waiting,
             State::Starting => PlaceState::Starting,

@@ -10,6 +10,7 @@ use crate::engine::costs::{Basis, RunBounds, StageBounds};
 use crate::report::clean::cell;
 use crate::report::style::Color;
 use crate::report::units;
+use crate::spec::StageName;
 
 /// What every figure here is.
 pub const ESTIMATE: &str =
@@ -144,4 +145,43 @@ fn said(stage: &StageBounds) -> Option<String> {
     };
     let limit = prices.cap.map(|cap| format!(", never above ${cap:.3}")).unwrap_or_default();
     Some(format!("{}: {}{hourly}{limit}; {}", stage.backend, prices.what, prices.why))
+}
+
+/// Sums of dollars are not exact: a bound of $1.60 is within $1.60.
+const DUST: f64 = 1e-6;
+
+/// Stages that a refusal names.
+const NAMED: usize = 3;
+
+/// Why a run with these bounds may cost more than this, and what to do about it; `None`: it may not.
+pub fn refusal(bounds: &RunBounds, allowed: f64) -> Option<(String, String)> {
+    let unknown: Vec<_> = bounds.stages.iter().filter(|(_, stage)| stage.most.is_none()).collect();
+    let named = |stages: &[(&StageName, &StageBounds)]| {
+        let words = stages.iter().take(NAMED).map(|(name, stage)| match stage.most {
+            Some(_) => format!("`{name}` at {}: {} ({})", stage.backend, amount(stage), basis(stage)),
+            None => format!("`{name}` at {}: {}", stage.backend, basis(stage)),
+        });
+        let words = words.collect::<Vec<_>>().join("; ");
+        match stages.len().saturating_sub(NAMED) {
+            0 => words,
+            more => format!("{words}; {}", units::count(more, "more stage")),
+        }
+    };
+    if !unknown.is_empty() {
+        let message = format!("nobody knows what the run may cost, so --max-cost cannot be kept: {}", named(&unknown));
+        let help = "leave --max-cost out, or run these stages elsewhere: --backend NAME=OTHER";
+        return Some((message, help.to_owned()));
+    }
+    let most = bounds.most.filter(|most| *most > allowed + DUST)?;
+    let mut dear: Vec<_> = bounds.stages.iter().filter(|(_, stage)| !stage.is_nothing()).collect();
+    dear.sort_by(|one, other| other.1.most.unwrap_or_default().total_cmp(&one.1.most.unwrap_or_default()));
+    let message = format!(
+        "the run may cost {} beyond this machine, and --max-cost is {}: {}",
+        units::exact(most),
+        units::exact(allowed),
+        named(&dear)
+    );
+    let help = "raise --max-cost; lower max_price, max_lifetime or budget of the backend in pipe.yaml; name fewer stages; or run some \
+                here: --backend NAME=local. `pipe plan FILE --cost` shows every stage";
+    Some((message, help.to_owned()))
 }

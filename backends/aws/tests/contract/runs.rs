@@ -340,3 +340,45 @@ fn the_next_attempt_lives_as_long_as_the_rest_of_the_budget_pays_for() {
     assert_eq!(minutes(&first), 11);
     assert!((5..11).contains(&minutes(&second)), "{}", minutes(&second));
 }
+
+#[test]
+fn a_run_is_bounded_before_it_costs_anything_and_told_afterwards() {
+    let pipeline = "pipeline: p\nparams: {w: a}\nstages:\n  \
+                    a: {uses: command, run: \"echo ${params.w} > ${out.x}\", out: {x: out/x}, backend: gpu}\n";
+    let Some(project) = Project::new("spot", pipeline) else { return };
+    let cost = |words: &[&str]| {
+        let output = project.command(&[&["plan", "p.yaml", "--cost", "--json"], words].concat()).output().unwrap();
+        report(&output, 0)["cost"].clone()
+    };
+    let near = |value: &Value, dollars: f64| value.as_f64().is_some_and(|value| (value - dollars).abs() < 1e-9);
+    let before = cost(&[]);
+    // 8 hours at 0.20, which the budget of 5.00 pays for.
+    assert!(near(&before["most"], 1.6) && near(&before["limit"], 1.6), "{before}");
+    assert_eq!(before["stages"]["a"]["why"], "no_run_yet");
+    assert_eq!(before["stages"]["a"]["prices"]["least"], 0.158);
+    // 10 hours of a ml.g5.4xlarge.
+    assert!(near(&cost(&["--backend", "gpu=sm"])["most"], 20.3));
+
+    let refused = project.command(&["run", "p.yaml", "--max-cost", "1.50"]).output().unwrap();
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(2), "{said}");
+    assert!(said.contains("the run may cost $1.60 beyond this machine, and --max-cost is $1.50"), "{said}");
+    assert!(project.launched().is_empty());
+
+    project.run(&["--max-cost", "1.60"], 0);
+    assert_eq!(project.launched().len(), 1);
+    let output = project.command(&["runs", "--cost", "--json"]).output().unwrap();
+    let after = report(&output, 0);
+    let attempt = &after["runs"][0]["stages"]["a"][0];
+    assert_eq!((&attempt["price"], &after["together"]["attempts"]), (&json!(0.158), &json!(1)), "{after}");
+    assert!(attempt["cost"].as_f64().is_some_and(|cost| cost > 0.0) && after["together"]["dollars"] == attempt["cost"]);
+    // What is up to date asks nobody: without credentials, too.
+    let idle = project.command(&["plan", "p.yaml", "--cost"]).env_remove("AWS_ACCESS_KEY_ID").output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&idle.stdout), "1 stage costs nothing: nothing is to be done\n");
+    let again = cost(&["-S", "w=b"]);
+    let a = &again["stages"]["a"];
+    let seconds = a["seconds"].as_f64().unwrap().max(60.0);
+    assert_eq!(a["why"], "learned");
+    assert!(near(&a["least"], 0.158 * seconds / 3600.0), "{a}");
+    project.all_ends();
+}
