@@ -46,9 +46,19 @@ impl Redactor {
         (self.users.contains(name) || is_pseudonym(name)).then_some(Kind::User)
     }
 
+    /// Replaces in the text itself; one that shows nothing keeps its place in memory, and most show nothing. Whether it showed something.
+    pub fn redact_in_place(&self, text: &mut String, pseudonyms: &mut Pseudonyms) -> bool {
+        let redacted = self.redact(text, pseudonyms);
+        let differs = redacted != *text;
+        if differs {
+            *text = redacted;
+        }
+        differs
+    }
+
     /// The text with pseudonyms, which `pseudonyms` notes. Texts that share a map share its names.
     pub fn redact(&self, text: &str, pseudonyms: &mut Pseudonyms) -> String {
-        let mut redacted = String::with_capacity(text.len() + 16);
+        let mut redacted = String::with_capacity(text.len());
         for token in tokens(text) {
             match token {
                 Token::Other(part) => redacted.push_str(part),
@@ -69,6 +79,9 @@ impl Redactor {
 
     /// The longest names first, so that `web-1.corp` is one name where both it and `web-1` are known.
     fn redact_word(&self, word: &str, redacted: &mut String, pseudonyms: &mut Pseudonyms) {
+        if !word.contains(names::SEPARATORS) && self.kind(word).is_none() {
+            return redacted.push_str(word);
+        }
         let parts = names::parts(word);
         let (mut first, mut done) = (0, 0);
         while let Some(&(start, end)) = parts.get(first) {

@@ -17,7 +17,7 @@ pub(crate) enum Token<'t> {
 
 /// The parts of a text, which put together are the text.
 pub(crate) fn tokens(text: &str) -> Vec<Token<'_>> {
-    let mut all = Vec::new();
+    let mut all = Vec::with_capacity(16);
     let mut rest = text;
     while !rest.is_empty() {
         let end = rest.find(|c| !in_run(c)).unwrap_or(rest.len());
