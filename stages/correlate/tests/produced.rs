@@ -17,10 +17,10 @@ fn sample() -> ProduceParams {
 }
 
 /// The digest of the scans. Where it moves, those of [`GOLDEN`] do so too, and `correlate` need not have changed.
-const SCANS: &str = "208cbe0db5";
+const SCANS: &str = "a4c1e47fa8";
 
 /// Of findings and correlations. Where they move and the scans did not, the same input gives other bytes: raise the card's version.
-const GOLDEN: [&str; 2] = ["6e3d3c58ea", "99996396cc"];
+const GOLDEN: [&str; 2] = ["ac8a49b3a5", "ef12cf85f7"];
 
 fn run<S: Stage>(
     directory: &Path,

@@ -15,8 +15,6 @@ const REBOOTS: u32 = 250;
 pub(crate) struct Moment {
     /// Seconds since 1970.
     pub started_at: u64,
-    /// How long the scan took.
-    pub duration_ms: u32,
     /// The first scan of the same boot.
     pub boot: u32,
 }
@@ -35,7 +33,7 @@ pub(crate) fn moments(seed: u64, host: u32, scans: u32) -> Vec<Moment> {
                 boot = scan;
             }
         }
-        all.push(Moment { started_at: at, duration_ms: draw.between([900, 4200]), boot });
+        all.push(Moment { started_at: at, boot });
     }
     all
 }

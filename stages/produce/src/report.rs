@@ -1,5 +1,7 @@
 //! The report around the findings: what the scanner says of host, tool and times.
 
+use std::collections::BTreeMap;
+
 use draws::Stream;
 use scan::rules::pci_compliance::STANDARD;
 use scan::{Report, ScannerResult, Warning};
@@ -25,16 +27,32 @@ const OFF: [&str; 10] = [
 ];
 const ON: [&str; 4] = ["containers", "pretty", "process_inventory", "rules_enable"];
 
-/// How long executions are watched.
-const TRACE_MS: u32 = 3000;
+/// The scanner's build.
+const PROVENANCE: [(&str, &str); 7] = [
+    ("build_type", "Release"),
+    ("compiler_id", "GNU"),
+    ("compiler_version", "12.2.0"),
+    ("cxx_flags", ""),
+    ("cxx_standard", "20"),
+    ("git_commit", "bddcab9"),
+    ("slsa_level", "0"),
+];
+
+/// What a scan takes beside its scanners, in milliseconds.
+const BESIDE: [u32; 2] = [2, 14];
+/// How many threads of the kernel a host has, and the share of their pids, per mille, that have a gap before them.
+const KERNEL_THREADS: [u32; 2] = [50, 115];
+const GAPS: u32 = 350;
+/// Share of hosts, per mille, whose kernel has no IPv6.
+const WITHOUT_IPV6: u32 = 60;
 
 /// The report of a scan.
 pub(crate) fn report(host: &Host, scan: u32, outputs: Vec<Output>) -> Report {
-    let mut moment = host.moments[scan as usize];
-    let traced = if host.mode.trace { TRACE_MS } else { 0 };
+    let moment = host.moments[scan as usize];
     let mut draw = host.streams(Purpose::Report).at(u64::from(scan));
-    let timings = timings(&outputs, moment, traced, &mut draw);
-    moment.duration_ms += traced;
+    let timings = timings(host, &outputs, &mut draw);
+    let duration = timings.iter().map(|(_, elapsed)| elapsed).sum::<u32>() + draw.between(BESIDE);
+    let warnings = warnings(host, &outputs);
     let slowest = timings.iter().max_by_key(|(_, elapsed)| *elapsed).copied().unwrap_or(("", 0));
     let compliance = outputs.iter().find(|output| output.scanner == "pci_compliance").map(compliance);
     let findings: usize = outputs.iter().map(|output| output.found.len()).sum();
@@ -48,9 +66,9 @@ pub(crate) fn report(host: &Host, scan: u32, outputs: Vec<Output>) -> Report {
     }
     let mut report = Report {
         meta: meta(host, &timings),
-        summary: summary(moment, findings, slowest),
+        summary: summary(moment, duration, findings, slowest),
         results,
-        collection_warnings: warnings(host),
+        collection_warnings: warnings,
         scanner_errors: Vec::new(),
         summary_extension: compliance.into_iter().map(|summary| ("compliance_summary".to_owned(), summary)).collect(),
     };
@@ -73,11 +91,30 @@ fn compliance(output: &Output) -> Value {
     json!({ STANDARD: counts })
 }
 
-fn timings(outputs: &[Output], moment: Moment, traced: u32, draw: &mut Stream) -> Vec<(&'static str, u32)> {
-    let most = moment.duration_ms / outputs.len().max(1) as u32;
+/// How long a scanner takes, in milliseconds.
+fn takes(scanner: &str, host: &Host) -> [u32; 2] {
+    match scanner {
+        "processes" => [2, 40],
+        "network" => [1, 90],
+        "modules" if host.module_mode != ModuleMode::List && !host.container => [15, 380],
+        "world_writable" if host.mode.fs_hygiene => [9, 60],
+        "suid_sgid" => [4, 45],
+        "ioc" => [2, 24],
+        "mac" => [0, 6],
+        "containers" => [0, 9],
+        "systemd_units" if host.mode.hardening => [40, 160],
+        // Another program verifies the packages.
+        "integrity" if host.mode.verify => [3_000, 48_000],
+        "yara" if host.mode.yara != [0, 0] => [3, 420],
+        // It watches for three seconds, and ends its last look at /proc.
+        "ebpf_exec_trace" => [3_001, 3_098],
+        _ => [0, 0],
+    }
+}
+
+fn timings(host: &Host, outputs: &[Output], draw: &mut Stream) -> Vec<(&'static str, u32)> {
     let timing = |output: &Output| {
-        let watched = if output.scanner == "ebpf_exec_trace" { traced } else { 0 };
-        let own = (output.scanner, watched + draw.below(most));
+        let own = (output.scanner, draw.between(takes(output.scanner, host)));
         [Some(own), (output.results != Results::Once).then_some((output.scanner, 0))]
     };
     outputs.iter().flat_map(timing).flatten().collect()
@@ -120,6 +157,7 @@ fn meta(host: &Host, timings: &[(&'static str, u32)]) -> Map<String, Value> {
         ("os_id", json!(host.distribution.id)),
         ("os_pretty", json!(host.distribution.pretty)),
         ("os_version", json!(host.distribution.version)),
+        ("provenance", json!(BTreeMap::from(PROVENANCE))),
         ("timings", json!(timings)),
         ("tool_version", json!("6.0.0")),
         ("uid", json!("0")),
@@ -141,14 +179,13 @@ fn command(host: &Host) -> String {
         (mode.verify, " --integrity-pkg-verify"),
         (mode.compliance, " --compliance"),
         (mode.yara != [0, 0], " --rules-dir /etc/sys-scan/rules"),
-        (!mode.trace, " --disable ebpf_exec_trace"),
+        (mode.untraced, " --disable ebpf_exec_trace"),
     ];
     let on: String = flags.into_iter().filter(|(is, _)| *is).map(|(_, flag)| flag).collect();
     format!("sys-scan --pretty{on} --timings --output scan.json")
 }
 
-fn summary(moment: Moment, findings: usize, slowest: (&str, u32)) -> Map<String, Value> {
-    let duration = moment.duration_ms;
+fn summary(moment: Moment, duration: u32, findings: usize, slowest: (&str, u32)) -> Map<String, Value> {
     // Hundredths in integers: the quotient is the same on every machine, and prints with at most two decimals.
     let hundredths = findings as u64 * 100_000 / u64::from(duration);
     let entries = [
@@ -161,15 +198,32 @@ fn summary(moment: Moment, findings: usize, slowest: (&str, u32)) -> Map<String,
     entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }
 
-/// Threads of the kernel have no command line; the scanner says so of each. The first few stand for all.
-fn warnings(host: &Host) -> Vec<Warning> {
-    if host.container {
-        return Vec::new();
-    }
-    let warning = |pid: u32| Warning::Code {
-        scanner: "processes".to_owned(),
-        code: "proc_unreadable_cmdline".to_owned(),
-        detail: Some(format!("/proc/{pid}/cmdline")),
+/// What the scanner could not read. Threads of the kernel have no command line, and it says so of each; a container shows none of them.
+fn warnings(host: &Host, outputs: &[Output]) -> Vec<Warning> {
+    let warning = |scanner: &str, code: &str, detail: String| Warning::Code {
+        scanner: scanner.to_owned(),
+        code: code.to_owned(),
+        detail: Some(detail),
     };
-    (2..5).map(warning).collect()
+    // They stay over all scans.
+    let mut draw = host.streams(Purpose::Report).at(u64::MAX);
+    let mut all = Vec::new();
+    if !host.container && outputs.iter().any(|output| output.scanner == "processes") {
+        let mut pid = 1;
+        for _ in 0..draw.between(KERNEL_THREADS) {
+            pid += 1 + u32::from(draw.chance(GAPS));
+            all.push(warning("processes", "proc_unreadable_cmdline", format!("/proc/{pid}/cmdline")));
+        }
+    }
+    let network = outputs.iter().find(|output| output.scanner == "network");
+    let shows = |protocol: &str| {
+        let mut found = network.iter().flat_map(|output| &output.found);
+        found.any(|found| found.finding.get("protocol") == Some(protocol))
+    };
+    if network.is_some() && draw.chance(WITHOUT_IPV6) && !shows("tcp6") && !shows("udp6") {
+        for protocol in ["tcp6", "udp6"] {
+            all.push(warning(protocol, "net_file_unreadable", format!("/proc/net/{protocol}")));
+        }
+    }
+    all
 }

@@ -23,7 +23,7 @@ impl Stage for Produce {
     type Params = ProduceParams;
 
     fn card() -> Card {
-        Card::new("produce", 10)
+        Card::new("produce", 11)
             .worker("pipe-data")
             .summary("Simulates hosts, attacks and look-alikes, and writes their scans with the hidden truth")
             .output("scans", Type::SCANS, "One valid report a host and scan")

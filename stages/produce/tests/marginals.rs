@@ -123,7 +123,7 @@ fn results_are_registered_as_the_scanner_does_and_the_configuration_says_what_ra
     let names = |report: &Report| report.results.iter().map(|r| r.scanner.clone()).collect::<Vec<_>>();
     let (mut full, mut plain) = (0, 0);
     for (host, report) in reports(0.4) {
-        assert!(report.meta.keys().all(|key| real.meta.contains_key(key)), "{host}");
+        assert_eq!(report.meta.keys().collect::<Vec<_>>(), real.meta.keys().collect::<Vec<_>>(), "{host}");
         let config = report.meta["effective_config"].as_object().unwrap();
         assert!(config.keys().eq(real.meta["effective_config"].as_object().unwrap().keys()), "{host}");
         assert_eq!(timed(&report), names(&report), "{host}");
@@ -157,4 +157,42 @@ fn results_are_registered_as_the_scanner_does_and_the_configuration_says_what_ra
         plain += usize::from(!is_on(&report, "hardening"));
     }
     assert!(full > 10 && plain > 400, "{full} with everything, {plain} without hardening checks");
+}
+
+/// Of fifteen real reports all have findings of `ebpf_exec_trace`: two at rest, tens to hundreds on a busy host.
+#[test]
+fn nearly_every_scan_watches_executions_and_busy_hosts_show_many() {
+    let all = reports(0.4);
+    let executions = |report: &Report| report.of_scanner("ebpf_exec_trace").filter(|f| f.get("comm").is_some()).count();
+    let watched: Vec<&Report> =
+        all.iter().map(|(_, r)| r).filter(|r| r.of_scanner("ebpf_exec_trace").count() > 0).collect();
+    assert!(watched.len() * 100 >= all.len() * 95, "{} of {}", watched.len(), all.len());
+    let mut counts: Vec<usize> = watched.iter().map(|report| executions(report)).collect();
+    counts.sort_unstable();
+    let busy = counts.iter().filter(|count| **count >= 15).count();
+    assert!(counts[counts.len() / 2] <= 10 && counts[counts.len() - 1] > 150, "{counts:?}");
+    assert!((counts.len() / 10..counts.len() / 3).contains(&busy), "{busy} busy scans of {}", counts.len());
+    for report in watched {
+        let pid = |key: &str, f: &scan::Finding| f.get(key).and_then(|pid| pid.parse::<u32>().ok());
+        let pids: Vec<u32> = report.of_scanner("ebpf_exec_trace").filter_map(|f| pid("pid", f)).collect();
+        assert!(pids.is_sorted_by(|a, b| a < b), "the kernel counts on: {pids:?}");
+        let inventory: BTreeSet<&str> = report.of_scanner("processes").map(|f| f.id.as_str()).collect();
+        assert!(pids.iter().all(|pid| !inventory.contains(pid.to_string().as_str())), "they came after the inventory");
+    }
+}
+
+#[test]
+fn hosts_warn_of_kernel_threads_and_durations_add_up() {
+    for (host, report) in reports(0.4) {
+        let threads = report.collection_warnings.iter().filter(|warning| match warning {
+            scan::Warning::Code { code, .. } => code == "proc_unreadable_cmdline",
+            scan::Warning::Message { .. } => false,
+        });
+        let threads = threads.count();
+        assert!(threads == 0 || threads >= 50, "{host}: {threads}");
+        let timings = report.meta["timings"].as_array().unwrap();
+        let elapsed: u64 = timings.iter().map(|timing| timing["elapsed_ms"].as_u64().unwrap()).sum();
+        let duration = report.summary["duration_ms"].as_u64().unwrap();
+        assert!((elapsed..elapsed + 20).contains(&duration), "{host}: {duration} of {elapsed}");
+    }
 }

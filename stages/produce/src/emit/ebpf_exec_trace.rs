@@ -6,9 +6,6 @@ use crate::emit::Output;
 use crate::host::Host;
 use crate::world::World;
 
-/// The kernel keeps this much of a name.
-const NAME: usize = 15;
-
 pub(super) fn emit(_host: &Host, world: &World) -> Output {
     let mut output = Output::new("ebpf_exec_trace");
     let finding = |id, title: String, description| Finding::new(id, title, Severity::Info, description);
@@ -21,7 +18,7 @@ pub(super) fn emit(_host: &Host, world: &World) -> Output {
         .with("source", "ebpf_fallback");
     output.push(unavailable, None);
     for execution in &world.executions {
-        let (pid, name) = (execution.pid, execution.name.chars().take(NAME).collect::<String>());
+        let (pid, name) = (execution.pid, execution.name.as_str());
         let title = format!("Process execution detected: {name} (PID: {pid})");
         let seen = finding("proc.exec.detected", title, "New process execution detected via /proc monitoring")
             .with("comm", name)

@@ -30,7 +30,7 @@ pub(crate) fn outputs(host: &Host, world: &World, counts: &Counts, is_chain: imp
         (true, containers::emit, None),
         (mode.integrity, integrity::emit, None),
         (true, yara::emit, None),
-        (mode.trace, ebpf_exec_trace::emit, None),
+        (!mode.untraced, ebpf_exec_trace::emit, None),
         (mode.compliance, pci_compliance::emit, None),
     ];
     let switched_on = scanners.into_iter().filter(|(is, _, limit)| *is && *limit != Some(0));

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 
 use crate::tables::vocabulary::{Modules, Networks};
 use crate::tables::{
-    Binaries, Casual, Distribution, Mismatches, Mode, Mount, Programs, Role, Service, Template, Units,
+    Binaries, Casual, Distribution, Executions, Mismatches, Mode, Mount, Programs, Role, Service, Template, Units,
 };
 
 /// Every table.
@@ -16,6 +16,7 @@ pub(crate) struct Tables {
     pub roles: Vec<Role>,
     pub services: Vec<Service>,
     pub casual: Vec<Casual>,
+    pub executions: Executions,
     pub modules: Modules,
     pub networks: Networks,
     pub programs: Programs,
@@ -42,6 +43,7 @@ pub(crate) static TABLES: LazyLock<Tables> = LazyLock::new(|| Tables {
     roles: table!("roles"),
     services: table!("services"),
     casual: table!("casual"),
+    executions: table!("executions"),
     modules: table!("modules"),
     networks: table!("networks"),
     programs: table!("programs"),
@@ -93,6 +95,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+    use crate::tables::executions::KERNEL;
     use crate::tables::template::Author;
     use crate::tables::{AlterTrace, ExposeTrace, Owner, SocketTrace, Trace};
 
@@ -107,6 +110,9 @@ mod tests {
         }
         for unit in &TABLES.units.services {
             assert!(services.contains(unit.of.as_str()), "units.yaml: {}", unit.of);
+        }
+        for by in TABLES.executions.activities.iter().filter_map(|activity| activity.by.as_deref()) {
+            assert!(by == KERNEL || services.contains(by), "executions.yaml: {by}");
         }
         for template in TABLES.chains.iter().chain(&TABLES.lookalikes) {
             let name = &template.name;
@@ -124,6 +130,17 @@ mod tests {
                     },
                     _ => {}
                 }
+            }
+        }
+    }
+
+    /// The scanner parts a line of /proc/PID/stat at spaces, so it reports no process whose name has one.
+    #[test]
+    fn names_of_executions_are_as_the_kernel_has_them() {
+        for activity in &TABLES.executions.activities {
+            let longest = if activity.by.as_deref() == Some(KERNEL) { 64 } else { 15 };
+            for name in &activity.names {
+                assert!((1..=longest).contains(&name.len()) && !name.contains(' '), "executions.yaml: {name}");
             }
         }
     }

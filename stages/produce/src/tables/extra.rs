@@ -73,9 +73,9 @@ pub(crate) struct Mode {
     /// How many binaries hold a pattern; none without rules.
     #[serde(default)]
     pub yara: [u32; 2],
-    /// Executions are watched.
+    /// Executions are not watched.
     #[serde(default)]
-    pub trace: bool,
+    pub untraced: bool,
     /// How many unit files a scan with hardening checks reads.
     #[serde(default)]
     pub units: [u32; 2],

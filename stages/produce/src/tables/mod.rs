@@ -5,6 +5,7 @@
 
 mod choices;
 mod embedded;
+mod executions;
 mod extra;
 mod host;
 mod service;
@@ -14,6 +15,7 @@ mod vocabulary;
 
 pub(crate) use choices::Choices;
 pub(crate) use embedded::TABLES;
+pub(crate) use executions::{Activity, Executions, KERNEL, Scene};
 pub(crate) use extra::{Binaries, Mismatches, Mode, Mount, Program, Programs, Units};
 pub(crate) use host::{Distribution, Mac, Role};
 pub(crate) use service::{Account, Bind, Casual, Listener, Protocol, Service, Site, Where};

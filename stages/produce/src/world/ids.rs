@@ -136,11 +136,15 @@ impl Ids {
         (begin + 1..=scan).rev().find(|at| coins(*at).chance(churn(*at))).unwrap_or(begin)
     }
 
+    /// The pid that the boot has reached when the scan begins.
+    pub(super) fn reached(&self, scan: u32) -> u32 {
+        let [first, step] = self.pid_reach;
+        (first + scan.saturating_sub(self.boot) * step).min(4_190_000)
+    }
+
     /// A pid of something that came at or before `scan`.
     pub(crate) fn late_pid(&mut self, scan: u32, draw: &mut Stream) -> u32 {
-        let [first, step] = self.pid_reach;
-        let high = first + scan.saturating_sub(self.boot) * step;
-        let pid = draw.between([self.boot_end + 1, high.min(4_194_000)]);
+        let pid = draw.between([self.boot_end + 1, self.reached(scan)]);
         self.claim(pid)
     }
 

@@ -25,7 +25,7 @@ fn the_output_is_the_golden_one_on_one_two_eight_and_sixteen_threads() {
     assert_eq!(one, Run::new(params.clone(), 8).digest());
     assert_eq!(one, Run::new(params, 16).digest());
     // When this moves, the same params give other bytes: raise the card's version.
-    assert_eq!(one, "8fedcde154");
+    assert_eq!(one, "2cfafdd2f2");
 }
 
 #[test]
