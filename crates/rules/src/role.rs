@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use findings::place::base_name;
+use findings::terms::Terms;
 use serde::Deserialize;
 
 use crate::facts::Facts;
@@ -72,6 +73,19 @@ pub fn infer(findings: &[Facts<'_>], container: Option<bool>) -> HostRole {
         }
         None => HostRole { role: FALLBACK, rationale: "no signal of another role".to_owned() },
     }
+}
+
+/// The roles for which something of a host speaks: the program of a process, a port that takes connections from outside, a module or a unit.
+pub fn spoken_for(terms: &Terms<'_>) -> Vec<&'static str> {
+    let program = terms.executable.map(base_name).filter(|_| terms.port.is_none());
+    let holds = |role: &&RoleSignals| {
+        let of = |signals: &BTreeSet<String>, name: Option<&str>| name.is_some_and(|name| signals.contains(name));
+        of(&role.runs, program)
+            || of(&role.listens, terms.port)
+            || of(&role.module, terms.module)
+            || of(&role.unit, terms.unit)
+    };
+    ROLES.iter().filter(holds).map(|role| role.role.as_str()).collect()
 }
 
 /// Whether the host is a container: process 1 is then the application and no init program. Unknown without process 1.

@@ -4,15 +4,14 @@
 //! something that no report shows, the finding is [`Visible::determined`] = false and no example is made of it.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use contract::clean;
-use findings::{Correlation, EnrichedFinding};
+use findings::{Correlation, EnrichedFinding, Prevalence};
 
+use crate::prompt::context;
+use crate::prompt::joined::Joined;
 use crate::prompt::seen::{Seen, lower_first};
-
-/// Correlations that a prompt names.
-const JOINED_LIMIT: usize = 2;
 
 /// Bytes of a scanner's name; reports of other scanners may have any.
 pub(crate) const SCANNER_LIMIT: usize = 40;
@@ -32,17 +31,23 @@ pub struct Visible {
     pub host: String,
     /// How often earlier scans hold it.
     pub history: String,
-    /// Titles of correlations that name it, those that say most first.
-    pub joined: Vec<String>,
+    /// What it is on a host of this role.
+    pub context: Option<String>,
+    /// How few hosts have it.
+    pub rarity: Option<&'static str>,
+    /// The correlations that name it.
+    pub joined: Joined,
     /// Whether the answer follows from all of this.
     pub determined: bool,
+    /// Whether the risk with what correlations add follows from the titles that a prompt names.
+    pub adds_up: bool,
 }
 
 /// The surroundings against which a finding is seen.
 #[derive(Clone, Debug, Default)]
 pub struct Surroundings<'a> {
-    /// The scan's correlations by id: their place among those that say most, and their titles.
-    titles: HashMap<&'a str, (usize, &'a str)>,
+    /// The scan's correlations by id: their place among those that say most, and what they are.
+    correlations: HashMap<&'a str, (usize, &'a Correlation)>,
     /// Whether AppArmor is on, where the scan says.
     pub apparmor: Option<bool>,
 }
@@ -52,10 +57,9 @@ impl<'a> Surroundings<'a> {
     pub fn of(findings: &[EnrichedFinding], correlations: &'a [Correlation]) -> Surroundings<'a> {
         let apparmor = findings.iter().find(|f| f.scanner == "mac" && f.id == "apparmor");
         let enabled = apparmor.and_then(|f| f.metadata.get("enabled")).map(|value| value == "true");
-        let title = |(place, correlation): (usize, &'a Correlation)| {
-            (correlation.id.as_str(), (place, correlation.title.as_str()))
-        };
-        Surroundings { titles: telling(correlations).into_iter().enumerate().map(title).collect(), apparmor: enabled }
+        let by_id = |(place, correlation): (usize, &'a Correlation)| (correlation.id.as_str(), (place, correlation));
+        let correlations = telling(correlations).into_iter().enumerate().map(by_id).collect();
+        Surroundings { correlations, apparmor: enabled }
     }
 }
 
@@ -68,14 +72,10 @@ impl Visible {
             Some(false) => "host",
             None => "host or container",
         };
-        let titles = finding.correlation_refs.iter().filter_map(|id| surroundings.titles.get(id.as_str()));
-        let titles: BTreeSet<(usize, &str)> = titles.copied().collect();
-        let mut joined: Vec<&str> = Vec::new();
-        for (_, title) in titles {
-            if !joined.contains(&title) {
-                joined.push(title);
-            }
-        }
+        let of_finding = finding.correlation_refs.iter().filter_map(|id| surroundings.correlations.get(id.as_str()));
+        let mut of_finding: Vec<(usize, &Correlation)> = of_finding.copied().collect();
+        of_finding.sort_by_key(|(place, _)| *place);
+        let joined = Joined::of(of_finding.into_iter().map(|(_, correlation)| correlation));
         Visible {
             scanner: clean::bounded(&finding.scanner, SCANNER_LIMIT).into_owned(),
             subject: seen.subject,
@@ -83,7 +83,14 @@ impl Visible {
             facts: seen.facts,
             host: format!("{} {container}", finding.host_role),
             history: history(finding),
-            joined: joined.into_iter().take(JOINED_LIMIT).map(str::to_owned).collect(),
+            context: context::of(finding),
+            rarity: match finding.prevalence {
+                Some(Prevalence::One) => Some("on no other host"),
+                Some(Prevalence::Few) => Some("on few hosts"),
+                Some(Prevalence::Many) | None => None,
+            },
+            adds_up: joined.adds_up(finding),
+            joined,
             determined: seen.whole && (finding.scanner != "mac" || finding.container.is_some()),
         }
     }
@@ -91,18 +98,18 @@ impl Visible {
     /// The user's message of task `finding`.
     pub fn prompt(&self) -> String {
         let mut text = format!("{}: {}\n{}; {}", self.scanner, self.text, self.host, self.history);
-        if !self.joined.is_empty() {
-            text.push_str("\njoined: ");
-            text.push_str(&self.joined.join("; "));
-        }
+        text.extend(self.rarity.iter().flat_map(|rarity| ["; ", rarity]));
+        text.extend(self.joined.line().iter().flat_map(|line| ["\n", line.as_str()]));
         text
     }
 
     /// Why the finding has the risk it has.
     pub fn rationale(&self) -> String {
         let mut parts = self.facts.clone();
+        parts.extend(self.context.clone());
         parts.push(self.history.clone());
-        parts.extend(self.joined.first().map(|title| lower_first(title)));
+        parts.extend(self.rarity.map(str::to_owned));
+        parts.extend(self.joined.first().map(lower_first));
         parts.join("; ")
     }
 }

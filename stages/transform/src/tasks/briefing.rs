@@ -117,7 +117,7 @@ fn keys(top: &[Seen<'_>]) -> Vec<String> {
 }
 
 fn key(Seen { finding, visible }: &Seen<'_>) -> String {
-    let why = visible.joined.first().map(|title| lower_first(title)).or_else(|| visible.facts.first().cloned());
+    let why = visible.joined.first().map(lower_first).or_else(|| visible.facts.first().cloned());
     let why = why.map(|why| format!(": {why}")).unwrap_or_default();
     format!("{} ({}){why}", label(visible), finding.severity)
 }

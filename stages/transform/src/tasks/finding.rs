@@ -15,7 +15,7 @@ use crate::tasks::task::Task;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FindingAnswer {
-    /// 0..=100.
+    /// With what correlations add, 0..=100.
     #[schemars(range(max = 100))]
     pub risk: u8,
     /// As the scanner rates it.
@@ -26,18 +26,18 @@ pub struct FindingAnswer {
 
 /// The example of one finding; none where the answer does not follow from what can be seen, or it is too long.
 pub fn example(finding: &EnrichedFinding, visible: &Visible) -> Option<Example> {
-    if !visible.determined || finding.operational_error {
+    if !visible.determined || !visible.adds_up || finding.operational_error {
         return None;
     }
     let answer = |rationale: &str| {
-        let (risk, severity, rationale) = (finding.risk_score, finding.severity, rationale.to_owned());
+        let (risk, severity, rationale) = (finding.risk_total, finding.severity, rationale.to_owned());
         serde_json::to_string(&FindingAnswer { risk, severity, rationale }).expect("plain data")
     };
     let rationale = visible.rationale();
     let mut example = Example {
         task: Task::Finding,
         class: finding.severity,
-        template: format!("{} {} {}", finding.scanner, finding.severity, finding.risk_score),
+        template: format!("{} {} {}", finding.scanner, finding.severity, finding.risk_total),
         prompt: visible.prompt(),
         answer: answer(&rationale),
     };

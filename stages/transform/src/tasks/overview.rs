@@ -47,7 +47,7 @@ impl<'a> Overview<'a> {
         let mut lines = inventory(&document.reductions);
         lines.push(verdict.line());
         let answered = top.iter().take(ANSWERED).filter_map(|seen| seen.visible.joined.first());
-        lines.extend(joined(correlations, &listing, &answered.map(String::as_str).collect()));
+        lines.extend(joined(correlations, &listing, &answered.collect()));
         lines.push(format!("correlations: {}", correlations.len()));
         Some(Overview { verdict, top, lines, list: listing.text() })
     }

@@ -46,7 +46,8 @@ fn limits(manifest: &Manifest) -> String {
 
 const LIMITS: &str = "\n## Limits\n
 - Answers are computed by rules: severities are the scanner's, risk is a formula over severity, category, exposure and baseline,
-  texts are put together from facts of the findings. No person wrote or reviewed them. A model that learns them learns those rules.
+  with the points of correlations; texts are put together from facts of the findings. No person wrote or reviewed them. A model that
+  learns them learns those rules.
 - Simulated hosts are synthetic: drawn from tables and a seed. Nothing is claimed about how results carry over to real hosts.
 - The task `correlation` asks for what its prompt shows. Some correlations are in the documents but in none of its answers: those that
   need another scan (of another host, which has the other end of a connection, or an earlier one of this host), which is not in the

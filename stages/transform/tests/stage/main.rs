@@ -22,10 +22,10 @@ mod workplace;
 
 /// Manifest, training split, data card and all documents that the card's version gives for [`Workplace::simulated`].
 const GOLDEN: [&str; 4] = [
-    "8d7b80f0e3102232863447837e812e55b6af24be48521d737095727d22cd2de3",
-    "09c75e6272e98882af70707e65aa9d271ce9b4a4407631ea2a58459d8aefb48f",
-    "bf78b46625a364508e674872b9eccc954d96d7ca2530062e0f3828226d340b14",
-    "40dc5998eaa010b4b3481b4a473ce6f95b4a5c8526f08aa0307e3dab55060f57",
+    "12a2499ff7b6c5c7e58c5b95bb37f24c19ed95780eb2750caa85bcd7f969fb9f",
+    "f0340ce953d5a17ac557c9a6047361a002d1d760cad1499199498c8fc63c3631",
+    "f3542fa6c4bad034a7f377838090f275ef1ed25f151602ef4cb9ca75c5af78a8",
+    "2dce984f141303bbc1472c8627b73de730175dda8a17ec37a1f124a720b8b6f7",
 ];
 
 #[test]
@@ -91,6 +91,33 @@ fn the_real_report_gives_compact_examples_without_labels_in_the_prompt() {
         let size: usize = (0..3).map(|place| content(line, place).len()).sum();
         assert!(size <= 2200, "{size}");
     }
+}
+
+#[test]
+fn a_finding_is_rated_by_what_it_is_on_its_host_and_by_what_it_is_joined_with() {
+    let workplace = Workplace::simulated();
+    workplace.correlate();
+    workplace.transform(1).unwrap();
+    let (mut servers, mut joined) = (0, 0);
+    for line in ["train", "validation", "test"].iter().flat_map(|split| workplace.lines(split)) {
+        if line["task"] != "finding" {
+            continue;
+        }
+        let (prompt, answer) = (content(&line, 1), serde_json::from_str::<FindingAnswer>(content(&line, 2)).unwrap());
+        if prompt.starts_with("processes: /usr/sbin/nginx") {
+            let role = prompt.lines().nth(1).unwrap().split(' ').next().unwrap();
+            let context = if role == "web" { "usual on a web host" } else { "of a web host, not of this one" };
+            assert!(answer.rationale.contains(context), "{prompt}\n{}", answer.rationale);
+            servers += 1;
+        }
+        let document = workplace.document(&line);
+        let total = |finding: &Value| {
+            finding["risk_total"] == answer.risk && finding["severity"].as_str() == Some(answer.severity.name())
+        };
+        assert!(document["enriched_findings"].as_array().unwrap().iter().any(total), "{prompt}");
+        joined += usize::from(prompt.contains("\njoined: "));
+    }
+    assert!(servers > 0 && joined > 5, "{servers} {joined}");
 }
 
 /// A byte-level BPE gives at most a token a byte, so these bounds hold for every such tokenizer.
@@ -241,8 +268,11 @@ fn two_answers_to_one_prompt_fail_the_stage_and_are_named() {
     let path = workplace.path("findings");
     let text = std::fs::read_to_string(&path).unwrap();
     let line = text.lines().find(|l| l.contains("\"host-05\",\"scan\":1") && l.contains("/usr/bin/passwd")).unwrap();
-    let risk = line.split("\"risk_score\":").nth(1).unwrap().split(',').next().unwrap();
-    let changed = line.replace(&format!("\"risk_score\":{risk},"), "\"risk_score\":99,");
+    let mut changed = line.to_owned();
+    for key in ["risk_score", "risk_total"] {
+        let risk = line.split(&format!("\"{key}\":")).nth(1).unwrap().split(',').next().unwrap();
+        changed = changed.replace(&format!("\"{key}\":{risk},"), &format!("\"{key}\":99,"));
+    }
     std::fs::write(&path, text.replace(line, &changed)).unwrap();
     let error = workplace.transform(2).unwrap_err();
     assert!(error.message.contains("two different answers") && error.message.contains("host-05"), "{}", error.message);

@@ -266,6 +266,13 @@ impl Workplace {
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
+    /// The document of the scan that a line is of.
+    pub(crate) fn document(&self, line: &Value) -> Value {
+        let scan = format!("{:04}.json", line["scan"].as_u64().unwrap());
+        let path = self.path("documents").join(line["host"].as_str().unwrap()).join(scan);
+        serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+    }
+
     pub(crate) fn documents(&self) -> Vec<(PathBuf, Value)> {
         let mut documents = Vec::new();
         for host in std::fs::read_dir(self.path("documents")).unwrap() {
