@@ -19,7 +19,7 @@ impl Stage for Verify {
     type Params = VerifyParams;
 
     fn card() -> Card {
-        Card::new("verify", 17)
+        Card::new("verify", 18)
             .worker("pipe-data")
             .summary("Checks scans, findings and correlations, or documents and dataset, and stops the pipeline when they are wrong")
             .optional_input("scans", Type::SCANS, "What was correlated; with findings and correlations")
@@ -78,10 +78,9 @@ fn verify(params: &VerifyParams, context: &Context) -> Result<VerificationReport
         .optional_input("documents")
         .map(|directory| documents::verify(directory, &mut attacks, context, &mut tally))
         .transpose()?;
-    let shared = seen.as_ref().map(|seen| &seen.shared);
     let examples = context
         .optional_input("dataset")
-        .map(|directory| dataset::verify(params, directory, (shared, attacks.as_ref()), context, &mut tally))
+        .map(|directory| dataset::verify(params, directory, (seen.as_ref(), attacks.as_ref()), context, &mut tally))
         .transpose()?;
     let checks = tally.finish(params);
     let quality = checks.last().and_then(|check| check.figure).unwrap_or(0.0);

@@ -7,6 +7,7 @@ use crate::check::{Outcome, guard};
 use crate::documents::Shared;
 use crate::labels::answers::Answers;
 use crate::labels::attacks::Attacks;
+use crate::labels::ratings::Ratings;
 use crate::labels::summaries::Summaries;
 
 use super::file::FilePass;
@@ -23,6 +24,8 @@ const QUOTED: usize = 200;
 pub(super) struct Checks<'t> {
     /// What the truth says of scans, where it is wired.
     attacks: Option<&'t Attacks>,
+    /// How documents rate findings, where they are wired.
+    ratings: Option<&'t Ratings>,
     /// The split of each host, by the manifest.
     hosts: HashMap<String, String>,
     seen: HashMap<u128, Seen>,
@@ -38,6 +41,8 @@ pub(super) struct Checks<'t> {
     pub near: NearDuplicates,
     /// What answers say of findings.
     pub answers: Answers,
+    /// Ratings of findings that documents have and answers do not.
+    pub rated: Outcome,
     /// What summaries say of scans.
     pub summaries: Summaries,
     /// Lines on which that comparison crashed.
@@ -53,8 +58,8 @@ struct Seen {
 
 impl<'t> Checks<'t> {
     /// Nothing seen yet.
-    pub(super) fn of(manifest: &Manifest, attacks: Option<&'t Attacks>) -> Checks<'t> {
-        Checks { attacks, hosts: manifest.hosts(), ..Checks::default() }
+    pub(super) fn of(manifest: &Manifest, ratings: Option<&'t Ratings>, attacks: Option<&'t Attacks>) -> Checks<'t> {
+        Checks { attacks, ratings, hosts: manifest.hosts(), ..Checks::default() }
     }
 
     /// Looks at a line. A check that crashes on it has failed, and the others look at it all the same.
@@ -117,6 +122,9 @@ impl<'t> Checks<'t> {
     fn labels(&mut self, line: &Line<'_>, answer: &str, place: &dyn Fn() -> String) {
         let question = line.question();
         self.answers.read(&line.task, &question, answer, place);
+        if let Some((ratings, scan)) = self.ratings.zip(line.scan).filter(|_| &*line.task == "finding") {
+            ratings.check(&(line.host.to_string(), scan), answer, place, &mut self.rated);
+        }
         if let Some((attacks, scan)) = self.attacks.zip(line.scan).filter(|_| &*line.task == "summary") {
             self.summaries.read(&(line.host.to_string(), scan), attacks, &question, answer);
         }

@@ -9,7 +9,7 @@ use super::checks::Checks;
 use super::file::{FilePass, same_bytes};
 use super::manifest::{Manifest, SplitPart};
 use crate::check::{CheckName, guard};
-use crate::documents::Shared;
+use crate::documents::DocumentsSeen;
 use crate::labels::answers::Answers;
 use crate::labels::attacks::Attacks;
 use crate::measurements::measure;
@@ -19,18 +19,18 @@ use crate::tally::Tally;
 /// The split that others are compared with.
 pub(super) const TRAIN: &str = "train";
 
-/// Checks a training set. Where documents are wired too, `shared` holds the correlations across hosts; where the truth is as well,
+/// Checks a training set. Where `documents` are wired too, their ratings and correlations across hosts count; where the truth is as well,
 /// `attacks` what it says of scans.
 pub fn verify(
     params: &VerifyParams,
     directory: &Path,
-    (shared, attacks): (Option<&Shared>, Option<&Attacks>),
+    (documents, attacks): (Option<&DocumentsSeen>, Option<&Attacks>),
     context: &Context,
     tally: &mut Tally,
 ) -> Result<u64, StageError> {
     let manifest = Manifest::read(directory)?;
     let chains = context.optional_input("truth").map(chains::of_several_hosts).transpose()?;
-    let mut checks = Checks::of(&manifest, attacks);
+    let mut checks = Checks::of(&manifest, documents.map(|seen| &seen.ratings), attacks);
     let mut examples = 0;
     // Training first: what follows is compared with it.
     let mut splits: Vec<(&str, &SplitPart)> =
@@ -45,7 +45,7 @@ pub fn verify(
         tally.add(CheckName::Integrity, same_bytes(directory, part, context)?);
     }
     let apart = guard("manifest.json", || {
-        checks.hosts_apart(&manifest, shared, params.tied_hosts as usize);
+        checks.hosts_apart(&manifest, documents.map(|seen| &seen.shared), params.tied_hosts as usize);
         checks.chains_whole(chains.iter().flatten());
     });
     if let Err(crash) = apart {
@@ -54,6 +54,9 @@ pub fn verify(
     tally.add(CheckName::LabelConflicts, checks.conflicts);
     tally.add(CheckName::Integrity, checks.integrity);
     tally.add(CheckName::SplitLeakage, checks.leaks);
+    if documents.is_some() {
+        tally.add(CheckName::Scores, checks.rated);
+    }
     let Answers { techniques, actions, .. } = &mut checks.answers;
     tally.add(CheckName::Techniques, std::mem::take(techniques));
     tally.add(CheckName::Actions, std::mem::take(actions));

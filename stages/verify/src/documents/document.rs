@@ -11,6 +11,7 @@ use super::view::{Digested, Document, Finding, MultiHost};
 use super::{checks, references};
 use crate::check::{CheckName, Outcome, guard};
 use crate::labels::attacks::Attacks;
+use crate::labels::ratings;
 use crate::schema::GROUND_TRUTH;
 
 /// One document: `HOST/NNNN.json`.
@@ -26,6 +27,8 @@ pub(super) struct Checked {
     pub shared: Vec<(String, Vec<String>)>,
     /// What an attack on the scan is about, of the findings that a correlation names.
     pub subjects: Option<BTreeSet<String>>,
+    /// How it rates its findings; none where it cannot be read.
+    pub ratings: Option<Vec<u64>>,
 }
 
 pub(super) fn check(file: &DocumentFile, attacks: Option<&Attacks>) -> Result<Checked, StageError> {
@@ -34,7 +37,12 @@ pub(super) fn check(file: &DocumentFile, attacks: Option<&Attacks>) -> Result<Ch
     let mut schema = Outcome::of(1);
     let Ok(text) = std::str::from_utf8(&bytes) else {
         schema.tell(place, "", "no UTF-8 text");
-        return Ok(Checked { outcomes: vec![(CheckName::Schema, schema)], shared: Vec::new(), subjects: None });
+        return Ok(Checked {
+            outcomes: vec![(CheckName::Schema, schema)],
+            shared: Vec::new(),
+            subjects: None,
+            ratings: None,
+        });
     };
     let schema = guard(&place, || {
         for mismatch in GROUND_TRUTH.mismatches(text) {
@@ -46,7 +54,7 @@ pub(super) fn check(file: &DocumentFile, attacks: Option<&Attacks>) -> Result<Ch
     // A document that does not follow the schema may lack the parts that the other checks compare.
     let fits = outcomes.iter().all(|(_, outcome)| outcome.violations.is_empty());
     if !fits {
-        return Ok(Checked { outcomes, shared: Vec::new(), subjects: None });
+        return Ok(Checked { outcomes, shared: Vec::new(), subjects: None, ratings: None });
     }
     let (document, digested) = match (serde_json::from_str::<Document<'_>>(text), serde_json::from_str(text)) {
         (Ok(document), Ok(digested)) => (document, digested),
@@ -54,7 +62,7 @@ pub(super) fn check(file: &DocumentFile, attacks: Option<&Attacks>) -> Result<Ch
             let mut references = Outcome::of(1);
             references.tell(place, "", format!("a part that the schema leaves open is in no known form: {error}"));
             outcomes.push((CheckName::References, references));
-            return Ok(Checked { outcomes, shared: Vec::new(), subjects: None });
+            return Ok(Checked { outcomes, shared: Vec::new(), subjects: None, ratings: None });
         }
     };
     let digested: Digested<'_> = digested;
@@ -76,7 +84,8 @@ pub(super) fn check(file: &DocumentFile, attacks: Option<&Attacks>) -> Result<Ch
     let shared = document.multi_host_correlation.iter().map(hosts).collect();
     let key = (file.host.clone(), file.scan);
     let subjects = attacks.and_then(|attacks| attacks.subjects_in(&key, &document, &raw_ids));
-    Ok(Checked { outcomes, shared, subjects })
+    let ratings = document.enriched_findings.iter().filter_map(|finding| ratings::of(&key, finding)).collect();
+    Ok(Checked { outcomes, shared, subjects, ratings: Some(ratings) })
 }
 
 /// What each finding says, by its id. A process says too what others tell of the file that it runs.

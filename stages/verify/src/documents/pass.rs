@@ -9,6 +9,7 @@ use contract::{Context, StageError};
 use super::document::{Checked, DocumentFile, check};
 use crate::check::{CheckName, Outcome, guard};
 use crate::labels::attacks::Attacks;
+use crate::labels::ratings::Ratings;
 use crate::tally::Tally;
 
 /// Documents that are read together; it bounds how many are held.
@@ -36,6 +37,8 @@ pub struct DocumentsSeen {
     pub documents: u64,
     /// Correlations across hosts.
     pub shared: Shared,
+    /// How documents rate findings.
+    pub ratings: Ratings,
 }
 
 /// Checks all documents. `attacks` learns what each attack is about.
@@ -55,6 +58,9 @@ pub fn verify(
         for (file, checked) in batch.iter().zip(checked) {
             if let Some((attacks, subjects)) = attacks.as_mut().zip(checked.subjects) {
                 attacks.note((file.host.clone(), file.scan), subjects);
+            }
+            if let Some(ratings) = checked.ratings {
+                seen.ratings.add((file.host.clone(), file.scan), ratings);
             }
             for (name, outcome) in checked.outcomes {
                 tally.add(name, outcome);

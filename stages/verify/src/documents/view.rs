@@ -81,6 +81,8 @@ pub struct Finding<'a> {
     pub risk_total: Option<f64>,
     #[serde(borrow)]
     pub techniques: Vec<Text<'a>>,
+    #[serde(borrow)]
+    pub rationale: Text<'a>,
 }
 
 impl Finding<'_> {

@@ -153,6 +153,12 @@ const DAMAGES: &[Damage] = &[
         at: ("train.jsonl", ""),
     },
     Damage {
+        check: "scores",
+        what: "an answer with a risk that no finding of its scan has",
+        break_it: |w| w.edit_split("test", |all| all.replacen("{\\\"risk\\\":", "{\\\"risk\\\":1", 1)),
+        at: ("test.jsonl:", ""),
+    },
+    Damage {
         check: "techniques",
         what: "a technique that no finding of a correlation shows",
         break_it: |w| {

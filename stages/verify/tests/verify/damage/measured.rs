@@ -120,6 +120,8 @@ fn copy_prompts(w: &mut Workplace) {
             let mut line: Value = serde_json::from_str(line).unwrap();
             if line["task"] == "finding" {
                 line["host"] = host.clone();
+                // Of this scan there is no document that could say otherwise.
+                line["scan"] = 1_000.into();
                 let prompt = line["messages"][1]["content"].as_str().unwrap();
                 line["messages"][1]["content"] = format!("{prompt}\n{}", 1_000 + place).into();
                 edited.push_str(&format!("{line}\n"));
