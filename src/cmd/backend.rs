@@ -12,6 +12,7 @@ use super::{Exit, output};
 use crate::executor::remote::{self, Occupant, RemotePlace, Said, Standing};
 use crate::remote::RemoteError;
 use crate::report::{clean, units};
+use crate::store::Store;
 
 /// `pipe backend`.
 #[derive(Debug, Args)]
@@ -65,47 +66,78 @@ impl BackendArguments {
 
 pub(super) fn run(project: &Project, arguments: &BackendArguments) -> Result<Exit, Failure> {
     match &arguments.verb {
-        BackendVerb::Ps(arguments) => show(project, arguments, remote::occupants),
+        BackendVerb::Ps(arguments) => show(
+            project,
+            arguments,
+            remote::occupants,
+            "no stage of a backend beyond this machine runs, or has left a state",
+        ),
         BackendVerb::Follow(arguments) => follow(project, arguments),
-        BackendVerb::Reap(arguments) => show(project, arguments, remote::reap),
+        BackendVerb::Reap(arguments) => show(project, arguments, remote::reap, "there was nothing to stop or remove"),
     }
 }
 
 /// Looks at a place, for the stages of those backends for which the predicate holds.
-type Look = fn(&RemotePlace, &dyn Fn(&str) -> bool) -> Result<Vec<Occupant>, RemoteError>;
+type Look = fn(&RemotePlace, &Store, &dyn Fn(&str) -> bool) -> Result<Vec<Occupant>, RemoteError>;
 
-fn show(project: &Project, arguments: &PlaceArguments, look: Look) -> Result<Exit, Failure> {
+fn show(project: &Project, arguments: &PlaceArguments, look: Look, nothing: &str) -> Result<Exit, Failure> {
     let places = places(project, arguments)?;
-    let all = project.config.elsewhere();
-    let mut documents = Vec::new();
+    let (all, store) = (project.config.elsewhere(), project.store()?);
+    let (mut rows, mut documents) = (Vec::new(), Vec::new());
     for (name, place) in &places {
-        let occupants = look(place, &|other| belongs(&all, name, other)).map_err(|error| broken(name, error))?;
-        for Occupant { key, attempt, standing, owner, renewed, .. } in occupants {
-            if !arguments.json {
-                let since = renewed.map(units::timestamp).unwrap_or_default();
-                let owner = owner.as_deref().unwrap_or("not begun");
-                output::text(&format!(
-                    "{name}  {}  attempt {attempt}  {}  {owner}  {since}\n",
-                    key.short(),
-                    word(standing)
-                ));
-            }
+        let occupants =
+            look(place, &store, &|other| belongs(&all, name, other)).map_err(|error| broken(name, error))?;
+        for occupant in occupants {
+            rows.push(row(name, &occupant));
+            let Occupant { key, stage, attempt, standing, owner, renewed, .. } = occupant;
             documents.push(json!({
-                "backend": name, "key": key, "attempt": attempt, "standing": standing, "owner": owner, "renewed": renewed,
+                "backend": name, "stage": stage, "key": key, "attempt": attempt, "standing": standing, "owner": owner,
+                "renewed": renewed,
             }));
         }
     }
     if arguments.json {
         output::document(&documents);
+    } else if rows.is_empty() {
+        output::errors(&format!("{nothing}\n"));
+    } else {
+        rows.insert(0, HEADING.map(str::to_owned));
+        output::text(&table(&rows));
     }
     Ok(Exit::Success)
+}
+
+const HEADING: [&str; 7] = ["backend", "stage", "key", "attempt", "state", "last sign of life", "host and process"];
+
+fn row(name: &str, Occupant { key, stage, attempt, standing, owner, renewed, .. }: &Occupant) -> [String; 7] {
+    [
+        name.to_owned(),
+        contract::clean::line(stage.as_deref().unwrap_or("?")).into_owned(),
+        key.short(),
+        attempt.to_string(),
+        word(*standing).to_owned(),
+        renewed.map_or_else(|| "none".to_owned(), units::date),
+        contract::clean::line(owner.as_deref().unwrap_or("not begun")).into_owned(),
+    ]
+}
+
+/// Columns as wide as their widest cells.
+fn table<const N: usize>(rows: &[[String; N]]) -> String {
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..N).map(width).collect();
+    let line = |row: &[String; N]| {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+        format!("{}\n", cells.collect::<Vec<_>>().join("  ").trim_end())
+    };
+    rows.iter().map(line).collect()
 }
 
 /// The places that are meant, by name.
 fn places(project: &Project, arguments: &PlaceArguments) -> Result<BTreeMap<String, RemotePlace>, Failure> {
     let mut places = project.config.elsewhere();
     if let Some(name) = &arguments.name {
-        places.retain(|place, _| place == name);
+        let meant = project.config.backend_behind(name);
+        places.retain(|place, _| place == meant);
         if places.is_empty() {
             let message = format!("there is no backend `{name}` beyond this machine");
             return Err(Failure::usage(message, "`pipe config` shows the backends".to_owned()));
@@ -126,7 +158,7 @@ fn broken(name: &str, error: RemoteError) -> Failure {
 /// Follows all places at once. Nothing of them is touched.
 fn follow(project: &Project, arguments: &PlaceArguments) -> Result<Exit, Failure> {
     let places = places(project, arguments)?;
-    let all = &project.config.elsewhere();
+    let (all, store) = (&project.config.elsewhere(), &project.store()?);
     let json = arguments.json;
     std::thread::scope(|scope| {
         let followed: Vec<_> = places
@@ -134,7 +166,7 @@ fn follow(project: &Project, arguments: &PlaceArguments) -> Result<Exit, Failure
             .map(|(name, place)| {
                 scope.spawn(move || {
                     let belongs = |other: &str| belongs(all, name, other);
-                    remote::follow(place, &belongs, |occupant, said| tell(name, occupant, &said, json))
+                    remote::follow(place, store, &belongs, |occupant, said| tell(name, occupant, &said, json))
                         .map_err(|error| broken(name, error))
                 })
             })
@@ -181,5 +213,7 @@ fn word(standing: Standing) -> &'static str {
         Standing::Failed => "failed",
         Standing::Interrupted => "interrupted",
         Standing::Broken => "broken",
+        Standing::Lost => "lost",
+        Standing::Unreadable => "unreadable",
     }
 }

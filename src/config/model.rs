@@ -176,6 +176,19 @@ impl Config {
         None
     }
 
+    /// The backend that `name` stands for: itself, or the one that it names.
+    pub fn backend_behind<'a>(&'a self, name: &'a str) -> &'a str {
+        let mut meant = name;
+        // The names may form a circle, which is a fault of its own.
+        for _ in 0..self.backends.len() {
+            match self.backends.get(meant).map(|backend| &backend.value) {
+                Some(BackendType::Other(other)) => meant = other,
+                _ => break,
+            }
+        }
+        meant
+    }
+
     /// The backends that are not this machine, by name.
     pub fn elsewhere(&self) -> BTreeMap<String, RemotePlace> {
         let elsewhere = self.backends.iter().filter_map(|(name, backend)| match &backend.value {

@@ -16,8 +16,9 @@ use super::tally::unix_seconds;
 use super::{EngineError, FailureReport, Options, Shared, bounds, fault, hits, publishing, resolve};
 use crate::action::ActionKey;
 use crate::executor::fault::of_preparation;
+use crate::executor::remote::{Recalled, recall};
 use crate::executor::{
-    Cancel, Control, Execution, Executor, Failed, Reuse, SpoiledInput, Told, asked, unless_abandoned,
+    Cancel, Control, Execution, Executor, Failed, Order, Reuse, SpoiledInput, Told, asked, unless_abandoned,
 };
 use crate::failpoint::{self, Failpoint};
 use crate::plan::{Sandbox, StageId, Work, code};
@@ -133,6 +134,11 @@ impl Attempt {
             order.reuse = Reuse::Refused;
         }
         let order = Arc::new(order);
+        if !shared.options.elsewhere.is_empty()
+            && let Some(ending) = self.recall(&order).await?
+        {
+            return Ok(ending);
+        }
         let events = self.events.clone();
         // The loop outlives its tasks; were it gone, there would be nobody to show the event to.
         let events = Rc::new(move |event| drop(events.send((stage, event))));
@@ -152,6 +158,36 @@ impl Attempt {
             Execution::Abandoned => Ok(Ending::Abandoned),
             Execution::Spoiled(inputs) => Ok(Ending::Spoiled(inputs)),
         }
+    }
+
+    /// Before this machine executes an action that was sent elsewhere: brings home what that left there. Its result is the stage's ending.
+    async fn recall(&self, order: &Arc<Order>) -> Result<Option<Ending>, EngineError> {
+        let Attempt { shared, stage, .. } = self;
+        let Some(backend) = shared.store.sent(&order.key) else { return Ok(None) };
+        let Some(place) = shared.options.elsewhere.get(&backend).cloned() else { return Ok(None) };
+        if shared.options.elsewhere.contains_key(shared.plan.graph[*stage].backend.as_str()) {
+            return Ok(None);
+        }
+        let order = Arc::clone(order);
+        let recalled = blocking(shared, move |shared| Ok(recall(&place, &shared.store, &order)));
+        match unless_abandoned(&self.control, recalled).await? {
+            None => return Ok(Some(Ending::Interrupted)),
+            Some(Ok(Recalled::Record(record))) => return Ok(Some(Ending::Appeared(record))),
+            Some(Ok(Recalled::Unfinished { with_checkpoint, may_run })) => {
+                if with_checkpoint {
+                    self.warn(format!("it goes on from the newest checkpoint at `{backend}`"));
+                }
+                if let Some(attempt) = may_run {
+                    self.warn(format!(
+                        "attempt {attempt} of it may still run at `{backend}`; `pipe backend reap {backend}` ends what runs there"
+                    ));
+                }
+            }
+            Some(Err(error)) => {
+                self.warn(format!("`{backend}`, where it ran before, cannot be asked for a checkpoint: {error}"))
+            }
+        }
+        Ok(None)
     }
 
     /// Fetches the result of this action from the remote, where the remote has it; then this is the stage's ending.

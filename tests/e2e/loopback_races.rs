@@ -244,7 +244,8 @@ fn what_runs_there_is_listed_and_nothing_is_left_after_reap() {
     signal(&client, "-INT");
     end(client, 130);
     let listed = project.pipe(&["backend", "ps"]);
-    assert!(listed.stdout.starts_with("gpu  ") && listed.stdout.contains("  running  "), "{}", listed.stdout);
+    let row = listed.stdout.lines().nth(1).unwrap_or_default();
+    assert!(row.starts_with("gpu      waits  ") && row.contains("  running  "), "{}", listed.stdout);
     let listed: serde_json::Value = serde_json::from_str(&project.pipe(&["backend", "ps", "--json"]).stdout).unwrap();
     assert!(listed[0]["owner"].as_str().unwrap().ends_with(&process), "{listed}");
     let reaped = project.pipe(&["backend", "reap", "gpu"]);

@@ -36,6 +36,7 @@ mod live_lines;
 mod loopback;
 mod loopback_bundles;
 mod loopback_contract;
+mod loopback_faults;
 mod loopback_kills;
 mod loopback_races;
 mod loopback_training;

@@ -14,9 +14,10 @@ use crate::remote::RemoteError;
 /// The first attempt of the execution to which `newest` belongs: the one after the last earlier attempt that finished, failed or broke.
 pub(super) fn first(board: &Board, newest: u32) -> Result<u32, RemoteError> {
     let mut first = newest.max(1);
-    while first > 1 {
-        match board.attempt(first - 1)?.map(|attempt| attempt.end) {
-            None | Some(End::Interrupted { .. }) => first -= 1,
+    let earlier = if newest > 1 { board.intents()? } else { Vec::new() };
+    for attempt in earlier.into_iter().rev().filter(|attempt| *attempt < newest) {
+        match board.attempt(attempt)?.map(|attempt| attempt.end) {
+            None | Some(End::Interrupted { .. }) => first = attempt,
             Some(End::Finished {} | End::Found {} | End::Failed { .. } | End::Broken { .. }) => break,
         }
     }

@@ -51,20 +51,25 @@ impl Board {
 
     /// The newest attempt that somebody meant to launch; 0 where there is none.
     pub(super) fn newest(&self) -> Result<u32, RemoteError> {
+        Ok(self.intents()?.last().copied().unwrap_or(0))
+    }
+
+    /// The attempts that somebody meant to launch, in order.
+    pub(super) fn intents(&self) -> Result<Vec<u32>, RemoteError> {
         let names = self.remote.names_below(&self.name("intent/"))?;
-        Ok(names.iter().filter_map(|name| number(name)).max().unwrap_or(0))
+        Ok(names.iter().filter_map(|name| number(name)).collect())
     }
 
     /// Whether this client is the one that launches the attempt.
     pub(super) fn intend(&self, intent: &Intent) -> Result<bool, RemoteError> {
-        let name = self.name(&format!("intent/{:06}.json", intent.attempt));
+        let name = self.name(&intent_name(intent.attempt));
         let unguarded = failpoint::leaves_out(Guard::IntentCondition);
         let condition = if unguarded { Condition::Any } else { Condition::Absent };
         Ok(self.remote.write_text(&name, &text(intent)?, &condition)? == Put::Made)
     }
 
     pub(super) fn intent(&self, attempt: u32) -> Result<Option<Intent>, RemoteError> {
-        self.read(&self.name(&format!("intent/{attempt:06}.json")))
+        self.read(&self.name(&intent_name(attempt)))
     }
 
     /// How often the place had no room for the attempt.
@@ -173,6 +178,11 @@ impl Board {
         }
     }
 
+    /// Whether the attempt sent a checkpoint.
+    pub(super) fn has_checkpoint_of(&self, attempt: u32) -> Result<bool, RemoteError> {
+        Ok(!self.remote.names_below(&self.name(&format!("checkpoints/{attempt:06}-")))?.is_empty())
+    }
+
     /// The checkpoints, the newest first.
     pub(super) fn checkpoints(&self) -> Result<Vec<String>, RemoteError> {
         let mut names = self.remote.names_below(&self.name("checkpoints/"))?;
@@ -184,8 +194,12 @@ impl Board {
         self.remote.remove(&self.checkpoints()?)
     }
 
+    /// The checkpoint of this name; `None` where it is gone, or cannot be read: an earlier one serves as well.
     pub(super) fn checkpoint(&self, name: &str) -> Result<Option<Checkpoint>, RemoteError> {
-        self.read(name)
+        match self.read(name) {
+            Err(error) if error.class == FailedClass::Invalid => Ok(None),
+            read => read,
+        }
     }
 
     pub(super) fn write_checkpoint(&self, number: u32, checkpoint: &Checkpoint) -> Result<(), RemoteError> {
@@ -224,11 +238,18 @@ fn text(document: &impl Serialize) -> Result<String, RemoteError> {
 fn parse<T: DeserializeOwned>(name: &str, bytes: &[u8]) -> Result<T, RemoteError> {
     serde_json::from_slice(bytes).map_err(|error| {
         let message = format!("{name} cannot be read: {error}");
-        RemoteError::new(FailedClass::Invalid, message).help("another version of pipe may have written it")
+        let help = "another version of pipe may have written it; `pipe backend reap` ends the stage there and removes its state";
+        RemoteError::new(FailedClass::Invalid, message).help(help)
     })
 }
 
-/// The number in the name of an intent.
+fn intent_name(attempt: u32) -> String {
+    format!("intent/{attempt:06}.json")
+}
+
+/// The number in the name of an intent. A name that no client writes is passed over: nothing can be behind the largest number.
 fn number(name: &str) -> Option<u32> {
-    name.rsplit('/').next()?.strip_suffix(".json")?.parse().ok()
+    let digits = name.rsplit('/').next()?.strip_suffix(".json")?;
+    let number = digits.parse().ok().filter(|number| (1..999_999).contains(number))?;
+    (digits.len() == 6).then_some(number)
 }

@@ -13,13 +13,16 @@ use super::pace::Pace;
 use super::place::RemotePlace;
 use super::standing::Pulse;
 use crate::action::ActionKey;
-use crate::remote::{Remote, RemoteError};
+use crate::remote::{FailedClass, Remote, RemoteError};
+use crate::store::Store;
 
 /// An action with state at a place.
 #[derive(Clone, Debug, Serialize)]
 pub struct Occupant {
     /// The action's key.
     pub key: ActionKey,
+    /// The stage, as the client that launched it calls it; `None` where its order cannot be read.
+    pub stage: Option<String>,
     /// The backend of its newest attempt, as the client that launched it calls that.
     #[serde(skip)]
     pub place: String,
@@ -47,23 +50,51 @@ pub enum Standing {
     Interrupted,
     /// The place broke.
     Broken,
+    /// No end is recorded, and its instance has ended.
+    Lost,
+    /// A document of its state cannot be read.
+    Unreadable,
 }
 
 /// Everything that has state at the place, by key. Other places may have their objects there too: `belongs` tells by their names.
-pub fn occupants(place: &RemotePlace, belongs: &dyn Fn(&str) -> bool) -> Result<Vec<Occupant>, RemoteError> {
-    let (remote, _) = place.open()?;
-    let keys = by_key(&remote)?;
-    let all = keys.keys().map(|key| occupant(&Board::new(&remote, *key)));
-    all.filter(|occupant| occupant.as_ref().map_or(true, |occupant| belongs(&occupant.place))).collect()
+pub fn occupants(
+    place: &RemotePlace,
+    store: &Store,
+    belongs: &dyn Fn(&str) -> bool,
+) -> Result<Vec<Occupant>, RemoteError> {
+    let (remote, launcher) = place.open()?;
+    let mut occupants = Vec::new();
+    for key in by_key(&remote)?.into_keys() {
+        let board = Board::new(&remote, key);
+        let mut occupant = occupant(&board, store)?;
+        if !belongs(&occupant.place) {
+            continue;
+        }
+        if occupant.standing == Standing::Running && has_ended(launcher.as_ref(), &occupant)? {
+            // It may have said how it ended just before that.
+            occupant = self::occupant(&board, store)?;
+            if occupant.standing == Standing::Running {
+                occupant.standing = Standing::Lost;
+            }
+        }
+        occupants.push(occupant);
+    }
+    Ok(occupants)
+}
+
+/// Whether the place says that the instance has ended.
+fn has_ended(launcher: &dyn Launcher, occupant: &Occupant) -> Result<bool, RemoteError> {
+    let instance = launcher.look(&occupant.key, occupant.attempt)?;
+    Ok(instance.is_some_and(|instance| instance.state == State::Ended))
 }
 
 /// Stops the attempts that run at the place and removes their state. Their results stay, as records. Returns the actions that were there.
-pub fn reap(place: &RemotePlace, belongs: &dyn Fn(&str) -> bool) -> Result<Vec<Occupant>, RemoteError> {
+pub fn reap(place: &RemotePlace, store: &Store, belongs: &dyn Fn(&str) -> bool) -> Result<Vec<Occupant>, RemoteError> {
     let (remote, launcher) = place.open()?;
     let (mut reaped, mut of_others) = (Vec::new(), BTreeSet::new());
     for key in by_key(&remote)?.into_keys() {
         let board = Board::new(&remote, key);
-        let occupant = occupant(&board)?;
+        let occupant = occupant(&board, store)?;
         if !belongs(&occupant.place) {
             of_others.insert(key.to_string());
             continue;
@@ -106,8 +137,25 @@ fn stop(board: &Board, launcher: &dyn Launcher, attempt: u32, lease: Duration) -
     Ok(())
 }
 
-pub(super) fn occupant(board: &Board) -> Result<Occupant, RemoteError> {
+/// The action of this board. One of which a document cannot be read is an occupant too: it can be reaped.
+pub(super) fn occupant(board: &Board, store: &Store) -> Result<Occupant, RemoteError> {
     let attempt = board.newest()?;
+    let stage = board.spec(store).ok().flatten().map(|spec| spec.order.trace.stage.to_string());
+    match read(board, attempt, stage.clone()) {
+        Err(error) if error.class == FailedClass::Invalid => Ok(Occupant {
+            key: board.key,
+            stage,
+            place: board.intent(attempt).ok().flatten().map(|intent| intent.place).unwrap_or_default(),
+            attempt,
+            standing: Standing::Unreadable,
+            owner: None,
+            renewed: None,
+        }),
+        occupant => occupant,
+    }
+}
+
+fn read(board: &Board, attempt: u32, stage: Option<String>) -> Result<Occupant, RemoteError> {
     let standing = match board.attempt(attempt)?.map(|attempt| attempt.end) {
         None => Standing::Running,
         Some(End::Finished {} | End::Found {}) => Standing::Finished,
@@ -118,7 +166,7 @@ pub(super) fn occupant(board: &Board) -> Result<Occupant, RemoteError> {
     let lease = board.lease()?.map(|(lease, _)| lease);
     let (owner, renewed) = lease.map(|lease| (lease.owner, lease.renewed)).unzip();
     let place = board.intent(attempt)?.map(|intent| intent.place).unwrap_or_default();
-    Ok(Occupant { key: board.key, place, attempt, standing, owner, renewed })
+    Ok(Occupant { key: board.key, stage, place, attempt, standing, owner, renewed })
 }
 
 /// The names of the objects of each action.

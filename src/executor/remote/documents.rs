@@ -94,8 +94,12 @@ pub(super) enum End {
     Found {},
     /// The stage failed.
     Failed { failure: FailureReport, judged: FailureClass, usage: Usage },
-    /// It was interrupted: by notice to the instance, or by the stage itself.
-    Interrupted { noticed: bool },
+    /// It was interrupted: by notice to the instance, or by the stage itself. `expired`: its instance had reached its lifetime.
+    Interrupted {
+        noticed: bool,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        expired: bool,
+    },
     /// The place broke.
     Broken { message: String },
 }

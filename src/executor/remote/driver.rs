@@ -30,6 +30,9 @@ use crate::store::{Artifact, Shape};
 /// Instances that are launched for one execution, when one after the other is lost or interrupted.
 const LAUNCHES: u32 = 50;
 
+/// Instances that may end by themselves, one after the other, before they begin the stage.
+const UNBORN: u32 = 3;
+
 /// An order that is being carried out elsewhere. It lives on a thread of its own and blocks.
 pub(super) struct Drive<'a> {
     pub site: &'a Site,
@@ -92,6 +95,7 @@ impl Drive<'_> {
         let mut launches = 0;
         let mut progress = Progress::new();
         let mut room = Pace::new(ROOM);
+        let mut unborn = 0;
         loop {
             let attempt = match next(course.newest, course.ended) {
                 Step::Launch(_) if self.control.borrow().cancel != Cancel::No => return Ok(Execution::Interrupted),
@@ -125,6 +129,7 @@ impl Drive<'_> {
                     let concluded =
                         self.patiently(attempt, || self.conclude(attempt, end.clone(), &mut course.reuse))?;
                     if let Some(execution) = concluded {
+                        let _ = self.site.store.forget_sent(&self.board.key);
                         return Ok(execution);
                     }
                     if let Some(instance) = &progress.instance {
@@ -144,6 +149,18 @@ impl Drive<'_> {
                     if !progress.has_begun() && !self.wait(&mut room) {
                         return Ok(Execution::Interrupted);
                     }
+                }
+                Followed::Unborn(why) => {
+                    unborn += 1;
+                    let place = &self.site.name;
+                    if unborn == UNBORN {
+                        let message =
+                            format!("{UNBORN} instances at `{place}` ended before they began the stage: {why}");
+                        return Err(RemoteError::new(FailedClass::Broken, message).into());
+                    }
+                    self.teller
+                        .warn(format!("attempt {attempt} ended before it began the stage: {why}; it is tried again"));
+                    course.ended = true;
                 }
                 Followed::Unlaunched if self.control.borrow().cancel != Cancel::No => {
                     return Ok(Execution::Interrupted);
@@ -320,9 +337,12 @@ impl Drive<'_> {
                 failure.help = lacked.or(failure.help);
                 Ok(Some(Execution::Failed(Box::new(Failed { failure, judged, usage, directory: None }))))
             }
-            End::Interrupted { noticed } => {
+            End::Interrupted { noticed, expired } => {
                 // It may go on here.
                 checkpoints::bring(&self.board, &self.site.store)?;
+                if expired && !self.board.has_checkpoint_of(attempt)? {
+                    return Ok(Some(self.expired(attempt)?));
+                }
                 if !noticed || self.control.borrow().cancel != Cancel::No {
                     return Ok(Some(Execution::Interrupted));
                 }
@@ -332,6 +352,22 @@ impl Drive<'_> {
             }
             End::Broken { message } => Err(RemoteError::new(FailedClass::Broken, message).into()),
         }
+    }
+
+    /// The failure of a stage that cannot be done at the place: the next instance would begin anew and not get further.
+    fn expired(&self, attempt: u32) -> Result<Execution, RemoteError> {
+        let timing = self.board.intent(attempt)?.map_or(self.site.place.timing, |intent| intent.timing);
+        let (place, lifetime) = (&self.site.name, timing.lifetime);
+        let failure = FailureReport {
+            class: FailureClass::Resources,
+            message: format!(
+                "its instance at `{place}` reached its lifetime of {lifetime:?}, and left no checkpoint to go on from"
+            ),
+            help: Some("give the backend a longer lifetime, or let the stage take checkpoints".to_owned()),
+        };
+        // Trying again takes as long, so `retry` does not help.
+        let failed = Failed { judged: FailureClass::InvalidInput, ..Failed::new(failure, Usage::default()) };
+        Ok(Execution::Failed(Box::new(failed)))
     }
 
     /// Repeats `work` while the place does not answer, up to [`PATIENCE`] or a cancellation: the stage there goes on meanwhile.

@@ -23,6 +23,9 @@ use crate::remote::{FailedClass, RemoteError};
 /// How long a place may fail to answer before that is an error: the work there goes on meanwhile.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10 * 60);
 
+/// Lines of an instance's log that a message shows.
+const LAST_LINES: usize = 3;
+
 /// How long a client that wrote an intent is left alone with the launch.
 const HEAD_START: Duration = Duration::from_millis(300);
 
@@ -35,8 +38,10 @@ const CALM: Duration = Duration::from_secs(30);
 pub(super) enum Followed {
     /// With the attempt.
     Ended(End),
-    /// It shows no life any more.
+    /// It shows no life any more, or its place took its machine.
     Lost(String),
+    /// Its instance ended by itself before it took the lease: the reason, and the end of its log.
+    Unborn(String),
     /// Nothing was launched for it.
     Unlaunched,
     /// A later attempt is the one that counts.
@@ -213,6 +218,17 @@ impl Following<'_> {
         }
     }
 
+    /// The place's own log of the instance goes to the log of the stage. Returns the end of it, for a message.
+    fn note_boot(&mut self) -> Option<String> {
+        let id = self.progress.instance.as_ref()?.id.clone();
+        let text = self.launcher.logs(&id).ok()?;
+        // A log that cannot be written is no reason to keep the end from the user.
+        let _ = self.log.write_all(text.as_bytes());
+        let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+        let last = &lines[lines.len().saturating_sub(LAST_LINES)..];
+        (!last.is_empty()).then(|| last.join("; "))
+    }
+
     /// Its instance has ended, after it wrote everything. Reads the rest; without a recorded end, the place's answer decides.
     fn after_end(&mut self, end: Option<Ended>, why: String) -> Result<Option<Followed>, RemoteError> {
         self.hear()?;
@@ -222,15 +238,13 @@ impl Following<'_> {
         }
         Ok(Some(match end {
             Some(Ended::Failed) => {
-                if let Some(id) = self.progress.instance.as_ref().map(|instance| instance.id.clone())
-                    && let Ok(text) = self.launcher.logs(&id)
-                {
-                    // A log that cannot be written is no reason to keep the end from the user.
-                    let _ = self.log.write_all(text.as_bytes());
-                }
+                self.note_boot();
                 self.note_end(End::Broken { message: why })?
             }
-            Some(Ended::Stopped) => self.note_end(End::Interrupted { noticed: false })?,
+            Some(Ended::Stopped) => self.note_end(End::Interrupted { noticed: false, expired: false })?,
+            Some(Ended::Finished) | None if !self.progress.has_begun => {
+                Followed::Unborn(self.note_boot().map_or(why.clone(), |last| format!("{why}: {last}")))
+            }
             Some(Ended::Finished | Ended::Interrupted | Ended::Expired) | None => {
                 Followed::Lost(format!("has ended without a word: {why}"))
             }

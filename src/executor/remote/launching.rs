@@ -52,6 +52,8 @@ impl Drive<'_> {
             timing: site.place.timing,
             bundle: bundle.content.clone(),
         };
+        // Best effort: it only helps a later execution here.
+        let _ = site.store.note_sent(&board.key, &site.name);
         failpoint::reach(Failpoint::BeforeIntent);
         if !board.intend(&intent)? {
             return Ok(true);
@@ -94,6 +96,13 @@ impl Drive<'_> {
                     error
                 }
                 Err(TransferError::Remote(error)) if error.class == FailedClass::Unavailable => error,
+                // The answer was lost, so there may be an instance. The next client looks for it, and launches under the same token.
+                Err(TransferError::Remote(error)) if error.class == FailedClass::Broken => {
+                    let Ok(Some(instance)) = self.launcher.look(&board.key, attempt) else { return Err(error.into()) };
+                    teller.instance(&instance);
+                    board.write_instance(&instance)?;
+                    return Ok(true);
+                }
                 Err(error) => return Err(self.not_launched(attempt, error)),
             };
             if begun.elapsed() > site.place.timing.lifetime {
@@ -128,7 +137,7 @@ impl Drive<'_> {
 
     /// Gives up an attempt that another client meant to launch, so that the next one takes its place.
     pub(super) fn supersede(&self, attempt: u32) -> Result<(), RemoteError> {
-        self.end_unlaunched(attempt, End::Interrupted { noticed: true })
+        self.end_unlaunched(attempt, End::Interrupted { noticed: true, expired: false })
     }
 
     fn end_unlaunched(&self, attempt: u32, end: End) -> Result<(), RemoteError> {

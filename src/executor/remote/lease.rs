@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use super::board::Board;
 use super::documents::Lease;
+use super::following::PATIENCE;
+use super::pace::{Pace, about};
 use crate::failpoint::{self, Guard};
 use crate::remote::RemoteError;
 
@@ -71,9 +73,19 @@ impl Held {
         state.renewed.elapsed() < self.duration / 2 || self.swap(&mut state, false)
     }
 
-    /// As [`Held::permits`], but it always renews the lease: for the writes that count.
+    /// As [`Held::permits`], but it always renews the lease: for the writes that count. While the place does not answer it asks again.
     pub(super) fn permits_now(&self) -> bool {
-        self.renew()
+        let mut pace = Pace::new(self.board.remote.pace());
+        loop {
+            if self.renew() {
+                return true;
+            }
+            if self.is_lost() {
+                return false;
+            }
+            std::thread::sleep(about(pace.pause()));
+            pace.slow_down();
+        }
     }
 
     pub(super) fn is_lost(&self) -> bool {
@@ -101,12 +113,13 @@ impl Held {
         let begun = Instant::now();
         match self.try_swap(state, released) {
             Ok(true) => state.renewed = begun,
-            Ok(false) => state.lost = !failpoint::leaves_out(Guard::Fence),
-            // A worker that cannot renew it stops before others may consider it lost.
-            Err(_) if state.renewed.elapsed() > self.duration * 3 / 4 => state.lost = true,
-            Err(_) => {}
+            Ok(false) if failpoint::leaves_out(Guard::Fence) => state.renewed = begun,
+            Ok(false) => state.lost = true,
+            // Nobody can take it while the place answers nobody, so the stage goes on; but not for ever, since a machine costs money.
+            Err(_) => state.lost = state.renewed.elapsed() > PATIENCE.max(self.duration),
         }
-        !state.lost
+        // A lease that was not renewed in time may be another attempt's by now: nothing is written until the place says that it is not.
+        !state.lost && state.renewed.elapsed() < self.duration * 3 / 4
     }
 
     fn try_swap(&self, state: &mut State, released: bool) -> Result<bool, RemoteError> {

@@ -18,6 +18,7 @@
 //! - [`allowance`]: what the run may cost at all places together.
 //! - [`worker`]: the instance's side, which is the engine again. [`lease`]: its right to write.
 //! - [`bundle`]: the programs that travel to an instance.
+//! - [`recall`]: what an action left at a place, for its execution on this machine.
 //! - [`census`]: lists and ends the actions at a place, for people. [`watch`]: follows their output until they are over.
 
 mod allowance;
@@ -37,6 +38,7 @@ mod lease;
 mod loopback;
 mod pace;
 mod place;
+mod recall;
 mod standing;
 mod teller;
 mod watch;
@@ -50,4 +52,5 @@ pub(crate) use loopback::INSTANCES;
 pub use loopback::is_of_instance;
 pub(crate) use place::SETUP;
 pub use place::{Launches, RemotePlace};
+pub use recall::{Recalled, recall};
 pub use watch::{Said, follow};

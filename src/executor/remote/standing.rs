@@ -17,16 +17,21 @@ pub(super) fn next(newest: u32, ended: bool) -> Step {
 }
 
 /// Tells when an attempt has shown no life for too long, by the clock of the one who watches: the clocks of two machines differ.
+///
+/// Only the time that was watched counts. Between two looks that lie far apart the place answered nobody, so that the attempt could not
+/// show life either.
 #[derive(Debug)]
 pub(super) struct Pulse<T> {
     seen: Option<T>,
-    since: Instant,
+    /// The last look, and how long the sign had been the same by then.
+    last: Instant,
+    same: Duration,
     patience: Duration,
 }
 
 impl<T: PartialEq> Pulse<T> {
     pub(super) fn new(patience: Duration, now: Instant) -> Pulse<T> {
-        Pulse { seen: None, since: now, patience }
+        Pulse { seen: None, last: now, same: Duration::ZERO, patience }
     }
 
     /// Whether this was seen before.
@@ -36,11 +41,15 @@ impl<T: PartialEq> Pulse<T> {
 
     /// Notes the sign that is seen now. Returns whether it has been the same for too long.
     pub(super) fn is_lost(&mut self, sign: Option<T>, now: Instant) -> bool {
-        if self.seen != sign {
+        let watched = now.duration_since(self.last).min(self.patience / 4);
+        self.last = now;
+        if self.seen == sign {
+            self.same += watched;
+        } else {
             self.seen = sign;
-            self.since = now;
+            self.same = Duration::ZERO;
         }
-        now.duration_since(self.since) > self.patience
+        self.same > self.patience
     }
 }
 
@@ -59,11 +68,25 @@ mod tests {
     fn a_sign_of_life_begins_the_wait_anew() {
         let begin = Instant::now();
         let at = |seconds| begin + Duration::from_secs(seconds);
-        let mut pulse = Pulse::new(Duration::from_secs(10), begin);
-        assert!(!pulse.is_lost(None, at(10)));
-        assert!(!pulse.is_lost(Some(1), at(11)));
-        assert!(!pulse.is_lost(Some(2), at(20)));
-        assert!(!pulse.is_lost(Some(2), at(30)));
-        assert!(pulse.is_lost(Some(2), at(31)));
+        let mut pulse = Pulse::new(Duration::from_secs(8), begin);
+        assert!((1..=8).all(|second| !pulse.is_lost(None, at(second))));
+        assert!(!pulse.is_lost(Some(1), at(9)));
+        assert!((10..=17).all(|second| !pulse.is_lost(Some(1), at(second))));
+        assert!(!pulse.is_lost(Some(2), at(18)));
+        assert!((19..=26).all(|second| !pulse.is_lost(Some(2), at(second))));
+        assert!(pulse.is_lost(Some(2), at(27)));
+    }
+
+    #[test]
+    fn time_in_which_the_place_answered_nobody_is_no_sign_of_death() {
+        let begin = Instant::now();
+        let at = |seconds| begin + Duration::from_secs(seconds);
+        let mut pulse = Pulse::new(Duration::from_secs(8), begin);
+        assert!(!pulse.is_lost(Some(1), at(1)));
+        assert!(!pulse.is_lost(Some(1), at(3600)));
+        assert!(!pulse.is_lost(Some(1), at(3602)));
+        assert!(!pulse.is_lost(Some(1), at(3604)));
+        assert!(!pulse.is_lost(Some(1), at(3606)));
+        assert!(pulse.is_lost(Some(1), at(3608)));
     }
 }

@@ -10,6 +10,7 @@ use super::pace::Pace;
 use super::place::RemotePlace;
 use super::standing::Pulse;
 use crate::remote::RemoteError;
+use crate::store::Store;
 
 /// An output of an attempt at a place.
 #[derive(Debug)]
@@ -35,6 +36,7 @@ struct Watched {
 /// Passes on the output of the attempts at a place until all are over. Follows later attempts at the same actions, but no new actions.
 pub fn follow(
     place: &RemotePlace,
+    store: &Store,
     belongs: &dyn Fn(&str) -> bool,
     mut said: impl FnMut(&Occupant, Said<'_>),
 ) -> Result<(), RemoteError> {
@@ -42,7 +44,7 @@ pub fn follow(
     let mut watched = Vec::new();
     for key in by_key(&remote)?.into_keys() {
         let board = Board::new(&remote, key);
-        let occupant = occupant(&board)?;
+        let occupant = occupant(&board, store)?;
         if occupant.standing == Standing::Running && belongs(&occupant.place) {
             watched.push(Watched::new(place, board, occupant)?);
         }
@@ -52,7 +54,7 @@ pub fn follow(
         let mut news = false;
         let mut open = Vec::new();
         for mut one in watched {
-            let is_over = one.look(place, &mut news, &mut said)?;
+            let is_over = one.look(place, store, &mut news, &mut said)?;
             open.extend((!is_over).then_some(one));
         }
         watched = open;
@@ -79,6 +81,7 @@ impl Watched {
     fn look(
         &mut self,
         place: &RemotePlace,
+        store: &Store,
         news: &mut bool,
         said: &mut impl FnMut(&Occupant, Said<'_>),
     ) -> Result<bool, RemoteError> {
@@ -109,7 +112,7 @@ impl Watched {
             has_ended = there.end;
         };
         if is_over {
-            let standing = occupant(&self.board)?.standing;
+            let standing = occupant(&self.board, store)?.standing;
             said(&self.occupant, Said::Over(standing));
             return Ok(true);
         }
@@ -121,7 +124,7 @@ impl Watched {
         let sign = self.board.lease()?.map(|(lease, _)| (lease.epoch, lease.beat));
         let newest = self.board.newest()?;
         if newest > attempt {
-            let occupant = occupant(&self.board)?;
+            let occupant = occupant(&self.board, store)?;
             *self = Watched::new(place, self.board.clone(), occupant)?;
             return Ok(false);
         }

@@ -46,6 +46,11 @@ impl Layout {
         self.object("elsewhere", key.digest(), ".json")
     }
 
+    /// The note that a place beyond this machine carries out the action.
+    pub(crate) fn sent(&self, key: &ActionKey) -> PathBuf {
+        self.root.join("sent").join(key.to_string())
+    }
+
     pub(crate) fn checkpoints(&self, key: &ActionKey) -> PathBuf {
         self.root.join("checkpoints").join(key.to_string())
     }

@@ -175,10 +175,10 @@ impl Store {
         Ok(Doomed { count: size.files, bytes: size.bytes })
     }
 
-    /// Checkpoints and resolved plans that nobody came back to within the grace.
+    /// Checkpoints, resolved plans and notes of sent actions that nobody came back to within the grace.
     fn leftovers(&self, limits: &Limits) -> Result<Vec<(PathBuf, u64)>, StoreError> {
         let mut old = Vec::new();
-        for room in ["checkpoints", "plans"] {
+        for room in ["checkpoints", "plans", "sent"] {
             for path in self.named_by_digest(room)? {
                 let Some(stamp) = Stamp::stored(&path).at(&path)? else { continue };
                 if is_old(stamp.mtime.max(stamp.ctime), limits) {

@@ -56,11 +56,12 @@ pub struct Room {
 }
 
 /// Every room, in the order in which people look for space.
-pub const ROOMS: [Room; 11] = [
+pub const ROOMS: [Room; 12] = [
     Room { name: "blobs", holds: "files that stages gave or read" },
     Room { name: "trees", holds: "directories that stages gave or read" },
     Room { name: "records", holds: "what each action gave" },
     Room { name: "elsewhere", holds: "which records' outputs a remote has" },
+    Room { name: "sent", holds: "which stages run at other places" },
     Room { name: "checkpoints", holds: "where interrupted stages go on" },
     Room { name: "runs", holds: "events, logs and reports" },
     Room { name: "plans", holds: "pipelines already resolved" },

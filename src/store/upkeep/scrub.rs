@@ -24,7 +24,7 @@ use crate::store::{Presence, Store, StoreError};
 pub const ROOTS: [&str; 3] = ["pins", "last", "runs"];
 
 /// The other rooms: their content is made anew.
-const DERIVED: [&str; 11] = [
+const DERIVED: [&str; 12] = [
     "quarantine",
     "blobs",
     "trees",
@@ -33,6 +33,7 @@ const DERIVED: [&str; 11] = [
     "plans",
     "locks",
     "checkpoints",
+    "sent",
     "displaced",
     "work",
     "tmp",

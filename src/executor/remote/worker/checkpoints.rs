@@ -76,6 +76,17 @@ fn millis(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis().try_into().unwrap_or(u64::MAX))
 }
 
+/// As [`bring`], where the newest checkpoint there is newer than those that lie in `store`.
+pub(in crate::executor::remote) fn bring_newer(board: &Board, store: &Store) -> Result<bool, TransferError> {
+    if let Some(directory) = filled(store, board)? {
+        let newest = board.checkpoints()?.first().map_or(Ok(None), |name| board.checkpoint(name))?;
+        if newest.is_none_or(|newest| newest.sent <= millis(written(&directory))) {
+            return Ok(false);
+        }
+    }
+    bring(board, store)
+}
+
 /// Brings the newest checkpoint whose bytes are right into `store`, in the place of those that lie there. Returns whether there was one.
 pub(in crate::executor::remote) fn bring(board: &Board, store: &Store) -> Result<bool, TransferError> {
     for name in board.checkpoints()? {

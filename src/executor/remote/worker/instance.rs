@@ -176,7 +176,7 @@ impl Instance<'_> {
     }
 
     fn conclude(&self, store: &Store, order: &Order, execution: Execution) -> Result<End, ExecutorError> {
-        let noticed = self.asking.noticed();
+        let (noticed, expired) = (self.asking.noticed(), self.asking.expired());
         match execution {
             Execution::Finished { outputs, metrics, usage, host } => {
                 let record = Record {
@@ -199,7 +199,7 @@ impl Instance<'_> {
             Execution::Failed(failed) => {
                 Ok(End::Failed { failure: failed.failure, judged: failed.judged, usage: failed.usage })
             }
-            Execution::Interrupted | Execution::Abandoned => Ok(End::Interrupted { noticed }),
+            Execution::Interrupted | Execution::Abandoned => Ok(End::Interrupted { noticed, expired }),
             Execution::Spoiled(inputs) => {
                 let texts: Vec<_> = inputs.into_iter().map(|input| input.description).collect();
                 let failure = FailureReport {
@@ -217,13 +217,13 @@ impl Instance<'_> {
         let outputs: Vec<_> = record.outputs.values().cloned().collect();
         self.board.remote.send(store, &outputs, &Meter::default(), &mut |_| ())?;
         if !self.held.permits_now() {
-            return Ok(End::Interrupted { noticed: true });
+            return Ok(End::Interrupted { noticed: true, expired: false });
         }
         self.board.remote.push(store, std::slice::from_ref(record), &Meter::default(), &mut |_| ())?;
         let Record { key, outputs, metrics, usage, host, .. } = record.clone();
         let outcome = Outcome { format: FORMAT, key, epoch: self.held.epoch(), outputs, metrics, usage, host };
         if !self.held.permits_now() {
-            return Ok(End::Interrupted { noticed: true });
+            return Ok(End::Interrupted { noticed: true, expired: false });
         }
         // Where another attempt was faster its result is as good.
         self.board.write_result(&outcome)?;
@@ -278,7 +278,7 @@ fn end_in_time(asking: &Asking, lifetime: Duration) {
     let asking = asking.clone();
     std::thread::spawn(move || {
         std::thread::sleep(lifetime);
-        asking.stop(false);
+        asking.expire();
         std::thread::sleep(GRACE);
         std::process::exit(3);
     });

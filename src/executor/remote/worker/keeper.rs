@@ -20,12 +20,13 @@ const HEARS: Duration = Duration::from_millis(500);
 pub(super) struct Asking {
     control: Arc<watch::Sender<Control>>,
     noticed: Arc<AtomicBool>,
+    expired: Arc<AtomicBool>,
 }
 
 impl Asking {
     pub(super) fn new() -> (Asking, watch::Receiver<Control>) {
         let (control, receiver) = watch::channel(Control::default());
-        (Asking { control: Arc::new(control), noticed: Arc::default() }, receiver)
+        (Asking { control: Arc::new(control), noticed: Arc::default(), expired: Arc::default() }, receiver)
     }
 
     /// Asks the stage to end; with `kill`, at once.
@@ -35,12 +36,22 @@ impl Asking {
         self.control.send_modify(|control| control.cancel = control.cancel.max(wish));
     }
 
+    /// Asks the stage to end because the instance has reached its lifetime.
+    pub(super) fn expire(&self) {
+        self.expired.store(true, Ordering::Relaxed);
+        self.stop(false);
+    }
+
     /// Nothing of it counts any more.
     fn abandon(&self) {
         self.control.send_modify(|control| {
             control.cancel = Cancel::Kill;
             control.abandoned = true;
         });
+    }
+
+    pub(super) fn expired(&self) -> bool {
+        self.expired.load(Ordering::Relaxed)
     }
 
     pub(super) fn noticed(&self) -> bool {
