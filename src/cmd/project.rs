@@ -126,12 +126,12 @@ impl Project {
 
     fn request_all(&self, file: &Path, set: &ParamArguments) -> Request {
         let (root, params, overrides) = (Some(self.root.clone()), set.param_files.clone(), set.overrides.clone());
-        let store = Some(self.config.store.value.clone());
+        let (store, kept) = (Some(self.config.store.value.clone()), self.config.kept());
         let elsewhere = self.config.elsewhere().into_keys().map(BackendName::new).collect();
         let machines =
             self.config.machines().into_iter().map(|(name, place)| (BackendName::new(name), place)).collect();
         let backends = self.config.routes();
-        Request { root, store, params, overrides, backends, elsewhere, machines, ..Request::new(file) }
+        Request { root, store, kept, params, overrides, backends, elsewhere, machines, ..Request::new(file) }
     }
 
     fn build(&self, request: &Request) -> Result<Plan, Failure> {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use places::Finding;
 
+use super::apart::Named;
 use super::keys;
 use super::model::{BackendType, Config};
 use super::read::Reader;
@@ -193,7 +194,10 @@ impl Reader<'_> {
     fn state(&mut self, node: &Node) -> Option<Place> {
         let text = self.text(node, "`state`")?;
         match Place::parse(text, self.root) {
-            Ok(place) => Some(place),
+            Ok(place) => {
+                self.named.extend(place.directory().map(|directory| Named::new(node.span, "the state", directory)));
+                Some(place)
+            }
             Err(unusable) => {
                 let problem = Problem::at("unknown-value", node.span, unusable.message);
                 self.problems.push(problem.label("not possible").help(unusable.help));

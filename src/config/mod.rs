@@ -2,10 +2,12 @@
 //!
 //! - [`model`]: the settings and their defaults. [`keys`]: the words of `pipe.yaml`.
 //! - [`read`]: the file, with every problem at once; [`backends`] in it. [`environment`]: the variables. [`flags`]: the command line.
+//! - [`apart`]: directories of the settings that may not lie in one another.
 //! - [`schema`]: the file as a JSON Schema for editors. [`table`]: all settings as rows, behind `pipe config`.
 //!
 //! Nothing here opens a store or reads a card; code that does takes the typed value.
 
+mod apart;
 mod backends;
 pub mod environment;
 pub mod flags;
@@ -36,9 +38,10 @@ pub fn load(
     let mut config = Config::new(root);
     let mut sources = Sources::default();
     let mut problems = Vec::new();
-    read::file(root, here, &mut config, &mut sources, &mut problems);
+    let named = read::file(root, here, &mut config, &mut sources, &mut problems);
     environment::apply(variable, here, &mut config, &mut problems);
     flags::apply(flags, here, &mut config, &mut problems);
+    apart::check(&named, root, &config, &mut problems);
     if problems.is_empty() {
         return Ok(config);
     }

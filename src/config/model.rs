@@ -198,6 +198,25 @@ impl Config {
         elsewhere.collect()
     }
 
+    /// The directories besides the store that `pipe` keeps, each with its description. What lies elsewhere, or what a program keeps, is
+    /// none of them.
+    pub fn kept(&self) -> BTreeMap<PathBuf, String> {
+        let mut kept = BTreeMap::new();
+        let mut add = |directory: Option<&Path>, what: String| {
+            if let Some(directory) = directory {
+                kept.entry(directory.to_owned()).or_insert(what);
+            }
+        };
+        add(self.remote.place.value.as_ref().and_then(Place::directory), "the remote".to_owned());
+        for (name, place) in self.elsewhere() {
+            add(place.objects.directory(), format!("the state of backend `{name}`"));
+            if let Launches::Processes(instances) = &place.launches {
+                add(Some(instances), format!("the instances of backend `{name}`"));
+            }
+        }
+        kept
+    }
+
     /// What is known offline of the machines of the backends beyond this machine, by name.
     pub fn machines(&self) -> BTreeMap<String, places::Place> {
         let machines = self.elsewhere().into_iter().filter_map(|(name, place)| match place.launches {

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::apart::Named;
 use super::keys;
 use super::model::{Config, Origin, Setting, Share, Throttle, Verify};
 use crate::plan::request::CONFIG;
@@ -10,15 +11,23 @@ use crate::spec::keys::known;
 use crate::spec::{Node, NodeValue, Problem, Sources, file, suggest};
 
 /// Reads the `pipe.yaml` at `root`, if there is one that says anything. Messages show it as seen from `here`.
-pub(super) fn file(root: &Path, here: &Path, config: &mut Config, sources: &mut Sources, problems: &mut Vec<Problem>) {
+/// Returns where it names directories that `pipe` keeps besides the store.
+pub(super) fn file(
+    root: &Path,
+    here: &Path,
+    config: &mut Config,
+    sources: &mut Sources,
+    problems: &mut Vec<Problem>,
+) -> Vec<Named> {
     let path = root.join(CONFIG);
     if is_marker(&path) {
-        return;
+        return Vec::new();
     }
     let shown = path.strip_prefix(here).unwrap_or(&path).to_owned();
-    let Some(tree) = file::read(&shown, sources, problems) else { return };
-    let mut reader = Reader { root, sources, problems };
+    let Some(tree) = file::read(&shown, sources, problems) else { return Vec::new() };
+    let mut reader = Reader { root, sources, problems, named: Vec::new() };
     reader.config(&tree, config);
+    reader.named
 }
 
 /// Whether nothing is there, or a file with nothing but comments: the common case, which needs no YAML.
@@ -34,6 +43,8 @@ pub(super) struct Reader<'a> {
     pub root: &'a Path,
     sources: &'a Sources,
     pub problems: &'a mut Vec<Problem>,
+    /// Where directories that `pipe` keeps besides the store are named.
+    pub named: Vec<Named>,
 }
 
 impl Reader<'_> {
@@ -104,6 +115,7 @@ impl Reader<'_> {
                 return self.problems.push(problem.label("not possible").help(unusable.help));
             }
         };
+        self.named.extend(place.directory().map(|directory| Named::new(url.value.span, "the remote", directory)));
         for &(key, entry) in &found {
             let value = &entry.value;
             if keys::SERVICE.contains(&key) && matches!(place.scheme, Scheme::Directory(_)) {

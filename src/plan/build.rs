@@ -141,7 +141,7 @@ impl Resolver<'_> {
 
     /// The tools that each stage may use of the project.
     fn tools(&self, claims: &Claims, inputs: &[Vec<PlannedInput>], problems: &mut Vec<Problem>) -> Vec<Vec<Tool>> {
-        let places = tools::Places::new(&self.root, self.request.store.as_deref(), claims);
+        let places = tools::Places::new(&self.root, &self.ground, claims);
         let of_files: Vec<Vec<Tool>> =
             self.modules.iter().map(|module| places.resolve(&module.spec.tools, problems)).collect();
         let of_stage = |(unit, inputs): (&Unit, &Vec<PlannedInput>)| {

@@ -20,6 +20,8 @@ pub struct Request {
     pub root: Option<PathBuf>,
     /// The store's directory, where nothing of the workspace may lie; `None` = `cache` at the root.
     pub store: Option<PathBuf>,
+    /// Other directories that `pipe` keeps, each with its description: nothing of the workspace may lie there either. Absolute.
+    pub kept: BTreeMap<PathBuf, String>,
     /// Files of params, in order; `-S` comes after them.
     pub params: Vec<PathBuf>,
     /// `path=value` of each `-S`, in order.
@@ -73,6 +75,7 @@ impl Request {
             file: file.into(),
             root: None,
             store: None,
+            kept: BTreeMap::new(),
             params: Vec::new(),
             overrides: Vec::new(),
             targets: Vec::new(),

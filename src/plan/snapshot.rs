@@ -37,6 +37,8 @@ pub fn name(request: &Request, cards: &Cards, program: &[u8]) -> PlanKey {
     encoder.bytes(root.as_os_str().as_encoded_bytes());
     let store = request.store.as_deref().unwrap_or(Path::new(""));
     encoder.bytes(store.as_os_str().as_encoded_bytes());
+    encoder.count(request.kept.len());
+    request.kept.iter().fold(&mut encoder, |e, (path, what)| e.bytes(path.as_os_str().as_encoded_bytes()).text(what));
     encoder.count(request.params.len());
     request.params.iter().fold(&mut encoder, |e, file| e.bytes(file.as_os_str().as_encoded_bytes()));
     encoder.count(request.overrides.len());

@@ -99,6 +99,14 @@ impl Place {
         })
     }
 
+    /// The directory that it is, where it is one.
+    pub fn directory(&self) -> Option<&Path> {
+        match &self.scheme {
+            Scheme::Directory(path) => Some(path),
+            Scheme::Program(_) => None,
+        }
+    }
+
     /// The program that serves it, where one does.
     pub fn program(&self) -> Option<String> {
         match &self.scheme {

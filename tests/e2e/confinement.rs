@@ -211,6 +211,8 @@ fn what_cannot_be_tools_is_shown_where_it_stands() {
                 "pipeline: t\n{file}stages:\n  a: {{uses: command, {stage}run: x, in: {{i: {{path: data/in}}}}, out: {{o: out/dir/a}}}}\n"
             ));
             project.write("data/in", "x");
+            project.write("pipe.yaml", "remote: {url: far}\n");
+            project.write("far/tools/x", "");
             std::fs::create_dir_all(project.path("out/dir/a")).unwrap();
             let _ = std::os::unix::fs::symlink("cache", project.path("behind"));
             let _ = std::os::unix::fs::symlink(".", project.path("itself"));
@@ -231,6 +233,7 @@ fn what_cannot_be_tools_is_shown_where_it_stands() {
     check("[.]", &["is the project itself"]);
     check("cache", &["the store"]);
     check("behind/blobs", &["lies in the store"]);
+    check("far/tools", &["lies in the remote"]);
     check("[itself]", &["contains an output"]);
     check("[out/dir/a]", &["is an output of stage `a`"]);
     check("{path: .venv, key: none.lock}", &["cannot find `none.lock`"]);

@@ -173,6 +173,64 @@ fn a_link_made_since_the_plan_was_fails_the_stage_that_would_write_through_it() 
 }
 
 #[test]
+fn no_stage_touches_a_remote_or_the_state_of_a_backend() {
+    let check = |settings: &str, place: &str, words: &[&str]| {
+        let output = project(&writes("a", place));
+        output.write("pipe.yaml", settings);
+        refused(&output, &[&["reserved-path", "output"], words].concat());
+        let reads = format!(
+            "  b: {{uses: command, run: \"cat ${{in.i}} > ${{out.o}}\", in: {{i: {{path: {place}, type: dir}}}}, out: {{o: out/b}}}}\n"
+        );
+        let input = project(&reads);
+        input.write("pipe.yaml", settings);
+        input.write(&format!("{place}/blobs/x"), "x");
+        refused(&input, &[&["reserved-path", "input"], words].concat());
+    };
+    let remote = "remote: {url: far/shared, share: true}\n";
+    check(remote, "far/shared", &["lies in the remote, far/shared"]);
+    check(remote, "far/shared/blobs", &["lies in the remote, far/shared"]);
+    check(remote, "far", &["contains the remote, far/shared"]);
+    check("remote: {url: new/../far, share: true}\n", "far", &["lies in the remote, far"]);
+    let loopback = "backends: {gpu: {loopback: {state: .there}}}\n";
+    check(loopback, ".there/out", &["lies in the state of backend `gpu`, .there"]);
+    let bucket = "backends: {gpu: {loopback: {state: 's3://bucket/there'}}}\n";
+    check(bucket, ".pipe-loopback", &["contains the instances of backend `gpu`, .pipe-loopback/.instances"]);
+}
+
+#[test]
+fn a_kept_plan_is_not_believed_when_an_output_has_come_to_lie_in_the_remote() {
+    let project = project(&writes("a", "shared"));
+    accepted(&project);
+    project.write("pipe.yaml", "remote: {url: shared, share: true}\n");
+    refused(&project, &["reserved-path", "the remote, shared"]);
+    project.write("pipe.yaml", "remote: {url: other, share: true}\n");
+    assert_eq!(project.outcomes(&[]), expected(&[("a", "hit")]));
+}
+
+#[test]
+fn a_remote_and_a_state_lie_neither_in_nor_around_the_store_and_the_project() {
+    let project = project(&writes("a", "out/a"));
+    let check = |settings: &str, words: &[&str]| {
+        project.write("pipe.yaml", settings);
+        for verb in [&["check", "p.yaml"][..], &["run", "p.yaml"], &["cache", "status", "--remote"]] {
+            let ran = project.pipe(verb);
+            assert_eq!(ran.status, 2, "{settings}: {}", ran.stderr);
+            for word in words.iter().chain(&["reserved-path", "pipe.yaml:1:"]) {
+                assert!(ran.stderr.contains(word), "{settings}: no `{word}` in {}", ran.stderr);
+            }
+        }
+        assert!(!project.path("cache/sub").exists() && !project.path("pipe-store.json").exists());
+    };
+    check("remote: {url: cache/sub}\n", &["the remote lies in the store"]);
+    check("remote: {url: .}\n", &["the remote contains the store"]);
+    check("{store: vault/here, remote: {url: vault}}\n", &["the remote contains the store"]);
+    check("{store: ../beside/store, remote: {url: ..}}\n", &["the remote contains the store"]);
+    check("{store: /nowhere/store, remote: {url: ..}}\n", &["the remote contains the project"]);
+    check("backends: {gpu: {loopback: {state: cache/sub}}}\n", &["the state lies in the store"]);
+    check("backends: {gpu: {files: {state: cache}}}\n", &["the state lies in the store"]);
+}
+
+#[test]
 fn an_input_through_a_link_is_seen_to_be_an_output_or_a_secret() {
     let reads = "  b: {uses: command, run: \"cat ${in.i} > ${out.o}\", in: {i: {path: alias}}, out: {o: out/b}}\n";
     let of_output = project(&(writes("a", "out/a") + reads));

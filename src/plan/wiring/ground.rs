@@ -1,5 +1,5 @@
-//! The places where the stages of a pipeline may not write, links followed: the store, git's directory, the files that define the run,
-//! and everything outside of the project.
+//! The places where the stages of a pipeline may not write, links followed: the store and the other directories that `pipe` keeps, git's
+//! directory, the files that define the run, and everything outside of the project.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -18,8 +18,8 @@ const GIT: &str = ".git";
 pub(crate) struct Ground {
     /// Where each of them really lies.
     pub links: Links,
-    /// The store's directory, and where a link to it lies.
-    store: [PathBuf; 2],
+    /// The directories that `pipe` keeps, and where links to them lie, each with its description: the store first.
+    kept: Vec<(PathBuf, String)>,
     /// Files that no output may touch, each with its description.
     files: BTreeMap<PathBuf, String>,
 }
@@ -28,7 +28,10 @@ impl Ground {
     /// That of the project at `root`. `sources` is everything that was read.
     pub(crate) fn new(request: &Request, root: &Path, cards: &Cards, sources: &Sources) -> Ground {
         let links = Links::new(root);
-        let store = both(request.store.as_deref().unwrap_or(&root.join("cache")));
+        let store = request.store.clone().unwrap_or_else(|| root.join("cache"));
+        let others = request.kept.iter().map(|(directory, what)| (directory.clone(), what.clone()));
+        let kept = std::iter::once((store, "the store".to_owned())).chain(others);
+        let kept = kept.flat_map(|(directory, what)| both(&directory).map(|place| (place, what.clone()))).collect();
         let mut files = BTreeMap::new();
         let mut add = |path: &Path, what: String| files.extend(both(path).map(|place| (place, what.clone())));
         add(&links.root().join(CONFIG), format!("the settings, {CONFIG}"));
@@ -40,7 +43,7 @@ impl Ground {
             let path = std::path::absolute(&source.path).unwrap_or_else(|_| source.path.clone());
             add(&path, format!("the pipeline's file {}", source.path.display()));
         }
-        Ground { links, store, files }
+        Ground { links, kept, files }
     }
 
     /// The place of the output at `path`, links followed, or the problem with it.
@@ -88,15 +91,20 @@ impl Ground {
     }
 
     fn reserved(&self, place: &Path) -> Option<String> {
-        for store in &self.store {
-            let shown = store.strip_prefix(self.links.root()).unwrap_or(store).display();
-            if place.starts_with(store) {
-                return Some(format!("lies in the store, {shown}"));
-            }
-            if store.starts_with(place) {
-                return Some(format!("contains the store, {shown}"));
-            }
-        }
-        place.starts_with(self.links.root().join(GIT)).then(|| format!("lies in `{GIT}/`"))
+        let in_git = || place.starts_with(self.links.root().join(GIT)).then(|| format!("lies in `{GIT}/`"));
+        self.of_pipe(place).or_else(in_git)
+    }
+
+    /// How `place`, links followed, lies to a directory that `pipe` keeps.
+    pub(crate) fn of_pipe(&self, place: &Path) -> Option<String> {
+        self.kept.iter().find_map(|(directory, what)| {
+            let verb = match (place.starts_with(directory), directory.starts_with(place)) {
+                (true, _) => "lies in",
+                (false, true) => "contains",
+                (false, false) => return None,
+            };
+            let shown = directory.strip_prefix(self.links.root()).unwrap_or(directory).display();
+            Some(format!("{verb} {what}, {shown}"))
+        })
     }
 }

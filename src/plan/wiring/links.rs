@@ -96,7 +96,8 @@ pub fn real(path: &Path) -> PathBuf {
         existing.map_or_else(
             || parent.to_owned(),
             |(above, place)| match parent.strip_prefix(above) {
-                Ok(rest) => place.join(rest),
+                // Nothing is there, so no name of it is a link.
+                Ok(rest) => plain(&place.join(rest)),
                 Err(_) => place,
             },
         )

@@ -4,6 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::ground::Ground;
 use super::links::real;
 use super::paths::{Claims, Overlap, is_reserved, workspace_path};
 use crate::plan::model::{PlannedInput, Tool};
@@ -16,17 +17,15 @@ pub(crate) struct Places<'a> {
     root: &'a Path,
     /// The root without symbolic links.
     real_root: Option<PathBuf>,
-    /// The directory of the store, without symbolic links; absent where there is none yet.
-    store: Option<PathBuf>,
+    ground: &'a Ground,
     claims: &'a Claims,
 }
 
 impl<'a> Places<'a> {
     /// Of the project at `root`, whose outputs are `claims`.
-    pub(crate) fn new(root: &'a Path, store: Option<&Path>, claims: &'a Claims) -> Places<'a> {
-        // A root that cannot be found has been reported, and a store that is not there is in nobody's way.
-        let real_root = root.canonicalize().ok();
-        Places { root, real_root, store: store.and_then(|store| store.canonicalize().ok()), claims }
+    pub(crate) fn new(root: &'a Path, ground: &'a Ground, claims: &'a Claims) -> Places<'a> {
+        // A root that cannot be found has been reported.
+        Places { root, real_root: root.canonicalize().ok(), ground, claims }
     }
 
     /// The tools that `specs` name; a wrong one is reported and left out.
@@ -105,17 +104,12 @@ impl<'a> Places<'a> {
             let problem = Problem::at("reserved-path", span, message).label(format!("cannot be an {WHAT}"));
             Some(problem.help("name a directory that holds tools and nothing else"))
         };
-        if let Some(store) = &self.store {
-            if real.starts_with(store) {
-                return reserved("lies in the store".to_owned());
-            }
-            if store.starts_with(real) {
-                return reserved("contains the store".to_owned());
-            }
-        }
         let root = self.real_root.as_deref()?;
         if root.starts_with(real) {
             return reserved("leads to the project itself".to_owned());
+        }
+        if let Some(how) = self.ground.of_pipe(real) {
+            return reserved(how);
         }
         let inside = real.strip_prefix(root).ok()?;
         if is_reserved(inside) {
