@@ -2,6 +2,8 @@
 
 use crate::executor::ExecutorError;
 use crate::plan::{Plan, StageId};
+use crate::remote::TransferError;
+use crate::spec::StageName;
 use crate::store::StoreError;
 
 /// A run that could not go on.
@@ -21,6 +23,14 @@ pub enum EngineErrorKind {
     /// The place where a stage was to be carried out.
     #[error(transparent)]
     Executor(ExecutorError),
+    /// The place beyond this machine where a stage was to be carried out.
+    #[error("stage `{stage}`: {error}")]
+    Elsewhere {
+        /// The stage.
+        stage: String,
+        /// The error.
+        error: ExecutorError,
+    },
     /// A stage was ready although an input was never made: a fault of the engine.
     #[error("stage `{stage}` was ready, but `{producer}` gave nothing for it; this is a bug of pipe, please report it")]
     Unready {
@@ -46,6 +56,21 @@ impl From<ExecutorError> for EngineError {
 }
 
 impl EngineError {
+    /// Whether a place beyond this machine broke: stages that do not need it go on.
+    pub(crate) fn is_elsewhere(&self) -> bool {
+        let EngineErrorKind::Executor(ExecutorError::Place { error, .. }) = &self.kind else { return false };
+        matches!(error, TransferError::Remote(_))
+    }
+
+    /// This error with the stage that met it.
+    pub(crate) fn at_stage(self, stage: &StageName) -> EngineError {
+        let kind = match self.kind {
+            EngineErrorKind::Executor(error) => EngineErrorKind::Elsewhere { stage: stage.to_string(), error },
+            kind => kind,
+        };
+        EngineError { kind }
+    }
+
     pub(crate) fn store(error: StoreError) -> EngineError {
         EngineError { kind: EngineErrorKind::Store(error) }
     }

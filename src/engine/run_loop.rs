@@ -97,6 +97,8 @@ struct RunLoop<'a> {
     stopped: Option<StopCause>,
     /// The first error; the run winds down and returns it.
     broken: Option<EngineError>,
+    /// The first error of a place beyond this machine. The run goes on with the stages that do not need that place.
+    lost_place: Option<EngineError>,
 }
 
 /// A stage that executes.
@@ -156,6 +158,7 @@ impl<'a> RunLoop<'a> {
             cancel: Cancel::No,
             stopped: None,
             broken: None,
+            lost_place: None,
         })
     }
 
@@ -184,8 +187,11 @@ impl<'a> RunLoop<'a> {
                 _ = clock.tick() => self.sample(),
             }
         }
-        match (self.broken.take(), self.stopped.take()) {
-            (Some(error), _) => Err(error),
+        if let Some(error) = self.broken.take() {
+            return Err(error);
+        }
+        match (self.lost_place.take(), self.stopped.take()) {
+            (Some(error), _) => Ok(End::Broken(error)),
             (None, Some(StopCause::Failure(stage))) => Ok(End::FailedFast(stage)),
             (None, Some(StopCause::User) | None) => Ok(End::Completed),
         }

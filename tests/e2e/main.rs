@@ -4,6 +4,7 @@
 
 mod agent_profile;
 mod architecture;
+mod broken_places;
 mod cache;
 mod code_changed;
 mod command_line;

@@ -43,6 +43,7 @@ impl RunLoop<'_> {
             Ok(Ending::Lacking(inputs, lack)) => return self.lacking(stage, &resolved, &inputs, &lack, seconds),
             Ok(Ending::Spoiled(inputs)) => return self.spoiled(stage, &resolved, &inputs, begun),
             Ok(Ending::Interrupted | Ending::Abandoned) => return self.interrupted(stage, resolved, seconds),
+            Err(error) if error.is_elsewhere() => return self.lost_place(stage, &resolved, error, seconds),
             Err(error) => {
                 self.leave(&resolved);
                 return self.break_off(error);
@@ -129,6 +130,16 @@ impl RunLoop<'_> {
                 self.block(stage, seconds, message);
             }
         }
+    }
+
+    /// The place of the stage broke. That ends the stage and what needs it; the run goes on with the rest, and is broken at its end.
+    fn lost_place(&mut self, stage: StageId, resolved: &Resolved, error: EngineError, seconds: f64) {
+        self.leave(resolved);
+        let message = error.to_string();
+        let failure = FailureReport { class: FailureClass::Resources, message: message.clone(), help: None };
+        self.tally.failed(stage, failure, Usage::default(), seconds);
+        self.lost_place.get_or_insert(error.at_stage(&self.stage(stage).name));
+        self.block(stage, seconds, message);
     }
 
     /// Not having the directory must not cost the report of why it was wanted.
