@@ -130,8 +130,9 @@ impl Project {
         let elsewhere = self.config.elsewhere().into_keys().map(BackendName::new).collect();
         let machines =
             self.config.machines().into_iter().map(|(name, place)| (BackendName::new(name), place)).collect();
+        let readers = self.config.readers().into_iter().map(BackendName::new).collect();
         let backends = self.config.routes();
-        Request { root, store, kept, params, overrides, backends, elsewhere, machines, ..Request::new(file) }
+        Request { root, store, kept, params, overrides, backends, elsewhere, machines, readers, ..Request::new(file) }
     }
 
     fn build(&self, request: &Request) -> Result<Plan, Failure> {

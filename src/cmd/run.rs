@@ -117,6 +117,7 @@ pub(super) fn run(project: &Project, arguments: &RunArguments) -> Result<Exit, F
         remote: project.config.shared().cloned(),
         elsewhere: project.config.elsewhere(),
         max_cost: arguments.max_cost,
+        vault: project.config.vault(),
         earlier: if arguments.prune { Earlier::Prune } else { Earlier::Keep },
     };
     let run_dir = run_dir::choose(&store, &options.run, &project.root);

@@ -55,12 +55,12 @@ pub(super) fn run(project: &Project, arguments: ShellArguments) -> Result<Exit, 
     let stages = vec![arguments.stage.clone()];
     let plan = Arc::new(project.plan(&PipelineArguments { file: file.clone(), stages, params: arguments.params })?);
     let stage = why::find(&plan, &arguments.stage)?;
-    let mut opened = workbench::open(&plan, &store, stage, &run::run_id())?;
+    let mut opened = workbench::open(&plan, &store, stage, &run::run_id(), project.config.vault())?;
     if let Err(NotReady::Elsewhere(away)) = &opened {
         if !cache::remote::fetch(project, &store, away)? {
             return Ok(Exit::Interrupted);
         }
-        opened = workbench::open(&plan, &store, stage, &run::run_id())?;
+        opened = workbench::open(&plan, &store, stage, &run::run_id(), project.config.vault())?;
     }
     let bench = match opened {
         Ok(bench) => bench,

@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 
 use crate::executor::remote::{Launches, RemotePlace};
 use crate::plan::BackendName;
-use crate::remote::Place;
+use crate::remote::{Place, Vault};
 use crate::spec::Location;
 
 /// A value and where it came from.
@@ -152,6 +152,19 @@ impl Config {
     /// The remote, where every run is to use it.
     pub fn shared(&self) -> Option<&Place> {
         self.remote.place.value.as_ref().filter(|_| self.remote.share.value == Share::Always)
+    }
+
+    /// What reads secrets that a service keeps, for stages of this machine: the program that serves the remote.
+    pub fn vault(&self) -> Vault {
+        let place = self.remote.place.value.as_ref().filter(|place| place.program().is_some());
+        place.cloned().map_or(Vault::Closed, Vault::At)
+    }
+
+    /// The backends on which a program reads such secrets, by name.
+    pub fn readers(&self) -> Vec<String> {
+        let here = matches!(self.vault(), Vault::At(_)).then(|| "local".to_owned());
+        let there = self.elsewhere().into_iter().filter(|(_, place)| place.objects.program().is_some());
+        here.into_iter().chain(there.map(|(name, _)| name)).collect()
     }
 
     /// The backends that a pipeline may name, each with the one that it leads to.

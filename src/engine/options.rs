@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use crate::executor::local::FailedWork;
 use crate::executor::remote::RemotePlace;
 use crate::governor::Limits;
-use crate::remote::Place;
+use crate::remote::{Place, Vault};
 use crate::spec::StageName;
 
 /// The options of a run besides its plan.
@@ -39,6 +39,8 @@ pub struct Options {
     pub elsewhere: BTreeMap<String, RemotePlace>,
     /// US dollars beyond which no further attempt is launched there.
     pub max_cost: Option<f64>,
+    /// What reads secrets that a service keeps, for stages of this machine.
+    pub vault: Vault,
 }
 
 /// Whether outputs are put into the workspace.

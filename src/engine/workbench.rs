@@ -6,6 +6,7 @@ use super::resolve::{self, Known, Resolved, Sources, Unresolved};
 use super::{EngineError, FailureReport, hits, order};
 use crate::executor::local::Workbench;
 use crate::plan::{Plan, Sandbox, StageId, Work};
+use crate::remote::Vault;
 use crate::store::{Artifact, Lookup, Placement, Store};
 
 /// Why a directory could not be made.
@@ -26,6 +27,7 @@ pub fn open(
     store: &Arc<Store>,
     stage: StageId,
     run: &str,
+    vault: Vault,
 ) -> Result<Result<Workbench, NotReady>, EngineError> {
     if let Work::Command(command) = &plan.graph[stage].work
         && command.sandbox == Sandbox::Workspace
@@ -46,7 +48,7 @@ pub fn open(
         return Ok(Err(NotReady::Elsewhere(away)));
     }
     let order = order::order(plan, run, (stage, &resolved), None, Placement::Cheapest);
-    Ok(Workbench::open(plan, store, &order)?.map_err(NotReady::Refused))
+    Ok(Workbench::open(plan, store, &order, vault)?.map_err(NotReady::Refused))
 }
 
 /// The stage with the inputs that its producers' records name, or why there is none: producers that have no record, mostly.

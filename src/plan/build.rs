@@ -240,7 +240,9 @@ impl Resolver<'_> {
             }
         };
         let backend = backend(stage, self.request, resolving.problems);
-        elsewhere::check((stage, &self.modules[unit.module].spec), &backend, &work, self.request, resolving.problems);
+        let of_file = (stage, &self.modules[unit.module].spec);
+        elsewhere::check(of_file, &backend, &work, self.request, resolving.problems);
+        elsewhere::reads_secrets(of_file, &backend, self.request, resolving.problems);
         elsewhere::fits(stage, &backend, resources(stage, defaults), self.request, resolving.problems);
         PlannedStage {
             name: stage.name.value.clone(),

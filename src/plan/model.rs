@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use contract::backend::Secret;
 use contract::{Card, Resources, Type};
 use petgraph::graph::{DiGraph, NodeIndex};
 use serde::{Deserialize, Serialize};
@@ -146,6 +147,8 @@ pub enum SecretSource {
     Environment(String),
     /// In this file, without its last line end. Relative to the project root.
     File(PathBuf),
+    /// A service keeps it, and the program that serves the objects of the place reads it where the stage runs.
+    Kept(Secret),
 }
 
 /// The work of a stage.

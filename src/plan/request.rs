@@ -36,6 +36,8 @@ pub struct Request {
     pub elsewhere: BTreeSet<BackendName>,
     /// What is known of their machines, where a program launches them.
     pub machines: BTreeMap<BackendName, places::Place>,
+    /// The backends whose objects a program serves, which reads secrets that a service keeps.
+    pub readers: BTreeSet<BackendName>,
 }
 
 /// Variables, and the names of those that were read: a plan depends on these.
@@ -83,6 +85,7 @@ impl Request {
             backends: BTreeMap::from([("local".to_owned(), BackendName::local())]),
             elsewhere: BTreeSet::new(),
             machines: BTreeMap::new(),
+            readers: BTreeSet::new(),
         }
     }
 }

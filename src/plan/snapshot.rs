@@ -49,6 +49,8 @@ pub fn name(request: &Request, cards: &Cards, program: &[u8]) -> PlanKey {
     request.backends.iter().fold(&mut encoder, |e, (name, backend)| e.text(name).text(backend.as_str()));
     encoder.count(request.elsewhere.len());
     request.elsewhere.iter().fold(&mut encoder, |e, backend| e.text(backend.as_str()));
+    encoder.count(request.readers.len());
+    request.readers.iter().fold(&mut encoder, |e, backend| e.text(backend.as_str()));
     encoder.count(request.machines.len());
     // The machines decide which stages are refused. The form of their text belongs to the program, whose digest is here too.
     request.machines.iter().fold(&mut encoder, |e, (name, place)| e.text(name.as_str()).text(&format!("{place:?}")));

@@ -11,7 +11,7 @@
 //! - [`open`]: an opened remote. [`marker`]: the object that makes a prefix a store and records whether conditional writes work there.
 //! - [`push`]: blobs, manifests, then records. [`pull`]: the same way back, with everything checked. [`lanes`]: many transfers at once.
 //!   [`document`]: small objects, read and written by name.
-//!   [`collect`]: garbage collection. [`actions`]: the state of stages that run elsewhere, as the collection needs it.
+//!   [`vault`]: secrets that a service keeps. [`collect`]: garbage collection. [`actions`]: the state of stages that run elsewhere, as the collection needs it.
 //!
 //! All calls block, and a run whose stages are all local hits makes none. The store (`store::parcel`) decides which objects make up a
 //! record and which of them may get a name in the local store.
@@ -32,6 +32,7 @@ mod place;
 mod program;
 mod pull;
 mod push;
+mod vault;
 
 pub use actions::DEAD_AFTER;
 pub use collect::{Kept, RemoteCollected};
@@ -44,3 +45,4 @@ pub use open::{Conditions, Remote, Survey};
 pub use place::{Checksums, Place, Scheme, Unusable};
 pub use pull::{Extent, Pulled, Refused, Wanted};
 pub use push::Pushed;
+pub use vault::Vault;

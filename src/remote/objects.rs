@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use contract::backend::{FailedClass, Secret, SecretService};
+
 use super::RemoteError;
 use super::meter::Meter;
 
@@ -27,6 +29,17 @@ pub(super) trait Objects: Send + Sync {
 
     /// How many requests are worth sending at once.
     fn lanes(&self) -> usize;
+
+    /// The services whose secrets it can read.
+    fn secrets(&self) -> &[SecretService] {
+        &[]
+    }
+
+    /// The value of a secret that such a service keeps.
+    fn secret(&self, secret: &Secret) -> Result<String, RemoteError> {
+        let message = format!("no program serves the objects, so that nobody reads secrets from {}", secret.service());
+        Err(RemoteError::new(FailedClass::Unsupported, message))
+    }
 
     /// Messages for people that the place wrote since the last call.
     fn said(&self) -> Vec<String> {

@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 
 use contract::backend::{
     self, Cancel, Delete, Done, Failed, FailedClass, Found, Get, Has, Hello, List, Note, Offer, Operation, PROTOCOL,
-    PutObject, Request, Sizes,
+    PutObject, Request, Secret, SecretService, SecretValue, Sizes,
 };
 
 use self::talk::{Heard, Talk, listen, lock, overhear};
@@ -56,6 +56,8 @@ pub(super) struct Program {
     input: Mutex<Option<ChildStdin>>,
     talk: Arc<Talk>,
     next: AtomicU64,
+    /// The services whose secrets it reads.
+    secrets: Vec<SecretService>,
 }
 
 /// How a transfer is measured.
@@ -101,13 +103,17 @@ impl Program {
             std::thread::spawn(move || overhear(&talk, BufReader::new(stderr)));
         }
         let input = Mutex::new(child.stdin.take());
-        let program = Program { name, child: Mutex::new(child), input, talk, next: AtomicU64::new(1) };
+        let mut program =
+            Program { name, child: Mutex::new(child), input, talk, next: AtomicU64::new(1), secrets: Vec::new() };
         let hello =
             Hello { protocol: PROTOCOL, objects: wire::objects(place), place: machines.map(Machines::as_written) };
         let offers = [keeps_objects.then_some(Offer::Objects), machines.map(|_| Offer::Instances)];
         let offers: Vec<Offer> = offers.into_iter().flatten().collect();
         match program.send(&Request::Hello { hello }).and_then(|()| program.welcomed(&welcome, &offers)) {
-            Ok(()) => Ok(program),
+            Ok(secrets) => {
+                program.secrets = secrets;
+                Ok(program)
+            }
             // Its last line on standard error may give the reason.
             Err(error) => Err(match program.said().pop() {
                 Some(said) => RemoteError { message: format!("{}; it said: {said}", error.message), ..error },
@@ -116,14 +122,15 @@ impl Program {
         }
     }
 
-    fn welcomed(&self, welcome: &Receiver<Heard>, offers: &[Offer]) -> Result<(), RemoteError> {
+    /// Waits for the welcome. Returns the services whose secrets the program reads.
+    fn welcomed(&self, welcome: &Receiver<Heard>, offers: &[Offer]) -> Result<Vec<SecretService>, RemoteError> {
         match welcome.recv_timeout(WELCOME) {
             Ok(Heard::Welcome(welcome)) if welcome.protocol != PROTOCOL => {
                 let message = format!("{} speaks protocol {}, not {PROTOCOL}", welcome.program, welcome.protocol);
                 Err(RemoteError::new(FailedClass::Unsupported, message).help("use the one of this version of pipe"))
             }
             Ok(Heard::Welcome(welcome)) => match offers.iter().find(|offer| !welcome.offers.contains(offer)) {
-                None => Ok(()),
+                None => Ok(welcome.secrets),
                 Some(lacking) => {
                     let lacking = match lacking {
                         Offer::Objects => "keeps no objects",
@@ -314,6 +321,22 @@ impl Objects for Program {
 
     fn lanes(&self) -> usize {
         LANES
+    }
+
+    fn secrets(&self) -> &[SecretService] {
+        &self.secrets
+    }
+
+    fn secret(&self, secret: &Secret) -> Result<String, RemoteError> {
+        if !self.secrets.contains(&secret.service()) {
+            let message = format!("{} reads no secrets from {}", self.name, secret.service());
+            return Err(RemoteError::new(FailedClass::Unsupported, message));
+        }
+        self.talk.keep_to_itself();
+        match self.ask(Operation::Secret(secret.clone()), None)? {
+            Done::Secret { value: SecretValue(value) } => Ok(value),
+            _ => Err(self.nonsense()),
+        }
     }
 
     fn said(&self) -> Vec<String> {

@@ -85,6 +85,8 @@ pub const RETRY: &[Key] = &[
 pub const SECRET: &[Key] = &[
     key("env", "the variable that holds it, where pipe runs"),
     key("file", "the file that holds it, relative to the project root"),
+    key("ssm", "the parameter of AWS Systems Manager that holds it: a name or an ARN"),
+    key("secrets_manager", "the ARN of the secret of AWS Secrets Manager"),
 ];
 
 /// Keys of a secret that a stage uses, given as a mapping.

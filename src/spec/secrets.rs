@@ -1,5 +1,6 @@
 //! `secrets:` as it was typed: of a file, where each value is; of a stage, which variables hold which.
 
+use contract::backend::Secret;
 use serde::{Deserialize, Serialize};
 
 use super::keys::{self, mapping};
@@ -26,6 +27,8 @@ pub enum SecretPlace {
     Environment(String),
     /// In this file, relative to the project root.
     File(Spanned<String>),
+    /// A service keeps it.
+    Kept(Spanned<Secret>),
 }
 
 /// One entry of a stage's `secrets:`.
@@ -49,7 +52,7 @@ pub enum SecretForm {
     File,
 }
 
-/// Reads `secrets:` of a file: `{NAME: {env: VARIABLE}}` or `{NAME: {file: PATH}}`.
+/// Reads `secrets:` of a file: `{NAME: {env: VARIABLE}}` and the like, as [`keys::SECRET`] has them.
 pub fn declared(node: &Node, problems: &mut Vec<Problem>) -> Vec<SecretSpec> {
     mapping(node, "`secrets`", problems).iter().filter_map(|entry| declaration(entry, problems)).collect()
 }
@@ -59,7 +62,8 @@ fn declaration(entry: &Entry, problems: &mut Vec<Problem>) -> Option<SecretSpec>
         return None;
     }
     let what = format!("secret `{}`", entry.key.value);
-    let help = "write {env: VARIABLE} or {file: path}; the value itself never stands in a pipeline";
+    let help = "write {env: VARIABLE}, {file: path}, {ssm: /a/parameter} or {secrets_manager: ARN}; the value itself never stands in a \
+                pipeline";
     if !matches!(entry.value.value, NodeValue::Map(_) | NodeValue::Broken) {
         // The text may be the secret: it is not repeated.
         let problem = Problem::at("misplaced-secret", entry.key.span, format!("{what} must say where its value is"));
@@ -69,13 +73,21 @@ fn declaration(entry: &Entry, problems: &mut Vec<Problem>) -> Option<SecretSpec>
     let known = keys::known(&entry.value, keys::SECRET, &what, problems);
     let [(key, place)] = known.as_slice() else {
         if !entry.value.is_broken() {
-            let message = format!("{what} needs one of `env` and `file`");
+            let message = format!("{what} needs one of `env`, `file`, `ssm` and `secrets_manager`");
             problems.push(Problem::at("missing-key", entry.key.span, message).help(help));
         }
         return None;
     };
     let value = word(&place.value, &format!("`{key}` of {what}"), problems)?;
-    let place = if *key == "env" { SecretPlace::Environment(value.value) } else { SecretPlace::File(value) };
+    let kept = |secret: fn(String) -> Secret| {
+        SecretPlace::Kept(Spanned { value: secret(value.value.clone()), span: value.span })
+    };
+    let place = match *key {
+        "env" => SecretPlace::Environment(value.value),
+        "file" => SecretPlace::File(value),
+        "ssm" => kept(Secret::Ssm),
+        _ => kept(Secret::SecretsManager),
+    };
     Some(SecretSpec { name: entry.key.clone(), place })
 }
 

@@ -40,6 +40,7 @@ mod loopback_contract;
 mod loopback_faults;
 mod loopback_kills;
 mod loopback_races;
+mod loopback_secrets;
 mod loopback_training;
 mod machines;
 mod matrix_names;

@@ -17,8 +17,9 @@
                {"op": "ignore_conditions"}    If-Match and If-None-Match are not seen
 
   testcloud.py --port 0 --dir DIR   -> prints one JSON line {"endpoint":..., "control":..., "pid":...}
-Control API (POST, JSON): /ctl/interrupt /ctl/rebalance /ctl/faults /ctl/price /ctl/shutdown /ctl/sm_interrupt ;
- GET /ctl/state (instances, jobs, calls made, cost ledger).
+Control API (POST, JSON): /ctl/interrupt /ctl/rebalance /ctl/faults /ctl/price /ctl/shutdown
+ /ctl/sm_interrupt {job, abrupt: without SIGTERM} ;
+ GET /ctl/state (instances, jobs, calls made, cost ledger), /ctl/count (how many calls).
 Only loopback; no docker; no root needed.
 """
 import argparse, base64, gzip, hashlib, json, os, re, shutil, signal, subprocess, sys, tarfile, tempfile, threading, time, uuid
@@ -55,6 +56,7 @@ class St:                                        # all of the test cloud's state
     faults = []                                  # [{op, type?, az?, code, message?, times, latency?, cut?}]
     calls = []                                   # every API call in order: (t, service, op, code)
     requests = []                                # [op, body] of the calls to EC2 and SageMaker, as they came
+    readers = []                                 # [op, access key] of the calls to SSM and Secrets Manager: who reads a secret
     vms = {}                                     # instance id -> VM
     jobs = {}                                    # training job name -> TrainingRun
     lifetime_log = []
@@ -299,7 +301,7 @@ def s3split(u): m = re.match(r"s3://([^/]+)/?(.*)", u); return m.group(1), m.gro
 class TrainingRun:
     def __init__(self, job, env, retry):
         self.job, self.envmap, self.retry = job, env or {}, retry
-        self.stop = threading.Event(); self.interrupt = threading.Event(); self.proc = None; self.attempt = 0
+        self.stop = threading.Event(); self.interrupt = threading.Event(); self.abrupt = False; self.proc = None; self.attempt = 0
         job.training_job_status, job.secondary_status = "InProgress", "Starting"
         job.secondary_status_transitions = []; job.final_metric_data_list = []; job.training_start_time = job.training_end_time = None
         job.failure_reason = None; job.environment = env; job.retry_strategy = retry; job.billable_time_in_seconds = None; job.training_time_in_seconds = None
@@ -370,7 +372,7 @@ class TrainingRun:
                     if why:
                         if why == "stop": self.set("Stopping", "Stopping", "Stopping the training job")
                         log("sm", j.training_job_name, "SIGTERM", why)
-                        os.killpg(self.proc.pid, signal.SIGTERM)
+                        os.killpg(self.proc.pid, signal.SIGKILL if self.abrupt and why == "interrupt" else signal.SIGTERM)
                         try: self.proc.wait(max(120 * S, 3))
                         except subprocess.TimeoutExpired: os.killpg(self.proc.pid, signal.SIGKILL); self.proc.wait(); log("sm", j.training_job_name, "SIGKILL")
                         break
@@ -438,11 +440,24 @@ def complete_upload(app, env, sr):
     sr(status, [(k, v) for k, v in headers if k.lower() != "content-length"] + [("Content-Length", str(len(body)))])
     return [body]
 
+SECRETS = ("ssm", "secretsmanager")                # the services that keep secrets; moto serves both
+
 def fault_body(svc, f):
     code, message = f["code"], f.get("message", "injected")
     if svc == "ec2": return f"<Response><Errors><Error><Code>{code}</Code><Message>{message}</Message></Error></Errors></Response>".encode()
-    if svc in ("sagemaker", "logs"): return json.dumps({"__type": code, "message": message}).encode()
+    if svc in ("sagemaker", "logs", *SECRETS): return json.dumps({"__type": code, "message": message}).encode()
     return f"<Error><Code>{code}</Code><Message>{message}</Message></Error>".encode()
+
+def part_of_object(env, sr):
+    """A range of an object. moto reads the whole object for each, which takes long where it is a library of machine code."""
+    m = re.fullmatch(r"bytes=(\d+)-(\d+)", env.get("HTTP_RANGE", "")); bucket, _, key = env["PATH_INFO"][1:].partition("/")
+    there = s3_backends["123456789012"]["aws"].get_object(bucket, key) if m and not env.get("QUERY_STRING", "").replace("x-id=GetObject", "") else None
+    want = env.get("HTTP_IF_MATCH", "").strip('"')
+    if there is None or there.contentsize < 1 << 24 or int(m[1]) >= there.contentsize or want not in ("", there.etag.strip('"')): return None
+    begin, end = int(m[1]), min(int(m[2]) + 1, there.contentsize)
+    with there.lock: there._value_buffer.seek(begin); body = there._value_buffer.read(end - begin)
+    sr("206 Partial Content", [("Content-Length", str(len(body))), ("Content-Range", f"bytes {begin}-{end - 1}/{there.contentsize}"), ("ETag", there.etag), ("Accept-Ranges", "bytes")])
+    return [body]
 
 class Wsgi:
     """Wraps moto's WSGI app: logs every call, injects faults, verifies S3 checksums that moto ignores."""
@@ -456,6 +471,7 @@ class Wsgi:
             import io; env["wsgi.input"] = io.BytesIO(body); St.requests.append([op, body.decode()])
         elif svc == "sagemaker":
             import io; body = env["wsgi.input"].read(int(env.get("CONTENT_LENGTH") or 0)); env["wsgi.input"] = io.BytesIO(body); St.requests.append([op, body.decode()])
+        elif svc in SECRETS: St.readers.append([op, auth.split("Credential=")[-1].split("/")[0]])
         s3 = svc == "s3" and St.faults
         f = s3_fault("http", env) if s3 else take_fault("http", svc=svc, method=meth) if St.faults else None
         if f:
@@ -467,12 +483,13 @@ class Wsgi:
             import io; env["wsgi.input"] = io.BytesIO(raw); env["CONTENT_LENGTH"] = str(len(raw)); env.pop("HTTP_TRANSFER_ENCODING", None)
             body, trailers = raw, {}
             if "aws-chunked" in env.get("HTTP_CONTENT_ENCODING", "") or env.get("HTTP_X_AMZ_CONTENT_SHA256", "").startswith("STREAMING"):
-                body, rest = b"", raw
-                while rest:
-                    h, rest = rest.split(b"\r\n", 1); n = int(h.split(b";")[0], 16)
+                pieces, at = [], 0
+                while at < len(raw):
+                    line = raw.index(b"\r\n", at); n = int(raw[at:line].split(b";")[0], 16); at = line + 2
                     if n == 0: break
-                    body += rest[:n]; rest = rest[n + 2:]
-                for l in rest.split(b"\r\n"):
+                    pieces.append(raw[at:at + n]); at += n + 2
+                body = b"".join(pieces)
+                for l in raw[at:].split(b"\r\n"):
                     if b":" in l: k, v = l.split(b":", 1); trailers[k.strip().lower().decode()] = v.strip().decode()
             if s3 and body and s3_fault("damage", env): body = bytes([body[0] ^ 1]) + body[1:]
             bad = None
@@ -494,6 +511,7 @@ class Wsgi:
         cut = s3_fault("cut", env) if s3 else None
         def sr2(status, headers, exc=None): St.calls.append((time.time(), svc, op, int(status[:3]))); return sr(status, headers, exc) if exc else sr(status, headers)
         if svc == "s3" and meth == "POST" and "uploadId=" in env.get("QUERY_STRING", ""): return complete_upload(self.app, env, sr2)
+        if svc == "s3" and meth == "GET" and not St.faults and (part := part_of_object(env, sr2)): return part
         answer = self.app(env, sr2)
         return cut_after(cut["after"], answer) if cut else answer
 
@@ -511,9 +529,10 @@ class Ctl(BaseHTTPRequestHandler):
         b = json.dumps(o, default=str).encode(); self.send_response(code); self.send_header("Content-Type", "application/json"); self.send_header("Content-Length", str(len(b))); self.end_headers(); self.wfile.write(b)
     def do_GET(self):
         if self.path == "/ctl/creds": return self._j({"AccessKeyId": "ASIASM", "SecretAccessKey": "s", "Token": "t", "Expiration": "2099-01-01T00:00:00Z"})
+        if self.path == "/ctl/count": return self._j({"calls": len(St.calls)})
         if self.path == "/ctl/state":
             return self._j({"vms": {k: {"type": v.inst.instance_type, "az": v.az, "state": v.inst.state, "reason": v.reason, "spot": v.spot, "pid": v.proc.pid if v.proc else None, "alive": bool(v.proc and v.proc.poll() is None), "cost": round(v.cost(), 6), "dir": v.root} for k, v in St.vms.items()},
-                "jobs": {k: {"status": v.job.training_job_status, "secondary": v.job.secondary_status, "attempts": v.attempt, "failure": v.job.failure_reason} for k, v in St.jobs.items()}, "calls": St.calls, "requests": St.requests, "log": St.lifetime_log})
+                "jobs": {k: {"status": v.job.training_job_status, "secondary": v.job.secondary_status, "attempts": v.attempt, "failure": v.job.failure_reason} for k, v in St.jobs.items()}, "calls": St.calls, "requests": St.requests, "readers": St.readers, "log": St.lifetime_log})
         self._j({}, 404)
     def do_POST(self):
         d = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)) or b"{}"); p = self.path
@@ -523,7 +542,7 @@ class Ctl(BaseHTTPRequestHandler):
         elif p == "/ctl/faults": St.faults = d["faults"]
         elif p == "/ctl/price": St.prices[(d["type"], d.get("az"))] = d["price"]
         elif p == "/ctl/seed": seed(**d)
-        elif p == "/ctl/sm_interrupt": St.jobs[d["job"]].interrupt.set()
+        elif p == "/ctl/sm_interrupt": St.jobs[d["job"]].abrupt = d.get("abrupt", False); St.jobs[d["job"]].interrupt.set()
         elif p == "/ctl/shutdown":
             vm = St.vms[d["id"]]; beh = vm.inst.instance_initiated_shutdown_behavior or "stop"
             log("vm-shutdown", d["id"], beh)

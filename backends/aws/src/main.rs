@@ -3,6 +3,7 @@
 //! - [`serve`]: reads requests, writes answers, and ends what goes on when the requests end.
 //! - [`place`]: from the hello to a bucket with a client. [`failure`]: what went wrong, in words.
 //! - [`put`], [`multipart`], [`get`], [`has`], [`listing`]: a request each.
+//! - [`secrets`]: reading a secret that a service keeps.
 //! - [`instances`]: launching, describing and ending them. [`worker`]: what looks after the command on one.
 //!
 //! It knows no artifact, record or action: names are opaque, and digests are the engine's to check.
@@ -16,6 +17,7 @@ mod listing;
 mod multipart;
 mod place;
 mod put;
+mod secrets;
 mod serve;
 mod worker;
 

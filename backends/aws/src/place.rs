@@ -56,7 +56,7 @@ impl Bucket {
         };
         let (name, prefix) = parse(&s3.url)?;
         let sdk = load(&s3).await;
-        let endpoint = endpoint_of(&sdk);
+        let endpoint = endpoint_of(&sdk, "S3");
         if let Some(endpoint) = &endpoint
             && !endpoint.starts_with("http://")
             && !endpoint.starts_with("https://")
@@ -192,11 +192,11 @@ async fn load(s3: &S3) -> SdkConfig {
     }
 }
 
-/// The endpoint that the client of S3 takes from these settings.
-fn endpoint_of(sdk: &SdkConfig) -> Option<String> {
-    let of_s3 = || {
+/// The endpoint that the client of a service takes from these settings.
+pub(crate) fn endpoint_of(sdk: &SdkConfig, service: &str) -> Option<String> {
+    let of_service = || {
         let key = ServiceConfigKey::builder()
-            .service_id("S3")
+            .service_id(service)
             .env("AWS_ENDPOINT_URL")
             .profile("endpoint_url")
             .build()
@@ -204,7 +204,7 @@ fn endpoint_of(sdk: &SdkConfig) -> Option<String> {
         sdk.service_config()?.load_config(key)
     };
     let global = sdk.endpoint_url().map(ToString::to_string);
-    if sdk.get_origin("endpoint_url").is_client_config() { global } else { of_s3().or(global) }
+    if sdk.get_origin("endpoint_url").is_client_config() { global } else { of_service().or(global) }
 }
 
 /// An endpoint without what may stand before its host: a name and a password.

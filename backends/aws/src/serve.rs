@@ -25,7 +25,7 @@ use crate::answers::{Answers, Progress};
 use crate::failure::{failed, interrupted};
 use crate::instances::Site;
 use crate::place::Bucket;
-use crate::{PROGRAM, get, has, listing, put};
+use crate::{PROGRAM, get, has, listing, put, secrets};
 
 /// How long stopped requests may take to clean up.
 const LEAVE: Duration = Duration::from_secs(4);
@@ -144,7 +144,7 @@ async fn greet(lines: &mut Lines, answers: &Answers) -> Result<Option<Served>, F
         Some(_) => vec![Offer::Objects, Offer::Instances],
         None => vec![Offer::Objects],
     };
-    let hello = Welcome { protocol: PROTOCOL, program: PROGRAM.into(), offers };
+    let hello = Welcome { protocol: PROTOCOL, program: PROGRAM.into(), offers, secrets: secrets::SERVICES.into() };
     answers.send(Answer::Hello { hello });
     Ok(Some(both))
 }
@@ -248,6 +248,9 @@ async fn carry_out(
         Operation::List(request) => unless_stopped(stop, listing::list(bucket, request)).await.map(Done::List),
         Operation::Delete(request) => {
             unless_stopped(stop, listing::delete(bucket, request)).await.map(|()| Done::Delete {})
+        }
+        Operation::Secret(secret) => {
+            unless_stopped(stop, secrets::read(bucket, &secret)).await.map(|value| Done::Secret { value })
         }
         operation => match site {
             Some(site) => unless_stopped(stop, site.carry_out(operation, progress)).await,

@@ -2,12 +2,13 @@
 //! input, answers on its standard output. docs/backend-protocol.md tells the rules; these types are its form.
 //!
 //! A backend program gives the engine a place beyond this machine. It offers *objects*: named bytes with conditional
-//! writes, and where its place has machines also *instances*, on which the engine carries out a stage. It knows nothing of
-//! artifacts, records or stages: names and keys are opaque to it, and digests are the engine's.
+//! writes, and where its place has machines also *instances*, on which the engine carries out a stage. It may read *secrets* that a
+//! service keeps, for the stage that names them. It knows nothing of artifacts, records or stages: names and keys are opaque to it, and digests are the engine's.
 
 mod answer;
 mod instance;
 mod request;
+mod secret;
 
 pub use answer::{Answer, Done, Failed, FailedClass, Found, Listed, Listing, Note, Offer, Put, Sizes, Welcome};
 pub use instance::{
@@ -16,6 +17,7 @@ pub use instance::{
 pub use request::{
     Body, Cancel, Checksums, Condition, Delete, Get, Has, Hello, List, Objects, Operation, PutObject, Request, S3,
 };
+pub use secret::{Secret, SecretService, SecretValue};
 
 /// The version of these lines. A program that speaks another refuses the hello.
 pub const PROTOCOL: u32 = 1;

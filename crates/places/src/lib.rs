@@ -4,13 +4,14 @@
 //! - [`read`]: settings as JSON into [`Place`], with every problem at once ([`Finding`]). The engine adds file and line; the program
 //!   reads the same settings again when it gets them.
 //! - [`Ec2Spot`], [`SageMaker`]: the two places. [`catalog`]: types of machines with their memory, GPUs and prices.
-//! - [`Place::lacks`]: what a stage asks for and no machine of the place has.
+//! - [`secret()`]: whether a secret's name can be one. [`Place::lacks`]: what a stage asks for and no machine of the place has.
 //!
 //! No SDK, no network, no file, no clock.
 
 pub mod catalog;
 mod reader;
 mod sagemaker;
+mod secret;
 mod shapes;
 mod spot;
 
@@ -19,6 +20,7 @@ use serde_json::Value;
 
 pub use reader::Finding;
 pub use sagemaker::{Capacity, SageMaker};
+pub use secret::{region_of, secret};
 pub use spot::{Ami, Ec2Spot, Fallback};
 
 /// The types of places, as `pipe.yaml` names them, each with its keys.

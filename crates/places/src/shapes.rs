@@ -49,6 +49,34 @@ pub(crate) fn parameter(text: &str) -> bool {
     text.starts_with('/') && text.len() <= 1011 && all(text, |c| c.is_ascii_alphanumeric() || "/._-".contains(c))
 }
 
+/// The name of a parameter of SSM with an optional version or label, or the ARN of one.
+pub(crate) fn named_parameter(text: &str) -> bool {
+    let (name, version) = match resource(text, "ssm") {
+        Some(resource) => match resource.strip_prefix("parameter/") {
+            Some(name) => (name, None),
+            None => return false,
+        },
+        None => text.split_once(':').map_or((text, None), |(name, version)| (name, Some(version))),
+    };
+    let fits = |part: &str| text.len() <= 2048 && all(part, |c| c.is_ascii_alphanumeric() || "/._-".contains(c));
+    fits(name) && version.is_none_or(fits)
+}
+
+/// The ARN of a secret of Secrets Manager.
+pub(crate) fn kept_secret(text: &str) -> bool {
+    let name = resource(text, "secretsmanager").and_then(|resource| resource.strip_prefix("secret:"));
+    text.len() <= 2048 && name.is_some_and(|name| all(name, |c| c.is_ascii_alphanumeric() || "/_+=.@-!".contains(c)))
+}
+
+/// What an ARN of this service names.
+fn resource<'a>(text: &'a str, service: &str) -> Option<&'a str> {
+    let parts: Vec<&str> = text.splitn(6, ':').collect();
+    let ["arn", partition, of, area, account, rest] = parts[..] else { return None };
+    let fits = partition.starts_with("aws") && all(partition, |c| c.is_ascii_lowercase() || c == '-');
+    let account = account.len() == 12 && all(account, |c| c.is_ascii_digit());
+    (fits && of == service && region(area) && account).then_some(rest)
+}
+
 /// The name of a key pair.
 pub(crate) fn key_name(text: &str) -> bool {
     text.len() <= 255 && all(text, |c| c.is_ascii_graphic() || c == ' ')

@@ -32,8 +32,9 @@ impl LocalPlace {
 
     /// This machine for a run that has `open` stages to execute.
     pub(super) fn start(shared: &Shared, open: &[StageId]) -> Result<LocalPlace, EngineError> {
-        let Options { run, failed_work, jobs, limits, .. } = &shared.options;
-        let executor = LocalExecutor::start(&shared.plan, &shared.store, run, *failed_work, Programs::Beside)?;
+        let Options { run, failed_work, jobs, limits, vault, .. } = &shared.options;
+        let started_with = (Programs::Beside, vault.clone());
+        let executor = LocalExecutor::start(&shared.plan, &shared.store, run, *failed_work, started_with)?;
         let (probe, look_every) = governor::probe();
         // Looking for GPUs costs something, and most plans want none.
         let open: Vec<StageId> = open.iter().copied().filter(|stage| !is_elsewhere(shared, *stage)).collect();

@@ -151,7 +151,7 @@ impl LocalExecution<'_> {
         if self.order.secrets.is_empty() {
             return Ok(Some(Ok(Vec::new())));
         }
-        let read = self.blocking(|site, order| Ok(secrets::read(&order.secrets, &site.plan.root)));
+        let read = self.blocking(|site, order| Ok(secrets::read(&order.secrets, &site.plan.root, &site.vault)));
         tokio::select! {
             secrets = read => secrets.map(Some),
             () = asked(self.control.clone(), |control| control.cancel != Cancel::No) => Ok(None),

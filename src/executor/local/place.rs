@@ -10,6 +10,7 @@ use super::execution::LocalExecution;
 use crate::backend::{Confinement, Guardian, Local};
 use crate::executor::{Control, Events, Executing, Executor, ExecutorError, Order, Programs};
 use crate::plan::Plan;
+use crate::remote::Vault;
 use crate::store::Store;
 
 /// Whether the private directory of a stage that failed is kept.
@@ -35,20 +36,22 @@ pub(super) struct Site {
     pub store: Arc<Store>,
     pub failed_work: FailedWork,
     pub programs: Programs,
+    pub vault: Vault,
 }
 
 impl LocalExecutor {
-    /// An executor for the stages of `plan`, whose process trees end with this process. It starts `programs`.
+    /// An executor for the stages of `plan`, whose process trees end with this process. It starts `programs`, and asks `vault` for
+    /// secrets that a service keeps.
     pub fn start(
         plan: &Arc<Plan>,
         store: &Arc<Store>,
         run: &str,
         failed_work: FailedWork,
-        programs: Programs,
+        (programs, vault): (Programs, Vault),
     ) -> Result<LocalExecutor, ExecutorError> {
         let exe = std::env::current_exe().map_err(|e| ExecutorError::system("finding this program", e))?;
         let guardian = Guardian::start(&Guardian::command(&exe), run).map_err(ExecutorError::Guardian)?;
-        let site = Site { plan: Arc::clone(plan), store: Arc::clone(store), failed_work, programs };
+        let site = Site { plan: Arc::clone(plan), store: Arc::clone(store), failed_work, programs, vault };
         let backend = Local::new(guardian, site.confinement().as_ref());
         Ok(LocalExecutor { site: Arc::new(site), backend })
     }

@@ -14,6 +14,7 @@ use crate::backend::{RUN_ID, STAGE_ID};
 use crate::executor::fault::Fault;
 use crate::executor::{ExecutorError, FailureReport, Order, Programs};
 use crate::plan::Plan;
+use crate::remote::Vault;
 use crate::spec::SecretForm;
 use crate::store::{Store, remove_tree};
 
@@ -36,13 +37,14 @@ impl Workbench {
         plan: &Arc<Plan>,
         store: &Arc<Store>,
         order: &Order,
+        vault: Vault,
     ) -> Result<Result<Workbench, FailureReport>, ExecutorError> {
-        let secrets = match secrets::read(&order.secrets, &plan.root) {
+        let secrets = match secrets::read(&order.secrets, &plan.root, &vault) {
             Ok(secrets) => secrets,
             Err(failure) => return Ok(Err(failure)),
         };
         let (plan, store) = (Arc::clone(plan), Arc::clone(store));
-        let site = Site { plan, store, failed_work: FailedWork::Remove, programs: Programs::Beside };
+        let site = Site { plan, store, failed_work: FailedWork::Remove, programs: Programs::Beside, vault };
         let prepared = match workspace::prepare(&site, order, Checkpoints::Apart).map_err(Fault::from) {
             Ok(prepared) => prepared,
             Err(Fault::Stage(failure)) => return Ok(Err(failure)),

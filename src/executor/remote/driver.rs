@@ -24,6 +24,7 @@ use super::teller::Teller;
 use super::worker::checkpoints;
 use crate::executor::local::{log_path, undeclared};
 use crate::executor::{Cancel, Control, Execution, Failed, FailureReport, Order, PlaceState, Reuse, Trace};
+use crate::plan::SecretSource;
 use crate::remote::{FailedClass, Meter, Pulled, RemoteError, TransferError, Wanted};
 use crate::store::{Artifact, Shape};
 
@@ -284,6 +285,9 @@ impl Drive<'_> {
     /// The programs that the instance is to run, or why they cannot run there.
     fn bundle(&self) -> Result<Result<Box<Bundle>, FailureReport>, TransferError> {
         let Drive { site, order, .. } = self;
+        if let Some(failure) = self.unreadable() {
+            return Ok(Err(failure));
+        }
         let bundle = match pack(&site.store, &order.worker, site.place.objects.program().as_deref())? {
             Packed::Bundle(bundle) => bundle,
             Packed::Refused(failure) => return Ok(Err(failure)),
@@ -296,6 +300,19 @@ impl Drive<'_> {
                 Err(FailureReport { class: FailureClass::NotBuilt, message, help: Some(help.to_owned()) })
             }
         })
+    }
+
+    /// Why the stage would not get its secrets there: the program that serves the objects does not know a service that keeps one.
+    fn unreadable(&self) -> Option<FailureReport> {
+        let kept = self.order.secrets.iter().filter_map(|secret| match &secret.source {
+            SecretSource::Kept(kept) => Some((&secret.secret, kept.service())),
+            SecretSource::Environment(_) | SecretSource::File(_) => None,
+        });
+        let (name, service) = kept.into_iter().find(|(_, service)| !self.board.remote.reads(*service))?;
+        let message = format!("nobody on `{}` can read the secret `{name}`: {service} keeps it", self.site.name);
+        let help =
+            "let a service keep it that the program of the backend knows, or let the stage run here: `backend: local`";
+        Some(FailureReport { class: FailureClass::InvalidInput, message, help: Some(help.to_owned()) })
     }
 
     fn follow(&self, attempt: u32, log: &mut File, progress: &mut Progress) -> Result<Followed, TransferError> {

@@ -99,6 +99,14 @@ pub(crate) fn secrets(
                 }
                 SecretSource::File(path)
             }
+            SecretPlace::Kept(named) => {
+                if let Err(found) = places::secret(&named.value) {
+                    let problem = Problem::at("wrong-type", named.span, found.message).label("cannot name a secret");
+                    problems.push(problem.help(found.help));
+                    continue;
+                }
+                SecretSource::Kept(named.value.clone())
+            }
         };
         if let Some(open) = stage.environment.iter().find(|variable| variable.name.value == used.variable) {
             // Variables of `env` are kept in the key and the record, and the secret would be among them.

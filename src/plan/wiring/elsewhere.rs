@@ -1,10 +1,11 @@
 //! Checks stages that run beyond this machine: some things cannot go along.
 
 use contract::Resources;
+use contract::backend::Secret;
 
 use crate::plan::model::{BackendName, Sandbox, Work};
 use crate::plan::request::Request;
-use crate::spec::{PipelineSpec, Problem, Span, StageSpec};
+use crate::spec::{PipelineSpec, Problem, SecretPlace, Span, StageSpec};
 
 /// Refuses a stage that asks for more than any machine of its place has, before one is launched.
 pub(crate) fn fits(
@@ -57,7 +58,45 @@ pub(crate) fn check(
     }
     for used in &stage.secrets {
         let name = used.secret.value.as_str();
+        if kept(file, name).is_some() {
+            // A service keeps it; `reads_secrets` says whether somebody there can read it.
+            continue;
+        }
         let what = format!("the secret `{name}` comes from this machine");
-        refuse(used.secret.span, what, format!("let the place give it to the stage, {here}"));
+        refuse(
+            used.secret.span,
+            what,
+            format!("let a service keep it: `{{ssm: /a/parameter}}` or `{{secrets_manager: ARN}}`, {here}"),
+        );
+    }
+}
+
+/// Refuses a secret that a service keeps where nobody can read it: the program that serves the objects of a place does.
+pub(crate) fn reads_secrets(
+    (stage, file): (&StageSpec, &PipelineSpec),
+    backend: &BackendName,
+    request: &Request,
+    problems: &mut Vec<Problem>,
+) {
+    if request.readers.contains(backend) {
+        return;
+    }
+    for used in &stage.secrets {
+        let name = used.secret.value.as_str();
+        let Some(secret) = kept(file, name) else { continue };
+        let place = backend.as_str();
+        let message = format!("nobody on `{place}` can read the secret `{name}`: {} keeps it", secret.service());
+        let help = "the program that serves the objects of a backend reads it, and for `local` that of `remote`: \
+                    write `remote: {url: \"s3://BUCKET/PREFIX\"}` into pipe.yaml";
+        let problem = Problem::at("unreadable-secret", used.secret.span, message);
+        problems.push(problem.label("no program reads it").help(help));
+    }
+}
+
+/// The secret of `file` with this name, where a service keeps it.
+fn kept<'f>(file: &'f PipelineSpec, name: &str) -> Option<&'f Secret> {
+    match &file.secrets.iter().find(|secret| secret.name.value == name)?.place {
+        SecretPlace::Kept(secret) => Some(&secret.value),
+        SecretPlace::Environment(_) | SecretPlace::File(_) => None,
     }
 }

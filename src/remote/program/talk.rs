@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::{BufRead, Read};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -23,6 +24,8 @@ pub(super) struct Talk {
     /// Why nothing more is heard.
     pub ended: Mutex<Option<RemoteError>>,
     pub said: Mutex<Vec<String>>,
+    /// A secret was asked for: what the program writes is shown nowhere.
+    private: AtomicBool,
 }
 
 /// Something that was heard about a request.
@@ -36,6 +39,11 @@ pub(super) enum Heard {
 impl Talk {
     pub(super) fn waiting(&self) -> MutexGuard<'_, HashMap<u64, Sender<Heard>>> {
         lock(&self.waiting)
+    }
+
+    /// From now on a line that cannot be read is not quoted: it may hold a secret.
+    pub(super) fn keep_to_itself(&self) {
+        self.private.store(true, Ordering::Relaxed);
     }
 
     fn end(&self, error: RemoteError) {
@@ -71,6 +79,8 @@ pub(super) fn listen(talk: &Talk, name: &str, mut stdout: impl BufRead) {
                     talk.hear(answer);
                     continue;
                 }
+                Err(_) if talk.private.load(Ordering::Relaxed) => broken(format!("{name} wrote what is no answer"))
+                    .help("it does not keep to docs/backend-protocol.md"),
                 Err(error) => {
                     let shown = String::from_utf8_lossy(&line[..line.len().min(200)]).trim_end().to_owned();
                     broken(format!("{name} wrote what is no answer: {error}: {shown}"))

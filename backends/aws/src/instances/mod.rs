@@ -18,6 +18,8 @@ use contract::backend::{Done, Failed, FailedClass, Instance, Operation, Submit};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+pub(crate) use trouble::said;
+
 use crate::PROGRAM;
 use crate::answers::Progress;
 use crate::failure::{failed, helped};

@@ -190,7 +190,7 @@ impl Call<'_> {
 }
 
 /// The service's own words, as a parenthesis.
-pub(super) fn said(code: &str, message: &str) -> String {
+pub(crate) fn said(code: &str, message: &str) -> String {
     let message = message.split("Encoded authorization failure message").next().unwrap_or_default();
     let message = message.lines().next().unwrap_or_default().trim().trim_end_matches('.');
     let message: String = message.chars().filter(|c| !c.is_control()).take(300).collect();

@@ -6,6 +6,7 @@ mod instances;
 mod jobs;
 mod program;
 mod runs;
+mod secrets;
 mod servers;
 mod suite;
 mod words;

@@ -27,20 +27,18 @@ const BACKENDS: &str = r#"
 "#;
 
 /// A project whose backend `gpu` is one of them.
-struct Project {
-    server: Server,
+pub(crate) struct Project {
+    pub(crate) server: Server,
     pipe: PathBuf,
     directory: tempfile::TempDir,
 }
 
 impl Project {
     /// With this pipeline, in which `DIR` is a directory that commands and the test share.
-    fn new(backend: &str, pipeline: &str) -> Option<Project> {
+    pub(crate) fn new(backend: &str, pipeline: &str) -> Option<Project> {
         let pipe = Path::new(env!("CARGO_BIN_EXE_pipe-aws")).with_file_name("pipe");
         if !pipe.exists() {
-            // Not eprintln, which the test runner keeps to itself.
-            let _ = writeln!(std::io::stderr(), "skipped: pipe is not built beside pipe-aws (./check builds both)");
-            return None;
+            return skipped("pipe");
         }
         let server = Server::test_cloud()?;
         server.control("seed", &json!({"groups": [GROUP], "keys": [KEY], "profiles": ["pipe-worker"]}));
@@ -65,22 +63,22 @@ impl Project {
         Some(project)
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join("project").join(name)
     }
 
-    fn write(&self, name: &str, text: &str) {
+    pub(crate) fn write(&self, name: &str, text: &str) {
         let path = self.path(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, text).unwrap();
     }
 
     /// Where the commands and the test meet.
-    fn shared(&self, name: &str) -> PathBuf {
+    pub(crate) fn shared(&self, name: &str) -> PathBuf {
         self.directory.path().join("shared").join(name)
     }
 
-    fn command(&self, words: &[&str]) -> Command {
+    pub(crate) fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(&self.pipe);
         command
             .args(words)
@@ -92,36 +90,65 @@ impl Project {
         command
     }
 
-    fn start(&self) -> Child {
-        self.command(&["run", "p.yaml", "--json"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    /// A program that is built beside this one.
+    pub(crate) fn beside(&self, name: &str) -> PathBuf {
+        self.pipe.with_file_name(name)
+    }
+
+    /// What a machine of EC2 wrote so far.
+    pub(crate) fn console(&self, id: &str) -> String {
+        std::fs::read_to_string(self.server.disks().join("vm").join(id).join("console.log")).unwrap_or_default()
+    }
+
+    pub(crate) fn start(&self) -> Child {
+        self.start_with(&[])
+    }
+
+    pub(crate) fn start_with(&self, words: &[&str]) -> Child {
+        self.command(&[&["run", "p.yaml", "--json"], words].concat())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
     }
 
     /// A run that must end with this exit code: its report.
-    fn run(&self, words: &[&str], status: i32) -> Value {
+    pub(crate) fn run(&self, words: &[&str], status: i32) -> Value {
         report(&self.command(&[&["run", "p.yaml", "--json"], words].concat()).output().unwrap(), status)
     }
 
-    fn ledger(&self) -> Vec<String> {
+    pub(crate) fn ledger(&self) -> Vec<String> {
         let text = std::fs::read_to_string(self.shared("ledger")).unwrap_or_default();
         text.lines().map(str::to_owned).collect()
     }
 
-    fn noted(&self, line: &str) -> usize {
+    pub(crate) fn noted(&self, line: &str) -> usize {
         self.ledger().iter().filter(|noted| *noted == line).count()
     }
 
-    fn open_gate(&self) {
+    pub(crate) fn open_gate(&self) {
         std::fs::write(self.shared("gate"), "").unwrap();
     }
 
+    /// An instance that has its objects elsewhere, and a job that `pipe` did not launch.
+    pub(crate) fn launch_of_others(&self) {
+        let instance = "Action=RunInstances&ImageId=ami-12345678&MinCount=1&MaxCount=1&InstanceType=g4dn.xlarge\
+                        &TagSpecification.1.ResourceType=instance&TagSpecification.1.Tag.1.Key=pipe:workspace\
+                        &TagSpecification.1.Tag.1.Value=another&TagSpecification.1.Tag.2.Key=pipe:lifetime\
+                        &TagSpecification.1.Tag.2.Value=0";
+        self.server.ask("ec2", instance);
+        self.server.job_of_others("pipe-of-somebody-else");
+        assert_eq!(self.living().len(), 2);
+    }
+
     /// Everything that was ever launched, by id.
-    fn launched(&self) -> Vec<String> {
+    pub(crate) fn launched(&self) -> Vec<String> {
         let state = self.server.state();
         ["vms", "jobs"].iter().flat_map(|kind| state[kind].as_object().unwrap().keys().cloned()).collect()
     }
 
     /// What has not ended.
-    fn living(&self) -> Vec<String> {
+    pub(crate) fn living(&self) -> Vec<String> {
         let state = self.server.state();
         let vms = state["vms"].as_object().unwrap().iter().filter(|(_, vm)| vm["state"] != "terminated");
         let over = |job: &Value| ["Completed", "Failed", "Stopped"].iter().any(|status| job["status"] == *status);
@@ -130,7 +157,7 @@ impl Project {
     }
 
     /// What only this machine says: that nothing is left, once what ends has ended.
-    fn all_ends(&self) {
+    pub(crate) fn all_ends(&self) {
         eventually("everything that was launched ends", || self.living().is_empty());
         let vms = self.server.state()["vms"].clone();
         for (id, vm) in vms.as_object().unwrap() {
@@ -141,8 +168,15 @@ impl Project {
     }
 }
 
+/// Says that a test is skipped as a program is not there.
+pub(crate) fn skipped<T>(program: &str) -> Option<T> {
+    // Not eprintln, which the test runner keeps to itself.
+    let _ = writeln!(std::io::stderr(), "skipped: {program} is not built beside pipe-aws (./check builds all)");
+    None
+}
+
 /// Waits for what another process brings about; a guard against hanging, not a timing.
-fn eventually(what: &str, is_so: impl Fn() -> bool) {
+pub(crate) fn eventually(what: &str, is_so: impl Fn() -> bool) {
     let begun = Instant::now();
     while !is_so() {
         assert!(begun.elapsed() < Duration::from_secs(180), "never happened: {what}");
@@ -150,17 +184,17 @@ fn eventually(what: &str, is_so: impl Fn() -> bool) {
     }
 }
 
-fn report(output: &Output, status: i32) -> Value {
+pub(crate) fn report(output: &Output, status: i32) -> Value {
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(status), "{stderr}{}", String::from_utf8_lossy(&output.stdout));
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {stderr}"))
 }
 
-const COUNTS: &str = "pipeline: c\nstages:\n  count: {uses: count, with: {steps: 4, pause: 2, ledger: DIRledger, gate: DIRgate}, \
+pub(crate) const COUNTS: &str = "pipeline: c\nstages:\n  count: {uses: count, with: {steps: 4, pause: 2, ledger: DIRledger, gate: DIRgate}, \
                       backend: gpu}\n";
 
 /// The steps of a count in which none is repeated.
-const STEPS: [&str; 5] = ["step 1", "step 2", "waits", "step 3", "step 4"];
+pub(crate) const STEPS: [&str; 5] = ["step 1", "step 2", "waits", "step 3", "step 4"];
 
 const TWO: &str = "pipeline: p\nstages:\n  a: {uses: command, run: \"echo in; cat ${in.i} > ${out.x}\", in: {i: {path: input}}, \
                    out: {x: out/x}, backend: gpu}\n  s: {uses: produce, with: {seed: 1, hosts: 2}, backend: gpu}\n";
@@ -275,18 +309,13 @@ fn the_next_client_follows_what_a_killed_one_launched() {
 #[test]
 fn a_reap_leaves_nothing_of_ours_and_everything_of_others() {
     let Some(project) = Project::new("spot", COUNTS) else { return };
-    let foreign = "Action=RunInstances&ImageId=ami-12345678&MinCount=1&MaxCount=1&InstanceType=g4dn.xlarge\
-                   &TagSpecification.1.ResourceType=instance&TagSpecification.1.Tag.1.Key=pipe:workspace\
-                   &TagSpecification.1.Tag.1.Value=another&TagSpecification.1.Tag.2.Key=pipe:lifetime\
-                   &TagSpecification.1.Tag.2.Value=0";
-    project.server.ask("ec2", foreign);
+    project.launch_of_others();
     let others = project.living();
-    assert_eq!(others.len(), 1);
     let mut client = project.start();
     eventually("the stage waits", || project.noted("waits") == 1);
     client.kill().unwrap();
     client.wait().unwrap();
-    assert_eq!(project.living().len(), 2);
+    assert_eq!(project.living().len(), others.len() + 1);
     let listed = project.command(&["backend", "ps", "--json"]).output().unwrap();
     let listed: Value = serde_json::from_slice(&listed.stdout).unwrap();
     assert!(listed.as_array().unwrap().iter().any(|stage| stage["standing"] == "running"), "{listed}");

@@ -55,7 +55,7 @@ pub(crate) struct Server {
     control: String,
     ports: Vec<u16>,
     /// Goes away with the server.
-    _directory: tempfile::TempDir,
+    directory: tempfile::TempDir,
 }
 
 impl Drop for Server {
@@ -110,7 +110,7 @@ impl Server {
             place,
             control: said["control"].as_str().unwrap().into(),
             ports: Vec::new(),
-            _directory: directory,
+            directory: directory,
         })
     }
 
@@ -149,7 +149,12 @@ impl Server {
         // Its further words must have a reader.
         std::thread::spawn(move || said.for_each(drop));
         let place = place(&format!("http://127.0.0.1:{}", ports[6]), directory.path());
-        Some(Server { child, place, control: String::new(), ports, _directory: directory })
+        Some(Server { child, place, control: String::new(), ports, directory: directory })
+    }
+
+    fn endpoint(&self) -> &str {
+        let (_, endpoint) = self.place.environment.iter().find(|(name, _)| name == "AWS_ENDPOINT_URL").unwrap();
+        endpoint
     }
 
     /// What the test cloud is to do wrong from now on.
@@ -167,14 +172,72 @@ impl Server {
         serde_json::from_str(&http(&self.control, "GET", "/ctl/state", "")).unwrap()
     }
 
+    /// How many calls the test cloud has seen.
+    pub(crate) fn count(&self) -> u64 {
+        let count: Value = serde_json::from_str(&http(&self.control, "GET", "/ctl/count", "")).unwrap();
+        count["calls"].as_u64().unwrap()
+    }
+
     /// A request to a service of the test cloud that looks at no signature.
     pub(crate) fn ask(&self, service: &str, form: &str) -> String {
-        let (_, endpoint) = self.place.environment.iter().find(|(name, _)| name == "AWS_ENDPOINT_URL").unwrap();
-        let headers = format!(
-            "Authorization: AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/{service}/aws4_request, \
-             SignedHeaders=host, Signature=0\r\nContent-Type: application/x-www-form-urlencoded\r\n"
-        );
-        http_with(endpoint, "POST", "/", &headers, form)
+        let headers = format!("{}Content-Type: application/x-www-form-urlencoded\r\n", signed_for(service));
+        http_with(self.endpoint(), "POST", "/", &headers, form)
+    }
+
+    /// As [`Server::ask`], of a service that speaks JSON.
+    pub(crate) fn ask_json(&self, service: &str, target: &str, body: &Value) -> Value {
+        let headers =
+            format!("{}Content-Type: application/x-amz-json-1.1\r\nX-Amz-Target: {target}\r\n", signed_for(service));
+        let answer = http_with(self.endpoint(), "POST", "/", &headers, &body.to_string());
+        serde_json::from_str(&answer).unwrap_or_else(|error| panic!("{error}: {answer}"))
+    }
+
+    /// Creates a job of this name that has its objects elsewhere, and sleeps.
+    pub(crate) fn job_of_others(&self, name: &str) {
+        let tags = [
+            ("workspace", "another"),
+            ("action", "0123456789abcdef0123456789abcdef"),
+            ("attempt", "9"),
+            ("token", "x"),
+        ];
+        let job = json!({
+            "TrainingJobName": name,
+            "RoleArn": "arn:aws:iam::123456789012:role/other",
+            "AlgorithmSpecification": {"TrainingImage": "image", "TrainingInputMode": "File",
+                                       "ContainerEntrypoint": ["sleep", "3600"]},
+            "ResourceConfig": {"InstanceType": "ml.g5.4xlarge", "InstanceCount": 1, "VolumeSizeInGB": 1},
+            "StoppingCondition": {"MaxRuntimeInSeconds": 360_000},
+            "OutputDataConfig": {"S3OutputPath": format!("s3://{BUCKET}/other")},
+            "Tags": tags.map(|(key, value)| json!({"Key": format!("pipe:{key}"), "Value": value})),
+        });
+        let answer = self.ask_json("sagemaker", "SageMaker.CreateTrainingJob", &job);
+        assert!(answer["TrainingJobArn"].is_string(), "{answer}");
+    }
+
+    /// The objects of the bucket with such a name, in the order of their names.
+    pub(crate) fn objects_where(&self, is_meant: impl Fn(&str) -> bool) -> Vec<(String, Vec<u8>)> {
+        let read = |key: &str| bytes_of(self.endpoint(), "GET", &format!("/{BUCKET}/{key}"), &signed_for("s3"), "");
+        self.keys_where(is_meant).into_iter().map(|key| (key.clone(), read(&key))).collect()
+    }
+
+    /// The names of the bucket's objects of which this holds, in order.
+    pub(crate) fn keys_where(&self, is_meant: impl Fn(&str) -> bool) -> Vec<String> {
+        let (mut keys, mut after) = (Vec::new(), String::new());
+        loop {
+            let page = http(self.endpoint(), "GET", &format!("/{BUCKET}?list-type=2&start-after={after}"), "");
+            let named = page.split("<Key>").skip(1).filter_map(|part| Some(part.split_once("</Key>")?.0.to_owned()));
+            let named: Vec<String> = named.collect();
+            after = named.last().cloned().unwrap_or_default();
+            keys.extend(named.into_iter().filter(|key| is_meant(key)));
+            if !page.contains("<IsTruncated>true</IsTruncated>") {
+                return keys;
+            }
+        }
+    }
+
+    /// Where the disks of its machines are.
+    pub(crate) fn disks(&self) -> PathBuf {
+        self.directory.path().join("cloud")
     }
 
     /// Calls of S3 that the test cloud has seen, such as `PUT /bucket/a` with their status.
@@ -186,8 +249,7 @@ impl Server {
 
     /// Uploads that are neither done nor taken back.
     pub(crate) fn open_uploads(&self) -> usize {
-        let (_, endpoint) = self.place.environment.iter().find(|(name, _)| name == "AWS_ENDPOINT_URL").unwrap();
-        http(endpoint, "GET", &format!("/{BUCKET}?uploads"), "").matches("<UploadId>").count()
+        http(self.endpoint(), "GET", &format!("/{BUCKET}?uploads"), "").matches("<UploadId>").count()
     }
 }
 
@@ -208,18 +270,32 @@ fn free_ports() -> Vec<u16> {
     held.iter().map(|listener| listener.local_addr().unwrap().port()).collect()
 }
 
+/// The header of a request to a service that looks at no signature.
+fn signed_for(service: &str) -> String {
+    format!(
+        "Authorization: AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/{service}/aws4_request, \
+         SignedHeaders=host, Signature=0\r\n"
+    )
+}
+
 /// An answer's body, of a server that needs no signature.
 fn http(server: &str, method: &str, path: &str, body: &str) -> String {
     http_with(server, method, path, "", body)
 }
 
 fn http_with(server: &str, method: &str, path: &str, headers: &str, body: &str) -> String {
+    String::from_utf8(bytes_of(server, method, path, headers, body)).unwrap()
+}
+
+fn bytes_of(server: &str, method: &str, path: &str, headers: &str, body: &str) -> Vec<u8> {
     let host = server.strip_prefix("http://").unwrap();
     let mut stream = TcpStream::connect(host).unwrap();
     let length = body.len();
     write!(stream, "{method} {path} HTTP/1.0\r\nHost: {host}\r\nContent-Length: {length}\r\n{headers}\r\n{body}")
         .unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer.split_once("\r\n\r\n").unwrap().1.into()
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    assert!(!answer.windows(4).take(16).any(|four| four == b" 403"), "{method} {path} was refused");
+    let end = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
+    answer.split_off(end + 4)
 }

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::instance::{Instance, Log, Prices};
+use super::secret::{SecretService, SecretValue};
 
 /// One line of the program. Answers come in any order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -49,6 +50,9 @@ pub struct Welcome {
     pub program: String,
     /// What it serves.
     pub offers: Vec<Offer>,
+    /// The services whose secrets it can read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<SecretService>,
 }
 
 /// Something that a program serves.
@@ -95,6 +99,11 @@ pub enum Done {
     Prices {
         /// What a launch would cost.
         prices: Prices,
+    },
+    /// Of a secret.
+    Secret {
+        /// It.
+        value: SecretValue,
     },
 }
 
@@ -278,6 +287,8 @@ struct AnyDone {
     log: Option<Log>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     prices: Option<Prices>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    value: Option<SecretValue>,
 }
 
 impl TryFrom<AnyDone> for Done {
@@ -305,6 +316,8 @@ impl TryFrom<AnyDone> for Done {
             Self::Logs { log }
         } else if let Some(prices) = any.prices.take() {
             Self::Prices { prices }
+        } else if let Some(value) = any.value.take() {
+            Self::Secret { value }
         } else {
             Self::Delete {}
         };
@@ -333,6 +346,7 @@ impl From<Done> for AnyDone {
             Done::Instances { instances } => Self { instances: Some(instances), ..empty },
             Done::Logs { log } => Self { log: Some(log), ..empty },
             Done::Prices { prices } => Self { prices: Some(prices), ..empty },
+            Done::Secret { value } => Self { value: Some(value), ..empty },
         }
     }
 }

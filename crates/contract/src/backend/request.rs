@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::TEXT_LIMIT;
 use super::instance::{AskPrices, Attach, Instances, Logs, Reap, Stop, Submit};
+use super::secret::Secret;
 
 /// One line to the program. The first is a hello; the end of the lines means: stop what goes on, and exit with 0.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -115,6 +116,8 @@ pub enum Operation {
     Reap(Reap),
     /// What a launch would cost; answered with [`Prices`](super::Prices). A program that names no prices refuses it.
     Prices(AskPrices),
+    /// Read a secret that a service keeps; answered with its `value`.
+    Secret(Secret),
 }
 
 /// Which objects are there.
@@ -263,6 +266,7 @@ enum AnyOperation {
     Stop(Stop),
     Reap(Reap),
     Prices(AskPrices),
+    Secret(Secret),
     Cancel { id: u64 },
 }
 
@@ -289,6 +293,7 @@ impl TryFrom<Line> for Request {
             AnyOperation::Stop(stop) => Operation::Stop(stop),
             AnyOperation::Reap(reap) => Operation::Reap(reap),
             AnyOperation::Prices(prices) => Operation::Prices(prices),
+            AnyOperation::Secret(secret) => Operation::Secret(secret),
         };
         Ok(Self::Do { id: id.ok_or("the request has no id")?, operation })
     }
@@ -314,6 +319,7 @@ impl From<Request> for Line {
                     Operation::Stop(stop) => AnyOperation::Stop(stop),
                     Operation::Reap(reap) => AnyOperation::Reap(reap),
                     Operation::Prices(prices) => AnyOperation::Prices(prices),
+                    Operation::Secret(secret) => AnyOperation::Secret(secret),
                 },
             ),
         };
@@ -344,6 +350,8 @@ mod tests {
             r#"{"id":9,"do":{"attach":{"action":"ab","attempt":2}}}"#,
         );
         check(Request::Do { id: 9, operation: Operation::Reap(Reap {}) }, r#"{"id":9,"do":{"reap":{}}}"#);
+        let secret = Operation::Secret(Secret::Ssm("/a/b".into()));
+        check(Request::Do { id: 9, operation: secret }, r#"{"id":9,"do":{"secret":{"ssm":"/a/b"}}}"#);
         check(Request::Cancel { cancel: Cancel::Cancel { id: 8 } }, r#"{"do":{"cancel":{"id":8}}}"#);
         let line = r#"{"hello":{"protocol":1,"objects":{"s3":{"url":"s3://b/p"}}}}"#;
         let s3 = S3 { url: "s3://b/p".into(), ..S3::default() };

@@ -24,8 +24,8 @@ use crate::executor::remote::lease::{Held, unix_seconds};
 use crate::executor::remote::pace::patiently;
 use crate::executor::{Control, Execution, Executor, ExecutorError, FailureReport, Order, Programs, Reuse, Told};
 use crate::governor::host_name;
-use crate::plan::Plan;
-use crate::remote::{FailedClass, Meter, Place, Pulled, Remote, RemoteError, TransferError};
+use crate::plan::{Plan, SecretSource};
+use crate::remote::{FailedClass, Meter, Place, Pulled, Remote, RemoteError, TransferError, Vault};
 use crate::store::{Artifact, RECORD_FORMAT, Record, Store, remove_tree};
 
 /// How long an instance may take to end after its lifetime; then it exits at once.
@@ -125,7 +125,9 @@ impl Instance<'_> {
         // The client's own run may end before this does, and its guardian ends the processes that carry its mark.
         order.trace.run = format!("{}-{attempt}", key.short());
         let plan = Arc::new(Plan::without_stages(project.clone()));
-        let executor = LocalExecutor::start(&plan, &store, &order.trace.run, FailedWork::Remove, programs)?;
+        // The program that serves the objects here reads secrets with the credentials of the instance.
+        let started_with = (programs, Vault::Of(Arc::clone(&self.board.remote)));
+        let executor = LocalExecutor::start(&plan, &store, &order.trace.run, FailedWork::Remove, started_with)?;
         let log = log_path(&store, &order.trace.run, &order.trace.stage);
         let speaker = Speaker::start(self.board.clone(), Arc::clone(&store), Arc::clone(self.held), log);
         let order = Arc::new(order);
@@ -142,8 +144,8 @@ impl Instance<'_> {
         if spec.format != FORMAT || order.key != self.board.key || order.action.key() != self.board.key {
             return Err(wrong("what is to be done is not the action that was launched").into());
         }
-        if !order.secrets.is_empty() {
-            return Err(wrong("secrets do not travel").into());
+        if order.secrets.iter().any(|secret| !matches!(secret.source, SecretSource::Kept(_))) {
+            return Err(wrong("secrets of the user's machine do not travel").into());
         }
         Ok(order)
     }
