@@ -63,6 +63,21 @@ fn prices_of_jobs_are_those_of_the_list() {
 }
 
 #[test]
+fn a_job_of_another_workspace_is_left_alone_whatever_its_name() {
+    let Some(cloud) = Cloud::new(&mission(), "0.01") else { return };
+    let ours = cloud.submit(&cloud.order("ours", "sleep 600")).unwrap();
+    // As the ninth attempt at the same action would be called: only the tag tells them apart.
+    let stem = ours.id.rsplitn(3, '-').last().unwrap();
+    let foreign = format!("{stem}-9-of-others");
+    cloud.server.job_of_others(&foreign);
+    assert_eq!(cloud.living().iter().map(|job| &job.id).collect::<Vec<_>>(), [&ours.id]);
+    assert_eq!(cloud.attach(9), None);
+    let failed = cloud.stop(&foreign).unwrap_err();
+    assert!(failed.message.contains("of this workspace"), "{failed:?}");
+    assert_eq!(cloud.server.state()["jobs"][&foreign]["status"], "InProgress");
+}
+
+#[test]
 fn a_job_that_fails_or_is_stopped_says_so() {
     let Some(cloud) = Cloud::new(&mission(), "0.01") else { return };
     let job = cloud.submit(&cloud.order("status", "exit 3")).unwrap();

@@ -4,6 +4,7 @@
 mod faults;
 mod instances;
 mod jobs;
+mod kills;
 mod program;
 mod runs;
 mod secrets;
