@@ -123,6 +123,8 @@ pub struct Control {
     pub throttled: bool,
     /// Whether the user only leaves: stages elsewhere go on there.
     pub leaving: bool,
+    /// How often it was asked for a checkpoint while it goes on.
+    pub checkpoints: u32,
 }
 
 /// Whether a launch should end early. Only ever raised.

@@ -3,6 +3,7 @@
 //! ```text
 //!   child --stdout, stderr--> output pipe --+--> log file
 //!         --event lines-----> events pipe --+--> events.send(Event), log messages also into the log file
+//!   checkpoints -> SIGUSR1 to the child, where it has a handler
 //!   cancel: Stop -> SIGTERM and SIGCONT to the group, after the grace SIGKILL;  Kill -> SIGKILL
 //!   control: paused -> SIGSTOP, its time-out stands still; time-out -> as Stop, and a failure
 //!   end of the child -> kill the rest of its tree -> read the rest of the pipes -> judge
@@ -136,6 +137,7 @@ impl Local {
         let mut clock = Clock::new(launch.timeout);
         let mut deadline = None;
         let mut draining = control.borrow().throttled;
+        let mut checkpoints = control.borrow().checkpoints;
         let mut drain = tokio::time::interval(DRAIN_EVERY);
         let (mut output_open, mut events_open, mut control_open) = (true, true, true);
         let mut chunk = vec![0; CHUNK];
@@ -162,7 +164,11 @@ impl Local {
                 }
                 changed = control.changed(), if control_open => {
                     control_open = changed.is_ok();
-                    let Control { cancel: wish, paused, throttled, .. } = *control.borrow_and_update();
+                    let Control { cancel: wish, paused, throttled, checkpoints: wanted, .. } = *control.borrow_and_update();
+                    if wanted > checkpoints {
+                        checkpoints = wanted;
+                        process.ask_for_checkpoint();
+                    }
                     if throttled != draining {
                         draining = throttled;
                         if throttled { streams.tokens.withdraw() } else { streams.tokens.restore() }

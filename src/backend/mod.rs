@@ -5,6 +5,7 @@
 //! commands out of the project, `events`, `pace` and `log` take its output, `tokens` is its jobserver, `outcome` judges its end.
 //! [`Guardian`] ends the trees when the engine no longer can. Nothing here knows a stage, a plan or the store.
 
+mod caught;
 mod census;
 mod confine;
 mod error;

@@ -17,12 +17,14 @@ use contract::{FailureClass, Usage};
 use rustix::io::{Errno, FdFlags, fcntl_setfd};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{
-    Pid, Signal, WaitId, WaitIdOptions, WaitOptions, getpgid, kill_process_group, waitid, waitpgid, waitpid,
+    Pid, Signal, WaitId, WaitIdOptions, WaitOptions, getpgid, kill_process, kill_process_group, waitid, waitpgid,
+    waitpid,
 };
 use tokio::net::unix::pipe::Receiver;
 use tokio::signal::unix::{self, SignalKind};
 use wait4::Wait4;
 
+use super::caught::catches;
 use super::census::{self, Mark};
 use super::confine::Confiner;
 use super::error::BackendError;
@@ -237,6 +239,14 @@ impl Process {
     pub(super) fn ask_to_leave(&self) {
         self.signal(Signal::TERM);
         self.signal(Signal::CONT);
+    }
+
+    /// Asks the child for a checkpoint, if it is one that knows the question.
+    pub(super) fn ask_for_checkpoint(&self) {
+        if self.state == State::Held && catches(self.group, Signal::USR1) {
+            // It may have ended this moment.
+            let _ = kill_process(self.group, Signal::USR1);
+        }
     }
 
     /// Sends `signal` to the whole group.

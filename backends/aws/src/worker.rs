@@ -1,7 +1,7 @@
 //! `pipe-aws worker -- COMMAND`: looks after one command on an instance, as PID 1 in a container.
 //!
-//! It passes signals on, takes the notice that EC2 gives before it takes a spot instance back, collects processes whose parents have
-//! ended, and ends as the command does.
+//! It passes signals on, takes the notice that EC2 gives before it takes a spot instance back and its word that it may do so soon,
+//! collects processes whose parents have ended, and ends as the command does.
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitCode};
@@ -19,6 +19,9 @@ const LOOK: Duration = Duration::from_secs(5);
 
 /// Where EC2 gives the notice. There is nothing there before.
 const NOTICE: &str = "/latest/meta-data/spot/instance-action";
+
+/// Where EC2 says that the instance is more likely than others to be taken back.
+const RISK: &str = "/latest/meta-data/events/recommendations/rebalance";
 
 /// Where the command runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +66,7 @@ async fn look_after(child: Child, place: Where) -> ExitCode {
     let metadata = imds::Client::builder().build();
     let mut look = tokio::time::interval(LOOK);
     let mut noticed = place == Where::Job;
+    let mut at_risk = false;
     loop {
         let told = tokio::select! {
             status = &mut ended => return status.unwrap_or(ExitCode::FAILURE),
@@ -74,13 +78,28 @@ async fn look_after(child: Child, place: Where) -> ExitCode {
                     "EC2 takes the instance back in two minutes"
                 }
                 // There is none, or the metadata do not answer just now.
-                Err(_) => continue,
+                Err(_) => {
+                    if !at_risk && catches_usr1(pid) && metadata.get(RISK).await.is_ok() {
+                        at_risk = true;
+                        say("pipe-aws: EC2 may take the instance back soon; the stage takes a checkpoint and goes on");
+                        let _ = kill_process(pid, Signal::USR1);
+                    }
+                    continue;
+                }
             },
         };
         say(&format!("pipe-aws: {told}; the stage takes a checkpoint"));
         // A command that has just ended needs no signal.
         let _ = kill_process(pid, Signal::TERM);
     }
+}
+
+/// Whether the command has begun to listen: before that the signal would end it.
+fn catches_usr1(process: Pid) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", process.as_raw_nonzero())).unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    let caught = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    caught >> (Signal::USR1.as_raw() - 1) & 1 == 1
 }
 
 /// Waits for every process that ends, until the command does. As PID 1 it is the parent of all orphans.

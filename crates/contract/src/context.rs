@@ -22,6 +22,7 @@ pub struct Context {
     job: Job,
     events: Mutex<Box<dyn Write + Send>>,
     cancelled: Arc<AtomicBool>,
+    checkpoint_wanted: Arc<AtomicBool>,
     opened: Instant,
     /// Milliseconds since `opened` at which progress was last reported.
     reported: AtomicU64,
@@ -37,7 +38,8 @@ impl Context {
         Context {
             job,
             events: Mutex::new(events),
-            cancelled: Arc::new(AtomicBool::new(false)),
+            cancelled: Arc::default(),
+            checkpoint_wanted: Arc::default(),
             opened: Instant::now(),
             reported: AtomicU64::new(0),
             jobserver: None,
@@ -59,6 +61,11 @@ impl Context {
     /// The flag behind [`Context::cancelled`]; the worker's main sets it on SIGTERM.
     pub fn cancel_flag(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.cancelled)
+    }
+
+    /// The flag behind [`Context::checkpoint_wanted`]; the worker's main sets it on SIGUSR1.
+    pub fn checkpoint_flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.checkpoint_wanted)
     }
 
     /// The job.
@@ -112,6 +119,11 @@ impl Context {
     /// An error when the stage was asked to stop.
     pub fn check_cancelled(&self) -> Result<(), StageError> {
         if self.cancelled() { Err(StageError::interrupted()) } else { Ok(()) }
+    }
+
+    /// Whether a checkpoint is wanted now although the stage goes on: its machine may be taken away soon. Asking takes the wish back.
+    pub fn checkpoint_wanted(&self) -> bool {
+        self.checkpoint_wanted.swap(false, Ordering::Relaxed)
     }
 
     /// Says how far the stage is. Cheap to call often: lines closer than 100 ms together are dropped.

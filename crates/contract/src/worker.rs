@@ -51,6 +51,10 @@ fn run(job_path: &Path, kinds: &[Kind]) -> ExitCode {
     if let Err(error) = signal_hook::flag::register(signal_hook::consts::SIGTERM, context.cancel_flag()) {
         context.warn(format!("cannot listen for SIGTERM: {error}"));
     }
+    // SIGUSR1 asks for a checkpoint, and the stage goes on.
+    if let Err(error) = signal_hook::flag::register(signal_hook::consts::SIGUSR1, context.checkpoint_flag()) {
+        context.warn(format!("cannot listen for SIGUSR1: {error}"));
+    }
     serve(&context, kinds)
 }
 

@@ -103,7 +103,8 @@ fn follow(
                 None => context.warn("the validation split has no targets, so nothing is measured on it"),
             }
         }
-        if !trainer.finished() && trainer.step.is_multiple_of(params.checkpoint_every.into()) {
+        let wanted = context.checkpoint_wanted();
+        if !trainer.finished() && (wanted || trainer.step.is_multiple_of(params.checkpoint_every.into())) {
             context.checkpoint(checkpoints.save(trainer)?, trainer.step);
         }
     }

@@ -10,6 +10,7 @@ mod runs;
 mod secrets;
 mod servers;
 mod suite;
+mod training;
 mod words;
 mod worker;
 

@@ -176,7 +176,7 @@ pub(crate) fn skipped<T>(program: &str) -> Option<T> {
 }
 
 /// Waits for what another process brings about; a guard against hanging, not a timing.
-pub(crate) fn eventually(what: &str, is_so: impl Fn() -> bool) {
+pub(crate) fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !is_so() {
         assert!(begun.elapsed() < Duration::from_secs(180), "never happened: {what}");

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use contract::{FailureClass, Usage};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 use tokio::sync::watch;
 use tokio::task::LocalSet;
@@ -263,14 +263,20 @@ fn execute(
     execution
 }
 
-/// Takes SIGTERM and SIGINT as notice to end; a second one kills the stage.
+/// Takes SIGTERM and SIGINT as notice to end; a second one kills the stage. SIGUSR1 asks for a checkpoint.
 fn listen(asking: &Asking) {
     let asking = asking.clone();
     // Without them the instance ends as any program does, and the lease runs out.
-    let Ok(mut signals) = Signals::new([SIGTERM, SIGINT]) else { return };
+    let Ok(mut signals) = Signals::new([SIGTERM, SIGINT, SIGUSR1]) else { return };
     std::thread::spawn(move || {
-        for (count, _) in signals.forever().enumerate() {
-            asking.stop(count > 0);
+        let mut notices = 0;
+        for signal in signals.forever() {
+            if signal == SIGUSR1 {
+                asking.checkpoint();
+                continue;
+            }
+            asking.stop(notices > 0);
+            notices += 1;
         }
     });
 }

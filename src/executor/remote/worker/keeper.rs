@@ -42,6 +42,11 @@ impl Asking {
         self.stop(false);
     }
 
+    /// Asks the stage to take a checkpoint and go on.
+    pub(super) fn checkpoint(&self) {
+        self.control.send_modify(|control| control.checkpoints += 1);
+    }
+
     /// Nothing of it counts any more.
     fn abandon(&self) {
         self.control.send_modify(|control| {
