@@ -26,6 +26,20 @@ pub enum LlamaErrorKind {
     /// It is not a safetensors file.
     #[error("not a safetensors file: {0}")]
     Safetensors(#[from] safetensors::SafeTensorError),
+    /// The list of shards is not the JSON expected.
+    #[error("not an index of safetensors shards: {0}")]
+    Index(serde_json::Error),
+    /// The list of shards names a file elsewhere.
+    #[error("shard `{0}` is not a file name: shards lie beside their index")]
+    Shard(String),
+    /// There are tensors that the model code would leave out.
+    #[error("tensor `{first}` is not part of a Llama of this config ({count} such tensors in all)")]
+    Strangers {
+        /// One of them.
+        first: String,
+        /// How many there are.
+        count: usize,
+    },
     /// It asks for something this model code does not do.
     #[error("`{key}` is {value}, only {supported} is supported")]
     Unsupported {

@@ -2,7 +2,8 @@
 //!
 //! - [`config`]: `config.json` of a Hugging Face Llama. [`linear`]: the names and shapes of its linears. [`error`]: what can be
 //!   wrong with such a directory.
-//! - [`weights`]: `model.safetensors`, read. [`grid`]: the 4-bit grid that both containers share. [`network`]: a quantized
+//! - [`safetensors_file`]: one safetensors file, its tensors read one by one. [`weights`]: the file or the shards of a model
+//!   directory. [`grid`]: the 4-bit grid that both containers share. [`network`]: a quantized
 //!   network, as both store it. [`gptq`], [`gguf`]: the two containers.
 //! - [`history`], [`layers`]: the figures that `train` and `quantize` leave for `evaluate`.
 
@@ -15,6 +16,7 @@ pub mod history;
 pub mod layers;
 pub mod linear;
 pub mod network;
+pub mod safetensors_file;
 pub mod weights;
 
 pub use config::Config;

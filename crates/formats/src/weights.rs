@@ -1,47 +1,108 @@
-//! Weights on disk: `model.safetensors`.
-//!
-//! Read into memory and not mapped: a mapping of a file that another program truncates ends the process.
+//! The weights of a model directory: `model.safetensors`, or the shards that `model.safetensors.index.json` names.
 
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use safetensors::tensor::{SafeTensors, TensorView};
+use safetensors::Dtype;
+use serde::Deserialize;
 
+use crate::Config;
 use crate::error::{LlamaError, LlamaErrorKind};
+use crate::safetensors_file::SafetensorsFile;
 
-/// The file's name in a model directory.
+/// The file of weights in a model directory that has one.
 pub const FILE: &str = "model.safetensors";
 
-/// A safetensors file in memory.
-pub struct WeightsFile {
-    path: PathBuf,
-    bytes: Vec<u8>,
+/// Names the shards of a model directory that has several.
+pub const INDEX: &str = "model.safetensors.index.json";
+
+/// Buffers that older checkpoints hold beside the weights; they follow from the config.
+const BUFFER: &str = ".rotary_emb.inv_freq";
+
+/// The weights of a model directory; tensors are read when they are asked for.
+#[derive(Debug)]
+pub struct Weights {
+    /// Where they lie, or are named: what an error about all of them blames.
+    source: PathBuf,
+    files: Vec<SafetensorsFile>,
+    /// Which of the files holds a tensor.
+    held: HashMap<String, usize>,
 }
 
-impl WeightsFile {
-    /// Reads `path`.
-    pub fn open(path: &Path) -> Result<WeightsFile, LlamaError> {
-        let bytes = std::fs::read(path).map_err(LlamaError::at(path))?;
-        SafeTensors::deserialize(&bytes).map_err(LlamaError::at(path))?;
-        Ok(WeightsFile { path: path.to_owned(), bytes })
+#[derive(Deserialize)]
+struct Index {
+    weight_map: BTreeMap<String, String>,
+}
+
+impl Weights {
+    /// Opens the file or the shards in `directory`.
+    pub fn open(directory: &Path) -> Result<Weights, LlamaError> {
+        let (whole, index) = (directory.join(FILE), directory.join(INDEX));
+        // A directory with both is read as transformers reads it.
+        if whole.exists() || !index.exists() {
+            let file = SafetensorsFile::open(&whole)?;
+            let held = file.names().into_iter().map(|name| (name, 0)).collect();
+            return Ok(Weights { source: whole, files: vec![file], held });
+        }
+        let bytes = std::fs::read(&index).map_err(LlamaError::at(&index))?;
+        let Index { weight_map } =
+            serde_json::from_slice(&bytes).map_err(|e| LlamaError::at(&index)(LlamaErrorKind::Index(e)))?;
+        let shards: Vec<&String> = weight_map.values().collect::<BTreeSet<_>>().into_iter().collect();
+        let mut files = Vec::new();
+        for shard in &shards {
+            if Path::new(shard).file_name().is_none_or(|name| name != shard.as_str()) {
+                return Err(LlamaError::at(&index)(LlamaErrorKind::Shard((*shard).clone())));
+            }
+            files.push(SafetensorsFile::open(&directory.join(shard))?);
+        }
+        let mut held = HashMap::new();
+        for (name, shard) in &weight_map {
+            let at = shards.binary_search(&shard).expect("every shard is among the shards");
+            if files[at].info(name).is_none() {
+                return Err(LlamaError::at(files[at].path())(LlamaErrorKind::Missing(name.clone())));
+            }
+            held.insert(name.clone(), at);
+        }
+        Ok(Weights { source: index, files, held })
     }
 
-    /// Gives tensor `name` to `read`; an error unless it has `shape`.
+    /// Bytes of all its files.
+    pub fn bytes(&self) -> Result<u64, LlamaError> {
+        let size =
+            |file: &SafetensorsFile| Ok(std::fs::metadata(file.path()).map_err(LlamaError::at(file.path()))?.len());
+        self.files.iter().map(size).sum()
+    }
+
+    /// Refuses tensors that a model of `config` does not use: read without them it would be another model.
+    pub fn refuse_strangers(&self, config: &Config) -> Result<(), LlamaError> {
+        let known: HashSet<String> = config.tensors().into_iter().map(|(name, _)| name).collect();
+        // Some checkpoints of tied models store the head as well.
+        let used = |name: &str| known.contains(name) || name == "lm_head.weight" || name.ends_with(BUFFER);
+        let mut strangers: Vec<&str> = self.held.keys().map(String::as_str).filter(|name| !used(name)).collect();
+        strangers.sort_unstable();
+        let Some(first) = strangers.first() else { return Ok(()) };
+        let kind = LlamaErrorKind::Strangers { first: (*first).to_owned(), count: strangers.len() };
+        Err(LlamaError::at(&self.source)(kind))
+    }
+
+    /// Gives type and bytes of tensor `name` to `read`; an error unless it has `shape`.
     pub fn tensor<T>(
         &self,
         name: &str,
         shape: &[i64],
-        read: impl FnOnce(TensorView<'_>) -> Result<T, LlamaErrorKind>,
+        read: impl FnOnce(Dtype, &[u8]) -> Result<T, LlamaErrorKind>,
     ) -> Result<T, LlamaError> {
-        self.view(name, shape).and_then(read).map_err(LlamaError::at(&self.path))
-    }
-
-    fn view(&self, name: &str, shape: &[i64]) -> Result<TensorView<'_>, LlamaErrorKind> {
-        let file = SafeTensors::deserialize(&self.bytes)?;
-        let view = file.tensor(name).map_err(|_| LlamaErrorKind::Missing(name.to_owned()))?;
-        let found: Vec<i64> = view.shape().iter().map(|n| *n as i64).collect();
-        if found != shape {
-            return Err(LlamaErrorKind::Shape { name: name.to_owned(), found, expected: shape.to_vec() });
-        }
-        Ok(view)
+        let missing = || LlamaError::at(&self.source)(LlamaErrorKind::Missing(name.to_owned()));
+        let file = self.held.get(name).map(|at| &self.files[*at]).ok_or_else(missing)?;
+        let checked = || {
+            let info = file.info(name).ok_or_else(|| LlamaErrorKind::Missing(name.to_owned()))?;
+            let found: Vec<i64> = info.shape.iter().map(|n| *n as i64).collect();
+            if found != shape {
+                return Err(LlamaErrorKind::Shape { name: name.to_owned(), found, expected: shape.to_vec() });
+            }
+            let (dtype, bytes) = file.read(name)?;
+            read(dtype, &bytes)
+        };
+        checked().map_err(LlamaError::at(file.path()))
     }
 }

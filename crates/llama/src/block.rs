@@ -4,6 +4,7 @@ use formats::{Config, Linear, Tap};
 use tch::Tensor;
 
 use crate::generate::LayerCache;
+use crate::projection::Projection;
 use crate::rotary::Angles;
 
 /// Weights of one decoder layer.
@@ -13,8 +14,8 @@ pub struct Block {
     pub input_layernorm: Tensor,
     /// Norm before the feed-forward layer.
     pub post_attention_layernorm: Tensor,
-    /// The linears' weights `[out, in]`, in the order of [`Linear::ALL`].
-    linears: [Tensor; 7],
+    /// In the order of [`Linear::ALL`].
+    linears: [Projection; 7],
     heads: i64,
     kv_heads: i64,
     head_dim: i64,
@@ -28,7 +29,7 @@ impl Block {
         Block {
             input_layernorm,
             post_attention_layernorm,
-            linears,
+            linears: linears.map(Projection::new),
             heads: config.num_attention_heads,
             kv_heads: config.num_key_value_heads,
             head_dim: config.head_dim,
@@ -38,13 +39,23 @@ impl Block {
 
     /// The weight of `linear`, `[out, in]`.
     pub fn weight(&self, linear: Linear) -> &Tensor {
-        &self.linears[linear as usize]
+        &self.linear(linear).base
     }
 
     /// Replaces the weight of `linear`.
     pub fn set_weight(&mut self, linear: Linear, weight: Tensor) {
         debug_assert_eq!(weight.size(), self.weight(linear).size());
-        self.linears[linear as usize] = weight;
+        self.linears[linear as usize].base = weight;
+    }
+
+    /// Every weight, the linears first, in the order of `Config::tensors`.
+    pub(crate) fn tensors_mut(&mut self) -> impl Iterator<Item = &mut Tensor> {
+        let norms = [&mut self.input_layernorm, &mut self.post_attention_layernorm];
+        self.linears.iter_mut().map(|linear| &mut linear.base).chain(norms)
+    }
+
+    fn linear(&self, linear: Linear) -> &Projection {
+        &self.linears[linear as usize]
     }
 
     /// The layer's output for `x` `[batch, time, hidden]`.
@@ -56,40 +67,41 @@ impl Block {
     pub fn forward_tapped(&self, x: &Tensor, angles: &Angles, tap: &mut dyn FnMut(Tap, &Tensor)) -> Tensor {
         let normed = self.norm(x, &self.input_layernorm);
         tap(Tap::Attention, &normed);
-        let (q, k, v) = self.project(&normed, angles);
+        let (q, k, v) = self.attention_inputs(&normed, angles);
         let heads = self.attend(&q, &k, &v);
         tap(Tap::AttentionOutput, &heads);
-        let x = x + heads.linear(self.weight(Linear::O), None::<Tensor>);
+        let x = x + self.linear(Linear::O).project(&heads);
         self.feed_forward(&x, tap)
     }
 
     /// As [`Block::forward`], but only for the rows `rows` of the flattened batch: `[rows, hidden]`. What the last layer gives
     /// elsewhere is often thrown away.
     pub fn forward_rows(&self, x: &Tensor, angles: &Angles, rows: &Tensor) -> Tensor {
-        let (q, k, v) = self.project(&self.norm(x, &self.input_layernorm), angles);
+        let (q, k, v) = self.attention_inputs(&self.norm(x, &self.input_layernorm), angles);
         let pick = |whole: &Tensor| whole.flatten(0, 1).index_select(0, rows);
-        let x = pick(x) + pick(&self.attend(&q, &k, &v)).linear(self.weight(Linear::O), None::<Tensor>);
+        let x = pick(x) + self.linear(Linear::O).project(&pick(&self.attend(&q, &k, &v)));
         self.feed_forward(&x, &mut |_, _| {})
     }
 
     /// One new token per row: `x` is `[batch, 1, hidden]`; keys and values go into `cache` at each row's position.
     pub(crate) fn decode(&self, x: &Tensor, angles: &Angles, cache: &mut LayerCache) -> Tensor {
-        let (q, k, v) = self.project(&self.norm(x, &self.input_layernorm), angles);
+        let (q, k, v) = self.attention_inputs(&self.norm(x, &self.input_layernorm), angles);
         let heads = cache.attend(&q, &k, &v);
-        let x = x + merge(&heads).linear(self.weight(Linear::O), None::<Tensor>);
+        let x = x + self.linear(Linear::O).project(&merge(&heads));
         self.feed_forward(&x, &mut |_, _| {})
     }
 
     /// As [`Block::forward`], keeping keys and values `[batch, kv_heads, time, head_dim]`.
     pub(crate) fn prefill(&self, x: &Tensor, angles: &Angles) -> (Tensor, Tensor, Tensor) {
-        let (q, k, v) = self.project(&self.norm(x, &self.input_layernorm), angles);
-        let x = x + self.attend(&q, &k, &v).linear(self.weight(Linear::O), None::<Tensor>);
+        let (q, k, v) = self.attention_inputs(&self.norm(x, &self.input_layernorm), angles);
+        let x = x + self.linear(Linear::O).project(&self.attend(&q, &k, &v));
         (self.feed_forward(&x, &mut |_, _| {}), k, v)
     }
 
-    fn project(&self, normed: &Tensor, angles: &Angles) -> (Tensor, Tensor, Tensor) {
+    /// Queries, keys and values, each `[batch, heads, time, head_dim]`.
+    fn attention_inputs(&self, normed: &Tensor, angles: &Angles) -> (Tensor, Tensor, Tensor) {
         let split = |linear, heads| {
-            let y = normed.linear(self.weight(linear), None::<Tensor>);
+            let y = self.linear(linear).project(normed);
             let (batch, time) = (y.size()[0], y.size()[1]);
             y.view([batch, time, heads, self.head_dim]).transpose(1, 2)
         };
@@ -108,10 +120,10 @@ impl Block {
     fn feed_forward(&self, x: &Tensor, tap: &mut dyn FnMut(Tap, &Tensor)) -> Tensor {
         let normed = self.norm(x, &self.post_attention_layernorm);
         tap(Tap::FeedForward, &normed);
-        let gate = normed.linear(self.weight(Linear::Gate), None::<Tensor>).silu();
-        let product = gate * normed.linear(self.weight(Linear::Up), None::<Tensor>);
+        let gate = self.linear(Linear::Gate).project(&normed).silu();
+        let product = gate * self.linear(Linear::Up).project(&normed);
         tap(Tap::FeedForwardOutput, &product);
-        x + product.linear(self.weight(Linear::Down), None::<Tensor>)
+        x + self.linear(Linear::Down).project(&product)
     }
 
     fn norm(&self, x: &Tensor, weight: &Tensor) -> Tensor {

@@ -3,7 +3,7 @@
 //! Prompts of different lengths stay padded on the right: every row keeps its own position, writes its keys and values there
 //! and sees only what lies at or before it.
 
-use tch::{Device, Kind, Tensor, no_grad};
+use tch::{Kind, Tensor, no_grad};
 
 use crate::block::spread;
 use crate::model::Llama;
@@ -78,7 +78,7 @@ impl Llama {
         let longest = prompts.iter().map(Vec::len).max().unwrap_or(0);
         let padded: Vec<i64> =
             prompts.iter().flat_map(|p| p.iter().copied().chain(std::iter::repeat_n(0, longest - p.len()))).collect();
-        let ids = Tensor::from_slice(&padded).view([prompts.len() as i64, longest as i64]);
+        let ids = self.placement.integers(&padded).view([prompts.len() as i64, longest as i64]);
         let angles = self.rotary.first(longest as i64);
         let mut x = self.embed(&ids);
         let mut caches = Vec::new();
@@ -87,15 +87,15 @@ impl Llama {
             caches.push(LayerCache::new(&k, &v, capacity));
             x = y;
         }
-        let rows = Tensor::arange(prompts.len() as i64, (Kind::Int64, Device::Cpu)) * longest as i64;
-        let picked = x.flatten(0, 1).index_select(0, &(rows + Tensor::from_slice(last)));
+        let rows = Tensor::arange(prompts.len() as i64, (Kind::Int64, self.placement.device)) * longest as i64;
+        let picked = x.flatten(0, 1).index_select(0, &(rows + self.placement.integers(last)));
         (self.head(&picked), caches)
     }
 
     fn step(&self, tokens: &[i64], positions: &[i64], caches: &mut [LayerCache]) -> Tensor {
-        let positions = Tensor::from_slice(positions);
+        let positions = self.placement.integers(positions);
         let angles = self.rotary.at(&positions);
-        let mut x = self.embed(&Tensor::from_slice(tokens).unsqueeze(1));
+        let mut x = self.embed(&self.placement.integers(tokens).unsqueeze(1));
         for (block, cache) in self.blocks.iter().zip(caches) {
             cache.seek(&positions);
             x = block.decode(&x, &angles, cache);
@@ -132,7 +132,8 @@ impl LayerCache {
     fn seek(&mut self, positions: &Tensor) {
         let capacity = self.keys.size()[2];
         self.at = positions.view([-1, 1, 1, 1]);
-        self.seen = Tensor::arange(capacity, (Kind::Int64, Device::Cpu)).view([1, 1, 1, capacity]).le_tensor(&self.at);
+        self.seen =
+            Tensor::arange(capacity, (Kind::Int64, positions.device())).view([1, 1, 1, capacity]).le_tensor(&self.at);
     }
 
     /// Stores `k` and `v` of one new token per row, then attends from `q` to all that the row has seen.

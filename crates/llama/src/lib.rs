@@ -1,7 +1,7 @@
-//! The Llama model on libtorch, fp32, with Hugging Face names and formats.
+//! The Llama model on libtorch, with Hugging Face names and formats.
 //!
-//! - [`model`]: the whole network. [`block`]: one decoder layer, with taps at the inputs of its linears (what GPTQ needs).
-//!   [`rotary`]: position encoding. [`generate`]: greedy decoding with a key-value cache.
+//! - [`placement`]: the device and the precision. [`model`]: the whole network. [`block`]: one decoder layer, with taps at the inputs of its linears (what GPTQ needs).
+//!   [`projection`]: one of its linears. [`rotary`]: position encoding. [`generate`]: greedy decoding with a key-value cache.
 //! - [`weights`]: from files to tensors and back; the files themselves are the crate `formats`. [`init`]: fresh weights from a seed.
 //!
 //! Batches are padded on the right: attention is causal, so no real token ever sees the padding and no mask is needed.
@@ -10,10 +10,13 @@ pub mod block;
 pub mod generate;
 pub mod init;
 pub mod model;
+pub mod placement;
+pub mod projection;
 pub mod rotary;
 pub mod weights;
 
 pub use block::Block;
 pub use formats::{Config, Linear, LlamaError, Tap};
 pub use model::Llama;
+pub use placement::Placement;
 pub use rotary::{Angles, Rotary};

@@ -2,35 +2,42 @@
 
 use std::path::Path;
 
-use formats::weights::{FILE, WeightsFile};
+use formats::weights::{FILE, Weights};
 use formats::{Config, Linear, LlamaError};
 use tch::Tensor;
 
 use crate::block::{Block, rms_norm};
+use crate::placement::Placement;
 use crate::rotary::Rotary;
 use crate::{init, weights};
 
-/// A Llama in fp32 on the CPU.
+/// A Llama.
 #[derive(Debug)]
 pub struct Llama {
     /// Its shape.
     pub config: Config,
+    /// Where it lies and in what it computes.
+    pub placement: Placement,
     /// `[vocabulary, hidden]`.
     pub embed_tokens: Tensor,
     /// The decoder layers.
     pub blocks: Vec<Block>,
     /// The final norm.
     pub norm: Tensor,
-    /// `[vocabulary, hidden]`; the same tensor as `embed_tokens` when the config ties them.
-    pub lm_head: Tensor,
-    /// Position table.
+    /// `[vocabulary, hidden]`; absent when the config ties it to `embed_tokens`.
+    pub lm_head: Option<Tensor>,
+    /// Position encoding.
     pub rotary: Rotary,
 }
 
 impl Llama {
     /// A model with weights from `tensor`, which is asked once for each of [`Config::tensors`].
-    pub fn assemble<E>(config: &Config, mut tensor: impl FnMut(&str, &[i64]) -> Result<Tensor, E>) -> Result<Llama, E> {
-        let mut get = |name: String, shape: Vec<i64>| tensor(&name, &shape);
+    pub fn assemble<E>(
+        config: &Config,
+        placement: Placement,
+        mut tensor: impl FnMut(&str, &[i64]) -> Result<Tensor, E>,
+    ) -> Result<Llama, E> {
+        let mut get = |name: String, shape: Vec<i64>| Ok(placement.place(&tensor(&name, &shape)?));
         let vocabulary = vec![config.vocab_size, config.hidden_size];
         let norm = || vec![config.hidden_size];
         let embed_tokens = get("model.embed_tokens.weight".to_owned(), vocabulary.clone())?;
@@ -49,26 +56,28 @@ impl Llama {
         }
         let final_norm = get("model.norm.weight".to_owned(), norm())?;
         let lm_head = match config.tie_word_embeddings {
-            true => embed_tokens.shallow_clone(),
-            false => get("lm_head.weight".to_owned(), vocabulary)?,
+            true => None,
+            false => Some(get("lm_head.weight".to_owned(), vocabulary)?),
         };
-        let rotary = Rotary::new(config);
-        Ok(Llama { config: config.clone(), embed_tokens, blocks, norm: final_norm, lm_head, rotary })
+        let rotary = Rotary::new(config, placement);
+        Ok(Llama { config: config.clone(), placement, embed_tokens, blocks, norm: final_norm, lm_head, rotary })
     }
 
     /// A model with fresh weights; the same on every machine for one seed.
-    pub fn init(config: &Config, seed: u64) -> Llama {
+    pub fn init(config: &Config, seed: u64, placement: Placement) -> Llama {
         let mut fresh = init::Fresh::new(config, seed);
-        let Ok(model) =
-            Llama::assemble(config, |name, shape| Ok::<_, std::convert::Infallible>(fresh.tensor(name, shape)));
+        let Ok(model) = Llama::assemble(config, placement, |name, shape| {
+            Ok::<_, std::convert::Infallible>(fresh.tensor(name, shape))
+        });
         model
     }
 
-    /// Reads `config.json` and `model.safetensors` in `directory`.
-    pub fn load(directory: &Path) -> Result<Llama, LlamaError> {
+    /// Reads the config and the weights in `directory`, one tensor at a time.
+    pub fn load(directory: &Path, placement: Placement) -> Result<Llama, LlamaError> {
         let config = Config::load(directory)?;
-        let file = WeightsFile::open(&directory.join(FILE))?;
-        Llama::assemble(&config, |name, shape| weights::tensor(&file, name, shape))
+        let files = Weights::open(directory)?;
+        files.refuse_strangers(&config)?;
+        Llama::assemble(&config, placement, |name, shape| weights::tensor(&files, name, shape))
     }
 
     /// Writes `config.json` and `model.safetensors` into `directory`; the same bytes for the same weights.
@@ -92,10 +101,17 @@ impl Llama {
             push(&block.post_attention_layernorm);
         }
         push(&self.norm);
-        if !self.config.tie_word_embeddings {
-            push(&self.lm_head);
-        }
+        self.lm_head.iter().for_each(push);
         all
+    }
+
+    /// As [`Llama::tensors`], to be replaced.
+    pub fn tensors_mut(&mut self) -> Vec<(String, &mut Tensor)> {
+        let names = self.config.tensors().into_iter().map(|(name, _)| name);
+        let blocks = self.blocks.iter_mut().flat_map(Block::tensors_mut);
+        let all =
+            std::iter::once(&mut self.embed_tokens).chain(blocks).chain([&mut self.norm]).chain(&mut self.lm_head);
+        names.zip(all).collect()
     }
 
     /// Logits `[batch, time, vocabulary]` for `ids` `[batch, time]`, rows padded on the right.
@@ -124,6 +140,10 @@ impl Llama {
 
     /// Final norm and head, on `[.., hidden]`.
     pub fn head(&self, x: &Tensor) -> Tensor {
-        rms_norm(x, &self.norm, self.config.rms_norm_eps).linear(&self.lm_head, None::<Tensor>)
+        rms_norm(x, &self.norm, self.config.rms_norm_eps).linear(self.head_weight(), None::<Tensor>)
+    }
+
+    fn head_weight(&self) -> &Tensor {
+        self.lm_head.as_ref().unwrap_or(&self.embed_tokens)
     }
 }

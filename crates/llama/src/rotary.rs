@@ -1,44 +1,53 @@
 //! Rotary position encoding in the half-rotated convention of Hugging Face checkpoints.
+//!
+//! Angles are made for the positions asked for: a table of all positions would take memory by the context a config claims.
 
 use formats::Config;
 use tch::{Device, Kind, Tensor};
 
-/// Cosines and sines of every position.
+use crate::placement::Placement;
+
+/// The frequency of each pair of a head.
 #[derive(Debug)]
 pub struct Rotary {
-    cos: Tensor,
-    /// With the sign of the rotated half folded in, so that a roll replaces "negate and swap halves".
-    sin: Tensor,
+    /// `[head_dim / 2]`, in fp32 whatever the model computes in: a position times a frequency has no room for less.
+    frequencies: Tensor,
+    placement: Placement,
 }
 
 /// Cosines and sines for one forward pass; broadcast against `[batch, heads, time, head_dim]`.
 #[derive(Debug)]
 pub struct Angles {
     cos: Tensor,
+    /// With the sign of the rotated half folded in, so that a roll replaces "negate and swap halves".
     sin: Tensor,
 }
 
 impl Rotary {
-    /// The table for positions up to `config.max_position_embeddings`.
-    pub fn new(config: &Config) -> Rotary {
+    /// The frequencies that `config` asks for.
+    pub fn new(config: &Config, placement: Placement) -> Rotary {
         let dim = config.head_dim;
         let exponent = Tensor::arange_start_step(0, dim, 2, (Kind::Float, Device::Cpu)) / dim as f64;
-        let frequency = Tensor::pow_scalar(config.rope_theta, &exponent).reciprocal();
-        let position = Tensor::arange(config.max_position_embeddings, (Kind::Float, Device::Cpu));
-        let angle = position.outer(&frequency);
-        let (cos, sin) = (angle.cos(), angle.sin());
-        Rotary { cos: Tensor::cat(&[&cos, &cos], -1), sin: Tensor::cat(&[&-&sin, &sin], -1) }
+        let frequencies = Tensor::pow_scalar(config.rope_theta, &exponent).reciprocal();
+        Rotary { frequencies: frequencies.to_device(placement.device), placement }
     }
 
     /// For `time` positions from 0, the same in every row of the batch.
     pub fn first(&self, time: i64) -> Angles {
-        Angles { cos: self.cos.narrow(0, 0, time), sin: self.sin.narrow(0, 0, time) }
+        self.angles(&Tensor::arange(time, (Kind::Float, self.placement.device)))
     }
 
     /// For one position per row of the batch: `positions` is `[batch]`.
     pub fn at(&self, positions: &Tensor) -> Angles {
-        let pick = |table: &Tensor| table.index_select(0, positions).unsqueeze(1).unsqueeze(1);
-        Angles { cos: pick(&self.cos), sin: pick(&self.sin) }
+        let Angles { cos, sin } = self.angles(&positions.to_kind(Kind::Float));
+        let row = |table: Tensor| table.unsqueeze(1).unsqueeze(1);
+        Angles { cos: row(cos), sin: row(sin) }
+    }
+
+    fn angles(&self, positions: &Tensor) -> Angles {
+        let angle = positions.outer(&self.frequencies);
+        let (cos, sin) = (angle.cos().to_kind(self.placement.kind), angle.sin().to_kind(self.placement.kind));
+        Angles { cos: Tensor::cat(&[&cos, &cos], -1), sin: Tensor::cat(&[&-&sin, &sin], -1) }
     }
 }
 

@@ -1,34 +1,35 @@
-//! Weights between files and tensors: `model.safetensors`, and GPTQ directories.
+//! Weights between files and tensors: safetensors, and GPTQ directories.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::Path;
 
 use formats::gptq::{GptqDirectory, GptqError};
-use formats::weights::WeightsFile;
+use formats::weights::Weights;
 use formats::{LlamaError, LlamaErrorKind};
 use safetensors::tensor::View;
 use safetensors::{Dtype, SafeTensorError};
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use crate::model::Llama;
+use crate::placement::Placement;
 
-/// Tensor `name` of a file, in fp32; an error unless it has `shape`.
-pub fn tensor(file: &WeightsFile, name: &str, shape: &[i64]) -> Result<Tensor, LlamaError> {
-    file.tensor(name, shape, |view| {
-        let kind = match view.dtype() {
+/// Tensor `name` as its file has it; an error unless it has `shape`.
+pub(crate) fn tensor(files: &Weights, name: &str, shape: &[i64]) -> Result<Tensor, LlamaError> {
+    files.tensor(name, shape, |dtype, data| {
+        let kind = match dtype {
             Dtype::F32 => Kind::Float,
             Dtype::F16 => Kind::Half,
             Dtype::BF16 => Kind::BFloat16,
             dtype => return Err(LlamaErrorKind::Dtype { name: name.to_owned(), dtype }),
         };
-        Ok(Tensor::from_data_size(view.data(), shape, kind).to_kind(Kind::Float))
+        Ok(Tensor::from_data_size(data, shape, kind))
     })
 }
 
-/// A model with the weights that the codes of a GPTQ directory stand for, in fp32.
-pub fn dequantize(directory: &GptqDirectory) -> Result<Llama, GptqError> {
-    Llama::assemble(&directory.config, |name, shape| {
+/// A model with the weights that the codes of a GPTQ directory stand for.
+pub fn dequantize(directory: &GptqDirectory, placement: Placement) -> Result<Llama, GptqError> {
+    Llama::assemble(&directory.config, placement, |name, shape| {
         let module = name.trim_end_matches(".weight");
         let values = match directory.linear(module, shape)? {
             Some(quantized) => quantized.dequantize(),
@@ -38,7 +39,7 @@ pub fn dequantize(directory: &GptqDirectory) -> Result<Llama, GptqError> {
     })
 }
 
-/// Writes fp32 `tensors` to `path`. The file's bytes depend on names and values only.
+/// Writes `tensors` to `path` in fp32. The file's bytes depend on names and values only.
 pub fn save(tensors: &[(String, Tensor)], path: &Path) -> Result<(), LlamaError> {
     // transformers refuses a file that does not name its framework.
     let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
@@ -57,7 +58,7 @@ struct Float32View {
 
 impl Float32View {
     fn new(tensor: &Tensor) -> Float32View {
-        let values = tensor.detach().to_kind(Kind::Float).contiguous();
+        let values = tensor.detach().to_device(Device::Cpu).to_kind(Kind::Float).contiguous();
         Float32View { shape: values.size().iter().map(|n| *n as usize).collect(), values }
     }
 }

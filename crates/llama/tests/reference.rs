@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use llama::generate::{End, Limits};
-use llama::{Linear, Llama, Tap};
+use llama::{Linear, Llama, Placement, Tap};
 use serde::Deserialize;
 use tch::{Tensor, no_grad};
 
@@ -54,7 +54,7 @@ fn logit_error(model: &Llama, reference: &Reference) -> f32 {
 fn logits_equal_transformers() {
     for case in CASES {
         let (directory, reference) = fixture(case);
-        let error = logit_error(&Llama::load(&directory).unwrap(), &reference);
+        let error = logit_error(&Llama::load(&directory, Placement::CPU).unwrap(), &reference);
         assert!(error < 1e-4, "{case}: {error}");
     }
 }
@@ -63,7 +63,7 @@ fn logits_equal_transformers() {
 fn greedy_answers_of_a_ragged_batch_equal_transformers_one_by_one() {
     for case in CASES {
         let (directory, reference) = fixture(case);
-        let model = Llama::load(&directory).unwrap();
+        let model = Llama::load(&directory, Placement::CPU).unwrap();
         let prompts: Vec<Vec<i64>> =
             reference.ids.iter().zip(&reference.lengths).map(|(row, n)| row[..*n].to_vec()).collect();
         let limits = Limits { max_new_tokens: 12, stop: model.config.eos_token_ids.clone() };
@@ -78,7 +78,7 @@ fn greedy_answers_of_a_ragged_batch_equal_transformers_one_by_one() {
 #[test]
 fn generation_ends_at_the_last_position() {
     let (directory, reference) = fixture("grouped_tied");
-    let model = Llama::load(&directory).unwrap();
+    let model = Llama::load(&directory, Placement::CPU).unwrap();
     let prompt = reference.ids[0].clone();
     let answer = model.generate(std::slice::from_ref(&prompt), &Limits { max_new_tokens: 1000, stop: vec![] });
     assert_eq!(answer[0].tokens.len() + prompt.len(), model.config.max_position_embeddings as usize);
@@ -89,7 +89,7 @@ fn generation_ends_at_the_last_position() {
 #[test]
 fn taps_see_the_inputs_from_which_the_layer_is_made() {
     let (directory, reference) = fixture("head_dim");
-    let model = Llama::load(&directory).unwrap();
+    let model = Llama::load(&directory, Placement::CPU).unwrap();
     let x = no_grad(|| model.embed(&batch(&reference.ids)));
     let angles = model.rotary.first(x.size()[1]);
     let mut seen = Vec::new();
@@ -111,7 +111,7 @@ fn taps_see_the_inputs_from_which_the_layer_is_made() {
 #[test]
 fn hidden_states_of_picked_rows_are_those_of_all_rows() {
     let (directory, reference) = fixture("grouped_untied_theta");
-    let model = Llama::load(&directory).unwrap();
+    let model = Llama::load(&directory, Placement::CPU).unwrap();
     let ids = batch(&reference.ids);
     let rows = Tensor::from_slice(&[40i64, 0, 18, 19]);
     let all = no_grad(|| model.hidden(&ids)).flatten(0, 1).index_select(0, &rows);

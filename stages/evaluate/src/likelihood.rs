@@ -81,9 +81,10 @@ fn compare(original: &Llama, quantized: &Llama, batch: &[&Sample]) -> Vec<Trace>
         places.extend((0..length - 1).map(|column| (row * longest + column) as i64));
         targets.extend(sample.ids[1..].iter().map(|&id| i64::from(id)));
     }
-    let ids = Tensor::from_slice(&ids).view([batch.len() as i64, longest as i64]);
-    let places = Tensor::from_slice(&places);
-    let targets = Tensor::from_slice(&targets).unsqueeze(1);
+    let device = original.placement.device;
+    let ids = Tensor::from_slice(&ids).view([batch.len() as i64, longest as i64]).to_device(device);
+    let places = Tensor::from_slice(&places).to_device(device);
+    let targets = Tensor::from_slice(&targets).unsqueeze(1).to_device(device);
     let distribution = |model: &Llama| {
         let hidden = model.hidden(&ids).flatten(0, 1).index_select(0, &places);
         model.head(&hidden).log_softmax(-1, Kind::Float)
@@ -163,5 +164,5 @@ fn text_bytes(sample: &Sample, part: Part, tokenizer: &Tokenizer) -> Result<usiz
 }
 
 fn floats(tensor: &Tensor) -> Vec<f32> {
-    Vec::try_from(tensor.contiguous()).expect("a vector of floats")
+    Vec::try_from(tensor.to_device(tch::Device::Cpu).contiguous()).expect("a vector of floats")
 }

@@ -7,10 +7,11 @@ use contract::{Card, Context, Stage, StageError, Type};
 use dataset::Split;
 use draws::{Stream, permutation};
 use formats::LayersReport;
+use formats::gptq;
 use formats::gptq::GptqDirectory;
 use formats::history::HistoryFile;
-use formats::{gptq, weights};
-use llama::Llama;
+use formats::weights::Weights;
+use llama::{Llama, Placement};
 use serde::de::DeserializeOwned;
 use statistics::Bootstrap;
 use tokens::{ChatEncoder, EncodedSplit};
@@ -58,8 +59,8 @@ fn run(params: &EvaluateParams, context: &Context) -> Result<(), StageError> {
     let (tokens_path, dataset_path) = (context.input("tokens")?, context.input("dataset")?);
     let history: Option<HistoryFile> = optional_json(context, "history")?;
     let layers: Option<LayersReport> = optional_json(context, "layers")?;
-    let original = Llama::load(model_path)?;
-    let quantized = llama::weights::dequantize(&GptqDirectory::open(quantized_path)?)?;
+    let original = Llama::load(model_path, Placement::CPU)?;
+    let quantized = llama::weights::dequantize(&GptqDirectory::open(quantized_path)?, Placement::CPU)?;
     if original.config.vocab_size != quantized.config.vocab_size {
         return Err(StageError::invalid_input("`model` and `quantized` have different vocabularies")
             .help("wire the model that was quantized"));
@@ -140,7 +141,7 @@ fn baseline(training: &[samples::Line], asked: &[Sample]) -> Option<Baseline> {
 fn sizes(model: &Path, quantized: &Path, gguf: Option<&Path>) -> Result<Sizes, StageError> {
     let size = |path: &Path| std::fs::metadata(path).map(|metadata| metadata.len()).at(path);
     Ok(Sizes {
-        original: size(&model.join(weights::FILE))?,
+        original: Weights::open(model)?.bytes()?,
         gptq: size(&quantized.join(gptq::write::WEIGHTS))?,
         gguf: gguf.map(size).transpose()?,
     })

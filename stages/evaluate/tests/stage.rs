@@ -11,7 +11,7 @@ use draws::{Stream, permutation};
 use evaluate::gates::Gates;
 use evaluate::{Evaluate, EvaluateParams, Metrics, likelihood, samples};
 use formats::gptq::GptqDirectory;
-use llama::Llama;
+use llama::{Llama, Placement};
 use micro::Micro;
 use quantize::{Quantize, QuantizeParams};
 use statistics::Bootstrap;
@@ -79,8 +79,11 @@ fn perplexities_are_those_of_a_plain_computation() {
     let lines = samples::lines(&micro.path("dataset"), Split::Test).unwrap();
     let samples = samples::read(&split, &lines, &order[..8]).unwrap();
     let models = [
-        (Llama::load(&micro.path("model")).unwrap(), &metrics.original),
-        (llama::weights::dequantize(&GptqDirectory::open(&micro.path("gptq")).unwrap()).unwrap(), &metrics.quantized),
+        (Llama::load(&micro.path("model"), Placement::CPU).unwrap(), &metrics.original),
+        (
+            llama::weights::dequantize(&GptqDirectory::open(&micro.path("gptq")).unwrap(), Placement::CPU).unwrap(),
+            &metrics.quantized,
+        ),
     ];
     for (model, figures) in models {
         let expected = plain_loss(&model, &samples).exp();
@@ -96,7 +99,7 @@ fn perplexities_are_those_of_a_plain_computation() {
 #[test]
 fn a_model_does_not_stray_from_itself() {
     let micro = world();
-    let model = Llama::load(&micro.path("model")).unwrap();
+    let model = Llama::load(&micro.path("model"), Placement::CPU).unwrap();
     let split = EncodedSplit::load(&micro.path("tokens"), Split::Test).unwrap();
     let lines = samples::lines(&micro.path("dataset"), Split::Test).unwrap();
     let samples = samples::read(&split, &lines, &[0, 3, 5]).unwrap();

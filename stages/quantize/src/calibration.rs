@@ -1,7 +1,7 @@
 //! The calibration split as batches: rows padded on the right, and which of their positions are real.
 
-use llama::Config;
-use tch::Tensor;
+use llama::Llama;
+use tch::{Device, Tensor};
 use tokens::EncodedSplit;
 
 use crate::refusal::Refusal;
@@ -29,7 +29,7 @@ impl Batch {
         self.real.size()[0]
     }
 
-    fn of(samples: &[&[i32]]) -> Batch {
+    fn of(samples: &[&[i32]], device: Device) -> Batch {
         let longest = samples.iter().map(|sample| sample.len()).max().unwrap_or(0);
         let mut ids = vec![0_i64; samples.len() * longest];
         let mut real = Vec::new();
@@ -40,12 +40,16 @@ impl Batch {
             }
         }
         let shape = [samples.len() as i64, longest as i64];
-        Batch { ids: Tensor::from_slice(&ids).view(shape), real: Tensor::from_slice(&real) }
+        Batch {
+            ids: Tensor::from_slice(&ids).view(shape).to_device(device),
+            real: Tensor::from_slice(&real).to_device(device),
+        }
     }
 }
 
 /// The first `count` samples of `split`, cut to what the model can see.
-pub fn batches(split: &EncodedSplit, count: usize, config: &Config) -> Result<Vec<Batch>, Refusal> {
+pub fn batches(split: &EncodedSplit, count: usize, model: &Llama) -> Result<Vec<Batch>, Refusal> {
+    let config = &model.config;
     let longest = config.max_position_embeddings as usize;
     let mut samples: Vec<&[i32]> = (0..split.len().min(count))
         .map(|index| split.ids(index))
@@ -61,7 +65,7 @@ pub fn batches(split: &EncodedSplit, count: usize, config: &Config) -> Result<Ve
     }
     // Neighbours of like length waste little on padding.
     samples.sort_by_key(|sample| sample.len());
-    Ok(samples.chunks(ROWS).map(Batch::of).collect())
+    Ok(samples.chunks(ROWS).map(|rows| Batch::of(rows, model.placement.device)).collect())
 }
 
 #[cfg(test)]
@@ -71,9 +75,9 @@ mod tests {
 
     #[test]
     fn padding_is_left_out_of_the_real_rows() {
-        let batch = Batch::of(&[&[5, 6, 7], &[8]]);
+        let batch = Batch::of(&[&[5, 6, 7], &[8]], Device::Cpu);
         assert_eq!(batch.ids.size(), [2, 3]);
-        let x = Tensor::arange(6, (Kind::Float, tch::Device::Cpu)).view([2, 3, 1]);
+        let x = Tensor::arange(6, (Kind::Float, Device::Cpu)).view([2, 3, 1]);
         let rows = Vec::<f32>::try_from(batch.real_rows(&x).flatten(0, -1)).unwrap();
         assert_eq!(rows, [0.0, 1.0, 2.0, 3.0]);
         assert_eq!(batch.tokens(), 4);

@@ -3,7 +3,7 @@
 //! Layers that read the same input (q, k, v; gate, up) share one. Sums are fp32 as in the reference implementations; the
 //! factorization is fp64, so that damping is rarely raised.
 
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use crate::params::ActOrder;
 
@@ -47,9 +47,9 @@ pub enum FactorError {
 }
 
 impl Hessian {
-    /// An empty sum over inputs of `columns` features.
-    pub fn new(columns: i64) -> Hessian {
-        Hessian { sum: Tensor::zeros([columns, columns], (Kind::Float, tch::Device::Cpu)), tokens: 0 }
+    /// An empty sum over inputs of `columns` features on `device`.
+    pub fn new(columns: i64, device: Device) -> Hessian {
+        Hessian { sum: Tensor::zeros([columns, columns], (Kind::Float, device)), tokens: 0 }
     }
 
     /// Adds inputs, one a row. Padding must not be among them.
@@ -100,7 +100,7 @@ impl Hessian {
         loop {
             let damped = &permuted + &identity * (damping * mean);
             if let Some(upper) = upper_of_inverse(&damped) {
-                let upper = Vec::<f32>::try_from(upper.to_device(tch::Device::Cpu).to_kind(Kind::Float).flatten(0, -1))
+                let upper = Vec::<f32>::try_from(upper.to_device(Device::Cpu).to_kind(Kind::Float).flatten(0, -1))
                     .expect("a contiguous float tensor");
                 return Ok(Factor { upper, permutation, order, dead, damping });
             }
@@ -143,5 +143,5 @@ fn cholesky(matrix: &Tensor, triangle: Triangle) -> Option<Tensor> {
 }
 
 fn to_f64(tensor: &Tensor) -> Vec<f64> {
-    Vec::<f64>::try_from(tensor.to_device(tch::Device::Cpu).to_kind(Kind::Double)).expect("a vector of doubles")
+    Vec::<f64>::try_from(tensor.to_device(Device::Cpu).to_kind(Kind::Double)).expect("a vector of doubles")
 }

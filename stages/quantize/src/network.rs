@@ -35,10 +35,7 @@ pub fn round_plain(model: &mut Llama) {
         round(&mut block.input_layernorm);
         round(&mut block.post_attention_layernorm);
     }
-    match model.config.tie_word_embeddings {
-        true => model.lm_head = model.embed_tokens.shallow_clone(),
-        false => round(&mut model.lm_head),
-    }
+    model.lm_head.iter_mut().for_each(round);
 }
 
 /// Everything in `model` that is not a linear of a decoder layer.

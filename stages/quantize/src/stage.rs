@@ -7,7 +7,7 @@ use contract::{Card, Context, Stage, StageError, Type};
 use dataset::Split;
 use formats::network::Network;
 use formats::{LayersReport, gguf, gptq};
-use llama::Llama;
+use llama::{Llama, Placement};
 use tokens::EncodedSplit;
 
 use crate::calibration::{self, Batch};
@@ -45,10 +45,10 @@ impl Stage for Quantize {
 
 fn run(params: &QuantizeParams, context: &Context) -> Result<(), StageError> {
     let source = context.input("model")?;
-    let mut model = Llama::load(source)?;
+    let mut model = Llama::load(source, Placement::CPU)?;
     network::check_sizes(&model.config, i64::from(params.group_size))?;
     let split = EncodedSplit::load(context.input("tokens")?, Split::Calibration)?;
-    let batches = calibration::batches(&split, params.calibration_samples as usize, &model.config)?;
+    let batches = calibration::batches(&split, params.calibration_samples as usize, &model)?;
 
     network::round_plain(&mut model);
     let plain = network::plain_tensors(&model)?;

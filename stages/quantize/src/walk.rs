@@ -61,7 +61,8 @@ fn calibrate(model: &Llama, layer: i64, taps: &[Tap], batches: &[Batch], states:
     let block = &model.blocks[layer as usize];
     let width =
         |tap: Tap| tap.linears().map(|linear| block.weight(linear).size()[1]).next().expect("a tap feeds linears");
-    let mut hessians: Vec<(Tap, Hessian)> = taps.iter().map(|&tap| (tap, Hessian::new(width(tap)))).collect();
+    let mut hessians: Vec<(Tap, Hessian)> =
+        taps.iter().map(|&tap| (tap, Hessian::new(width(tap), model.placement.device))).collect();
     for (batch, state) in batches.iter().zip(states) {
         let angles = model.rotary.first(batch.ids.size()[1]);
         // Only what the taps see is wanted here; the block's output comes when all of it is quantized.
@@ -102,7 +103,8 @@ fn solve_group(
         if !(solution.loss.is_finite() && quantized.scales.iter().all(|scale| scale.is_finite())) {
             return Err(Refusal::NotFinite(linear.tensor_name(layer)));
         }
-        let stored = Tensor::from_slice(&quantized.dequantize()).view(&shape[..]);
+        let placed = |values: &[f32]| Tensor::from_slice(values).view(&shape[..]).to_device(weight.device());
+        let stored = placed(&quantized.dequantize());
         let nearest = Quantized::nearest(&values, factor.columns(), group_size).dequantize();
         let report = LayerReport {
             module: module.clone(),
@@ -112,10 +114,10 @@ fn solve_group(
             dead_columns: factor.dead.len(),
             loss: solution.loss,
             relative_error: hessian.relative_error(&weight, &stored),
-            nearest_relative_error: hessian.relative_error(&weight, &Tensor::from_slice(&nearest).view(&shape[..])),
+            nearest_relative_error: hessian.relative_error(&weight, &placed(&nearest)),
             negative_scales: quantized.negative_scales(),
         };
-        block.set_weight(linear, stored);
+        block.set_weight(linear, stored.to_kind(weight.kind()));
         solved.push((PackedLinear { layer, linear, module, quantized }, report));
     }
     Ok(solved)

@@ -34,8 +34,9 @@ impl Parameters {
             leaves.push(leaf);
             start += length;
         }
-        let Ok(model) =
-            Llama::assemble(&model.config, |name, _| Ok::<_, std::convert::Infallible>(names[name].shallow_clone()));
+        let Ok(model) = Llama::assemble(&model.config, model.placement, |name, _| {
+            Ok::<_, std::convert::Infallible>(names[name].shallow_clone())
+        });
         (Parameters { values, decayed, leaves }, model)
     }
 

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use formats::history::{EvaluationPoint, History, StepPoint};
-use llama::{Config, Llama};
+use llama::{Config, Llama, Placement};
 use tokens::EncodedSplit;
 
 use crate::batch::{Batch, mean_loss};
@@ -36,7 +36,7 @@ impl Trainer {
     pub fn new(config: &Config, params: &TrainParams, examples: usize) -> Trainer {
         tch::set_num_threads(params.threads as i32);
         let Optimizer::Lion(lion) = &params.optimizer;
-        let (parameters, model) = Parameters::adopt(&Llama::init(config, params.seed));
+        let (parameters, model) = Parameters::adopt(&Llama::init(config, params.seed, Placement::CPU));
         let sampler = Sampler::new(params.seed, examples, params.batch_size as usize);
         let steps = params.max_steps.map_or(u64::from(params.epochs) * sampler.steps_per_epoch(), u64::from);
         let lion = Lion::new(lion.clone(), &parameters);

@@ -148,7 +148,7 @@ fn it_learns_the_task_and_writes_a_model_that_stops() {
     assert!(first > 3.0, "fresh weights know nothing: {first}");
     assert!(last < 0.5, "from {first} to {last}");
 
-    let model = llama::Llama::load(&home.path().join("model")).unwrap();
+    let model = llama::Llama::load(&home.path().join("model"), llama::Placement::CPU).unwrap();
     let limits = llama::generate::Limits { max_new_tokens: 10, stop: model.config.eos_token_ids.clone() };
     let answer = model.generate(&[vec![0, 11, 20, 30, 40, 1]], &limits);
     assert_eq!(answer[0].end, llama::generate::End::Stop);

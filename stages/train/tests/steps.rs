@@ -1,6 +1,6 @@
 //! Steps: the loss, its gradient however a step is cut, and the optimizer by hand.
 
-use llama::{Config, Llama};
+use llama::{Config, Llama, Placement};
 use tch::{Kind, Tensor, no_grad};
 use tokens::EncodedSplit;
 use tokens::chat::{Example, IGNORED};
@@ -33,7 +33,7 @@ fn ragged(count: usize) -> EncodedSplit {
 /// Loss and gradient of one step, cut into micro-batches of `size`.
 fn step(size: usize) -> (f64, Tensor) {
     let split = ragged(24);
-    let (parameters, model) = Parameters::adopt(&Llama::init(&config(), 3));
+    let (parameters, model) = Parameters::adopt(&Llama::init(&config(), 3, Placement::CPU));
     let batch = Batch::new(&split, &(0..24).collect::<Vec<_>>(), size);
     batch.gradient(&model, &parameters, &|| false).continue_value().unwrap()
 }
@@ -53,7 +53,7 @@ fn gradients_do_not_depend_on_how_a_step_is_cut() {
 #[test]
 fn the_loss_is_the_mean_over_all_targets_of_their_own_log_probability() {
     let split = ragged(7);
-    let model = Llama::init(&config(), 5);
+    let model = Llama::init(&config(), 5, Placement::CPU);
     let (mut sum, mut count) = (0.0, 0);
     for index in 0..split.len() {
         // One example at a time, so without padding; every position, not only targets.
@@ -72,7 +72,7 @@ fn the_loss_is_the_mean_over_all_targets_of_their_own_log_probability() {
 
 #[test]
 fn lion_follows_the_paper() {
-    let (mut parameters, _model) = Parameters::adopt(&Llama::init(&config(), 1));
+    let (mut parameters, _model) = Parameters::adopt(&Llama::init(&config(), 1, Placement::CPU));
     let params = LionParams { lr: 0.01, weight_decay: 0.1, betas: [0.9, 0.99] };
     let mut lion = Lion::new(params, &parameters);
     let length = parameters.values.numel();
@@ -100,7 +100,7 @@ fn lion_follows_the_paper() {
 
 #[test]
 fn decay_spares_the_norms_and_the_model_sees_the_update() {
-    let (mut parameters, model) = Parameters::adopt(&Llama::init(&config(), 1));
+    let (mut parameters, model) = Parameters::adopt(&Llama::init(&config(), 1, Placement::CPU));
     let before = model.embed_tokens.copy();
     let mut lion = Lion::new(LionParams { weight_decay: 0.5, ..LionParams::default() }, &parameters);
     let nothing = parameters.zeros();

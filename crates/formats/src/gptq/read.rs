@@ -7,20 +7,20 @@ use std::path::{Path, PathBuf};
 
 use contract::StageError;
 use half::f16;
-use safetensors::tensor::TensorView;
-use safetensors::{Dtype, SafeTensorError, SafeTensors};
+use safetensors::Dtype;
+use safetensors::tensor::TensorInfo;
 
 use super::pack;
 use super::write::WEIGHTS;
 use crate::grid::Quantized;
-use crate::{Config, LlamaError};
+use crate::safetensors_file::SafetensorsFile;
+use crate::{Config, LlamaError, LlamaErrorKind};
 
-/// A GPTQ directory in memory.
+/// A GPTQ directory; tensors are read when they are asked for.
 pub struct GptqDirectory {
     /// The model's shape.
     pub config: Config,
-    path: PathBuf,
-    bytes: Vec<u8>,
+    file: SafetensorsFile,
 }
 
 /// A GPTQ directory that cannot be read, with the file at fault.
@@ -36,12 +36,9 @@ pub struct GptqError {
 /// The defect of a GPTQ directory.
 #[derive(Debug, thiserror::Error)]
 pub enum GptqErrorKind {
-    /// It cannot be read.
+    /// It cannot be read, is not a safetensors file, or a tensor is absent.
     #[error(transparent)]
-    Io(#[from] std::io::Error),
-    /// It is not a safetensors file, or a tensor is absent.
-    #[error(transparent)]
-    Safetensors(#[from] SafeTensorError),
+    File(#[from] LlamaErrorKind),
     /// A tensor is not of the type or shape that its layer asks for.
     #[error("tensor `{name}` is {found}, expected {expected}")]
     Layout {
@@ -74,9 +71,8 @@ impl GptqDirectory {
         let path = directory.join(WEIGHTS);
         let read = || -> Result<GptqDirectory, GptqErrorKind> {
             let config = Config::load(directory)?;
-            let bytes = std::fs::read(&path)?;
-            SafeTensors::deserialize(&bytes)?;
-            Ok(GptqDirectory { config, path: path.clone(), bytes })
+            let file = SafetensorsFile::open(&path).map_err(|error| error.kind)?;
+            Ok(GptqDirectory { config, file })
         };
         read().map_err(|kind| GptqError { path: path.clone(), kind })
     }
@@ -93,13 +89,12 @@ impl GptqDirectory {
     }
 
     fn read_linear(&self, module: &str, shape: &[i64]) -> Result<Option<Quantized>, GptqErrorKind> {
-        let file = self.file()?;
-        let Ok(scales) = file.tensor(&format!("{module}.scales")) else { return Ok(None) };
+        let Some(scales) = self.file.info(&format!("{module}.scales")) else { return Ok(None) };
         let &[rows, columns] = shape else { return Ok(None) };
         let (rows, columns) = (rows as usize, columns as usize);
-        let groups = scales.shape().first().copied().unwrap_or(0);
+        let groups = scales.shape.first().copied().unwrap_or(0);
         if groups == 0 || columns % groups != 0 {
-            return Err(layout(&format!("{module}.scales"), &scales, Dtype::F16, &[columns, rows]));
+            return Err(layout(&format!("{module}.scales"), scales, Dtype::F16, &[columns, rows]));
         }
         let group_size = columns / groups;
         let scales = self.halves(&format!("{module}.scales"), &[groups, rows])?;
@@ -125,27 +120,23 @@ impl GptqDirectory {
         Ok(data.chunks_exact(4).map(|b| i32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect())
     }
 
-    fn data(&self, name: &str, dtype: Dtype, shape: &[usize]) -> Result<&[u8], GptqErrorKind> {
-        let view = self.file()?.tensor(name)?;
-        if view.dtype() != dtype || view.shape() != shape {
-            return Err(layout(name, &view, dtype, shape));
+    fn data(&self, name: &str, dtype: Dtype, shape: &[usize]) -> Result<Vec<u8>, GptqErrorKind> {
+        let info = self.file.info(name).ok_or_else(|| LlamaErrorKind::Missing(name.to_owned()))?;
+        if info.dtype != dtype || info.shape != shape {
+            return Err(layout(name, info, dtype, shape));
         }
-        Ok(view.data())
-    }
-
-    fn file(&self) -> Result<SafeTensors<'_>, GptqErrorKind> {
-        Ok(SafeTensors::deserialize(&self.bytes)?)
+        Ok(self.file.read(name)?.1)
     }
 
     fn error(&self, kind: GptqErrorKind) -> GptqError {
-        GptqError { path: self.path.clone(), kind }
+        GptqError { path: self.file.path().to_owned(), kind }
     }
 }
 
-fn layout(name: &str, view: &TensorView<'_>, dtype: Dtype, shape: &[usize]) -> GptqErrorKind {
+fn layout(name: &str, info: &TensorInfo, dtype: Dtype, shape: &[usize]) -> GptqErrorKind {
     GptqErrorKind::Layout {
         name: name.to_owned(),
-        found: format!("{:?} {:?}", view.dtype(), view.shape()),
+        found: format!("{:?} {:?}", info.dtype, info.shape),
         expected: format!("{dtype:?} {shape:?}"),
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use contract::{Card, Context, Digest, Job, JobInput, Kind, Limits, Stage, StageError, Type};
-use llama::{Config, Llama};
+use llama::{Config, Llama, Placement};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -42,7 +42,7 @@ impl Micro {
     pub(crate) fn model(&self, name: &str, config: &Config) -> PathBuf {
         let directory = self.path(name);
         std::fs::create_dir(&directory).unwrap();
-        Llama::init(config, 7).save(&directory).unwrap();
+        Llama::init(config, 7, Placement::CPU).save(&directory).unwrap();
         self.add_tokenizer(&directory);
         directory
     }

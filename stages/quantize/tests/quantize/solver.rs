@@ -35,7 +35,7 @@ impl Problem {
     }
 
     fn hessian(&self) -> Hessian {
-        let mut hessian = Hessian::new(COLUMNS as i64);
+        let mut hessian = Hessian::new(COLUMNS as i64, tch::Device::Cpu);
         let inputs = Tensor::from_slice(&self.inputs).view([TOKENS as i64, COLUMNS as i64]);
         hessian.add(&inputs.narrow(0, 0, 50));
         hessian.add(&inputs.narrow(0, 50, TOKENS as i64 - 50));
@@ -190,7 +190,7 @@ fn a_dead_input_gets_zero_weights_and_is_reported() {
 #[test]
 fn damping_is_raised_until_the_hessian_can_be_factored() {
     // One token: a matrix of rank one, and a damping too small to change it.
-    let mut hessian = Hessian::new(COLUMNS as i64);
+    let mut hessian = Hessian::new(COLUMNS as i64, tch::Device::Cpu);
     hessian.add(&(Tensor::ones([1, COLUMNS as i64], (tch::Kind::Float, tch::Device::Cpu)) * 1e3));
     let factor = hessian.factor(1e-18, ActOrder::Off).unwrap();
     assert!(factor.damping >= 0.01, "{}", factor.damping);
@@ -198,7 +198,7 @@ fn damping_is_raised_until_the_hessian_can_be_factored() {
 
 #[test]
 fn useless_calibration_is_refused() {
-    let mut hessian = Hessian::new(2);
+    let mut hessian = Hessian::new(2, tch::Device::Cpu);
     assert!(matches!(hessian.factor(DAMPING, ActOrder::Off), Err(FactorError::NoTokens)));
     hessian.add(&Tensor::from_slice(&[1.0_f32, f32::NAN]).view([1, 2]));
     assert!(matches!(hessian.factor(DAMPING, ActOrder::Off), Err(FactorError::NotFinite)));

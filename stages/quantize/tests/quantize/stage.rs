@@ -89,7 +89,7 @@ fn a_tied_model_has_no_head_of_its_own() {
     let out = quantize(&micro, model, "out", &params()).unwrap();
     let file = GgufFile::open(&out.join("q4_0")).unwrap();
     assert!(file.tensors().all(|info| info.name != "output.weight"));
-    llama::weights::dequantize(&GptqDirectory::open(&out.join("gptq")).unwrap()).unwrap();
+    llama::weights::dequantize(&GptqDirectory::open(&out.join("gptq")).unwrap(), llama::Placement::CPU).unwrap();
 }
 
 #[test]
