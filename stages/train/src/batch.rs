@@ -5,7 +5,7 @@
 
 use std::ops::ControlFlow;
 
-use llama::Llama;
+use llama::{Llama, Placement};
 use tch::{Kind, Reduction, Tensor, no_grad};
 use tokens::EncodedSplit;
 use tokens::chat::IGNORED;
@@ -36,11 +36,11 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// Examples `indices` of `split`, at most `size` in a micro-batch.
-    pub fn new(split: &EncodedSplit, indices: &[usize], size: usize) -> Batch {
+    /// Examples `indices` of `split`, at most `size` in a micro-batch, for a model at `placement`.
+    pub fn new(split: &EncodedSplit, indices: &[usize], size: usize, placement: Placement) -> Batch {
         let mut order = indices.to_vec();
         order.sort_by_key(|index| std::cmp::Reverse(split.ids(*index).len()));
-        let parts: Vec<_> = order.chunks(size).map(|chunk| MicroBatch::new(split, chunk)).collect();
+        let parts: Vec<_> = order.chunks(size).map(|chunk| MicroBatch::new(split, chunk, placement)).collect();
         let targets = parts.iter().map(|part| part.targets.numel()).sum();
         Batch { parts, targets, tokens: indices.iter().map(|index| split.ids(*index).len()).sum() }
     }
@@ -68,7 +68,7 @@ impl Batch {
 }
 
 impl MicroBatch {
-    fn new(split: &EncodedSplit, indices: &[usize]) -> MicroBatch {
+    fn new(split: &EncodedSplit, indices: &[usize], placement: Placement) -> MicroBatch {
         let time = indices.iter().map(|index| split.ids(*index).len()).max().unwrap_or(0);
         let mut ids = vec![Special::Pad.id() as i32; indices.len() * time];
         let (mut positions, mut targets) = (Vec::new(), Vec::new());
@@ -83,22 +83,23 @@ impl MicroBatch {
             }
         }
         MicroBatch {
-            ids: Tensor::from_slice(&ids).view([indices.len() as i64, time as i64]),
-            positions: Tensor::from_slice(&positions),
-            targets: Tensor::from_slice(&targets),
+            ids: Tensor::from_slice(&ids).view([indices.len() as i64, time as i64]).to_device(placement.device),
+            positions: Tensor::from_slice(&positions).to_device(placement.device),
+            targets: Tensor::from_slice(&targets).to_device(placement.device),
         }
     }
 
     /// The sum of the target tokens' cross-entropies, a scalar with gradient.
     pub fn loss_sum(&self, model: &Llama) -> Tensor {
-        let logits = model.head(&model.hidden_rows(&self.ids, &self.positions));
+        // The loss is in fp32 in every precision.
+        let logits = model.head(&model.hidden_rows(&self.ids, &self.positions)).to_kind(Kind::Float);
         logits.cross_entropy_loss(&self.targets, None::<Tensor>, Reduction::Sum, IGNORED.into(), 0.0)
     }
 }
 
 /// Mean loss over all target tokens of examples `indices`; `None` when they have none.
 pub fn mean_loss(model: &Llama, split: &EncodedSplit, indices: &[usize], size: usize) -> Option<f64> {
-    let batch = Batch::new(split, indices, size);
+    let batch = Batch::new(split, indices, size, model.placement);
     let total = no_grad(|| batch.parts.iter().map(|part| scalar(&part.loss_sum(model))).sum::<f64>());
     (batch.targets > 0).then(|| total / batch.targets as f64)
 }

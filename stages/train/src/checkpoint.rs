@@ -1,18 +1,18 @@
-//! State on disk: weights, momentum, step and history, in one safetensors file a checkpoint.
+//! State on disk: weights, the optimizer's memory, step and history, in one safetensors file a checkpoint.
 //!
 //! The learning rate and the order of examples follow from the step. A file is written beside its place, synced and renamed, so
 //! one that is there is whole; a file of another run, or of other params, is passed over.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use contract::stage::At;
 use contract::{Digest, StageError};
-use safetensors::tensor::TensorView;
-use safetensors::{Dtype, SafeTensors};
-use tch::{Kind, Tensor};
+use formats::safetensors_file::SafetensorsFile;
+use safetensors::Dtype;
+use tch::Tensor;
 
+use crate::flat_file;
 use crate::trainer::Trainer;
 
 /// Checkpoints kept; the one before the newest guards against a disk that lies.
@@ -36,9 +36,12 @@ impl<'a> Checkpoints<'a> {
         std::fs::create_dir_all(self.directory).at(self.directory)?;
         let path = self.directory.join(format!("step-{:09}.safetensors", trainer.step));
         let partial = path.with_extension("partial");
-        std::fs::write(&partial, self.encode(trainer)?).at(&partial)?;
-        File::open(&partial).and_then(|file| file.sync_all()).at(&partial)?;
-        std::fs::rename(&partial, &path).at(&path)?;
+        let written = flat_file::write(&partial, self.metadata(trainer)?, &tensors(trainer));
+        if let Err(error) = written.and_then(|()| std::fs::rename(&partial, &path)) {
+            // What is left of it only takes room on a disk that may be full; the error below matters more than this one.
+            let _ = std::fs::remove_file(&partial);
+            return Err(error).at(&path);
+        }
         for old in self.newest_first()?.into_iter().skip(KEPT) {
             std::fs::remove_file(&old).at(&old)?;
         }
@@ -49,8 +52,7 @@ impl<'a> Checkpoints<'a> {
     pub fn restore(&self, trainer: &mut Trainer) -> Result<(Option<PathBuf>, Vec<String>), StageError> {
         let mut passed_over = Vec::new();
         for path in self.newest_first()? {
-            let bytes = std::fs::read(&path).at(&path)?;
-            match self.decode(&bytes, trainer) {
+            match self.take(&path, trainer) {
                 Ok(()) => return Ok((Some(path), passed_over)),
                 Err(reason) => passed_over.push(format!("{}: {reason}", path.display())),
             }
@@ -70,56 +72,56 @@ impl<'a> Checkpoints<'a> {
         Ok(paths)
     }
 
-    fn encode(&self, trainer: &Trainer) -> Result<Vec<u8>, StageError> {
-        let bug = |e: &dyn std::fmt::Display| StageError::bug(format!("checkpoint: {e}"));
-        let (weights, momentum) = (bytes_of(&trainer.parameters.values), bytes_of(&trainer.lion.momentum));
-        let history = serde_json::to_string(&trainer.history).map_err(|e| bug(&e))?;
-        let metadata = HashMap::from([
+    fn metadata(&self, trainer: &Trainer) -> Result<HashMap<String, String>, StageError> {
+        let history =
+            serde_json::to_string(&trainer.history).map_err(|e| StageError::bug(format!("checkpoint: {e}")))?;
+        let digests = tensors(trainer).iter().map(|(_, tensor)| flat_file::digest(tensor)).collect();
+        Ok(HashMap::from([
             ("owner".to_owned(), self.owner.to_string()),
             ("step".to_owned(), trainer.step.to_string()),
-            ("content".to_owned(), content(&weights, &momentum, &history).to_string()),
+            ("content".to_owned(), content(digests, &history).to_string()),
             ("history".to_owned(), history),
-        ]);
-        let shape = vec![trainer.parameters.values.numel()];
-        let view = |bytes| TensorView::new(Dtype::F32, shape.clone(), bytes).map_err(|e| bug(&e));
-        let tensors = [("weights", view(&weights)?), ("momentum", view(&momentum)?)];
-        safetensors::serialize(tensors, Some(metadata)).map_err(|e| bug(&e))
+        ]))
     }
 
-    fn decode(&self, bytes: &[u8], trainer: &mut Trainer) -> Result<(), String> {
-        let (_, header) = SafeTensors::read_metadata(bytes).map_err(|e| e.to_string())?;
-        let file = SafeTensors::deserialize(bytes).map_err(|e| e.to_string())?;
-        let metadata = header.metadata().as_ref().ok_or("no metadata")?;
+    /// Puts `trainer` where the checkpoint at `path` left off, or leaves it as it is and says why.
+    fn take(&self, path: &Path, trainer: &mut Trainer) -> Result<(), String> {
+        let file = SafetensorsFile::open(path).map_err(|e| e.kind.to_string())?;
+        let metadata = file.metadata().ok_or("no metadata")?;
         let text = |key: &str| metadata.get(key).ok_or(format!("no `{key}`"));
         if *text("owner")? != self.owner.to_string() {
             return Err("of other params or tokens".to_owned());
         }
-        let tensor = |name: &str| file.tensor(name).map(|view| view.data()).map_err(|e| e.to_string());
-        let (weights, momentum, history) = (tensor("weights")?, tensor("momentum")?, text("history")?);
-        if *text("content")? != content(weights, momentum, history).to_string() {
+        let mut digests = Vec::new();
+        for (name, tensor) in tensors(trainer) {
+            let info = file.info(name).ok_or(format!("no `{name}`"))?;
+            if info.dtype != Dtype::F32 || info.shape != [tensor.numel()] {
+                return Err("of a model of another size".to_owned());
+            }
+            digests.push(flat_file::stored_digest(&file, name).map_err(|e| e.to_string())?);
+        }
+        let history = text("history")?;
+        if *text("content")? != content(digests, history).to_string() {
             return Err("damaged".to_owned());
         }
-        let length = trainer.parameters.values.numel();
-        if weights.len() != length * size_of::<f32>() {
-            return Err("of a model of another size".to_owned());
-        }
         let step = text("step")?.parse().map_err(|e| format!("`step`: {e}"))?;
-        trainer.history = serde_json::from_str(history).map_err(|e| format!("`history`: {e}"))?;
-        trainer.step = step;
-        let flat = |bytes| Tensor::from_data_size(bytes, &[length as i64], Kind::Float);
-        trainer.parameters.restore(&flat(weights));
-        trainer.lion.restore(&flat(momentum));
+        let history = serde_json::from_str(history).map_err(|e| format!("`history`: {e}"))?;
+        for (name, tensor) in tensors(trainer) {
+            flat_file::restore(&file, name, tensor).map_err(|e| e.to_string())?;
+        }
+        (trainer.step, trainer.history) = (step, history);
         Ok(())
     }
 }
 
-fn bytes_of(flat: &Tensor) -> Vec<u8> {
-    let mut bytes = vec![0; flat.numel() * size_of::<f32>()];
-    flat.copy_data_u8(&mut bytes, flat.numel());
-    bytes
+/// Every tensor of the state, by name.
+fn tensors(trainer: &Trainer) -> Vec<(&'static str, &Tensor)> {
+    let mut all = vec![("weights", &trainer.parameters.values)];
+    all.extend(trainer.optimizer.state());
+    all
 }
 
-fn content(weights: &[u8], momentum: &[u8], history: &str) -> Digest {
-    let parts = [Digest::of(weights), Digest::of(momentum), Digest::of(history.as_bytes())];
-    Digest::of(&parts.map(|digest| *digest.as_bytes()).concat())
+fn content(mut parts: Vec<Digest>, history: &str) -> Digest {
+    parts.push(Digest::of(history.as_bytes()));
+    Digest::of(&parts.iter().map(|digest| *digest.as_bytes()).collect::<Vec<_>>().concat())
 }

@@ -1,15 +1,17 @@
-//! Stage `train`: trains a Llama from fresh weights on the answers of a chat dataset, with Lion, in fp32 on the CPU.
+//! Stage `train`: trains a Llama from fresh weights on the answers of a chat dataset, in fp32 on the CPU.
 //!
 //! - [`params`]: what a pipeline can set. [`preset`]: the sizes of models. [`schedule`]: the learning rate of each step.
-//! - [`sampler`]: which examples make a step. [`batch`]: examples as tensors, and the loss. [`lion`]: the optimizer.
-//! - [`parameters`]: all weights as one flat tensor. [`trainer`]: one step after the other. [`checkpoint`]: state on disk.
+//! - [`sampler`]: which examples make a step. [`batch`]: examples as tensors, and the loss. [`optimizer`]: Lion
+//!   and AdamW. [`parameters`]: the weights that move, as one flat tensor. [`trainer`]: one step after the other.
+//! - [`checkpoint`]: state on disk, in files that [`flat_file`] writes and reads.
 //! - [`stage`]: card and run.
 //!
 //! The loss of a step is the sum over all its target tokens divided by their number, however the step is cut into micro-batches.
 
 pub mod batch;
 pub mod checkpoint;
-pub mod lion;
+pub mod flat_file;
+pub mod optimizer;
 pub mod parameters;
 pub mod params;
 pub mod preset;

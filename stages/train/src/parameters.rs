@@ -1,14 +1,16 @@
-//! All weights as one flat tensor, so that clipping and the optimizer are a few passes over memory instead of hundreds of calls.
+//! The weights under training as one flat tensor, so that clipping and the optimizer are a few passes over memory instead of
+//! hundreds of calls.
 //!
-//! The model's weights are leaves that share its storage. Norms lie at the end: weight decay touches one contiguous head.
+//! The model's weights become leaves that share its storage; weights that were not handed over stay as they are and get no
+//! gradient. Norms lie at the end: weight decay touches one contiguous head. Always fp32, whatever the model computes in.
 
-use llama::Llama;
-use tch::{Device, Kind, Tensor, no_grad};
+use llama::Placement;
+use tch::{Kind, Tensor, no_grad};
 
-/// The weights of a model under training.
+/// The weights of a model that training moves.
 #[derive(Debug)]
 pub struct Parameters {
-    /// Every weight, flat.
+    /// Every one of them, flat.
     pub values: Tensor,
     /// Numbers at the start of `values` that weight decay touches.
     pub decayed: i64,
@@ -17,27 +19,24 @@ pub struct Parameters {
 }
 
 impl Parameters {
-    /// Moves the weights of `model` into one tensor; the model returned uses it.
-    pub fn adopt(model: &Llama) -> (Parameters, Llama) {
-        let tensors = model.tensors();
-        let (norms, others): (Vec<_>, Vec<_>) = tensors.into_iter().partition(|(name, _)| is_norm(name));
-        let decayed = others.iter().map(|(_, tensor)| tensor.numel() as i64).sum();
-        let ordered: Vec<_> = others.into_iter().chain(norms).collect();
-        let values = Tensor::cat(&ordered.iter().map(|(_, tensor)| tensor.flatten(0, -1)).collect::<Vec<_>>(), 0);
-        let mut start = 0;
-        let mut leaves = Vec::new();
-        let mut names = std::collections::HashMap::new();
-        for (name, tensor) in &ordered {
-            let length = tensor.numel() as i64;
-            let leaf = values.narrow(0, start, length).view(&tensor.size()[..]).detach().set_requires_grad(true);
-            names.insert(name.as_str(), leaf.shallow_clone());
+    /// Moves `trainable` into one tensor at `placement`; each is replaced by its part of it.
+    pub fn adopt(placement: Placement, trainable: Vec<(String, &mut Tensor)>) -> Parameters {
+        let length = |tensors: &[(String, &mut Tensor)]| tensors.iter().map(|(_, tensor)| tensor.numel() as i64).sum();
+        let (norms, mut ordered): (Vec<_>, Vec<_>) = trainable.into_iter().partition(|(name, _)| is_norm(name));
+        let decayed = length(&ordered);
+        ordered.extend(norms);
+        let values = Tensor::zeros([length(&ordered)], (Kind::Float, placement.device));
+        let (mut start, mut leaves) = (0, Vec::new());
+        for (_, tensor) in ordered {
+            let count = tensor.numel() as i64;
+            let mut place = values.narrow(0, start, count).view(&tensor.size()[..]);
+            no_grad(|| place.copy_(tensor));
+            let leaf = place.detach().set_requires_grad(true);
+            *tensor = leaf.shallow_clone();
             leaves.push(leaf);
-            start += length;
+            start += count;
         }
-        let Ok(model) = Llama::assemble(&model.config, model.placement, |name, _| {
-            Ok::<_, std::convert::Infallible>(names[name].shallow_clone())
-        });
-        (Parameters { values, decayed, leaves }, model)
+        Parameters { values, decayed, leaves }
     }
 
     /// The gradient of `loss`, flat, in the order of `values`.
@@ -48,12 +47,12 @@ impl Parameters {
 
     /// Zeros in the shape of `values`.
     pub fn zeros(&self) -> Tensor {
-        Tensor::zeros([self.values.numel() as i64], (Kind::Float, Device::Cpu))
+        self.values.zeros_like()
     }
 
-    /// Overwrites every weight.
-    pub fn restore(&mut self, values: &Tensor) {
-        no_grad(|| self.values.copy_(values));
+    /// Takes the share `share` off every weight that decays.
+    pub fn decay(&mut self, share: f64) {
+        let _ = self.values.narrow(0, 0, self.decayed).g_mul_scalar_(1.0 - share);
     }
 }
 

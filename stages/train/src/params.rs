@@ -25,7 +25,7 @@ pub struct TrainParams {
     #[schemars(range(min = 1))]
     pub micro_batch_size: u32,
     /// How weights are updated.
-    pub optimizer: Optimizer,
+    pub optimizer: OptimizerParams,
     /// How the learning rate moves.
     pub schedule: Schedule,
     /// Gradients of a larger norm are scaled down to it.
@@ -55,7 +55,7 @@ impl Default for TrainParams {
             max_steps: None,
             batch_size: 24,
             micro_batch_size: 6,
-            optimizer: Optimizer::Lion(LionParams::default()),
+            optimizer: OptimizerParams::Lion(LionParams::default()),
             schedule: Schedule::default(),
             clip_norm: 1.0,
             seed: 42,
@@ -70,9 +70,13 @@ impl Default for TrainParams {
 /// How weights are updated.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum Optimizer {
+pub enum OptimizerParams {
     /// Lion (arXiv 2302.06675): the sign of an interpolated momentum.
     Lion(LionParams),
+    /// AdamW (arXiv 1711.05101): the mean gradient over the root of its mean square. Takes the memory of one more copy of the
+    /// weights than Lion.
+    #[serde(rename = "adamw")]
+    AdamW(AdamWParams),
 }
 
 /// Settings of Lion.
@@ -93,5 +97,29 @@ pub struct LionParams {
 impl Default for LionParams {
     fn default() -> LionParams {
         LionParams { lr: 2e-4, weight_decay: 0.01, betas: [0.9, 0.99] }
+    }
+}
+
+/// Settings of AdamW.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct AdamWParams {
+    /// Highest learning rate.
+    #[schemars(extend("exclusiveMinimum" = 0))]
+    pub lr: f64,
+    /// Decoupled weight decay; norms are spared.
+    #[schemars(range(min = 0))]
+    pub weight_decay: f64,
+    /// Decay of the mean gradient, and of its mean square.
+    #[schemars(inner(range(min = 0, max = 0.99999)))]
+    pub betas: [f64; 2],
+    /// Added to the root of the mean square.
+    #[schemars(extend("exclusiveMinimum" = 0))]
+    pub eps: f64,
+}
+
+impl Default for AdamWParams {
+    fn default() -> AdamWParams {
+        AdamWParams { lr: 2e-4, weight_decay: 0.01, betas: [0.9, 0.999], eps: 1e-8 }
     }
 }

@@ -14,7 +14,7 @@ use crate::checkpoint::Checkpoints;
 use crate::params::TrainParams;
 use crate::trainer::Trainer;
 
-/// Trains a Llama with Lion.
+/// Trains a Llama.
 pub struct Train;
 
 /// The files of the tokenizer's directory that a model needs; `config.json` and the weights are the model's own.
@@ -31,7 +31,7 @@ impl Stage for Train {
 
     fn card() -> Card {
         Card::new("train", 1)
-            .summary("Trains a Llama from fresh weights on the answers of a chat dataset, with Lion")
+            .summary("Trains a Llama from fresh weights on the answers of a chat dataset")
             .worker("pipe-torch")
             .input("tokens", Type::TOKENS, "tokenizer and encoded splits")
             .output("model", Type::HF_MODEL, "config, fp32 weights, tokenizer, chat template")

@@ -7,9 +7,9 @@ use llama::{Config, Llama, Placement};
 use tokens::EncodedSplit;
 
 use crate::batch::{Batch, mean_loss};
-use crate::lion::{Lion, clip};
+use crate::optimizer::{Optimizer, Step, clip};
 use crate::parameters::Parameters;
-use crate::params::{Optimizer, TrainParams};
+use crate::params::TrainParams;
 use crate::sampler::Sampler;
 
 /// A model under training.
@@ -17,10 +17,10 @@ use crate::sampler::Sampler;
 pub struct Trainer {
     /// The model; its weights move with every step.
     pub model: Llama,
-    /// Its weights, flat.
+    /// The weights that move, flat.
     pub parameters: Parameters,
     /// The optimizer.
-    pub lion: Lion,
+    pub optimizer: Box<dyn Optimizer>,
     /// Steps done.
     pub step: u64,
     /// Steps to do.
@@ -35,15 +35,15 @@ impl Trainer {
     /// Fresh weights, nothing done yet. Sets libtorch's threads for the process.
     pub fn new(config: &Config, params: &TrainParams, examples: usize) -> Trainer {
         tch::set_num_threads(params.threads as i32);
-        let Optimizer::Lion(lion) = &params.optimizer;
-        let (parameters, model) = Parameters::adopt(&Llama::init(config, params.seed, Placement::CPU));
+        let mut model = Llama::init(config, params.seed, Placement::CPU);
+        let parameters = Parameters::adopt(model.placement, model.tensors_mut());
         let sampler = Sampler::new(params.seed, examples, params.batch_size as usize);
         let steps = params.max_steps.map_or(u64::from(params.epochs) * sampler.steps_per_epoch(), u64::from);
-        let lion = Lion::new(lion.clone(), &parameters);
+        let optimizer = params.optimizer.start(&parameters);
         Trainer {
             model,
             parameters,
-            lion,
+            optimizer,
             step: 0,
             steps,
             history: History::default(),
@@ -56,15 +56,15 @@ impl Trainer {
     /// changed and the step can be repeated.
     pub fn step(&mut self, train: &EncodedSplit, stop: &dyn Fn() -> bool) -> ControlFlow<(), &StepPoint> {
         let indices = self.sampler.step(self.step).to_vec();
-        let batch = Batch::new(train, &indices, self.params.micro_batch_size as usize);
+        let batch = Batch::new(train, &indices, self.params.micro_batch_size as usize, self.model.placement);
         let (loss, mut gradient) = match batch.gradient(&self.model, &self.parameters, stop) {
             ControlFlow::Continue(both) => both,
             ControlFlow::Break(()) => return ControlFlow::Break(()),
         };
         let gradient_norm = clip(&mut gradient, self.params.clip_norm);
-        let rate = self.lion.peak_rate() * self.params.schedule.factor(self.step, self.steps);
-        self.lion.update(&mut self.parameters, &gradient, rate);
+        let rate = self.optimizer.peak_rate() * self.params.schedule.factor(self.step, self.steps);
         self.step += 1;
+        self.optimizer.update(&mut self.parameters, &gradient, Step { number: self.step, rate });
         let (tokens, targets) = (batch.tokens as u64, batch.targets as u64);
         self.history.steps.push(StepPoint { step: self.step, loss, rate, gradient_norm, tokens, targets });
         ControlFlow::Continue(self.history.steps.last().expect("just pushed"))

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokens::EncodedSplit;
 use tokens::chat::{Example, IGNORED};
-use train::params::{LionParams, Optimizer};
+use train::params::{AdamWParams, LionParams, OptimizerParams};
 use train::preset::ModelSize;
 use train::{Train, TrainParams};
 
@@ -50,7 +50,7 @@ fn params() -> TrainParams {
         model: ModelSize::Micro,
         epochs: 30,
         micro_batch_size: 8,
-        optimizer: Optimizer::Lion(LionParams { lr: 2e-3, ..LionParams::default() }),
+        optimizer: OptimizerParams::Lion(LionParams { lr: 2e-3, ..LionParams::default() }),
         eval_every: 30,
         threads: 1,
         ..TrainParams::default()
@@ -159,8 +159,23 @@ fn it_learns_the_task_and_writes_a_model_that_stops() {
 
 #[test]
 fn interrupted_and_resumed_it_gives_the_same_bytes() {
+    resume_gives_the_same_bytes(TrainParams { max_steps: Some(10), ..params() });
+}
+
+#[test]
+fn with_adamw_too_and_it_learns() {
+    let adamw = OptimizerParams::AdamW(AdamWParams { lr: 1e-2, ..AdamWParams::default() });
+    let params = TrainParams { optimizer: adamw, ..params() };
+    resume_gives_the_same_bytes(TrainParams { max_steps: Some(10), ..params.clone() });
+    let (tokens, home) = (tokens(), tempfile::tempdir().unwrap());
+    run(tokens.path(), home.path(), params);
+    let last = history(home.path())["history"]["evaluations"][3]["loss"].as_f64().unwrap();
+    assert!(last < 0.5, "{last}");
+}
+
+/// Two runs and an interrupted one of ten steps.
+fn resume_gives_the_same_bytes(params: TrainParams) {
     let tokens = tokens();
-    let params = TrainParams { max_steps: Some(10), ..params() };
     let [straight, again, broken] = [(); 3].map(|()| tempfile::tempdir().unwrap());
     run(tokens.path(), straight.path(), params.clone());
     run(tokens.path(), again.path(), params.clone());
@@ -189,6 +204,31 @@ fn a_damaged_checkpoint_is_passed_over_for_the_one_before() {
     std::fs::write(&newest, bytes).unwrap();
     assert_eq!(run(tokens.path(), broken.path(), params), [5, 6, 7, 8]);
     assert!(outputs(straight.path()) == outputs(broken.path()));
+}
+
+#[test]
+fn a_checkpoint_that_cannot_be_read_is_passed_over() {
+    let tokens = tokens();
+    let params = TrainParams { max_steps: Some(8), checkpoint_every: 2, ..params() };
+    let [straight, broken] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    run(tokens.path(), straight.path(), params.clone());
+    run_until(5, tokens.path(), broken.path(), params.clone());
+    let newest = broken.path().join("checkpoints/step-000000005.safetensors");
+    std::fs::remove_file(&newest).unwrap();
+    std::fs::create_dir(&newest).unwrap();
+    assert_eq!(run(tokens.path(), broken.path(), params), [5, 6, 7, 8]);
+    assert!(outputs(straight.path()) == outputs(broken.path()));
+}
+
+#[test]
+fn a_checkpoint_that_cannot_be_written_leaves_nothing() {
+    let (tokens, home) = (tokens(), tempfile::tempdir().unwrap());
+    let checkpoints = home.path().join("checkpoints");
+    std::fs::create_dir_all(checkpoints.join("step-000000002.safetensors/in-the-way")).unwrap();
+    let params = TrainParams { max_steps: Some(4), checkpoint_every: 2, ..params() };
+    let error = attempt(tokens.path(), home.path(), params, None).0.unwrap_err();
+    assert!(error.message.contains("step-000000002.safetensors"), "{}", error.message);
+    assert_eq!(std::fs::read_dir(checkpoints).unwrap().count(), 1);
 }
 
 #[test]

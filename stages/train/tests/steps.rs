@@ -1,13 +1,13 @@
-//! Steps: the loss, its gradient however a step is cut, and the optimizer by hand.
+//! Steps: the loss, its gradient however a step is cut, and the optimizers by hand.
 
 use llama::{Config, Llama, Placement};
 use tch::{Kind, Tensor, no_grad};
 use tokens::EncodedSplit;
 use tokens::chat::{Example, IGNORED};
 use train::batch::{Batch, mean_loss};
-use train::lion::{Lion, clip};
+use train::optimizer::{AdamW, Lion, Optimizer, Step, clip};
 use train::parameters::Parameters;
-use train::params::LionParams;
+use train::params::{AdamWParams, LionParams};
 use train::preset::ModelSize;
 
 const VOCABULARY: usize = 80;
@@ -30,11 +30,17 @@ fn ragged(count: usize) -> EncodedSplit {
     split
 }
 
+/// A fresh model, all of whose weights are trained.
+fn adopted(seed: u64) -> (Parameters, Llama) {
+    let mut model = Llama::init(&config(), seed, Placement::CPU);
+    (Parameters::adopt(Placement::CPU, model.tensors_mut()), model)
+}
+
 /// Loss and gradient of one step, cut into micro-batches of `size`.
 fn step(size: usize) -> (f64, Tensor) {
     let split = ragged(24);
-    let (parameters, model) = Parameters::adopt(&Llama::init(&config(), 3, Placement::CPU));
-    let batch = Batch::new(&split, &(0..24).collect::<Vec<_>>(), size);
+    let (parameters, model) = adopted(3);
+    let batch = Batch::new(&split, &(0..24).collect::<Vec<_>>(), size, Placement::CPU);
     batch.gradient(&model, &parameters, &|| false).continue_value().unwrap()
 }
 
@@ -72,7 +78,7 @@ fn the_loss_is_the_mean_over_all_targets_of_their_own_log_probability() {
 
 #[test]
 fn lion_follows_the_paper() {
-    let (mut parameters, _model) = Parameters::adopt(&Llama::init(&config(), 1, Placement::CPU));
+    let (mut parameters, _model) = adopted(1);
     let params = LionParams { lr: 0.01, weight_decay: 0.1, betas: [0.9, 0.99] };
     let mut lion = Lion::new(params, &parameters);
     let length = parameters.values.numel();
@@ -81,7 +87,8 @@ fn lion_follows_the_paper() {
     for round in 0..3 {
         let gradient: Vec<f32> = (0..length).map(|i| ((i * 7 + round * 13) % 11) as f32 / 5.0 - 1.0).collect();
         let rate = 0.01 / (round + 1) as f32;
-        lion.update(&mut parameters, &Tensor::from_slice(&gradient), f64::from(rate));
+        let step = Step { number: round as u64 + 1, rate: f64::from(rate) };
+        lion.update(&mut parameters, &Tensor::from_slice(&gradient), step);
         for i in 0..length {
             let blend = 0.9 * momentum[i] + 0.1 * gradient[i];
             let sign = if blend == 0.0 { 0.0 } else { blend.signum() };
@@ -94,17 +101,17 @@ fn lion_follows_the_paper() {
     let ours = Vec::<f32>::try_from(&parameters.values).unwrap();
     let close = ours.iter().zip(&weights).filter(|(a, b)| (*a - *b).abs() < 1e-6).count();
     assert!(close as f64 > 0.99 * length as f64, "{close} of {length}");
-    let momenta = Vec::<f32>::try_from(&lion.momentum).unwrap();
+    let momenta = Vec::<f32>::try_from(lion.state()[0].1).unwrap();
     assert!(momenta.iter().zip(&momentum).all(|(a, b)| (a - b).abs() < 1e-6));
 }
 
 #[test]
 fn decay_spares_the_norms_and_the_model_sees_the_update() {
-    let (mut parameters, model) = Parameters::adopt(&Llama::init(&config(), 1, Placement::CPU));
+    let (mut parameters, model) = adopted(1);
     let before = model.embed_tokens.copy();
     let mut lion = Lion::new(LionParams { weight_decay: 0.5, ..LionParams::default() }, &parameters);
     let nothing = parameters.zeros();
-    lion.update(&mut parameters, &nothing, 0.1);
+    lion.update(&mut parameters, &nothing, Step { number: 1, rate: 0.1 });
     assert!((&model.embed_tokens - before * 0.95).abs().max().double_value(&[]) < 1e-7);
     for block in &model.blocks {
         assert_eq!(block.input_layernorm.min().double_value(&[]), 1.0);
@@ -112,6 +119,48 @@ fn decay_spares_the_norms_and_the_model_sees_the_update() {
     }
     assert_eq!(model.norm.min().double_value(&[]), 1.0);
     assert_eq!(parameters.values.numel() as i64, config().parameters());
+}
+
+/// Three weights that decay and a norm that does not.
+fn four_weights() -> Parameters {
+    let (mut weights, mut norm) = (Tensor::from_slice(&[0.5f32, -1.25, 2.0]), Tensor::from_slice(&[1.0f32]));
+    Parameters::adopt(Placement::CPU, vec![("a.weight".into(), &mut weights), ("b.norm.weight".into(), &mut norm)])
+}
+
+fn close(ours: &Tensor, expected: &[f64]) {
+    let ours = Vec::<f32>::try_from(ours).unwrap();
+    assert!(ours.iter().zip(expected).all(|(a, b)| (f64::from(*a) - b).abs() < 1e-6), "{ours:?} {expected:?}");
+}
+
+#[test]
+fn the_first_step_of_adamw_is_as_long_as_the_rate_whatever_the_gradient() {
+    let mut parameters = four_weights();
+    let params = AdamWParams { lr: 0.1, weight_decay: 0.5, eps: 1e-3, ..AdamWParams::default() };
+    let mut adamw = AdamW::new(params, &parameters);
+    adamw.update(&mut parameters, &Tensor::from_slice(&[1e-3f32, -7.0, 0.0, 4.0]), Step { number: 1, rate: 0.1 });
+    // w (1 - 0.1 * 0.5) - 0.1 g / (|g| + 0.001), the norm without the decay.
+    let expected = [0.5 * 0.95 - 0.05, -1.25 * 0.95 + 0.7 / 7.001, 2.0 * 0.95, 1.0 - 0.4 / 4.001];
+    close(&parameters.values, &expected);
+}
+
+/// The values are those of torch.optim.AdamW (torch 2.13) with the norm in a group of its own without decay.
+#[test]
+fn adamw_equals_torch_over_three_steps() {
+    let mut parameters = four_weights();
+    let params = AdamWParams { lr: 0.01, weight_decay: 0.1, betas: [0.9, 0.95], eps: 1e-6 };
+    let mut adamw = AdamW::new(params, &parameters);
+    let steps = [
+        ([0.1f32, -2.0, 0.0, 0.3], [0.489500105, -1.238749981, 1.998000026, 0.990000010]),
+        ([0.4, 1.0, -0.5, 0.3], [0.484881699, -1.236788750, 2.000675678, 0.985000014]),
+        ([-0.2, 0.25, 3.0, -0.6], [0.483603448, -1.235922337, 1.998265862, 0.985249043]),
+    ];
+    for (number, (gradient, expected)) in (1..).zip(&steps) {
+        adamw.update(&mut parameters, &Tensor::from_slice(gradient), Step { number, rate: 0.01 / number as f64 });
+        close(&parameters.values, expected);
+    }
+    let state = adamw.state();
+    close(state[0].1, &[0.024100000, -0.046999998, 0.254999995, -0.008699997]);
+    close(state[1].1, &[0.010051251, 0.231124982, 0.461875021, 0.026336253]);
 }
 
 #[test]
