@@ -22,6 +22,14 @@ CASES = {
                                  num_key_value_heads=1, tie_word_embeddings=False, rope_theta=500000.0, rms_norm_eps=1e-6),
     "head_dim": dict(hidden_size=24, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4, head_dim=8,
                      num_key_value_heads=4, tie_word_embeddings=False, rope_theta=777.0, rms_norm_eps=1e-5),
+    # Of the four frequencies of a head one is high, two lie between and one is low.
+    "llama3_rope": dict(hidden_size=24, intermediate_size=40, num_hidden_layers=2, num_attention_heads=3, head_dim=8,
+                        num_key_value_heads=3, tie_word_embeddings=True, rope_theta=50.0, rms_norm_eps=1e-5,
+                        rope_scaling={"rope_type": "llama3", "factor": 4.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+                                      "original_max_position_embeddings": 64}),
+    "linear_rope": dict(hidden_size=24, intermediate_size=40, num_hidden_layers=2, num_attention_heads=4, head_dim=8,
+                        num_key_value_heads=2, tie_word_embeddings=True, rope_theta=1000.0, rms_norm_eps=1e-5,
+                        rope_scaling={"rope_type": "linear", "factor": 2.5}),
 }
 
 
@@ -30,7 +38,8 @@ def write(name, shape, seed):
     shutil.rmtree(directory, ignore_errors=True)
     torch.manual_seed(seed)
     theta = shape.pop("rope_theta")
-    config = LlamaConfig(**SHARED, **shape, rope_parameters={"rope_theta": theta, "rope_type": "default"})
+    scaling = shape.pop("rope_scaling", {"rope_type": "default"})
+    config = LlamaConfig(**SHARED, **shape, rope_parameters={"rope_theta": theta, **scaling})
     model = LlamaForCausalLM(config).eval()
     with torch.no_grad():
         for parameter_name, parameter in model.named_parameters():

@@ -1,7 +1,8 @@
 //! `config.json` of a Hugging Face Llama directory.
 //!
 //! transformers 5 writes `rope_parameters` and `dtype` where older releases wrote `rope_theta` and `torch_dtype`: both are
-//! read, both are written. What the model code does not do (biases, scaled rotary angles, other activations) is refused here.
+//! read, both are written. What the model code does not do (biases, other activations, other scalings of rotary angles) is refused
+//! here, and so are sizes that no model has: memory is taken by them.
 
 use std::path::Path;
 
@@ -9,6 +10,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::error::{LlamaError, LlamaErrorKind};
+use crate::rope::{RopeFile, RopeScaling};
 
 /// The shape of a model.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,6 +35,8 @@ pub struct Config {
     pub rms_norm_eps: f64,
     /// Base of the rotary frequencies.
     pub rope_theta: f64,
+    /// How those frequencies are stretched for long contexts.
+    pub rope_scaling: RopeScaling,
     /// The head uses the embedding's weights.
     pub tie_word_embeddings: bool,
     /// First token of a sequence.
@@ -66,6 +70,11 @@ impl Config {
             [one] => json!(one),
             _ => json!(self.eos_token_ids),
         };
+        let mut rope_parameters = json!({"rope_theta": self.rope_theta, "rope_type": "default"});
+        let rope_scaling = self.rope_scaling.to_json();
+        for (key, value) in rope_scaling.as_object().into_iter().flatten() {
+            rope_parameters[key] = value.clone();
+        }
         json!({
             "architectures": ["LlamaForCausalLM"],
             "model_type": "llama",
@@ -79,8 +88,8 @@ impl Config {
             "max_position_embeddings": self.max_position_embeddings,
             "rms_norm_eps": self.rms_norm_eps,
             "rope_theta": self.rope_theta,
-            "rope_parameters": {"rope_theta": self.rope_theta, "rope_type": "default"},
-            "rope_scaling": null,
+            "rope_parameters": rope_parameters,
+            "rope_scaling": rope_scaling,
             "tie_word_embeddings": self.tie_word_embeddings,
             "attention_bias": false,
             "attention_dropout": 0.0,
@@ -93,6 +102,36 @@ impl Config {
             "torch_dtype": "float32",
             "use_cache": true,
         })
+    }
+
+    /// Itself, unless it has a size that no model has: memory is taken by them.
+    pub fn checked(self) -> Result<Config, LlamaErrorKind> {
+        let refuse = |key, value: String, supported| Err(LlamaErrorKind::Unsupported { key, value, supported });
+        let sizes = [
+            ("hidden_size", self.hidden_size),
+            ("intermediate_size", self.intermediate_size),
+            ("num_hidden_layers", self.num_hidden_layers),
+            ("num_attention_heads", self.num_attention_heads),
+            ("vocab_size", self.vocab_size),
+            ("max_position_embeddings", self.max_position_embeddings),
+        ];
+        if let Some((key, value)) = sizes.into_iter().find(|(_, size)| !(1..=LARGEST).contains(size)) {
+            return refuse(key, value.to_string(), "1 to 16777216");
+        }
+        if self.num_hidden_layers > MOST_LAYERS {
+            return refuse("num_hidden_layers", self.num_hidden_layers.to_string(), "1 to 4096");
+        }
+        let (heads, kv_heads) = (self.num_attention_heads, self.num_key_value_heads);
+        if kv_heads < 1 || heads % kv_heads != 0 {
+            return refuse("num_key_value_heads", kv_heads.to_string(), "a divisor of num_attention_heads");
+        }
+        if !(2..=LARGEST).contains(&self.head_dim) || self.head_dim % 2 != 0 {
+            return refuse("head_dim", self.head_dim.to_string(), "an even number");
+        }
+        if !(self.rope_theta.is_finite() && self.rope_theta > 0.0) {
+            return refuse("rope_theta", self.rope_theta.to_string(), "a number above 0");
+        }
+        Ok(self)
     }
 
     /// Numbers in all weights.
@@ -132,8 +171,8 @@ struct ConfigFile {
     max_position_embeddings: i64,
     rms_norm_eps: f64,
     rope_theta: Option<f64>,
-    rope_parameters: Option<RopeParameters>,
-    rope_scaling: Option<RopeParameters>,
+    rope_parameters: Option<RopeFile>,
+    rope_scaling: Option<RopeFile>,
     #[serde(default)]
     tie_word_embeddings: bool,
     #[serde(default)]
@@ -147,19 +186,18 @@ struct ConfigFile {
     pad_token_id: Option<i64>,
 }
 
-#[derive(Deserialize)]
-struct RopeParameters {
-    rope_theta: Option<f64>,
-    #[serde(alias = "type")]
-    rope_type: Option<String>,
-}
-
 fn silu() -> String {
     "silu".to_owned()
 }
 
 /// The value that Llama used before `rope_theta` was a key.
 const DEFAULT_ROPE_THETA: f64 = 10_000.0;
+
+/// No size in a config is larger: contexts of ten million positions are the longest there are.
+const LARGEST: i64 = 1 << 24;
+
+/// The most decoder layers: a config that claims more is damaged.
+const MOST_LAYERS: i64 = 1 << 12;
 
 impl ConfigFile {
     fn resolve(self) -> Result<Config, LlamaErrorKind> {
@@ -177,49 +215,27 @@ impl ConfigFile {
             return refuse("mlp_bias", "true".into(), "false");
         }
         let ropes = [self.rope_parameters, self.rope_scaling];
-        for rope in ropes.iter().flatten() {
-            match rope.rope_type.as_deref() {
-                None | Some("default") => {}
-                Some(other) => return refuse("rope_type", other.to_owned(), "default"),
-            }
-        }
-        let sizes = [
-            ("hidden_size", self.hidden_size),
-            ("intermediate_size", self.intermediate_size),
-            ("num_hidden_layers", self.num_hidden_layers),
-            ("num_attention_heads", self.num_attention_heads),
-            ("vocab_size", self.vocab_size),
-            ("max_position_embeddings", self.max_position_embeddings),
-        ];
-        if let Some((key, value)) = sizes.into_iter().find(|(_, size)| *size < 1) {
-            return refuse(key, value.to_string(), "1 or more");
-        }
+        let rope_scaling = RopeScaling::resolve(ropes.iter().flatten(), self.max_position_embeddings)?;
         let heads = self.num_attention_heads;
-        let kv_heads = self.num_key_value_heads.unwrap_or(heads);
-        if kv_heads < 1 || heads % kv_heads != 0 {
-            return refuse("num_key_value_heads", kv_heads.to_string(), "a divisor of num_attention_heads");
-        }
-        let head_dim = self.head_dim.unwrap_or(self.hidden_size / heads);
-        if head_dim < 2 || head_dim % 2 != 0 {
-            return refuse("head_dim", head_dim.to_string(), "an even number");
-        }
         let theta = ropes.iter().flatten().find_map(|rope| rope.rope_theta).or(self.rope_theta);
-        Ok(Config {
+        let config = Config {
             hidden_size: self.hidden_size,
             intermediate_size: self.intermediate_size,
             num_hidden_layers: self.num_hidden_layers,
             num_attention_heads: heads,
-            num_key_value_heads: kv_heads,
-            head_dim,
+            num_key_value_heads: self.num_key_value_heads.unwrap_or(heads),
+            head_dim: self.head_dim.unwrap_or(self.hidden_size / heads.max(1)),
             vocab_size: self.vocab_size,
             max_position_embeddings: self.max_position_embeddings,
             rms_norm_eps: self.rms_norm_eps,
             rope_theta: theta.unwrap_or(DEFAULT_ROPE_THETA),
+            rope_scaling,
             tie_word_embeddings: self.tie_word_embeddings,
             bos_token_id: self.bos_token_id,
             eos_token_ids: token_ids(self.eos_token_id)?,
             pad_token_id: self.pad_token_id,
-        })
+        };
+        config.checked()
     }
 }
 

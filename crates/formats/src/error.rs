@@ -32,6 +32,9 @@ pub enum LlamaErrorKind {
     /// The list of shards names a file elsewhere.
     #[error("shard `{0}` is not a file name: shards lie beside their index")]
     Shard(String),
+    /// A directory holds more than one model.
+    #[error("there are {0} GGUF files, and which of them is the model cannot be told")]
+    SeveralFiles(usize),
     /// There are tensors that the model code would leave out.
     #[error("tensor `{first}` is not part of a Llama of this config ({count} such tensors in all)")]
     Strangers {
@@ -40,10 +43,13 @@ pub enum LlamaErrorKind {
         /// How many there are.
         count: usize,
     },
+    /// It is a GGUF file that cannot be read.
+    #[error(transparent)]
+    Gguf(Box<crate::gguf::GgufErrorKind>),
     /// It asks for something this model code does not do.
     #[error("`{key}` is {value}, only {supported} is supported")]
     Unsupported {
-        /// The key in `config.json`.
+        /// The key in `config.json`, or in a GGUF file.
         key: &'static str,
         /// Its value.
         value: String,

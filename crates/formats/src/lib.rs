@@ -1,9 +1,10 @@
 //! The files in which models are handed on: read and written here, without libtorch.
 //!
-//! - [`config`]: `config.json` of a Hugging Face Llama. [`linear`]: the names and shapes of its linears. [`error`]: what can be
+//! - [`config`]: `config.json` of a Hugging Face Llama. [`rope`]: its scaling of rotary
+//!   frequencies. [`linear`]: the names and shapes of its linears. [`error`]: what can be
 //!   wrong with such a directory.
 //! - [`safetensors_file`]: one safetensors file, its tensors read one by one. [`weights`]: the file or the shards of a model
-//!   directory. [`grid`]: the 4-bit grid that both containers share. [`network`]: a quantized
+//!   directory. [`source`]: a model to read from, whichever file it lies in. [`grid`]: the 4-bit grid that both containers share. [`network`]: a quantized
 //!   network, as both store it. [`gptq`], [`gguf`]: the two containers.
 //! - [`history`], [`layers`]: the figures that `train` and `quantize` leave for `evaluate`.
 
@@ -16,10 +17,14 @@ pub mod history;
 pub mod layers;
 pub mod linear;
 pub mod network;
+pub mod rope;
 pub mod safetensors_file;
+pub mod source;
 pub mod weights;
 
 pub use config::Config;
 pub use error::{LlamaError, LlamaErrorKind};
 pub use layers::{LayerReport, LayersReport};
 pub use linear::{Linear, Tap};
+pub use rope::RopeScaling;
+pub use source::ModelSource;

@@ -22,6 +22,7 @@ fn eight_billion() -> Config {
         max_position_embeddings: 8192,
         rms_norm_eps: 1e-5,
         rope_theta: 500_000.0,
+        rope_scaling: formats::RopeScaling::Default,
         tie_word_embeddings: false,
         bos_token_id: Some(128_000),
         eos_token_ids: vec![128_001, 128_009],

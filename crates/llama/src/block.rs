@@ -137,7 +137,7 @@ pub(crate) fn rms_norm(x: &Tensor, weight: &Tensor, eps: f64) -> Tensor {
 }
 
 /// `[batch, kv_heads, time, dim]` to `[batch, kv_heads * times, time, dim]`, each head `times` times in a row.
-pub(crate) fn spread(x: &Tensor, times: i64) -> Tensor {
+fn spread(x: &Tensor, times: i64) -> Tensor {
     if times == 1 { x.shallow_clone() } else { x.repeat_interleave_self_int(times, 1, None) }
 }
 

@@ -1,12 +1,12 @@
 //! Greedy decoding of many prompts at once, with a key-value cache.
 //!
 //! Prompts of different lengths stay padded on the right: every row keeps its own position, writes its keys and values there
-//! and sees only what lies at or before it.
+//! and sees only what lies at or before it. A row whose answer has ended is dropped from the batch.
 
 use tch::{Kind, Tensor, no_grad};
 
-use crate::block::spread;
 use crate::model::Llama;
+use crate::placement::Placement;
 
 /// When to stop.
 #[derive(Clone, Debug)]
@@ -45,32 +45,33 @@ impl Llama {
         let Some(longest) = prompts.iter().map(Vec::len).max() else { return Vec::new() };
         let room = (self.config.max_position_embeddings as usize).saturating_sub(longest);
         let budget = limits.max_new_tokens.min(room);
-        let mut positions: Vec<i64> = prompts.iter().map(|p| p.len() as i64 - 1).collect();
-        let (logits, mut caches) = self.prefill(prompts, &positions, (longest + budget) as i64);
-        let mut next: Vec<i64> = argmax(&logits);
-        let mut tokens = vec![Vec::new(); prompts.len()];
-        let mut ends: Vec<Option<End>> = vec![None; prompts.len()];
-        for step in 0..=budget {
-            for (row, token) in next.iter().enumerate().filter(|(row, _)| ends[*row].is_none()).collect::<Vec<_>>() {
-                if limits.stop.contains(token) {
-                    ends[row] = Some(End::Stop);
-                } else if step == budget {
-                    ends[row] = Some(End::Length);
-                } else {
-                    tokens[row].push(*token);
-                }
+        let mut rows: Vec<Row> = prompts.iter().enumerate().map(|(prompt, ids)| Row::new(prompt, ids.len())).collect();
+        let mut answers = vec![Completion { tokens: Vec::new(), end: End::Length }; prompts.len()];
+        let last: Vec<i64> = rows.iter().map(|row| row.position).collect();
+        let (logits, mut caches) = self.prefill(prompts, &last, (longest + budget) as i64);
+        let mut next = argmax(&logits);
+        for _ in 0..budget {
+            let goes_on: Vec<bool> = next.iter().map(|token| !limits.stop.contains(token)).collect();
+            for (row, _) in rows.iter().zip(&goes_on).filter(|(_, goes_on)| !**goes_on) {
+                answers[row.prompt].end = End::Stop;
             }
-            if ends.iter().all(Option::is_some) {
-                break;
+            if goes_on.contains(&false) {
+                keep(&goes_on, &mut rows, &mut next, &mut caches, self.placement);
             }
-            positions.iter_mut().for_each(|position| *position += 1);
+            if rows.is_empty() {
+                return answers;
+            }
+            for (row, token) in rows.iter_mut().zip(&next) {
+                answers[row.prompt].tokens.push(*token);
+                row.position += 1;
+            }
+            let positions: Vec<i64> = rows.iter().map(|row| row.position).collect();
             next = argmax(&self.step(&next, &positions, &mut caches));
         }
-        tokens
-            .into_iter()
-            .zip(ends)
-            .map(|(tokens, end)| Completion { tokens, end: end.unwrap_or(End::Length) })
-            .collect()
+        for (row, _) in rows.iter().zip(&next).filter(|(_, token)| limits.stop.contains(token)) {
+            answers[row.prompt].end = End::Stop;
+        }
+        answers
     }
 
     /// Logits `[batch, vocabulary]` after each prompt's last token, and filled caches with room for `capacity` positions.
@@ -93,15 +94,40 @@ impl Llama {
     }
 
     fn step(&self, tokens: &[i64], positions: &[i64], caches: &mut [LayerCache]) -> Tensor {
+        let longest = positions.iter().max().map_or(0, |position| position + 1);
         let positions = self.placement.integers(positions);
         let angles = self.rotary.at(&positions);
         let mut x = self.embed(&self.placement.integers(tokens).unsqueeze(1));
         for (block, cache) in self.blocks.iter().zip(caches) {
-            cache.seek(&positions);
+            cache.seek(&positions, longest);
             x = block.decode(&x, &angles, cache);
         }
         self.head(&x.squeeze_dim(1))
     }
+}
+
+/// A prompt whose answer goes on.
+struct Row {
+    prompt: usize,
+    /// Where its newest token stands.
+    position: i64,
+}
+
+impl Row {
+    fn new(prompt: usize, length: usize) -> Row {
+        Row { prompt, position: length as i64 - 1 }
+    }
+}
+
+/// Keeps the rows that go on: an answer that has ended takes no more time, nor memory.
+fn keep(goes_on: &[bool], rows: &mut Vec<Row>, next: &mut Vec<i64>, caches: &mut [LayerCache], placement: Placement) {
+    let kept: Vec<i64> = (0..).zip(goes_on).filter(|(_, goes_on)| **goes_on).map(|(row, _)| row).collect();
+    let mut row_goes_on = goes_on.iter();
+    rows.retain(|_| row_goes_on.next() == Some(&true));
+    let mut token_goes_on = goes_on.iter();
+    next.retain(|_| token_goes_on.next() == Some(&true));
+    let index = placement.integers(&kept);
+    caches.iter_mut().for_each(|cache| cache.keep(&index));
 }
 
 fn argmax(logits: &Tensor) -> Vec<i64> {
@@ -114,7 +140,9 @@ pub(crate) struct LayerCache {
     values: Tensor,
     /// Where each row writes next: `[batch, 1, 1, 1]`.
     at: Tensor,
-    /// The attention mask of each row: `[batch, 1, 1, capacity]`.
+    /// Positions that at least one row has seen.
+    longest: i64,
+    /// The attention mask of each row: `[batch, 1, 1, longest]`.
     seen: Tensor,
 }
 
@@ -126,14 +154,19 @@ impl LayerCache {
             whole.narrow(2, 0, size[2]).copy_(x);
             whole
         };
-        LayerCache { keys: grow(k), values: grow(v), at: Tensor::new(), seen: Tensor::new() }
+        LayerCache { keys: grow(k), values: grow(v), at: Tensor::new(), longest: 0, seen: Tensor::new() }
     }
 
-    fn seek(&mut self, positions: &Tensor) {
-        let capacity = self.keys.size()[2];
+    fn keep(&mut self, rows: &Tensor) {
+        self.keys = self.keys.index_select(0, rows);
+        self.values = self.values.index_select(0, rows);
+    }
+
+    fn seek(&mut self, positions: &Tensor, longest: i64) {
         self.at = positions.view([-1, 1, 1, 1]);
-        self.seen =
-            Tensor::arange(capacity, (Kind::Int64, positions.device())).view([1, 1, 1, capacity]).le_tensor(&self.at);
+        self.longest = longest;
+        let all = Tensor::arange(longest, (Kind::Int64, positions.device())).view([1, 1, 1, longest]);
+        self.seen = all.le_tensor(&self.at);
     }
 
     /// Stores `k` and `v` of one new token per row, then attends from `q` to all that the row has seen.
@@ -141,8 +174,11 @@ impl LayerCache {
         let index = self.at.expand_as(k);
         let _ = self.keys.scatter_(2, &index, k);
         let _ = self.values.scatter_(2, &index, v);
-        let times = q.size()[1] / k.size()[1];
-        let (keys, values) = (spread(&self.keys, times), spread(&self.values, times));
-        Tensor::scaled_dot_product_attention(q, &keys, &values, Some(&self.seen), 0.0, false, None, false)
+        let (keys, values) = (self.keys.narrow(2, 0, self.longest), self.values.narrow(2, 0, self.longest));
+        let (size, kv_heads) = (q.size(), k.size()[1]);
+        // The heads that share keys stand where positions stand, so that no key is copied for each of them.
+        let q = q.reshape([size[0], kv_heads, size[1] / kv_heads, size[3]]);
+        let seen = Some(&self.seen);
+        Tensor::scaled_dot_product_attention(&q, &keys, &values, seen, 0.0, false, None, false).reshape(&size[..])
     }
 }

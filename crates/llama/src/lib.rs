@@ -16,7 +16,7 @@ pub mod rotary;
 pub mod weights;
 
 pub use block::Block;
-pub use formats::{Config, Linear, LlamaError, Tap};
+pub use formats::{Config, Linear, LlamaError, RopeScaling, Tap};
 pub use model::Llama;
 pub use placement::Placement;
 pub use rotary::{Angles, Rotary};

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use formats::weights::{FILE, Weights};
-use formats::{Config, Linear, LlamaError};
+use formats::weights::FILE;
+use formats::{Config, Linear, LlamaError, ModelSource};
 use tch::Tensor;
 
 use crate::block::{Block, rms_norm};
@@ -72,12 +72,14 @@ impl Llama {
         model
     }
 
-    /// Reads the config and the weights in `directory`, one tensor at a time.
+    /// Reads the model in `directory`.
     pub fn load(directory: &Path, placement: Placement) -> Result<Llama, LlamaError> {
-        let config = Config::load(directory)?;
-        let files = Weights::open(directory)?;
-        files.refuse_strangers(&config)?;
-        Llama::assemble(&config, placement, |name, shape| weights::tensor(&files, name, shape))
+        Llama::read(&ModelSource::open(directory)?, placement)
+    }
+
+    /// Reads a model, one tensor at a time.
+    pub fn read(source: &ModelSource, placement: Placement) -> Result<Llama, LlamaError> {
+        Llama::assemble(&source.config, placement, |name, shape| weights::tensor(source, name, shape))
     }
 
     /// Writes `config.json` and `model.safetensors` into `directory`; the same bytes for the same weights.

@@ -28,7 +28,10 @@ impl Rotary {
     pub fn new(config: &Config, placement: Placement) -> Rotary {
         let dim = config.head_dim;
         let exponent = Tensor::arange_start_step(0, dim, 2, (Kind::Float, Device::Cpu)) / dim as f64;
-        let frequencies = Tensor::pow_scalar(config.rope_theta, &exponent).reciprocal();
+        let mut frequencies = Tensor::pow_scalar(config.rope_theta, &exponent).reciprocal();
+        if let Some(divisors) = config.rope_scaling.divisors(dim, config.rope_theta) {
+            frequencies = frequencies / Tensor::from_slice(&divisors).to_kind(Kind::Float);
+        }
         Rotary { frequencies: frequencies.to_device(placement.device), placement }
     }
 

@@ -1,12 +1,11 @@
-//! Weights between files and tensors: safetensors, and GPTQ directories.
+//! Weights between files and tensors.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::Path;
 
 use formats::gptq::{GptqDirectory, GptqError};
-use formats::weights::Weights;
-use formats::{LlamaError, LlamaErrorKind};
+use formats::{LlamaError, LlamaErrorKind, ModelSource};
 use safetensors::tensor::View;
 use safetensors::{Dtype, SafeTensorError};
 use tch::{Device, Kind, Tensor};
@@ -15,8 +14,8 @@ use crate::model::Llama;
 use crate::placement::Placement;
 
 /// Tensor `name` as its file has it; an error unless it has `shape`.
-pub(crate) fn tensor(files: &Weights, name: &str, shape: &[i64]) -> Result<Tensor, LlamaError> {
-    files.tensor(name, shape, |dtype, data| {
+pub(crate) fn tensor(source: &ModelSource, name: &str, shape: &[i64]) -> Result<Tensor, LlamaError> {
+    source.tensor(name, shape, |dtype, data| {
         let kind = match dtype {
             Dtype::F32 => Kind::Float,
             Dtype::F16 => Kind::Half,

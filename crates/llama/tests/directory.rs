@@ -18,6 +18,7 @@ fn tiny() -> Config {
         max_position_embeddings: 64,
         rms_norm_eps: 1e-5,
         rope_theta: 5000.0,
+        rope_scaling: llama::RopeScaling::Default,
         tie_word_embeddings: false,
         bos_token_id: Some(0),
         eos_token_ids: vec![3],
@@ -135,11 +136,43 @@ fn both_spellings_of_the_rotary_base_are_read() {
 }
 
 #[test]
+fn scaled_rotary_angles_are_read_in_every_spelling_and_written_in_both() {
+    let scaling = json!({"factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 8192});
+    let with = |entries: &[(&str, Value)]| {
+        let mut whole = scaling.clone();
+        entries.iter().for_each(|(key, value)| whole[*key] = value.clone());
+        whole
+    };
+    let older = edited(|json| {
+        json.as_object_mut().unwrap().remove("rope_parameters");
+        json["rope_scaling"] = with(&[("type", json!("llama3"))]);
+    });
+    let both = edited(|json| json["rope_scaling"] = with(&[("type", json!("llama3")), ("rope_type", json!("llama3"))]));
+    let newer = edited(|json| {
+        json.as_object_mut().unwrap().remove("rope_theta");
+        json.as_object_mut().unwrap().remove("rope_scaling");
+        json["rope_parameters"] = with(&[("rope_type", json!("llama3")), ("rope_theta", json!(5000.0))]);
+    });
+    let config = older.unwrap();
+    assert!(matches!(config.rope_scaling, llama::RopeScaling::Llama3(scaling) if scaling.factor == 8.0));
+    assert_eq!(both.unwrap(), config);
+    assert_eq!(newer.unwrap(), config);
+    let written = config.to_json();
+    assert_eq!(written["rope_scaling"], with(&[("rope_type", json!("llama3"))]));
+    assert_eq!(written["rope_parameters"], with(&[("rope_type", json!("llama3")), ("rope_theta", json!(5000.0))]));
+}
+
+#[test]
 fn what_the_model_code_does_not_do_is_refused() {
     let refusal = |key: &str, value: Value| edited(|json| json[key] = value).unwrap_err();
     assert!(refusal("model_type", json!("mistral")).contains("`model_type` is mistral, only llama is supported"));
     assert!(refusal("attention_bias", json!(true)).contains("attention_bias"));
-    assert!(refusal("rope_scaling", json!({"rope_type": "llama3"})).contains("`rope_type` is llama3"));
+    assert!(refusal("rope_scaling", json!({"rope_type": "yarn", "factor": 4})).contains("`rope_type` is yarn"));
+    assert!(refusal("rope_scaling", json!({"type": "linear"})).contains("`factor` is absent"));
+    assert!(
+        refusal("max_position_embeddings", json!(1_i64 << 40)).contains("`max_position_embeddings` is 1099511627776")
+    );
+    assert!(refusal("num_hidden_layers", json!(1_000_000)).contains("num_hidden_layers"));
     assert!(refusal("num_key_value_heads", json!(3)).contains("num_key_value_heads"));
     assert!(refusal("hidden_act", json!("gelu")).contains("hidden_act"));
     assert!(refusal("num_hidden_layers", json!(0)).contains("num_hidden_layers"));

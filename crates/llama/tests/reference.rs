@@ -7,7 +7,7 @@ use llama::{Linear, Llama, Placement, Tap};
 use serde::Deserialize;
 use tch::{Tensor, no_grad};
 
-const CASES: [&str; 3] = ["grouped_tied", "grouped_untied_theta", "head_dim"];
+const CASES: [&str; 5] = ["grouped_tied", "grouped_untied_theta", "head_dim", "llama3_rope", "linear_rope"];
 
 #[derive(Deserialize)]
 struct Reference {

@@ -6,11 +6,10 @@ use contract::stage::At;
 use contract::{Card, Context, Stage, StageError, Type};
 use dataset::Split;
 use draws::{Stream, permutation};
-use formats::LayersReport;
 use formats::gptq;
 use formats::gptq::GptqDirectory;
 use formats::history::HistoryFile;
-use formats::weights::Weights;
+use formats::{LayersReport, ModelSource};
 use llama::{Llama, Placement};
 use serde::de::DeserializeOwned;
 use statistics::Bootstrap;
@@ -59,7 +58,8 @@ fn run(params: &EvaluateParams, context: &Context) -> Result<(), StageError> {
     let (tokens_path, dataset_path) = (context.input("tokens")?, context.input("dataset")?);
     let history: Option<HistoryFile> = optional_json(context, "history")?;
     let layers: Option<LayersReport> = optional_json(context, "layers")?;
-    let original = Llama::load(model_path, Placement::CPU)?;
+    let source = ModelSource::open(model_path)?;
+    let original = Llama::read(&source, Placement::CPU)?;
     let quantized = llama::weights::dequantize(&GptqDirectory::open(quantized_path)?, Placement::CPU)?;
     if original.config.vocab_size != quantized.config.vocab_size {
         return Err(StageError::invalid_input("`model` and `quantized` have different vocabularies")
@@ -96,7 +96,7 @@ fn run(params: &EvaluateParams, context: &Context) -> Result<(), StageError> {
         },
         drift: likelihood::drift(&traces),
         baseline: baseline(&samples::lines(dataset_path, Split::Train)?, asked),
-        sizes: sizes(model_path, quantized_path, context.optional_input("gguf"))?,
+        sizes: sizes(&source, quantized_path, context.optional_input("gguf"))?,
         gates: Vec::new(),
     };
     metrics.gates = params.gates.check(&metrics);
@@ -138,10 +138,10 @@ fn baseline(training: &[samples::Line], asked: &[Sample]) -> Option<Baseline> {
     Some(Baseline { severity: severity.name().to_owned(), training_share, accuracy })
 }
 
-fn sizes(model: &Path, quantized: &Path, gguf: Option<&Path>) -> Result<Sizes, StageError> {
+fn sizes(model: &ModelSource, quantized: &Path, gguf: Option<&Path>) -> Result<Sizes, StageError> {
     let size = |path: &Path| std::fs::metadata(path).map(|metadata| metadata.len()).at(path);
     Ok(Sizes {
-        original: Weights::open(model)?.bytes()?,
+        original: model.bytes()?,
         gptq: size(&quantized.join(gptq::write::WEIGHTS))?,
         gguf: gguf.map(size).transpose()?,
     })

@@ -6,7 +6,7 @@ use contract::stage::At;
 use contract::{Card, Context, Stage, StageError, Type};
 use dataset::Split;
 use formats::network::Network;
-use formats::{LayersReport, gguf, gptq};
+use formats::{LayersReport, ModelSource, gguf, gptq};
 use llama::{Llama, Placement};
 use tokens::EncodedSplit;
 
@@ -44,8 +44,8 @@ impl Stage for Quantize {
 }
 
 fn run(params: &QuantizeParams, context: &Context) -> Result<(), StageError> {
-    let source = context.input("model")?;
-    let mut model = Llama::load(source, Placement::CPU)?;
+    let source = ModelSource::open(context.input("model")?)?;
+    let mut model = Llama::read(&source, Placement::CPU)?;
     network::check_sizes(&model.config, i64::from(params.group_size))?;
     let split = EncodedSplit::load(context.input("tokens")?, Split::Calibration)?;
     let batches = calibration::batches(&split, params.calibration_samples as usize, &model)?;
@@ -56,9 +56,9 @@ fn run(params: &QuantizeParams, context: &Context) -> Result<(), StageError> {
     let network = Network { config: model.config, linears, plain };
 
     let gptq_path = context.output_dir("gptq")?;
-    gptq::write::write(&network, &params.config(), source, gptq_path)?;
+    gptq::write::write(&network, &params.config(), &source.companions()?, gptq_path)?;
     let gguf_path = context.output("q4_0")?;
-    gguf::export::write(&network, source, gguf_path)?;
+    gguf::export::write(&network, gptq_path, gguf_path)?;
     verify(&network, gptq_path, gguf_path)?;
 
     let report = LayersReport {

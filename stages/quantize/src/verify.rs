@@ -36,7 +36,8 @@ pub fn verify(network: &Network, gptq: &Path, gguf: &Path) -> Result<(), StageEr
         }
     }
     let counted = file.tensors().count();
-    if counted != network.linears.len() + network.plain.len() {
+    let factors = usize::from(gguf::llama::rope_factors(&network.config).is_some());
+    if counted != network.linears.len() + network.plain.len() + factors {
         return Err(StageError::bug(format!("{}: holds {counted} tensors, wrote fewer", gguf.display())));
     }
     Ok(())

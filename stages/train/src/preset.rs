@@ -59,7 +59,7 @@ impl ModelSize {
             ModelSize::Custom(size) => size.clone(),
         };
         size.check()?;
-        Ok(Config {
+        let config = Config {
             hidden_size: size.hidden.into(),
             intermediate_size: size.intermediate.into(),
             num_hidden_layers: size.layers.into(),
@@ -70,10 +70,15 @@ impl ModelSize {
             max_position_embeddings: max_length.into(),
             rms_norm_eps: 1e-5,
             rope_theta: 10_000.0,
+            rope_scaling: llama::RopeScaling::Default,
             tie_word_embeddings: size.tie_embeddings,
             bos_token_id: Some(Special::BeginOfText.id().into()),
             eos_token_ids: vec![Special::EndOfTurn.id().into()],
             pad_token_id: Some(Special::Pad.id().into()),
+        };
+        config.checked().map_err(|kind| {
+            StageError::invalid_input(format!("no such model can be trained on these tokens: {kind}"))
+                .help("manifest.json of the tokens gives vocabulary and context; wire what `tokenize` made")
         })
     }
 }

@@ -49,6 +49,9 @@ impl Stage for Train {
                 .help("raise max_length of the tokenize stage, or give it more data"));
         }
         let config = params.model.config(manifest.vocab_size, manifest.max_length)?;
+        for (split, name) in [(&train, Split::Train), (&validation, Split::Validation)] {
+            refuse_foreign(split, name, manifest.vocab_size)?;
+        }
         let mut trainer = Trainer::new(&config, &params, train.len());
         context.info(format!("{} parameters, {} steps", config.parameters(), trainer.steps));
 
@@ -132,6 +135,16 @@ fn owner(params: &TrainParams, context: &Context) -> Result<Digest, StageError> 
     ))
     .map_err(|e| StageError::bug(e.to_string()))?;
     Ok(Digest::of(&all))
+}
+
+/// Refuses token ids for which the model has no row: libtorch would end the process.
+fn refuse_foreign(split: &EncodedSplit, name: Split, vocabulary: usize) -> Result<(), StageError> {
+    let known = |id: i32| usize::try_from(id).is_ok_and(|id| id < vocabulary);
+    let foreign =
+        (0..split.len()).find_map(|index| split.ids(index).iter().find(|id| !known(**id)).map(|id| (index, *id)));
+    let Some((index, id)) = foreign else { return Ok(()) };
+    let message = format!("tokens: {name} example {index} holds token {id}, manifest.json has {vocabulary} tokens");
+    Err(StageError::invalid_input(message).help("wire a directory that `tokenize` made, all of it"))
 }
 
 fn read_manifest(directory: &Path) -> Result<Manifest, StageError> {

@@ -244,6 +244,18 @@ fn a_checkpoint_of_other_params_is_not_used() {
 }
 
 #[test]
+fn a_manifest_of_other_tokens_is_refused_by_name() {
+    let refusal = |vocabulary: u64| {
+        let (tokens, home) = (tokens(), tempfile::tempdir().unwrap());
+        let manifest = json!({"vocab_size": vocabulary, "max_length": 32, "splits": {}});
+        std::fs::write(tokens.path().join("manifest.json"), manifest.to_string()).unwrap();
+        attempt(tokens.path(), home.path(), params(), None).0.unwrap_err().message
+    };
+    assert_eq!(refusal(11), "tokens: train example 0 holds token 15, manifest.json has 11 tokens");
+    assert!(refusal(1 << 40).contains("`vocab_size` is 1099511627776"));
+}
+
+#[test]
 fn sizes_that_make_no_model_are_refused() {
     let (tokens, home) = (tokens(), tempfile::tempdir().unwrap());
     let size = train::preset::CustomSize {

@@ -16,7 +16,12 @@ pub fn write(network: &Network, source: &Path, path: &Path) -> Result<(), StageE
     let mut metadata: Vec<(String, Value)> = llama::metadata(&network.config);
     metadata.extend(vocabulary::metadata(source, network.config.vocab_size)?);
     let infos = network.plain.iter().map(plain_info).chain(network.linears.iter().map(linear_info));
+    let factors = llama::rope_factors(&network.config);
+    let infos = factors.iter().map(factors_info).chain(infos);
     let mut writer = GgufWriter::create(path, &metadata, infos.collect()).at(path)?;
+    if let Some(factors) = &factors {
+        writer.tensor(bytemuck::cast_slice(factors)).at(path)?;
+    }
     for plain in &network.plain {
         writer.tensor(&plain_bytes(plain)).at(path)?;
     }
@@ -25,6 +30,10 @@ pub fn write(network: &Network, source: &Path, path: &Path) -> Result<(), StageE
         writer.tensor(&encode_q4_0(&linear.quantized, &rows)).at(path)?;
     }
     writer.finish().at(path)
+}
+
+fn factors_info(factors: &Vec<f32>) -> TensorInfo {
+    TensorInfo { name: llama::ROPE_FACTORS.to_owned(), shape: vec![factors.len() as u64], kind: TensorType::F32 }
 }
 
 fn plain_info(plain: &Plain) -> TensorInfo {

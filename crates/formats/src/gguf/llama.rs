@@ -1,10 +1,13 @@
 //! A Llama in GGUF: tensor names, metadata, and the order of the rows of q and k.
 
 use super::Value;
-use crate::{Config, Linear};
+use crate::{Config, Linear, RopeScaling};
 
 /// `general.file_type` of a file whose linears are Q4_0.
 const MOSTLY_Q4_0: u32 = 2;
+
+/// What each rotary frequency is divided by: how llama.cpp learns of the scaling of Llama 3.1.
+pub const ROPE_FACTORS: &str = "rope_freqs.weight";
 
 /// Metadata of the network.
 pub fn metadata(config: &Config) -> Vec<(String, Value)> {
@@ -29,7 +32,18 @@ pub fn metadata(config: &Config) -> Vec<(String, Value)> {
         all.push(("llama.attention.key_length", count(config.head_dim)));
         all.push(("llama.attention.value_length", count(config.head_dim)));
     }
+    if let RopeScaling::Linear { factor } = config.rope_scaling {
+        all.push(("llama.rope.scaling.type", Value::String("linear".to_owned())));
+        all.push(("llama.rope.scaling.factor", Value::F32(factor as f32)));
+    }
     all.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+}
+
+/// The values of [`ROPE_FACTORS`], for a model that needs it.
+pub fn rope_factors(config: &Config) -> Option<Vec<f32>> {
+    let RopeScaling::Llama3(_) = config.rope_scaling else { return None };
+    let divisors = config.rope_scaling.divisors(config.head_dim, config.rope_theta)?;
+    Some(divisors.into_iter().map(|divisor| divisor as f32).collect())
 }
 
 /// The name of a linear's weight.
@@ -94,6 +108,7 @@ mod tests {
             max_position_embeddings: 8,
             rms_norm_eps: 1e-5,
             rope_theta: 1e4,
+            rope_scaling: RopeScaling::Default,
             tie_word_embeddings: true,
             bos_token_id: None,
             eos_token_ids: Vec::new(),

@@ -61,7 +61,9 @@ pub enum VocabularyErrorKind {
 
 impl From<VocabularyError> for StageError {
     fn from(error: VocabularyError) -> StageError {
-        StageError::invalid_input(error.to_string()).help("a GGUF needs the tokenizer that `tokenize` trains")
+        StageError::invalid_input(error.to_string()).help(
+            "a GGUF needs byte-level BPE that splits text as Llama 3 or SmolLM does; `tokenize` trains such a one",
+        )
     }
 }
 
@@ -199,11 +201,16 @@ impl TokenizerFile {
     }
 
     fn splitting_rule(&self) -> Result<&'static str, VocabularyErrorKind> {
-        let steps = self.pre_tokenizer["pretokenizers"].as_array();
-        let first = steps.and_then(|steps| steps.first()).unwrap_or(&self.pre_tokenizer);
-        match first["pattern"]["Regex"].as_str() {
-            Some(LLAMA_3_SPLIT) => Ok("llama-bpe"),
-            _ => Err(VocabularyErrorKind::Split(first.to_string())),
+        let alone = std::slice::from_ref(&self.pre_tokenizer);
+        let steps = self.pre_tokenizer["pretokenizers"].as_array().map_or(alone, Vec::as_slice);
+        match steps {
+            [first, ..] if first["pattern"]["Regex"] == LLAMA_3_SPLIT => Ok("llama-bpe"),
+            [digits, bytes]
+                if digits["type"] == "Digits" && digits["individual_digits"] == true && bytes["use_regex"] == true =>
+            {
+                Ok("smollm")
+            }
+            _ => Err(VocabularyErrorKind::Split(steps.first().unwrap_or(&self.pre_tokenizer).to_string())),
         }
     }
 

@@ -17,32 +17,27 @@ use serde_json::{Value, json};
 use super::pack;
 use crate::grid::{BITS, Quantized};
 use crate::network::{Network, Plain};
+use crate::source::Companion;
 
 /// The file of weights.
 pub const WEIGHTS: &str = "model.safetensors";
 
-/// The files that a tokenizer and generation need besides the config; copied unchanged where they exist.
-const COMPANIONS: [&str; 5] = [
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "chat_template.jinja",
-    "generation_config.json",
-];
-
-/// Writes `network`, quantized from the model in `source` as `quantization` says, into `directory`.
-pub fn write(network: &Network, quantization: &Value, source: &Path, directory: &Path) -> Result<(), StageError> {
+/// Writes `network`, quantized as `quantization` says, into `directory`, with the small files `companions` of the model it was.
+pub fn write(
+    network: &Network,
+    quantization: &Value,
+    companions: &[Companion],
+    directory: &Path,
+) -> Result<(), StageError> {
     let mut config = network.config.to_json();
     config["dtype"] = json!("float16");
     config["torch_dtype"] = json!("float16");
     config["quantization_config"] = quantization.clone();
     write_json(&directory.join("config.json"), &config)?;
     write_json(&directory.join("quantize_config.json"), quantization)?;
-    for name in COMPANIONS {
-        let from = source.join(name);
-        if from.exists() {
-            std::fs::copy(&from, directory.join(name)).at(&from)?;
-        }
+    for Companion { name, bytes } in companions {
+        let path = directory.join(name);
+        std::fs::write(&path, bytes).at(&path)?;
     }
     write_weights(network, &directory.join(WEIGHTS))
 }

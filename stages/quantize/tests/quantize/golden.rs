@@ -52,7 +52,7 @@ fn fixed_codes_give_known_files() {
     let network = network(Config { vocab_size: 8, ..micro::config() });
     let (directory, file) = (source.join("gptq"), source.join("gguf"));
     std::fs::create_dir(&directory).unwrap();
-    gptq::write::write(&network, &QuantizeParams::default().config(), source, &directory).unwrap();
+    gptq::write::write(&network, &QuantizeParams::default().config(), &[], &directory).unwrap();
     gguf::export::write(&network, source, &file).unwrap();
     verify(&network, &directory, &file).unwrap();
     let digests = [directory.join("model.safetensors"), directory.join("config.json"), file.clone()]

@@ -112,6 +112,7 @@ pub(crate) fn config() -> Config {
         max_position_embeddings: 256,
         rms_norm_eps: 1e-5,
         rope_theta: 10_000.0,
+        rope_scaling: llama::RopeScaling::Default,
         tie_word_embeddings: false,
         bos_token_id: Some(0),
         eos_token_ids: vec![3],

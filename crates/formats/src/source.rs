@@ -1,0 +1,135 @@
+//! A model to read from: a Hugging Face directory of safetensors, a directory with one GGUF file, or such a file.
+
+use std::path::{Path, PathBuf};
+
+use safetensors::Dtype;
+
+use crate::gguf::{GgufModel, tokenizer};
+use crate::weights::{FILE, INDEX, Weights};
+use crate::{Config, LlamaError, LlamaErrorKind};
+
+/// The files that a tokenizer and generation need besides the config.
+pub const COMPANIONS: [&str; 5] = [
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "chat_template.jinja",
+    "generation_config.json",
+];
+
+/// A small file beside the weights.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Companion {
+    /// Its name, one of [`COMPANIONS`].
+    pub name: &'static str,
+    /// Its content.
+    pub bytes: Vec<u8>,
+}
+
+/// A model that can be read; tensors are read when they are asked for.
+#[derive(Debug)]
+pub struct ModelSource {
+    /// The model's shape.
+    pub config: Config,
+    /// The directory, or the GGUF file.
+    path: PathBuf,
+    held: Held,
+}
+
+#[derive(Debug)]
+enum Held {
+    Safetensors(Weights),
+    Gguf(Box<GgufModel>),
+}
+
+impl Companion {
+    /// A document under `name`.
+    pub(crate) fn json(name: &'static str, document: &serde_json::Value) -> Companion {
+        Companion { name, bytes: format!("{document:#}\n").into_bytes() }
+    }
+}
+
+impl ModelSource {
+    /// Opens `path` and refuses what is no Llama of this code by name.
+    pub fn open(path: &Path) -> Result<ModelSource, LlamaError> {
+        let (config, held) = match gguf_at(path)? {
+            Some(file) => {
+                let model = GgufModel::open(&file)?;
+                (model.config.clone(), Held::Gguf(Box::new(model)))
+            }
+            None => {
+                let config = Config::load(path)?;
+                let weights = Weights::open(path)?;
+                weights.refuse_strangers(&config)?;
+                (config, Held::Safetensors(weights))
+            }
+        };
+        Ok(ModelSource { config, path: path.to_owned(), held })
+    }
+
+    /// Bytes of its weights on disk.
+    pub fn bytes(&self) -> Result<u64, LlamaError> {
+        match &self.held {
+            Held::Safetensors(weights) => weights.bytes(),
+            Held::Gguf(model) => {
+                let path = model.file.path();
+                Ok(std::fs::metadata(path).map_err(LlamaError::at(path))?.len())
+            }
+        }
+    }
+
+    /// Gives type and bytes of tensor `name` to `read`; an error unless it has `shape`. Quantized tensors come as F32.
+    pub fn tensor<T>(
+        &self,
+        name: &str,
+        shape: &[i64],
+        read: impl FnOnce(Dtype, &[u8]) -> Result<T, LlamaErrorKind>,
+    ) -> Result<T, LlamaError> {
+        match &self.held {
+            Held::Safetensors(weights) => weights.tensor(name, shape, read),
+            Held::Gguf(model) => {
+                let values = model.tensor(name, shape);
+                let given = values.and_then(|values| read(Dtype::F32, bytemuck::cast_slice(&values)));
+                given.map_err(LlamaError::at(model.file.path()))
+            }
+        }
+    }
+
+    /// The small files that it has: those in the directory, and for a GGUF file those that follow from its metadata.
+    pub fn companions(&self) -> Result<Vec<Companion>, LlamaError> {
+        let mut all = Vec::new();
+        for name in COMPANIONS {
+            let path = self.path.join(name);
+            if path.is_file() {
+                all.push(Companion { name, bytes: std::fs::read(&path).map_err(LlamaError::at(&path))? });
+            }
+        }
+        if let Held::Gguf(model) = &self.held {
+            let rebuilt = tokenizer::files(&model.file).map_err(LlamaError::at(model.file.path()))?;
+            let missing = |companion: &Companion| all.iter().all(|present: &Companion| present.name != companion.name);
+            let missing: Vec<Companion> = rebuilt.into_iter().filter(missing).collect();
+            all.extend(missing);
+        }
+        Ok(all)
+    }
+}
+
+/// The GGUF file that `path` is, or that lies in it where no safetensors do.
+fn gguf_at(path: &Path) -> Result<Option<PathBuf>, LlamaError> {
+    if path.is_file() {
+        return Ok(Some(path.to_owned()));
+    }
+    if path.join(FILE).exists() || path.join(INDEX).exists() {
+        return Ok(None);
+    }
+    let entries = std::fs::read_dir(path).map_err(LlamaError::at(path))?;
+    let paths = entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>();
+    let mut files = paths.map_err(LlamaError::at(path))?;
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "gguf"));
+    files.sort_unstable();
+    match files.as_slice() {
+        [] => Ok(None),
+        [file] => Ok(Some(file.clone())),
+        _ => Err(LlamaError::at(path)(LlamaErrorKind::SeveralFiles(files.len()))),
+    }
+}
