@@ -186,6 +186,10 @@ class VM:
         if self.inst._state.name not in ("terminated", "shutting-down"):
             b.terminate_instances([self.inst.id])
         self.imds.shutdown(); self.imds.server_close(); log("vm-dead", self.inst.id, code)
+        for dp, _, fs in os.walk(self.root):                          # the disk goes with the machine; what is small stays, for the tests to look at
+            for f in (os.path.join(dp, f) for f in fs):
+                try: os.path.getsize(f) > 1 << 20 and os.unlink(f)
+                except FileNotFoundError: pass
     def interrupt(self, notice_s=120.0):
         end = time.time() + notice_s * St.scale
         self.notice = {"action": "terminate", "time": iso(end)}

@@ -490,6 +490,17 @@ fn a_reap_ends_what_has_expired_of_this_workspace_and_nothing_else() {
         let answer = cloud.server.ask("ec2", &form);
         answer.split_once("<instanceId>").unwrap_or_else(|| panic!("{answer}")).1.split('<').next().unwrap().to_owned()
     };
+    let template = |name: &str, workspace: &str| {
+        let form = format!(
+            "Action=CreateLaunchTemplate&LaunchTemplateName={name}&LaunchTemplateData.InstanceType=m5.large\
+            &TagSpecification.1.ResourceType=launch-template&TagSpecification.1.Tag.1.Key=pipe:workspace\
+            &TagSpecification.1.Tag.1.Value={workspace}"
+        );
+        let answer = cloud.server.ask("ec2", &form);
+        assert!(answer.contains("<launchTemplateId>"), "{answer}");
+    };
+    template("of-others", "another");
+    template("of-a-killed-client", workspace);
     // A lifetime of 0 seconds is over at the next second.
     let (foreign, fresh, expired) = (launch("another", "0"), launch(workspace, "3600"), launch(workspace, "0"));
     let mut reaped = Vec::new();
@@ -504,6 +515,8 @@ fn a_reap_ends_what_has_expired_of_this_workspace_and_nothing_else() {
     expected.sort();
     assert_eq!(living, expected);
     assert_eq!(cloud.server.state()["vms"][&foreign]["state"], "running");
+    let templates = cloud.server.ask("ec2", "Action=DescribeLaunchTemplates");
+    assert!(templates.contains("of-others") && !templates.contains("of-a-killed-client"), "{templates}");
     // Nor is it stopped or described when it is named.
     let failed = cloud.stop(&foreign).unwrap_err();
     assert!(failed.message.contains("of this workspace"), "{failed:?}");
