@@ -48,7 +48,7 @@ struct Call<'a> {
 /// Why there is no answer.
 enum Unanswered {
     Credentials(Failed),
-    Request(SdkError<Refused, HttpResponse>),
+    Request(Box<SdkError<Refused, HttpResponse>>),
 }
 
 /// The answer of a service that gives no secret.
@@ -113,7 +113,7 @@ impl Call<'_> {
             operation = operation.timeout_config(timeouts.clone());
         }
         let operation = operation.serializer(signed).deserializer(answer).build();
-        operation.invoke(()).await.map_err(Unanswered::Request)
+        operation.invoke(()).await.map_err(|error| Unanswered::Request(Box::new(error)))
     }
 
     /// The service as it signs, as the AWS tools configure it, the operation, and its input.

@@ -54,7 +54,7 @@ pub(crate) struct Server {
     pub place: Place,
     control: String,
     ports: Vec<u16>,
-    /// Goes away with the server.
+    /// Where it has its files; it goes away with the server.
     directory: tempfile::TempDir,
 }
 
@@ -105,13 +105,7 @@ impl Server {
         let endpoint = said["endpoint"].as_str().unwrap();
         http(endpoint, "PUT", &format!("/{BUCKET}"), "");
         let place = place(endpoint, directory.path());
-        Some(Server {
-            child,
-            place,
-            control: said["control"].as_str().unwrap().into(),
-            ports: Vec::new(),
-            directory: directory,
-        })
+        Some(Server { child, place, control: said["control"].as_str().unwrap().into(), ports: Vec::new(), directory })
     }
 
     /// SeaweedFS.
@@ -149,7 +143,7 @@ impl Server {
         // Its further words must have a reader.
         std::thread::spawn(move || said.for_each(drop));
         let place = place(&format!("http://127.0.0.1:{}", ports[6]), directory.path());
-        Some(Server { child, place, control: String::new(), ports, directory: directory })
+        Some(Server { child, place, control: String::new(), ports, directory })
     }
 
     fn endpoint(&self) -> &str {
