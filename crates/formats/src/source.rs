@@ -78,6 +78,18 @@ impl ModelSource {
         }
     }
 
+    /// The files that hold its config and its weights.
+    pub fn files(&self) -> Vec<PathBuf> {
+        match &self.held {
+            Held::Safetensors(weights) => {
+                let mut files = weights.files();
+                files.push(self.path.join("config.json"));
+                files
+            }
+            Held::Gguf(model) => vec![model.file.path().to_owned()],
+        }
+    }
+
     /// Gives type and bytes of tensor `name` to `read`; an error unless it has `shape`. Quantized tensors come as F32.
     pub fn tensor<T>(
         &self,
@@ -95,7 +107,8 @@ impl ModelSource {
         }
     }
 
-    /// The small files that it has: those in the directory, and for a GGUF file those that follow from its metadata.
+    /// The small files that it has: those in the directory, and for a GGUF file without a tokenizer.json beside it those that follow
+    /// from its metadata.
     pub fn companions(&self) -> Result<Vec<Companion>, LlamaError> {
         let mut all = Vec::new();
         for name in COMPANIONS {
@@ -104,7 +117,8 @@ impl ModelSource {
                 all.push(Companion { name, bytes: std::fs::read(&path).map_err(LlamaError::at(&path))? });
             }
         }
-        if let Held::Gguf(model) = &self.held {
+        let has_tokenizer = all.iter().any(|companion| companion.name == "tokenizer.json");
+        if let (Held::Gguf(model), false) = (&self.held, has_tokenizer) {
             let rebuilt = tokenizer::files(&model.file).map_err(LlamaError::at(model.file.path()))?;
             let missing = |companion: &Companion| all.iter().all(|present: &Companion| present.name != companion.name);
             let missing: Vec<Companion> = rebuilt.into_iter().filter(missing).collect();

@@ -66,6 +66,15 @@ impl Weights {
         Ok(Weights { source: index, files, held })
     }
 
+    /// Its files, the index included.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let mut files: Vec<PathBuf> = self.files.iter().map(|file| file.path().to_owned()).collect();
+        if !files.contains(&self.source) {
+            files.push(self.source.clone());
+        }
+        files
+    }
+
     /// Bytes of all its files.
     pub fn bytes(&self) -> Result<u64, LlamaError> {
         let size =

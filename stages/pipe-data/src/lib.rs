@@ -1,9 +1,10 @@
-//! The kinds that the worker `pipe-data` serves: the light stages, from scans to datasets.
+//! The kinds that the worker `pipe-data` serves: the light stages, from scans to datasets, and the one that brings a model.
 
 use contract::Kind;
 
 /// In the order in which data passes through them.
 pub const KINDS: &[Kind] = &[
+    Kind::of::<fetch::Fetch>(),
     Kind::of::<ingest::Ingest>(),
     Kind::of::<produce::Produce>(),
     Kind::of::<correlate::Correlate>(),
