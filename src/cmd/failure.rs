@@ -28,6 +28,8 @@ pub(super) enum Failure {
         /// Advice to the user.
         help: Option<String>,
     },
+    /// The user broke it off.
+    Interrupted,
     /// The store or the backend broke.
     Broken(anyhow::Error),
 }
@@ -49,10 +51,12 @@ impl Failure {
             }
             Failure::Usage { message, help } => tell(json, "invalid", message, help.as_deref()),
             Failure::Remote { message, help } => tell(json, "broken", message, help.as_deref()),
+            Failure::Interrupted => output::errors("interrupted\n"),
             Failure::Broken(error) => tell(json, "broken", &format!("{error:#}"), None),
         }
         match self {
             Failure::Invalid(_) | Failure::Usage { .. } => Exit::InvalidInput,
+            Failure::Interrupted => Exit::Interrupted,
             Failure::Remote { .. } | Failure::Broken(_) => Exit::Broken,
         }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use contract::{Event, FailureClass, Usage};
+use contract::{Event, FailureClass, Level, Usage};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
 
@@ -22,6 +22,7 @@ use crate::executor::{
 };
 use crate::failpoint::{self, Failpoint};
 use crate::plan::{Sandbox, StageId, Work, code};
+use crate::remote::Meter;
 use crate::store::{
     ActionLock, Artifact, Away, Durability, Lookup, Placement, RECORD_FORMAT, Record, StoreError, StoreErrorKind,
 };
@@ -278,8 +279,13 @@ impl Attempt {
         let (control, events, stage) = (self.control.clone(), self.events.clone(), self.stage);
         let fetched = blocking(&self.shared, move |shared| {
             let stopped = || control.borrow().cancel != Cancel::No;
-            let mut progress = |done, total| {
-                let progress = Event::Progress { done, total: Some(total), unit: "bytes fetched".to_owned() };
+            let mut progress = |meter: &Meter| {
+                for message in meter.said() {
+                    // As below.
+                    let _ = events.send((stage, Event::Log { level: Level::Info, message }.into()));
+                }
+                let (done, total) = (meter.done(), Some(meter.total()));
+                let progress = Event::Progress { done, total, unit: "bytes fetched".to_owned() };
                 // The loop outlives its tasks; were it gone, there would be nobody to show it to.
                 let _ = events.send((stage, progress.into()));
             };

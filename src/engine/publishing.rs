@@ -183,7 +183,7 @@ fn settled(shared: &Shared, stage: StageId, key: &ActionKey) -> Result<Option<Bo
             let needed = needed(shared, stage, &away.outputs);
             if !needed.is_empty() {
                 // What does not come is told by whoever wants to put it there.
-                shared.sharing.content(&shared.store, &needed, &|| false, &mut |_, _| ())?;
+                shared.sharing.content(&shared.store, &needed, &|| false, &mut |_| ())?;
             }
             Ok(Some(Box::new(away.record)))
         }

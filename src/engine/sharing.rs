@@ -17,8 +17,11 @@ use super::resolve::Known;
 use super::{EngineError, Observer, RunEvent, Shared};
 use crate::action::ActionKey;
 use crate::plan::StageId;
-use crate::remote::{Extent, Meter, Place, Pulled, Pushed, Remote, RemoteError, TransferError};
+use crate::remote::{Extent, FailedClass, Meter, Place, Pulled, Pushed, Remote, RemoteError, TransferError};
 use crate::store::{Artifact, Record, Store};
+
+/// What stops a transfer, and who is called meanwhile.
+type Watched<'a> = (&'a Meter, &'a mut dyn FnMut(&Meter));
 
 /// How soon an interrupt is seen while the last results are pushed.
 const LOOK: Duration = Duration::from_millis(50);
@@ -97,8 +100,8 @@ impl Sharing {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The remote, opened when it is first asked for; `None` where there is none, or it broke.
-    fn remote(&self) -> Option<Arc<Remote>> {
+    /// The remote, opened when it is first asked for; `None` where there is none, or it broke, or the user does not wait for it.
+    fn remote(&self, watched: Watched<'_>) -> Option<Arc<Remote>> {
         let place = self.place.as_ref()?;
         let mut state = self.state();
         match &state.remote {
@@ -106,12 +109,14 @@ impl Sharing {
             Opening::Gone(_) => return None,
             Opening::Unasked => {}
         }
-        match Remote::open(place) {
+        let (meter, watch) = watched;
+        match Remote::open_aside(place, meter, watch) {
             Ok(remote) => {
                 let remote = Arc::new(remote);
                 state.remote = Opening::Open(Arc::clone(&remote));
                 Some(remote)
             }
+            Err(error) if error.class == FailedClass::Interrupted => None,
             Err(error) => {
                 state.remote = Opening::Gone(error.to_string());
                 state.notes.push((Level::Warning, self.without(&error)));
@@ -182,18 +187,19 @@ impl Sharing {
         if shared.plan.order.iter().all(|stage| known.is_settled(*stage)) || interrupt.asked() {
             return Ok(false);
         }
-        let Some(remote) = self.remote() else {
-            self.tell(observer);
-            return Ok(false);
-        };
         let meter = Meter::default();
         let mut watch = |meter: &Meter| {
+            told(meter).for_each(|message| observer.on(&message));
             if interrupt.asked() {
                 meter.stop();
             }
         };
+        let Some(remote) = self.remote((&meter, &mut watch)) else {
+            self.tell(observer);
+            return Ok(false);
+        };
         let open = |stage: StageId| !shared.refreshes(stage);
-        let watched: (&Meter, &mut dyn FnMut(&Meter)) = (&meter, &mut watch);
+        let watched: Watched<'_> = (&meter, &mut watch);
         let fetched =
             fetching::fetch(&shared.plan, &shared.store, &remote, known.clone(), &open, Extent::Record, watched);
         let came = match fetched {
@@ -229,20 +235,31 @@ impl Sharing {
         let count = if needed.len() == 1 { "1 output".to_owned() } else { format!("{} outputs", needed.len()) };
         let message = format!("fetches {count} from {}", self.place());
         observer.on(&RunEvent::Remote { level: Level::Info, message });
-        let content = self.content(&shared.store, needed, &|| interrupt.asked(), &mut |_, _| ())?;
+        let mut watch = |meter: &Meter| told(meter).for_each(|message| observer.on(&message));
+        let content = self.content(&shared.store, needed, &|| interrupt.asked(), &mut watch)?;
         self.tell(observer);
         Ok(matches!(content, Content::Here | Content::Lost(_)))
     }
 
-    /// Brings `artifacts` into the store. `progress` hears how many bytes of how many came.
+    /// Brings `artifacts` into the store. `progress` hears how many bytes of how many came, and what is worth a line.
     pub(super) fn content(
         &self,
         store: &Store,
         artifacts: &[Artifact],
         stopped: &dyn Fn() -> bool,
-        progress: &mut dyn FnMut(u64, u64),
+        progress: &mut dyn FnMut(&Meter),
     ) -> Result<Content, EngineError> {
-        let Some(remote) = self.remote() else {
+        let meter = Meter::default();
+        let mut watch = |meter: &Meter| {
+            progress(meter);
+            if stopped() {
+                meter.stop();
+            }
+        };
+        let Some(remote) = self.remote((&meter, &mut watch)) else {
+            if stopped() {
+                return Ok(Content::Stopped);
+            }
             return Ok(Content::Unreachable(match &self.state().remote {
                 Opening::Gone(why) => why.clone(),
                 Opening::Unasked | Opening::Open(_) => "no remote is shared".to_owned(),
@@ -252,13 +269,6 @@ impl Sharing {
         if remote.is_new() {
             return Ok(Content::Unreachable("it is no store of pipe now".to_owned()));
         }
-        let meter = Meter::default();
-        let mut watch = |meter: &Meter| {
-            progress(meter.done(), meter.total());
-            if stopped() {
-                meter.stop();
-            }
-        };
         match remote.fetch(store, artifacts, &meter, &mut watch) {
             Ok(refused) => Ok(match refused.values().next() {
                 None => Content::Here,
@@ -289,13 +299,13 @@ impl Sharing {
         if self.place.is_none() || !self.state().asked.insert(*key) {
             return Ok(false);
         }
-        let Some(remote) = self.remote() else { return Ok(false) };
         let meter = Meter::default();
         let mut watch = |meter: &Meter| {
             if stopped() {
                 meter.stop();
             }
         };
+        let Some(remote) = self.remote((&meter, &mut watch)) else { return Ok(false) };
         let wanted = [wanted_record(&shared.plan.graph[stage], *key)];
         match remote.bring(&shared.store, (&wanted, Extent::Record), &meter, &mut watch) {
             Ok(pulled) => Ok(pulled.iter().any(|pulled| match pulled {
@@ -315,11 +325,16 @@ impl Sharing {
         if self.place.is_none() {
             return;
         }
-        let Some(remote) = self.remote() else { return };
+        let Some(remote) = self.remote((&self.meter, &mut |_| ())) else { return };
         let mut state = self.state();
-        let pushing = state.pushing.get_or_insert_with(|| {
+        let State { pushing, notes, .. } = &mut *state;
+        let pushing = pushing.get_or_insert_with(|| {
             let (records, made) = channel::<Record>();
             let (store, meter) = (Arc::clone(store), Arc::clone(&self.meter));
+            if remote.is_new() {
+                // A disk that is not mounted looks as a store that is not there yet.
+                notes.push((Level::Info, format!("makes a new store at {}", remote.place())));
+            }
             let thread = std::thread::spawn(move || {
                 let mut sent = Sent::default();
                 while let Ok(first) = made.recv() {
@@ -354,6 +369,7 @@ impl Sharing {
                             observer.on(&RunEvent::Remote { level: Level::Info, message });
                             look = LOOK;
                         }
+                        told(&self.meter).for_each(|message| observer.on(&message));
                         if interrupt.asked() {
                             self.meter.stop();
                         }
@@ -385,6 +401,11 @@ impl Sharing {
         };
         self.state().notes.push((Level::Warning, note));
     }
+}
+
+/// What the meter's transfers have to say.
+pub(super) fn told(meter: &Meter) -> impl Iterator<Item = RunEvent> {
+    meter.said().into_iter().map(|message| RunEvent::Remote { level: Level::Info, message })
 }
 
 fn results(count: usize) -> String {

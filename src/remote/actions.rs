@@ -50,7 +50,7 @@ impl Remote {
         watch: &mut dyn FnMut(&Meter),
     ) -> Result<Actions, TransferError> {
         let mut all: BTreeMap<ActionKey, Vec<Listed>> = BTreeMap::new();
-        list_all(self.objects.as_ref(), names::ACTIONS, |object| {
+        list_all(self.objects.as_ref(), names::ACTIONS, meter, |object| {
             if let Some(key) = object.name.split('/').nth(1).and_then(|key| key.parse().ok()) {
                 all.entry(key).or_default().push(object);
             }

@@ -56,7 +56,7 @@ impl Remote {
         watch: &mut dyn FnMut(&Meter),
     ) -> Result<RemoteCollected, TransferError> {
         self.require()?;
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs());
+        let now = unix_seconds();
         let actions = self.actions(store, now, meter, watch)?;
         let is_old = |object: &Listed| {
             let of_action = actions.since.is_some_and(|since| object.modified >= since);
@@ -67,7 +67,7 @@ impl Remote {
         collected.actions = (actions.dead.0, bytes);
         let mut staying = Vec::new();
         let mut going: Vec<String> = actions.dead.1.iter().map(|object| object.name.clone()).collect();
-        list_all(self.objects.as_ref(), names::RECORDS, |object| {
+        list_all(self.objects.as_ref(), names::RECORDS, meter, |object| {
             let Some(key) = names::key_of(&object.name) else { return };
             if kept.roots.contains(&key) || actions.live.contains(&key) || !is_old(&object) {
                 add(&mut collected.kept, object.size);
@@ -81,7 +81,7 @@ impl Remote {
         named.extend(&kept.artifacts);
         named.extend(&actions.named);
         for family in [names::TREES, names::BLOBS] {
-            list_all(self.objects.as_ref(), family, |object| {
+            list_all(self.objects.as_ref(), family, meter, |object| {
                 let Some(digest) = names::digest_of(&object.name) else { return };
                 if named.contains(&digest) || !is_old(&object) {
                     add(&mut collected.kept, object.size);
@@ -97,7 +97,7 @@ impl Remote {
                 if meter.is_stopped() {
                     return Err(RemoteError::interrupted().into());
                 }
-                self.objects.delete(batch)?;
+                self.objects.delete(batch, meter)?;
                 watch(meter);
             }
         }
@@ -132,6 +132,11 @@ impl Remote {
         })?;
         Ok(named.into_iter().flatten().collect())
     }
+}
+
+/// The time of this machine.
+fn unix_seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs())
 }
 
 fn add(to: &mut (u64, u64), bytes: u64) {

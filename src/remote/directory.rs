@@ -5,11 +5,13 @@
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use contract::Digest;
+use rustix::fs::OFlags;
 
 use super::meter::Meter;
 use super::objects::{Condition, LONGEST_TEXT, Listed, Listing, Objects, Put, Source, Version};
@@ -100,7 +102,7 @@ impl Directory {
             }
             Condition::Version(version) => {
                 let _lock = self.lock()?;
-                match self.read(name)? {
+                match self.read(name, &Meter::default())? {
                     Some((_, found)) if found == *version => {
                         fs::rename(unfinished, &path).map_err(failed).map(|()| Put::Made)
                     }
@@ -112,13 +114,15 @@ impl Directory {
 }
 
 impl Objects for Directory {
-    fn has(&self, names: &[String]) -> Result<Vec<Option<u64>>, RemoteError> {
+    fn has(&self, names: &[String], _: &Meter) -> Result<Vec<Option<u64>>, RemoteError> {
         let size = |name: &String| {
             let path = self.path(name)?;
             match fs::symlink_metadata(&path) {
                 Ok(found) if found.is_file() => Ok(Some(found.len())),
                 Ok(_) => Ok(None),
                 Err(error) if is_none(&error) => Ok(None),
+                // Another user made this part of it for herself: nothing of it is of use here.
+                Err(error) if error.kind() == ErrorKind::PermissionDenied && self.root.read_dir().is_ok() => Ok(None),
                 Err(error) => Err(RemoteError::io(&path, &error)),
             }
         };
@@ -156,15 +160,20 @@ impl Objects for Directory {
         }
     }
 
-    fn read(&self, name: &str) -> Result<Option<(Vec<u8>, Version)>, RemoteError> {
+    fn read(&self, name: &str, _: &Meter) -> Result<Option<(Vec<u8>, Version)>, RemoteError> {
         let path = self.path(name)?;
         let mut bytes = Vec::new();
-        let read = File::open(&path).and_then(|file| file.take(LONGEST_TEXT as u64 + 1).read_to_end(&mut bytes));
+        let read = open_file(&path).and_then(|file| match file {
+            Some(file) => file.take(LONGEST_TEXT as u64 + 1).read_to_end(&mut bytes).map(Some),
+            None => Ok(None),
+        });
         match read {
-            Ok(read) if read > LONGEST_TEXT => {
+            Ok(None) => Err(RemoteError::new(FailedClass::Invalid, format!("{} is no file", path.display()))
+                .help("remove it; nothing of pipe is such a thing")),
+            Ok(Some(read)) if read > LONGEST_TEXT => {
                 Err(RemoteError::new(FailedClass::Invalid, format!("{name} is larger than {LONGEST_TEXT} bytes")))
             }
-            Ok(_) => {
+            Ok(Some(_)) => {
                 let version = Version(Digest::of(&bytes).to_string());
                 Ok(Some((bytes, version)))
             }
@@ -173,12 +182,15 @@ impl Objects for Directory {
         }
     }
 
-    fn list(&self, prefix: &str, after: Option<&str>, most: usize) -> Result<Listing, RemoteError> {
+    fn list(&self, prefix: &str, after: Option<&str>, most: usize, meter: &Meter) -> Result<Listing, RemoteError> {
         // Only the directory that the prefix names in full is looked through.
         let within = prefix.rfind('/').map_or("", |end| &prefix[..end]);
         let mut pending = vec![if within.is_empty() { self.root.clone() } else { self.path(within)? }];
         let mut objects = Vec::new();
         while let Some(directory) = pending.pop() {
+            if meter.is_stopped() {
+                return Err(RemoteError::interrupted());
+            }
             let entries = match fs::read_dir(&directory) {
                 Ok(entries) => entries,
                 Err(error) if is_none(&error) => continue,
@@ -193,7 +205,8 @@ impl Objects for Directory {
                 let path = entry.path();
                 if found.is_dir() {
                     pending.push(path);
-                } else if let Some(name) = path.strip_prefix(&self.root).ok().and_then(Path::to_str)
+                } else if found.is_file()
+                    && let Some(name) = path.strip_prefix(&self.root).ok().and_then(Path::to_str)
                     && name.starts_with(prefix)
                     && after.is_none_or(|after| name > after)
                 {
@@ -209,7 +222,7 @@ impl Objects for Directory {
         Ok(Listing { objects, more })
     }
 
-    fn delete(&self, names: &[String]) -> Result<(), RemoteError> {
+    fn delete(&self, names: &[String], _: &Meter) -> Result<(), RemoteError> {
         if names.is_empty() || !self.root.is_dir() {
             return Ok(());
         }
@@ -227,6 +240,13 @@ impl Objects for Directory {
     fn lanes(&self) -> usize {
         LANES
     }
+}
+
+/// Opens a file to be read; `None` where something else lies: to open a pipe would wait for somebody who writes to it.
+fn open_file(path: &Path) -> io::Result<Option<File>> {
+    let no_wait = OFlags::NONBLOCK.bits().cast_signed();
+    let file = File::options().read(true).custom_flags(no_wait).open(path)?;
+    Ok(file.metadata()?.is_file().then_some(file))
 }
 
 /// Copies `from` into the new file `to`, at most one byte more than `most`. Returns the number of bytes.

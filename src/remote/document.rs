@@ -25,12 +25,12 @@ impl Remote {
 
     /// Which of these objects are there: one request.
     pub(crate) fn are_there(&self, names: &[String]) -> Result<Vec<bool>, RemoteError> {
-        Ok(self.objects.has(names)?.into_iter().map(|size| size.is_some()).collect())
+        Ok(self.objects.has(names, &Meter::default())?.into_iter().map(|size| size.is_some()).collect())
     }
 
     /// The text of a small object, and its version.
     pub(crate) fn read_text(&self, name: &str) -> Result<Option<(String, Version)>, RemoteError> {
-        let Some((bytes, version)) = self.objects.read(name)? else { return Ok(None) };
+        let Some((bytes, version)) = self.objects.read(name, &Meter::default())? else { return Ok(None) };
         let text = String::from_utf8(bytes)
             .map_err(|_| RemoteError::new(FailedClass::Invalid, format!("{name} is no text")))?;
         Ok(Some((text, version)))
@@ -66,7 +66,7 @@ impl Remote {
     /// The names of the objects below `prefix`, in order.
     pub(crate) fn names_below(&self, prefix: &str) -> Result<Vec<String>, RemoteError> {
         let mut names = Vec::new();
-        list_all(self.objects.as_ref(), prefix, |object| names.push(object.name))?;
+        list_all(self.objects.as_ref(), prefix, &Meter::default(), |object| names.push(object.name))?;
         Ok(names)
     }
 
@@ -77,6 +77,6 @@ impl Remote {
 
     /// Removes objects; one that is not there is no error.
     pub(crate) fn remove(&self, names: &[String]) -> Result<(), RemoteError> {
-        self.objects.delete(names)
+        self.objects.delete(names, &Meter::default())
     }
 }

@@ -41,7 +41,14 @@ impl RemoteError {
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => FailedClass::Denied,
             _ => FailedClass::Broken,
         };
-        RemoteError::new(class, format!("{}: {error}", path.display()))
+        let failed = RemoteError::new(class, format!("{}: {error}", path.display()));
+        match error.kind() {
+            io::ErrorKind::PermissionDenied => failed.help(
+                "give a shared directory to a group (chgrp -R GROUP, chmod -R g+rwX, g+s for its directories), and let all who push use `umask 002`",
+            ),
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => failed.help("make room there"),
+            _ => failed,
+        }
     }
 }
 

@@ -11,6 +11,22 @@ use super::{RemoteError, TransferError};
 /// How often the calling thread calls `watch`.
 const LOOK: Duration = Duration::from_millis(50);
 
+/// Does `work` in another thread, while this one calls `watch`.
+pub(super) fn one<R: Send>(meter: &Meter, watch: &mut dyn FnMut(&Meter), work: impl FnOnce() -> R + Send) -> R {
+    std::thread::scope(|scope| {
+        let (working, ended) = sync_channel::<()>(0);
+        let working_thread = scope.spawn(move || {
+            let done = work();
+            drop(working);
+            done
+        });
+        while ended.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout) {
+            watch(meter);
+        }
+        working_thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
 /// Does `work` for each of `items`, `lanes` at once. The answers keep the order of the items. Meanwhile the calling thread calls `watch`.
 /// The first failure cancels the rest.
 pub(super) fn each<T: Sync, R: Send>(

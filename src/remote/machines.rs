@@ -8,6 +8,7 @@ use contract::backend::{Attach, Instance, Log, Prices, Submit};
 use serde_json::{Value, json};
 
 use super::RemoteError;
+use super::meter::Meter;
 use super::open::Remote;
 use super::place::Place;
 use super::program::{self, Program};
@@ -33,7 +34,7 @@ impl Machines {
     /// What a launch would cost for stages that ask for each of these. The program is started for that, and nothing of the objects at
     /// `place` is asked for. What it says of one of them, or that it says nothing, is in its place.
     pub fn prices(&self, place: &Place, wanted: &[Resources]) -> Result<Vec<Result<Prices, RemoteError>>, RemoteError> {
-        let program = Program::start(place, Some(self))?;
+        let program = Program::start(place, Some(self), &Meter::default())?;
         Ok(wanted.iter().map(|resources| program.prices(*resources)).collect())
     }
 
@@ -52,9 +53,9 @@ pub struct Instances {
 impl Instances {
     /// Opens the objects at `place` and the launcher of instances for them: one program where one serves both.
     pub fn open(place: &Place, machines: &Machines) -> Result<(Remote, Instances), RemoteError> {
-        let program = Arc::new(Program::start(place, Some(machines))?);
+        let program = Arc::new(Program::start(place, Some(machines), &Meter::default())?);
         let remote = if place.program() == Some(machines.program()) {
-            Remote::over(Arc::clone(&program) as _, place.clone())?
+            Remote::over(Arc::clone(&program) as _, place.clone(), &Meter::default())?
         } else {
             Remote::open(place)?
         };

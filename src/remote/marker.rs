@@ -5,6 +5,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use contract::clean::bounded;
 use serde::{Deserialize, Serialize};
 
 use super::meter::Meter;
@@ -46,55 +47,69 @@ impl Marker {
 }
 
 /// The marker, if there is one.
-pub(super) fn read(objects: &dyn Objects) -> Result<Option<Marker>, RemoteError> {
-    let Some((bytes, _)) = objects.read(MARKER)? else { return Ok(None) };
+pub(super) fn read(objects: &dyn Objects, meter: &Meter) -> Result<Option<Marker>, RemoteError> {
+    let Some((bytes, _)) = objects.read(MARKER, meter)? else { return Ok(None) };
     let invalid = |message: String| RemoteError::new(FailedClass::Invalid, message);
-    let marker: Marker = serde_json::from_slice(&bytes)
+    let mut marker: Marker = serde_json::from_slice(&bytes)
         .map_err(|error| invalid(format!("its marker {MARKER} cannot be read: {error}")).help("name another prefix"))?;
     if marker.format > FORMAT {
         let message = format!("it has format {}, and this version of pipe knows formats up to {FORMAT}", marker.format);
         return Err(invalid(message).help("use the newer version, or another prefix"));
     }
+    // Others may have written it.
+    marker.made_by = bounded(&marker.made_by, 200).into_owned();
     Ok(Some(marker))
 }
 
 /// Makes the prefix a store, unless it holds other objects. Two concurrent calls get the same marker where the place heeds `absent`.
-pub(super) fn establish(objects: &dyn Objects) -> Result<Marker, RemoteError> {
-    if let Some(marker) = read(objects)? {
+pub(super) fn establish(objects: &dyn Objects, meter: &Meter) -> Result<Marker, RemoteError> {
+    if let Some(marker) = read(objects, meter)? {
         return Ok(marker);
     }
-    let found = objects.list("", None, 10)?;
+    let found = objects.list("", None, 10, meter)?;
     if let Some(other) = found.objects.iter().find(|object| !object.name.starts_with(PROBE)) {
         let message = format!("it holds `{}` and no marker {MARKER}, so it is no store of pipe", other.name);
         return Err(
             RemoteError::new(FailedClass::Invalid, message).help("name a prefix that is empty or not there yet")
         );
     }
-    let marker =
-        Marker { format: FORMAT, made_by: format!("pipe {}", env!("CARGO_PKG_VERSION")), probe: probe(objects)? };
+    let marker = Marker {
+        format: FORMAT,
+        made_by: format!("pipe {}", env!("CARGO_PKG_VERSION")),
+        probe: probe(objects, meter)?,
+    };
     let text =
         serde_json::to_string_pretty(&marker).map_err(|e| RemoteError::new(FailedClass::Broken, e.to_string()))?;
-    match objects.put(MARKER, Source::Text(&text), &marker.where_nothing_lies(), &Meter::default())? {
+    match objects.put(MARKER, Source::Text(&text), &marker.where_nothing_lies(), meter)? {
         Put::Made => Ok(marker),
-        Put::Refused => Ok(read(objects)?.unwrap_or(marker)),
+        Put::Refused => Ok(read(objects, meter)?.unwrap_or(marker)),
     }
 }
 
-/// Tries conditional writes on a name of its own.
-fn probe(objects: &dyn Objects) -> Result<Probe, RemoteError> {
-    let moment = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_nanos());
-    let name = format!("{PROBE}{}-{moment:x}", std::process::id());
-    let probe = probe_at(objects, &name);
-    // Best effort: every reader ignores a probe object that stays.
-    let _ = objects.delete(std::slice::from_ref(&name));
-    probe
+/// Tries conditional writes.
+fn probe(objects: &dyn Objects, meter: &Meter) -> Result<Probe, RemoteError> {
+    with_probe(objects, meter, |name| probe_at(objects, name, meter))
 }
 
-fn probe_at(objects: &dyn Objects, name: &str) -> Result<Probe, RemoteError> {
-    let put = |text: &str, condition: &Condition| objects.put(name, Source::Text(text), condition, &Meter::default());
+/// Does `work` with the name of an object that nobody else uses, and removes that.
+fn with_probe<T>(
+    objects: &dyn Objects,
+    meter: &Meter,
+    work: impl FnOnce(&str) -> Result<T, RemoteError>,
+) -> Result<T, RemoteError> {
+    let moment = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_nanos());
+    let name = format!("{PROBE}{}-{moment:x}", std::process::id());
+    let done = work(&name);
+    // Best effort: every reader ignores a probe object that stays.
+    let _ = objects.delete(std::slice::from_ref(&name), meter);
+    done
+}
+
+fn probe_at(objects: &dyn Objects, name: &str, meter: &Meter) -> Result<Probe, RemoteError> {
+    let put = |text: &str, condition: &Condition| objects.put(name, Source::Text(text), condition, meter);
     let version = || -> Result<Version, RemoteError> {
         let lost = || RemoteError::new(FailedClass::Broken, "an object that was just written is not there");
-        objects.read(name)?.map(|(_, version)| version).ok_or_else(lost)
+        objects.read(name, meter)?.map(|(_, version)| version).ok_or_else(lost)
     };
     // A place may also say that it cannot do so.
     let tried = |text: &str, condition: &Condition| match put(text, condition) {

@@ -7,10 +7,10 @@ use contract::backend::{FailedClass, Secret, SecretService};
 use super::RemoteError;
 use super::meter::Meter;
 
-/// A place that keeps objects. Names are relative, their parts joined by `/`.
+/// A place that keeps objects. Names are relative, their parts joined by `/`. A meter calls off each call.
 pub(super) trait Objects: Send + Sync {
     /// The sizes of these objects, in their order; `None` for one that is not there.
-    fn has(&self, names: &[String]) -> Result<Vec<Option<u64>>, RemoteError>;
+    fn has(&self, names: &[String], meter: &Meter) -> Result<Vec<Option<u64>>, RemoteError>;
 
     /// Writes an object as a whole, or not at all. When it returns [`Put::Made`], every later reader of the name gets the new bytes.
     fn put(&self, name: &str, source: Source<'_>, condition: &Condition, meter: &Meter) -> Result<Put, RemoteError>;
@@ -19,13 +19,13 @@ pub(super) trait Objects: Send + Sync {
     fn get(&self, name: &str, file: &Path, most: u64, meter: &Meter) -> Result<Option<u64>, RemoteError>;
 
     /// The bytes and the version of a small object.
-    fn read(&self, name: &str) -> Result<Option<(Vec<u8>, Version)>, RemoteError>;
+    fn read(&self, name: &str, meter: &Meter) -> Result<Option<(Vec<u8>, Version)>, RemoteError>;
 
     /// Objects whose names begin with `prefix`, in the order of their names, at most `most` of those behind `after`.
-    fn list(&self, prefix: &str, after: Option<&str>, most: usize) -> Result<Listing, RemoteError>;
+    fn list(&self, prefix: &str, after: Option<&str>, most: usize, meter: &Meter) -> Result<Listing, RemoteError>;
 
     /// Removes objects; one that is not there is no error.
-    fn delete(&self, names: &[String]) -> Result<(), RemoteError>;
+    fn delete(&self, names: &[String], meter: &Meter) -> Result<(), RemoteError>;
 
     /// How many requests are worth sending at once.
     fn lanes(&self) -> usize;
@@ -101,10 +101,15 @@ pub(super) struct Listed {
 }
 
 /// Every object below `prefix`, page by page.
-pub(super) fn list_all(objects: &dyn Objects, prefix: &str, mut each: impl FnMut(Listed)) -> Result<(), RemoteError> {
+pub(super) fn list_all(
+    objects: &dyn Objects,
+    prefix: &str,
+    meter: &Meter,
+    mut each: impl FnMut(Listed),
+) -> Result<(), RemoteError> {
     let mut after: Option<String> = None;
     loop {
-        let page = objects.list(prefix, after.as_deref(), PAGE)?;
+        let page = objects.list(prefix, after.as_deref(), PAGE, meter)?;
         let last = page.objects.last().map(|object| object.name.clone());
         page.objects.into_iter().for_each(&mut each);
         match last {

@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::directory::Directory;
+use super::lanes;
 use super::marker::{self, Marker};
+use super::meter::Meter;
 use super::names;
 use super::objects::{Condition, Objects, list_all};
 use super::place::{Place, Scheme};
@@ -45,15 +47,25 @@ pub struct Survey {
 impl Remote {
     /// Opens the remote at `place`, which may be empty. A program is started where one serves it.
     pub fn open(place: &Place) -> Result<Remote, RemoteError> {
-        let objects: Arc<dyn Objects> = match &place.scheme {
-            Scheme::Directory(root) => Arc::new(Directory::new(root.clone())),
-            Scheme::Program(_) => Arc::new(Program::start(place, None)?),
-        };
-        Remote::over(objects, place.clone())
+        Remote::open_watched(place, &Meter::default())
     }
 
-    pub(super) fn over(objects: Arc<dyn Objects>, place: Place) -> Result<Remote, RemoteError> {
-        let marker = Mutex::new(marker::read(objects.as_ref())?);
+    /// As [`Remote::open`]; `meter` calls it off.
+    pub fn open_watched(place: &Place, meter: &Meter) -> Result<Remote, RemoteError> {
+        let objects: Arc<dyn Objects> = match &place.scheme {
+            Scheme::Directory(root) => Arc::new(Directory::new(root.clone())),
+            Scheme::Program(_) => Arc::new(Program::start(place, None, meter)?),
+        };
+        Remote::over(objects, place.clone(), meter)
+    }
+
+    /// As [`Remote::open_watched`], while `watch` is called on this thread.
+    pub fn open_aside(place: &Place, meter: &Meter, watch: &mut dyn FnMut(&Meter)) -> Result<Remote, RemoteError> {
+        lanes::one(meter, watch, || Remote::open_watched(place, meter))
+    }
+
+    pub(super) fn over(objects: Arc<dyn Objects>, place: Place, meter: &Meter) -> Result<Remote, RemoteError> {
+        let marker = Mutex::new(marker::read(objects.as_ref(), meter)?);
         Ok(Remote { objects, place, marker, wrong: Mutex::default() })
     }
 
@@ -94,15 +106,20 @@ impl Remote {
 
     /// Makes it a store unless it is one. Returns whether the place heeds conditions.
     pub fn establish(&self) -> Result<Conditions, RemoteError> {
+        self.establish_watched(&Meter::default())
+    }
+
+    /// As [`Remote::establish`]; `meter` calls it off.
+    pub(super) fn establish_watched(&self, meter: &Meter) -> Result<Conditions, RemoteError> {
         let mut marker = self.marker.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(marker) = &*marker {
             return Ok(marker.conditions());
         }
-        Ok(marker.insert(marker::establish(self.objects.as_ref())?).conditions())
+        Ok(marker.insert(marker::establish(self.objects.as_ref(), meter)?).conditions())
     }
 
     /// Counts its objects and their bytes. Lists every name.
-    pub fn survey(&self) -> Result<Survey, RemoteError> {
+    pub fn survey(&self, meter: &Meter) -> Result<Survey, RemoteError> {
         let marker = self.marker.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let mut survey = Survey {
             made_by: marker.as_ref().map(|marker| marker.made_by.clone()),
@@ -111,7 +128,7 @@ impl Remote {
         };
         for (family, prefix) in [("blobs", names::BLOBS), ("trees", names::TREES), ("records", names::RECORDS)] {
             let (mut count, mut bytes) = (0, 0);
-            list_all(self.objects.as_ref(), prefix, |object| {
+            list_all(self.objects.as_ref(), prefix, meter, |object| {
                 count += 1;
                 bytes += object.size;
             })?;

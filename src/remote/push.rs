@@ -51,7 +51,7 @@ impl Remote {
         meter: &Meter,
         watch: &mut dyn FnMut(&Meter),
     ) -> Result<Pushed, TransferError> {
-        self.establish()?;
+        self.establish_watched(meter)?;
         let here = self.place().identity();
         let mut pushed = Pushed::default();
         // Each may rely on those before it.
@@ -156,7 +156,8 @@ impl Remote {
     ) -> Result<Vec<Option<u64>>, TransferError> {
         let names: Vec<String> = names.collect();
         let batches: Vec<&[String]> = names.chunks(BATCH).collect();
-        let sizes = lanes::each(self.objects.lanes(), &batches, meter, watch, |batch| Ok(self.objects.has(batch)?))?;
+        let sizes =
+            lanes::each(self.objects.lanes(), &batches, meter, watch, |batch| Ok(self.objects.has(batch, meter)?))?;
         Ok(sizes.into_iter().flatten().collect())
     }
 }

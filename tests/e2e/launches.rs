@@ -188,6 +188,21 @@ fn attempts_and_their_price_are_told_while_it_runs_and_afterwards() {
 }
 
 #[test]
+fn a_price_that_is_none_is_not_told() {
+    for price in ["-5", "1.0e308"] {
+        let project = with_waiting(&format!("{{files: {{state: 'files://STATE', price: {price}}}}}"));
+        open_gate(&project);
+        let report = end(start(&project, &[]), 0);
+        let attempt = &report["stages"]["waits"]["attempts"][0];
+        assert_eq!(
+            (&attempt["price"], &attempt["cost"], &attempt["end"]),
+            (&Value::Null, &Value::Null, &"finished".into())
+        );
+        assert!(!project.events().contains(r#""price":"#) && !project.events().contains(r#""cost":"#));
+    }
+}
+
+#[test]
 fn a_failure_that_nobody_saw_is_told_by_the_next_run() {
     for backend in [LOOPBACK, PROGRAM] {
         let project = project_on(backend);

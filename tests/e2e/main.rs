@@ -52,6 +52,7 @@ mod param_types;
 mod places;
 mod poisoned;
 mod pressure;
+mod program_faults;
 mod project;
 mod publishing;
 mod remote_gc;

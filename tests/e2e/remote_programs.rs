@@ -10,8 +10,8 @@ use crate::project::{Project, Ran, checkout, eventually, expected, outcomes, sig
 use crate::remote_share::Shared;
 
 /// Two machines whose remote is served by a variant of `pipe-files`, which notes each request in a file.
-struct Served {
-    shared: Shared,
+pub(crate) struct Served {
+    pub shared: Shared,
     bin: PathBuf,
     heard: PathBuf,
 }
@@ -20,7 +20,7 @@ struct Served {
 const REQUEST: &str = "(operation, arguments), = request[\"do\"].items()";
 
 impl Served {
-    fn new(pipeline: &str, share: bool) -> Served {
+    pub(crate) fn new(pipeline: &str, share: bool) -> Served {
         let shared = Shared::new(pipeline, share);
         for project in [&shared.one, &shared.two] {
             let url = format!("files://{}", shared.remote().display());
@@ -34,7 +34,7 @@ impl Served {
     }
 
     /// Installs the program with this change to it.
-    fn serve(&self, change: &dyn Fn(String) -> String) {
+    pub(crate) fn serve(&self, change: &dyn Fn(String) -> String) {
         let program = std::fs::read_to_string(checkout().join("tests/fixtures/backends/pipe-files.py")).unwrap();
         let note = format!(
             "{REQUEST}\n        open({:?}, \"a\").write(operation + \" \" + arguments.get(\"name\", \"\") + \"\\n\")",
@@ -48,25 +48,25 @@ impl Served {
         std::fs::rename(new, path).unwrap();
     }
 
-    fn command(&self, project: &Project, words: &[&str]) -> Command {
+    pub(crate) fn command(&self, project: &Project, words: &[&str]) -> Command {
         let mut command = project.command(words);
         command.env("PATH", format!("{}:{}", self.bin.display(), std::env::var("PATH").unwrap()));
         command
     }
 
-    fn json(&self, project: &Project, words: &[&str]) -> Value {
+    pub(crate) fn json(&self, project: &Project, words: &[&str]) -> Value {
         let ran = Ran::from(self.command(project, words).output().unwrap());
         assert_eq!(ran.status, 0, "{}{}", ran.stderr, ran.stdout);
         serde_json::from_str(&ran.stdout).unwrap()
     }
 
     /// How often this was asked for, of names that begin so.
-    fn asked(&self, request: &str) -> usize {
+    pub(crate) fn asked(&self, request: &str) -> usize {
         let heard = std::fs::read_to_string(&self.heard).unwrap_or_default();
         heard.lines().filter(|line| line.starts_with(request)).count()
     }
 
-    fn forget(&self) {
+    pub(crate) fn forget(&self) {
         std::fs::write(&self.heard, "").unwrap();
     }
 }

@@ -75,7 +75,7 @@ pub(super) fn run(project: &Project, arguments: &StatusArguments) -> Result<Exit
 
 fn of_remote(project: &Project, json: bool) -> Result<Exit, Failure> {
     let transfers = Transfers::open(project, "listing")?;
-    let Some(survey) = transfers.watch(|remote, _, _| remote.survey())? else { return Ok(Exit::Interrupted) };
+    let Some(survey) = transfers.watch(|remote, meter, _| remote.survey(meter))? else { return Ok(Exit::Interrupted) };
     let url = &transfers.remote.place().url;
     if json {
         let families = survey

@@ -9,11 +9,11 @@ fn put(objects: &dyn Objects, name: &str, text: &str, condition: &Condition) -> 
 }
 
 fn text(objects: &dyn Objects, name: &str) -> Option<String> {
-    objects.read(name).unwrap().map(|(bytes, _)| String::from_utf8(bytes).unwrap())
+    objects.read(name, &Meter::default()).unwrap().map(|(bytes, _)| String::from_utf8(bytes).unwrap())
 }
 
 fn version(objects: &dyn Objects, name: &str) -> Version {
-    objects.read(name).unwrap().unwrap().1
+    objects.read(name, &Meter::default()).unwrap().unwrap().1
 }
 
 fn names(listing: &Listing) -> Vec<&str> {
@@ -24,7 +24,7 @@ fn names(listing: &Listing) -> Vec<&str> {
 fn conditions_decide_whether_something_is_written() {
     let root = tempfile::tempdir().unwrap();
     let objects = Directory::new(root.path().join("new"));
-    assert_eq!(objects.read("a/b").unwrap(), None);
+    assert_eq!(objects.read("a/b", &Meter::default()).unwrap(), None);
     assert_eq!(put(&objects, "a/b", "one", &Condition::Absent), Put::Made);
     assert_eq!(put(&objects, "a/b", "two", &Condition::Absent), Put::Refused);
     assert_eq!(text(&objects, "a/b").as_deref(), Some("one"));
@@ -34,8 +34,11 @@ fn conditions_decide_whether_something_is_written() {
     assert_eq!(put(&objects, "gone", "five", &Condition::Version(first)), Put::Refused);
     assert_eq!(put(&objects, "a/b", "six", &Condition::Any), Put::Made);
     assert_eq!(text(&objects, "a/b").as_deref(), Some("six"));
-    assert_eq!(objects.has(&["a/b".into(), "a/c".into(), "a".into()]).unwrap(), [Some(3), None, None]);
-    objects.delete(&["a/b".into(), "a/c".into()]).unwrap();
+    assert_eq!(
+        objects.has(&["a/b".into(), "a/c".into(), "a".into()], &Meter::default()).unwrap(),
+        [Some(3), None, None]
+    );
+    objects.delete(&["a/b".into(), "a/c".into()], &Meter::default()).unwrap();
     assert_eq!(text(&objects, "a/b"), None);
     let unfinished = fs::read_dir(root.path().join("new").join(UNFINISHED)).unwrap();
     assert_eq!(unfinished.count(), 0, "nothing half written stays");
@@ -48,9 +51,9 @@ fn a_name_never_leads_out() {
     fs::write(root.path().join("secret"), "x").unwrap();
     for name in ["../secret", "a/../../secret", "/etc/passwd", "", "a//b", "./a", "a/.", ".lock", "a/.hidden", "a/"] {
         assert!(objects.put(name, Source::Text("x"), &Condition::Any, &Meter::default()).is_err(), "{name:?}");
-        assert!(objects.read(name).is_err(), "{name:?}");
+        assert!(objects.read(name, &Meter::default()).is_err(), "{name:?}");
         assert!(objects.get(name, &root.path().join("to"), 9, &Meter::default()).is_err(), "{name:?}");
-        assert!(objects.has(&[name.to_owned()]).is_err(), "{name:?}");
+        assert!(objects.has(&[name.to_owned()], &Meter::default()).is_err(), "{name:?}");
     }
     assert_eq!(fs::read_to_string(root.path().join("secret")).unwrap(), "x");
 }
@@ -62,14 +65,14 @@ fn a_list_is_in_order_and_comes_in_pages() {
     for name in ["b/2", "a", "b/1", "b/c/3", "bb"] {
         put(&objects, name, name, &Condition::Any);
     }
-    assert_eq!(names(&objects.list("", None, 10).unwrap()), ["a", "b/1", "b/2", "b/c/3", "bb"]);
-    let page = objects.list("b/", None, 2).unwrap();
+    assert_eq!(names(&objects.list("", None, 10, &Meter::default()).unwrap()), ["a", "b/1", "b/2", "b/c/3", "bb"]);
+    let page = objects.list("b/", None, 2, &Meter::default()).unwrap();
     assert_eq!((names(&page), page.more), (vec!["b/1", "b/2"], true));
-    let page = objects.list("b/", Some("b/2"), 2).unwrap();
+    let page = objects.list("b/", Some("b/2"), 2, &Meter::default()).unwrap();
     assert_eq!((names(&page), page.more), (vec!["b/c/3"], false));
-    assert_eq!(names(&objects.list("none/", None, 2).unwrap()), Vec::<&str>::new());
+    assert_eq!(names(&objects.list("none/", None, 2, &Meter::default()).unwrap()), Vec::<&str>::new());
     let mut all = Vec::new();
-    crate::remote::objects::list_all(&objects, "", |object| all.push(object.name)).unwrap();
+    crate::remote::objects::list_all(&objects, "", &Meter::default(), |object| all.push(object.name)).unwrap();
     assert_eq!(all.len(), 5);
 }
 
