@@ -2,7 +2,8 @@
 //! and that are older too.
 //!
 //! Everything younger than the grace period stays in any case: another machine may be about to name it. So do the objects that stages
-//! running elsewhere name, and those written since the first of these stages began ([`super::actions`]).
+//! running elsewhere name, and those written since the first of these stages began ([`super::actions`]). The age of an object is told by
+//! the clock of the place, which also dates the objects: that of this machine may be days ahead.
 
 use std::collections::HashSet;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -10,6 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use contract::Digest;
 
 use super::lanes;
+use super::marker;
 use super::meter::Meter;
 use super::names;
 use super::objects::{Listed, list_all};
@@ -56,7 +58,11 @@ impl Remote {
         watch: &mut dyn FnMut(&Meter),
     ) -> Result<RemoteCollected, TransferError> {
         self.require()?;
-        let now = unix_seconds();
+        let now = match marker::clock(self.objects.as_ref(), meter) {
+            // Looking needs no right to write.
+            Err(error) if look && error.class == FailedClass::Denied => unix_seconds(),
+            now => now?,
+        };
         let actions = self.actions(store, now, meter, watch)?;
         let is_old = |object: &Listed| {
             let of_action = actions.since.is_some_and(|since| object.modified >= since);

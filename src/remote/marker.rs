@@ -86,6 +86,16 @@ pub(super) fn establish(objects: &dyn Objects, meter: &Meter) -> Result<Marker, 
     }
 }
 
+/// The time of the place, in Unix seconds: that of an object written now.
+pub(super) fn clock(objects: &dyn Objects, meter: &Meter) -> Result<u64, RemoteError> {
+    with_probe(objects, meter, |name| {
+        objects.put(name, Source::Text("now"), &Condition::Any, meter)?;
+        let listed = objects.list(name, None, 1, meter)?.objects.into_iter().find(|object| object.name == name);
+        let unlisted = || RemoteError::new(FailedClass::Broken, "an object that was just written is not listed");
+        listed.map(|object| object.modified).ok_or_else(unlisted)
+    })
+}
+
 /// Tries conditional writes.
 fn probe(objects: &dyn Objects, meter: &Meter) -> Result<Probe, RemoteError> {
     with_probe(objects, meter, |name| probe_at(objects, name, meter))

@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::json;
 
-use crate::project::{Ran, eventually, expected, outcomes, signal};
+use crate::project::{Project, Ran, eventually, expected, outcomes, signal};
 use crate::remote_programs::Served;
 
 const PIPELINE: &str = r#"pipeline: p
@@ -222,4 +222,40 @@ fn words_of_a_program_forge_no_lines() {
     let status = ran(served.command(one, &["cache", "status", "--remote"]));
     assert_eq!(status.status, 0, "{}", status.stderr);
     assert!(status.stdout.contains("made by x\\nforged: pipe"), "{}", status.stdout);
+}
+
+#[test]
+fn the_clock_of_this_machine_removes_nothing_from_a_remote() {
+    let served = Served::new(PIPELINE, false);
+    let (one, two) = (&served.shared.one, &served.shared.two);
+    served.json(one, &["run", "p.yaml", "--json"]);
+    // The clock of the place, by which it dates objects, is a year behind that of this machine.
+    served.serve(&|program| {
+        let behind = "int(stat(name).st_mtime) - 365 * 24 * 60 * 60";
+        program.replace("int(stat(name).st_mtime)", behind)
+    });
+    served.json(one, &["cache", "push", "--json"]);
+    // A stage that runs elsewhere: its lease is fresh.
+    let lease = served.shared.remote().join("actions").join(contract::Digest::of(b"x").to_string());
+    std::fs::create_dir_all(&lease).unwrap();
+    std::fs::write(lease.join("lease.json"), "{}").unwrap();
+    let pipeline = "pipeline: q\nstages:\n  c: {uses: command, run: \"echo c > ${out.x}\", out: {x: out/c}}\n";
+    two.write("q.yaml", pipeline);
+    assert_eq!(two.run_json_of("q.yaml", &[], 0)["outcome"], "succeeded");
+    let gc = |project: &Project| served.json(project, &["cache", "gc", "--remote", "--json"]);
+    let collected = gc(two);
+    assert_eq!(collected["removed"]["records"]["count"], 0, "{collected}");
+    assert_eq!(collected["removed"]["objects"]["count"], 0, "{collected}");
+    assert_eq!(collected["live_actions"], 1, "{collected}");
+    assert!(std::fs::read_dir(served.shared.remote().join("probe")).unwrap().next().is_none(), "no probe stays");
+    // Older than the grace by the clock of the place, they go.
+    served.serve(&|program| {
+        program.replace(
+            "int(stat(name).st_mtime)",
+            "int(stat(name).st_mtime) - (0 if name.startswith(\"probe/\") else 365 * 24 * 60 * 60)",
+        )
+    });
+    let collected = gc(two);
+    assert_eq!(collected["removed"]["records"]["count"], 2, "{collected}");
+    assert_eq!(collected["removed"]["actions"]["count"], 1, "{collected}");
 }
