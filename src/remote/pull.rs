@@ -332,7 +332,8 @@ impl Remote {
                 Err(error) => {
                     // The partial file is of no use.
                     let _ = fs::remove_file(&path);
-                    return Err(error.into());
+                    let why = self.denied_alone(error, meter)?;
+                    return Ok(Some(Refused { object: name, why }));
                 }
             };
             let _ = fs::remove_file(&path);
@@ -364,11 +365,27 @@ impl Remote {
                 Ok(Some(Err(Refused { object: name.to_owned(), why })))
             }
             Ok(Some(_)) => read(&path).map(|bytes| Some(Ok(bytes))),
-            Err(error) => Err(error.into()),
+            Err(error) => {
+                let why = self.denied_alone(error, meter);
+                why.map(|why| Some(Err(Refused { object: name.to_owned(), why }))).map_err(Into::into)
+            }
         };
         // It is read, or of no use.
         let _ = fs::remove_file(&path);
         bytes
+    }
+}
+
+impl Remote {
+    /// Why one object is not used, where the place denies that one and not all of them: another user may have written it for herself.
+    fn denied_alone(&self, error: RemoteError, meter: &Meter) -> Result<String, RemoteError> {
+        let is_alone =
+            error.class == FailedClass::Denied && matches!(self.objects.read(names::MARKER, meter), Ok(Some(_)));
+        if !is_alone {
+            return Err(error);
+        }
+        let help = error.help.map(|help| format!(" ({help})")).unwrap_or_default();
+        Ok(format!("it cannot be read: {}{help}", error.message))
     }
 }
 

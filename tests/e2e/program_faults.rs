@@ -225,6 +225,26 @@ fn words_of_a_program_forge_no_lines() {
 }
 
 #[test]
+fn one_object_that_is_denied_is_a_miss_with_one_warning() {
+    let served = Served::new(PIPELINE, true);
+    let (one, two) = (&served.shared.one, &served.shared.two);
+    let report = served.json(one, &["run", "p.yaml", "--json"]);
+    let key = report["stages"]["b"]["key"].as_str().unwrap().to_owned();
+    served.serve(&|program| {
+        let lines = format!(
+            "            if operation == \"get\" and {key:?} in arguments[\"name\"]: raise Failure(\"denied\", \"not for you\")\n{ANSWER}"
+        );
+        answering(&program, &lines)
+    });
+    let run = ran(served.command(two, &["run", "p.yaml"]));
+    assert_eq!(run.status, 0, "{}", run.stderr);
+    assert_eq!(run.stderr.matches("not for you").count(), 1, "{}", run.stderr);
+    assert!(run.stderr.contains("b: what the remote has of it is not used: records/"), "{}", run.stderr);
+    assert!(!run.stderr.contains("goes on without it"), "{}", run.stderr);
+    assert_eq!(two.read("out/x"), "1\n");
+}
+
+#[test]
 fn the_clock_of_this_machine_removes_nothing_from_a_remote() {
     let served = Served::new(PIPELINE, false);
     let (one, two) = (&served.shared.one, &served.shared.two);

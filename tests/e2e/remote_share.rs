@@ -250,3 +250,39 @@ fn ctrl_c_cancels_what_travels_and_ends_the_program() {
     assert!(ran.stderr.contains("goes on from there"), "{}", ran.stderr);
     assert!(has_heard("cancel") && has_heard("end"), "{}", std::fs::read_to_string(&heard).unwrap());
 }
+
+#[test]
+fn a_pipe_in_place_of_an_object_holds_up_nobody() {
+    let shared = Shared::new(PIPELINE, true);
+    shared.one.outcomes(&[]);
+    let fifo = |path: &Path| {
+        std::fs::remove_file(path).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
+    };
+    shared.objects("records").iter().for_each(|record| fifo(record));
+    assert_eq!(shared.two.outcomes(&[]), expected(&[("a", "ran"), ("b", "ran"), ("c", "ran")]));
+    fifo(&shared.remote().join("pipe-store.json"));
+    let status = shared.one.pipe(&["cache", "status", "--remote"]);
+    assert!(status.status == 3 && status.stderr.contains("pipe-store.json is no file"), "{}", status.stderr);
+    std::fs::remove_dir_all(shared.one.path("cache")).unwrap();
+    let ran = shared.one.pipe(&["run", "p.yaml"]);
+    assert!(ran.status == 0 && ran.stderr.contains("is no file"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_damaged_file_of_a_directory_is_one_warning() {
+    let shared = Shared::new(PIPELINE, false);
+    shared.one.outcomes(&[]);
+    json(&shared.one, &["cache", "push", "--json"]);
+    let two = contract::Digest::of(b"2\n").to_string();
+    for blob in shared.objects("blobs").iter().filter(|blob| blob.ends_with(&two)) {
+        std::fs::remove_file(blob).unwrap();
+        std::fs::write(blob, "3\n").unwrap();
+    }
+    for family in ["blobs", "trees"] {
+        std::fs::remove_dir_all(shared.one.path("cache").join(family)).unwrap();
+        std::fs::create_dir(shared.one.path("cache").join(family)).unwrap();
+    }
+    let got = shared.one.pipe(&["get", "a", "there"]);
+    assert_eq!(got.stderr.matches("another digest").count(), 1, "{}", got.stderr);
+}
