@@ -252,6 +252,27 @@ fn ctrl_c_cancels_what_travels_and_ends_the_program() {
 }
 
 #[test]
+fn a_new_store_is_told_and_so_is_a_remote_where_nothing_lies() {
+    let shared = Shared::new(PIPELINE, false);
+    shared.one.outcomes(&[]);
+    let pulled = shared.two.pipe(&["cache", "pull", "-f", "p.yaml"]);
+    assert_eq!(pulled.status, 0, "{}", pulled.stderr);
+    assert!(pulled.stderr.contains("nothing was pushed to") && !shared.remote().exists(), "{}", pulled.stderr);
+    let new = format!("makes a new store at {}", shared.remote().display());
+    let pushed = shared.one.pipe(&["cache", "push"]);
+    assert!(pushed.status == 0 && pushed.stderr.contains(&new), "{}", pushed.stderr);
+    let again = shared.one.pipe(&["cache", "push"]);
+    assert!(again.status == 0 && !again.stderr.contains("new store"), "{}", again.stderr);
+
+    let sharing = Shared::new(PIPELINE, true);
+    let new = format!("makes a new store at {}", sharing.remote().display());
+    let ran = sharing.one.pipe(&["run", "p.yaml"]);
+    assert_eq!((ran.status, ran.stderr.matches(&new).count()), (0, 1), "{}", ran.stderr);
+    let ran = sharing.two.pipe(&["run", "p.yaml"]);
+    assert!(ran.status == 0 && !ran.stderr.contains("new store"), "{}", ran.stderr);
+}
+
+#[test]
 fn a_pipe_in_place_of_an_object_holds_up_nobody() {
     let shared = Shared::new(PIPELINE, true);
     shared.one.outcomes(&[]);

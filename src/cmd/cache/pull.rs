@@ -54,6 +54,9 @@ pub(super) fn run(project: &Project, arguments: &PullArguments) -> Result<Exit, 
     let plan = project.plan(&PipelineArguments { file, stages: arguments.stages.clone(), params })?;
     let _hold = store.hold()?;
     let transfers = Transfers::open(project, "pulling")?;
+    if transfers.remote.is_new() {
+        output::errors(&format!("nothing was pushed to {} yet: is it there?\n", transfers.remote.place()));
+    }
     let mut broken = None;
     let fetched = transfers.watch(|remote, meter, watch| {
         match fetching::fetch(&plan, &store, remote, known(&plan), &|_| true, Extent::Content, (meter, watch)) {

@@ -43,6 +43,10 @@ pub(super) fn run(project: &Project, arguments: &PushArguments) -> Result<Exit, 
     let _hold = store.hold()?;
     let records = chosen(project, &store, arguments)?;
     let transfers = Transfers::open(project, "pushing")?;
+    if transfers.remote.is_new() {
+        // A disk that is not mounted looks as a store that is not there yet.
+        output::errors(&format!("makes a new store at {}\n", transfers.remote.place()));
+    }
     let pushed = transfers.watch(|remote, meter, watch| remote.push(&store, &records, meter, watch))?;
     let Some(pushed) = pushed else { return Ok(Exit::Interrupted) };
     for (stage, path) in &pushed.lacking {
