@@ -6,7 +6,7 @@ use super::apart::Named;
 use super::keys;
 use super::model::{Config, Origin, Setting, Share, Throttle, Verify};
 use crate::plan::request::CONFIG;
-use crate::remote::{Checksums, Place, Scheme};
+use crate::remote::{Checksums, Place, Scheme, wrong_endpoint};
 use crate::spec::keys::known;
 use crate::spec::{Node, NodeValue, Problem, Sources, file, suggest};
 
@@ -133,12 +133,22 @@ impl Reader<'_> {
                 }
                 "path_style" => place.path_style = self.flag(value, "`path_style`"),
                 "checksums" => place.checksums = self.checksums(value),
-                "endpoint" => place.endpoint = self.text(value, "`endpoint`").map(str::to_owned),
+                "endpoint" => place.endpoint = self.endpoint(value),
                 "region" => place.region = self.text(value, "`region`").map(str::to_owned),
                 _ => place.profile = self.text(value, "`profile`").map(str::to_owned),
             }
         }
         config.remote.place = self.setting(&url.value, Some(place));
+    }
+
+    fn endpoint(&mut self, node: &Node) -> Option<String> {
+        let text = self.text(node, "`endpoint`")?;
+        if let Some(why) = wrong_endpoint(text) {
+            let message = format!("`endpoint` cannot be `{text}`: {why}");
+            let problem = Problem::at("unknown-value", node.span, message).label("not possible");
+            self.problems.push(problem.help("write the address of the service: http://127.0.0.1:8333"));
+        }
+        Some(text.to_owned())
     }
 
     fn checksums(&mut self, node: &Node) -> Option<Checksums> {

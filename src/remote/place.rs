@@ -67,6 +67,13 @@ impl Place {
     pub fn parse(url: &str, root: &Path) -> Result<Place, Unusable> {
         let unusable = |message: String| Unusable { message, help: FORMS };
         let scheme = match url.split_once("://") {
+            None if begins_as_url(url) => {
+                let message = format!("`{url}` begins as a URL does, and lacks the `//` behind the scheme");
+                return Err(Unusable {
+                    message,
+                    help: "write s3://BUCKET/PREFIX; a directory of such a name is ./NAME",
+                });
+            }
             None => Scheme::Directory(root.join(url)),
             Some(("file", path)) if path.starts_with('/') => Scheme::Directory(PathBuf::from(path)),
             Some(("file", _)) => return Err(unusable(format!("`{url}` names no absolute path"))),
@@ -117,6 +124,38 @@ impl Place {
     }
 }
 
+/// Whether it begins with a scheme and one slash: `s3:/bucket`.
+fn begins_as_url(url: &str) -> bool {
+    url.split_once(":/").is_some_and(|(scheme, _)| {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
+        scheme.starts_with(|first: char| first.is_ascii_alphabetic()) && scheme.bytes().all(plain)
+    })
+}
+
+/// What is wrong with the address of a service; `None` where it can be one.
+pub fn wrong_endpoint(endpoint: &str) -> Option<&'static str> {
+    let Some((_, rest)) = endpoint.split_once("://").filter(|(scheme, _)| matches!(*scheme, "http" | "https")) else {
+        return Some("it does not begin with http:// or https://");
+    };
+    let authority = rest.split('/').next().unwrap_or_default();
+    if authority.contains('@') {
+        return Some("it holds a name or a password, which do not belong into a file");
+    }
+    // An address of IPv6 has colons of its own, in brackets.
+    let (host, port) = match authority.rsplit_once(':').filter(|(_, port)| !port.ends_with(']')) {
+        Some((host, port)) => (host, Some(port)),
+        None => (authority, None),
+    };
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._[]:".contains(&byte);
+    if host.is_empty() || !host.bytes().all(plain) {
+        return Some("it names no host");
+    }
+    if port.is_some_and(|port| port.parse::<u16>().map_or(true, |port| port == 0)) {
+        return Some("its port is no number from 1 to 65535");
+    }
+    rest.contains(|c: char| c.is_whitespace() || c.is_control() || "?#".contains(c)).then_some("it is no plain address")
+}
+
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.url)
@@ -154,8 +193,42 @@ mod tests {
         assert_eq!(parse("s3://b/p"), Ok((Scheme::Program("s3".into()), Some("pipe-aws".into()))));
         assert_eq!(parse("s3://b"), Ok((Scheme::Program("s3".into()), Some("pipe-aws".into()))));
         assert_eq!(parse("files:///x/y/"), Ok((Scheme::Program("files".into()), Some("pipe-files".into()))));
-        for wrong in ["file://here", "s3://", "s3:///p", "://x", "S3://b", "s3://b//p", "s3://b/../p", "a b://c"] {
+        for wrong in [
+            "file://here",
+            "s3://",
+            "s3:///p",
+            "://x",
+            "S3://b",
+            "s3://b//p",
+            "s3://b/../p",
+            "a b://c",
+            "s3:/b/p",
+            "file:/srv",
+        ] {
             assert!(parse(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(parse("./s3:/b"), directory("/project/./s3:/b"));
+    }
+
+    #[test]
+    fn an_endpoint_has_a_scheme_a_host_and_perhaps_a_port_and_a_path() {
+        for good in
+            ["http://127.0.0.1:8333", "https://s3.example.org", "http://[::1]:9000/x", "http://host", "http://[::1]"]
+        {
+            assert_eq!(wrong_endpoint(good), None, "{good}");
+        }
+        for wrong in [
+            "127.0.0.1:8333",
+            "ftp://x",
+            "http://",
+            "http://:80",
+            "http://x:y",
+            "http://x:0",
+            "http://a b",
+            "http://me:pw@x",
+            "http://x?y",
+        ] {
+            assert!(wrong_endpoint(wrong).is_some(), "{wrong}");
         }
     }
 }

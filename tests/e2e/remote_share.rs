@@ -291,6 +291,30 @@ fn a_pipe_in_place_of_an_object_holds_up_nobody() {
 }
 
 #[test]
+fn an_address_that_cannot_be_meant_is_found_by_check() {
+    let project = Project::with_pipeline(PIPELINE);
+    let check = |remote: &str, words: &[&str]| {
+        project.write("pipe.yaml", &format!("remote: {remote}\n"));
+        let ran = project.pipe(&["check", "p.yaml"]);
+        assert_eq!(ran.status, 2, "{remote}: {}", ran.stderr);
+        for word in words.iter().chain(&["pipe.yaml:1:"]) {
+            assert!(ran.stderr.contains(word), "{remote}: no `{word}` in {}", ran.stderr);
+        }
+    };
+    check("{url: 's3:/bucket/x'}", &["begins as a URL does", "s3://BUCKET/PREFIX"]);
+    check("{url: 'file:/srv/x'}", &["begins as a URL does"]);
+    check("{url: 's3://b', endpoint: '127.0.0.1:8333'}", &["`endpoint` cannot be", "http://127.0.0.1:8333"]);
+    check("{url: 's3://b', endpoint: 'http://me:pw@host'}", &["a name or a password"]);
+    check("{url: 's3://b', endpoint: 'http://host:port'}", &["its port is no number"]);
+    project.write("pipe.yaml", "backends: {gpu: {loopback: {state: 's3:/bucket/x'}}}\n");
+    let ran = project.pipe(&["check", "p.yaml"]);
+    assert!(ran.status == 2 && ran.stderr.contains("begins as a URL does"), "{}", ran.stderr);
+    project.write("pipe.yaml", "remote: {url: 'nobody://x/y'}\n");
+    let status = project.pipe(&["cache", "status", "--remote"]);
+    assert!(status.status == 3 && status.stderr.matches("nobody://x/y").count() == 1, "{}", status.stderr);
+}
+
+#[test]
 fn a_damaged_file_of_a_directory_is_one_warning() {
     let shared = Shared::new(PIPELINE, false);
     shared.one.outcomes(&[]);
