@@ -108,3 +108,34 @@ fn the_checkpoint_of_an_interrupted_stage_stays() {
     let steps = ledger(&project).iter().filter(|line| line.starts_with("step")).count();
     assert_eq!(steps, 4, "{:?}", ledger(&project));
 }
+
+#[test]
+fn the_state_of_a_backend_is_emptied_of_bundles_that_no_stage_needs() {
+    let project = project_on("{loopback: {state: .pipe-loopback, lease: 60s}}");
+    let stage = |word: &str| {
+        format!(
+            "pipeline: p\nstages:\n  a: {{uses: command, run: \"echo {word} > ${{out.x}}\", out: {{x: out/x}}, backend: gpu}}\n"
+        )
+    };
+    project.write("p.yaml", &stage("one"));
+    assert_eq!(project.outcomes(&[]), expected(&[("a", "ran")]));
+    let bytes = || objects(&project, "blobs").iter().map(|blob| std::fs::metadata(blob).unwrap().len()).sum::<u64>();
+    let engine = std::fs::metadata(crate::project::pipe()).unwrap().len();
+    assert!(bytes() >= engine, "the programs lie there");
+    assert_eq!(project.pipe(&["backend", "reap"]).status, 0);
+    let looked = document(&project, &["cache", "gc", "--remote", "--json"]);
+    assert_eq!(looked["states"][0]["removed"]["objects"]["count"], 0, "they are younger than a week: {looked}");
+    objects(&project, "blobs").iter().for_each(|blob| age(blob, 8));
+    let collected = document(&project, &["cache", "gc", "--remote", "--json"]);
+    assert_eq!((&collected["remote"], &collected["states"][0]["state"]), (&Value::Null, &json!(".pipe-loopback")));
+    assert!(collected["states"][0]["removed"]["objects"]["bytes"].as_u64().unwrap() >= engine, "{collected}");
+    assert!(bytes() < engine, "{collected}");
+    assert_eq!(project.outcomes(&[]), expected(&[("a", "hit")]));
+    project.write("p.yaml", &stage("two"));
+    assert_eq!(project.outcomes(&[]), expected(&[("a", "ran")]));
+    assert_eq!(project.read("out/x"), "two\n");
+    // Nothing of a remote is named, and there is no state yet.
+    let bare = Project::new();
+    let refused = bare.pipe(&["cache", "gc", "--remote"]);
+    assert!(refused.status == 2 && refused.stderr.contains("the settings name no remote"), "{}", refused.stderr);
+}

@@ -1,21 +1,22 @@
 //! `pipe cache gc`.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
-use super::remote::Transfers;
+use super::remote::{Transfers, no_remote};
 use super::{damage, needs};
 use crate::backend;
 use crate::cmd::failure::Failure;
 use crate::cmd::project::Project;
 use crate::cmd::{Exit, output};
 use crate::engine::history::{History, OpenRun};
-use crate::remote::Kept;
+use crate::remote::{Kept, Place, RemoteCollected};
 use crate::report::units;
 use crate::spec::{conduct, quantity};
-use crate::store::{Damage, Doomed, Mode, Store, StoreError, UserRoom};
+use crate::store::{Damage, Doomed, Keep, Mode, Store, StoreError, UserRoom};
 
 /// `pipe cache gc`.
 #[derive(Debug, Args)]
@@ -37,10 +38,11 @@ pub(crate) struct GcArguments {
     /// Only say what would go.
     #[arg(long)]
     pub dry_run: bool,
-    /// What was used within this time stays: 0, 12h, 30d; unless given 7d, and 90d on a remote.
+    /// What was used within this time stays: 0, 12h, 30d; unless given 7d, and 90d on the remote.
     #[arg(long, value_name = "TIME", value_parser = grace)]
     pub grace: Option<Duration>,
-    /// Remove from the remote instead what this store does not need and nobody pushed within the grace.
+    /// Remove instead from the remote, and from the directories in which backends have their state, what this store does not need and
+    /// nobody pushed within the grace.
     #[arg(long, conflicts_with_all = ["max_size", "also"])]
     pub remote: bool,
     /// What objects may take: 500MiB, 20GiB. What was used longest ago goes first, pins never.
@@ -63,49 +65,102 @@ fn of_remote(project: &Project, store: &Store, arguments: &GcArguments) -> Resul
     if !damaged.is_empty() {
         return Ok(refuse(&damaged, arguments.json));
     }
-    let grace = arguments.grace.unwrap_or(REMOTE_GRACE);
-    let since = needs::limits(grace, None).now.saturating_sub(grace.as_secs());
-    let used = needed.used_at.into_iter().filter(|(_, used)| *used > since).map(|(key, _)| key);
-    let roots = needed.roots.into_iter().chain(needed.pinned).chain(used).collect();
-    let kept = Kept { roots, artifacts: needed.artifacts, grace };
-    let transfers = Transfers::open(project, "removing")?;
-    let collected =
-        transfers.watch(|remote, meter, watch| remote.collect(store, &kept, arguments.dry_run, meter, watch))?;
-    let Some(collected) = collected else { return Ok(Exit::Interrupted) };
-    let document = |(count, bytes): (u64, u64)| json!({"count": count, "bytes": bytes});
-    let url = &transfers.remote.place().url;
-    if arguments.json {
-        output::document(&json!({
-            "remote": url,
-            "dry_run": arguments.dry_run,
-            "removed": {
-                "records": document(collected.records),
-                "objects": document(collected.objects),
-                "actions": document(collected.actions),
-            },
-            "live_actions": collected.live,
-            "kept": document(collected.kept),
-        }));
-        return Ok(Exit::Success);
+    let places = places(project);
+    if places.is_empty() {
+        return Err(no_remote());
     }
-    let word = if arguments.dry_run { "would remove" } else { "removed" };
+    let mut documents = Vec::new();
+    for place in &places {
+        let kept = kept(&needed, arguments.grace.unwrap_or(place.grace));
+        let transfers = Transfers::open_place(&place.place, "removing")?;
+        if place.state && transfers.remote.is_new() {
+            continue;
+        }
+        let collected =
+            transfers.watch(|remote, meter, watch| remote.collect(store, &kept, arguments.dry_run, meter, watch))?;
+        let Some(collected) = collected else { return Ok(Exit::Interrupted) };
+        match arguments.json {
+            true => documents.push((place, of_place(&collected))),
+            false => output::text(&told(&collected, &place.place.url, arguments.dry_run)),
+        }
+    }
+    if arguments.json {
+        let (states, mut remote): (Vec<_>, Vec<_>) = documents.into_iter().partition(|(place, _)| place.state);
+        let (url, mut document) = match remote.pop() {
+            Some((place, document)) => (Some(&place.place.url), document),
+            None => (None, serde_json::Map::new()),
+        };
+        document.insert("remote".to_owned(), json!(url));
+        document.insert("dry_run".to_owned(), json!(arguments.dry_run));
+        let states = states.into_iter().map(|(place, mut document)| {
+            document.insert("state".to_owned(), json!(place.place.url));
+            document
+        });
+        document.insert("states".to_owned(), states.collect());
+        output::document(&document);
+    }
+    Ok(Exit::Success)
+}
+
+/// A place that is collected.
+struct Collecting {
+    place: Place,
+    /// Whether it is the state of a backend, and not the remote.
+    state: bool,
+    /// What was written within this time stays, unless another time is asked for.
+    grace: Duration,
+}
+
+/// The remote, and the directories in which backends have their state.
+fn places(project: &Project) -> Vec<Collecting> {
+    let remote = project.config.remote.place.value.clone();
+    let remote = remote.map(|place| Collecting { place, state: false, grace: REMOTE_GRACE });
+    let states = project.config.elsewhere().into_values().map(|backend| backend.objects);
+    let states = states.filter(|place| place.directory().is_some());
+    let states = states.map(|place| Collecting { place, state: true, grace: needs::GRACE });
+    let mut seen = HashSet::new();
+    remote.into_iter().chain(states).filter(|it| seen.insert(it.place.identity())).collect()
+}
+
+/// What a remote keeps for this store.
+fn kept(needed: &Keep, grace: Duration) -> Kept {
+    let since = needs::limits(grace, None).now.saturating_sub(grace.as_secs());
+    let used = needed.used_at.iter().filter(|(_, used)| **used > since).map(|(key, _)| key);
+    let roots = needed.roots.iter().chain(&needed.pinned).chain(used).copied().collect();
+    Kept { roots, artifacts: needed.artifacts.clone(), grace }
+}
+
+fn of_place(collected: &RemoteCollected) -> serde_json::Map<String, Value> {
+    let document = |(count, bytes): (u64, u64)| json!({"count": count, "bytes": bytes});
+    let removed = json!({
+        "records": document(collected.records),
+        "objects": document(collected.objects),
+        "actions": document(collected.actions),
+    });
+    let pairs = [("removed", removed), ("live_actions", json!(collected.live)), ("kept", document(collected.kept))];
+    pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+fn told(collected: &RemoteCollected, url: &str, dry_run: bool) -> String {
+    let word = if dry_run { "would remove" } else { "removed" };
+    let mut text = String::new();
+    let mut line = |line: String| {
+        text.push_str(&line);
+        text.push('\n');
+    };
     for (name, (count, bytes)) in [("records", collected.records), ("objects", collected.objects)] {
-        output::text(&format!("{word} {count} {name}, {} from {url}\n", units::bytes(bytes)));
+        line(format!("{word} {count} {name}, {} from {url}", units::bytes(bytes)));
     }
     if collected.actions.0 > 0 {
         let (count, bytes) = collected.actions;
-        output::text(&format!(
-            "{word} the state of {}, {}\n",
-            units::count(count, "dead remote stage"),
-            units::bytes(bytes)
-        ));
+        line(format!("{word} the state of {}, {}", units::count(count, "dead remote stage"), units::bytes(bytes)));
     }
     if collected.live > 0 {
-        output::text(&format!("kept what {} need\n", units::count(collected.live, "remote stage")));
+        line(format!("kept what {} need", units::count(collected.live, "remote stage")));
     }
     let (count, bytes) = collected.kept;
-    output::text(&format!("kept: {}, {}\n", units::count(count, "object"), units::bytes(bytes)));
-    Ok(Exit::Success)
+    line(format!("kept: {}, {}", units::count(count, "object"), units::bytes(bytes)));
+    text
 }
 
 /// A room that is emptied only when that is asked for.
