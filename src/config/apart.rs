@@ -26,13 +26,14 @@ pub(super) fn check(named: &[Named], root: &Path, config: &Config, problems: &mu
     if named.is_empty() {
         return;
     }
+    let shown = config.store.value.strip_prefix(root).unwrap_or(&config.store.value).display();
     let (root, store) = (real(root), real(&config.store.value));
     for Named { span, what, directory } in named {
         let place = real(directory);
         let how = if place.starts_with(&store) {
-            format!("lies in the store, {}", config.store.value.display())
+            format!("lies in the store, {shown}")
         } else if store.starts_with(&place) {
-            format!("contains the store, {}", config.store.value.display())
+            format!("contains the store, {shown}")
         } else if root.starts_with(&place) {
             "contains the project".to_owned()
         } else {
