@@ -110,8 +110,10 @@ fn with_probe<T>(
     let moment = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_nanos());
     let name = format!("{PROBE}{}-{moment:x}", std::process::id());
     let done = work(&name);
-    // Best effort: every reader ignores a probe object that stays.
-    let _ = objects.delete(std::slice::from_ref(&name), meter);
+    // Best effort: every reader ignores a probe object that stays. A user who breaks it off does not wait for it.
+    if !meter.is_stopped() {
+        let _ = objects.delete(std::slice::from_ref(&name), meter);
+    }
     done
 }
 

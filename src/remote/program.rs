@@ -118,7 +118,7 @@ impl Program {
     }
 
     /// Whether a conditional put of a text, whose answer never came, was carried out: this is its answer then. Texts on which something
-    /// depends say who wrote them; a file has the same content whoever sends it.
+    /// depends say who wrote them; a file has the same content from every sender.
     fn already_made(&self, ask: &Ask<'_>) -> Result<Option<Done>, RemoteError> {
         let Operation::Put(PutObject { name, text: Some(text), condition, .. }) = &ask.operation else {
             return Ok(None);

@@ -210,7 +210,7 @@ fn words_of_a_program_forge_no_lines() {
     check(&|program| answering(&program, fail), &["no\\nforged", "\\x1b[31m"]);
     // It stays although nobody wants it any more.
     let version = format!(
-        "    print(json.dumps({{\"hello\": {{\"protocol\": 2, \"program\": \"x 9\\nforged\", \"offers\": [\"objects\"]}}}}), flush=True)\n    open({name}, \"w\").write(str(os.getpid())); time.sleep(10000)"
+        "    open({name}, \"w\").write(str(os.getpid()))\n    print(json.dumps({{\"hello\": {{\"protocol\": 2, \"program\": \"x 9\\nforged\", \"offers\": [\"objects\"]}}}}), flush=True)\n    time.sleep(10000)"
     );
     check(&|program| begin(&program, &version), &["speaks protocol 2"]);
     assert!(!lives(&lines(&hanging)[0]), "a program that is not wanted ends at once");
