@@ -7,13 +7,14 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Component, Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use contract::Digest;
 use rustix::fs::OFlags;
 
 use super::meter::Meter;
+use super::names;
 use super::objects::{Condition, LONGEST_TEXT, Listed, Listing, Objects, Put, Source, Version};
 use super::{FailedClass, RemoteError};
 
@@ -37,12 +38,23 @@ const CHUNK: usize = 1 << 20;
 pub(super) struct Directory {
     root: PathBuf,
     next: AtomicU64,
+    /// Its marker was read, so that it is a store for as long as this process uses it.
+    marked: AtomicBool,
 }
 
 impl Directory {
     /// Objects in `root`, which need not exist before something is written.
     pub(super) fn new(root: PathBuf) -> Directory {
-        Directory { root, next: AtomicU64::new(0) }
+        Directory { root, next: AtomicU64::new(0), marked: AtomicBool::new(false) }
+    }
+
+    /// Fails where the store is gone as a whole, unmounted or moved away: then no object is known to be absent, and none is written.
+    fn still_there(&self) -> Result<(), RemoteError> {
+        if self.marked.load(Ordering::Relaxed) && !self.root.join(names::MARKER).exists() {
+            let message = format!("{} is not there any more", self.root.display());
+            return Err(RemoteError::new(FailedClass::Unavailable, message).help("mount it, or move it back"));
+        }
+        Ok(())
     }
 
     /// The file of an object. A name that would lead elsewhere is refused.
@@ -120,7 +132,7 @@ impl Objects for Directory {
             match fs::symlink_metadata(&path) {
                 Ok(found) if found.is_file() => Ok(Some(found.len())),
                 Ok(_) => Ok(None),
-                Err(error) if is_none(&error) => Ok(None),
+                Err(error) if is_none(&error) => self.still_there().map(|()| None),
                 // Another user made this part of it for herself: nothing of it is of use here.
                 Err(error) if error.kind() == ErrorKind::PermissionDenied && self.root.read_dir().is_ok() => Ok(None),
                 Err(error) => Err(RemoteError::io(&path, &error)),
@@ -131,6 +143,7 @@ impl Objects for Directory {
 
     fn put(&self, name: &str, source: Source<'_>, condition: &Condition, meter: &Meter) -> Result<Put, RemoteError> {
         self.path(name)?;
+        self.still_there()?;
         let unfinished = self.fresh()?;
         let written = match source {
             Source::Text(text) => {
@@ -155,7 +168,7 @@ impl Objects for Directory {
         match fs::symlink_metadata(&path) {
             Ok(found) if found.is_file() => copy(&path, file, most, meter).map(Some),
             Ok(_) => Ok(None),
-            Err(error) if is_none(&error) => Ok(None),
+            Err(error) if is_none(&error) => self.still_there().map(|()| None),
             Err(error) => Err(RemoteError::io(&path, &error)),
         }
     }
@@ -174,10 +187,13 @@ impl Objects for Directory {
                 Err(RemoteError::new(FailedClass::Invalid, format!("{name} is larger than {LONGEST_TEXT} bytes")))
             }
             Ok(Some(_)) => {
+                if name == names::MARKER {
+                    self.marked.store(true, Ordering::Relaxed);
+                }
                 let version = Version(Digest::of(&bytes).to_string());
                 Ok(Some((bytes, version)))
             }
-            Err(error) if is_none(&error) => Ok(None),
+            Err(error) if is_none(&error) => self.still_there().map(|()| None),
             Err(error) => Err(RemoteError::io(&path, &error)),
         }
     }
@@ -193,7 +209,10 @@ impl Objects for Directory {
             }
             let entries = match fs::read_dir(&directory) {
                 Ok(entries) => entries,
-                Err(error) if is_none(&error) => continue,
+                Err(error) if is_none(&error) => {
+                    self.still_there()?;
+                    continue;
+                }
                 Err(error) => return Err(RemoteError::io(&directory, &error)),
             };
             for entry in entries {

@@ -19,8 +19,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use contract::backend::{
-    self, Delete, Done, Failed, FailedClass, Found, Get, Has, Hello, List, Offer, Operation, PROTOCOL, PutObject, Secret,
-    SecretService, SecretValue, Sizes,
+    self, Delete, Done, Failed, FailedClass, Found, Get, Has, Hello, List, Offer, Operation, PROTOCOL, PutObject,
+    Secret, SecretService, SecretValue, Sizes,
 };
 use contract::clean::bounded;
 

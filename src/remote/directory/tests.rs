@@ -117,3 +117,25 @@ fn of_several_who_write_at_once_one_wins() {
         assert_eq!(won.iter().filter(|(_, replaced)| *replaced).count(), 1, "round {round}");
     }
 }
+
+#[test]
+fn a_store_that_was_moved_away_lacks_nothing_and_takes_nothing() {
+    let place = tempfile::tempdir().unwrap();
+    let root = place.path().join("store");
+    let directory = Directory::new(root.clone());
+    let meter = Meter::default();
+    directory.put(names::MARKER, Source::Text("{}"), &Condition::Absent, &meter).unwrap();
+    assert!(directory.read(names::MARKER, &meter).unwrap().is_some());
+    assert!(directory.read("a", &meter).unwrap().is_none());
+    std::fs::rename(&root, place.path().join("away")).unwrap();
+    let gone = [
+        directory.read("a", &meter).map(drop).unwrap_err(),
+        directory.has(&["a".to_owned()], &meter).map(drop).unwrap_err(),
+        directory.list("", None, 10, &meter).map(drop).unwrap_err(),
+        directory.put("a", Source::Text("x"), &Condition::Any, &meter).map(drop).unwrap_err(),
+    ];
+    assert!(gone.iter().all(|error| error.class == FailedClass::Unavailable), "{gone:?}");
+    assert!(!root.exists());
+    std::fs::rename(place.path().join("away"), &root).unwrap();
+    assert!(directory.read("a", &meter).unwrap().is_none());
+}
