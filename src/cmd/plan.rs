@@ -31,7 +31,7 @@ use crate::store::Store;
 Examples:
   pipe plan pipelines/full.yaml -S lr=1e-4
   pipe plan pipelines/full.yaml --needs    the worker programs it wants
-  pipe plan pipelines/full.yaml --cost     what it would cost beyond this machine
+  pipe plan pipelines/full.yaml --cost     what it would cost elsewhere
   pipe plan pipelines/full.yaml --cost --json | jq .cost.most")]
 pub(super) struct PlanArguments {
     #[command(flatten)]

@@ -42,7 +42,7 @@ Examples:
   pipe run pipelines/full.yaml --refresh model   is it reproducible?
   pipe run pipelines/full.yaml model --materialize   bring its content here
   pipe run pipelines/full.yaml --fail-fast --keep-work
-  pipe run pipelines/full.yaml --max-cost 2.50   US dollars, for what runs beyond this machine
+  pipe run pipelines/full.yaml --max-cost 2.50   US dollars, spent elsewhere
   pipe run pipelines/full.yaml --prune           remove outputs of earlier runs
   pipe run pipelines/full.yaml --events - --quiet | jq .event
 

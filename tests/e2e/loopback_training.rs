@@ -106,11 +106,12 @@ fn a_training_that_began_elsewhere_ends_here_with_the_same_model() {
     let elsewhere = steps(&project, 1);
     assert!((1..STEPS).contains(&(elsewhere.len() as u64)), "{elsewhere:?}");
     let before = project.events();
-    project.run_json(&["model", "--backend", "gpu=local"], 0);
+    let run = project.pipe(&["run", "p.yaml", "model", "--backend", "gpu=local"]);
+    assert_eq!(run.status, 0, "{}", run.stderr);
     assert_eq!(weights(&project), expected);
     let events = project.events();
     let new = events.lines().filter(|line| !before.contains(line));
     let here = of_events(new.map(|line| serde_json::from_str::<Value>(line).unwrap()["event"]["stage_metric"].clone()));
-    assert_eq!([elsewhere, here].concat(), all());
+    assert_eq!([elsewhere, here].concat(), all(), "{}", run.stderr);
     assert_eq!(documents(&project, "intent").len(), 1);
 }

@@ -251,8 +251,8 @@ fn the_clock_of_this_machine_removes_nothing_from_a_remote() {
     served.json(one, &["run", "p.yaml", "--json"]);
     // The clock of the place, by which it dates objects, is a year behind that of this machine.
     served.serve(&|program| {
-        let behind = "int(stat(name).st_mtime) - 365 * 24 * 60 * 60";
-        program.replace("int(stat(name).st_mtime)", behind)
+        let behind = "int(stat.st_mtime) - 365 * 24 * 60 * 60";
+        program.replace("int(stat.st_mtime)", behind)
     });
     served.json(one, &["cache", "push", "--json"]);
     // A stage that runs elsewhere: its lease is fresh.
@@ -271,8 +271,8 @@ fn the_clock_of_this_machine_removes_nothing_from_a_remote() {
     // Older than the grace by the clock of the place, they go.
     served.serve(&|program| {
         program.replace(
-            "int(stat(name).st_mtime)",
-            "int(stat(name).st_mtime) - (0 if name.startswith(\"probe/\") else 365 * 24 * 60 * 60)",
+            "int(stat.st_mtime)",
+            "int(stat.st_mtime) - (0 if name.startswith(\"probe/\") else 365 * 24 * 60 * 60)",
         )
     });
     let collected = gc(two);

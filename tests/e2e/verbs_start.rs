@@ -88,7 +88,9 @@ fn schema_prints_what_is_committed() {
             "backend-answer",
             "bundle",
             "run-event",
-            "run-report"
+            "run-report",
+            "plan-costs",
+            "run-costs"
         ]
     );
     for name in names {
