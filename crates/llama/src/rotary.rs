@@ -30,7 +30,7 @@ impl Rotary {
         let exponent = Tensor::arange_start_step(0, dim, 2, (Kind::Float, Device::Cpu)) / dim as f64;
         let mut frequencies = Tensor::pow_scalar(config.rope_theta, &exponent).reciprocal();
         if let Some(divisors) = config.rope_scaling.divisors(dim, config.rope_theta) {
-            frequencies = frequencies / Tensor::from_slice(&divisors).to_kind(Kind::Float);
+            frequencies /= Tensor::from_slice(&divisors).to_kind(Kind::Float);
         }
         Rotary { frequencies: frequencies.to_device(placement.device), placement }
     }

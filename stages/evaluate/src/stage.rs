@@ -32,7 +32,7 @@ impl Stage for Evaluate {
     type Params = EvaluateParams;
 
     fn card() -> Card {
-        Card::new("evaluate", 1)
+        Card::new("evaluate", 2)
             .summary("Measures the quantized model beside the original, and holds it to quality gates")
             .worker("pipe-torch")
             .input("model", Type::HF_MODEL, "the model before quantization")

@@ -17,7 +17,7 @@ pub fn write(network: &Network, source: &Path, path: &Path) -> Result<(), StageE
     metadata.extend(vocabulary::metadata(source, network.config.vocab_size)?);
     let infos = network.plain.iter().map(plain_info).chain(network.linears.iter().map(linear_info));
     let factors = llama::rope_factors(&network.config);
-    let infos = factors.iter().map(factors_info).chain(infos);
+    let infos = factors.iter().map(|factors| factors_info(factors)).chain(infos);
     let mut writer = GgufWriter::create(path, &metadata, infos.collect()).at(path)?;
     if let Some(factors) = &factors {
         writer.tensor(bytemuck::cast_slice(factors)).at(path)?;
@@ -32,7 +32,7 @@ pub fn write(network: &Network, source: &Path, path: &Path) -> Result<(), StageE
     writer.finish().at(path)
 }
 
-fn factors_info(factors: &Vec<f32>) -> TensorInfo {
+fn factors_info(factors: &[f32]) -> TensorInfo {
     TensorInfo { name: llama::ROPE_FACTORS.to_owned(), shape: vec![factors.len() as u64], kind: TensorType::F32 }
 }
 
