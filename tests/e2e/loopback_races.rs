@@ -85,6 +85,34 @@ fn two_clients_with_stores_of_their_own_execute_an_action_once() {
 }
 
 #[test]
+fn the_end_of_an_instance_leaves_that_of_another_project_alone() {
+    let (one, two) = (project_on(LOOPBACK), project_on(LOOPBACK));
+    let common = one.beside("common");
+    std::fs::create_dir(&common).unwrap();
+    // One action with one key: whoever comes first ends when the second is up, which then waits for the gate.
+    let run = format!(
+        "cd {}; if mkdir first; then until test -e second; do sleep 0.02; done; \
+         else touch second; until test -e gate; do sleep 0.02; done; fi; echo done > ${{out.x}}",
+        common.display()
+    );
+    let run = run.replace("${out.x}", "$OLDPWD/${out.x}");
+    let pipeline =
+        format!("pipeline: w\nstages:\n  waits: {{uses: command, run: \"{run}\", out: {{x: out/x}}, backend: gpu}}\n");
+    one.write("p.yaml", &pipeline);
+    two.write("p.yaml", &pipeline);
+    let first = start(&one, &[]);
+    eventually("the first is up", || common.join("first").exists());
+    let second = start(&two, &[]);
+    let (first, process) = (end(first, 0), instance(&two, 1));
+    assert_eq!(first["stages"]["waits"]["key"], documents(&two, "spec.json")[0]["order"]["key"], "{first}");
+    eventually("all of the first has ended", || !is_running(&instance(&one, 1)));
+    std::fs::write(common.join("gate"), "").unwrap();
+    end(second, 0);
+    eventually("the second has ended", || !is_running(&process));
+    assert_eq!(documents(&two, "intent").len(), 1);
+}
+
+#[test]
 fn an_instance_without_its_lease_writes_nothing() {
     let (before, after, project) = with_a_zombie(&[]);
     assert_eq!(after, before);

@@ -102,7 +102,8 @@ fn a_training_that_began_elsewhere_ends_here_with_the_same_model() {
     until_checkpoint(&project, 1);
     // The failure of another stage stops it, with a checkpoint.
     open_gate(&project);
-    end(client, 1);
+    let report = end(client, 1);
+    assert_eq!(report["stages"]["model"]["outcome"], "interrupted", "{report}");
     let elsewhere = steps(&project, 1);
     assert!((1..STEPS).contains(&(elsewhere.len() as u64)), "{elsewhere:?}");
     let before = project.events();
@@ -112,6 +113,6 @@ fn a_training_that_began_elsewhere_ends_here_with_the_same_model() {
     let events = project.events();
     let new = events.lines().filter(|line| !before.contains(line));
     let here = of_events(new.map(|line| serde_json::from_str::<Value>(line).unwrap()["event"]["stage_metric"].clone()));
-    assert_eq!([elsewhere, here].concat(), all(), "{}", run.stderr);
+    assert_eq!([elsewhere, here].concat(), all(), "{} {:?}", run.stderr, objects(&project));
     assert_eq!(documents(&project, "intent").len(), 1);
 }

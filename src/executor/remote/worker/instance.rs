@@ -122,8 +122,9 @@ impl Instance<'_> {
             return Ok(end);
         }
         let programs = self.patiently(|| self.fetch(&store, &order))?;
-        // The client's own run may end before this does, and its guardian ends the processes that carry its mark.
-        order.trace.run = format!("{}-{attempt}", key.short());
+        // A guardian ends the processes that carry the mark of its run. The client's run may end before this does, and another instance on
+        // this machine may carry out the same attempt at the same action: for another project, or at another place.
+        order.trace.run = format!("{}-{attempt}-{}", key.short(), std::process::id());
         let plan = Arc::new(Plan::without_stages(project.clone()));
         // The program that serves the objects here reads secrets with the credentials of the instance.
         let started_with = (programs, Vault::Of(Arc::clone(&self.board.remote)));
