@@ -129,11 +129,17 @@ pub(crate) fn read(settings: &Value) -> Result<SageMaker, Vec<Finding>> {
         jobs: jobs.unwrap_or(4),
         lease: lease.unwrap_or(Duration::from_secs(60)),
     };
-    if let (Some(budget), Some(most)) = (budget, job.costs_at_most())
-        && budget < most
-    {
-        let message = format!("a job may cost {most:.2} until `max_runtime` ends it, and `budget` is {budget:.2}");
-        reader.add(Some("budget"), message, "shorten max_runtime, or raise the budget");
+    match (budget, job.costs_at_most()) {
+        (Some(budget), Some(most)) if budget < most => {
+            let message = format!("a job may cost {most:.2} until `max_runtime` ends it, and `budget` is {budget:.2}");
+            reader.add(Some("budget"), message, "shorten max_runtime, or raise the budget");
+        }
+        (Some(_), None) => {
+            let message =
+                "no list price of this machine in this region is known, so that nothing tells when it is spent";
+            reader.add(Some("budget"), message.to_owned(), "leave it out; `max_runtime` bounds the job");
+        }
+        _ => {}
     }
     reader.done(Some(job))
 }
@@ -235,6 +241,9 @@ mod tests {
                 "{findings:?}"
             );
         }
+        let mut unpriced = mission();
+        (unpriced["instance"], unpriced["budget"]) = (json!("ml.g6.xlarge"), json!(500));
+        assert_eq!(read(&unpriced).unwrap_err()[0].key.as_deref(), Some("budget"));
         let mut elsewhere = mission();
         elsewhere["region"] = json!("eu-central-1");
         assert_eq!(read(&elsewhere).unwrap_err()[0].key.as_deref(), Some("image"));

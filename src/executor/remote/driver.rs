@@ -380,7 +380,7 @@ impl Drive<'_> {
             message: format!(
                 "its instance at `{place}` reached its lifetime of {lifetime:?}, and left no checkpoint to go on from"
             ),
-            help: Some("give the backend a longer lifetime, or let the stage take checkpoints".to_owned()),
+            help: Some("raise `lifetime` (of ec2-spot `max_lifetime`, of sagemaker `max_runtime`), or let the stage take checkpoints".to_owned()),
         };
         // Trying again takes as long, so `retry` does not help.
         let failed = Failed { judged: FailureClass::InvalidInput, ..Failed::new(failure, Usage::default()) };

@@ -18,7 +18,7 @@
 //! - [`allowance`]: what the run may cost at all places together.
 //! - [`worker`]: the instance's side, which is the engine again. [`lease`]: its right to write.
 //! - [`bundle`]: the programs that travel to an instance.
-//! - [`recall`]: what an action left at a place, for its execution on this machine.
+//! - [`mod@recall`]: brings home the result or the checkpoint of an action before this machine carries it out.
 //! - [`census`]: lists and ends the actions at a place, for people. [`watch`]: follows their output until they are over.
 
 mod allowance;

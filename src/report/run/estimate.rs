@@ -86,13 +86,15 @@ fn closing(bounds: &RunBounds) -> String {
         _ => String::new(),
     };
     match bounds.most {
-        Some(most) if bounds.least > 0.0 => {
+        Some(most) if bounds.least > 0.0 && units::exact(bounds.least) != units::exact(most) => {
             format!("in all {} to {}{limit}", units::exact(bounds.least), units::exact(most))
         }
+        Some(most) if bounds.least > 0.0 => format!("in all {}{limit}", units::exact(most)),
         Some(most) => format!("in all at most {}{limit}", units::exact(most)),
         None => {
             let unknown: Vec<_> = bounds.stages.iter().filter(|(_, stage)| stage.most.is_none()).collect();
-            let known: f64 = bounds.stages.values().filter_map(|stage| stage.most).sum();
+            // The sum of nothing would be -0.
+            let known = bounds.stages.values().filter_map(|stage| stage.most).fold(0.0, |sum, most| sum + most);
             let stages = units::count(unknown.len(), "stage");
             format!("in all not known: {stages} of unknown price; the others at most {}", units::exact(known))
         }

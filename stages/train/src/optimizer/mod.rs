@@ -1,6 +1,6 @@
 //! How weights are updated.
 //!
-//! - [`update`]: what every optimizer does. [`lion`], [`adamw`]: the two there are. [`clip`]: gradients that are too long.
+//! - [`update`]: what every optimizer does. [`lion`], [`adamw`]: the two there are. [`mod@clip`]: gradients that are too long.
 
 pub mod adamw;
 pub mod clip;
