@@ -12,7 +12,7 @@ use std::sync::Arc;
 use contract::stage::At;
 use contract::{Context, Digest, StageError};
 use parquet::basic::Compression;
-use parquet::data_type::{ByteArray, ByteArrayType, Int32Type};
+use parquet::data_type::{ByteArray, ByteArrayType, Int64Type};
 use parquet::errors::ParquetError;
 use parquet::file::properties::{WriterProperties, WriterPropertiesPtr};
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
@@ -38,7 +38,7 @@ message example {
   }
   required binary task (STRING);
   required binary host (STRING);
-  required int32 scan;
+  required int64 scan;
 }";
 
 /// Examples that are held in memory before they are written.
@@ -141,7 +141,7 @@ struct Columns {
     repetition: Vec<i16>,
     tasks: Vec<ByteArray>,
     hosts: Vec<ByteArray>,
-    scans: Vec<i32>,
+    scans: Vec<i64>,
 }
 
 impl Columns {
@@ -156,7 +156,7 @@ impl Columns {
             }
             columns.tasks.push(task.into_bytes().into());
             columns.hosts.push(host.into_bytes().into());
-            columns.scans.push(scan);
+            columns.scans.push(scan.into());
         }
         Ok(columns)
     }
@@ -176,7 +176,7 @@ impl Columns {
             column.close()?;
         }
         if let Some(mut column) = group.next_column()? {
-            column.typed::<Int32Type>().write_batch(&self.scans, None, None)?;
+            column.typed::<Int64Type>().write_batch(&self.scans, None, None)?;
             column.close()?;
         }
         Ok(())
