@@ -105,7 +105,10 @@ fn costs(history: &History, entries: &[Entry], json: bool) {
     output::text(&table(entries, "COST", last, Color::of_stdout()));
     match cost::spent(&costs.together) {
         Some(together) => output::text(&format!("in all {together}\n{}\n", cost::ESTIMATE)),
-        None => output::text("nothing ran beyond this machine; what runs here costs nothing\n"),
+        None if entries.iter().any(|entry| report(entry).is_none()) => {
+            output::text("no finished run has a cost; that of a run without a report is not known\n");
+        }
+        None => output::text("nothing ran beyond this machine; stages here cost nothing\n"),
     }
 }
 

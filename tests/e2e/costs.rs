@@ -78,7 +78,7 @@ fn what_ran_here_costs_nothing_and_a_killed_run_is_not_known() {
     let died = project.command(&["run", "p.yaml", "--refresh", "a"]).env("PIPE_FAILPOINT", "before-record").output();
     assert_eq!(died.unwrap().status.code(), None);
     let text = project.pipe(&["runs", "--cost"]).stdout;
-    assert!(text.ends_with("nothing ran beyond this machine; what runs here costs nothing\n"), "{text}");
+    assert!(text.ends_with("no finished run has a cost; that of a run without a report is not known\n"), "{text}");
     assert!(text.contains("killed  not known: it left no report\n"), "{text}");
     let costs = json(&project, &["runs", "--cost", "--json"]);
     assert_eq!((&costs["runs"][0]["cost"], &costs["runs"][0]["outcome"]), (&Value::Null, &"killed".into()));
