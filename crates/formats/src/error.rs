@@ -35,6 +35,9 @@ pub enum LlamaErrorKind {
     /// A directory holds more than one model.
     #[error("there are {0} GGUF files, and which of them is the model cannot be told")]
     SeveralFiles(usize),
+    /// A directory holds adapters and no model.
+    #[error("there are adapters without their base: merge them, in `train` by `lora: {{merge: true}}`")]
+    Adapters,
     /// There are tensors that the model code would leave out.
     #[error("tensor `{first}` is not part of a Llama of this config ({count} such tensors in all)")]
     Strangers {

@@ -1,5 +1,6 @@
 //! A model to read from: a Hugging Face directory of safetensors, a directory with one GGUF file, or such a file.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use safetensors::Dtype;
@@ -58,6 +59,7 @@ impl ModelSource {
                 (model.config.clone(), Held::Gguf(Box::new(model)))
             }
             None => {
+                refuse_adapters(path)?;
                 let config = Config::load(path)?;
                 let weights = Weights::open(path)?;
                 weights.refuse_strangers(&config)?;
@@ -76,6 +78,17 @@ impl ModelSource {
                 Ok(std::fs::metadata(path).map_err(LlamaError::at(path))?.len())
             }
         }
+    }
+
+    /// How many of its tensors are stored in which type: `F32`, `BF16`, `Q4_1`. Those that begin with `Q` are quantized.
+    pub fn stored_types(&self) -> BTreeMap<String, u64> {
+        let types: Vec<String> = match &self.held {
+            Held::Safetensors(weights) => weights.types().map(|dtype| format!("{dtype:?}")).collect(),
+            Held::Gguf(model) => model.file.tensors().map(|info| format!("{:?}", info.kind).to_uppercase()).collect(),
+        };
+        let mut count = BTreeMap::new();
+        types.into_iter().for_each(|name| *count.entry(name).or_insert(0) += 1);
+        count
     }
 
     /// The files that hold its config and its weights.
@@ -125,6 +138,15 @@ impl ModelSource {
             all.extend(missing);
         }
         Ok(all)
+    }
+}
+
+/// Refuses a directory that has adapters and no weights they could be added to.
+fn refuse_adapters(path: &Path) -> Result<(), LlamaError> {
+    let adapters = [path.to_owned(), path.join("adapter")].map(|at| at.join("adapter_config.json"));
+    match adapters.iter().any(|file| file.exists()) && !path.join(FILE).exists() && !path.join(INDEX).exists() {
+        true => Err(LlamaError::at(path)(LlamaErrorKind::Adapters)),
+        false => Ok(()),
     }
 }
 

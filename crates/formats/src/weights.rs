@@ -82,6 +82,11 @@ impl Weights {
         self.files.iter().map(size).sum()
     }
 
+    /// The type of each tensor.
+    pub fn types(&self) -> impl Iterator<Item = Dtype> {
+        self.held.iter().filter_map(|(name, at)| self.files[*at].info(name)).map(|info| info.dtype)
+    }
+
     /// Refuses tensors that a model of `config` does not use: read without them it would be another model.
     pub fn refuse_strangers(&self, config: &Config) -> Result<(), LlamaError> {
         let known: HashSet<String> = config.tensors().into_iter().map(|(name, _)| name).collect();
