@@ -54,6 +54,11 @@ impl Block {
         self.linears.iter_mut().map(|linear| &mut linear.base).chain(norms)
     }
 
+    /// Its linears, in the order of [`Linear::ALL`].
+    pub(crate) fn linears_mut(&mut self) -> &mut [Projection; 7] {
+        &mut self.linears
+    }
+
     fn linear(&self, linear: Linear) -> &Projection {
         &self.linears[linear as usize]
     }
