@@ -28,6 +28,7 @@ mod failures;
 mod faults_engine;
 mod faults_stage;
 mod figures;
+mod finetuning;
 mod foreign_words;
 mod full;
 mod interrupts;

@@ -5,7 +5,9 @@
 
 use std::ops::ControlFlow;
 
-use llama::{Llama, Placement};
+use draws::mix;
+use llama::dropout::{Dropping, Rows};
+use llama::{Dropout, Llama, Placement};
 use tch::{Kind, Reduction, Tensor, no_grad};
 use tokens::EncodedSplit;
 use tokens::chat::IGNORED;
@@ -16,6 +18,8 @@ use crate::parameters::Parameters;
 /// Some examples, padded on the right to the longest.
 #[derive(Debug)]
 pub struct MicroBatch {
+    /// Their indices in the split.
+    examples: Vec<usize>,
     /// `[examples, time]`.
     ids: Tensor,
     /// Positions in the flattened batch whose next token is a target.
@@ -35,6 +39,26 @@ pub struct Batch {
     pub tokens: usize,
 }
 
+/// What is dropped at one step.
+#[derive(Debug)]
+pub struct Dropped<'a> {
+    dropout: &'a Dropout,
+    key: u64,
+}
+
+impl<'a> Dropped<'a> {
+    /// At `step` of a training with `seed`.
+    pub fn new(dropout: &'a Dropout, seed: u64, step: u64) -> Dropped<'a> {
+        Dropped { dropout, key: mix(seed).wrapping_add(step) }
+    }
+
+    fn on(&self, part: &MicroBatch) -> Dropping<'a> {
+        let keys = part.examples.iter().map(|example| mix(mix(self.key) ^ *example as u64)).collect();
+        let picked = Vec::try_from(&part.positions).expect("positions are whole numbers in a row");
+        self.dropout.on(Rows { keys, time: part.ids.size()[1] as usize, picked })
+    }
+}
+
 impl Batch {
     /// Examples `indices` of `split`, at most `size` in a micro-batch, for a model at `placement`.
     pub fn new(split: &EncodedSplit, indices: &[usize], size: usize, placement: Placement) -> Batch {
@@ -50,6 +74,7 @@ impl Batch {
         &self,
         model: &Llama,
         parameters: &Parameters,
+        dropped: Option<&Dropped<'_>>,
         stop: &dyn Fn() -> bool,
     ) -> ControlFlow<(), (f64, Tensor)> {
         let (mut loss, mut gradient) = (0.0, parameters.zeros());
@@ -57,6 +82,8 @@ impl Batch {
             if stop() {
                 return ControlFlow::Break(());
             }
+            // Until the gradient is there: parts of the forward pass may be repeated for it.
+            let _dropping = dropped.map(|dropped| dropped.on(part));
             // Divided by the targets of the whole batch, not of the part: a mean of means would weigh short parts more.
             let share = part.loss_sum(model) / self.targets.max(1) as f64;
             let of_part = parameters.gradient(&share);
@@ -83,6 +110,7 @@ impl MicroBatch {
             }
         }
         MicroBatch {
+            examples: indices.to_vec(),
             ids: Tensor::from_slice(&ids).view([indices.len() as i64, time as i64]).to_device(placement.device),
             positions: Tensor::from_slice(&positions).to_device(placement.device),
             targets: Tensor::from_slice(&targets).to_device(placement.device),

@@ -10,13 +10,16 @@ use contract::stage::At;
 use contract::{Digest, StageError};
 use formats::safetensors_file::SafetensorsFile;
 use safetensors::Dtype;
-use tch::Tensor;
+use tch::{Device, Tensor};
 
 use crate::flat_file;
 use crate::trainer::Trainer;
 
 /// Checkpoints kept; the one before the newest guards against a disk that lies.
 const KEPT: usize = 2;
+
+/// The weights with the lowest validation loss so far.
+const BEST: &str = "best";
 
 /// Where checkpoints lie, and whose they are.
 #[derive(Debug)]
@@ -90,10 +93,14 @@ impl<'a> Checkpoints<'a> {
         let metadata = file.metadata().ok_or("no metadata")?;
         let text = |key: &str| metadata.get(key).ok_or(format!("no `{key}`"));
         if *text("owner")? != self.owner.to_string() {
-            return Err("of other params or tokens".to_owned());
+            return Err("of other params, tokens or base".to_owned());
         }
+        // Absent until there was a measurement. A file that lost it has other content than its metadata says.
+        let best = file.info(BEST).map(|_| trainer.parameters.zeros().to_device(Device::Cpu));
+        let mut state = state(trainer);
+        state.extend(best.iter().map(|best| (BEST, best)));
         let mut digests = Vec::new();
-        for (name, tensor) in tensors(trainer) {
+        for (name, tensor) in &state {
             let info = file.info(name).ok_or(format!("no `{name}`"))?;
             if info.dtype != Dtype::F32 || info.shape != [tensor.numel()] {
                 return Err("of a model of another size".to_owned());
@@ -106,16 +113,23 @@ impl<'a> Checkpoints<'a> {
         }
         let step = text("step")?.parse().map_err(|e| format!("`step`: {e}"))?;
         let history = serde_json::from_str(history).map_err(|e| format!("`history`: {e}"))?;
-        for (name, tensor) in tensors(trainer) {
+        for (name, tensor) in state {
             flat_file::restore(&file, name, tensor).map_err(|e| e.to_string())?;
         }
-        (trainer.step, trainer.history) = (step, history);
+        (trainer.step, trainer.history, trainer.best) = (step, history, best);
         Ok(())
     }
 }
 
 /// Every tensor of the state, by name.
 fn tensors(trainer: &Trainer) -> Vec<(&'static str, &Tensor)> {
+    let mut all = state(trainer);
+    all.extend(trainer.best.iter().map(|best| (BEST, best)));
+    all
+}
+
+/// The tensors that every state has.
+fn state(trainer: &Trainer) -> Vec<(&'static str, &Tensor)> {
     let mut all = vec![("weights", &trainer.parameters.values)];
     all.extend(trainer.optimizer.state());
     all

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::lora::LoraParams;
 use crate::preset::ModelSize;
 use crate::schedule::Schedule;
 
@@ -10,15 +11,17 @@ use crate::schedule::Schedule;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TrainParams {
-    /// The model's size.
-    pub model: ModelSize,
+    /// The size of a model with fresh weights; null = tiny. A `base` has its own.
+    pub model: Option<ModelSize>,
+    /// Trains adapters beside the weights of the `base`, which stay as they are; null = trains all weights.
+    pub lora: Option<LoraParams>,
     /// Times each example is seen.
     #[schemars(range(min = 1))]
     pub epochs: u32,
     /// Optimizer steps; replaces `epochs` when set.
     #[schemars(range(min = 1))]
     pub max_steps: Option<u32>,
-    /// Examples in one optimizer step.
+    /// Examples in one optimizer step, all replicas together.
     #[schemars(range(min = 1))]
     pub batch_size: u32,
     /// Examples computed at once. Changes memory and speed, and results only by rounding.
@@ -31,7 +34,7 @@ pub struct TrainParams {
     /// Gradients of a larger norm are scaled down to it.
     #[schemars(extend("exclusiveMinimum" = 0))]
     pub clip_norm: f64,
-    /// Of fresh weights and of the order of examples.
+    /// Of fresh weights, of the order of examples, and of dropout.
     pub seed: u64,
     /// Threads of libtorch. Results are bit-equal for the same number only.
     #[schemars(range(min = 1, max = 256))]
@@ -42,6 +45,11 @@ pub struct TrainParams {
     /// Validation examples measured, from the first; null = all.
     #[schemars(range(min = 1))]
     pub eval_examples: Option<u32>,
+    /// Measurements in a row without a lower validation loss after which training ends; null = never before the last step.
+    #[schemars(range(min = 1))]
+    pub patience: Option<u32>,
+    /// The weights that become the model.
+    pub keep: Keep,
     /// Steps between checkpoints; one is always made on interruption.
     #[schemars(range(min = 1))]
     pub checkpoint_every: u32,
@@ -50,7 +58,8 @@ pub struct TrainParams {
 impl Default for TrainParams {
     fn default() -> TrainParams {
         TrainParams {
-            model: ModelSize::Tiny,
+            model: None,
+            lora: None,
             epochs: 1,
             max_steps: None,
             batch_size: 24,
@@ -62,9 +71,21 @@ impl Default for TrainParams {
             threads: 2,
             eval_every: 50,
             eval_examples: Some(96),
+            patience: None,
+            keep: Keep::Last,
             checkpoint_every: 50,
         }
     }
+}
+
+/// Which weights are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Keep {
+    /// Those of the last step.
+    Last,
+    /// Those with the lowest validation loss, which take the memory of one more copy of the trained weights.
+    Best,
 }
 
 /// How weights are updated.

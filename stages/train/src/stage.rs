@@ -1,74 +1,53 @@
 //! Card and run of the stage.
 
 use std::ops::ControlFlow;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
-use contract::stage::At;
 use contract::{Card, Context, Digest, Stage, StageError, Type};
-use dataset::Split;
-use formats::history::HistoryFile;
-use tokens::{EncodedSplit, Manifest};
+use formats::history::StepPoint;
 
 use crate::checkpoint::Checkpoints;
-use crate::params::TrainParams;
-use crate::trainer::Trainer;
+use crate::data::Data;
+use crate::divergence::What;
+use crate::outcome;
+use crate::params::{Keep, TrainParams};
+use crate::start::Start;
+use crate::trainer::{Halt, Trainer};
 
 /// Trains a Llama.
 pub struct Train;
-
-/// The files of the tokenizer's directory that a model needs; `config.json` and the weights are the model's own.
-const TOKENIZER_FILES: [&str; 5] = [
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "chat_template.jinja",
-    "generation_config.json",
-];
 
 impl Stage for Train {
     type Params = TrainParams;
 
     fn card() -> Card {
-        Card::new("train", 1)
-            .summary("Trains a Llama from fresh weights on the answers of a chat dataset")
+        Card::new("train", 2)
+            .summary("Trains a Llama on the answers of a chat dataset: fresh weights, a base, or adapters beside it")
             .worker("pipe-torch")
             .input("tokens", Type::TOKENS, "tokenizer and encoded splits")
-            .output("model", Type::HF_MODEL, "config, fp32 weights, tokenizer, chat template")
+            .optional_input("base", Type::HF_MODEL, "the model to begin with, as `fetch` or `train` gives it")
+            .output("model", Type::HF_MODEL, "config, fp32 weights, tokenizer, chat template; adapter/ with `lora`")
             .output("history", Type::METRICS, "loss at every step, validation losses, params, totals")
             .resources(2, 1 << 30)
     }
 
     fn run(params: TrainParams, context: &Context) -> Result<(), StageError> {
-        let source = context.input("tokens")?;
-        let manifest = read_manifest(source)?;
-        let train = EncodedSplit::load(source, Split::Train)?;
-        let validation = EncodedSplit::load(source, Split::Validation)?;
-        if train.is_empty() {
-            return Err(StageError::invalid_input(format!("{}: no training examples", source.display()))
-                .help("raise max_length of the tokenize stage, or give it more data"));
-        }
-        let config = params.model.config(manifest.vocab_size, manifest.max_length)?;
-        for (split, name) in [(&train, Split::Train), (&validation, Split::Validation)] {
-            refuse_foreign(split, name, manifest.vocab_size)?;
-        }
-        let mut trainer = Trainer::new(&config, &params, train.len());
-        context.info(format!("{} parameters, {} steps", config.parameters(), trainer.steps));
+        tch::set_num_threads(params.threads as i32);
+        let data = Data::load(context.input("tokens")?)?;
+        refuse_unmeasurable(&params, &data)?;
+        let mut start = Start::open(&params, &data, context)?;
+        let base = start.base.take();
+        let mut trainer = Trainer::new(start, &params, data.train.len());
+        let (all, trained) = (trainer.model.config.parameters(), trainer.parameters.values.numel());
+        context.info(format!("{all} parameters, {trained} of them trained, {} steps", trainer.steps));
 
         let checkpoints = Checkpoints::new(context.checkpoints(), owner(&params, context)?);
         resume(context, &checkpoints, &mut trainer)?;
-        let speed = follow(context, &params, &mut trainer, &train, &validation, &checkpoints)?;
-        context.metric("parameters", config.parameters() as f64);
+        let speed = follow(context, &params, &mut trainer, &data, &checkpoints)?;
+        context.metric("parameters", all as f64);
+        context.metric("trained_parameters", trained as f64);
         context.metric("tokens_per_second", speed);
-
-        let directory = context.output_dir("model")?;
-        trainer.model.save(directory)?;
-        for name in TOKENIZER_FILES {
-            let (from, to) = (source.join(name), directory.join(name));
-            // Read and written, not copied: inputs are read-only and a copy would be too.
-            std::fs::write(&to, std::fs::read(&from).at(&from)?).at(&to)?;
-        }
-        write_history(&params, &trainer, train.len(), context.output("history")?)
+        outcome::write(trainer, base, &params, &data, context)
     }
 }
 
@@ -77,41 +56,71 @@ fn follow(
     context: &Context,
     params: &TrainParams,
     trainer: &mut Trainer,
-    train: &EncodedSplit,
-    validation: &EncodedSplit,
+    data: &Data,
     checkpoints: &Checkpoints,
 ) -> Result<f64, StageError> {
     let (mut stepping, mut tokens) = (Duration::ZERO, 0);
     context.progress(trainer.step, trainer.steps, "steps");
     while !trainer.finished() {
         let started = Instant::now();
-        let ControlFlow::Continue(point) = trainer.step(train, &|| context.cancelled()) else {
-            let path = checkpoints.save(trainer)?;
-            context.checkpoint(path, trainer.step);
-            return Err(StageError::interrupted());
+        let point = match trainer.step(&data.train, &|| context.cancelled()) {
+            ControlFlow::Continue(point) => point,
+            ControlFlow::Break(Halt::Diverged(divergence)) => return Err(divergence.error(params)),
+            ControlFlow::Break(Halt::Stopped) => {
+                let path = checkpoints.save(trainer)?;
+                context.checkpoint(path, trainer.step);
+                return Err(StageError::interrupted());
+            }
         };
         stepping += started.elapsed();
         tokens += point.tokens;
-        if !point.loss.is_finite() || !point.gradient_norm.is_finite() {
-            let message = format!("the loss is {} at step {}", point.loss, point.step);
-            return Err(StageError::invalid_input(message).help("lower the learning rate or clip_norm"));
-        }
-        context.metric_at("loss", point.step, point.loss);
-        context.metric_at("learning_rate", point.step, point.rate);
-        context.metric_at("gradient_norm", point.step, point.gradient_norm);
+        tell(context, point);
         context.progress(trainer.step, trainer.steps, "steps");
-        if trainer.finished() || trainer.step.is_multiple_of(params.eval_every.into()) {
-            match trainer.evaluate(validation) {
-                Some(loss) => context.metric_at("validation_loss", trainer.step, loss),
-                None => context.warn("the validation split has no targets, so nothing is measured on it"),
-            }
+        if trainer.step >= trainer.steps || trainer.step.is_multiple_of(params.eval_every.into()) {
+            measure(context, params, trainer, data)?;
         }
         let wanted = context.checkpoint_wanted();
         if !trainer.finished() && (wanted || trainer.step.is_multiple_of(params.checkpoint_every.into())) {
             context.checkpoint(checkpoints.save(trainer)?, trainer.step);
         }
     }
+    if trainer.step < trainer.steps {
+        let best = trainer.best_evaluation().map_or(0, |best| best.step);
+        context.info(format!("ended after step {}: the validation loss was lowest after step {best}", trainer.step));
+    }
     Ok(tokens as f64 / stepping.as_secs_f64().max(f64::MIN_POSITIVE))
+}
+
+fn tell(context: &Context, point: &StepPoint) {
+    context.metric_at("loss", point.step, point.loss);
+    context.metric_at("learning_rate", point.step, point.rate);
+    context.metric_at("gradient_norm", point.step, point.gradient_norm);
+    if point.targets == 0 {
+        context.warn(format!(
+            "the examples of step {} have no token to learn, so nothing is learned from them",
+            point.step
+        ));
+    }
+}
+
+fn measure(context: &Context, params: &TrainParams, trainer: &mut Trainer, data: &Data) -> Result<(), StageError> {
+    match trainer.evaluate(&data.validation) {
+        Some(loss) if loss.is_finite() => context.metric_at("validation_loss", trainer.step, loss),
+        Some(loss) => return Err(trainer.divergence(What::Validation(loss), &data.train).error(params)),
+        None => context.warn("the validation split has no targets, so nothing is measured on it"),
+    }
+    Ok(())
+}
+
+/// Refuses what needs a validation loss where there is none.
+fn refuse_unmeasurable(params: &TrainParams, data: &Data) -> Result<(), StageError> {
+    let wanted = [("patience", params.patience.is_some()), ("keep: best", params.keep == Keep::Best)];
+    let wanted = wanted.into_iter().find(|(_, wanted)| *wanted);
+    let Some((param, _)) = wanted.filter(|_| !data.measurable()) else { return Ok(()) };
+    Err(StageError::invalid_input(format!(
+        "`{param}` needs a validation loss, and the validation split has no targets"
+    ))
+    .help(format!("give the dataset a validation split, or take `{param}` away")))
 }
 
 fn resume(context: &Context, checkpoints: &Checkpoints, trainer: &mut Trainer) -> Result<(), StageError> {
@@ -128,42 +137,9 @@ fn resume(context: &Context, checkpoints: &Checkpoints, trainer: &mut Trainer) -
 /// All that decides the course of a training.
 fn owner(params: &TrainParams, context: &Context) -> Result<Digest, StageError> {
     let inputs = &context.job().inputs;
-    let all = serde_json::to_vec(&(
-        Train::card().version,
-        params,
-        inputs.get("tokens").map(|t| t.iter().map(|i| i.digest).collect::<Vec<_>>()),
-    ))
-    .map_err(|e| StageError::bug(e.to_string()))?;
+    let digests: Vec<_> =
+        inputs.iter().map(|(port, all)| (port, all.iter().map(|input| input.digest).collect::<Vec<_>>())).collect();
+    let all =
+        serde_json::to_vec(&(Train::card().version, params, digests)).map_err(|e| StageError::bug(e.to_string()))?;
     Ok(Digest::of(&all))
-}
-
-/// Refuses token ids for which the model has no row: libtorch would end the process.
-fn refuse_foreign(split: &EncodedSplit, name: Split, vocabulary: usize) -> Result<(), StageError> {
-    let known = |id: i32| usize::try_from(id).is_ok_and(|id| id < vocabulary);
-    let foreign =
-        (0..split.len()).find_map(|index| split.ids(index).iter().find(|id| !known(**id)).map(|id| (index, *id)));
-    let Some((index, id)) = foreign else { return Ok(()) };
-    let message = format!("tokens: {name} example {index} holds token {id}, manifest.json has {vocabulary} tokens");
-    Err(StageError::invalid_input(message).help("wire a directory that `tokenize` made, all of it"))
-}
-
-fn read_manifest(directory: &Path) -> Result<Manifest, StageError> {
-    let path = directory.join("manifest.json");
-    let bytes = std::fs::read(&path).at(&path)?;
-    serde_json::from_slice(&bytes).map_err(|e| StageError::invalid_input(format!("{}: {e}", path.display())))
-}
-
-fn write_history(params: &TrainParams, trainer: &Trainer, examples: usize, path: &Path) -> Result<(), StageError> {
-    let steps = &trainer.history.steps;
-    let file = HistoryFile {
-        params: params.clone(),
-        parameters: trainer.parameters.values.numel() as u64,
-        examples: examples as u64,
-        total_steps: trainer.step,
-        total_tokens: steps.iter().map(|point| point.tokens).sum(),
-        total_targets: steps.iter().map(|point| point.targets).sum(),
-        curve: trainer.history.clone(),
-    };
-    let text = serde_json::to_string_pretty(&file).map_err(|e| StageError::bug(e.to_string()))?;
-    std::fs::write(path, text + "\n").at(path)
 }

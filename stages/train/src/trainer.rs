@@ -3,40 +3,57 @@
 use std::ops::ControlFlow;
 
 use formats::history::{EvaluationPoint, History, StepPoint};
-use llama::{Config, Llama, Placement};
+use llama::{Dropout, Llama};
+use tch::{Device, Kind, Tensor, no_grad};
 use tokens::EncodedSplit;
 
-use crate::batch::{Batch, mean_loss};
+use crate::batch::{Batch, Dropped, mean_loss};
+use crate::data;
+use crate::divergence::{Divergence, What};
 use crate::optimizer::{Optimizer, Step, clip};
 use crate::parameters::Parameters;
-use crate::params::TrainParams;
+use crate::params::{Keep, TrainParams};
 use crate::sampler::Sampler;
+use crate::start::Start;
 
 /// A model under training.
 #[derive(Debug)]
 pub struct Trainer {
-    /// The model; its weights move with every step.
+    /// The model; its trained weights move with every step.
     pub model: Llama,
     /// The weights that move, flat.
     pub parameters: Parameters,
     /// The optimizer.
     pub optimizer: Box<dyn Optimizer>,
+    /// The weights with the lowest validation loss so far, where those are kept.
+    pub best: Option<Tensor>,
     /// Steps done.
     pub step: u64,
     /// Steps to do.
     pub steps: u64,
     /// The steps so far.
     pub history: History,
+    dropout: Option<Dropout>,
     params: TrainParams,
     sampler: Sampler,
 }
 
+/// Why a step was not done.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Halt {
+    /// It was asked to stop.
+    Stopped,
+    /// It would go on from, or leads to, what is no number.
+    Diverged(Divergence),
+}
+
 impl Trainer {
-    /// Fresh weights, nothing done yet. Sets libtorch's threads for the process.
-    pub fn new(config: &Config, params: &TrainParams, examples: usize) -> Trainer {
-        tch::set_num_threads(params.threads as i32);
-        let mut model = Llama::init(config, params.seed, Placement::CPU);
-        let parameters = Parameters::adopt(model.placement, model.tensors_mut());
+    /// Nothing done yet, on `examples` examples. Adapters are trained where there are any, else all weights.
+    pub fn new(start: Start, params: &TrainParams, examples: usize) -> Trainer {
+        let Start { mut model, dropout, .. } = start;
+        let placement = model.placement;
+        let trained = if dropout.is_some() { model.adapters_mut() } else { model.tensors_mut() };
+        let parameters = Parameters::adopt(placement, trained);
         let sampler = Sampler::new(params.seed, examples, params.batch_size as usize);
         let steps = params.max_steps.map_or(u64::from(params.epochs) * sampler.steps_per_epoch(), u64::from);
         let optimizer = params.optimizer.start(&parameters);
@@ -44,9 +61,11 @@ impl Trainer {
             model,
             parameters,
             optimizer,
+            best: None,
             step: 0,
             steps,
             history: History::default(),
+            dropout,
             params: params.clone(),
             sampler,
         }
@@ -54,20 +73,41 @@ impl Trainer {
 
     /// Does one step on the examples whose turn it is. `stop` is asked between micro-batches; when it says so nothing has
     /// changed and the step can be repeated.
-    pub fn step(&mut self, train: &EncodedSplit, stop: &dyn Fn() -> bool) -> ControlFlow<(), &StepPoint> {
+    pub fn step(&mut self, train: &EncodedSplit, stop: &dyn Fn() -> bool) -> ControlFlow<Halt, &StepPoint> {
         let indices = self.sampler.step(self.step).to_vec();
         let batch = Batch::new(train, &indices, self.params.micro_batch_size as usize, self.model.placement);
-        let (loss, mut gradient) = match batch.gradient(&self.model, &self.parameters, stop) {
+        let dropped = self.dropout.as_ref().map(|dropout| Dropped::new(dropout, self.params.seed, self.step));
+        let (loss, mut gradient) = match batch.gradient(&self.model, &self.parameters, dropped.as_ref(), stop) {
             ControlFlow::Continue(both) => both,
-            ControlFlow::Break(()) => return ControlFlow::Break(()),
+            ControlFlow::Break(()) => return ControlFlow::Break(Halt::Stopped),
         };
         let gradient_norm = clip(&mut gradient, self.params.clip_norm);
+        let what = match () {
+            () if !loss.is_finite() => Some(What::Loss(loss)),
+            () if !gradient_norm.is_finite() => Some(What::Gradient(gradient_norm)),
+            // A batch without targets has a loss of 0, and so has one that the model knows by heart.
+            () if gradient_norm == 0.0 && loss > 0.0 => Some(What::Dead),
+            () => None,
+        };
+        if let Some(what) = what {
+            let lines = data::lines(train, &indices);
+            return ControlFlow::Break(Halt::Diverged(Divergence { what, step: self.step + 1, lines }));
+        }
         let rate = self.optimizer.peak_rate() * self.params.schedule.factor(self.step, self.steps);
         self.step += 1;
         self.optimizer.update(&mut self.parameters, &gradient, Step { number: self.step, rate });
+        if !self.parameters.values.sum(Kind::Double).double_value(&[]).is_finite() {
+            return ControlFlow::Break(Halt::Diverged(self.divergence(What::Weights, train)));
+        }
         let (tokens, targets) = (batch.tokens as u64, batch.targets as u64);
         self.history.steps.push(StepPoint { step: self.step, loss, rate, gradient_norm, tokens, targets });
         ControlFlow::Continue(self.history.steps.last().expect("just pushed"))
+    }
+
+    /// `what`, after the step that was just done on `train`.
+    pub fn divergence(&mut self, what: What, train: &EncodedSplit) -> Divergence {
+        let lines = data::lines(train, self.sampler.step(self.step - 1));
+        Divergence { what, step: self.step, lines }
     }
 
     /// Measures the loss on `validation`; `None` when it has no targets.
@@ -76,11 +116,35 @@ impl Trainer {
         let indices: Vec<usize> = (0..examples).collect();
         let loss = mean_loss(&self.model, validation, &indices, self.params.micro_batch_size as usize)?;
         self.history.evaluations.push(EvaluationPoint { step: self.step, loss });
+        if self.params.keep == Keep::Best && self.best_evaluation().is_some_and(|best| best.step == self.step) {
+            self.best = Some(no_grad(|| self.parameters.values.to_device(Device::Cpu).copy()));
+        }
         Some(loss)
     }
 
-    /// Whether every step is done.
+    /// Whether every step is done, or no more are worth it.
     pub fn finished(&self) -> bool {
-        self.step >= self.steps
+        self.step >= self.steps || self.out_of_patience()
+    }
+
+    /// Whether the validation loss fell in none of the last measurements.
+    pub fn out_of_patience(&self) -> bool {
+        let evaluations = &self.history.evaluations;
+        let best = self.best_evaluation().and_then(|best| evaluations.iter().position(|point| point == best));
+        let (Some(patience), Some(best)) = (self.params.patience, best) else { return false };
+        evaluations.len() - 1 - best >= patience as usize
+    }
+
+    /// The measurement with the lowest loss, the first of several.
+    pub fn best_evaluation(&self) -> Option<&EvaluationPoint> {
+        self.history.evaluations.iter().min_by(|a, b| a.loss.total_cmp(&b.loss))
+    }
+
+    /// Puts the weights that are kept into the model, and says after which step it had them.
+    pub fn settle(&mut self) -> u64 {
+        let best = self.best.take().zip(self.best_evaluation().map(|best| best.step));
+        let Some((weights, step)) = best else { return self.step };
+        no_grad(|| self.parameters.values.copy_(&weights));
+        step
     }
 }

@@ -1,10 +1,10 @@
 //! Steps: the loss, its gradient however a step is cut, and the optimizers by hand.
 
-use llama::{Config, Llama, Placement};
+use llama::{AdapterShape, Config, Dropout, Linear, Llama, Placement};
 use tch::{Kind, Tensor, no_grad};
 use tokens::EncodedSplit;
 use tokens::chat::{Example, IGNORED};
-use train::batch::{Batch, mean_loss};
+use train::batch::{Batch, Dropped, mean_loss};
 use train::optimizer::{AdamW, Lion, Optimizer, Step, clip};
 use train::parameters::Parameters;
 use train::params::{AdamWParams, LionParams};
@@ -41,7 +41,7 @@ fn step(size: usize) -> (f64, Tensor) {
     let split = ragged(24);
     let (parameters, model) = adopted(3);
     let batch = Batch::new(&split, &(0..24).collect::<Vec<_>>(), size, Placement::CPU);
-    batch.gradient(&model, &parameters, &|| false).continue_value().unwrap()
+    batch.gradient(&model, &parameters, None, &|| false).continue_value().unwrap()
 }
 
 #[test]
@@ -171,4 +171,84 @@ fn clipping_scales_only_what_is_too_long() {
     let mut short = Tensor::from_slice(&[0.3f32, 0.4]);
     clip(&mut short, 1.0);
     assert_eq!(short, Tensor::from_slice(&[0.3f32, 0.4]));
+}
+
+/// A fresh model with adapters whose B is not zero, and their parameters.
+fn adapted(dropped: f64) -> (Parameters, Llama, Dropout) {
+    let mut model = Llama::init(&config(), 3, Placement::CPU);
+    let shape = AdapterShape { rank: 4, alpha: 8.0, targets: Linear::ALL.to_vec() };
+    let dropout = model.adapt(&shape, dropped, 5);
+    let parameters = Parameters::adopt(Placement::CPU, model.adapters_mut());
+    let values: Vec<f32> = (0..parameters.values.numel()).map(|at| ((at * 37 % 101) as f32 - 50.0) / 500.0).collect();
+    no_grad(|| parameters.values.shallow_clone().copy_(&Tensor::from_slice(&values)));
+    assert_eq!(parameters.values.numel() as i64, shape.parameters(&config()));
+    (parameters, model, dropout)
+}
+
+#[test]
+fn what_is_dropped_does_not_depend_on_how_a_step_is_cut() {
+    let split = ragged(24);
+    let (parameters, model, dropout) = adapted(0.2);
+    let of = |size: usize, step: u64| {
+        let batch = Batch::new(&split, &(0..24).collect::<Vec<_>>(), size, Placement::CPU);
+        let dropped = Dropped::new(&dropout, 11, step);
+        batch.gradient(&model, &parameters, Some(&dropped), &|| false).continue_value().unwrap()
+    };
+    let (loss, gradient) = of(24, 0);
+    for size in [1, 5, 12] {
+        let (other_loss, other) = of(size, 0);
+        assert!((loss - other_loss).abs() < 1e-6, "{size}: {loss} {other_loss}");
+        let difference = (&gradient - other).abs().max().double_value(&[]);
+        assert!(difference < 1e-6, "{size}: {difference}");
+    }
+    assert!((loss - of(24, 1).0).abs() > 1e-4, "another step drops others");
+    let batch = Batch::new(&split, &(0..24).collect::<Vec<_>>(), 24, Placement::CPU);
+    let whole = batch.gradient(&model, &parameters, None, &|| false).continue_value().unwrap();
+    assert!((loss - whole.0).abs() > 1e-4, "nothing is dropped outside of a step");
+}
+
+#[test]
+fn frozen_weights_are_outside_of_the_gradient() {
+    let split = ragged(4);
+    let (parameters, model, _) = adapted(0.0);
+    let batch = Batch::new(&split, &[0, 1, 2, 3], 4, Placement::CPU);
+    let (_, gradient) = batch.gradient(&model, &parameters, None, &|| false).continue_value().unwrap();
+    assert!(gradient.abs().max().double_value(&[]) > 0.0);
+    for (name, tensor) in model.tensors() {
+        assert!(!tensor.requires_grad() && !tensor.grad().defined(), "{name}");
+    }
+}
+
+/// The gradient of the adapters is the one that the merged weight's gradient implies: dA = s B^T dW, dB = s dW A^T.
+#[test]
+fn gradients_of_adapters_follow_from_that_of_the_whole_weight() {
+    let split = ragged(6);
+    let (parameters, mut model, _) = adapted(0.0);
+    let batch = Batch::new(&split, &(0..6).collect::<Vec<_>>(), 3, Placement::CPU);
+    let (loss, gradient) = batch.gradient(&model, &parameters, None, &|| false).continue_value().unwrap();
+    let adapters: Vec<Tensor> = model.adapters_mut().into_iter().map(|(_, tensor)| tensor.detach().copy()).collect();
+
+    let source = tempfile::tempdir().unwrap();
+    Llama::init(&config(), 3, Placement::CPU).save(source.path()).unwrap();
+    let mut merged = model.merged(&formats::ModelSource::open(source.path()).unwrap()).unwrap();
+    let (linears, _): (Vec<_>, Vec<_>) =
+        merged.tensors_mut().into_iter().partition(|(name, _)| name.ends_with("_proj.weight"));
+    let whole = Parameters::adopt(Placement::CPU, linears);
+    let (merged_loss, of_whole) = batch.gradient(&merged, &whole, None, &|| false).continue_value().unwrap();
+    assert!((loss - merged_loss).abs() < 1e-5, "{loss} {merged_loss}");
+
+    let (mut at, mut at_whole) = (0, 0);
+    for pair in adapters.chunks(2) {
+        let (a, b) = (&pair[0], &pair[1]);
+        let next = |like: &Tensor, from: &Tensor, at: &mut i64| {
+            let part = from.narrow(0, *at, like.numel() as i64).view(&like.size()[..]);
+            *at += like.numel() as i64;
+            part
+        };
+        let product = b.matmul(a);
+        let dw = next(&product, &of_whole, &mut at_whole);
+        let (da, db) = (next(a, &gradient, &mut at), next(b, &gradient, &mut at));
+        let close = |ours: &Tensor, expected: Tensor| (ours - expected).abs().max().double_value(&[]) < 1e-5;
+        assert!(close(&da, b.tr().matmul(&dw) * 2.0) && close(&db, dw.matmul(&a.tr()) * 2.0));
+    }
 }
