@@ -58,14 +58,18 @@ fn adapters_are_trained_stopped_merged_and_quantized() {
     let model = |report: &Value| report["stages"]["tuned"]["outputs"]["model"]["digest"].clone();
     assert_eq!(model(&report), model(&whole));
 
-    for file in ["config.json", "model.safetensors", "tokenizer.json", "README.md", "adapter/adapter_model.safetensors"] {
+    for file in ["config.json", "model.safetensors", "tokenizer.json", "README.md", "adapter/adapter_model.safetensors"]
+    {
         assert!(stopped.path("out/t/tuned/model").join(file).is_file(), "{file}");
     }
     let peft: Value = serde_json::from_str(&stopped.read("out/t/tuned/model/adapter/adapter_config.json")).unwrap();
     assert_eq!((&peft["r"], &peft["lora_dropout"]), (&4.into(), &0.05.into()));
     let metrics = &report["stages"]["tuned"]["metrics"];
     assert!(metrics["merge_difference"].as_f64().unwrap() < 1e-3, "{metrics}");
-    assert!(metrics["trained_parameters"].as_f64().unwrap() < metrics["parameters"].as_f64().unwrap() / 4.0, "{metrics}");
+    assert!(
+        metrics["trained_parameters"].as_f64().unwrap() < metrics["parameters"].as_f64().unwrap() / 4.0,
+        "{metrics}"
+    );
 }
 
 #[test]

@@ -142,10 +142,16 @@ impl Llama {
 
     /// Final norm and head, on `[.., hidden]`.
     pub fn head(&self, x: &Tensor) -> Tensor {
-        rms_norm(x, &self.norm, self.config.rms_norm_eps).linear(self.head_weight(), None::<Tensor>)
+        self.final_norm(x).linear(self.head_weight(), None::<Tensor>)
     }
 
-    fn head_weight(&self) -> &Tensor {
+    /// What the head reads, from the last layer's output.
+    pub fn final_norm(&self, x: &Tensor) -> Tensor {
+        rms_norm(x, &self.norm, self.config.rms_norm_eps)
+    }
+
+    /// `[vocabulary, hidden]`: the embedding where the config ties them.
+    pub fn head_weight(&self) -> &Tensor {
         self.lm_head.as_ref().unwrap_or(&self.embed_tokens)
     }
 }

@@ -8,11 +8,12 @@ use std::ops::ControlFlow;
 use draws::mix;
 use llama::dropout::{Dropping, Rows};
 use llama::{Dropout, Llama, Placement};
-use tch::{Kind, Reduction, Tensor, no_grad};
+use tch::{Kind, Tensor, no_grad};
 use tokens::EncodedSplit;
 use tokens::chat::IGNORED;
 use tokens::template::Special;
 
+use crate::loss;
 use crate::parameters::Parameters;
 
 /// Some examples, padded on the right to the longest.
@@ -69,15 +70,17 @@ impl Batch {
         Batch { parts, targets, tokens: indices.iter().map(|index| split.ids(*index).len()).sum() }
     }
 
-    /// Mean loss over all targets and its gradient, the same however the batch is cut. `stop` is asked before every part.
+    /// Mean loss over all targets; its gradient, the same however the batch is cut, becomes that of `parameters`. `stop` is asked
+    /// before every part.
     pub fn gradient(
         &self,
         model: &Llama,
-        parameters: &Parameters,
+        parameters: &mut Parameters,
         dropped: Option<&Dropped<'_>>,
         stop: &dyn Fn() -> bool,
-    ) -> ControlFlow<(), (f64, Tensor)> {
-        let (mut loss, mut gradient) = (0.0, parameters.zeros());
+    ) -> ControlFlow<(), f64> {
+        parameters.clear_gradient();
+        let mut loss = 0.0;
         for part in &self.parts {
             if stop() {
                 return ControlFlow::Break(());
@@ -85,12 +88,9 @@ impl Batch {
             // Until the gradient is there: parts of the forward pass may be repeated for it.
             let _dropping = dropped.map(|dropped| dropped.on(part));
             // Divided by the targets of the whole batch, not of the part: a mean of means would weigh short parts more.
-            let share = part.loss_sum(model) / self.targets.max(1) as f64;
-            let of_part = parameters.gradient(&share);
-            no_grad(|| gradient += of_part);
-            loss += scalar(&share);
+            loss += part.backward(model, 1.0 / self.targets.max(1) as f64);
         }
-        ControlFlow::Continue((loss, gradient))
+        ControlFlow::Continue(loss)
     }
 }
 
@@ -117,22 +117,30 @@ impl MicroBatch {
         }
     }
 
-    /// The sum of the target tokens' cross-entropies, a scalar with gradient.
-    pub fn loss_sum(&self, model: &Llama) -> Tensor {
-        // The loss is in fp32 in every precision.
-        let logits = model.head(&model.hidden_rows(&self.ids, &self.positions)).to_kind(Kind::Float);
-        logits.cross_entropy_loss(&self.targets, None::<Tensor>, Reduction::Sum, IGNORED.into(), 0.0)
+    /// The sum of the target tokens' cross-entropies times `weight`; its gradient is added to that of every weight that has one.
+    fn backward(&self, model: &Llama, weight: f64) -> f64 {
+        let normed = model.final_norm(&model.hidden_rows(&self.ids, &self.positions));
+        let head = model.head_weight();
+        let (loss, gradient) = loss::with_gradient(&normed.detach(), head, &self.targets, weight);
+        send_back(&normed, &gradient);
+        loss
     }
+
+    /// The sum of the target tokens' cross-entropies.
+    fn loss_sum(&self, model: &Llama) -> f64 {
+        let normed = model.final_norm(&model.hidden_rows(&self.ids, &self.positions));
+        loss::sum(&normed, model.head_weight(), &self.targets)
+    }
+}
+
+/// Continues a backward pass at `tensor`, for which it has come to `gradient`.
+fn send_back(tensor: &Tensor, gradient: &Tensor) {
+    (tensor * gradient).sum(Kind::Float).backward();
 }
 
 /// Mean loss over all target tokens of examples `indices`; `None` when they have none.
 pub fn mean_loss(model: &Llama, split: &EncodedSplit, indices: &[usize], size: usize) -> Option<f64> {
     let batch = Batch::new(split, indices, size, model.placement);
-    let total = no_grad(|| batch.parts.iter().map(|part| scalar(&part.loss_sum(model))).sum::<f64>());
+    let total = no_grad(|| batch.parts.iter().map(|part| part.loss_sum(model)).sum::<f64>());
     (batch.targets > 0).then(|| total / batch.targets as f64)
-}
-
-/// The value of a scalar tensor.
-fn scalar(tensor: &Tensor) -> f64 {
-    tensor.to_kind(Kind::Double).double_value(&[])
 }

@@ -4,7 +4,7 @@
 //! - [`params`]: what a pipeline can set. [`preset`]: the sizes of models. [`lora`]: the adapters, and their files. [`schedule`]: the
 //!   learning rate of each step.
 //! - [`data`]: the examples. [`start`]: the model before the first step.
-//! - [`sampler`]: which examples make a step. [`batch`]: examples as tensors, and the loss. [`optimizer`]: Lion
+//! - [`sampler`]: which examples make a step. [`batch`]: examples as tensors. [`loss`]: head and loss in chunks. [`optimizer`]: Lion
 //!   and AdamW. [`parameters`]: the weights that move, as one flat tensor. [`trainer`]: one step after the other.
 //!   [`divergence`]: steps after which there is no next one.
 //! - [`checkpoint`]: state on disk, in files that [`flat_file`] writes and reads.
@@ -19,6 +19,7 @@ pub mod data;
 pub mod divergence;
 pub mod flat_file;
 pub mod lora;
+pub mod loss;
 mod merge;
 mod model_card;
 pub mod optimizer;

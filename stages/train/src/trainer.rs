@@ -77,11 +77,11 @@ impl Trainer {
         let indices = self.sampler.step(self.step).to_vec();
         let batch = Batch::new(train, &indices, self.params.micro_batch_size as usize, self.model.placement);
         let dropped = self.dropout.as_ref().map(|dropout| Dropped::new(dropout, self.params.seed, self.step));
-        let (loss, mut gradient) = match batch.gradient(&self.model, &self.parameters, dropped.as_ref(), stop) {
-            ControlFlow::Continue(both) => both,
-            ControlFlow::Break(()) => return ControlFlow::Break(Halt::Stopped),
+        let ControlFlow::Continue(loss) = batch.gradient(&self.model, &mut self.parameters, dropped.as_ref(), stop)
+        else {
+            return ControlFlow::Break(Halt::Stopped);
         };
-        let gradient_norm = clip(&mut gradient, self.params.clip_norm);
+        let gradient_norm = clip(&mut self.parameters.gradient, self.params.clip_norm);
         let what = match () {
             () if !loss.is_finite() => Some(What::Loss(loss)),
             () if !gradient_norm.is_finite() => Some(What::Gradient(gradient_norm)),
@@ -95,7 +95,7 @@ impl Trainer {
         }
         let rate = self.optimizer.peak_rate() * self.params.schedule.factor(self.step, self.steps);
         self.step += 1;
-        self.optimizer.update(&mut self.parameters, &gradient, Step { number: self.step, rate });
+        self.optimizer.update(&mut self.parameters, Step { number: self.step, rate });
         if !self.parameters.values.sum(Kind::Double).double_value(&[]).is_finite() {
             return ControlFlow::Break(Halt::Diverged(self.divergence(What::Weights, train)));
         }

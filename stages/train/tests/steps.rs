@@ -1,5 +1,7 @@
 //! Steps: the loss, its gradient however a step is cut, and the optimizers by hand.
 
+use std::cell::RefCell;
+
 use llama::{AdapterShape, Config, Dropout, Linear, Llama, Placement};
 use tch::{Kind, Tensor, no_grad};
 use tokens::EncodedSplit;
@@ -39,9 +41,19 @@ fn adopted(seed: u64) -> (Parameters, Llama) {
 /// Loss and gradient of one step, cut into micro-batches of `size`.
 fn step(size: usize) -> (f64, Tensor) {
     let split = ragged(24);
-    let (parameters, model) = adopted(3);
+    let (mut parameters, model) = adopted(3);
     let batch = Batch::new(&split, &(0..24).collect::<Vec<_>>(), size, Placement::CPU);
-    batch.gradient(&model, &parameters, None, &|| false).continue_value().unwrap()
+    loss_and_gradient(&batch, &model, &mut parameters, None)
+}
+
+fn loss_and_gradient(
+    batch: &Batch,
+    model: &Llama,
+    parameters: &mut Parameters,
+    dropped: Option<&Dropped<'_>>,
+) -> (f64, Tensor) {
+    let loss = batch.gradient(model, parameters, dropped, &|| false).continue_value().unwrap();
+    (loss, parameters.gradient.copy())
 }
 
 #[test]
@@ -88,7 +100,8 @@ fn lion_follows_the_paper() {
         let gradient: Vec<f32> = (0..length).map(|i| ((i * 7 + round * 13) % 11) as f32 / 5.0 - 1.0).collect();
         let rate = 0.01 / (round + 1) as f32;
         let step = Step { number: round as u64 + 1, rate: f64::from(rate) };
-        lion.update(&mut parameters, &Tensor::from_slice(&gradient), step);
+        parameters.gradient.copy_(&Tensor::from_slice(&gradient));
+        lion.update(&mut parameters, step);
         for i in 0..length {
             let blend = 0.9 * momentum[i] + 0.1 * gradient[i];
             let sign = if blend == 0.0 { 0.0 } else { blend.signum() };
@@ -110,8 +123,7 @@ fn decay_spares_the_norms_and_the_model_sees_the_update() {
     let (mut parameters, model) = adopted(1);
     let before = model.embed_tokens.copy();
     let mut lion = Lion::new(LionParams { weight_decay: 0.5, ..LionParams::default() }, &parameters);
-    let nothing = parameters.zeros();
-    lion.update(&mut parameters, &nothing, Step { number: 1, rate: 0.1 });
+    lion.update(&mut parameters, Step { number: 1, rate: 0.1 });
     assert!((&model.embed_tokens - before * 0.95).abs().max().double_value(&[]) < 1e-7);
     for block in &model.blocks {
         assert_eq!(block.input_layernorm.min().double_value(&[]), 1.0);
@@ -137,7 +149,8 @@ fn the_first_step_of_adamw_is_as_long_as_the_rate_whatever_the_gradient() {
     let mut parameters = four_weights();
     let params = AdamWParams { lr: 0.1, weight_decay: 0.5, eps: 1e-3, ..AdamWParams::default() };
     let mut adamw = AdamW::new(params, &parameters);
-    adamw.update(&mut parameters, &Tensor::from_slice(&[1e-3f32, -7.0, 0.0, 4.0]), Step { number: 1, rate: 0.1 });
+    parameters.gradient.copy_(&Tensor::from_slice(&[1e-3f32, -7.0, 0.0, 4.0]));
+    adamw.update(&mut parameters, Step { number: 1, rate: 0.1 });
     // w (1 - 0.1 * 0.5) - 0.1 g / (|g| + 0.001), the norm without the decay.
     let expected = [0.5 * 0.95 - 0.05, -1.25 * 0.95 + 0.7 / 7.001, 2.0 * 0.95, 1.0 - 0.4 / 4.001];
     close(&parameters.values, &expected);
@@ -155,7 +168,8 @@ fn adamw_equals_torch_over_three_steps() {
         ([-0.2, 0.25, 3.0, -0.6], [0.483603448, -1.235922337, 1.998265862, 0.985249043]),
     ];
     for (number, (gradient, expected)) in (1..).zip(&steps) {
-        adamw.update(&mut parameters, &Tensor::from_slice(gradient), Step { number, rate: 0.01 / number as f64 });
+        parameters.gradient.copy_(&Tensor::from_slice(gradient));
+        adamw.update(&mut parameters, Step { number, rate: 0.01 / number as f64 });
         close(&parameters.values, expected);
     }
     let state = adamw.state();
@@ -189,10 +203,11 @@ fn adapted(dropped: f64) -> (Parameters, Llama, Dropout) {
 fn what_is_dropped_does_not_depend_on_how_a_step_is_cut() {
     let split = ragged(24);
     let (parameters, model, dropout) = adapted(0.2);
+    let parameters = RefCell::new(parameters);
     let of = |size: usize, step: u64| {
         let batch = Batch::new(&split, &(0..24).collect::<Vec<_>>(), size, Placement::CPU);
         let dropped = Dropped::new(&dropout, 11, step);
-        batch.gradient(&model, &parameters, Some(&dropped), &|| false).continue_value().unwrap()
+        loss_and_gradient(&batch, &model, &mut parameters.borrow_mut(), Some(&dropped))
     };
     let (loss, gradient) = of(24, 0);
     for size in [1, 5, 12] {
@@ -203,16 +218,16 @@ fn what_is_dropped_does_not_depend_on_how_a_step_is_cut() {
     }
     assert!((loss - of(24, 1).0).abs() > 1e-4, "another step drops others");
     let batch = Batch::new(&split, &(0..24).collect::<Vec<_>>(), 24, Placement::CPU);
-    let whole = batch.gradient(&model, &parameters, None, &|| false).continue_value().unwrap();
+    let whole = loss_and_gradient(&batch, &model, &mut parameters.borrow_mut(), None);
     assert!((loss - whole.0).abs() > 1e-4, "nothing is dropped outside of a step");
 }
 
 #[test]
 fn frozen_weights_are_outside_of_the_gradient() {
     let split = ragged(4);
-    let (parameters, model, _) = adapted(0.0);
+    let (mut parameters, model, _) = adapted(0.0);
     let batch = Batch::new(&split, &[0, 1, 2, 3], 4, Placement::CPU);
-    let (_, gradient) = batch.gradient(&model, &parameters, None, &|| false).continue_value().unwrap();
+    let (_, gradient) = loss_and_gradient(&batch, &model, &mut parameters, None);
     assert!(gradient.abs().max().double_value(&[]) > 0.0);
     for (name, tensor) in model.tensors() {
         assert!(!tensor.requires_grad() && !tensor.grad().defined(), "{name}");
@@ -223,9 +238,9 @@ fn frozen_weights_are_outside_of_the_gradient() {
 #[test]
 fn gradients_of_adapters_follow_from_that_of_the_whole_weight() {
     let split = ragged(6);
-    let (parameters, mut model, _) = adapted(0.0);
+    let (mut parameters, mut model, _) = adapted(0.0);
     let batch = Batch::new(&split, &(0..6).collect::<Vec<_>>(), 3, Placement::CPU);
-    let (loss, gradient) = batch.gradient(&model, &parameters, None, &|| false).continue_value().unwrap();
+    let (loss, gradient) = loss_and_gradient(&batch, &model, &mut parameters, None);
     let adapters: Vec<Tensor> = model.adapters_mut().into_iter().map(|(_, tensor)| tensor.detach().copy()).collect();
 
     let source = tempfile::tempdir().unwrap();
@@ -233,8 +248,8 @@ fn gradients_of_adapters_follow_from_that_of_the_whole_weight() {
     let mut merged = model.merged(&formats::ModelSource::open(source.path()).unwrap()).unwrap();
     let (linears, _): (Vec<_>, Vec<_>) =
         merged.tensors_mut().into_iter().partition(|(name, _)| name.ends_with("_proj.weight"));
-    let whole = Parameters::adopt(Placement::CPU, linears);
-    let (merged_loss, of_whole) = batch.gradient(&merged, &whole, None, &|| false).continue_value().unwrap();
+    let mut whole = Parameters::adopt(Placement::CPU, linears);
+    let (merged_loss, of_whole) = loss_and_gradient(&batch, &merged, &mut whole, None);
     assert!((loss - merged_loss).abs() < 1e-5, "{loss} {merged_loss}");
 
     let (mut at, mut at_whole) = (0, 0);

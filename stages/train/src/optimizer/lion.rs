@@ -1,7 +1,7 @@
 //! Lion (arXiv 2302.06675), with decoupled weight decay: `u = sign(b1 m + (1 - b1) g)`, `w -= lr (u + decay w)`,
 //! `m = b2 m + (1 - b2) g`.
 
-use tch::{Tensor, no_grad};
+use tch::Tensor;
 
 use super::{Optimizer, Step};
 use crate::parameters::Parameters;
@@ -26,13 +26,16 @@ impl Optimizer for Lion {
         self.params.lr
     }
 
-    fn update(&mut self, parameters: &mut Parameters, gradient: &Tensor, step: Step) {
+    fn update(&mut self, parameters: &mut Parameters, step: Step) {
         let [blend, decay] = self.params.betas;
-        no_grad(|| {
-            let update = self.momentum.lerp(gradient, 1.0 - blend).sign_() * -step.rate;
-            parameters.decay(step.rate * self.params.weight_decay);
-            let _ = parameters.values.g_add_(&update);
-            let _ = self.momentum.lerp_(gradient, 1.0 - decay);
+        let kept = 1.0 - step.rate * self.params.weight_decay;
+        parameters.in_parts([&self.momentum], |mut values, gradient, [mut momentum], decays| {
+            let update = momentum.lerp(&gradient, 1.0 - blend).sign_() * -step.rate;
+            if decays {
+                let _ = values.g_mul_scalar_(kept);
+            }
+            let _ = values.g_add_(&update);
+            let _ = momentum.lerp_(&gradient, 1.0 - decay);
         });
     }
 

@@ -20,8 +20,8 @@ pub trait Optimizer: std::fmt::Debug {
     /// The highest learning rate.
     fn peak_rate(&self) -> f64;
 
-    /// Moves `parameters` along `gradient`, which has their length.
-    fn update(&mut self, parameters: &mut Parameters, gradient: &Tensor, step: Step);
+    /// Moves `parameters` along their gradient.
+    fn update(&mut self, parameters: &mut Parameters, step: Step);
 
     /// What it remembers between updates, by name, each tensor as long as the weights. Together with the number of the next step
     /// this is all of its state: a checkpoint holds it.
