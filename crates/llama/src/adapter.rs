@@ -129,7 +129,7 @@ impl Llama {
             let mut exact = Llama::read(source, Placement::CPU)?;
             for (block, theirs) in exact.blocks.iter_mut().zip(&mut self.blocks) {
                 for (projection, theirs) in block.linears_mut().iter_mut().zip(theirs.linears_mut()) {
-                    projection.adapter = theirs.adapter.take().map(Adapter::to_cpu);
+                    projection.adapter = theirs.adapter.take().map(Adapter::into_cpu);
                 }
             }
             self = exact;
@@ -140,7 +140,7 @@ impl Llama {
 }
 
 impl Adapter {
-    fn to_cpu(self) -> Adapter {
+    fn into_cpu(self) -> Adapter {
         Adapter { a: self.a.to_device(Device::Cpu), b: self.b.to_device(Device::Cpu), ..self }
     }
 }

@@ -76,7 +76,7 @@ impl Dropout {
         let salt = mix(place.layer * Linear::ALL.len() as u64 + place.linear as u64 + 1);
         let mut mask = vec![0u8; x.numel()];
         let whole = rows.keys.len() * rows.time;
-        let held = if features == 0 { 0 } else { x.numel() / features };
+        let held = x.numel().checked_div(features).unwrap_or(0);
         assert!(held == whole || held == rows.picked.len(), "{held} rows of {whole}, {} picked", rows.picked.len());
         for (row, mask) in mask.chunks_exact_mut(features.max(1)).enumerate() {
             let at = if held == whole { row } else { rows.picked[row] as usize };
