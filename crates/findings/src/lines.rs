@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use contract::StageError;
 use contract::stage::At;
+use scan::Metadata;
 use serde::Deserialize;
 
 use crate::block::{Block, HELD_BYTES, line_error};
@@ -69,31 +70,74 @@ impl ScanLines {
     }
 }
 
+/// The part of a finding that the scanner wrote as text.
+#[derive(Debug, Deserialize)]
+#[expect(missing_docs, reason = "the names of `EnrichedFinding`")]
+pub struct Told {
+    pub scanner: String,
+    pub id: String,
+    pub title: String,
+    pub description: String,
+    pub metadata: Metadata,
+}
+
+/// The host of a line, and whether the line says that it is real.
+#[derive(Deserialize)]
+struct Origin {
+    host: String,
+    #[serde(default)]
+    real: bool,
+}
+
 /// The hosts whose lines say that they are real, by the first line of each.
 pub fn real_hosts(findings: &Path) -> Result<BTreeSet<String>, StageError> {
-    #[derive(Deserialize)]
-    struct Origin {
-        host: String,
-        #[serde(default)]
-        real: bool,
-    }
+    let mut real = BTreeSet::new();
+    each_line(findings, |origin, first, _, _| {
+        if first && origin.real {
+            real.insert(origin.host.clone());
+        }
+        Ok(())
+    })?;
+    Ok(real)
+}
+
+/// Shows the findings of some hosts one by one, in order.
+pub fn each_of(findings: &Path, hosts: &BTreeSet<String>, mut each: impl FnMut(Told)) -> Result<(), StageError> {
+    each_line(findings, |origin, _, line, number| {
+        if hosts.contains(&origin.host) {
+            each(serde_json::from_slice(line).map_err(|error| line_error(findings, number, &error))?);
+        }
+        Ok(())
+    })
+}
+
+/// Goes over all lines with the origin of their host, by the first of its lines; whether a line is that, and its number from 1.
+fn each_line(
+    findings: &Path,
+    mut each: impl FnMut(&Origin, bool, &[u8], u64) -> Result<(), StageError>,
+) -> Result<(), StageError> {
     let mut lines = BufReader::with_capacity(1 << 18, File::open(findings).at(findings)?);
-    let (mut real, mut line, mut start) = (BTreeSet::new(), Vec::new(), Vec::new());
-    for number in 0.. {
+    let (mut origin, mut line, mut start) = (None, Vec::new(), Vec::new());
+    for number in 1.. {
         line.clear();
         if lines.read_until(b'\n', &mut line).at(findings)? == 0 {
             break;
         }
-        if number > 0 && line.starts_with(&start) {
-            continue;
-        }
-        let origin: Origin = serde_json::from_slice(&line).map_err(|error| line_error(findings, number, &error))?;
-        start = format!("{{\"host\":{},", serde_json::to_string(&origin.host).expect("a string")).into_bytes();
-        if origin.real {
-            real.insert(origin.host);
-        }
+        let known = origin.take().filter(|_| line.starts_with(&start));
+        let first = known.is_none();
+        let of_line = match known {
+            Some(known) => known,
+            None => {
+                let read: Origin =
+                    serde_json::from_slice(&line).map_err(|error| line_error(findings, number, &error))?;
+                start = format!("{{\"host\":{},", serde_json::to_string(&read.host).expect("a string")).into_bytes();
+                read
+            }
+        };
+        each(&of_line, first, &line, number)?;
+        origin = Some(of_line);
     }
-    Ok(real)
+    Ok(())
 }
 
 /// Host and scan of a line.

@@ -5,15 +5,46 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use contract::Digest;
 
 use crate::permute::permute;
+use crate::tokens::Address;
 
-/// What stands for an address; None for those that say nothing of a network.
-pub(crate) fn address(key: &Digest, address: IpAddr) -> Option<String> {
+/// What stands for an address, written as that is; None for those that say nothing of a network.
+pub(crate) fn pseudonym(key: &Digest, address: Address) -> Option<String> {
+    match address {
+        Address::Ip(address) => ip(key, address),
+        Address::Joined(address, separator) => {
+            v4_of(key, address).map(|v4| v4.octets().map(|octet| octet.to_string()).join(&separator.to_string()))
+        }
+        Address::Mac(octets, separator) => {
+            Some(mac(key, octets).map(|octet| format!("{octet:02x}")).join(&separator.to_string()))
+        }
+        Address::DottedMac(octets) => {
+            let [a, b, c, d, e, f] = mac(key, octets);
+            Some(format!("{a:02x}{b:02x}.{c:02x}{d:02x}.{e:02x}{f:02x}"))
+        }
+        Address::Interface(name, octets) => {
+            Some(format!("{name}{}", mac(key, octets).map(|octet| format!("{octet:02x}")).concat()))
+        }
+    }
+}
+
+fn ip(key: &Digest, address: IpAddr) -> Option<String> {
     match address {
         IpAddr::V4(v4) => v4_of(key, v4).map(|v4| v4.to_string()),
-        IpAddr::V6(v6) => match v6.to_ipv4_mapped() {
-            Some(v4) => v4_of(key, v4).map(|v4| format!("::ffff:{v4}")),
+        IpAddr::V6(v6) => match within(v6) {
+            Some((prefix, v4)) => v4_of(key, v4).map(|v4| format!("{prefix}{v4}")),
             None => v6_of(key, v6),
         },
+    }
+}
+
+/// The IPv4 address that an IPv6 address is made of, and what is in front of it: mapped, compatible, or translated (RFC 6052).
+fn within(address: Ipv6Addr) -> Option<(&'static str, Ipv4Addr)> {
+    let v4 = Ipv4Addr::from(u128::from(address) as u32);
+    match address.segments() {
+        [0, 0, 0, 0, 0, 0xffff, ..] => Some(("::ffff:", v4)),
+        [0x64, 0xff9b, 0, 0, 0, 0, ..] => Some(("64:ff9b::", v4)),
+        [0, 0, 0, 0, 0, 0, high, _] if high > 0 => Some(("::", v4)),
+        _ => None,
     }
 }
 
@@ -58,13 +89,13 @@ fn v6_of(key: &Digest, address: Ipv6Addr) -> Option<String> {
 const KIND: u128 = 0x0300_0000_0000;
 
 /// What stands for a MAC address: whether it is of a group, and whether it was given by hand, stays.
-pub(crate) fn mac(key: &Digest, octets: [u8; 6], separator: char) -> String {
+fn mac(key: &Digest, octets: [u8; 6]) -> [u8; 6] {
     let number = octets.iter().fold(0_u128, |number, octet| number << 8 | u128::from(*octet));
     let (high, low) = (number >> 42, number & ((1 << 40) - 1));
     let moved = permute(key, 46, high << 40 | low, |_| true);
     let number = (moved >> 40) << 42 | number & KIND | moved & ((1 << 40) - 1);
-    let octets = number.to_be_bytes();
-    octets[10..].iter().map(|octet| format!("{octet:02x}")).collect::<Vec<_>>().join(&separator.to_string())
+    let [.., a, b, c, d, e, f] = number.to_be_bytes();
+    [a, b, c, d, e, f]
 }
 
 #[cfg(test)]
@@ -72,7 +103,7 @@ mod tests {
     use super::*;
 
     fn check(text: &str) -> Option<String> {
-        address(&Digest::of(b"key"), text.parse().unwrap())
+        ip(&Digest::of(b"key"), text.parse().unwrap())
     }
 
     #[test]
@@ -83,6 +114,8 @@ mod tests {
             ("192.168.0.7", "192.168."),
             ("169.254.3.4", "169.254."),
             ("::ffff:192.168.0.7", "::ffff:192.168."),
+            ("64:ff9b::192.168.0.7", "64:ff9b::192.168."),
+            ("::192.168.0.7", "::192.168."),
             ("fe80::1", "fe80:0000:0000:0000:"),
             ("fd00::1", "fd"),
         ] {
@@ -101,10 +134,14 @@ mod tests {
     #[test]
     fn the_kind_of_a_mac_address_stays() {
         for first in [0x00, 0x01, 0x02, 0x03, 0xfe] {
-            let text = mac(&Digest::of(b"key"), [first, 0x1b, 0x21, 0, 0, 1], ':');
-            assert_eq!(text.len(), 17);
-            let octet = u8::from_str_radix(&text[..2], 16).unwrap();
-            assert_eq!(octet & 3, first & 3, "{text}");
+            let octets = [first, 0x1b, 0x21, 0, 0, 1];
+            let moved = mac(&Digest::of(b"key"), octets);
+            assert!(moved[0] & 3 == first & 3 && moved != octets, "{moved:?}");
+            let written = |address| pseudonym(&Digest::of(b"key"), address).unwrap();
+            assert_eq!(
+                written(Address::Mac(octets, ':')).replace(':', ""),
+                written(Address::DottedMac(octets)).replace('.', "")
+            );
         }
     }
 }

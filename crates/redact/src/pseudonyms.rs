@@ -15,30 +15,24 @@ impl Pseudonyms {
     /// The text that was redacted with this map.
     pub fn undo(&self, text: &str) -> String {
         let mut original = String::with_capacity(text.len());
-        for token in tokens(text) {
-            let (Token::Address(part, _) | Token::Mac(part, _) | Token::Word(part) | Token::Other(part)) = token;
-            match token {
-                Token::Other(_) => original.push_str(part),
-                Token::Word(word) => self.undo_word(word, &mut original),
-                _ => original.push_str(self.original(part).unwrap_or(part)),
-            }
+        let mut done = 0;
+        // As in redacting, names part the text into pieces, and addresses are looked for in those.
+        for (start, end) in names::pseudonyms(text) {
+            self.undo_addresses(&text[done..start], &mut original);
+            original.push_str(self.original(&text[start..end]).unwrap_or(&text[start..end]));
+            done = end;
         }
+        self.undo_addresses(&text[done..], &mut original);
         original
     }
 
-    /// A word is where a name was replaced: `user-0123456789.service`. A pseudonym is two of its parts.
-    fn undo_word(&self, word: &str, original: &mut String) {
-        let parts = names::parts(word);
-        let (mut first, mut done) = (0, 0);
-        while let Some(&(start, end)) = parts.get(first) {
-            let pseudonym = parts.get(first + 1).map(|&(_, end)| (end, &word[start..end]));
-            let known = pseudonym.and_then(|(end, text)| Some((end, self.original(text)?)));
-            original.push_str(&word[done..start]);
-            let (end, text, more) = known.map_or((end, &word[start..end], 1), |(end, text)| (end, text, 2));
-            original.push_str(text);
-            (first, done) = (first + more, end);
+    fn undo_addresses(&self, piece: &str, original: &mut String) {
+        for token in tokens(piece) {
+            original.push_str(match token {
+                Token::Address(part, _) => self.original(part).unwrap_or(part),
+                Token::Other(part) => part,
+            });
         }
-        original.push_str(&word[done..]);
     }
 
     /// What a pseudonym stands for.

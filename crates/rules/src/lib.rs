@@ -6,6 +6,7 @@
 //! - [`knowledge`]: the tables. [`tools`]: attackers' tools and ports. [`tags`], [`role`]: what a finding and a host are by themselves.
 //!   [`evidence`]: the techniques that findings show. [`traces`]: those that a suspected attack may be.
 //! - [`subject`], [`sign`], [`usual`]: what clean hosts never show of one program; [`tally`] counts it.
+//! - [`words`]: what is no name, as the tables know it.
 //!
 //! It joins nothing: that is the kind `correlate`.
 
@@ -22,3 +23,4 @@ pub mod tally;
 pub mod tools;
 pub mod traces;
 pub mod usual;
+pub mod words;

@@ -1,14 +1,20 @@
 //! Scans of real hosts without who and where, before anything is written of them: documents, prompts and answers are made of pseudonyms.
 //!
+//! Names are learned over all scans of all real hosts first: one that a home directory of one scan shows stands in any path of another.
 //! The key is a digest of the findings, so that the same input gives the same bytes and nobody without it can try names out. The map from
 //! pseudonyms to values is dropped with the scan.
 
 use std::collections::{BTreeSet, HashSet};
+use std::path::Path;
 
 use contract::{Context, Digest, StageError};
-use findings::lines::real_hosts;
-use findings::{Correlation, EnrichedFinding};
-use redact::{Pseudonyms, Redactor};
+use findings::lines::{Told, each_of, real_hosts};
+use findings::{Correlation, EnrichedFinding, place};
+use redact::{Pseudonyms, Redactor, Vocabulary};
+use rules::rule::RULES;
+use rules::words;
+
+use crate::tasks::task::Task;
 
 /// Texts of a scan that are known to show nothing: a large one repeats a few words of its scanners very often.
 const PLAIN: usize = 4096;
@@ -24,9 +30,16 @@ impl Redaction {
     pub fn of(context: &Context) -> Result<Redaction, StageError> {
         let digests = context.job().inputs.get("findings").into_iter().flatten();
         let digests: String = digests.map(|input| input.digest.to_string()).collect();
-        let real = real_hosts(context.input("findings")?)?;
-        let key = Digest::of(format!("pseudonyms\0{digests}").as_bytes());
-        Ok(Redaction { redactor: Redactor::new(key, real.iter().map(String::as_str)), real })
+        Redaction::new(context.input("findings")?, Digest::of(format!("pseudonyms\0{digests}").as_bytes()))
+    }
+
+    fn new(findings: &Path, key: Digest) -> Result<Redaction, StageError> {
+        let real = real_hosts(findings)?;
+        let mut redactor = Redactor::new(key, real.iter().map(String::as_str), vocabulary());
+        if !real.is_empty() {
+            each_of(findings, &real, |finding| learn(&mut redactor, &finding))?;
+        }
+        Ok(Redaction { redactor, real })
     }
 
     /// Redacts one scan of `host`: all of it where the host is real, else the names of real hosts that share something with it. How the
@@ -47,30 +60,74 @@ impl Redaction {
             return (host.to_owned(), pseudonyms.len() as u64);
         }
         let host = self.redactor.host(host, &mut pseudonyms);
-        let mut redactor = self.redactor.clone();
-        findings.iter().for_each(|finding| texts(finding).for_each(|text| redactor.learn_users(text)));
         let mut plain: HashSet<String> = HashSet::new();
-        let mut replace = |text: &mut String| {
-            if !plain.contains(text) && !redactor.redact_in_place(text, &mut pseudonyms) && plain.len() < PLAIN {
-                plain.insert(text.clone());
-            }
-        };
         for finding in findings {
-            let EnrichedFinding { id, document_id, title, description, metadata, host_role_rationale, .. } = finding;
-            [id, document_id, title, description, host_role_rationale].into_iter().for_each(&mut replace);
-            metadata.values_mut().for_each(&mut replace);
+            self.metadata(finding, &mut pseudonyms);
+            let EnrichedFinding { id, document_id, title, description, host_role_rationale, .. } = finding;
+            for text in [id, document_id, title, description, host_role_rationale] {
+                self.replace(text, &mut plain, &mut pseudonyms);
+            }
             finding.host.clone_from(&host);
         }
         for correlation in correlations {
-            replace(&mut correlation.rationale);
-            correlation.related_finding_ids.iter_mut().for_each(&mut replace);
+            self.replace(&mut correlation.rationale, &mut plain, &mut pseudonyms);
+            for id in &mut correlation.related_finding_ids {
+                self.replace(id, &mut plain, &mut pseudonyms);
+            }
             correlation.host.clone_from(&host);
         }
         (host, pseudonyms.len() as u64)
     }
+
+    fn replace(&self, text: &mut String, plain: &mut HashSet<String>, pseudonyms: &mut Pseudonyms) {
+        if !plain.contains(text) && !self.redactor.redact_in_place(text, pseudonyms) && plain.len() < PLAIN {
+            plain.insert(text.clone());
+        }
+    }
+
+    /// Values, and keys that hold a name.
+    fn metadata(&self, finding: &mut EnrichedFinding, pseudonyms: &mut Pseudonyms) {
+        let mut renamed = Vec::new();
+        for (key, value) in &mut finding.metadata {
+            let redacted = self.redactor.redact_value(key, value, pseudonyms);
+            if redacted != *value {
+                *value = redacted;
+            }
+            let name = self.redactor.redact(key, pseudonyms);
+            if name != *key {
+                renamed.push((key.clone(), name));
+            }
+        }
+        for (key, name) in renamed {
+            if let Some(value) = finding.metadata.remove(&key) {
+                finding.metadata.insert(name, value);
+            }
+        }
+    }
 }
 
-fn texts(finding: &EnrichedFinding) -> impl Iterator<Item = &str> {
-    let EnrichedFinding { id, title, description, metadata, .. } = finding;
-    [id, title, description].into_iter().chain(metadata.values()).map(String::as_str)
+/// The words that prompts, answers and rules are made of: a host or a user called so is not told by them.
+fn vocabulary() -> Vocabulary {
+    let mut vocabulary = Vocabulary::default();
+    words::known().for_each(|text| vocabulary.add(text));
+    Task::ALL.iter().for_each(|task| vocabulary.add(task.instruction()));
+    for rule in RULES.iter() {
+        vocabulary.add(&rule.title);
+    }
+    vocabulary
+}
+
+fn learn(redactor: &mut Redactor, finding: &Told) {
+    let Told { scanner, id, title, description, metadata } = finding;
+    [id, title, description].into_iter().for_each(|text| redactor.learn(text));
+    metadata.iter().for_each(|(key, value)| redactor.learn_value(key, value));
+    // What a package installs is called so on every host. Only a path that no process chooses for itself tells that.
+    let path = match scanner.as_str() {
+        "suid_sgid" | "ioc" => Some(id),
+        "network" => metadata.get("exe"),
+        _ => None,
+    };
+    if let Some(path) = path.filter(|path| place::place(path) == Some("packaged")) {
+        redactor.add_words(path);
+    }
 }

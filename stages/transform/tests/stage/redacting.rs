@@ -107,3 +107,77 @@ fn text_stays_as_it_is_where_it_was_asked_for() {
     assert!(all.contains("/home/eve.adams/.cache/run") && all.contains("as the\n  reports have them"));
     assert!(examples(&workplace).iter().any(|line| line["host"] == "build-7.corp.example"));
 }
+
+/// A report of a real host with a few more findings.
+fn ingested(host: &str, number: u32, more: Vec<(&str, Finding)>) -> Report {
+    let mut report = report(host, number, true);
+    report.results.extend(more.into_iter().map(|(scanner, finding)| ScannerResult::new(scanner, vec![finding])));
+    report.mark_ingested();
+    report
+}
+
+fn program(path: &str) -> (&'static str, Finding) {
+    ("suid_sgid", Finding::new(path, "SUID/SGID binary", Severity::High, "Binary has SUID or SGID bit set"))
+}
+
+#[test]
+fn a_name_that_one_scan_shows_is_replaced_in_all_in_any_case() {
+    let noted = program("/opt/fin-web1/run").1.with("host_Fin-Web1.corp.example", "FIN-WEB1").with("owner", "nadia");
+    let reports = vec![
+        ingested("Fin-Web1.corp.example", 0, vec![program("/home/Bob/run"), ("suid_sgid", noted)]),
+        ingested(
+            "db-2.corp.example",
+            1,
+            vec![program("/opt/bob/run"), program("/usr/local/bin/BOB-tool"), program("/srv/nadia/x")],
+        ),
+        ingested(
+            "db-3.corp.example",
+            2,
+            vec![program("/home/CORP/maria/x"), program("/home/al/x"), program("/opt/bastion7.corp.example/x")],
+        ),
+    ];
+    let workplace = Workplace::of(reports);
+    workplace.correlate();
+    workplace.transform(2).unwrap();
+    let all = made(&workplace).to_lowercase();
+    for value in ["bob", "fin-web1", "corp.example", "nadia", "/maria", "/al/", "bastion7", "db-2", "db-3"] {
+        assert!(!all.contains(value), "{value} is left");
+    }
+}
+
+/// What any local user can start, and what a host can be called.
+#[test]
+fn names_that_are_words_of_reports_spoil_no_example() {
+    for name in ["LISTEN", "tcp", "ESTABLISHED", "usr", "sbin", "nginx", "passwd", "true", "run"] {
+        let process =
+            |text: String| ("processes", Finding::new("777", "Process 777", Severity::Info, text).with("uid", "1000"));
+        let reports = vec![
+            ingested("real-1", 0, vec![process(format!("x USER={name} /home/{name}/x {name}@host sudo -u {name}"))]),
+            ingested(name, 1, vec![process(format!("/home/{name}/run"))]),
+        ];
+        let workplace = Workplace::of(reports);
+        workplace.correlate();
+        workplace.transform(2).unwrap();
+        assert!(workplace.warnings().iter().all(|warning| !warning.contains("two answers")), "{name}");
+        let documents = workplace.documents();
+        let of_scanner = |scanner: &'static str| {
+            documents
+                .iter()
+                .flat_map(|(_, document)| document["enriched_findings"].as_array().unwrap())
+                .filter(move |f| f["scanner"] == scanner)
+        };
+        for socket in of_scanner("network") {
+            assert_eq!(
+                (&socket["metadata"]["state"], &socket["metadata"]["protocol"]),
+                (&"LISTEN".into(), &"tcp".into()),
+                "{name}"
+            );
+            assert!(socket["id"].as_str().unwrap().starts_with("tcp:"), "{name}: {socket}");
+        }
+        assert!(
+            of_scanner("suid_sgid").any(|f| f["id"] == "/usr/bin/passwd" && f["metadata"]["expected"] == "true"),
+            "{name}"
+        );
+        assert!(examples(&workplace).iter().any(|line| content(line, 1).contains("/usr/sbin/nginx")), "{name}");
+    }
+}
