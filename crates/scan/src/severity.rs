@@ -52,6 +52,11 @@ impl Severity {
         }
     }
 
+    /// That of a name, in any case.
+    pub fn of_name(name: &str) -> Option<Severity> {
+        Severity::ALL.into_iter().find(|severity| severity.name().eq_ignore_ascii_case(name))
+    }
+
     /// One level up, as the scanner raises exposed listeners; critical and error stay.
     pub const fn raised(self) -> Severity {
         match self {
