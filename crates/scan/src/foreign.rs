@@ -6,14 +6,21 @@ use std::fmt;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-/// Compressed files by their first bytes.
-const COMPRESSED: [(&[u8], &str); 5] = [
+/// Files by their first bytes: compressed ones, and text in an encoding that no scanner writes.
+const ENCODED: [(&[u8], &str); 9] = [
+    (b"\xff\xfe\0\0", UTF_32),
+    (b"\0\0\xfe\xff", UTF_32),
+    (b"{\0\0\0", UTF_32),
+    (b"\0\0\0{", UTF_32),
     (b"\x1f\x8b", "gzip: unpack it with `gunzip`"),
     (b"PK\x03\x04", "a zip archive: unpack it"),
     (b"\x28\xb5\x2f\xfd", "Zstandard: unpack it with `unzstd`"),
     (b"\xfd7zXZ", "xz: unpack it with `unxz`"),
     (b"BZh", "bzip2: unpack it with `bunzip2`"),
 ];
+
+const UTF_32: &str = "UTF-32: write it as UTF-8, with `iconv -f UTF-32 -t UTF-8`";
+const NDJSON: &str = "NDJSON (one object a line), not the scanner's JSON: scan without the option that asks for it";
 
 /// Forms by keys that stand in their root, all of them.
 const FORMS: [(&[&str], &str); 5] = [
@@ -24,9 +31,9 @@ const FORMS: [(&[&str], &str); 5] = [
     (&["generated_ts", "host_count"], "the agent's report of a fleet: give the reports of its hosts"),
 ];
 
-/// What compresses it, by the first bytes.
-pub(crate) fn compressed(bytes: &[u8]) -> Option<&'static str> {
-    COMPRESSED.iter().find(|(magic, _)| bytes.starts_with(magic)).map(|(_, name)| *name)
+/// How it is encoded, by the first bytes.
+pub(crate) fn encoded(bytes: &[u8]) -> Option<&'static str> {
+    ENCODED.iter().find(|(magic, _)| bytes.starts_with(magic)).map(|(_, name)| *name)
 }
 
 /// What a text is that could not be read as a report, as far as its form tells.
@@ -46,9 +53,9 @@ pub(crate) fn form(text: &str) -> Option<&'static str> {
     let rest = start.get(values.byte_offset()..).unwrap_or_default();
     match form {
         Some((_, name)) => Some(name),
-        None if rest.starts_with(['\n', '\r']) && rest.trim_start().starts_with('{') => {
-            Some("NDJSON (one object a line), not the scanner's JSON: scan without the option that asks for it")
-        }
+        None if rest.starts_with(['\n', '\r']) && rest.trim_start().starts_with('{') => Some(NDJSON),
+        // One line of it.
+        None if keys.contains("type") && !keys.contains("results") => Some(NDJSON),
         None => None,
     }
 }
@@ -100,6 +107,7 @@ mod tests {
         check("{\"meta\":{},\"results\":[]} x", None);
         check("{\"meta\":", None);
         check("[]", None);
-        assert!(compressed(b"\x1f\x8b\x08\x00").is_some() && compressed(b"{}").is_none());
+        assert!(encoded(b"\x1f\x8b\x08\x00").is_some() && encoded(b"{}").is_none());
+        check("{\"type\":\"meta\",\"hostname\":\"a\"}", Some("NDJSON"));
     }
 }

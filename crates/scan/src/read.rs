@@ -102,7 +102,7 @@ impl Report {
 
     /// The same; `host` names a report that names no host itself.
     pub fn parse_named(bytes: &[u8], host: Option<&str>) -> Result<(Report, Changes), ReadErrorKind> {
-        if let Some(form) = foreign::compressed(bytes) {
+        if let Some(form) = foreign::encoded(bytes) {
             return Err(ReadErrorKind::Foreign(form));
         }
         let Some(text) = text::decode(bytes) else { return Err(unreadable(bytes)) };

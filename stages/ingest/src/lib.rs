@@ -54,7 +54,7 @@ impl Stage for Ingest {
     type Params = IngestParams;
 
     fn card() -> Card {
-        Card::new("ingest", 3)
+        Card::new("ingest", 4)
             .worker("pipe-data")
             .summary("Reads scanner reports (sys-scan JSON) into normalized scans")
             .input("reports", Type::DIR, "*.json, directly or one directory down")
@@ -103,7 +103,10 @@ enum Taken {
 
 /// Reads one report and writes its valid form beside its host's others, under a name that still lacks its place in time.
 fn take_in(file: &list::ReportFile, index: usize, unnamed: &Unnamed, out: &Path) -> Result<Taken, StageError> {
-    let (mut report, changes) = match Report::read_named(&file.path, unnamed.host(Path::new(&file.name)).as_deref()) {
+    if file.leads_nowhere() {
+        return Ok(Taken::Bad(format!("{}: a link that leads to no file", file.name)));
+    }
+    let (mut report, changes) = match Report::read_named(&file.path, unnamed.host(&file.below).as_deref()) {
         Ok(read) => read,
         // The engine copied the files here, so one that cannot be read is this machine's trouble and no bad report.
         Err(scan::ReadError { kind: ReadErrorKind::Io(error), path }) => return Err(error).at(&path),
@@ -112,7 +115,11 @@ fn take_in(file: &list::ReportFile, index: usize, unnamed: &Unnamed, out: &Path)
     report.mark_ingested();
     let host = report.hostname();
     if !scan::scans::valid_hostname(host) {
-        return Ok(Taken::Bad(format!("{}: at /meta/hostname: {host:?} cannot name a host's directory", file.name)));
+        let advice = if host.is_empty() { NAMING } else { "" };
+        return Ok(Taken::Bad(format!(
+            "{}: at /meta/hostname: {host:?} cannot name a host's directory{advice}",
+            file.name
+        )));
     }
     let directory = out.join(host);
     fs::create_dir_all(&directory).at(&directory)?;
@@ -128,12 +135,13 @@ fn take_in(file: &list::ReportFile, index: usize, unnamed: &Unnamed, out: &Path)
     }))
 }
 
+/// What the user may do about reports that name no host.
+const NAMING: &str = " (param `unnamed` names such hosts: `file`, `directory` or `{host: NAME}`)";
+
 /// What the user may do about a defect that a param mends.
 fn advice(defect: &ReadErrorKind) -> &'static str {
     match defect {
-        ReadErrorKind::Invalid { pointer, .. } if pointer == "/meta/hostname" => {
-            " (param `unnamed` names such hosts: `file`, `directory` or `{host: NAME}`)"
-        }
+        ReadErrorKind::Invalid { pointer, .. } if pointer == "/meta/hostname" => NAMING,
         _ => "",
     }
 }

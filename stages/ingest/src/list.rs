@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use contract::StageError;
+use contract::clean;
 use contract::stage::At;
 
 use crate::first_of;
@@ -23,8 +24,17 @@ pub(crate) struct Files {
 
 pub(crate) struct ReportFile {
     pub path: PathBuf,
-    /// The path below the directory, for messages: the user does not know where the worker sees the file.
+    /// The path below the directory.
+    pub below: PathBuf,
+    /// The same for messages, in one line: the user does not know where the worker sees the file.
     pub name: String,
+}
+
+impl ReportFile {
+    /// Whether it is a link that leads to no file: away, or in a circle.
+    pub(crate) fn leads_nowhere(&self) -> bool {
+        self.path.is_symlink() && fs::metadata(&self.path).is_err()
+    }
 }
 
 pub(crate) fn reports(directory: &Path) -> Result<Files, StageError> {
@@ -47,13 +57,14 @@ pub(crate) fn reports(directory: &Path) -> Result<Files, StageError> {
 
 impl Files {
     fn add(&mut self, directory: &Path, path: PathBuf) {
-        let name = path.strip_prefix(directory).unwrap_or(&path).display().to_string();
+        let below = path.strip_prefix(directory).unwrap_or(&path).to_owned();
+        let name = clean::line(&below.display().to_string()).into_owned();
         if is_hidden(&path) {
             self.hidden.push(name);
         } else if path.is_dir() {
             self.deeper.push(name);
         } else if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json")) {
-            self.reports.push(ReportFile { path, name });
+            self.reports.push(ReportFile { path, below, name });
         } else {
             self.others.push(name);
         }

@@ -476,3 +476,81 @@ fn hidden_files_are_skipped_and_told() {
     assert_eq!(Scans::open(&bench.scans()).unwrap().len(), 1);
     assert!(bench.log().contains("skipped, hidden: ._r.json .git"), "{}", bench.log());
 }
+
+#[test]
+fn links_that_lead_nowhere_are_bad_reports_and_names_stay_in_one_line() {
+    let bench = Bench::new();
+    bench.report("a.json", |_| {});
+    std::os::unix::fs::symlink("gone.json", bench.reports().join("b.json")).unwrap();
+    std::os::unix::fs::symlink("c\nc.json", bench.reports().join("c\nc.json")).unwrap();
+    let error = bench.run("fail").unwrap_err();
+    assert!(error.message.contains("\n  b.json: a link that leads to no file"), "{}", error.message);
+    assert!(error.message.contains("\n  c\\nc.json: a link that leads to no file"), "{}", error.message);
+    assert!(!error.message.contains(bench.directory.path().to_str().unwrap()), "{}", error.message);
+    bench.run("skip").unwrap();
+    assert!(bench.scans().join("host-a/0000.json").exists());
+}
+
+#[test]
+fn a_report_with_an_empty_name_is_helped_to_one() {
+    let bench = Bench::new();
+    bench.report("a.json", |document| document["meta"]["hostname"] = json!(""));
+    let error = bench.run("fail").unwrap_err();
+    assert!(error.message.contains("param `unnamed` names such hosts"), "{}", error.message);
+}
+
+#[test]
+fn forms_that_are_no_report_are_named() {
+    let check = |bytes: &[u8], named: &str| {
+        let bench = Bench::new();
+        fs::write(bench.reports().join("a.json"), bytes).unwrap();
+        let error = bench.run("fail").unwrap_err();
+        assert!(error.message.contains(named), "{named}: {}", error.message);
+    };
+    let wide = |unit: fn(u32) -> [u8; 4], mark: bool| -> Vec<u8> {
+        let mark = mark.then_some('\u{feff}');
+        mark.into_iter().chain("{\"meta\": {}}".chars()).flat_map(|c| unit(u32::from(c))).collect()
+    };
+    for mark in [false, true] {
+        check(&wide(u32::to_le_bytes, mark), "this is UTF-32");
+        check(&wide(u32::to_be_bytes, mark), "this is UTF-32");
+    }
+    check(b"{\"type\": \"meta\", \"hostname\": \"a\"}", "this is NDJSON");
+    check(b"{\"type\": \"finding\", \"id\": \"a\"}\n", "this is NDJSON");
+}
+
+/// A byte that is no text and a text that reads like what stands for it.
+#[test]
+fn names_with_bad_bytes_stay_apart_from_names_that_spell_them() {
+    let bench = Bench::new();
+    bench.report("a.json", |document| {
+        let finding = |id: &str| {
+            json!({"id": id, "title": "t", "severity": "low", "description": "d", "metadata": {"MARK": "1", "MARK\u{fffd}ff": "2"}})
+        };
+        document["results"] = json!([{"scanner": "x", "findings": [finding("MARK"), finding("MARK\u{fffd}ff"), finding("ESCAPED")]}]);
+    });
+    let path = bench.reports().join("a.json");
+    let text = fs::read(&path).unwrap();
+    let mut bytes = Vec::new();
+    let mut rest = text.as_slice();
+    while !rest.is_empty() {
+        if let Some(after) = rest.strip_prefix(b"MARK\"") {
+            bytes.extend_from_slice(b"MARK\xff\"");
+            rest = after;
+        } else if let Some(after) = rest.strip_prefix(b"ESCAPED") {
+            bytes.extend_from_slice(b"MARK\\uFFFDff");
+            rest = after;
+        } else {
+            bytes.push(rest[0]);
+            rest = &rest[1..];
+        }
+    }
+    fs::write(&path, bytes).unwrap();
+    bench.run("fail").unwrap();
+    let scan = Report::read(&bench.scans().join("host-a/0000.json")).unwrap();
+    let ids: Vec<&str> = scan.findings().map(|(_, finding)| finding.id.as_str()).collect();
+    let spelled = "MARK\u{fffd}ef\u{fffd}bf\u{fffd}bdff";
+    assert_eq!(ids, ["MARK\u{fffd}ff", spelled, spelled]);
+    let (_, finding) = scan.findings().next().unwrap();
+    assert_eq!((finding.get("MARK\u{fffd}ff"), finding.get(spelled)), (Some("1"), Some("2")));
+}
