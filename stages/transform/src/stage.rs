@@ -60,7 +60,7 @@ impl Stage for Transform {
     type Params = TransformParams;
 
     fn card() -> Card {
-        Card::new("transform", 18)
+        Card::new("transform", 19)
             .worker("pipe-data")
             .summary("Writes ground-truth documents and chat-form training sets")
             .input("findings", Type::FINDINGS, "Enriched findings")
@@ -100,8 +100,8 @@ impl Stage for Transform {
         ties.chains = chains.into_iter().flatten().map(|(_, hosts)| hosts.into_iter().collect()).collect();
         let (of_hosts, ties) = split::assign(params.seed, &hosts, &ties, params.fractions);
         let merged = merge(&partitions, &of_hosts, params.balance, context)?;
-        merged.refuse_conflicts(&lines)?;
-        let distinct = merged.distinct;
+        merged.tell_conflicts(&lines, context)?;
+        let (distinct, contradictory) = (merged.distinct, merged.conflicting);
         let selections = merged.reservoirs.select();
         let writer = Writer { directory: context.output_dir("dataset")?, lines: &lines, context };
         let splits = writer.splits(&selections, &names, &of_hosts)?;
@@ -120,6 +120,7 @@ impl Stage for Transform {
             offered,
             distinct,
             undetermined: figures.undetermined,
+            contradictory,
             findings: figures.findings,
             scans: figures.scans,
             redaction: (figures.real_hosts > 0).then_some(RedactionFigures {
@@ -156,4 +157,5 @@ fn report(manifest: &Manifest, hosts: usize, context: &Context) {
     }
     context.metric("documents", manifest.scans as f64);
     context.metric("distinct_prompts", manifest.distinct as f64);
+    context.metric("contradictory_prompts", manifest.contradictory as f64);
 }

@@ -175,7 +175,11 @@ fn parameter(path: &str, value: Option<&str>, wanted: Option<&str>, description:
     Seen { subject: last.to_owned(), text, facts: vec![fact], whole: true }
 }
 
+/// Without its setting a unit's finding is of no known form: its description, which the answer tells, is not in the text.
 fn unit(finding: &EnrichedFinding) -> Seen {
+    if !["unit", "key"].iter().all(|key| finding.metadata.contains_key(*key)) {
+        return other(finding);
+    }
     let get = |key: &str| match finding.metadata.get(key).map(String::as_str) {
         None => "unset",
         Some("") => "empty",

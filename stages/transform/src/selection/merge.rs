@@ -1,4 +1,7 @@
-//! One example per prompt: equal prompts are merged, different answers to one prompt are conflicts.
+//! One example per prompt: equal prompts are merged, and a prompt with different answers is left out.
+//!
+//! The prompt of such a conflict hides something that the answer depends on. A report of a scanner whose form nobody knows can always bring
+//! that about, so it costs the prompt and not the dataset.
 //!
 //! A merged example belongs to one of the hosts that gave it, drawn by hash: no prompt is in two splits.
 
@@ -19,7 +22,7 @@ pub struct Merged {
     pub reservoirs: Reservoirs,
     /// Prompts.
     pub distinct: u64,
-    /// Prompts with more than one answer.
+    /// Prompts with more than one answer, which are left out.
     pub conflicting: u64,
     /// The first of them, with two examples each.
     pub conflicts: Vec<[Entry; 2]>,
@@ -65,18 +68,20 @@ impl Merged {
         Ok(())
     }
 
-    /// An error that names conflicts, where there are any.
-    pub fn refuse_conflicts(&self, lines: &Lines) -> Result<(), StageError> {
-        if self.conflicting == 0 {
-            return Ok(());
+    /// Warns of conflicts and names some, where there are any.
+    pub fn tell_conflicts(&self, lines: &Lines, context: &Context) -> Result<(), StageError> {
+        if self.conflicting > 0 {
+            context.warn(self.describe(lines)?);
         }
-        Err(StageError::invalid_input(self.describe(lines)?)
-            .help("the prompt hides something that the answer depends on; show it or leave the finding out"))
+        Ok(())
     }
 
     /// The named conflicts in words.
     fn describe(&self, lines: &Lines) -> Result<String, StageError> {
-        let mut text = format!("{} prompts have two different answers", self.conflicting);
+        let mut text = format!(
+            "{} prompts are left out: they have two answers, and nothing they show decides which",
+            self.conflicting
+        );
         for pair in &self.conflicts {
             let read = |entry: &Entry| lines.get(entry).map(|line| line.trim_end().to_owned());
             let [first, second] = [read(&pair[0])?, read(&pair[1])?];

@@ -11,7 +11,7 @@ use crate::documents::action::{self, Action, Priority};
 use crate::documents::verdict::Rank;
 use crate::prompt::listing::{Listing, Seen, across};
 use crate::prompt::visible::Visible;
-use crate::tasks::example::Example;
+use crate::tasks::example::{Example, SCAN_BYTES};
 use crate::tasks::note::Notes;
 use crate::tasks::task::Task;
 
@@ -19,6 +19,8 @@ use crate::tasks::task::Task;
 const LISTED: usize = 20;
 /// How many of them may be such that nothing is to be done about.
 const OTHERS: usize = 4;
+/// Correlations that a prompt names.
+const JOINED: usize = 16;
 
 /// The answer: what to do, most urgent first.
 pub type ActionsAnswer = Vec<ActionAnswer>;
@@ -35,7 +37,7 @@ pub struct ActionAnswer {
     pub finding_ids: Vec<String>,
 }
 
-/// The example of one scan. Answered from exactly what the prompt lists.
+/// The example of one scan, which lists as many findings as fit. Answered from exactly what the prompt lists.
 pub fn example(
     findings: &[EnrichedFinding],
     correlations: &[Correlation],
@@ -53,12 +55,21 @@ pub fn example(
         seen.sort_by_key(|seen| (Reverse(Rank::of(seen.finding)), &seen.visible.text));
     }
     others.dedup_by(|a, b| a.visible.text == b.visible.text);
-    let more = asked.len().saturating_sub(LISTED - OTHERS);
-    let listed = asked.into_iter().take(LISTED - OTHERS).chain(others.into_iter().take(OTHERS));
-    let listing = Listing::with_notes(listed, more, &across(correlations), |finding| {
-        let suspected = if finding.suspected { "; suspected" } else { "" };
-        format!("{}{suspected}", notes.of(finding).unwrap_or_default())
-    });
+    let listing = |listed: usize| {
+        let (few, of_others) = (listed.saturating_sub(OTHERS).max(1), OTHERS.min(listed - 1));
+        let more = asked.len().saturating_sub(few);
+        let shown = asked.iter().take(few).chain(others.iter().take(of_others)).copied();
+        Listing::with_notes(shown, more, &across(correlations), |finding| {
+            let suspected = if finding.suspected { "; suspected" } else { "" };
+            format!("{}{suspected}", notes.of(finding).unwrap_or_default())
+        })
+    };
+    let answered = |listed: usize| answered(&listing(listed), correlations);
+    (1..=LISTED).rev().filter_map(answered).find(|example| example.fits(SCAN_BYTES))
+}
+
+/// The example of a list.
+fn answered(listing: &Listing<'_>, correlations: &[Correlation]) -> Option<Example> {
     let host = &listing.items().first()?.visible.host;
     let mut joined: Vec<(String, &Correlation)> = Vec::new();
     for correlation in correlations {
@@ -79,9 +90,12 @@ pub fn example(
     };
     let answers: ActionsAnswer = actions.iter().map(answer).collect();
     let mut prompt = format!("{host}\n{}", listing.text());
-    for (line, _) in &joined {
+    for (line, _) in joined.iter().take(JOINED) {
         prompt.push('\n');
         prompt.push_str(line);
+    }
+    if joined.len() > JOINED {
+        prompt.push_str(&format!("\n... and {} more joined", joined.len() - JOINED));
     }
     let kinds: Vec<String> = actions.iter().map(|action| action.of.name()).collect();
     Some(Example {

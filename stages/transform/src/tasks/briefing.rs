@@ -17,7 +17,7 @@ use crate::documents::verdict::Rank;
 use crate::prompt::listing::Seen;
 use crate::prompt::seen::lower_first;
 use crate::prompt::visible::{SCANNER_LIMIT, Visible};
-use crate::tasks::example::{Example, SUMMARY_BYTES};
+use crate::tasks::example::{Example, SCAN_BYTES};
 use crate::tasks::overview::{Overview, label};
 use crate::tasks::task::Task;
 
@@ -27,6 +27,8 @@ const LISTED: usize = 20;
 const KEY: usize = 5;
 /// Actions that prompt and answer name.
 const ACTIONS: usize = 5;
+/// Scanners that the counts name.
+const SCANNERS: usize = 30;
 
 /// The answer, with the agent's own keys and types.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -63,7 +65,7 @@ pub fn example(
     visible: &[Visible],
 ) -> Option<Example> {
     let listing = |listed: usize| listing(document, findings, correlations, visible, listed);
-    (1..=LISTED).rev().filter_map(listing).find(|example| example.fits(SUMMARY_BYTES))
+    (1..=LISTED).rev().filter_map(listing).find(|example| example.fits(SCAN_BYTES))
 }
 
 fn listing(
@@ -128,7 +130,9 @@ fn counts(findings: &[EnrichedFinding]) -> String {
     for finding in findings {
         *scanners.entry(clean::bounded(&finding.scanner, SCANNER_LIMIT)).or_default() += 1;
     }
-    let parts: Vec<String> = scanners.iter().map(|(scanner, count)| format!("{scanner} {count}")).collect();
+    let more = scanners.len().saturating_sub(SCANNERS);
+    let named = scanners.iter().take(SCANNERS).map(|(scanner, count)| format!("{scanner} {count}"));
+    let parts: Vec<String> = named.chain((more > 0).then(|| format!("and {more} more"))).collect();
     format!("findings: {} ({})", findings.len(), parts.join(", "))
 }
 

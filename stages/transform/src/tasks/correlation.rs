@@ -12,13 +12,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::prompt::listing::{Listing, Seen, across};
 use crate::prompt::visible::Visible;
-use crate::tasks::example::Example;
+use crate::tasks::example::{Example, SCAN_BYTES};
 use crate::tasks::note::Notes;
-use crate::tasks::part::{self, Asked};
+use crate::tasks::part::{self, Asked, LISTED};
 use crate::tasks::task::Task;
 
 /// Findings beside those of a cluster that nothing joins.
 const OTHERS: usize = 4;
+/// How many members a prompt lists at most: fewer where more would be too long.
+const SIZES: [usize; 6] = [LISTED, 14, 10, 6, 4, 2];
 
 /// The answer: what is joined, by title.
 pub type CorrelationAnswer = Vec<JoinedAnswer>;
@@ -97,7 +99,11 @@ impl<'a> Scan<'a> {
     }
 
     fn example(&self, members: Vec<Seen<'a>>) -> Option<Example> {
-        let listing = self.listing(members)?;
+        SIZES.into_iter().filter_map(|most| self.of_size(&members, most)).find(|example| example.fits(SCAN_BYTES))
+    }
+
+    fn of_size(&self, members: &[Seen<'a>], most: usize) -> Option<Example> {
+        let listing = self.listing(members, most)?;
         let host = &listing.items().first()?.visible.host;
         let (answers, class) = self.answers(&listing);
         let titles: BTreeSet<&str> = answers.iter().map(|answer| answer.title.as_str()).collect();
@@ -130,14 +136,14 @@ impl<'a> Scan<'a> {
         (answers, shown.iter().map(|correlation| correlation.severity).max().unwrap_or(Severity::Info))
     }
 
-    /// The listed part of a cluster, with findings that nothing joins; none where no part of it can be shown.
-    pub(crate) fn listing(&self, members: Vec<Seen<'a>>) -> Option<Listing<'a>> {
+    /// The part of a cluster that is listed, at most `most`, with findings that nothing joins; none where no part of it can be shown.
+    pub(crate) fn listing(&self, members: &[Seen<'a>], most: usize) -> Option<Listing<'a>> {
         let id = |seen: &Seen<'a>| seen.finding.document_id.as_str();
         let told = |seen: &Seen<'a>| seen.visible.determined && self.notes.of(seen.finding).is_some();
         let by_id = members.iter().map(|seen| (id(seen), told(seen))).collect();
-        let listed = self.asked.listed(&by_id)?;
+        let listed = self.asked.listed(&by_id, most)?;
         let more = members.len() - listed.len();
-        let beside = if listed.is_empty() { 2 * OTHERS } else { OTHERS };
+        let beside = if listed.is_empty() { 2 * OTHERS } else { OTHERS }.min(most);
         let others = self.others.iter().filter(|seen| self.notes.of(seen.finding).is_some()).take(beside);
         let members = members.iter().filter(|seen| listed.contains(id(seen)));
         let note = |finding: &EnrichedFinding| self.notes.of(finding).unwrap_or_default();

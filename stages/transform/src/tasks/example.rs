@@ -9,8 +9,8 @@ use crate::tasks::task::Task;
 const CHAT_TOKENS: usize = 48;
 /// Bytes of a `finding` example: 512 tokens for every byte-level BPE, which gives at most a token a byte.
 pub const FINDING_BYTES: usize = 512 - CHAT_TOKENS;
-/// Bytes of a `summary` example: 4,096 tokens.
-pub const SUMMARY_BYTES: usize = 4_096 - CHAT_TOKENS;
+/// Bytes of an example of any other task: 4,096 tokens, which is the context that the agent gives its model.
+pub const SCAN_BYTES: usize = 4_096 - CHAT_TOKENS;
 
 /// An example before a split takes it.
 #[derive(Clone, Debug, PartialEq, Eq)]

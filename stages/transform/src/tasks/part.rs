@@ -86,15 +86,15 @@ impl<'a> Asked<'a> {
         places.into_iter().map(|place| self.correlations[place]).collect()
     }
 
-    /// The members of a cluster that a prompt lists; none where no part of it can be shown. `members` says of each whether its line has
-    /// everything that rules ask.
-    pub(crate) fn listed(&self, members: &BTreeMap<&'a str, bool>) -> Option<BTreeSet<&'a str>> {
+    /// The members of a cluster that a prompt lists, at most `most`; none where no part of it can be shown. `members` says of each
+    /// whether its line has everything that rules ask.
+    pub(crate) fn listed(&self, members: &BTreeMap<&'a str, bool>, most: usize) -> Option<BTreeSet<&'a str>> {
         let all: BTreeSet<&str> = members.iter().filter(|(_, told)| **told).map(|(id, _)| *id).collect();
         let whole = |correlation: &Correlation| {
             let named = &correlation.related_finding_ids;
             correlation.member_count as usize == named.len() && named.iter().all(|id| all.contains(id.as_str()))
         };
-        if let Some(all) = self.grown(all.clone(), whole) {
+        if let Some(all) = self.grown(all.clone(), most, whole) {
             return Some(all);
         }
         let mut order = self.of(members.keys().copied());
@@ -103,16 +103,21 @@ impl<'a> Asked<'a> {
         let mut listed = BTreeSet::new();
         for correlation in order.into_iter().take(TRIED).filter(|correlation| whole(correlation)) {
             let more = correlation.related_finding_ids.iter().map(String::as_str);
-            listed = self.grown(more.chain(listed.iter().copied()).collect(), whole).unwrap_or(listed);
+            listed = self.grown(more.chain(listed.iter().copied()).collect(), most, whole).unwrap_or(listed);
         }
         (!listed.is_empty()).then_some(listed)
     }
 
     /// The list with all members of every correlation that it would show a part of; none where they are too many or not known.
-    fn grown(&self, mut list: BTreeSet<&'a str>, whole: impl Fn(&Correlation) -> bool) -> Option<BTreeSet<&'a str>> {
+    fn grown(
+        &self,
+        mut list: BTreeSet<&'a str>,
+        most: usize,
+        whole: impl Fn(&Correlation) -> bool,
+    ) -> Option<BTreeSet<&'a str>> {
         let mut before = 0;
         while list.len() > before {
-            if list.len() > LISTED {
+            if list.len() > most {
                 return None;
             }
             before = list.len();
@@ -172,7 +177,7 @@ mod tests {
         let of_each = |c: &Correlation| c.related_finding_ids.clone();
         let ids: BTreeSet<String> = correlations.iter().flat_map(of_each).collect();
         let members = ids.iter().map(|id| (id.as_str(), !hidden.contains(&id.as_str()))).collect();
-        let listed = Asked::new(correlations.iter().collect()).listed(&members)?;
+        let listed = Asked::new(correlations.iter().collect()).listed(&members, LISTED)?;
         for correlation in correlations {
             let shown = correlation.related_finding_ids.iter().filter(|id| listed.contains(id.as_str())).count();
             let whole = shown == correlation.member_count as usize;

@@ -69,7 +69,7 @@ fn rederive(findings: &Path, correlations: &Path) -> [usize; 2] {
             let visible: Vec<Visible> = findings.iter().map(|finding| Visible::of(finding, &surroundings)).collect();
             let (scan, clusters) = Scan::of(&findings, &correlations, &visible);
             for members in clusters.into_values() {
-                let Some(listing) = scan.listing(members) else { continue };
+                let Some(listing) = scan.listing(&members, part::LISTED) else { continue };
                 let (answers, _) = scan.answers(&listing);
                 let across: BTreeSet<&str> = titles_across(&correlations);
                 let answers = answers.into_iter().filter(|answer| !across.contains(answer.title.as_str()));

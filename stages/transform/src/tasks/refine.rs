@@ -13,7 +13,7 @@ use scan::Severity;
 use serde::Serialize;
 
 use crate::prompt::seen::NOISE;
-use crate::tasks::example::{Example, SUMMARY_BYTES};
+use crate::tasks::example::{Example, SCAN_BYTES};
 use crate::tasks::rule::{Condition, Logic, RefinedRule};
 use crate::tasks::task::Task;
 
@@ -76,7 +76,7 @@ pub fn example(findings: &[EnrichedFinding]) -> Option<Example> {
         prompt: serde_json::to_string(&prompt).expect("plain data"),
         answer: serde_json::to_string(&answer).expect("plain data"),
     };
-    (!answer.is_empty() && example.fits(SUMMARY_BYTES)).then_some(example)
+    (!answer.is_empty() && example.fits(SCAN_BYTES)).then_some(example)
 }
 
 /// What the agent's linter compares rules by: their conditions in any order, and their logic.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::documents::action::Priority;
 use crate::documents::document::Document;
 use crate::prompt::visible::Visible;
-use crate::tasks::example::Example;
+use crate::tasks::example::{Example, SCAN_BYTES};
 use crate::tasks::overview::{Overview, label};
 use crate::tasks::task::Task;
 
@@ -29,7 +29,7 @@ pub struct TriageAnswer {
     pub response_actions: Vec<String>,
 }
 
-/// The example of one scan; none where no finding can be shown. The answer follows from what the prompt shows: level and order from what
+/// The example of one scan, which lists as many findings as fit; none where no finding can be shown. The answer follows from what the prompt shows: level and order from what
 /// is joined, and the signs listed are what the actions answer.
 pub fn example(
     document: &Document<'_>,
@@ -37,8 +37,18 @@ pub fn example(
     correlations: &[Correlation],
     visible: &[Visible],
 ) -> Option<Example> {
-    let Overview { verdict, top, mut lines, list } =
-        Overview::of(document, findings, correlations, visible, CANDIDATES)?;
+    let listing = |listed: usize| listing(document, findings, correlations, visible, listed);
+    (1..=CANDIDATES).rev().filter_map(listing).find(|example| example.fits(SCAN_BYTES))
+}
+
+fn listing(
+    document: &Document<'_>,
+    findings: &[EnrichedFinding],
+    correlations: &[Correlation],
+    visible: &[Visible],
+    listed: usize,
+) -> Option<Example> {
+    let Overview { verdict, top, mut lines, list } = Overview::of(document, findings, correlations, visible, listed)?;
     let answer = TriageAnswer {
         top_findings: top.iter().take(TOP).map(|seen| label(seen.visible)).collect(),
         correlation_count: correlations.len(),

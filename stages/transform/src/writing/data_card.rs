@@ -35,9 +35,14 @@ fn limits(manifest: &Manifest) -> String {
     let names = match manifest.redaction {
         Some(RedactionFigures { real_hosts, redacted: true, pseudonyms }) => format!(
             "User names, host names, IP and MAC addresses of the {real_hosts}
-  real hosts are pseudonyms ({pseudonyms} values over all scans): one value has one pseudonym in the whole dataset, an address keeps
-  its class, a path its depth. Neither the map nor its key is part of the dataset. Accounts that systems have by themselves stay, and so
-  does a name that no path or program shows to be one."
+  real hosts are pseudonyms ({pseudonyms} values over all scans): one value has one pseudonym in the whole dataset, whatever its case,
+  an address keeps its class, a path its depth. Neither the map nor its key is part of the dataset. Names are known from home
+  directories, from the names and domains of the hosts and from metadata that name a user or a host, over all scans; a command line
+  (`sudo -u NAME`, `NAME@HOST`, `USER=NAME`) gives a name away at its own place only. Not covered are: accounts that systems have by
+  themselves; names under three characters and those that are also a word of paths, protocols, rules or prompts, but in a home
+  directory; the other words of a name with spaces; hosts of other domains that no text shows to be one; addresses as one number
+  (`0xC6336455`, `3325256789`), IPv6 addresses within words and MAC addresses without separators, but in names of interfaces; whatever
+  else a text says of a person."
         ),
         _ => "Host names, paths and addresses of real reports are in the text as the\n  reports have them.".to_owned(),
     };
@@ -56,6 +61,8 @@ const LIMITS: &str = "\n## Limits\n
   correlation wholly or one finding of it at most, so of a large cluster it shows a part. That clean hosts hardly ever show two signs
   of one program together is an answer too, and which signs these are stands in no prompt: a model learns it from the examples.
 - Lines do not say whether their host was simulated. @NAMES@
+- Names in prompts come from reports, so from whoever may start a process. Control characters, invisible characters, `;`, and tokens of
+  chat forms (`<|...|>`, `<s>`, `[INST]`) stand in prompts and answers as escapes such as `\\x3c`.
 - Classes are thinned to the limits in `manifest.json`, so their shares are not those of any fleet.
 ";
 
@@ -258,7 +265,7 @@ fn making(manifest: &Manifest) -> String {
             "**The verification of the findings failed**, and the pipeline was told to go on."
         }
     };
-    let Manifest { seed, ties, offered, distinct, undetermined, .. } = manifest;
+    let Manifest { seed, ties, offered, distinct, undetermined, contradictory, .. } = manifest;
     format!(
         "
 ## How it was made
@@ -268,8 +275,8 @@ By the stage `transform` of pipe, out of findings that its stage `correlate` enr
 
 - Prompts leave out severities, scores, risk, pids and inodes. {undetermined} findings gave no example, since their answer depends on
   what no report shows or what would not fit, or their scanner failed.
-- One prompt has one answer: {offered} examples had {distinct} distinct prompts, each of which is there once at most; two answers to
-  one prompt would have failed the stage.
+- One prompt has one answer: {offered} examples had {distinct} distinct prompts, each of which is there once at most. {contradictory} of
+  them had two answers and are left out: what decides between them is not in the prompt, as with findings of a form that nobody knows.
 - Splits are by host, never by row. The hosts of one attack chain stay together, as far as the truth of simulated hosts was given
   ({} chains of several hosts). Hosts that share a correlation across at most {} hosts count as one chain too: {} correlations tied
   hosts. That made {} groups of more than one host, the largest with {} hosts; {} wider correlations tied nothing.

@@ -37,6 +37,8 @@ pub struct Manifest {
     pub distinct: u64,
     /// Findings without an example: the answer depends on what no report shows or what would not fit, or the scanner failed.
     pub undetermined: u64,
+    /// Distinct prompts that are left out, as what they show has two answers.
+    pub contradictory: u64,
     /// Findings read.
     pub findings: u64,
     /// Scans read.

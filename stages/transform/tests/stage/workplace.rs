@@ -188,6 +188,23 @@ impl Workplace {
         workplace
     }
 
+    /// Two hosts, one with fifty flagged processes of long names.
+    pub(crate) fn flagged() -> Workplace {
+        let mut flagged = report("host-00", 0, true);
+        for number in 0..50 {
+            let (pid, path) = (7000 + number, format!("/tmp/.{}/{:060}", number % 3, number));
+            let ioc =
+                Finding::new(format!("{path}:{pid}"), "Process IOC Detected", Severity::High, "Process executable")
+                    .with("pid", pid.to_string())
+                    .with("world_writable_executable", "true");
+            let process =
+                Finding::new(pid.to_string(), format!("Process {pid}"), Severity::Info, &path).with("uid", "33");
+            flagged.results.push(ScannerResult::new("ioc", vec![ioc]));
+            flagged.results.push(ScannerResult::new("processes", vec![process]));
+        }
+        Workplace::of(vec![flagged, report("host-01", 1, true)])
+    }
+
     /// Hosts with one scan each.
     pub(crate) fn of(reports: Vec<Report>) -> Workplace {
         let workplace = Workplace { directory: tempfile::tempdir().unwrap() };
