@@ -45,7 +45,7 @@ impl Stage for Correlate {
     type Params = CorrelateParams;
 
     fn card() -> Card {
-        Card::new("correlate", 14)
+        Card::new("correlate", 15)
             .worker("pipe-data")
             .summary("Enriches findings with risk, history and roles, and joins them into correlations")
             .input("scans", Type::SCANS, "Reports by host and scan")
