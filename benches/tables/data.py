@@ -20,6 +20,14 @@ def data_stages():
 
 
 @figures
+def one_report():
+    of = results("huge")
+    rows = [[stage, *row["peak_mib"].values(), row["declared_mib"]] for stage, row in of["stages"].items()]
+    return several(source("huge"), table(["stage", f"{of['findings']:,} settings of units, peak MiB",
+                                          f"{of['findings']:,} flagged programs and processes, peak MiB", "declared, MiB"], rows))
+
+
+@figures
 def recovery():
     units = ["chains", "sightings", "frozen_chains", "frozen_sightings"]
     rows = []

@@ -21,6 +21,8 @@ pub(crate) struct Block {
     /// Where it begins in the file.
     pub offset: u64,
     pub length: u64,
+    /// How many they are.
+    pub lines: usize,
     /// All of them, or none where they are too many.
     pub bytes: Vec<u8>,
 }
@@ -40,14 +42,18 @@ impl Block {
         let parse = |(offset, line): (usize, &str)| {
             serde_json::from_str(line).map_err(|error| line_error(path, self.first_line + offset as u64, &error))
         };
-        text.lines().enumerate().map(parse).collect()
+        let mut all = Vec::with_capacity(self.lines);
+        for line in text.lines().enumerate() {
+            all.push(parse(line)?);
+        }
+        Ok(all)
     }
 
     fn parse_file<T: DeserializeOwned>(&self, path: &Path) -> Result<Vec<T>, StageError> {
         let mut file = File::open(path).at(path)?;
         file.seek(SeekFrom::Start(self.offset)).at(path)?;
         let mut reader = BufReader::with_capacity(1 << 18, file.take(self.length));
-        let (mut all, mut line) = (Vec::new(), Vec::new());
+        let (mut all, mut line) = (Vec::with_capacity(self.lines), Vec::new());
         for number in self.first_line.. {
             line.clear();
             if reader.read_until(b'\n', &mut line).at(path)? == 0 {

@@ -195,7 +195,7 @@ impl Lines {
     fn take(&mut self, head: &Head) -> Result<Block, StageError> {
         let bytes = std::mem::take(&mut self.next);
         let (path, offset) = (Some(Arc::clone(&self.path)), self.position - bytes.len() as u64);
-        let mut block = Block { path, first_line: self.number, offset, length: bytes.len() as u64, bytes };
+        let mut block = Block { path, first_line: self.number, offset, length: bytes.len() as u64, lines: 1, bytes };
         self.head = None;
         let start = head.start_of_line();
         let mut held = true;
@@ -221,6 +221,7 @@ impl Lines {
                 }
             }
             block.length += length;
+            block.lines += 1;
         }
         if !held {
             block.bytes = Vec::new();

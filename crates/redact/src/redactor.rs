@@ -136,6 +136,11 @@ impl Redactor {
         }
     }
 
+    /// Whether the value of a key may be a name as a whole.
+    pub fn names_by_key(&self, key: &str) -> bool {
+        places::kind_of_key(key).is_some()
+    }
+
     /// The pseudonym of a host's own name, which is the name of a directory too.
     pub fn host(&self, name: &str, pseudonyms: &mut Pseudonyms) -> String {
         self.name(Kind::Host, name, pseudonyms)

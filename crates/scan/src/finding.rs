@@ -1,15 +1,11 @@
 //! One finding. In which forms it is read, `raw_finding` says.
 
-use std::collections::BTreeMap;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::metadata::Metadata;
 use crate::raw_finding::RawFinding;
 use crate::severity::Severity;
-
-/// What a scanner attaches to a finding; every value is a string.
-pub type Metadata = BTreeMap<String, String>;
 
 /// One finding of one scanner.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]

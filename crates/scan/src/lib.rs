@@ -1,6 +1,6 @@
 //! The scanner's vocabulary: what a report holds, how it lies on disk, and which severity the scanner gives to what.
 //!
-//! - [`severity`], [`finding`], [`report`]: the words. A [`Report`] in memory is always the valid form of `v2.json`.
+//! - [`severity`], [`finding`], [`metadata`], [`report`]: the words. A [`Report`] in memory is always the valid form of `v2.json`.
 //! - [`read`]: how a report as the scanner writes it becomes that form, and the errors that name path and pointer; [`changes`]: what
 //!   that changed; `text`: the bytes as text; `foreign`: the names of files that are no reports.
 //! - [`instant`]: the moment that a time in a report names. [`coverage`]: what a scan could have shown, so that scans compare like with like.
@@ -18,6 +18,7 @@ pub mod coverage;
 pub mod finding;
 mod foreign;
 pub mod instant;
+pub mod metadata;
 mod object;
 mod partial;
 mod places;
@@ -35,8 +36,9 @@ mod unique;
 
 pub use changes::Changes;
 pub use coverage::Coverage;
-pub use finding::{Finding, Metadata};
+pub use finding::Finding;
 pub use instant::Instant;
+pub use metadata::Metadata;
 pub use read::ReadError;
 pub use report::{Report, ScannerError, ScannerResult, Warning};
 pub use scans::{ScanFile, Scans, ScansWriter};

@@ -3,14 +3,14 @@
 //! The scanner writes its score as a string and no `risk_score`; older reports put numbers into the metadata. All of that is
 //! read; only the valid form is written.
 
-use std::collections::btree_map::Entry;
 use std::fmt;
 
 use serde::de::{self, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use crate::finding::{Finding, Metadata};
+use crate::finding::Finding;
+use crate::metadata::Metadata;
 use crate::severity::Severity;
 
 /// A finding as read, with what distinguishes its form from the valid one.
@@ -101,16 +101,12 @@ impl<'de> Visitor<'de> for ValuesVisitor {
                     other.to_string()
                 }
             };
-            match values.metadata.entry(key) {
-                Entry::Vacant(place) => {
-                    place.insert(text);
-                }
-                Entry::Occupied(place) => {
-                    let key = place.key();
-                    return Err(de::Error::custom(format_args!("metadata key `{key}` appears twice")));
-                }
+            if values.metadata.contains_key(&key) {
+                return Err(de::Error::custom(format_args!("metadata key `{key}` appears twice")));
             }
+            values.metadata.insert(key, text);
         }
+        values.metadata.shrink_to_fit();
         Ok(values)
     }
 }

@@ -13,6 +13,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::changes::{Changes, NAMED_PLACES};
+use crate::finding::Finding;
 use crate::object::Object;
 use crate::raw_result::RawResult;
 use crate::report::{Report, ScannerError, ScannerResult, Warning};
@@ -265,15 +266,16 @@ fn check_meta(meta: &Map<String, Value>) -> Result<(), ReadErrorKind> {
 }
 
 fn normalize(result: RawResult, changes: &mut Changes) -> ScannerResult {
-    let mut findings = Vec::with_capacity(result.findings.len());
     changes.leave_out(result.unknown_keys);
-    for raw in result.findings {
+    // Collected from the list itself, whose room it takes: there may be very many.
+    let findings = result.findings.into_iter().map(|raw| {
         changes.leave_out(raw.unknown_keys);
         changes.scores_from_text += u64::from(raw.score_was_text);
         changes.risk_filled += u64::from(raw.risk_was_absent);
         changes.values_rewritten += raw.rewritten_values;
-        findings.push(raw.finding);
-    }
+        raw.finding
+    });
+    let findings: Vec<Finding> = findings.collect();
     ScannerResult {
         scanner: result.scanner,
         // A number that no list has, so that a missing count is corrected and counted.

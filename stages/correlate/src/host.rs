@@ -83,15 +83,16 @@ pub fn lines(setting: &Setting<'_>, scans: &[HostScan], scratch: &Path) -> Resul
         let one = Scanned { host: &file.host, number: file.scan, real, coverage, findings: findings.collect() };
         let mut suspected = false;
         // Each is written as it is made: all of a scan at once would take several times the memory of its report.
-        let correlations = scan(setting, one, &mut past, &mut |finding| {
+        let mut found = |finding: EnrichedFinding| {
             suspected |= finding.suspected;
             lines.finding_count += 1;
             lines.findings.push(&finding)
-        })?;
-        for correlation in &correlations {
-            lines.correlations.push(correlation)?;
-        }
-        lines.correlation_count += correlations.len() as u64;
+        };
+        let mut joined = |correlation: Correlation| {
+            lines.correlation_count += 1;
+            lines.correlations.push(&correlation)
+        };
+        scan(setting, one, &mut past, &mut found, &mut joined)?;
         lines.suspected_scans += u64::from(suspected);
     }
     Ok(lines)
@@ -129,16 +130,17 @@ struct Sighted {
     sightings: Sightings,
     /// How often the profile's baseline has seen it.
     seen_before: u32,
-    tags: BTreeSet<String>,
+    tags: Vec<String>,
 }
 
-/// Enriches and joins the findings of one scan, gives each to `found`, and makes them history.
+/// Enriches and joins the findings of one scan, gives each to `found` and what joins them to `joined`, and makes them history.
 pub fn scan(
     setting: &Setting<'_>,
     one: Scanned<'_>,
     past: &mut Past,
     found: &mut dyn FnMut(EnrichedFinding) -> Result<(), StageError>,
-) -> Result<Vec<Correlation>, StageError> {
+    joined: &mut dyn FnMut(Correlation) -> Result<(), StageError>,
+) -> Result<(), StageError> {
     let Scanned { host, number, real, coverage, mut findings } = one;
     past.baseline.begin_scan(coverage);
     findings.sort_by(|(a, x), (b, y)| (a, &x.id).cmp(&(b, &y.id)));
@@ -157,14 +159,20 @@ pub fn scan(
         techniques: shown(found),
         ..correlation(setting, host, number, found, &graph, &document_ids)
     };
-    let correlations: Vec<Correlation> = matches.iter().map(named).collect();
+    // What a finding says of them is their ids and points.
+    let mut named_by: Vec<(String, u8)> = Vec::with_capacity(matches.len());
+    for correlation in matches.iter().map(named) {
+        named_by.push((correlation.id.clone(), correlation.risk_score_delta));
+        joined(correlation)?;
+    }
+    drop(matches);
     // Rules ask about scans whatever the profile; only tags and risk follow the agent's own count.
     let seen_before: Vec<u32> = match setting.profile {
         Profile::Agent => past.counted.count(&findings),
         Profile::Intended => sightings.iter().map(|seen| seen.count).collect(),
     };
-    let tags: Vec<BTreeSet<String>> =
-        facts.iter().zip(&seen_before).map(|(facts, count)| tags::of(setting.profile, facts, *count)).collect();
+    let of_facts = |(facts, count): (&Facts<'_>, &u32)| tags::of(setting.profile, facts, *count).into_iter().collect();
+    let tags: Vec<Vec<String>> = facts.iter().zip(&seen_before).map(of_facts).collect();
     let suspected =
         |index: usize| graph.cluster[index].is_some_and(|cluster| graph.suspicion(cluster) >= setting.suspect_at);
     let own: Vec<BTreeSet<&str>> = facts.iter().map(|facts| EVIDENCE.alone(facts)).collect();
@@ -187,9 +195,9 @@ pub fn scan(
     let enriched = sighted.enumerate().map(|(index, sighted)| {
         let Sighted { scanner, finding, document_id, sightings, seen_before, tags } = sighted;
         let Sightings { count: sightings, earlier: earlier_scans, .. } = sightings;
-        let joined: Vec<&Correlation> = graph.of_finding[index].iter().map(|&m| &correlations[m]).collect();
+        let joined: Vec<&(String, u8)> = graph.of_finding[index].iter().map(|&number| &named_by[number]).collect();
         let risk = assess(setting.profile, &scanner, &finding, &tags, seen_before);
-        let added: u32 = joined.iter().map(|c| u32::from(c.risk_score_delta)).sum();
+        let added: u32 = joined.iter().map(|(_, points)| u32::from(*points)).sum();
         let suspicion = graph.cluster[index].map(|cluster| graph.suspicion(cluster));
         let operational_error = finding.severity == Severity::Error;
         let severity = severity(setting.profile, &finding);
@@ -222,12 +230,12 @@ pub fn scan(
             container,
             techniques: own[index].iter().copied().map(str::to_owned).collect(),
             suspected_techniques: possible.next().unwrap_or_default(),
-            correlation_refs: joined.iter().map(|c| c.id.clone()).collect::<BTreeSet<_>>().into_iter().collect(),
+            correlation_refs: joined.iter().map(|(id, _)| id.clone()).collect::<BTreeSet<_>>().into_iter().collect(),
             graph_degree: joined.len() as u32,
             cluster_id: graph.cluster[index].map(cluster_id),
             cluster_suspicion: suspicion,
             suspected: suspected(index),
-            tags: tags.into_iter().collect(),
+            tags,
             scanner,
             real,
         }
@@ -236,7 +244,7 @@ pub fn scan(
         found(finding)?;
     }
     past.baseline.end_scan();
-    Ok(correlations)
+    Ok(())
 }
 
 fn severity(profile: Profile, finding: &Finding) -> Severity {
@@ -247,13 +255,7 @@ fn severity(profile: Profile, finding: &Finding) -> Severity {
 }
 
 /// The score of a finding from its tags and history; `verify` computes it again from a line.
-pub fn assess(
-    profile: Profile,
-    scanner: &str,
-    finding: &Finding,
-    tags: &BTreeSet<String>,
-    seen_before: u32,
-) -> risk::Risk {
+pub fn assess(profile: Profile, scanner: &str, finding: &Finding, tags: &[String], seen_before: u32) -> risk::Risk {
     let tags = tags.iter().map(String::as_str);
     risk::assess(profile, &Factors::of(profile, scanner, finding.severity, &finding.metadata, tags, seen_before))
 }
@@ -315,7 +317,7 @@ fn correlation(
 }
 
 /// What a finding of a suspected cluster may also be a sign of.
-fn possible(facts: &Facts<'_>, tags: &BTreeSet<String>, shown: &BTreeSet<&str>) -> Vec<String> {
+fn possible(facts: &Facts<'_>, tags: &[String], shown: &BTreeSet<&str>) -> Vec<String> {
     let of_tags = tags.iter().flat_map(|tag| KNOWLEDGE.techniques(tag)).map(String::as_str);
     let mut all: BTreeSet<&str> = of_tags.chain(facts.tool_techniques()).collect();
     all.extend(TRACES.techniques(facts));

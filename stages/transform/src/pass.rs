@@ -14,7 +14,7 @@ use crate::prompt::harmless;
 use crate::prompt::visible::{Surroundings, Visible};
 use crate::redaction::Redaction;
 use crate::selection::split::Ties;
-use crate::selection::spool::{Cache, Offer, Spool};
+use crate::selection::spool::{Cache, Offers, Spool};
 use crate::stage::TransformParams;
 use crate::tasks::example::Example;
 use crate::tasks::task::Task;
@@ -55,7 +55,7 @@ struct Done {
     name: String,
     real: bool,
     pseudonyms: u64,
-    offers: Vec<Offer>,
+    offers: Offers,
     offered: u64,
     ties: Ties,
     findings: u64,
@@ -80,8 +80,9 @@ impl Pass {
                 return Ok(pass);
             }
             let known = pass.spool.cache();
+            let place = Place { documents, scratch: context.scratch() };
             let done: Vec<Done> =
-                context.map(&batch, |scan| transform(scan, documents, params, redaction.as_ref(), known))?;
+                context.map(&batch, |scan| transform(scan, place, params, redaction.as_ref(), known))?;
             for (scan, done) in batch.iter().zip(done) {
                 pass.take(scan, done)?;
             }
@@ -105,9 +106,16 @@ impl Pass {
     }
 }
 
+/// Where scans are written.
+#[derive(Clone, Copy)]
+struct Place<'p> {
+    documents: &'p Path,
+    scratch: &'p Path,
+}
+
 fn transform(
     scan: &ScanLines,
-    documents: &Path,
+    Place { documents, scratch }: Place<'_>,
     TransformParams { seed, tasks, .. }: &TransformParams,
     redaction: Option<&Redaction>,
     known: &Cache,
@@ -126,19 +134,27 @@ fn transform(
     let document = document::of(&findings, &shown, &correlations, &visible);
     let path = documents.join(&name).join(format!("{:04}.json", scan.scan));
     write_document(&path, |out| document.write(&findings, &correlations, &visible, out))?;
-    let mut offers =
-        Offers { known, seed: *seed, scan: (&name, scan.scan), seen: HashSet::new(), offers: Vec::new(), offered: 0 };
+    let mut offers = Offering {
+        known,
+        seed: *seed,
+        scan: (&name, scan.scan),
+        seen: HashSet::new(),
+        offers: Offers::new(scratch.join(format!("{name}.{}.offers", scan.scan))),
+        offered: 0,
+    };
     let wanted = |task: Task| tasks.contains(&task);
     let mut undetermined = 0;
     for (finding, visible) in shown.iter().zip(&visible) {
         match finding::example(finding, visible) {
             None => undetermined += 1,
-            Some(example) if wanted(Task::Finding) => offers.add(&example),
+            Some(example) if wanted(Task::Finding) => offers.add(&example)?,
             Some(_) => {}
         }
     }
     if wanted(Task::Correlation) {
-        correlation::examples(&shown, &correlations, &visible).iter().for_each(|example| offers.add(example));
+        for example in correlation::examples(&shown, &correlations, &visible) {
+            offers.add(&example)?;
+        }
     }
     let of_scan = [
         wanted(Task::Actions).then(|| advice::example(&shown, &correlations, &visible, &document.actions)),
@@ -146,8 +162,10 @@ fn transform(
         wanted(Task::Triage).then(|| triage::example(&document, &shown, &correlations, &visible)),
         wanted(Task::Refine).then(|| refine::example(&shown)),
     ];
-    of_scan.into_iter().flatten().flatten().for_each(|example| offers.add(&example));
-    let Offers { offers, offered, .. } = offers;
+    for example in of_scan.into_iter().flatten().flatten() {
+        offers.add(&example)?;
+    }
+    let Offering { offers, offered, .. } = offers;
     Ok(Done { name, real, pseudonyms, offers, offered, ties, findings: findings.len() as u64, undetermined })
 }
 
@@ -160,21 +178,24 @@ fn write_document(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> io::R
 }
 
 /// The examples of one scan on their way to the spool.
-struct Offers<'a> {
+struct Offering<'a> {
     known: &'a Cache,
     seed: u64,
     /// Host and number.
     scan: (&'a str, u32),
     /// Those that the scan offered before: thousands of findings may read alike.
     seen: HashSet<u128>,
-    offers: Vec<Offer>,
+    offers: Offers,
     offered: u64,
 }
 
-impl Offers<'_> {
-    fn add(&mut self, example: &Example) {
+impl Offering<'_> {
+    fn add(&mut self, example: &Example) -> Result<(), StageError> {
         self.offered += 1;
         let offer = self.known.offer(self.seed, self.scan, example);
-        self.offers.extend(offer.filter(|offer| self.seen.insert(offer.identity())));
+        match offer.filter(|offer| self.seen.insert(offer.identity())) {
+            Some(offer) => self.offers.push(offer),
+            None => Ok(()),
+        }
     }
 }

@@ -60,42 +60,56 @@ impl Redaction {
             return (host.to_owned(), pseudonyms.len() as u64);
         }
         let host = self.redactor.host(host, &mut pseudonyms);
-        let mut plain: HashSet<String> = HashSet::new();
+        let mut texts = Texts { redactor: &self.redactor, plain: HashSet::new(), keys: HashSet::new() };
         for finding in findings {
-            self.metadata(finding, &mut pseudonyms);
+            texts.metadata(finding, &mut pseudonyms);
             let EnrichedFinding { id, document_id, title, description, host_role_rationale, .. } = finding;
             for text in [id, document_id, title, description, host_role_rationale] {
-                self.replace(text, &mut plain, &mut pseudonyms);
+                texts.replace(text, &mut pseudonyms);
             }
             finding.host.clone_from(&host);
         }
         for correlation in correlations {
-            self.replace(&mut correlation.rationale, &mut plain, &mut pseudonyms);
+            texts.replace(&mut correlation.rationale, &mut pseudonyms);
             for id in &mut correlation.related_finding_ids {
-                self.replace(id, &mut plain, &mut pseudonyms);
+                texts.replace(id, &mut pseudonyms);
             }
             correlation.host.clone_from(&host);
         }
         (host, pseudonyms.len() as u64)
     }
+}
 
-    fn replace(&self, text: &mut String, plain: &mut HashSet<String>, pseudonyms: &mut Pseudonyms) {
-        if !plain.contains(text) && !self.redactor.redact_in_place(text, pseudonyms) && plain.len() < PLAIN {
-            plain.insert(text.clone());
+/// The texts of one scan.
+struct Texts<'r> {
+    redactor: &'r Redactor,
+    /// Some that are known to show nothing.
+    plain: HashSet<String>,
+    /// Keys that show nothing, and whose values are names only where they show it themselves.
+    keys: HashSet<String>,
+}
+
+impl Texts<'_> {
+    fn replace(&mut self, text: &mut String, pseudonyms: &mut Pseudonyms) {
+        let shows_nothing = !self.plain.contains(text) && !self.redactor.redact_in_place(text, pseudonyms);
+        if shows_nothing && self.plain.len() < PLAIN {
+            self.plain.insert(text.clone());
         }
     }
 
-    /// Values, and keys that hold a name.
-    fn metadata(&self, finding: &mut EnrichedFinding, pseudonyms: &mut Pseudonyms) {
+    fn metadata(&mut self, finding: &mut EnrichedFinding, pseudonyms: &mut Pseudonyms) {
         let mut renamed = Vec::new();
         for (key, value) in &mut finding.metadata {
-            let redacted = self.redactor.redact_value(key, value, pseudonyms);
-            if redacted != *value {
-                *value = redacted;
+            if self.keys.contains(key) {
+                self.replace(value, pseudonyms);
+                continue;
             }
+            *value = self.redactor.redact_value(key, value, pseudonyms);
             let name = self.redactor.redact(key, pseudonyms);
             if name != *key {
                 renamed.push((key.clone(), name));
+            } else if !self.redactor.names_by_key(key) && self.keys.len() < PLAIN {
+                self.keys.insert(key.clone());
             }
         }
         for (key, name) in renamed {

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::report::Violation;
+use crate::tally::LISTED_VIOLATIONS;
 
 /// The checks, in the order of the report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -153,8 +154,10 @@ impl CheckName {
 pub struct Outcome {
     /// How many things were looked at.
     pub items: u64,
-    /// What is wrong.
+    /// What is wrong, as far as a report lists it.
     pub violations: Vec<Violation>,
+    /// How many violations there are beyond those: a large report may hold one in each finding.
+    pub unlisted: u64,
     /// How many of the violations only warn, whatever the threshold: what the scanner itself does on real hosts, figures beyond which
     /// a check warns.
     pub tolerated: u64,
@@ -170,7 +173,11 @@ impl Outcome {
 
     /// Adds a violation.
     pub fn tell(&mut self, place: impl Into<String>, pointer: impl Into<String>, message: impl Into<String>) {
-        self.violations.push(Violation { place: place.into(), pointer: pointer.into(), message: message.into() });
+        if self.violations.len() < LISTED_VIOLATIONS {
+            self.violations.push(Violation { place: place.into(), pointer: pointer.into(), message: message.into() });
+        } else {
+            self.unlisted += 1;
+        }
     }
 
     /// Adds a violation that only warns.
@@ -183,6 +190,7 @@ impl Outcome {
     pub fn absorb(&mut self, crash: Outcome, place: impl Fn() -> String) {
         self.items += crash.items;
         self.crashed |= crash.crashed;
+        self.unlisted += crash.unlisted;
         self.violations.extend(crash.violations.into_iter().map(|violation| Violation { place: place(), ..violation }));
     }
 }

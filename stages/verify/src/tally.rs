@@ -47,7 +47,7 @@ impl Tally {
     pub fn add(&mut self, check: CheckName, outcome: Outcome) {
         let entry = self.checks.entry(check).or_default();
         entry.items += outcome.items;
-        entry.total += outcome.violations.len() as u64;
+        entry.total += outcome.violations.len() as u64 + outcome.unlisted;
         entry.tolerated += outcome.tolerated;
         entry.crashed |= outcome.crashed;
         let room = LISTED_VIOLATIONS - entry.listed.len();
@@ -194,12 +194,15 @@ mod tests {
 
     #[test]
     fn the_list_is_capped_and_the_count_is_not() {
-        let mut tally = Tally::default();
-        tally.add(CheckName::Scores, outcome(900, 800));
-        tally.add(CheckName::Scores, outcome(900, 800));
-        let checks = tally.finish(&VerifyParams::default());
-        let scores = checks.iter().find(|check| check.name == CheckName::Scores).unwrap();
-        assert_eq!((scores.violation_count, scores.violations.len()), (1600, LISTED_VIOLATIONS));
+        let count = |places: &[usize]| {
+            let mut tally = Tally::default();
+            places.iter().for_each(|violations| tally.add(CheckName::Scores, outcome(9000, *violations)));
+            let checks = tally.finish(&VerifyParams::default());
+            let scores = checks.iter().find(|check| check.name == CheckName::Scores).unwrap();
+            (scores.violation_count, scores.violations.len())
+        };
+        assert_eq!(count(&[800, 800]), (1600, LISTED_VIOLATIONS));
+        assert_eq!(count(&[2300, 40]), (2340, LISTED_VIOLATIONS));
     }
 
     #[test]

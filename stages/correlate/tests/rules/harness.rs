@@ -210,12 +210,16 @@ pub(crate) fn last(hosts: &[Vec<Scan>]) -> (Vec<EnrichedFinding>, Vec<Correlatio
         let findings = scan.iter().map(|(scanner, finding)| ((*scanner).to_owned(), finding.clone())).collect();
         let coverage = Coverage::default();
         let one = Scanned { host: "host-0", number: number as u32, real: false, coverage, findings };
-        let mut enriched = Vec::new();
+        let (mut enriched, mut correlations) = (Vec::new(), Vec::new());
         let mut keep = |finding| {
             enriched.push(finding);
             Ok(())
         };
-        let correlations = host::scan(&setting, one, &mut past, &mut keep).unwrap();
+        let mut join = |correlation| {
+            correlations.push(correlation);
+            Ok(())
+        };
+        host::scan(&setting, one, &mut past, &mut keep, &mut join).unwrap();
         last = (enriched, correlations);
     }
     last

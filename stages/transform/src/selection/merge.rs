@@ -94,7 +94,7 @@ impl Merged {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::selection::spool::Spool;
+    use crate::selection::spool::{Offers, Spool};
     use crate::tasks::example::Example;
     use crate::tasks::task::Task;
     use scan::Severity;
@@ -119,7 +119,10 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let mut spool = Spool::create(directory.path()).unwrap();
         for (host, (name, example)) in offers.iter().enumerate() {
-            let offers = spool.cache().offer(1, (name, 0), example).into_iter().collect();
+            let mut offers = Offers::new(directory.path().join("offers"));
+            if let Some(offer) = spool.cache().offer(1, (name, 0), example) {
+                offers.push(offer).unwrap();
+            }
             spool.add(host as u32, offers, 1).unwrap();
         }
         assert_eq!(spool.offered, offers.len() as u64);

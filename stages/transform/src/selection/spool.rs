@@ -4,7 +4,7 @@
 //! at a time, and [`Lines`] fetches only what a split takes.
 
 use std::fs::File;
-use std::io::{BufWriter, Read, Write};
+use std::io::{BufReader, BufWriter, Read, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -20,6 +20,8 @@ use crate::tasks::task::Task;
 const PARTITIONS: usize = 64;
 /// Records that the cache can hold.
 const CACHE: usize = 1 << 16;
+/// Bytes of lines of one scan that are held before they go into a file.
+const HELD: usize = 4 << 20;
 /// Bytes of an encoded [`Entry`].
 const SIZE: usize = 62;
 
@@ -58,6 +60,58 @@ impl Offer {
     /// Prompt and answer, of one host.
     pub(crate) fn identity(&self) -> u128 {
         self.entry.prompt ^ u128::from(self.entry.answer)
+    }
+}
+
+/// The examples of one scan before the spool takes them; the lines of very many wait in a file.
+pub struct Offers {
+    entries: Vec<Entry>,
+    held: Vec<u8>,
+    path: PathBuf,
+    file: Option<File>,
+}
+
+impl Offers {
+    /// None yet; `path` is where lines wait when they become many.
+    pub fn new(path: PathBuf) -> Offers {
+        Offers { entries: Vec::new(), held: Vec::new(), path, file: None }
+    }
+
+    /// Adds one.
+    pub fn push(&mut self, Offer { entry, line }: Offer) -> Result<(), StageError> {
+        self.entries.push(entry);
+        self.held.extend_from_slice(line.as_bytes());
+        if self.held.len() < HELD {
+            return Ok(());
+        }
+        let file = match &mut self.file {
+            Some(file) => file,
+            None => self.file.insert(File::create_new(&self.path).at(&self.path)?),
+        };
+        file.write_all(&self.held).at(&self.path)?;
+        self.held.clear();
+        Ok(())
+    }
+
+    /// Gives each with its line, and removes what waited.
+    fn drain(self, mut each: impl FnMut(Entry, &[u8]) -> Result<(), StageError>) -> Result<(), StageError> {
+        let Offers { entries, held, path, file } = self;
+        let waiting = file.is_some().then(|| File::open(&path).at(&path)).transpose()?;
+        let waiting: Box<dyn Read> = match waiting {
+            Some(file) => Box::new(BufReader::with_capacity(1 << 18, file)),
+            None => Box::new(std::io::empty()),
+        };
+        let mut lines = waiting.chain(held.as_slice());
+        let mut line = Vec::new();
+        for entry in entries {
+            line.resize(entry.line as usize, 0);
+            lines.read_exact(&mut line).at(&path)?;
+            each(entry, &line)?;
+        }
+        if file.is_some() {
+            std::fs::remove_file(&path).at(&path)?;
+        }
+        Ok(())
     }
 }
 
@@ -105,20 +159,19 @@ impl Spool {
     }
 
     /// Adds the examples that one scan of `host` gave; `offered` counts those too that [`Cache::offer`] held back.
-    pub fn add(&mut self, host: u32, offers: Vec<Offer>, offered: u64) -> Result<(), StageError> {
+    pub fn add(&mut self, host: u32, offers: Offers, offered: u64) -> Result<(), StageError> {
         self.offered += offered;
-        for Offer { mut entry, line } in offers {
+        offers.drain(|mut entry, line| {
             if self.cache.holds_better(&entry) {
-                continue;
+                return Ok(());
             }
             self.cache.keep(&entry);
             (entry.host, entry.offset) = (host, self.offset);
             self.offset += line.len() as u64;
-            self.lines.write_all(line.as_bytes()).at(&self.directory)?;
+            self.lines.write_all(line).at(&self.directory)?;
             let number = entry.partition();
-            self.partitions[number].write_all(&entry.encode()).at(&self.directory)?;
-        }
-        Ok(())
+            self.partitions[number].write_all(&entry.encode()).at(&self.directory)
+        })
     }
 
     /// Ends the writing: the lines, and where the partitions of records lie.
@@ -252,4 +305,40 @@ pub fn low(parts: &[&[u8]]) -> u128 {
     let digest = Digest::of(&bytes);
     let (first, _) = digest.as_bytes().split_first_chunk::<16>().expect("a digest has 32 bytes");
     u128::from_le_bytes(*first)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_come_back_in_order_whether_they_waited_in_a_file_or_not() {
+        let directory = tempfile::tempdir().unwrap();
+        for count in [2, 9] {
+            let path = directory.path().join("offers");
+            let mut offers = Offers::new(path.clone());
+            let line = |number: usize| format!("{number}{}\n", "x".repeat(HELD / 4));
+            for number in 0..count {
+                let example = Example {
+                    task: Task::Finding,
+                    class: Severity::Low,
+                    template: String::new(),
+                    prompt: number.to_string(),
+                    answer: String::new(),
+                };
+                let entry = Entry { line: line(number).len() as u32, ..Entry::of(1, "a", &example) };
+                offers.push(Offer { entry, line: line(number) }).unwrap();
+            }
+            assert_eq!(path.exists(), count == 9);
+            let mut number = 0;
+            offers
+                .drain(|_, bytes| {
+                    assert!(bytes == line(number).as_bytes(), "line {number}");
+                    number += 1;
+                    Ok(())
+                })
+                .unwrap();
+            assert!(number == count && !path.exists());
+        }
+    }
 }

@@ -1,12 +1,13 @@
 //! The checks that look at one document.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use contract::Digest;
 use findings::agent;
 use findings::risk::of_shares;
 use scan::Severity;
 
+use super::document::Texts;
 use super::view::{Digested, Document, Text};
 use crate::check::Outcome;
 use crate::labels::claims::CLAIMS;
@@ -88,13 +89,16 @@ pub(super) fn formats(place: &str, document: &Document<'_>, raw_ids: &[&str]) ->
 }
 
 /// The named findings show the techniques of their correlation, and each finding those that it bears.
-pub(super) fn techniques(place: &str, document: &Document<'_>, texts: &HashMap<&str, String>) -> Outcome {
+pub(super) fn techniques(place: &str, document: &Document<'_>, texts: &Texts<'_>) -> Outcome {
     let mut outcome = Outcome::default();
     let mut hold = |techniques: &[Text<'_>], ids: &[Text<'_>], pointer: String| {
+        if techniques.is_empty() {
+            return;
+        }
+        let named = texts.named(ids.iter().map(|id| &**id));
         for technique in techniques {
             outcome.items += 1;
-            let named = ids.iter().filter_map(|id| texts.get(&**id)).map(String::as_str);
-            if !CLAIMS.technique(technique, named) {
+            if !CLAIMS.technique(technique, named.iter().map(String::as_str)) {
                 outcome.tell(place, &pointer, format!("{}, of which no finding shows anything", &**technique));
             }
         }
@@ -109,11 +113,11 @@ pub(super) fn techniques(place: &str, document: &Document<'_>, texts: &HashMap<&
 }
 
 /// Actions fit the findings that they name.
-pub(super) fn actions(place: &str, document: &Document<'_>, texts: &HashMap<&str, String>) -> Outcome {
+pub(super) fn actions(place: &str, document: &Document<'_>, texts: &Texts<'_>) -> Outcome {
     let mut outcome = Outcome::of(document.actions.len());
     for (index, action) in document.actions.iter().enumerate() {
-        let named = action.finding_ids.iter().filter_map(|id| texts.get(&**id)).map(String::as_str);
-        if let Some(text) = CLAIMS.contradiction(&action.title, named) {
+        let named = texts.named(action.finding_ids.iter().map(|id| &**id));
+        if let Some(text) = CLAIMS.contradiction(&action.title, named.iter().map(String::as_str)) {
             let pointer = format!("/actions/{index}/finding_ids");
             outcome.tell(place, pointer, format!("`{}` about `{text}`", &*action.title));
         }

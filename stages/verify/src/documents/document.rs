@@ -76,7 +76,7 @@ pub(super) fn check(file: &DocumentFile, attacks: Option<&Attacks>) -> Result<Ch
     run(CheckName::Scores, &|| checks::scores(&place, &document));
     run(CheckName::Formats, &|| checks::formats(&place, &document, &raw_ids));
     run(CheckName::Integrity, &|| checks::integrity(&place, &digested));
-    let texts = texts(&document, &raw_ids);
+    let texts = Texts::of(&document, &raw_ids);
     run(CheckName::Techniques, &|| checks::techniques(&place, &document, &texts));
     run(CheckName::Actions, &|| checks::actions(&place, &document, &texts));
     let hosts =
@@ -88,23 +88,39 @@ pub(super) fn check(file: &DocumentFile, attacks: Option<&Attacks>) -> Result<Ch
     Ok(Checked { outcomes, shared, subjects, ratings: Some(ratings) })
 }
 
-/// What each finding says, by its id. A process says too what others tell of the file that it runs.
-fn texts<'d>(document: &'d Document<'_>, raw_ids: &[&str]) -> HashMap<&'d str, String> {
-    let mut programs: HashMap<&str, &str> = HashMap::new();
-    for (finding, raw) in document.enriched_findings.iter().zip(raw_ids) {
-        let program = match &*finding.scanner {
-            "network" => finding.metadata.get("exe"),
-            "ioc" => Some(*raw),
-            _ => None,
-        };
-        programs.extend(finding.metadata.get("pid").zip(program));
+/// What findings say, by their ids; put together where it is asked for, as a document may hold very many. A process says too what others
+/// tell of the file that it runs.
+pub(super) struct Texts<'d> {
+    findings: HashMap<&'d str, (&'d Finding<'d>, &'d str)>,
+    programs: HashMap<&'d str, &'d str>,
+}
+
+impl<'d> Texts<'d> {
+    fn of(document: &'d Document<'d>, raw_ids: &[&'d str]) -> Texts<'d> {
+        let all = || document.enriched_findings.iter().zip(raw_ids.iter().copied());
+        let mut programs: HashMap<&str, &str> = HashMap::new();
+        for (finding, raw) in all() {
+            let program = match &*finding.scanner {
+                "network" => finding.metadata.get("exe"),
+                "ioc" => Some(raw),
+                _ => None,
+            };
+            programs.extend(finding.metadata.get("pid").zip(program));
+        }
+        Texts { findings: all().map(|(finding, raw)| (&*finding.id, (finding, raw))).collect(), programs }
     }
-    let text = |(finding, raw): (&'d Finding<'_>, &&str)| {
+
+    /// What the findings with some ids say.
+    pub(super) fn named<'i>(&self, ids: impl Iterator<Item = &'i str>) -> Vec<String> {
+        ids.filter_map(|id| self.text(id)).collect()
+    }
+
+    fn text(&self, id: &str) -> Option<String> {
+        let (finding, raw) = self.findings.get(id)?;
         let mut text = finding.text();
-        if let Some(program) = programs.get(*raw).filter(|_| &*finding.scanner == "processes") {
+        if let Some(program) = self.programs.get(raw).filter(|_| &*finding.scanner == "processes") {
             text.push_str(&format!(" runs {program}"));
         }
-        (&*finding.id, text)
-    };
-    document.enriched_findings.iter().zip(raw_ids).map(text).collect()
+        Some(text)
+    }
 }

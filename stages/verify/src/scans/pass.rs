@@ -72,7 +72,7 @@ pub fn verify(params: &VerifyParams, context: &Context, tally: &mut Tally) -> Re
     for key in unmentioned {
         let setting =
             Setting { files: &files, truth: truth.as_ref(), statistics: &statistics, suspect_at: params.suspect_at };
-        for (name, outcome) in check_listed(&files[key], &[], &[], &setting)?.outcomes {
+        for (name, outcome) in check_listed(&files[key], &setting)?.outcomes {
             tally.add(name, outcome);
         }
     }

@@ -34,22 +34,29 @@ pub(super) struct Checked {
 }
 
 pub(super) fn check_scan(scan: &ScanLines, setting: &Setting<'_>) -> Result<Checked, StageError> {
-    let (findings, correlations) = scan.parse()?;
     let Some(listed) = setting.files.get(&(scan.host.clone(), scan.scan)) else {
         let message = format!("findings of host `{}` scan {}, of which there is no report", scan.host, scan.scan);
         return Err(StageError::invalid_input(message).help("wire the same scans into `correlate` and `verify`"));
     };
-    check_listed(listed, &findings, &correlations, setting)
+    // The text of a large report is gone before its findings are read.
+    let read = ReadReport::of(listed)?;
+    let (findings, correlations) = scan.parse()?;
+    check_read(listed, read, &findings, &correlations, setting)
 }
 
-pub(super) fn check_listed(
+/// Checks a scan without lines.
+pub(super) fn check_listed(listed: &Listed, setting: &Setting<'_>) -> Result<Checked, StageError> {
+    check_read(listed, ReadReport::of(listed)?, &[], &[], setting)
+}
+
+fn check_read(
     listed: &Listed,
+    mut read: ReadReport,
     findings: &[EnrichedFinding],
     correlations: &[Correlation],
     setting: &Setting<'_>,
 ) -> Result<Checked, StageError> {
     let ScanFile { host, scan, .. } = &listed.file;
-    let mut read = ReadReport::of(listed)?;
     let crashed = std::mem::take(&mut read.crashed);
     // What is simulated the port says: a host of which the truth says nothing must not pass for a real one.
     let truth = setting.truth.filter(|_| !listed.real);
