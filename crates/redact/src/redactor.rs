@@ -120,7 +120,14 @@ impl Redactor {
         let mut redacted = String::with_capacity(text.len());
         let mut done = 0;
         for Span { start, end, kind } in self.spans(text) {
-            self.redact_addresses(&text[done..start], &mut redacted, pseudonyms);
+            // An address may end in a colon, and its pseudonym in a digit, with which the name behind it would be one word.
+            let piece = &text[done..start];
+            let apart = tokens(piece).last().map_or(0, |last| match last {
+                Token::Address(part, _) if part.ends_with(':') => part.len(),
+                _ => 0,
+            });
+            self.redact_addresses(&piece[..piece.len() - apart], &mut redacted, pseudonyms);
+            redacted.push_str(&piece[piece.len() - apart..]);
             redacted.push_str(&self.name(kind, &text[start..end], pseudonyms));
             done = end;
         }

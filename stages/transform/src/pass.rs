@@ -152,9 +152,7 @@ fn transform(
         }
     }
     if wanted(Task::Correlation) {
-        for example in correlation::examples(&shown, &correlations, &visible) {
-            offers.add(&example)?;
-        }
+        correlation::each_example(&shown, &correlations, &visible, |example| offers.add(&example))?;
     }
     let of_scan = [
         wanted(Task::Actions).then(|| advice::example(&shown, &correlations, &visible, &document.actions)),

@@ -37,10 +37,16 @@ pub struct JoinedAnswer {
     pub techniques: Vec<String>,
 }
 
-/// An example for each cluster of which a part can be shown, and one of findings that nothing joins, whose answer is empty.
-pub fn examples(findings: &[EnrichedFinding], correlations: &[Correlation], visible: &[Visible]) -> Vec<Example> {
+/// Gives an example for each cluster of which a part can be shown, and one of findings that nothing joins, whose answer is empty: one
+/// by one, as a large scan may have very many clusters.
+pub fn each_example<E>(
+    findings: &[EnrichedFinding],
+    correlations: &[Correlation],
+    visible: &[Visible],
+    each: impl FnMut(Example) -> Result<(), E>,
+) -> Result<(), E> {
     let (scan, clusters) = Scan::of(findings, correlations, visible);
-    clusters.into_values().filter_map(|members| scan.example(members)).collect()
+    clusters.into_values().filter_map(|members| scan.example(members)).try_for_each(each)
 }
 
 /// Findings by cluster.
