@@ -2,10 +2,11 @@
 """Writes crates/rules/measured: what clean hosts show (usual.yaml), then the points of the rules (points.yaml).
 
     pip install numpy scipy
-    python3 benches/recovery/measured.py [usual] [points] [--hosts 1600] [--clean-seeds ...] [--seeds ...] [--penalty 2]
+    python3 benches/recovery/measured.py [usual] [points] [--clean-hosts 150] [--clean-seeds ...] [--hosts 1600] [--seeds ...] [--penalty 2]
 
 `usual` is needed after a change of knowledge/signs.yaml or of the tables of `produce`, `points` after that and after a change of a
-rule. Both are embedded in the worker, so it is built before each.
+rule. Both are embedded in the worker, so it is built before each. The fleets for `usual` have the fewest hosts of which `correlate` says
+what is rare: in a larger one fewer things look rare that are not.
 """
 import argparse
 import os
@@ -27,16 +28,17 @@ MEASURED = os.path.join(ROOT, "crates", "rules", "measured")
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("tables", nargs="*", help="usual, points; both by default")
-    parser.add_argument("--hosts", type=int, default=1600)
-    parser.add_argument("--clean-seeds", type=seeds, default=[100, 101, 102, 103, 104, 105], help="of the hosts for usual.yaml")
-    parser.add_argument("--seeds", type=seeds, default=[61, 62, 63, 64, 65, 66], help="of the hosts for points.yaml")
+    parser.add_argument("--clean-hosts", type=int, default=150, help="of each fleet for usual.yaml")
+    parser.add_argument("--clean-seeds", type=seeds, default=list(range(100, 164)), help="of the fleets for usual.yaml")
+    parser.add_argument("--hosts", type=int, default=1600, help="of each fleet for points.yaml")
+    parser.add_argument("--seeds", type=seeds, default=[61, 62, 63, 64, 65, 66], help="of the fleets for points.yaml")
     parser.add_argument("--penalty", type=float, default=2.0)
     options = parser.parse_args()
     tables = options.tables or ["usual", "points"]
     if unknown := set(tables) - {"usual", "points"}:
         parser.error(f"no table {', '.join(sorted(unknown))}: there are usual and points")
     if "usual" in tables:
-        usual.write(os.path.join(MEASURED, "usual.yaml"), worker(), options.hosts, options.clean_seeds)
+        usual.write(os.path.join(MEASURED, "usual.yaml"), worker(), options.clean_hosts, options.clean_seeds)
     if "points" in tables:
         fit.write(os.path.join(MEASURED, "points.yaml"), worker(), options.hosts, options.seeds, options.penalty)
 

@@ -46,6 +46,8 @@ pub struct Facts<'a> {
     pub change: Option<Change>,
     /// The first scan of the host that holds it; unknown while hosts are compared.
     pub first_seen: Option<u32>,
+    /// Whether enough hosts were compared to tell what is rare among the things that its scanner names.
+    pub compared: bool,
     /// How many hosts have the program, file, module or unit it names; unknown where there are too few hosts to say, and while hosts
     /// are compared.
     pub prevalence: Option<Prevalence>,
@@ -57,7 +59,16 @@ impl<'a> Facts<'a> {
     /// A finding by itself, without history.
     pub fn alone(scanner: &'a str, finding: &'a Finding) -> Facts<'a> {
         let terms = Terms::of(scanner, finding);
-        Facts { scanner, finding, terms, change: None, first_seen: None, prevalence: None, host_role: None }
+        Facts {
+            scanner,
+            finding,
+            terms,
+            change: None,
+            first_seen: None,
+            compared: false,
+            prevalence: None,
+            host_role: None,
+        }
     }
 
     /// A field's value, where the finding has one.

@@ -42,6 +42,19 @@ struct RoleSignals {
     unit: BTreeSet<String>,
 }
 
+/// A role as people say it.
+pub fn in_words(role: &str) -> &str {
+    match role {
+        "web" => "web server",
+        "database" => "database server",
+        "dev_workstation" => "developer's workstation",
+        "lightweight_router" => "router",
+        "bastion" => "bastion host",
+        "container_host" => "container host",
+        other => other,
+    }
+}
+
 /// The signs of one scan, each once.
 #[derive(Default)]
 struct Signals<'a> {
@@ -160,6 +173,7 @@ mod tests {
         let role = infer(&facts(&host), Some(false));
         assert_eq!((role.role, role.rationale.as_str()), ("database", "runs postgres, listens on 5432"));
         assert_eq!(infer(&[], None).role, "workstation");
+        assert!(ROLES.iter().all(|role| !in_words(&role.role).contains('_')));
     }
 
     #[test]

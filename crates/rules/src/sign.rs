@@ -10,6 +10,7 @@ use serde::Deserialize;
 use crate::facts::Facts;
 use crate::field::Field;
 use crate::knowledge::table;
+use crate::role::in_words;
 use crate::rule::{Test, all_hold};
 
 /// The signs of this build.
@@ -46,8 +47,10 @@ pub struct Signs {
 pub struct Sign {
     /// The scanner and the values that tell it.
     pub text: String,
-    /// Of which program of packages, or host, where it is compared with what that does elsewhere: `cron`, `a web host`.
+    /// Of which program of packages, or host, where it is compared with what that does elsewhere: `cron`, `a web server`.
     pub of: Option<String>,
+    /// Whether it was told with what other hosts have: rare is said of nothing else.
+    pub compared: bool,
 }
 
 impl Signs {
@@ -83,7 +86,7 @@ impl Entry {
             Some(Of::Role) => Some(role(facts)?),
             None => None,
         };
-        Some(Sign { text: self.text(facts), of })
+        Some(Sign { text: self.text(facts), of, compared: facts.compared })
     }
 
     fn text(&self, facts: &Facts<'_>) -> String {
@@ -111,7 +114,7 @@ pub fn program<'a>(facts: &Facts<'a>) -> Option<&'a str> {
 
 /// The finding's host by its role.
 pub fn role(facts: &Facts<'_>) -> Option<String> {
-    facts.host_role.map(|role| format!("a {role} host"))
+    facts.host_role.map(|role| format!("a {}", in_words(role)))
 }
 
 impl Sign {

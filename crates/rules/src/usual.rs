@@ -22,6 +22,16 @@ const OUTSTANDING: u32 = 40;
 #[serde(deny_unknown_fields)]
 pub struct Usual {
     scans: u32,
+    /// Where enough hosts are compared to tell what is rare.
+    compared: Counts,
+    /// The same scans where each host stands alone or among few: nothing is rare there.
+    alone: Counts,
+}
+
+/// The counts of one of the two.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Counts {
     signs: BTreeMap<String, u32>,
     together: BTreeMap<String, u32>,
     of: BTreeMap<String, Group>,
@@ -49,15 +59,22 @@ impl Usual {
     /// How many scans show a sign; for a sign of one program or role, the count scaled to the whole table. Unknown for a program or
     /// role that the table lacks.
     fn count(&self, sign: &Sign) -> Option<u32> {
+        let counts = self.counts(sign);
         let Some(name) = &sign.of else {
-            return Some(self.signs.get(&sign.text).copied().unwrap_or(0));
+            return Some(counts.signs.get(&sign.text).copied().unwrap_or(0));
         };
-        let group = self.of.get(name)?;
+        let group = counts.of.get(name)?;
         let count = u64::from(group.signs.get(&sign.text).copied().unwrap_or(0));
         u32::try_from((count * u64::from(self.scans)).div_ceil(u64::from(group.scans.max(1)))).ok()
     }
 
-    /// The rarest sign of a subject, or the rarest pair, and how many clean scans show it.
+    /// The counts that were taken as the sign was told.
+    fn counts(&self, sign: &Sign) -> &Counts {
+        if sign.compared { &self.compared } else { &self.alone }
+    }
+
+    /// The rarest sign of a subject, or the rarest pair, and how many clean scans show it. Of a pair that was not told alike no count says
+    /// anything.
     pub fn rarest(&self, signs: &BTreeSet<Sign>) -> Option<(u32, Vec<Sign>)> {
         let mut rarest: Option<(u32, Vec<Sign>)> = None;
         let mut offer = |count: u32, signs: &[&Sign]| {
@@ -70,9 +87,10 @@ impl Usual {
             if let Some(count) = self.count(sign) {
                 offer(count, &[sign]);
             }
-            for other in signs[place + 1..].iter().filter(|other| sign.of.is_none() && other.of.is_none()) {
+            let pairs = |other: &&&Sign| sign.of.is_none() && other.of.is_none() && sign.compared == other.compared;
+            for other in signs[place + 1..].iter().filter(pairs) {
                 let both = together(&sign.text, &other.text);
-                offer(self.together.get(&both).copied().unwrap_or(0), &[sign, other]);
+                offer(self.counts(sign).together.get(&both).copied().unwrap_or(0), &[sign, other]);
             }
         }
         rarest
@@ -126,18 +144,19 @@ mod tests {
     use super::*;
 
     fn usual() -> Usual {
-        Usual {
-            scans: 10_000,
+        let compared = Counts {
             signs: [("a".into(), 500), ("b".into(), 400), ("c".into(), 9)].into(),
             together: [("a + b".into(), 3), ("a + c".into(), 9)].into(),
             of: [("cron".into(), Group { scans: 1_000, signs: [("x".into(), 1)].into() })].into(),
-        }
+        };
+        let alone = Counts { signs: [("c".into(), 800)].into(), together: [].into(), of: [].into() };
+        Usual { scans: 10_000, compared, alone }
     }
 
     fn signs(texts: &[&str]) -> BTreeSet<Sign> {
         let sign = |text: &&str| match text.split_once(" of ") {
-            Some((text, program)) => Sign { text: text.to_owned(), of: Some(program.to_owned()) },
-            None => Sign { text: (*text).to_owned(), of: None },
+            Some((text, program)) => Sign { text: text.to_owned(), of: Some(program.to_owned()), compared: true },
+            None => Sign { text: (*text).to_owned(), of: None, compared: true },
         };
         texts.iter().map(sign).collect()
     }
@@ -155,6 +174,15 @@ mod tests {
     }
 
     #[test]
+    fn a_sign_is_held_against_what_was_counted_as_it_was_told() {
+        let alone = |text: &str| Sign { text: text.to_owned(), of: None, compared: false };
+        assert_eq!(usual().rarest(&BTreeSet::from([alone("c")])), Some((800, vec![alone("c")])));
+        // One of each makes no pair.
+        let both = signs(&["a"]).into_iter().chain([alone("c")]).collect();
+        assert_eq!(usual().rarest(&both), Some((500, signs(&["a"]).into_iter().collect())));
+    }
+
+    #[test]
     fn what_a_program_does_is_measured_by_the_scans_that_show_it() {
         let rarest = |texts: &[&str]| usual().rarest(&signs(texts)).map(|(count, signs)| (count, signs[0].shown()));
         // One scan in a thousand that show cron: as ten in ten thousand.
@@ -167,11 +195,15 @@ mod tests {
 
     #[test]
     fn every_sign_of_the_table_can_be() {
-        assert!(USUAL.scans >= 10_000 && !USUAL.of.is_empty());
+        assert!(USUAL.scans >= 10_000);
         let one = |sign: &String| SIGNS.speak_of(sign.split(' ').next().unwrap_or_default());
-        assert!(USUAL.signs.keys().all(one));
-        assert!(USUAL.together.keys().all(|pair| pair.split(" + ").all(|sign| USUAL.signs.contains_key(sign))));
         let sound = |group: &Group| group.signs.keys().all(one) && group.signs.values().all(|n| *n <= group.scans);
-        assert!(USUAL.of.values().all(sound));
+        for Counts { signs, together, of } in [&USUAL.compared, &USUAL.alone] {
+            assert!(signs.keys().all(one));
+            assert!(together.keys().all(|pair| pair.split(" + ").all(|sign| signs.contains_key(sign))));
+            assert!(!of.is_empty() && of.values().all(sound));
+        }
+        let rare = |counts: &Counts| counts.signs.keys().any(|sign| sign.contains(" rare "));
+        assert!(rare(&USUAL.compared) && !rare(&USUAL.alone));
     }
 }

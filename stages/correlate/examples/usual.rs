@@ -2,7 +2,8 @@
 //!
 //!     cargo run --release -p correlate --example usual -- SCANS...
 //!
-//! Each SCANS is a directory of scans of one fleet, in which there must be no attack: `produce` with `attack_rate: 0`.
+//! Each SCANS is a directory of scans of one fleet, in which there must be no attack: `produce` with `attack_rate: 0`. It has at least as
+//! many hosts as are needed to tell what is rare; then each host is counted once more by itself.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "it is a program")]
 
@@ -11,7 +12,7 @@ use std::process::ExitCode;
 
 use contract::StageError;
 use correlate::baseline::{Baseline, Sightings};
-use correlate::fleet::{self, Comparison, Seen};
+use correlate::fleet::{self, Comparison, FEWEST_HOSTS, Fleet, Seen};
 use correlate::host;
 use findings::terms::Terms;
 use rules::rule::RULES;
@@ -48,7 +49,11 @@ fn add(fleet: &Path, count: &mut Count) -> Result<(), StageError> {
         }
         comparison.add(&scans[0].host, seen);
     }
-    let fleet = comparison.finish(&RULES);
+    if hosts().count() < FEWEST_HOSTS {
+        let message = format!("{}: {} hosts, {FEWEST_HOSTS} are needed", fleet.display(), hosts().count());
+        return Err(StageError::invalid_input(message).help("produce more hosts"));
+    }
+    let (fleet, none) = (comparison.finish(&RULES), Fleet::default());
     for scans in hosts() {
         for file in scans {
             let results = file.read()?.results.into_iter();
@@ -59,7 +64,8 @@ fn add(fleet: &Path, count: &mut Count) -> Result<(), StageError> {
                 .iter()
                 .map(|(scanner, finding)| baseline.observe(scanner, finding, &Terms::of(scanner, finding)))
                 .collect();
-            count.add(&host::facts(&findings, &sightings, &fleet).0);
+            let facts = |fleet| host::facts(&findings, &sightings, fleet).0;
+            count.add(&facts(&fleet), &facts(&none));
         }
     }
     Ok(())

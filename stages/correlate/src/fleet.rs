@@ -13,11 +13,14 @@ use rules::facts::Facts;
 use rules::field::Field;
 use rules::rule::{Join, Rule, Side};
 
-/// Fewer hosts say nothing about what is rare.
-const FEWEST_HOSTS: usize = 20;
-/// A name on at most this share of the hosts that a scanner says anything of is on few.
+/// A name on at most one in so many hosts, of those that a scanner says anything of, is on few.
 const FEW: usize = 50;
-/// On so many, whatever the number of hosts.
+/// Fewer hosts say nothing about what is rare: a name that one host has and none of N others may be on 3 in N of all hosts (the rule of
+/// three, at 95 % confidence). `measured/usual.yaml` is counted on fleets of this size.
+pub const FEWEST_HOSTS: usize = 3 * FEW;
+/// Fewer hosts of which a scanner says anything say nothing about what is rare among the things that it names.
+const FEWEST_OF_SCANNER: usize = 30;
+/// A name on so many hosts is on few, whatever the number of hosts that a scanner says anything of.
 const ALWAYS_FEW: u32 = 2;
 
 /// The figures of all hosts together.
@@ -26,6 +29,7 @@ pub struct Fleet {
     shared: HashMap<usize, HashMap<String, Vec<String>>>,
     hosts_with: HashMap<String, u32>,
     hosts_of: HashMap<String, usize>,
+    hosts: usize,
 }
 
 /// All hosts so far.
@@ -34,6 +38,7 @@ pub struct Comparison {
     holders: HashMap<(usize, String), BTreeSet<(Part, String)>>,
     hosts_with: HashMap<String, u32>,
     hosts_of: HashMap<String, usize>,
+    hosts: usize,
 }
 
 /// The contribution of one host.
@@ -100,6 +105,7 @@ pub fn collect(rules: &[Rule], results: &[ScannerResult], seen: &mut Seen) {
 impl Comparison {
     /// Adds what one host has.
     pub fn add(&mut self, host: &str, seen: Seen) {
+        self.hosts += 1;
         for name in seen.names {
             *self.hosts_with.entry(name).or_default() += 1;
         }
@@ -120,14 +126,24 @@ impl Comparison {
                 shared.entry(rule).or_default().insert(value, hosts.into_iter().collect());
             }
         }
-        Fleet { shared, hosts_with: self.hosts_with, hosts_of: self.hosts_of }
+        Fleet { shared, hosts_with: self.hosts_with, hosts_of: self.hosts_of, hosts: self.hosts }
     }
 }
 
 impl Fleet {
-    /// On how many hosts `name` is, of which `scanner` speaks, where it says anything of enough hosts to tell.
+    /// Whether there are enough hosts, of enough of which `scanner` says anything, to tell what is rare.
+    pub fn tells(&self, scanner: &str) -> bool {
+        self.speakers(scanner).is_some()
+    }
+
+    fn speakers(&self, scanner: &str) -> Option<usize> {
+        let of = self.hosts_of.get(scanner).copied().filter(|hosts| *hosts >= FEWEST_OF_SCANNER)?;
+        (self.hosts >= FEWEST_HOSTS).then_some(of)
+    }
+
+    /// On how many hosts `name` is, of which `scanner` speaks, where there are enough hosts to tell.
     pub fn prevalence(&self, scanner: &str, name: &str) -> Option<Prevalence> {
-        let of = self.hosts_of.get(scanner).copied().filter(|hosts| *hosts >= FEWEST_HOSTS)?;
+        let of = self.speakers(scanner)?;
         let hosts = self.hosts_with.get(place::merged(name)).copied().unwrap_or(1);
         let few = ALWAYS_FEW.max((of / FEW) as u32);
         Some(if hosts <= 1 {

@@ -272,7 +272,9 @@ pub fn facts<'a>(
     let mut all = Vec::with_capacity(findings.len());
     for (((scanner, finding), (_, terms)), seen) in findings.iter().zip(terms).zip(sightings) {
         let (change, first_seen) = (Some(seen.change()), Some(seen.first));
-        let mut facts = Facts { scanner, finding, terms, change, first_seen, prevalence: None, host_role: None };
+        let compared = fleet.tells(scanner);
+        let mut facts =
+            Facts { scanner, finding, terms, change, first_seen, compared, prevalence: None, host_role: None };
         // Hosts where a process has no socket know it only by what it calls itself, so that counts as well.
         let names = facts.name().into_iter().chain(facts.terms.executable);
         facts.prevalence = names.filter_map(|name| fleet.prevalence(scanner, name)).max();

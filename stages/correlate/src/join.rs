@@ -32,7 +32,7 @@ pub fn matches<'r>(
             Join::Key { field, to, .. } => scan.join_key(number, field, to, &mut found),
             Join::Host { .. } => scan.join_host(number, &mut found),
             Join::Together { scanners } => scan.join_together(number, *scanners, &mut found),
-            Join::Unusual { in_10000 } => scan.join_unusual(number, *in_10000, &mut found),
+            Join::Unusual { in_10000, more_than } => scan.join_unusual(number, *in_10000, *more_than, &mut found),
             Join::Rare(_) | Join::Clusters { .. } | Join::Beside(_) => {}
             Join::Window { scans, scanners } => scan.join_window(number, *scans, *scanners, &mut found),
             Join::Earlier { field, to, scans, .. } => {
@@ -101,11 +101,11 @@ impl<'a> Scan<'_, 'a> {
         }
     }
 
-    fn join_unusual(&mut self, rule: usize, in_10000: u32, found: &mut Vec<Match<'_>>) {
+    fn join_unusual(&mut self, rule: usize, in_10000: u32, more_than: Option<u32>, found: &mut Vec<Match<'_>>) {
         let (findings, members) = (self.findings, &self.members);
         let oddities = self.oddities.entry(members.left_side(rule));
         for odd in oddities.or_insert_with(|| Oddity::all(findings, &members.left(rule))) {
-            if odd.is_rare(in_10000) {
+            if odd.is_rare(in_10000) && !more_than.is_some_and(|most| odd.is_rare(most)) {
                 found.push(Match::new(rule, odd.key.clone(), odd.members.clone(), Vec::new()));
             }
         }

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 /// Enough hosts to be compared with each other, and enough scans for history and reboots.
 fn sample() -> ProduceParams {
-    ProduceParams { seed: 7, hosts: 40, scans_per_host: 3, attack_rate: 0.5, ..ProduceParams::default() }
+    ProduceParams { seed: 7, hosts: 150, scans_per_host: 2, attack_rate: 0.5, ..ProduceParams::default() }
 }
 
 /// The digest of the scans. Where it moves, those of [`GOLDEN`] do so too, and `correlate` need not have changed.

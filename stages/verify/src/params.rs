@@ -109,7 +109,7 @@ pub struct Thresholds {
     pub technique_share: f64,
     #[schemars(range(min = 0.0, max = 1.0))]
     pub actions: f64,
-    /// By how much the share of summaries that most misses its bar may miss it. 1 only reports it.
+    /// By how much the share of summaries that most misses its limit may miss it with the whole of its 95 % interval. 1 only reports it.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub summaries: f64,
 }
@@ -139,7 +139,7 @@ impl Default for Thresholds {
             techniques: 0.0,
             technique_share: 0.5,
             actions: 0.0,
-            summaries: 1.0,
+            summaries: 0.0,
         }
     }
 }

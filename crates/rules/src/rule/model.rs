@@ -124,6 +124,9 @@ pub enum Join {
     Unusual {
         /// At most this many of ten thousand scans of clean hosts show them.
         in_10000: u32,
+        /// More than this many do: a rarer one is of another rule.
+        #[serde(default)]
+        more_than: Option<u32>,
     },
     /// Groups, per scan, the findings of the first set that are rare on clean hosts and not yet in a suspected cluster. Runs after
     /// all earlier rules.
@@ -283,6 +286,11 @@ impl Join {
     /// Whether it needs the clusters that the other rules make, and so runs after them.
     pub fn is_late(&self) -> bool {
         matches!(self, Join::Rare(_) | Join::Clusters { .. } | Join::Beside(_))
+    }
+
+    /// Whether it finds what clean hosts seldom show, whatever that is.
+    pub fn is_of_counts(&self) -> bool {
+        matches!(self, Join::Unusual { .. } | Join::Rare(Rare { in_10000: 0, .. }) | Join::Clusters { .. })
     }
 
     /// Whether hosts are compared.

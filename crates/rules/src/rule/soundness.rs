@@ -64,7 +64,7 @@ fn of_rule(rule: &Rule) -> Vec<String> {
         Join::Together { scanners } | Join::Window { scanners, .. } if !possible(&rule.find, scanners) => {
             problems.push(format!("`scanners` must be at least 1 and `find` name as many, not {scanners}"));
         }
-        Join::Unusual { in_10000: 1_000.. }
+        Join::Unusual { in_10000: 1_000.., .. }
         | Join::Rare(Rare { in_10000: 1_000.., .. })
         | Join::Beside(Beside { in_10000: Some(1_000..), .. }) => {
             problems.push("`in_10000` must be below 1000: what is so common is usual".to_owned())

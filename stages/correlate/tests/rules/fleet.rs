@@ -7,7 +7,7 @@ use crate::harness::{
 };
 
 const RARE: &str = "/usr/local/bin/agentd";
-/// Differs from [`RARE`] only in that thirty other hosts have it.
+/// Differs from [`RARE`] only in that many other hosts have it.
 const COMMON: &str = "/usr/local/bin/monitord";
 const CONNECTION: &str = "tcp:50000:950000";
 

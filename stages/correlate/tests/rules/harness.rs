@@ -1,6 +1,6 @@
 //! Builders of findings as the scanner writes them, and [`Case`]: what a rule joins, and what it must leave alone.
 
-use correlate::fleet::{self, Comparison, Seen};
+use correlate::fleet::{self, Comparison, FEWEST_HOSTS, Seen};
 use correlate::host::{self, Past, Scanned, Setting};
 use correlate::sides::Ruleset;
 use findings::{Correlation, EnrichedFinding, Profile};
@@ -140,7 +140,7 @@ impl Case {
         Case { rule, common: Vec::new() }
     }
 
-    /// Gives `common` to thirty other hosts, so that it is not rare. Without it they have nothing that a test speaks of, and
+    /// Gives `common` to many other hosts, so that it is not rare. Without it they have nothing that a test speaks of, and
     /// everything on a host is rare.
     pub(crate) fn common(self, common: Scan) -> Case {
         Case { common, ..self }
@@ -175,7 +175,7 @@ impl Case {
     fn found(&self, hosts: &[Vec<Scan>]) -> Vec<Correlation> {
         let mut all = hosts.to_vec();
         let other = [something(), self.common.clone()].concat();
-        all.extend(std::iter::repeat_n(vec![other], 30));
+        all.extend(std::iter::repeat_n(vec![other], FEWEST_HOSTS));
         last(&all).1.into_iter().filter(|correlation| correlation.rule == self.rule).collect()
     }
 }

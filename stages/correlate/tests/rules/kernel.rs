@@ -8,7 +8,7 @@ use crate::harness::{
 };
 
 const RARE: &str = "/usr/local/bin/agentd";
-/// Differs from [`RARE`] only in that thirty other hosts have it.
+/// Differs from [`RARE`] only in that many other hosts have it.
 const COMMON: &str = "/usr/local/bin/monitord";
 const FORWARD: &str = "/proc/sys/net/ipv4/ip_forward";
 const RANDOMIZE: &str = "/proc/sys/kernel/randomize_va_space";

@@ -6,18 +6,21 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use contract::clean;
 use findings::{Correlation, EnrichedFinding, document_id};
+use rules::role;
 use scan::Severity;
 use serde::Serialize;
 
 use crate::documents::action::{Action, Priority};
 use crate::documents::reduction::{QUOTED, Reductions, TopFinding};
+use crate::documents::telling;
 use crate::documents::verdict::{Rank, Verdict};
 use crate::prompt::listing::Seen;
-use crate::prompt::seen::lower_first;
 use crate::prompt::visible::Visible;
 
-/// Findings that an executive summary names.
-pub const NAMED: usize = 3;
+/// Findings that an executive summary speaks of.
+pub const SPOKEN_OF: usize = 20;
+/// Subjects that it names beside the first.
+const NAMED: usize = 3;
 
 /// The sentences of a document.
 #[derive(Clone, Debug, Serialize)]
@@ -101,21 +104,28 @@ fn executive(
 ) -> String {
     let first = findings.first();
     let (host, role) = first.map_or(("", ""), |f| (f.host.as_str(), f.host_role.as_str()));
+    let role = role::in_words(role);
     let mut text = format!("Host {host} ({role}): {} findings, {} correlations.", m.findings, m.correlations);
     if findings.iter().any(|f| f.earlier_scans > 0) {
         text.push_str(&format!(" {} new since the last scan.", m.new_findings));
     }
     text.push(' ');
-    text.push_str(&what(verdict, &top(findings, visible, NAMED)));
+    text.push_str(&what(verdict, &top(findings, visible, SPOKEN_OF, |_| true)));
     if let Some(action) = actions.first() {
         text.push_str(&format!(" First: {}.", action.title));
     }
     text
 }
 
-/// The findings that matter most, each text once, most important first. One whose text says too little is left out.
-pub fn top<'a>(findings: &'a [EnrichedFinding], visible: &'a [Visible], limit: usize) -> Vec<Seen<'a>> {
-    let all = findings.iter().zip(visible).filter(|(_, visible)| visible.determined);
+/// The findings that matter most, each text once, most important first. One whose text says too little is left out, and so is one that is
+/// not `told`.
+pub fn top<'a>(
+    findings: &'a [EnrichedFinding],
+    visible: &'a [Visible],
+    limit: usize,
+    told: impl Fn(&EnrichedFinding) -> bool,
+) -> Vec<Seen<'a>> {
+    let all = findings.iter().zip(visible).filter(|(finding, visible)| visible.determined && told(finding));
     let mut all: Vec<(Reverse<Rank>, Seen<'_>)> =
         all.map(|(finding, visible)| (Reverse(Rank::of(finding)), Seen { finding, visible })).collect();
     let text = |seen: &Seen<'a>| (&seen.visible.scanner, &seen.visible.text);
@@ -125,25 +135,35 @@ pub fn top<'a>(findings: &'a [EnrichedFinding], visible: &'a [Visible], limit: u
     all.into_iter().map(|(_, seen)| seen).collect()
 }
 
-/// What a scan shows, in words: what is suspected of what, or what is worth a look.
-pub fn what(verdict: Verdict, top: &[Seen<'_>]) -> String {
-    let Some(first) = top.first() else { return "Nothing can be told.".to_owned() };
+/// What a scan shows, in words: of what an attack is suspected, or what is worth a look. All of it stands in the lines of `listed`.
+pub fn what(verdict: Verdict, listed: &[Seen<'_>]) -> String {
+    let Some(first) = listed.first() else { return "Nothing can be told.".to_owned() };
     let rank = Rank::of(first.finding);
-    let named: Vec<&str> =
-        top.iter().filter(|seen| Rank::of(seen.finding).suspected == rank.suspected).map(text).collect();
-    let why = first.visible.joined.first().map(|title| format!(": {}", lower_first(title))).unwrap_or_default();
-    match (verdict.suspected && rank.suspected, verdict.level, rank.stands_out()) {
-        (true, ..) => {
-            let others = if named.len() > 1 { format!("; with it {}", named[1..].join(", ")) } else { String::new() };
-            format!("An attack is suspected (suspicion {}): {}{why}{others}.", verdict.suspicion, named[0])
-        }
-        (_, Priority::Low, false) => "No attack is suspected, and nothing stands out.".to_owned(),
-        _ => format!("No attack is suspected (suspicion {}); most stands out {}{why}.", verdict.suspicion, named[0]),
+    if verdict.suspected && rank.suspected {
+        let sentence = telling::sentence(first, listed);
+        return format!(
+            "An attack is suspected (suspicion {}): {sentence}{}",
+            verdict.suspicion,
+            others(first, listed)
+        );
     }
+    if verdict.level == Priority::Low && !rank.stands_out() {
+        return "No attack is suspected, and nothing stands out.".to_owned();
+    }
+    format!("No attack is suspected. Most notable: {}", telling::sentence(first, listed))
 }
 
-fn text<'a>(seen: &Seen<'a>) -> &'a str {
-    &seen.visible.text
+/// Names further subjects of the suspected attack, each once.
+fn others(first: &Seen<'_>, listed: &[Seen<'_>]) -> String {
+    let mut names = vec![telling::name(first)];
+    for seen in listed.iter().filter(|seen| seen.finding.suspected && !telling::is_of_one(first.finding, seen.finding))
+    {
+        let name = telling::name(seen);
+        if names.len() <= NAMED && !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    if names.len() > 1 { format!(" With it: {}.", names[1..].join(", ")) } else { String::new() }
 }
 
 fn analyst(findings: &[EnrichedFinding], correlations: &[Correlation], reductions: &Reductions, m: &Metrics) -> String {

@@ -1,9 +1,14 @@
 //! What a scan means: how grave it is, and which findings matter most.
 //!
-//! Both follow from what is joined. A severity says how bad a kind of finding may be, and every healthy host has some of high severity;
-//! what stands together says whether somebody is there.
+//! Whether somebody is there follows from what is joined: a severity says how bad a kind of finding may be, and every healthy host has
+//! some of high severity. Such a host is worth a look, and no more.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
 
 use findings::{EnrichedFinding, Prevalence};
+use rules::rule::RULES;
+use scan::Severity;
 
 use crate::documents::action::Priority;
 
@@ -12,12 +17,18 @@ const WORTH_A_LOOK: u8 = 20;
 /// From this suspicion on, a suspected attack is critical.
 const CRITICAL: u8 = 80;
 
+/// The severity of each rule.
+static GRAVITY: LazyLock<HashMap<&str, Severity>> =
+    LazyLock::new(|| RULES.iter().map(|rule| (rule.id.as_str(), rule.severity)).collect());
+
 /// How much a finding matters; more is greater.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Rank {
     /// It is of a suspected attack.
     pub suspected: bool,
-    /// A correlation raises its risk.
+    /// The gravest of what it is and of what joins it, from 0 for `info`.
+    gravity: u8,
+    /// A correlation raises its risk, or one of medium severity or more names it.
     pub joined: bool,
     /// The risk with what correlations add.
     pub total: u8,
@@ -34,9 +45,13 @@ impl Rank {
             Some(Prevalence::Few) => 1,
             Some(Prevalence::Many) | None => 0,
         };
+        // The id of a correlation begins with that of its rule.
+        let rule = |id: &String| GRAVITY.get(id.split(':').next().unwrap_or_default()).copied();
+        let joins = finding.correlation_refs.iter().filter_map(rule).max().unwrap_or(Severity::Info);
         Rank {
             suspected: finding.suspected,
-            joined: finding.risk_total > finding.risk_score,
+            gravity: finding.severity.max(joins) as u8,
+            joined: finding.risk_total > finding.risk_score || joins >= Severity::Medium,
             total: finding.risk_total,
             rare,
             risk: finding.risk_score,
@@ -50,7 +65,7 @@ impl Rank {
 
     /// Whether the finding says more than what is found on any host.
     pub fn stands_out(self) -> bool {
-        self.suspected || self.joined || self.rare > 0
+        self.suspected || self.joined || self.rare > 0 || self.gravity >= Severity::High as u8
     }
 }
 
@@ -73,15 +88,20 @@ impl Verdict {
         let level = match suspected {
             true if suspicion >= CRITICAL => Priority::Critical,
             true => Priority::High,
-            false if suspicion >= WORTH_A_LOOK => Priority::Medium,
+            false if suspicion >= WORTH_A_LOOK || findings.iter().any(is_grave) => Priority::Medium,
             false => Priority::Low,
         };
         Verdict { level, suspicion, suspected }
     }
 
-    /// As prompts show it.
+    /// As prompts show it. It stands for what is joined, by the points of the rules, which no prompt shows.
     pub fn line(self) -> String {
         let called = if self.suspected { ", an attack is suspected" } else { "" };
         format!("suspicion: {}{called}", self.suspicion)
     }
+}
+
+/// Whether a finding is grave by itself, whatever it is joined with.
+fn is_grave(finding: &EnrichedFinding) -> bool {
+    !finding.operational_error && finding.severity >= Severity::High
 }

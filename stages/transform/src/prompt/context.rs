@@ -16,7 +16,7 @@ pub(crate) fn of(finding: &EnrichedFinding) -> Option<String> {
     let roles = role::spoken_for(&terms);
     let first = roles.first()?;
     Some(match roles.contains(&finding.host_role.as_str()) {
-        true => format!("usual on a {} host", finding.host_role),
-        false => format!("of a {first} host, not of this one"),
+        true => format!("usual on a {}", role::in_words(&finding.host_role)),
+        false => format!("usual on a {}, not here", role::in_words(first)),
     })
 }

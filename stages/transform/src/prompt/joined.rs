@@ -1,8 +1,10 @@
 //! The correlations that name a finding, by title: those that say most are named, the others only counted.
 
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
 use findings::{Correlation, EnrichedFinding};
+use rules::rule::RULES;
 
 /// Titles that a prompt names.
 const TITLES: usize = 3;
@@ -18,6 +20,8 @@ pub struct Joined {
     more: usize,
     /// The points of the correlations with these titles.
     points: u32,
+    /// The first title that says what was found.
+    told: Option<String>,
 }
 
 impl Joined {
@@ -36,9 +40,17 @@ impl Joined {
                 }
             }
             joined.points += u32::from(correlation.risk_score_delta);
+            if joined.told.is_none() && tells(&correlation.rule) {
+                joined.told = Some(correlation.title.clone());
+            }
         }
         joined.more = others.len();
         joined
+    }
+
+    /// Of the titles that say most, the first that says what was found. That a thing is unusual is a count, which no prompt shows.
+    pub fn told(&self) -> Option<&str> {
+        self.told.as_deref()
     }
 
     /// The title that says most.
@@ -62,6 +74,15 @@ impl Joined {
         titles.extend((self.more > 0).then(|| format!("{} more kinds", self.more)));
         (!titles.is_empty()).then(|| format!("joined: {}", titles.join("; ")))
     }
+}
+
+/// Whether a rule says what it found, and not how seldom that is.
+pub(crate) fn tells(rule: &str) -> bool {
+    static COUNTING: LazyLock<BTreeSet<&str>> = LazyLock::new(|| {
+        let counting = RULES.iter().filter(|rule| rule.join.is_of_counts());
+        counting.map(|rule| rule.id.as_str()).collect()
+    });
+    !COUNTING.contains(rule)
 }
 
 #[cfg(test)]

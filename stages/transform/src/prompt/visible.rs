@@ -8,6 +8,7 @@ use std::collections::HashMap;
 
 use contract::clean;
 use findings::{Correlation, EnrichedFinding, Prevalence};
+use rules::role;
 
 use crate::prompt::context;
 use crate::prompt::joined::Joined;
@@ -15,6 +16,9 @@ use crate::prompt::seen::{Seen, lower_first};
 
 /// Bytes of a scanner's name; reports of other scanners may have any.
 pub(crate) const SCANNER_LIMIT: usize = 40;
+
+/// Stands between the parts of a rationale.
+pub(crate) const PART: &str = "; ";
 
 /// A finding as a prompt shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,9 +72,9 @@ impl Visible {
     pub fn of(finding: &EnrichedFinding, surroundings: &Surroundings<'_>) -> Visible {
         let seen = Seen::of(finding, surroundings);
         let container = match finding.container {
-            Some(true) => "container",
-            Some(false) => "host",
-            None => "host or container",
+            Some(true) => " in a container",
+            Some(false) => "",
+            None => ", perhaps in a container",
         };
         let of_finding = finding.correlation_refs.iter().filter_map(|id| surroundings.correlations.get(id.as_str()));
         let mut of_finding: Vec<(usize, &Correlation)> = of_finding.copied().collect();
@@ -81,7 +85,7 @@ impl Visible {
             subject: seen.subject,
             text: seen.text,
             facts: seen.facts,
-            host: format!("{} {container}", finding.host_role),
+            host: format!("{}{container}", role::in_words(&finding.host_role)),
             history: history(finding),
             context: context::of(finding),
             rarity: match finding.prevalence {
@@ -109,8 +113,8 @@ impl Visible {
         parts.extend(self.context.clone());
         parts.push(self.history.clone());
         parts.extend(self.rarity.map(str::to_owned));
-        parts.extend(self.joined.first().map(lower_first));
-        parts.join("; ")
+        parts.extend(self.joined.told().map(lower_first));
+        parts.join(PART)
     }
 }
 

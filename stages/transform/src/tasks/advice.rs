@@ -13,6 +13,7 @@ use crate::prompt::listing::{Listing, Seen, across};
 use crate::prompt::visible::Visible;
 use crate::tasks::example::{Example, SCAN_BYTES};
 use crate::tasks::note::Notes;
+use crate::tasks::overview::noted;
 use crate::tasks::task::Task;
 
 /// Findings that a prompt lists.
@@ -59,10 +60,7 @@ pub fn example(
         let (few, of_others) = (listed.saturating_sub(OTHERS).max(1), OTHERS.min(listed - 1));
         let more = asked.len().saturating_sub(few);
         let shown = asked.iter().take(few).chain(others.iter().take(of_others)).copied();
-        Listing::with_notes(shown, more, &across(correlations), |finding| {
-            let suspected = if finding.suspected { "; suspected" } else { "" };
-            format!("{}{suspected}", notes.of(finding).unwrap_or_default())
-        })
+        Listing::with_notes(shown, more, &across(correlations), |finding| noted(&notes, finding))
     };
     let answered = |listed: usize| answered(&listing(listed), correlations);
     (1..=LISTED).rev().filter_map(answered).find(|example| example.fits(SCAN_BYTES))

@@ -1,6 +1,6 @@
 //! Task `summary`: a host's scan in short, and its summary in the strict form that the agent parses.
 //!
-//! The answer is written from exactly what the prompt shows: counts, what is joined, what to do, and the findings listed.
+//! The answer is written from exactly what the prompt shows: counts, what is joined, and the findings listed.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::documents::action::Priority;
 use crate::documents::document::Document;
-use crate::documents::summary::{self, NAMED};
+use crate::documents::summary;
+use crate::documents::telling;
 use crate::documents::verdict::Rank;
 use crate::prompt::listing::Seen;
 use crate::prompt::seen::lower_first;
@@ -25,7 +26,7 @@ use crate::tasks::task::Task;
 const LISTED: usize = 20;
 /// Findings that the answer names.
 const KEY: usize = 5;
-/// Actions that prompt and answer name.
+/// Actions that the answer names.
 const ACTIONS: usize = 5;
 /// Scanners that the counts name.
 const SCANNERS: usize = 30;
@@ -75,7 +76,7 @@ fn listing(
     visible: &[Visible],
     listed: usize,
 ) -> Option<Example> {
-    let Overview { verdict, top, lines: overview, list } =
+    let Overview { verdict, top, lines: overview, list, actions } =
         Overview::of(document, findings, correlations, visible, listed)?;
     let first = top.first()?;
     let new = document.summaries.metrics.new_findings;
@@ -85,15 +86,12 @@ fn listing(
         (_, 0) => "nothing new since the last scan".to_owned(),
         (_, new) => format!("{new} new since the last scan"),
     };
-    let actions: Vec<&str> = document.actions.iter().take(ACTIONS).map(|action| action.title.as_str()).collect();
+    let actions: Vec<&str> = actions.iter().take(ACTIONS).map(|action| action.title.as_str()).collect();
     let mut lines = vec![format!("{}; {trend}", first.visible.host), counts(findings)];
     lines.extend(overview);
-    if !actions.is_empty() {
-        lines.push(format!("actions: {}", actions.join("; ")));
-    }
     lines.push(list);
     let mut summary = format!("{} with {} findings; {trend}. ", capitalized(&first.visible.host), findings.len());
-    summary.push_str(&summary::what(verdict, &top[..top.len().min(NAMED)]));
+    summary.push_str(&summary::what(verdict, &top));
     summary.extend(actions.first().map(|action| format!(" First: {action}.")));
     let highest_risk = top.iter().map(|seen| seen.finding.risk_total).max()?;
     let answer = SummaryAnswer {
@@ -119,8 +117,13 @@ fn keys(top: &[Seen<'_>]) -> Vec<String> {
 }
 
 fn key(Seen { finding, visible }: &Seen<'_>) -> String {
-    let why = visible.joined.first().map(lower_first).or_else(|| visible.facts.first().cloned());
-    let why = why.map(|why| format!(": {why}")).unwrap_or_default();
+    let mut why: Vec<String> = visible.joined.told().map(lower_first).into_iter().collect();
+    why.extend(visible.rarity.map(str::to_owned));
+    why.extend(telling::is_new(finding).then(|| visible.history.clone()));
+    if why.is_empty() {
+        why.extend(visible.facts.first().cloned());
+    }
+    let why = if why.is_empty() { String::new() } else { format!(": {}", why.join("; ")) };
     format!("{} ({}){why}", label(visible), finding.severity)
 }
 

@@ -3,13 +3,16 @@
 //! The answer follows from the prompt: `part` chooses the correlations and findings that it shows, `note` adds what rules ask beside
 //! the text of a finding.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use findings::{Correlation, EnrichedFinding};
+use rules::rule::RULES;
 use scan::Severity;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::prompt::joined::tells;
 use crate::prompt::listing::{Listing, Seen, across};
 use crate::prompt::visible::Visible;
 use crate::tasks::example::{Example, SCAN_BYTES};
@@ -136,9 +139,7 @@ impl<'a> Scan<'a> {
             related_finding_ids: listing.names(&correlation.related_finding_ids),
             techniques: correlation.techniques.clone(),
         };
-        let mut answers: CorrelationAnswer = shown.iter().map(answer).collect();
-        answers.sort();
-        answers.dedup();
+        let answers = stated_once(shown.iter().map(|c| (c.rule.as_str(), answer(c))).collect());
         (answers, shown.iter().map(|correlation| correlation.severity).max().unwrap_or(Severity::Info))
     }
 
@@ -155,4 +156,25 @@ impl<'a> Scan<'a> {
         let note = |finding: &EnrichedFinding| self.notes.of(finding).unwrap_or_default();
         Some(Listing::with_notes(members.chain(others).copied(), more, &self.across, note))
     }
+}
+
+/// Each set of findings once, under the title of the rule that says most of it: one that says what it found before one that only counts,
+/// then the gravest. It bears the techniques of all of them.
+pub(crate) fn stated_once(mut answers: Vec<(&str, JoinedAnswer)>) -> CorrelationAnswer {
+    let place = |rule: &str| RULES.iter().find(|own| own.id == rule).map(|own| (!tells(rule), Reverse(own.severity)));
+    answers.sort_by_cached_key(|(rule, answer)| (place(rule), answer.title.clone()));
+    let mut once: BTreeMap<Vec<String>, JoinedAnswer> = BTreeMap::new();
+    for (_, answer) in answers {
+        match once.get_mut(&answer.related_finding_ids) {
+            Some(known) => known.techniques.extend(answer.techniques),
+            None => drop(once.insert(answer.related_finding_ids.clone(), answer)),
+        }
+    }
+    let mut answers: CorrelationAnswer = once.into_values().collect();
+    for answer in &mut answers {
+        answer.techniques.sort();
+        answer.techniques.dedup();
+    }
+    answers.sort();
+    answers
 }

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::prompt::shorten::clipped_to_words;
-use crate::prompt::visible::Visible;
+use crate::prompt::visible::{PART, Visible};
 use crate::tasks::example::{Example, FINDING_BYTES};
 use crate::tasks::task::Task;
 
@@ -43,9 +43,33 @@ pub fn example(finding: &EnrichedFinding, visible: &Visible) -> Option<Example> 
     };
     if !example.fits(FINDING_BYTES) {
         // Escapes make the answer longer than what it says, never shorter.
-        let excess = example.bytes() + ELLIPSIS.len() - FINDING_BYTES;
-        let left = clipped_to_words(&rationale, rationale.len().saturating_sub(excess));
-        example.answer = answer(&format!("{}{ELLIPSIS}", left.trim_end_matches([';', ',', ' '])));
+        let room = rationale.len().saturating_sub(example.bytes() - FINDING_BYTES);
+        example.answer = answer(&shortened(&rationale, room));
     }
     example.fits(FINDING_BYTES).then_some(example)
+}
+
+/// Whole parts of a rationale, or the words of the first one that there is room for.
+fn shortened(rationale: &str, room: usize) -> String {
+    let within = |(end, _): &(usize, &str)| *end <= room;
+    match rationale.rmatch_indices(PART).find(within) {
+        Some((end, _)) => rationale[..end].to_owned(),
+        None => {
+            let left = clipped_to_words(rationale, room.saturating_sub(ELLIPSIS.len()));
+            format!("{}{ELLIPSIS}", left.trim_end_matches([';', ',', ' ']))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rationale_ends_with_a_whole_part_where_one_fits() {
+        let rationale = "runs from where no package installs; first scan; on no other host";
+        let ends = [70, 64, 50, 40, 20].map(|room| shortened(rationale, room));
+        let [all, two] = ["runs from where no package installs; first scan", "runs from where no package installs"];
+        assert_eq!(ends, [all, all, all, two, "runs from where..."]);
+    }
 }

@@ -2,14 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use findings::{Correlation, EnrichedFinding, Prevalence};
+use findings::{Correlation, EnrichedFinding};
 
+use crate::documents::action::{self, Action};
 use crate::documents::document::Document;
 use crate::documents::reduction::Reductions;
 use crate::documents::summary;
 use crate::documents::verdict::Verdict;
 use crate::prompt::listing::{Listing, Seen, across};
 use crate::prompt::visible::{Visible, telling};
+use crate::tasks::note::Notes;
 
 /// Ports that the counts name.
 const PORTS: usize = 8;
@@ -28,6 +30,8 @@ pub(crate) struct Overview<'a> {
     pub lines: Vec<String>,
     /// The list of findings.
     pub list: String,
+    /// What the findings of the list ask for, most urgent first.
+    pub actions: Vec<Action>,
 }
 
 impl<'a> Overview<'a> {
@@ -39,28 +43,29 @@ impl<'a> Overview<'a> {
         visible: &'a [Visible],
         listed: usize,
     ) -> Option<Overview<'a>> {
-        let top = summary::top(findings, visible, listed);
+        let notes = Notes::new(findings, &findings.iter().map(|finding| finding.id.as_str()).collect());
+        let top = summary::top(findings, visible, listed, |finding| notes.of(finding).is_some());
         top.first()?;
         let verdict = Verdict::of(findings);
         let more = findings.len() - top.len();
+        let note = |finding: &EnrichedFinding| noted(&notes, finding);
         let listing = Listing::with_notes(top.iter().copied(), more, &across(correlations), note);
+        let shown: Vec<&EnrichedFinding> = listing.items().iter().map(|seen| seen.finding).collect();
+        let of_shown = |correlation: &&Correlation| !listing.names(&correlation.related_finding_ids).is_empty();
+        let actions = action::of(&shown, &correlations.iter().filter(of_shown).collect::<Vec<_>>());
         let mut lines = inventory(&document.reductions);
         lines.push(verdict.line());
-        let answered = top.iter().take(ANSWERED).filter_map(|seen| seen.visible.joined.first());
+        let answered = top.iter().take(ANSWERED).filter_map(|seen| seen.visible.joined.told());
         lines.extend(joined(correlations, &listing, &answered.collect()));
         lines.push(format!("correlations: {}", correlations.len()));
-        Some(Overview { verdict, top, lines, list: listing.text() })
+        Some(Overview { verdict, top, lines, list: listing.text(), actions })
     }
 }
 
-/// Whether few hosts have a finding, and whether it is of a suspected attack.
-pub(crate) fn note(finding: &EnrichedFinding) -> String {
-    let hosts = match finding.prevalence {
-        Some(Prevalence::One) => "; on no other host",
-        Some(Prevalence::Few) => "; on few hosts",
-        Some(Prevalence::Many) | None => "",
-    };
-    format!("{hosts}{}", if finding.suspected { "; suspected" } else { "" })
+/// What a line says beside its text: all that actions ask of a finding, and whether it is of a suspected attack.
+pub(crate) fn noted(notes: &Notes<'_>, finding: &EnrichedFinding) -> String {
+    let suspected = if finding.suspected { "; suspected" } else { "" };
+    format!("{}{suspected}", notes.of(finding).unwrap_or_default())
 }
 
 /// How an answer names a finding: as its line does.

@@ -18,7 +18,7 @@ use scan::Finding;
 
 use crate::prompt::listing::Seen;
 use crate::prompt::visible::{Surroundings, Visible};
-use crate::tasks::correlation::Scan;
+use crate::tasks::correlation::{JoinedAnswer, Scan, stated_once};
 use crate::tasks::note::Notes;
 use crate::tasks::part;
 
@@ -96,16 +96,18 @@ fn joined(listed: &[Seen<'_>], notes: &Notes<'_>) -> Joined {
     let facts = |(seen, raw)| facts(seen, raw, notes);
     let facts: Vec<Facts<'_>> = listed.iter().zip(&raws).map(facts).collect();
     let (ruleset, fleet) = (Ruleset::new(&RULES), Comparison::default().finish(&RULES));
-    let mut joined = Joined::new();
+    let mut joined = Vec::new();
     let (found, _) = matches(&ruleset, &facts, &fleet, &mut History::default());
     for found in found {
         let rule = &RULES[found.rule];
         if rule.link == Link::Strong && !part::elsewhere(&rule.id) {
             let places: BTreeSet<usize> = found.all().collect();
-            joined.insert((rule.title.clone(), places.into_iter().map(|place| format!("f{}", place + 1)).collect()));
+            let names = places.into_iter().map(|place| format!("f{}", place + 1)).collect();
+            let (title, techniques) = (rule.title.clone(), Vec::new());
+            joined.push((rule.id.as_str(), JoinedAnswer { title, related_finding_ids: names, techniques }));
         }
     }
-    joined
+    stated_once(joined).into_iter().map(|answer| (answer.title, answer.related_finding_ids)).collect()
 }
 
 fn facts<'a>(seen: &'a Seen<'_>, raw: &'a Finding, notes: &'a Notes<'_>) -> Facts<'a> {
@@ -122,6 +124,7 @@ fn facts<'a>(seen: &'a Seen<'_>, raw: &'a Finding, notes: &'a Notes<'_>) -> Fact
         terms: Terms { program: notes.program(finding), ..Terms::of(&finding.scanner, raw) },
         change: Some(change),
         first_seen: Some(u32::from(new)),
+        compared: finding.prevalence.is_some(),
         prevalence: finding.prevalence,
         host_role: Some(&finding.host_role),
     }

@@ -29,8 +29,8 @@ pub struct TriageAnswer {
     pub response_actions: Vec<String>,
 }
 
-/// The example of one scan, which lists as many findings as fit; none where no finding can be shown. The answer follows from what the prompt shows: level and order from what
-/// is joined, and the signs listed are what the actions answer.
+/// The example of one scan, which lists as many findings as fit; none where no finding can be shown. The answer follows from what the
+/// prompt shows: level and order from what is joined, and the actions from the findings listed.
 pub fn example(
     document: &Document<'_>,
     findings: &[EnrichedFinding],
@@ -48,18 +48,15 @@ fn listing(
     visible: &[Visible],
     listed: usize,
 ) -> Option<Example> {
-    let Overview { verdict, top, mut lines, list } = Overview::of(document, findings, correlations, visible, listed)?;
+    let Overview { verdict, top, mut lines, list, actions } =
+        Overview::of(document, findings, correlations, visible, listed)?;
     let answer = TriageAnswer {
         top_findings: top.iter().take(TOP).map(|seen| label(seen.visible)).collect(),
         correlation_count: correlations.len(),
         priority_level: verdict.level,
-        response_actions: document.actions.iter().take(ACTIONS).map(|action| action.title.clone()).collect(),
+        response_actions: actions.iter().take(ACTIONS).map(|action| action.title.clone()).collect(),
     };
     lines.insert(0, top.first()?.visible.host.clone());
-    let signs: Vec<String> = document.actions.iter().map(|action| action.of.name()).collect();
-    if !signs.is_empty() {
-        lines.push(format!("signs: {}", signs.join(" ")));
-    }
     lines.push(list);
     Some(Example {
         task: Task::Triage,

@@ -107,7 +107,7 @@ fn a_finding_is_rated_by_what_it_is_on_its_host_and_by_what_it_is_joined_with() 
         let (prompt, answer) = (content(&line, 1), serde_json::from_str::<FindingAnswer>(content(&line, 2)).unwrap());
         if prompt.starts_with("processes: /usr/sbin/nginx") {
             let role = prompt.lines().nth(1).unwrap().split(' ').next().unwrap();
-            let context = if role == "web" { "usual on a web host" } else { "of a web host, not of this one" };
+            let context = if role == "web" { "usual on a web server" } else { "usual on a web server, not here" };
             assert!(answer.rationale.contains(context), "{prompt}\n{}", answer.rationale);
             servers += 1;
         }

@@ -84,7 +84,7 @@ pub(super) fn check(file: &DocumentFile, attacks: Option<&Attacks>) -> Result<Ch
     let shared = document.multi_host_correlation.iter().map(hosts).collect();
     let key = (file.host.clone(), file.scan);
     let subjects = attacks.and_then(|attacks| attacks.subjects_in(&key, &document, &raw_ids));
-    let ratings = document.enriched_findings.iter().filter_map(|finding| ratings::of(&key, finding)).collect();
+    let ratings = document.enriched_findings.iter().flat_map(|finding| ratings::of(&key, finding)).collect();
     Ok(Checked { outcomes, shared, subjects, ratings: Some(ratings) })
 }
 

@@ -9,6 +9,8 @@ use super::attacks::ScanKey;
 use crate::check::Outcome;
 use crate::documents::view::Finding;
 
+/// Stands between the parts of a rationale.
+const PART: &str = "; ";
 /// The end of a text that was cut; the rest of it is not compared.
 const CUT: &str = "...";
 
@@ -28,10 +30,15 @@ struct Answer {
     rationale: String,
 }
 
-/// The hash of what a document of a scan says of a finding.
-pub fn of(key: &ScanKey, finding: &Finding<'_>) -> Option<u64> {
-    let severity = finding.severity?;
-    Some(rating(key, finding.risk_total? as u64, severity.name(), &finding.rationale))
+/// The hashes of what a document of a scan says of a finding: with its whole rationale, and with each beginning of whole parts, as an answer
+/// may have no room for more.
+pub fn of<'f>(key: &'f ScanKey, finding: &'f Finding<'_>) -> impl Iterator<Item = u64> + 'f {
+    let rationale = &*finding.rationale;
+    let ends = rationale.match_indices(PART).map(|(end, _)| end).chain([rationale.len()]);
+    let told = finding.severity.zip(finding.risk_total);
+    told.into_iter().flat_map(move |(severity, risk)| {
+        ends.clone().map(move |end| rating(key, risk as u64, severity.name(), &rationale[..end]))
+    })
 }
 
 fn rating((host, scan): &ScanKey, risk: u64, severity: &str, rationale: &str) -> u64 {

@@ -6,7 +6,7 @@ mod listens;
 use crate::harness::{Case, Found, client, inside, listener, outside, process, with};
 
 const RARE: &str = "/usr/local/bin/agentd";
-/// Differs from [`RARE`] only in that thirty other hosts have it.
+/// Differs from [`RARE`] only in that many other hosts have it.
 const COMMON: &str = "/usr/local/bin/monitord";
 const CONNECTION: &str = "tcp:50000:950000";
 const LISTENER: &str = "tcp:8080:98080";

@@ -323,8 +323,7 @@ pub(super) const WITH_TRUTH: Table = Table {
 pub(super) const SUMMARIES: Table = Table {
     inputs: &AFTER_WITH_TRUTH,
     good: || {
-        let mut workplace = Workplace::new();
-        workplace.params.thresholds.summaries = 0.5;
+        let workplace = Workplace::new();
         let host = host_of(&workplace, "train");
         let line = |scan: u32| {
             let truth = json!({
