@@ -13,6 +13,7 @@ mod block;
 pub mod category;
 pub mod clusters;
 pub mod document_id;
+mod exact;
 pub mod lines;
 pub mod place;
 pub mod prevalence;
@@ -21,6 +22,7 @@ pub mod risk;
 pub mod terms;
 
 pub use category::Category;
+pub use exact::exact;
 pub use lines::{Batches, ScanLines};
 pub use prevalence::Prevalence;
 pub use record::{BaselineStatus, Correlation, EnrichedFinding, SUSPECT_AT, Subscores};

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::category::Category;
+use crate::exact::exact;
 use crate::prevalence::Prevalence;
 use crate::risk::Profile;
 
@@ -46,6 +47,7 @@ pub struct EnrichedFinding {
     /// The v3 category.
     pub category: Category,
     /// Sorted.
+    #[serde(deserialize_with = "exact")]
     pub tags: Vec<String>,
     /// The profile that the risk was computed in.
     pub risk_profile: Profile,
@@ -80,11 +82,13 @@ pub struct EnrichedFinding {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub container: Option<bool>,
     /// ATT&CK techniques that it shows by itself, sorted.
+    #[serde(deserialize_with = "exact")]
     pub techniques: Vec<String>,
     /// Further techniques that a finding of a suspected cluster may be a sign of, sorted: questions for an analyst and no labels.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "exact")]
     pub suspected_techniques: Vec<String>,
     /// Ids of correlations that name it, sorted.
+    #[serde(deserialize_with = "exact")]
     pub correlation_refs: Vec<String>,
     /// In how many correlations it is.
     pub graph_degree: u32,
@@ -155,6 +159,7 @@ pub struct Correlation {
     /// What was joined.
     pub rationale: String,
     /// `document_id`s of this host and scan.
+    #[serde(deserialize_with = "exact")]
     pub related_finding_ids: Vec<String>,
     /// How many were joined, also beyond those named.
     pub member_count: u32,
@@ -166,12 +171,15 @@ pub struct Correlation {
     /// Its severity.
     pub severity: Severity,
     /// Tags.
+    #[serde(deserialize_with = "exact")]
     pub tags: Vec<String>,
     /// What is exposed.
+    #[serde(deserialize_with = "exact")]
     pub exposure_tags: Vec<String>,
     /// ATT&CK techniques that the named findings show.
+    #[serde(deserialize_with = "exact")]
     pub techniques: Vec<String>,
     /// All hosts that share it, where hosts were compared.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "exact")]
     pub hosts: Vec<String>,
 }

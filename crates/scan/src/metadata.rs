@@ -90,9 +90,13 @@ impl Metadata {
         self.entries.is_empty()
     }
 
-    /// Gives back the room that growing left over.
+    /// Gives back the room that growing left over. A copy, since the allocator keeps a block of which half is used.
     pub(crate) fn shrink_to_fit(&mut self) {
-        self.entries.shrink_to_fit();
+        if self.entries.capacity() > self.entries.len() {
+            let mut exact = Vec::with_capacity(self.entries.len());
+            exact.append(&mut self.entries);
+            self.entries = exact;
+        }
     }
 
     fn place(&self, key: &str) -> Result<usize, usize> {

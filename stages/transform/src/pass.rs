@@ -131,6 +131,7 @@ fn transform(
     let shown = harmless::findings(&findings);
     let surroundings = Surroundings::of(&shown, &correlations);
     let visible: Vec<Visible> = shown.iter().map(|finding| Visible::of(finding, &surroundings)).collect();
+    drop(surroundings);
     let document = document::of(&findings, &shown, &correlations, &visible);
     let path = documents.join(&name).join(format!("{:04}.json", scan.scan));
     write_document(&path, |out| document.write(&findings, &correlations, &visible, out))?;

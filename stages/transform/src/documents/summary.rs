@@ -22,6 +22,9 @@ pub const SPOKEN_OF: usize = 20;
 /// Subjects that it names beside the first.
 const NAMED: usize = 3;
 
+/// Causes that a document tells.
+const CAUSES: usize = 5;
+
 /// The sentences of a document.
 #[derive(Clone, Debug, Serialize)]
 #[expect(missing_docs, reason = "the names of schemas/ground_truth_schema.json")]
@@ -208,18 +211,21 @@ fn narrative(actions: &[Action]) -> String {
 }
 
 fn hypotheses(correlations: &[Correlation]) -> String {
-    let sentences: BTreeSet<String> = correlations
-        .iter()
-        .filter(|c| c.severity >= Severity::High)
-        .map(|c| match c.techniques.as_slice() {
-            [] => c.rationale.clone(),
-            techniques => format!("{} ({})", c.rationale, techniques.join(", ")),
-        })
-        .collect();
+    let mut sentences: BTreeSet<String> = BTreeSet::new();
+    for correlation in correlations.iter().filter(|c| c.severity >= Severity::High) {
+        sentences.insert(match correlation.techniques.as_slice() {
+            [] => correlation.rationale.clone(),
+            techniques => format!("{} ({})", correlation.rationale, techniques.join(", ")),
+        });
+        // A large scan has very many, and the first are told.
+        if sentences.len() > CAUSES {
+            sentences.pop_last();
+        }
+    }
     if sentences.is_empty() {
         return "No correlation of high severity suggests a cause.".to_owned();
     }
-    let most: Vec<String> = sentences.into_iter().take(5).collect();
+    let most: Vec<String> = sentences.into_iter().collect();
     most.join("; ")
 }
 

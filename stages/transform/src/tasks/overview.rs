@@ -76,6 +76,7 @@ pub(crate) fn label(visible: &Visible) -> String {
 /// Correlations by title, those that say most: how many of a title, and which of the listed findings they name.
 /// `answered` are the titles that an answer tells.
 fn joined(correlations: &[Correlation], listing: &Listing<'_>, answered: &BTreeSet<&str>) -> Vec<String> {
+    let listed: BTreeSet<&str> = listing.items().iter().map(|seen| seen.finding.document_id.as_str()).collect();
     let mut titles: Vec<&str> = Vec::new();
     let mut of_title: BTreeMap<&str, (usize, Vec<String>)> = BTreeMap::new();
     for correlation in telling(correlations) {
@@ -84,7 +85,7 @@ fn joined(correlations: &[Correlation], listing: &Listing<'_>, answered: &BTreeS
         }
         let (count, ids) = of_title.entry(&correlation.title).or_default();
         *count += 1;
-        ids.extend(correlation.related_finding_ids.iter().cloned());
+        ids.extend(correlation.related_finding_ids.iter().filter(|id| listed.contains(id.as_str())).cloned());
     }
     titles.sort_by_key(|title| !answered.contains(title));
     let line = |title: &&str| {

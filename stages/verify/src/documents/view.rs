@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
+use findings::exact;
 use scan::Severity;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, Visitor};
@@ -73,13 +74,13 @@ pub struct Finding<'a> {
     pub operational_error: bool,
     pub risk_subscores: Subscores,
     pub probability_actionable: f64,
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "exact")]
     pub correlation_refs: Vec<Text<'a>>,
     pub graph_degree: Option<u64>,
     #[serde(borrow)]
     pub cluster_id: Option<Text<'a>>,
     pub risk_total: Option<f64>,
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "exact")]
     pub techniques: Vec<Text<'a>>,
     #[serde(borrow)]
     pub rationale: Text<'a>,
@@ -112,9 +113,9 @@ pub struct Subscores {
 pub struct Correlation<'a> {
     #[serde(borrow)]
     pub id: Text<'a>,
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "exact")]
     pub related_finding_ids: Vec<Text<'a>>,
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "exact")]
     pub techniques: Vec<Text<'a>>,
 }
 
@@ -140,7 +141,7 @@ pub struct Top<'a> {
 #[serde(default)]
 #[expect(missing_docs, reason = "the names of schemas/ground_truth_schema.json")]
 pub struct TopRisks<'a> {
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "exact")]
     pub ids: Vec<Text<'a>>,
 }
 
@@ -150,9 +151,9 @@ pub struct TopRisks<'a> {
 pub struct Action<'a> {
     #[serde(borrow)]
     pub title: Text<'a>,
-    #[serde(borrow, alias = "related_finding_ids")]
+    #[serde(borrow, alias = "related_finding_ids", deserialize_with = "exact")]
     pub finding_ids: Vec<Text<'a>>,
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "exact")]
     pub correlation_refs: Vec<Text<'a>>,
 }
 
@@ -181,9 +182,9 @@ pub struct Graph<'a> {
 pub struct MultiHost<'a> {
     #[serde(borrow)]
     pub id: Text<'a>,
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "exact")]
     pub hosts: Vec<Text<'a>>,
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "exact")]
     pub related_finding_ids: Vec<Text<'a>>,
 }
 
@@ -261,7 +262,9 @@ impl<'de: 'a, 'a> Deserialize<'de> for Pairs<'a> {
                     let value = map.next_value::<Scalar<'de>>()?;
                     pairs.push((key, value.0));
                 }
-                Ok(Pairs(pairs))
+                let mut exact = Vec::with_capacity(pairs.len());
+                exact.append(&mut pairs);
+                Ok(Pairs(exact))
             }
         }
         deserializer.deserialize_map(PairsVisitor)
