@@ -9,6 +9,7 @@ import json
 import pathlib
 import shutil
 import sys
+import unicodedata
 
 from transformers import AutoTokenizer
 
@@ -23,6 +24,9 @@ TEXTS = [
     "/usr/bin/sudo -- --help; rm -rf $HOME/*",
     "x",
 ]
+# Every character of Unicode that is a space or controls something, where templates trim and where they do not.
+INVISIBLE = [c for c in map(chr, range(0x110000)) if c.isspace() or unicodedata.category(c) in ("Zs", "Zl", "Zp", "Cc")]
+TEXTS += [f"{c}a{c}b{c}" for c in INVISIBLE]
 
 source = pathlib.Path(sys.argv[1])
 FIXTURE.mkdir(parents=True, exist_ok=True)

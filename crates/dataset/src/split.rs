@@ -1,11 +1,7 @@
-//! The chat-form dataset: one JSONL file a split, each line `{"messages": [{"role", "content"}, ..], ..}`.
+//! The parts of a chat-form dataset, and the turns of its conversations.
 
 use std::fmt;
-use std::io::{BufRead, BufReader};
-use std::path::Path;
 
-use contract::StageError;
-use contract::stage::At;
 use serde::{Deserialize, Serialize};
 
 /// A part of the dataset.
@@ -43,34 +39,37 @@ impl fmt::Display for Split {
     }
 }
 
+/// Who speaks in a turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Instructions for the whole conversation.
+    System,
+    /// A question.
+    User,
+    /// The model. What it says is learned.
+    Assistant,
+    /// The result of a tool that the model called.
+    Tool,
+}
+
+impl Role {
+    /// The word for it in datasets and in chat templates.
+    pub fn name(self) -> &'static str {
+        match self {
+            Role::System => "system",
+            Role::User => "user",
+            Role::Assistant => "assistant",
+            Role::Tool => "tool",
+        }
+    }
+}
+
 /// One turn of a conversation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
-    /// `system`, `user` or `assistant`.
-    pub role: String,
+    /// Who speaks.
+    pub role: Role,
     /// The text.
     pub content: String,
-}
-
-/// A line; its other fields are for people and for evaluation.
-#[derive(Deserialize)]
-struct Line {
-    messages: Vec<Message>,
-}
-
-/// The conversations of `split` in `directory`, in file order.
-pub fn read(directory: &Path, split: Split) -> Result<Vec<Vec<Message>>, StageError> {
-    let path = directory.join(format!("{split}.jsonl"));
-    let file = std::fs::File::open(&path).at(&path)?;
-    let mut conversations = Vec::new();
-    for (index, line) in BufReader::new(file).lines().enumerate() {
-        let line = line.at(&path)?;
-        let wrong = |what: String| StageError::invalid_input(format!("{}:{}: {what}", path.display(), index + 1));
-        let Line { messages } = serde_json::from_str(&line).map_err(|e| wrong(e.to_string()))?;
-        if messages.last().is_none_or(|last| last.role != "assistant") {
-            return Err(wrong("the last message is not the assistant's, so there is nothing to learn".into()));
-        }
-        conversations.push(messages);
-    }
-    Ok(conversations)
 }

@@ -10,6 +10,7 @@ use contract::stage::At;
 use contract::{Digest, StageError};
 
 use crate::token_file::TokenFile;
+use crate::trim::trim;
 use crate::words::{LLAMA_3_SPLIT, words};
 
 /// A vocabulary that counts.
@@ -66,7 +67,7 @@ impl TokenCounter {
 
     /// Tokens of a conversation in Llama 3's chat form. What reads like a special token counts as the text it is.
     pub fn conversation<'a>(&self, messages: impl IntoIterator<Item = (&'a str, &'a str)>) -> usize {
-        let turn = |(role, content): (&str, &str)| 3 + self.text(role) + self.text("\n\n") + self.text(content.trim());
+        let turn = |(role, content): (&str, &str)| 3 + self.text(role) + self.text("\n\n") + self.text(trim(content));
         1 + messages.into_iter().map(turn).sum::<usize>()
     }
 

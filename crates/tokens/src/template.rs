@@ -1,9 +1,11 @@
-//! The special tokens, and the files that tell other programs how to use the tokenizer.
+//! The special tokens of tokenizers that `tokenize` trains, and the files that tell other programs how to use these.
 //!
 //! Llama 3's chat form. Padding is a token of its own and the model is trained to write `<|eot_id|>`: a pad that equals the end
 //! token, or an end token that is masked out of the loss, gives models that never stop.
 
 use serde_json::{Value, json};
+
+use crate::special::TokenNames;
 
 /// A token that stands for no text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +47,9 @@ impl Special {
 /// `chat_template.jinja` as `tokenize` ships it; [`crate::ChatTemplate`] renders it here, other programs do elsewhere.
 pub const CHAT_TEMPLATE: &str = include_str!("chat_template.jinja");
 
+/// The file that says which special token is which.
+pub const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
+
 /// The small files beside `tokenizer.json`: name and content.
 pub fn companions(max_length: u32) -> [(&'static str, Value); 3] {
     let text = Special::text;
@@ -57,11 +62,7 @@ pub fn companions(max_length: u32) -> [(&'static str, Value); 3] {
             (special.id().to_string(), entry)
         })
         .collect();
-    let map = json!({
-        "bos_token": text(Special::BeginOfText),
-        "eos_token": text(Special::EndOfTurn),
-        "pad_token": text(Special::Pad),
-    });
+    let map = special_tokens();
     let config = json!({
         "tokenizer_class": "PreTrainedTokenizerFast",
         "added_tokens_decoder": decoder,
@@ -77,7 +78,19 @@ pub fn companions(max_length: u32) -> [(&'static str, Value); 3] {
         "eos_token_id": [Special::EndOfTurn.id()],
         "pad_token_id": Special::Pad.id(),
         "do_sample": false,
-        "max_length": max_length,
     });
-    [("tokenizer_config.json", config), ("special_tokens_map.json", map), ("generation_config.json", generation)]
+    [(TOKENIZER_CONFIG, config), ("special_tokens_map.json", map), ("generation_config.json", generation)]
+}
+
+/// The names of the special tokens in chat templates.
+pub fn trained_names() -> TokenNames {
+    TokenNames::of(&special_tokens())
+}
+
+fn special_tokens() -> Value {
+    json!({
+        "bos_token": Special::BeginOfText.text(),
+        "eos_token": Special::EndOfTurn.text(),
+        "pad_token": Special::Pad.text(),
+    })
 }

@@ -38,26 +38,32 @@ pub struct Text {
     pub terminated: bool,
 }
 
+/// Where answers of `model` end: at the tokens that its config names, and at those that its tokens were made with.
+pub fn limits(model: &Llama, stop: &[u32], max_new_tokens: usize) -> Limits {
+    let mut all = model.config.eos_token_ids.clone();
+    all.extend(stop.iter().map(|id| i64::from(*id)));
+    Limits { max_new_tokens, stop: all }
+}
+
 /// Lets `model` answer every sample's question greedily.
 pub fn generate(
     model: &Llama,
     samples: &[Sample],
-    max_new_tokens: usize,
+    limits: &Limits,
     tokenizer: &Tokenizer,
     context: &Context,
 ) -> Result<Answers, StageError> {
-    let limits = Limits { max_new_tokens, stop: model.config.eos_token_ids.clone() };
     let positions = model.config.max_position_embeddings as usize;
     let started = Instant::now();
     let mut answers = Answers { texts: vec![Text::default(); samples.len()], tokens: 0, elapsed: Duration::ZERO };
     let mut done = 0;
-    for rows in batches(samples, positions.saturating_sub(max_new_tokens)) {
+    for rows in batches(samples, positions.saturating_sub(limits.max_new_tokens)) {
         context.check_cancelled()?;
         context.progress(done as u64, samples.len() as u64, "answers");
         let prompt =
             |index: &usize| samples[*index].ids[..samples[*index].question].iter().map(|&id| id.into()).collect();
         let prompts: Vec<Vec<i64>> = rows.iter().map(prompt).collect();
-        for (&index, completion) in rows.iter().zip(model.generate(&prompts, &limits)) {
+        for (&index, completion) in rows.iter().zip(model.generate(&prompts, limits)) {
             let ids: Vec<u32> = completion.tokens.iter().map(|&id| id as u32).collect();
             let text = tokenizer.decode(&ids, true).map_err(|e| StageError::bug(format!("tokenizers: {e}")))?;
             answers.tokens += ids.len();

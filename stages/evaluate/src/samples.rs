@@ -46,7 +46,11 @@ impl Line {
 
     /// The last question.
     pub fn question(&self) -> &str {
-        self.messages.iter().rev().find(|message| message.role == "user").map_or("", |message| message.content.trim())
+        self.messages
+            .iter()
+            .rev()
+            .find(|message| message.role == dataset::Role::User)
+            .map_or("", |message| message.content.trim())
     }
 }
 
@@ -98,7 +102,7 @@ mod tests {
     use super::*;
 
     fn line(answer: &str) -> Line {
-        let message = Message { role: "assistant".to_owned(), content: answer.to_owned() };
+        let message = Message { role: dataset::Role::Assistant, content: answer.to_owned() };
         Line { messages: vec![message], task: "finding".to_owned() }
     }
 

@@ -13,7 +13,7 @@ use formats::{LayersReport, ModelSource};
 use llama::{Llama, Placement};
 use serde::de::DeserializeOwned;
 use statistics::Bootstrap;
-use tokens::{ChatEncoder, EncodedSplit};
+use tokens::{ChatEncoder, EncodedSplit, Manifest};
 
 use crate::generation::{self, Answers};
 use crate::metrics::{Baseline, Metrics, ModelFigures, Sizes};
@@ -66,6 +66,7 @@ fn run(params: &EvaluateParams, context: &Context) -> Result<(), StageError> {
             .help("wire the model that was quantized"));
     }
     let encoder = ChatEncoder::load(tokens_path)?;
+    let stop = Manifest::load(tokens_path)?.stop;
     let split = EncodedSplit::load(tokens_path, Split::Test)?;
     let mut stream = Stream::seeded(params.seed);
     let chosen = permutation(split.len(), |bound| stream.index(bound));
@@ -78,7 +79,8 @@ fn run(params: &EvaluateParams, context: &Context) -> Result<(), StageError> {
 
     let traces = likelihood::traces(&original, &quantized, measured, context)?;
     let answer_all = |model: &Llama| {
-        generation::generate(model, asked, params.max_new_tokens as usize, encoder.tokenizer(), context)
+        let limits = generation::limits(model, &stop, params.max_new_tokens as usize);
+        generation::generate(model, asked, &limits, encoder.tokenizer(), context)
     };
     let (first, second) = (answer_all(&original)?, answer_all(&quantized)?);
     let likelihood = |loss: fn(&likelihood::Trace) -> &[f32]| {

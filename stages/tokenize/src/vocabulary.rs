@@ -14,7 +14,7 @@ use tokenizers::processors::PostProcessorWrapper;
 use tokenizers::processors::template::TemplateProcessing;
 use tokenizers::{AddedToken, SplitDelimiterBehavior, Tokenizer, TokenizerBuilder};
 use tokens::ChatTemplate;
-use tokens::chat_template::{End, Part};
+use tokens::chat_template::End;
 use tokens::template::Special;
 
 /// The special tokens and one token for each byte: below this no vocabulary can be.
@@ -43,10 +43,11 @@ pub fn train(conversations: &[Vec<Message>], vocab_size: usize) -> Result<Tokeni
     .build()
     .map_err(bug)?;
     let chat = ChatTemplate::shipped();
-    let parts = conversations.iter().map(|messages| chat.parts(messages, End::Message));
-    let parts = parts.collect::<Result<Vec<_>, _>>()?;
-    let texts: Vec<&str> = parts.iter().flatten().filter_map(Part::text).collect();
-    tokenizer.train(&mut trainer, texts.into_iter()).map_err(bug)?;
+    let texts = conversations.iter().map(|messages| Ok(chat.render(messages, End::Message)?.text));
+    let texts = texts.collect::<Result<Vec<String>, StageError>>()?;
+    // Between the template's special tokens. A message that holds the text of one gives two stretches: that costs nothing here.
+    let stretches = texts.iter().flat_map(|text| between_specials(text));
+    tokenizer.train(&mut trainer, stretches).map_err(bug)?;
     let template = TemplateProcessing::builder()
         .try_single(format!("{} $A", Special::BeginOfText.text()))
         .map_err(bug)?
@@ -61,6 +62,19 @@ pub fn train(conversations: &[Vec<Message>], vocab_size: usize) -> Result<Tokeni
         }
     }
     Ok(tokenizer)
+}
+
+fn between_specials(mut text: &str) -> impl Iterator<Item = &str> {
+    std::iter::from_fn(move || {
+        let found = Special::ALL.iter().filter_map(|special| Some((text.find(special.text())?, special.text())));
+        let (stretch, rest) = match found.min_by_key(|(at, _)| *at) {
+            Some((at, special)) => (&text[..at], &text[at + special.len()..]),
+            None if text.is_empty() => return None,
+            None => (text, ""),
+        };
+        text = rest;
+        Some(stretch)
+    })
 }
 
 fn pre_tokenizer() -> Result<PreTokenizerWrapper, StageError> {

@@ -3,14 +3,14 @@
 
 use std::sync::LazyLock;
 
-use dataset::Message;
 use dataset::token_counter::TokenCounter;
 use dataset::words::words;
+use dataset::{Message, Role};
 use proptest::prelude::*;
 use tokenize::vocabulary;
 use tokenizers::Tokenizer;
-use tokens::ChatEncoder;
 use tokens::chat::Fitted;
+use tokens::{ChatEncoder, ChatTemplate, Learn};
 
 const TEXTS: [&str; 4] = [
     r#"network: tcp LISTEN 8080, 0.0.0.0:8080, uid "", exe /usr/sbin/nginx; new; it's the host's 2nd"#,
@@ -20,8 +20,8 @@ const TEXTS: [&str; 4] = [
 ];
 
 fn conversation() -> Vec<Message> {
-    let roles = ["system", "user", "assistant", "user"].into_iter();
-    roles.zip(TEXTS).map(|(role, text)| Message { role: role.to_owned(), content: text.repeat(3) }).collect()
+    let roles = [Role::System, Role::User, Role::Assistant, Role::User].into_iter();
+    roles.zip(TEXTS).map(|(role, text)| Message { role, content: text.repeat(3) }).collect()
 }
 
 /// The library's tokenizer and ours on the same file.
@@ -72,10 +72,10 @@ fn characters() -> impl Iterator<Item = char> {
 fn conversations_have_the_length_that_they_are_encoded_with() {
     let (library, counter) = both(false);
     let messages = conversation();
-    let counted =
-        counter.conversation(messages.iter().map(|message| (message.role.as_str(), message.content.as_str())));
+    let counted = counter.conversation(messages.iter().map(|message| (message.role.name(), message.content.as_str())));
     assert_eq!(counter.vocabulary, library.get_vocab_size(true));
-    let Fitted::Whole(example) = ChatEncoder::new(library).fit(&messages, usize::MAX).unwrap() else { unreachable!() };
+    let encoder = ChatEncoder::new(library, ChatTemplate::shipped()).unwrap();
+    let Fitted::Whole(example) = encoder.fit(&messages, Learn::All, usize::MAX).unwrap() else { unreachable!() };
     assert_eq!(counted, example.ids.len());
 }
 

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use contract::StageError;
-use contract::stage::At;
 use dataset::Split;
 use tokens::chat::IGNORED;
 use tokens::{EncodedSplit, Manifest};
@@ -24,7 +23,7 @@ pub struct Data {
 impl Data {
     /// Reads `directory`, and refuses what nothing can be learned from.
     pub fn load(directory: &Path) -> Result<Data, StageError> {
-        let manifest = read_manifest(directory)?;
+        let manifest = Manifest::load(directory)?;
         let train = EncodedSplit::load(directory, Split::Train)?;
         let validation = EncodedSplit::load(directory, Split::Validation)?;
         let data = Data { directory: directory.to_owned(), manifest, train, validation };
@@ -69,10 +68,4 @@ fn refuse_foreign(split: &EncodedSplit, name: Split, vocabulary: usize) -> Resul
     let Some((index, id)) = foreign else { return Ok(()) };
     let message = format!("tokens: {name} example {index} holds token {id}, manifest.json has {vocabulary} tokens");
     Err(StageError::invalid_input(message).help("wire a directory that `tokenize` made, all of it"))
-}
-
-fn read_manifest(directory: &Path) -> Result<Manifest, StageError> {
-    let path = directory.join("manifest.json");
-    let bytes = std::fs::read(&path).at(&path)?;
-    serde_json::from_slice(&bytes).map_err(|e| StageError::invalid_input(format!("{}: {e}", path.display())))
 }

@@ -4,6 +4,7 @@ use contract::StageError;
 use llama::Config;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tokens::Manifest;
 use tokens::template::Special;
 
 /// The size of a model.
@@ -79,6 +80,19 @@ impl ModelSize {
         config.checked().map_err(|kind| {
             StageError::invalid_input(format!("no such model can be trained on these tokens: {kind}"))
                 .help("manifest.json of the tokens gives vocabulary and context; wire what `tokenize` made")
+        })
+    }
+}
+
+impl ModelSize {
+    /// The whole config for the tokens that `manifest` describes: its vocabulary, its longest example and its special tokens.
+    pub fn config_for(&self, manifest: &Manifest) -> Result<Config, StageError> {
+        let config = self.config(manifest.vocab_size, manifest.max_length)?;
+        Ok(Config {
+            bos_token_id: manifest.bos.map(i64::from),
+            eos_token_ids: manifest.stop.iter().map(|id| i64::from(*id)).collect(),
+            pad_token_id: Some(manifest.pad.into()),
+            ..config
         })
     }
 }

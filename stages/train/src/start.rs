@@ -44,7 +44,7 @@ impl Start {
             .help("wire a model as `base`, or take `lora` away to train fresh weights"));
         }
         let size = params.model.as_ref().unwrap_or(&ModelSize::Tiny);
-        let config = size.config(data.manifest.vocab_size, data.manifest.max_length)?;
+        let config = size.config_for(&data.manifest)?;
         Ok(Start { model: Llama::init(&config, params.seed, Placement::CPU), base: None, dropout: None })
     }
 
