@@ -46,6 +46,8 @@ pub struct Launch {
     pub timeout: Option<Duration>,
     /// Values that must not appear in the log or in events.
     pub secrets: Vec<String>,
+    /// Paths in its private directory, with those by which the user knows the same things: events name these.
+    pub known: Vec<(PathBuf, PathBuf)>,
     /// Values that it reads from a descriptor: by the variable that says which, as `/dev/fd/N`.
     pub secret_files: Vec<(OsString, Vec<u8>)>,
     /// Jobs that it may run at once, by its jobserver; at least 1.

@@ -31,6 +31,7 @@ use super::events::EventLines;
 use super::exit::Exit;
 use super::groups::Groups;
 use super::guardian::Guardian;
+use super::known::Known;
 use super::launch::{Cancel, Control, Launch};
 use super::log::{KEEP, Log};
 use super::memory::OwnMark;
@@ -87,9 +88,9 @@ impl Local {
         }
         let log = Log::create(&launch.log, KEEP);
         let log = log.map_err(|source| BackendError::Log { path: launch.log.clone(), source })?;
-        let redactor = Redactor::new(&launch.secrets);
+        let (redactor, known) = (Redactor::new(&launch.secrets), Known::new(&launch.known));
         let (lines, pace) = (EventLines::default(), Pace::default());
-        let mut hearing = Hearing { log, redactor, lines, pace, last_word: None, events };
+        let mut hearing = Hearing { log, redactor, known, lines, pace, last_word: None, events };
         let (mut process, mut streams) = match process::start(&launch, self.confined.as_ref(), &self.own_mark) {
             Ok(started) => started,
             Err(NotStarted::Refused(refusal)) => {
@@ -297,6 +298,7 @@ fn take(pipe: &Receiver, chunk: &mut [u8], mut give: impl FnMut(&[u8])) -> Taken
 struct Hearing {
     log: Log,
     redactor: Redactor,
+    known: Known,
     lines: EventLines,
     pace: Pace,
     last_word: Option<LastWord>,
@@ -320,7 +322,7 @@ impl Hearing {
     }
 
     fn pass_on(&mut self, event: Event) {
-        let event = self.redactor.event(event);
+        let event = self.redactor.event(self.known.event(event));
         if let Event::Log { level, message } = &event {
             self.redactor.flush(|clean| self.log.append(clean));
             self.log.message(*level, message);

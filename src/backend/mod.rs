@@ -2,7 +2,7 @@
 //!
 //! [`Local`] starts one launch as a child process, passes on its output, ends it when asked, and reports its outcome. A stage that
 //! failed is an [`Outcome`]; an error means that the backend itself broke. `process` starts and ends its tree, `confine` keeps private
-//! commands out of the project, `events`, `pace` and `log` take its output, `tokens` is its jobserver, `outcome` judges its end.
+//! commands out of the project, `events`, `pace` and `log` take its output, in which `known` names paths as the user does, `tokens` is its jobserver, `outcome` judges its end.
 //! [`Guardian`] ends the trees when the engine no longer can. Nothing here knows a stage, a plan or the store.
 
 mod caught;
@@ -13,6 +13,7 @@ mod events;
 mod exit;
 mod groups;
 pub mod guardian;
+mod known;
 mod launch;
 mod local;
 mod log;

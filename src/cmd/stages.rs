@@ -102,6 +102,14 @@ fn show(card: &Card, path: Option<&Path>, color: Color) -> String {
     for port in &card.outputs {
         let _ = writeln!(text, "  out  {:<14} {:<10}  {}", port.name, port.artifact.name(), color.dim(&port.summary));
     }
+    if !card.environment.is_empty() {
+        let _ = writeln!(
+            text,
+            "  sees {}  {}",
+            card.environment.join(" "),
+            color.dim("your variables; not part of the key")
+        );
+    }
     let resources = card.resources;
     if resources.cpus > 0 || resources.memory > 0 {
         let _ = writeln!(text, "  wants {} cpus, {}", resources.cpus.max(1), units::bytes(resources.memory));

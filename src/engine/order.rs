@@ -31,7 +31,11 @@ pub(super) fn order(
         published: published(&input.source),
     });
     let worker = match &planned.work {
-        Work::Card { card, .. } => Worker::Card { program: card.worker.clone(), files: resolved.worker_files.clone() },
+        Work::Card { card, .. } => Worker::Card {
+            program: card.worker.clone(),
+            files: resolved.worker_files.clone(),
+            environment: card.environment.clone(),
+        },
         Work::Command(command) => Worker::Command {
             lists: command.lists.clone(),
             tools: command.tools.iter().map(|tool| tool.path.clone()).collect(),

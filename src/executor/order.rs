@@ -1,7 +1,7 @@
 //! The order to an executor, for any place.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use contract::{Digest, Resources, Type};
@@ -73,6 +73,9 @@ pub enum Worker {
         program: contract::Worker,
         /// The files of one that does not ship with the engine, by their names on the card.
         files: Vec<(PathBuf, Artifact)>,
+        /// Variables of the place's environment that it sees.
+        #[serde(default)]
+        environment: Vec<String>,
     },
     /// The action's own command.
     Command {
@@ -110,6 +113,13 @@ pub struct Input {
     pub mount: PathBuf,
     /// Where a stage published it in the workspace, relative to the root.
     pub published: Option<PathBuf>,
+}
+
+impl Input {
+    /// Its path as the user knows it, relative to the project's root.
+    pub fn known_as(&self) -> &Path {
+        self.published.as_deref().unwrap_or(&self.mount)
+    }
 }
 
 /// The limits of an execution.

@@ -27,6 +27,7 @@ mod executor_when;
 mod failures;
 mod faults_engine;
 mod faults_stage;
+mod fetch;
 mod figures;
 mod finetuning;
 mod foreign_words;

@@ -34,6 +34,9 @@ pub struct Card {
     /// What one run of it wants of the machine, unless the pipeline says otherwise.
     #[serde(default)]
     pub resources: Resources,
+    /// Variables of the user's that the worker sees: how it reaches things, such as a proxy. Not part of the key.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub environment: Vec<String>,
 }
 
 /// The program that serves a kind.
@@ -124,6 +127,7 @@ impl Card {
             outputs: Vec::new(),
             params: params::no_params(),
             resources: Resources::default(),
+            environment: Vec::new(),
         }
     }
 
@@ -158,6 +162,12 @@ impl Card {
     /// Sets the cores and bytes of memory that one run wants.
     pub fn resources(mut self, cpus: u32, memory: u64) -> Card {
         self.resources = Resources { cpus, memory, ..Resources::default() };
+        self
+    }
+
+    /// Lets the worker see `variables` of the user's environment.
+    pub fn environment(mut self, variables: &[&str]) -> Card {
+        self.environment = variables.iter().map(|name| (*name).to_owned()).collect();
         self
     }
 

