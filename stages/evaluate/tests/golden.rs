@@ -14,6 +14,9 @@ fn history() -> HistoryFile {
     };
     let evaluations = vec![EvaluationPoint { step: 10, loss: 0.75 }];
     HistoryFile {
+        kept_step: None,
+        ended_early: false,
+        base: None,
         params: serde_json::Value::Null,
         parameters: 1000,
         examples: 40,
