@@ -5,7 +5,7 @@
     python3 benches/recovery/bench.py [--hosts 1600] [--seeds 11,12,13,14,15,16,17,18] [--noise 0.06] [--json FILE] [--svg docs/images/recovery.svg]
 
 What counts as recovered is said in score.py. `frozen` are the chains of stages/produce/data/chains/frozen.yaml, which no rule was made
-with. Seeds other than 7 to 10, 20, 21, 41 to 66, 71 to 74, 81 to 86 and 91 to 94, on which rules and points were set. With --svg one run for
+with. Seeds other than 7 to 10, 20, 21, 41 to 66, 71 to 74, 81 to 86, 91 to 94, 100 to 163, 1000 to 1023 and 1100 to 1179, on which rules and points were set. With --svg one run for
 each level of missed traces.
 """
 import argparse

@@ -26,11 +26,11 @@ HEAD = """\
 """
 
 
-def write(path, worker, hosts, seeds, penalty):
+def write(path, worker, fleets, penalty):
     """Fits the points and writes them; prints each with how good the rule is by itself, and which purposes no longer hold."""
     rules = fields()
     fitted = [name for name, (late, _) in rules.items() if not late]
-    clusters = [cluster for seed in seeds for cluster in measure(worker, hosts, seed)]
+    clusters = [cluster for hosts, seeds in fleets for seed in seeds for cluster in measure(worker, hosts, seed)]
     weights, bias = fit([[name in spoke for name in fitted] for spoke, _ in clusters], [true for _, true in clusters], penalty)
     with open(path) as file:
         points = {name: int(own) for name, own in re.findall(r"(?m)^(\S+): (\d+)$", file.read())}

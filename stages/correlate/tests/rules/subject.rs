@@ -1,6 +1,10 @@
+use correlate::fleet::FEWEST_HOSTS;
+use findings::Prevalence;
 use scan::Severity::High;
 
-use crate::harness::{Case, Scan, client, listener, mac, outside, process_of, suid, unit, with, writable};
+use crate::harness::{
+    Case, Found, Scan, client, last, listener, mac, outside, process, process_of, rated, suid, unit, with, writable,
+};
 
 const SHELL: &str = "/usr/bin/bash";
 const CRON: &str = "/usr/sbin/cron";
@@ -49,12 +53,54 @@ fn signs_unseen_together() {
         );
 }
 
+/// A database that is connected to a web server outside; `more` is what else it does.
+fn database(more: Found, path: &str) -> Scan {
+    vec![process_of("105", "60", path), outside("60", path, "443"), more]
+}
+
+/// Fires on the database with its outside connection, and neither on one without nor on what no clean host shows.
+fn of_database(rule: &'static str, scan: Scan, members: &[&str]) {
+    Case::of(rule)
+        .common([scan.clone(), listening_shell()].concat())
+        .joins(scan.clone(), members)
+        .ignores(scan[..2].to_vec())
+        .ignores(listening_shell());
+}
+
 #[test]
 fn signs_seldom_together() {
-    checked(Case::of("signs-seldom-together"));
+    let scan = database(client("5432", "60", POSTGRES), POSTGRES);
+    of_database("signs-seldom-together", scan, &["tcp:50000:950000", "tcp:5432:95432"]);
 }
 
 #[test]
 fn signs_uncommon_together() {
-    checked(Case::of("signs-uncommon-together"));
+    let mysqld = "/usr/sbin/mysqld";
+    let scan = database(with(listener("33060", "60", mysqld), "lip", "127.0.0.1"), mysqld);
+    of_database("signs-uncommon-together", scan, &["tcp:33060:933060", "tcp:50000:950000"]);
+}
+
+/// One host, and one of a fleet that is too small to tell what is rare: what any host has is not odd there.
+#[test]
+fn a_host_alone_is_held_against_hosts_alone() {
+    let host = || {
+        let init = process("1", "/sbin/init");
+        let mysqld = "/usr/sbin/mysqld";
+        let script = rated(writable("/usr/local/bin/batch.sh"), High);
+        vec![init, process_of("105", "60", mysqld), listener("3306", "60", mysqld), suid("/usr/bin/passwd"), script]
+    };
+    for hosts in [1, 10, 60] {
+        let others = std::iter::repeat_n(vec![vec![process("1", "/sbin/init")]], hosts - 1);
+        let (findings, correlations) = last(&std::iter::once(vec![host()]).chain(others).collect::<Vec<_>>());
+        let titles: Vec<&String> = correlations.iter().map(|correlation| &correlation.title).collect();
+        assert!(
+            findings.iter().all(|finding| !finding.suspected && finding.prevalence.is_none()),
+            "{hosts}: {titles:?}"
+        );
+    }
+    // Of many hosts one has it: that is told.
+    let others = std::iter::repeat_n(vec![vec![process("1", "/sbin/init"), writable("/etc/x")]], FEWEST_HOSTS);
+    let (findings, _) = last(&std::iter::once(vec![host()]).chain(others).collect::<Vec<_>>());
+    let script = findings.iter().find(|finding| finding.id.ends_with("batch.sh")).unwrap();
+    assert_eq!(script.prevalence, Some(Prevalence::One));
 }

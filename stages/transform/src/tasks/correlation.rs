@@ -178,3 +178,26 @@ pub(crate) fn stated_once(mut answers: Vec<(&str, JoinedAnswer)>) -> Correlation
     answers.sort();
     answers
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_of_findings_is_stated_once_by_what_was_found() {
+        let joined = |title: &str, ids: &[&str], techniques: &[&str]| JoinedAnswer {
+            title: title.to_owned(),
+            related_finding_ids: ids.iter().map(|id| (*id).to_owned()).collect(),
+            techniques: techniques.iter().map(|id| (*id).to_owned()).collect(),
+        };
+        let answers = vec![
+            ("signs-unseen-together", joined("unseen", &["f1", "f2"], &["T1105"])),
+            ("flagged-process-in-inventory", joined("flagged", &["f1", "f2"], &[])),
+            ("disguised-process", joined("disguised", &["f1", "f2"], &["T1036.005"])),
+            ("signs-unseen-together", joined("unseen", &["f1", "f3"], &[])),
+        ];
+        let expected =
+            vec![joined("disguised", &["f1", "f2"], &["T1036.005", "T1105"]), joined("unseen", &["f1", "f3"], &[])];
+        assert_eq!(stated_once(answers), expected);
+    }
+}
