@@ -151,22 +151,23 @@ pub fn what(verdict: Verdict, listed: &[Seen<'_>]) -> String {
         );
     }
     if verdict.level == Priority::Low && !rank.stands_out() {
-        return "No attack is suspected, and nothing stands out.".to_owned();
+        return format!("No attack is suspected. Highest risk by itself: {}", telling::sentence(first, listed));
     }
     format!("No attack is suspected. Most notable: {}", telling::sentence(first, listed))
 }
 
 /// Names further subjects of the suspected attack, each once.
 fn others(first: &Seen<'_>, listed: &[Seen<'_>]) -> String {
-    let mut names = vec![telling::name(first)];
-    for seen in listed.iter().filter(|seen| seen.finding.suspected && !telling::is_of_one(first.finding, seen.finding))
-    {
-        let name = telling::name(seen);
-        if names.len() <= NAMED && !names.contains(&name) {
-            names.push(name);
+    let mut told = vec![*first];
+    for seen in listed.iter().filter(|seen| seen.finding.suspected) {
+        let known =
+            |own: &Seen<'_>| telling::is_of_one(own.finding, seen.finding) || telling::name(own) == telling::name(seen);
+        if told.len() <= NAMED && telling::is_named(seen.finding) && !told.iter().any(known) {
+            told.push(*seen);
         }
     }
-    if names.len() > 1 { format!(" With it: {}.", names[1..].join(", ")) } else { String::new() }
+    let names: Vec<String> = told[1..].iter().map(telling::name).collect();
+    if names.is_empty() { String::new() } else { format!(" With it: {}.", names.join(", ")) }
 }
 
 fn analyst(findings: &[EnrichedFinding], correlations: &[Correlation], reductions: &Reductions, m: &Metrics) -> String {

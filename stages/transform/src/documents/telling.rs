@@ -30,7 +30,8 @@ pub(crate) fn name(seen: &Seen<'_>) -> String {
     let name = match finding.scanner.as_str() {
         "processes" => terms.executable.unwrap_or("a kernel thread").to_owned(),
         "ioc" => terms.executable.unwrap_or(&finding.id).to_owned(),
-        "network" => terms.executable.unwrap_or("an unknown program").to_owned(),
+        "network" if is_named(finding) => terms.executable.unwrap_or_default().to_owned(),
+        "network" => "an unknown program".to_owned(),
         "suid_sgid" | "world_writable" => finding.id.clone(),
         "modules" => terms.module.map_or_else(|| seen.visible.subject.clone(), |name| format!("module {name}")),
         "systemd_units" => terms.unit.map_or_else(|| seen.visible.subject.clone(), |name| format!("unit {name}")),
@@ -39,6 +40,11 @@ pub(crate) fn name(seen: &Seen<'_>) -> String {
         _ => seen.visible.subject.clone(),
     };
     elided(&name, NAME_LIMIT).unwrap_or(name)
+}
+
+/// Whether a finding says what it is about: a socket may be held by nobody who is known.
+pub(crate) fn is_named(finding: &EnrichedFinding) -> bool {
+    finding.scanner != "network" || Terms::of_enriched(finding).executable.is_some_and(|path| !path.is_empty())
 }
 
 /// Whether two findings are about one process or one file.
@@ -113,7 +119,7 @@ fn clause(seen: &Seen<'_>) -> Vec<String> {
             Some("file_capability") => "has file capabilities".to_owned(),
             Some("setuid_interpreter") => "is an interpreter with the SUID bit".to_owned(),
             Some("path_dir_world_writable") => "is a directory of PATH that anyone may write".to_owned(),
-            Some(_) => format!("is reported: {}", fact()),
+            Some(_) => format!("is reported ({})", fact()),
         }],
         "modules" if Terms::of_enriched(finding).module.is_some() => {
             let marks = chosen(&[
@@ -129,10 +135,10 @@ fn clause(seen: &Seen<'_>) -> Vec<String> {
             match (get(["current", "value"]), get(["desired", "expected"])) {
                 (Some(value), Some(wanted)) if value == wanted => vec![format!("is {value} as wanted")],
                 (Some(value), Some(wanted)) => vec![format!("is {value}, not {wanted}")],
-                _ => vec![format!("is reported: {}", fact())],
+                _ => vec![format!("is reported ({})", fact())],
             }
         }
-        _ => vec![format!("is reported: {}", fact())],
+        _ => vec![format!("is reported ({})", fact())],
     }
 }
 
@@ -159,7 +165,10 @@ fn socket(seen: &Seen<'_>) -> Option<String> {
         Some("LISTEN") => seen.visible.facts.first().cloned(),
         Some("ESTABLISHED") => {
             let (_, with) = text[..end].split_once(" with ")?;
-            Some(format!("is connected with {with}"))
+            Some(format!(
+                "is connected to {}",
+                with.replacen(" port ", " on port ", 1).replacen(" a high", " on a high", 1)
+            ))
         }
         _ => None,
     }

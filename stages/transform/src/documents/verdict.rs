@@ -1,7 +1,7 @@
 //! What a scan means: how grave it is, and which findings matter most.
 //!
 //! Whether somebody is there follows from what is joined: a severity says how bad a kind of finding may be, and every healthy host has
-//! some of high severity. Such a host is worth a look, and no more.
+//! some of high severity. A host with a critical one is worth a look, and no more.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -26,7 +26,7 @@ static GRAVITY: LazyLock<HashMap<&str, Severity>> =
 pub struct Rank {
     /// It is of a suspected attack.
     pub suspected: bool,
-    /// The gravest of what it is and of what joins it, from 0 for `info`.
+    /// The gravest severity of what joins it, from 0 for `info`; `critical` where it is so by itself.
     gravity: u8,
     /// A correlation raises its risk, or one of medium severity or more names it.
     pub joined: bool,
@@ -50,7 +50,7 @@ impl Rank {
         let joins = finding.correlation_refs.iter().filter_map(rule).max().unwrap_or(Severity::Info);
         Rank {
             suspected: finding.suspected,
-            gravity: finding.severity.max(joins) as u8,
+            gravity: if is_critical(finding) { Severity::Critical } else { joins } as u8,
             joined: finding.risk_total > finding.risk_score || joins >= Severity::Medium,
             total: finding.risk_total,
             rare,
@@ -65,7 +65,7 @@ impl Rank {
 
     /// Whether the finding says more than what is found on any host.
     pub fn stands_out(self) -> bool {
-        self.suspected || self.joined || self.rare > 0 || self.gravity >= Severity::High as u8
+        self.suspected || self.joined || self.rare > 0 || self.gravity >= Severity::Critical as u8
     }
 }
 
@@ -88,7 +88,7 @@ impl Verdict {
         let level = match suspected {
             true if suspicion >= CRITICAL => Priority::Critical,
             true => Priority::High,
-            false if suspicion >= WORTH_A_LOOK || findings.iter().any(is_grave) => Priority::Medium,
+            false if suspicion >= WORTH_A_LOOK || findings.iter().any(is_critical) => Priority::Medium,
             false => Priority::Low,
         };
         Verdict { level, suspicion, suspected }
@@ -101,7 +101,7 @@ impl Verdict {
     }
 }
 
-/// Whether a finding is grave by itself, whatever it is joined with.
-fn is_grave(finding: &EnrichedFinding) -> bool {
-    !finding.operational_error && finding.severity >= Severity::High
+/// Whether a finding is critical by itself, whatever it is joined with.
+fn is_critical(finding: &EnrichedFinding) -> bool {
+    !finding.operational_error && finding.severity == Severity::Critical
 }
