@@ -104,7 +104,7 @@ impl ChatEncoder {
         specials.sort_by(|a, b| b.text.len().cmp(&a.text.len()).then_with(|| a.text.cmp(&b.text)));
         let ends = specials
             .iter()
-            .flat_map(|special| special.text.chars().next().into_iter().chain(special.text.chars().last()));
+            .flat_map(|special| special.text.chars().next().into_iter().chain(special.text.chars().next_back()));
         let mut ends_of_specials: Vec<char> = ends.collect();
         ends_of_specials.sort_unstable();
         ends_of_specials.dedup();
