@@ -78,7 +78,7 @@ impl Stage for Transform {
             )
             .output("documents", Type::DOCUMENTS, "One document a host and scan")
             .output("dataset", Type::DATASET, "Splits, calibration set, manifest and data card")
-            .resources(4, 640 << 20)
+            .resources(4, 1280 << 20)
     }
 
     fn run(params: TransformParams, context: &Context) -> Result<(), StageError> {

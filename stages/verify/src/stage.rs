@@ -35,7 +35,7 @@ impl Stage for Verify {
             .optional_input("dataset", Type::DATASET, "The training set of `transform`")
             .output("verification", Type::METRICS, "Status, figures and violations by check")
             .output("summary", Type::FILE, "The same as text")
-            .resources(4, 256 << 20)
+            .resources(4, 1280 << 20)
     }
 
     fn run(params: VerifyParams, context: &Context) -> Result<(), StageError> {
