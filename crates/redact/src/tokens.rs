@@ -96,9 +96,12 @@ fn address_at(run: &str, at: usize) -> Option<(usize, Address)> {
 /// IPv6 and MAC addresses, which do not begin within a word.
 fn of_hexadecimal(run: &str, at: usize) -> Option<(usize, Address)> {
     let byte = run.as_bytes()[at];
-    if byte.is_ascii_hexdigit() || byte == b':' {
-        return ipv6(run, at).or_else(|| mac(run, at)).or_else(|| dotted_mac(run, at));
-    }
+    let bare = || ipv6(run, at).or_else(|| mac(run, at)).or_else(|| dotted_mac(run, at));
+    let found = (byte.is_ascii_hexdigit() || byte == b':').then(bare).flatten();
+    found.or_else(|| interface(run, at))
+}
+
+fn interface(run: &str, at: usize) -> Option<(usize, Address)> {
     let name = INTERFACES.into_iter().find(|name| run[at..].starts_with(name))?;
     let octets = octets(run.get(at + 3..at + 15)?)?;
     ends_at(run, at + 15).then_some((15, Address::Interface(name, octets)))
@@ -129,7 +132,7 @@ fn ipv6(run: &str, at: usize) -> Option<(usize, Address)> {
             let port = !rest[..end].contains("::") && group == more && more.bytes().all(|byte| byte.is_ascii_digit());
             is_group(group) && !port
         });
-        let address: Ipv6Addr = rest[..end].parse().ok().filter(|_| !more)?;
+        let address: Ipv6Addr = rest[..end].parse().ok().filter(|_| !more && rest[..end] != *"::")?;
         Some((end, Address::Ip(IpAddr::V6(address))))
     })
 }

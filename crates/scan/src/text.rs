@@ -2,8 +2,7 @@
 //!
 //! The scanner copies names and arguments of processes raw, and any user may start a process whose name is no UTF-8. Such a name must
 //! not make a report unreadable: each bad byte becomes U+FFFD and its two hexadecimal digits, each lone surrogate U+FFFD, `u` and its
-//! four, so that two different names stay different. A name that spells such a mark itself has its U+FFFD written as the three bytes of
-//! it, which cannot be bad ones. Text that is valid, which nearly all is, is borrowed and only checked.
+//! four, so that two different names stay different. Text that is valid, which nearly all is, is borrowed and only checked.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -41,18 +40,15 @@ pub(crate) fn is_utf16(bytes: &[u8]) -> bool {
 }
 
 fn utf8(bytes: &[u8]) -> Option<Text<'_>> {
-    match std::str::from_utf8(bytes) {
-        Ok(text) if spelled_marks(text).is_empty() => {
-            return Some(Text { text: Cow::Borrowed(text), mended: Vec::new(), reencoded: false });
-        }
-        Ok(_) => {}
-        // The form is checked first, which looks at no character: what is no JSON is not worth a copy several times its size.
-        Err(_) => _ = serde_json::from_slice::<IgnoredAny>(bytes).ok()?,
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        return Some(Text { text: Cow::Borrowed(text), mended: Vec::new(), reencoded: false });
     }
+    // The form is checked first, which looks at no character: what is no JSON is not worth a copy several times its size.
+    serde_json::from_slice::<IgnoredAny>(bytes).ok()?;
     let mut mended = Vec::new();
     let mut text = String::with_capacity(bytes.len() + 64);
     for chunk in bytes.utf8_chunks() {
-        push_valid(chunk.valid(), &mut text, &mut mended);
+        text.push_str(chunk.valid());
         for byte in chunk.invalid() {
             mended.push(text.len());
             // Writing to a String cannot fail, here and below.
@@ -65,71 +61,17 @@ fn utf8(bytes: &[u8]) -> Option<Text<'_>> {
 fn utf16<'b>(bytes: &'b [u8], unit: fn([u8; 2]) -> u16) -> Option<Text<'b>> {
     let (pairs, []) = bytes.as_chunks::<2>() else { return None };
     let mut mended = Vec::new();
-    let (mut text, mut valid) = (String::with_capacity(pairs.len() + 64), String::new());
+    let mut text = String::with_capacity(pairs.len() + 64);
     for decoded in char::decode_utf16(pairs.iter().map(|pair| unit(*pair))) {
         match decoded {
-            Ok(c) => valid.push(c),
+            Ok(c) => text.push(c),
             Err(lone) => {
-                push_valid(&valid, &mut text, &mut mended);
-                valid.clear();
                 mended.push(text.len());
                 write_surrogate(&mut text, lone.unpaired_surrogate());
             }
         }
     }
-    push_valid(&valid, &mut text, &mut mended);
     Some(Text { text: Cow::Owned(text), mended, reencoded: true })
-}
-
-/// Adds text that is valid.
-fn push_valid(valid: &str, text: &mut String, mended: &mut Vec<usize>) {
-    let mut done = 0;
-    for (at, length) in spelled_marks(valid) {
-        text.push_str(&valid[done..at]);
-        mended.push(text.len());
-        text.push_str("\u{fffd}ef\u{fffd}bf\u{fffd}bd");
-        done = at + length;
-    }
-    text.push_str(&valid[done..]);
-}
-
-/// Where a text itself has U+FFFD, as it is or as an escape of JSON, with what reads like the digits of a mark behind it; and how many
-/// bytes that takes.
-fn spelled_marks(text: &str) -> Vec<(usize, usize)> {
-    const MARK: &str = "\u{fffd}";
-    let mut found = Vec::new();
-    if !text.contains(MARK) && !text.contains("\\uf") && !text.contains("\\uF") {
-        return found;
-    }
-    let mut at = 0;
-    while let Some(next) = text[at..].find(['\u{fffd}', '\\']) {
-        at += next;
-        let length = match text[at..].starts_with(MARK) {
-            true => MARK.len(),
-            false if unit(text.as_bytes(), at) == Some(0xfffd) => ESCAPE,
-            // The character behind a backslash may be one itself.
-            false => {
-                at += 1 + text[at + 1..].chars().next().map_or(0, char::len_utf8);
-                continue;
-            }
-        };
-        if reads_as_digits(text[at + length..].as_bytes()) {
-            found.push((at, length));
-        }
-        at += length;
-    }
-    found
-}
-
-fn reads_as_digits(text: &[u8]) -> bool {
-    let hexadecimal = |digits: &[u8]| digits.iter().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'));
-    match text {
-        // Digits may be escaped as well.
-        [b'\\', b'u', b'0', b'0', ..] => true,
-        [b'u', a, b, c, d, ..] => hexadecimal(&[*a, *b, *c, *d]),
-        [a, b, ..] => hexadecimal(&[*a, *b]),
-        _ => false,
-    }
 }
 
 fn write_surrogate(text: &mut String, unit: u16) {
@@ -203,13 +145,6 @@ mod tests {
         check(b"\"\xe6\x97\"", "\"\u{fffd}e6\u{fffd}97\"", &[1, 6]);
         check("\"\u{fffd}日\"".as_bytes(), "\"\u{fffd}日\"", &[]);
         assert!(decode(b"{\"a\": \xff").is_none());
-        let spelled = "\u{fffd}ef\u{fffd}bf\u{fffd}bd";
-        check(b"\"\xff\", \"\xef\xbf\xbdff\"", &format!("\"\u{fffd}ff\", \"{spelled}ff\""), &[1, 10]);
-        check(
-            b"\"\\ufffdff \\\\ufffdff \\uFFFDud800 \\ufffd \"",
-            &format!("\"{spelled}ff \\\\ufffdff {spelled}ud800 \\ufffd \""),
-            &[1, 29],
-        );
     }
 
     #[test]

@@ -518,39 +518,3 @@ fn forms_that_are_no_report_are_named() {
     check(b"{\"type\": \"meta\", \"hostname\": \"a\"}", "this is NDJSON");
     check(b"{\"type\": \"finding\", \"id\": \"a\"}\n", "this is NDJSON");
 }
-
-/// A byte that is no text and a text that reads like what stands for it.
-#[test]
-fn names_with_bad_bytes_stay_apart_from_names_that_spell_them() {
-    let bench = Bench::new();
-    bench.report("a.json", |document| {
-        let finding = |id: &str| {
-            json!({"id": id, "title": "t", "severity": "low", "description": "d", "metadata": {"MARK": "1", "MARK\u{fffd}ff": "2"}})
-        };
-        document["results"] = json!([{"scanner": "x", "findings": [finding("MARK"), finding("MARK\u{fffd}ff"), finding("ESCAPED")]}]);
-    });
-    let path = bench.reports().join("a.json");
-    let text = fs::read(&path).unwrap();
-    let mut bytes = Vec::new();
-    let mut rest = text.as_slice();
-    while !rest.is_empty() {
-        if let Some(after) = rest.strip_prefix(b"MARK\"") {
-            bytes.extend_from_slice(b"MARK\xff\"");
-            rest = after;
-        } else if let Some(after) = rest.strip_prefix(b"ESCAPED") {
-            bytes.extend_from_slice(b"MARK\\uFFFDff");
-            rest = after;
-        } else {
-            bytes.push(rest[0]);
-            rest = &rest[1..];
-        }
-    }
-    fs::write(&path, bytes).unwrap();
-    bench.run("fail").unwrap();
-    let scan = Report::read(&bench.scans().join("host-a/0000.json")).unwrap();
-    let ids: Vec<&str> = scan.findings().map(|(_, finding)| finding.id.as_str()).collect();
-    let spelled = "MARK\u{fffd}ef\u{fffd}bf\u{fffd}bdff";
-    assert_eq!(ids, ["MARK\u{fffd}ff", spelled, spelled]);
-    let (_, finding) = scan.findings().next().unwrap();
-    assert_eq!((finding.get("MARK\u{fffd}ff"), finding.get(spelled)), (Some("1"), Some("2")));
-}
