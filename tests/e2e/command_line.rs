@@ -95,7 +95,7 @@ fn stages_lists_kinds_and_shows_one() {
     let project = Project::new();
     let list = project.pipe(&["stages"]).stdout;
     for kind in
-        ["ingest", "produce", "correlate", "verify", "transform", "tokenize", "train", "quantize", "evaluate", "fetch"]
+        ["ingest", "produce", "correlate", "verify", "transform", "tokenize", "train", "quantize", "export", "evaluate", "fetch"]
     {
         assert!(list.contains(kind), "{kind}: {list}");
     }

@@ -114,7 +114,7 @@ fn model_is_a_hugging_face_directory(project: &Project) {
 }
 
 fn quantized_containers_are_there(project: &Project) {
-    let gguf = std::fs::read(project.path("out/full/quantized/q4_0.gguf")).unwrap();
+    let gguf = std::fs::read(project.path("out/full/quantized/model.gguf")).unwrap();
     assert_eq!(&gguf[..8], b"GGUF\x03\0\0\0");
     let config = project.read("out/full/quantized/gptq/config.json");
     let config: Value = serde_json::from_str(&config).unwrap();

@@ -41,7 +41,7 @@ def main():
     directory, gguf_path = pathlib.Path(sys.argv[1]), sys.argv[2]
     config = json.loads((directory / "config.json").read_text())
     raw = read_safetensors(directory / "model.safetensors")
-    weights = {**unpack_all(raw, config["quantization_config"]["group_size"]), **plain(raw)}
+    weights = {**unpack_all(raw, config["quantization_config"]), **plain(raw)}
     check_gguf(directory, config, weights, gguf_path)
     missing = [name for name in ("torch", "transformers", "optimum", "gptqmodel") if importlib.util.find_spec(name) is None]
     if missing:
@@ -59,28 +59,34 @@ def read_safetensors(path):
     tensors = {}
     for name, entry in header.items():
         begin, end = entry["data_offsets"]
-        values = np.frombuffer(data[8 + size + begin : 8 + size + end], DTYPES[entry["dtype"]])
+        raw = data[8 + size + begin : 8 + size + end]
+        if entry["dtype"] == "BF16":  # the upper half of an F32
+            values = (np.frombuffer(raw, np.uint16).astype(np.uint32) << 16).view(np.float32)
+        else:
+            values = np.frombuffer(raw, DTYPES[entry["dtype"]])
         tensors[name] = values.reshape(entry["shape"])
     return tensors
 
 
-def nibbles(words, axis):
-    """The eight codes of each word, along `axis`, the lowest first."""
-    parts = [(words.view(np.uint32) >> np.uint32(4 * j)) & np.uint32(15) for j in range(8)]
-    stacked = np.stack(parts, axis=axis + 1).astype(np.int64)
-    shape = list(words.shape)
-    shape[axis] *= 8
-    return stacked.reshape(shape)
+def codes_of(words, axis, bits):
+    """The codes in the words along `axis`, one after the other from the lowest bit on."""
+    words = np.ascontiguousarray(np.moveaxis(words, axis, -1))
+    every = np.unpackbits(words.view(np.uint8), axis=-1, bitorder="little")
+    codes = every.reshape(*every.shape[:-1], -1, bits).astype(np.int64) @ (1 << np.arange(bits))
+    return np.moveaxis(codes, -1, axis)
 
 
-def unpack_all(raw, group_size):
+def unpack_all(raw, quantization):
+    bits = quantization["bits"]
+    offset = {"gptq": 1, "gptq_v2": 0}[quantization["checkpoint_format"]]  # v1 stores zero minus one
     weights = {}
     for name in [n.removesuffix(".qweight") for n in raw if n.endswith(".qweight")]:
-        codes = nibbles(raw[f"{name}.qweight"], 0)  # inputs, outputs
-        zeros = nibbles(raw[f"{name}.qzeros"], 1) + 1  # v1 stores zero minus one
+        codes = codes_of(raw[f"{name}.qweight"], 0, bits)  # inputs, outputs
+        zeros = codes_of(raw[f"{name}.qzeros"], 1, bits) + offset
         groups = raw[f"{name}.g_idx"]
-        assert (groups == np.arange(len(groups)) // group_size).all(), f"{name}: groups are not consecutive"
-        assert (zeros == 8).all(), f"{name}: not symmetric"
+        size = quantization["group_size"] if quantization["group_size"] > 0 else len(groups)
+        assert (groups == np.arange(len(groups)) // size).all(), f"{name}: groups are not consecutive"
+        assert not quantization["sym"] or (zeros == 1 << (bits - 1)).all(), f"{name}: not symmetric"
         scales = raw[f"{name}.scales"].astype(np.float32)
         weight = scales[groups] * (codes - zeros[groups]).astype(np.float32)
         weights[f"{name}.weight"] = np.ascontiguousarray(weight.T)
@@ -110,8 +116,9 @@ def check_gguf(directory, config, weights, path):
             found = found.reshape(rows, columns)
         same = (found.view(np.uint32) == expected.view(np.uint32)).all()
         assert same, f"{ours} differs from {name}"
-        quantized += kinds[ours] == "Q4_0"
-    print(f"ok   gguf: {len(weights)} tensors bit for bit, {quantized} of them Q4_0")
+        quantized += module.endswith("_proj") and kinds[ours] in ("Q4_0", "Q4_1", "Q8_0")
+    kinds = sorted(set(kinds.values()))
+    print(f"ok   gguf: {len(weights)} tensors bit for bit, {quantized} of them linears ({', '.join(kinds)})")
     check_metadata(reader, directory, config)
 
 
@@ -144,10 +151,11 @@ def check_metadata(reader, directory, config):
     tokens, types = fields["tokenizer.ggml.tokens"], fields["tokenizer.ggml.token_type"]
     assert len(tokens) == len(types) == config["vocab_size"]
     assert all(tokens[index] == text for text, index in tokenizer["model"]["vocab"].items())
-    assert all(tokens[t["id"]] == t["content"] and types[t["id"]] == 3 for t in tokenizer["added_tokens"])
+    assert all(tokens[t["id"]] == t["content"] and types[t["id"]] == 3 for t in tokenizer["added_tokens"] if t["special"])
     merges = [m if isinstance(m, str) else " ".join(m) for m in tokenizer["model"]["merges"]]
     assert fields["tokenizer.ggml.merges"] == merges
-    assert fields["tokenizer.ggml.pre"] == "llama-bpe"
+    digits = tokenizer["pre_tokenizer"]["pretokenizers"][0]["type"] == "Digits"
+    assert fields["tokenizer.ggml.pre"] == ("smollm" if digits else "llama-bpe")
     assert fields["tokenizer.chat_template"] == (directory / "chat_template.jinja").read_text()
     print(f"ok   gguf: metadata of {len(tokens)} tokens and {len(merges)} merges")
 

@@ -35,9 +35,9 @@ if [ -z "$outputs" ]; then
   small_run full.yaml $(sed 's/^/-S /' "$here/small.params")
   outputs=$work/out/full
 fi
-for gptq in "$outputs"/*/gptq; do gguf=${gptq%/gptq}/q4_0.gguf; done
+for gptq in "$outputs"/*/gptq; do gguf=${gptq%/gptq}/model.gguf; done
 if ! [ -d "$gptq" ] || ! [ -f "$gguf" ]; then
-  echo "check: no quantized model in $outputs: a directory with */gptq and */q4_0.gguf is wanted" >&2
+  echo "check: no quantized model in $outputs: a directory with */gptq and */model.gguf is wanted" >&2
   exit 2
 fi
 mkdir -p "$work/pipelines"

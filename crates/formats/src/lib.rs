@@ -3,9 +3,9 @@
 //! - [`config`]: `config.json` of a Hugging Face Llama. [`rope`]: its scaling of rotary
 //!   frequencies. [`linear`]: the names and shapes of its linears. [`error`]: what can be
 //!   wrong with such a directory.
-//! - [`safetensors_file`]: one safetensors file, its tensors read one by one. [`weights`]: the file or the shards of a model
-//!   directory. [`source`]: a model to read from, whichever file it lies in. [`grid`]: the 4-bit grid that both containers share. [`network`]: a quantized
-//!   network, as both store it. [`gptq`], [`gguf`]: the two containers.
+//! - [`safetensors_file`], [`safetensors_writer`]: one safetensors file, its tensors read and written one by one. [`weights`]: the
+//!   file or the shards of a model directory. [`source`]: a model to read from, whichever file it lies in. [`grid`]: the grid of
+//!   codes that both containers share. [`network`]: a quantized network, as both store it. [`gptq`], [`gguf`]: the two containers.
 //! - [`history`], [`layers`]: the figures that `train` and `quantize` leave for `evaluate`.
 
 pub mod config;
@@ -19,6 +19,7 @@ pub mod linear;
 pub mod network;
 pub mod rope;
 pub mod safetensors_file;
+pub mod safetensors_writer;
 pub mod source;
 pub mod weights;
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use safetensors::Dtype;
 
-use crate::gguf::{GgufModel, tokenizer};
+use crate::gguf::{GgufModel, TensorType, Value, tokenizer};
 use crate::weights::{FILE, INDEX, Weights};
 use crate::{Config, LlamaError, LlamaErrorKind};
 
@@ -118,6 +118,38 @@ impl ModelSource {
                 given.map_err(LlamaError::at(model.file.path()))
             }
         }
+    }
+
+    /// The values of tensor `name`, in f32 and row by row; an error unless it has `shape`.
+    pub fn floats(&self, name: &str, shape: &[i64]) -> Result<Vec<f32>, LlamaError> {
+        self.tensor(name, shape, |dtype, data| match dtype {
+            Dtype::F32 => Ok(TensorType::F32.decode(data)),
+            Dtype::F16 => Ok(TensorType::F16.decode(data)),
+            Dtype::BF16 => Ok(TensorType::Bf16.decode(data)),
+            dtype => Err(LlamaErrorKind::Dtype { name: name.to_owned(), dtype }),
+        })
+    }
+
+    /// The directory, or the GGUF file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The metadata value `key` where the model lies in a GGUF file.
+    pub fn gguf_value(&self, key: &str) -> Option<&Value> {
+        match &self.held {
+            Held::Safetensors(_) => None,
+            Held::Gguf(model) => model.file.value(key),
+        }
+    }
+
+    /// Writes [`ModelSource::companions`] into `directory`.
+    pub fn write_companions(&self, directory: &Path) -> Result<(), LlamaError> {
+        for Companion { name, bytes } in self.companions()? {
+            let path = directory.join(name);
+            std::fs::write(&path, bytes).map_err(LlamaError::at(&path))?;
+        }
+        Ok(())
     }
 
     /// The small files that it has: those in the directory, and for a GGUF file without a tokenizer.json beside it those that follow

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use safetensors::Dtype;
+use safetensors::tensor::TensorInfo;
 use serde::Deserialize;
 
 use crate::Config;
@@ -64,6 +65,28 @@ impl Weights {
             held.insert(name.clone(), at);
         }
         Ok(Weights { source: index, files, held })
+    }
+
+    /// The file of weights, or the index of its shards.
+    pub fn source(&self) -> &Path {
+        &self.source
+    }
+
+    /// The file that holds tensor `name` or tensors that belong to module `name`; the index or the only file where there is none.
+    pub fn file_of(&self, name: &str) -> &Path {
+        let at = self.held.get(name).or_else(|| self.held.get(&format!("{name}.scales")));
+        at.map_or(&self.source, |at| self.files[*at].path())
+    }
+
+    /// Type, shape and place of tensor `name`.
+    pub fn info(&self, name: &str) -> Option<&TensorInfo> {
+        self.held.get(name).and_then(|at| self.files[*at].info(name))
+    }
+
+    /// The bytes of tensor `name`.
+    pub fn read(&self, name: &str) -> Result<Vec<u8>, LlamaErrorKind> {
+        let at = self.held.get(name).ok_or_else(|| LlamaErrorKind::Missing(name.to_owned()))?;
+        Ok(self.files[*at].read(name)?.1)
     }
 
     /// Its files, the index included.

@@ -59,7 +59,7 @@ impl Block {
         &mut self.linears
     }
 
-    fn linear(&self, linear: Linear) -> &Projection {
+    pub(crate) fn linear(&self, linear: Linear) -> &Projection {
         &self.linears[linear as usize]
     }
 
@@ -104,7 +104,7 @@ impl Block {
     }
 
     /// Queries, keys and values, each `[batch, heads, time, head_dim]`.
-    fn attention_inputs(&self, normed: &Tensor, angles: &Angles) -> (Tensor, Tensor, Tensor) {
+    pub(crate) fn attention_inputs(&self, normed: &Tensor, angles: &Angles) -> (Tensor, Tensor, Tensor) {
         let split = |linear, heads| {
             let y = self.linear(linear).project(normed);
             let (batch, time) = (y.size()[0], y.size()[1]);
@@ -116,7 +116,7 @@ impl Block {
     }
 
     /// Causal attention, heads side by side: `[batch, time, heads * head_dim]`.
-    fn attend(&self, q: &Tensor, k: &Tensor, v: &Tensor) -> Tensor {
+    pub(crate) fn attend(&self, q: &Tensor, k: &Tensor, v: &Tensor) -> Tensor {
         let times = self.heads / self.kv_heads;
         let (k, v) = (spread(k, times), spread(v, times));
         merge(&Tensor::scaled_dot_product_attention(q, &k, &v, None::<Tensor>, 0.0, true, None, false))
@@ -131,7 +131,7 @@ impl Block {
         x + self.linear(Linear::Down).project(&product)
     }
 
-    fn norm(&self, x: &Tensor, weight: &Tensor) -> Tensor {
+    pub(crate) fn norm(&self, x: &Tensor, weight: &Tensor) -> Tensor {
         rms_norm(x, weight, self.eps)
     }
 }

@@ -1,7 +1,8 @@
 //! The Llama model on libtorch, with Hugging Face names and formats.
 //!
 //! - [`placement`]: the device and the precision. [`model`]: the whole network. [`block`]: one decoder layer, with taps at the inputs of its linears (what GPTQ needs).
-//!   [`projection`]: one of its linears, [`adapter`]: what is trained beside a frozen one, [`dropout`]: what is dropped before it. [`rotary`]: position encoding. [`generate`]: greedy decoding with a key-value cache.
+//!   [`projection`]: one of its linears, [`adapter`]: what is trained beside a frozen one, [`dropout`]: what is dropped before it.
+//!   [`taps`]: a layer part by part, or alone. [`rotary`]: position encoding. [`generate`]: greedy decoding with a key-value cache.
 //! - [`weights`]: from files to tensors and back; the files themselves are the crate `formats`. [`init`]: fresh weights from a seed.
 //!
 //! Batches are padded on the right: attention is causal, so no real token ever sees the padding and no mask is needed.
@@ -15,6 +16,7 @@ pub mod model;
 pub mod placement;
 pub mod projection;
 pub mod rotary;
+pub mod taps;
 pub mod weights;
 
 pub use adapter::AdapterShape;
@@ -24,3 +26,4 @@ pub use formats::{Config, Linear, LlamaError, RopeScaling, Tap};
 pub use model::Llama;
 pub use placement::Placement;
 pub use rotary::{Angles, Rotary};
+pub use taps::Stopped;

@@ -32,7 +32,7 @@ pub fn dequantize(directory: &GptqDirectory, placement: Placement) -> Result<Lla
         let module = name.trim_end_matches(".weight");
         let values = match directory.linear(module, shape)? {
             Some(quantized) => quantized.dequantize(),
-            None => directory.plain(name, shape)?.iter().map(|v| v.to_f32()).collect(),
+            None => directory.plain(name, shape)?,
         };
         Ok(Tensor::from_slice(&values).view(shape))
     })

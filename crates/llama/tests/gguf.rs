@@ -36,7 +36,7 @@ fn write(
     change: impl FnOnce(&mut Vec<(String, Value)>, &mut Vec<(String, Vec<i64>, Vec<f32>)>),
 ) {
     let config = &model.config;
-    let mut values = metadata(config);
+    let mut values = metadata(config, TensorType::F32);
     values.push(("tokenizer.ggml.eos_token_id".into(), Value::U32(3)));
     let mut tensors = Vec::new();
     let linears = || (0..config.num_hidden_layers).flat_map(|layer| Linear::ALL.map(|linear| (layer, linear)));

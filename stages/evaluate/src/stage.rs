@@ -60,7 +60,9 @@ fn run(params: &EvaluateParams, context: &Context) -> Result<(), StageError> {
     let layers: Option<LayersReport> = optional_json(context, "layers")?;
     let source = ModelSource::open(model_path)?;
     let original = Llama::read(&source, Placement::CPU)?;
-    let quantized = llama::weights::dequantize(&GptqDirectory::open(quantized_path)?, Placement::CPU)?;
+    let directory = GptqDirectory::open(quantized_path)?;
+    directory.notice().into_iter().for_each(|notice| context.warn(notice));
+    let quantized = llama::weights::dequantize(&directory, Placement::CPU)?;
     if original.config.vocab_size != quantized.config.vocab_size {
         return Err(StageError::invalid_input("`model` and `quantized` have different vocabularies")
             .help("wire the model that was quantized"));

@@ -7,5 +7,6 @@ pub const KINDS: &[Kind] = &[
     Kind::of::<tokenize::Tokenize>(),
     Kind::of::<train::Train>(),
     Kind::of::<quantize::Quantize>(),
+    Kind::of::<quantize::Export>(),
     Kind::of::<evaluate::Evaluate>(),
 ];

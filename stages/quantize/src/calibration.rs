@@ -1,6 +1,6 @@
 //! The calibration split as batches: rows padded on the right, and which of their positions are real.
 
-use llama::Llama;
+use formats::Config;
 use tch::{Device, Tensor};
 use tokens::EncodedSplit;
 
@@ -14,19 +14,21 @@ const ROWS: usize = 16;
 pub struct Batch {
     /// `[rows, longest]`, padded with zeros: attention is causal, so padding on the right is never seen.
     pub ids: Tensor,
-    /// Where the real tokens lie in the flattened batch.
-    real: Tensor,
+    /// Where the real tokens lie in the flattened batch; nothing where all are.
+    real: Option<Tensor>,
+    tokens: i64,
 }
 
 impl Batch {
     /// The rows of `x` `[rows, longest, features]` at real tokens: `[tokens, features]`.
     pub fn real_rows(&self, x: &Tensor) -> Tensor {
-        x.flatten(0, 1).index_select(0, &self.real)
+        let rows = x.flatten(0, 1);
+        self.real.as_ref().map_or_else(|| rows.shallow_clone(), |real| rows.index_select(0, real))
     }
 
     /// Real tokens.
     pub fn tokens(&self) -> i64 {
-        self.real.size()[0]
+        self.tokens
     }
 
     fn of(samples: &[&[i32]], device: Device) -> Batch {
@@ -40,16 +42,17 @@ impl Batch {
             }
         }
         let shape = [samples.len() as i64, longest as i64];
+        let padded = real.len() < ids.len();
         Batch {
             ids: Tensor::from_slice(&ids).view(shape).to_device(device),
-            real: Tensor::from_slice(&real).to_device(device),
+            tokens: real.len() as i64,
+            real: padded.then(|| Tensor::from_slice(&real).to_device(device)),
         }
     }
 }
 
 /// The first `count` samples of `split`, cut to what the model can see.
-pub fn batches(split: &EncodedSplit, count: usize, model: &Llama) -> Result<Vec<Batch>, Refusal> {
-    let config = &model.config;
+pub fn batches(split: &EncodedSplit, count: usize, config: &Config, device: Device) -> Result<Vec<Batch>, Refusal> {
     let longest = config.max_position_embeddings as usize;
     let mut samples: Vec<&[i32]> = (0..split.len().min(count))
         .map(|index| split.ids(index))
@@ -65,7 +68,7 @@ pub fn batches(split: &EncodedSplit, count: usize, model: &Llama) -> Result<Vec<
     }
     // Neighbours of like length waste little on padding.
     samples.sort_by_key(|sample| sample.len());
-    Ok(samples.chunks(ROWS).map(|rows| Batch::of(rows, model.placement.device)).collect())
+    Ok(samples.chunks(ROWS).map(|rows| Batch::of(rows, device)).collect())
 }
 
 #[cfg(test)]

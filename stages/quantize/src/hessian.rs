@@ -7,21 +7,25 @@ use tch::{Device, Kind, Tensor};
 
 use crate::params::ActOrder;
 
-/// The factor by which damping grows each time the factorization fails, and its limit.
-const DAMPING_STEP: f64 = 0.01;
+/// The least damping after the first attempt failed, and the most. Each attempt takes twice as much as the one before.
+const DAMPING_RAISED: f64 = 0.01;
 const DAMPING_LIMIT: f64 = 1.0;
+
+/// Columns whose products are added at once. Only those on and above the diagonal are, which saves a third and more.
+const STRIP: i64 = 256;
 
 /// The sum of outer products of the inputs seen so far.
 pub struct Hessian {
+    /// Below the diagonal strips it is zero.
     sum: Tensor,
     tokens: i64,
 }
 
 /// The upper Cholesky factor of the inverse of a damped Hessian, in the order in which columns are quantized.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Factor {
-    /// Row-major, square; zero below the diagonal.
-    upper: Vec<f32>,
+    /// `[columns, columns]`, fp32; zero below the diagonal.
+    pub upper: Tensor,
     /// `permutation[position]` is the column that is quantized at `position`.
     pub permutation: Vec<usize>,
     /// How columns were ordered.
@@ -30,6 +34,8 @@ pub struct Factor {
     pub dead: Vec<usize>,
     /// The damping it took, as a share of the mean diagonal.
     pub damping: f64,
+    /// The diagonal of the Hessian in the layer's own column order, before damping.
+    pub diagonal: Vec<f32>,
 }
 
 /// Why a Hessian has no factor.
@@ -55,7 +61,14 @@ impl Hessian {
     /// Adds inputs, one a row. Padding must not be among them.
     pub fn add(&mut self, inputs: &Tensor) {
         let inputs = inputs.to_kind(Kind::Float);
-        self.sum += inputs.tr().matmul(&inputs);
+        let columns = inputs.size()[1];
+        for start in (0..columns).step_by(STRIP as usize) {
+            let width = STRIP.min(columns - start);
+            let strip = inputs.narrow(1, start, width);
+            let right = inputs.narrow(1, start, columns - start);
+            let mut sum = self.sum.narrow(0, start, width).narrow(1, start, columns - start);
+            let _ = sum.addmm_(&strip.tr(), &right);
+        }
         self.tokens += inputs.size()[0];
     }
 
@@ -64,11 +77,10 @@ impl Hessian {
         self.tokens
     }
 
-    /// `sum ((W - Q) X)^2 / sum (W X)^2` for weights of one row an output, over the inputs seen.
-    pub fn relative_error(&self, weights: &Tensor, quantized: &Tensor) -> f64 {
-        let energy = |w: &Tensor| (w.matmul(&self.sum) * w).sum(Kind::Double).double_value(&[]);
-        let whole = energy(weights);
-        if whole > 0.0 { energy(&(weights - quantized)) / whole } else { 0.0 }
+    /// The whole sum, both triangles alike.
+    pub fn whole(&self) -> Tensor {
+        let upper = self.sum.triu(0);
+        &upper + upper.triu(1).tr()
     }
 
     /// Factors it, raising `damping` as often as it must.
@@ -76,8 +88,9 @@ impl Hessian {
         if self.tokens == 0 {
             return Err(FactorError::NoTokens);
         }
-        let hessian = self.sum.to_kind(Kind::Double) * (2.0 / self.tokens as f64);
+        let hessian = self.whole().to_kind(Kind::Double) * (2.0 / self.tokens as f64);
         let mut diagonal = to_f64(&hessian.diag(0));
+        let measured = diagonal.iter().map(|v| *v as f32).collect();
         if !diagonal.iter().all(|v| v.is_finite()) {
             return Err(FactorError::NotFinite);
         }
@@ -95,19 +108,19 @@ impl Hessian {
         permuted.diagonal(0, 0, 1).copy_(&Tensor::from_slice(&ordered));
 
         let mean = diagonal.iter().sum::<f64>() / diagonal.len() as f64;
-        let identity = Tensor::eye(diagonal.len() as i64, (Kind::Double, hessian.device()));
         let mut damping = damping;
         loop {
-            let damped = &permuted + &identity * (damping * mean);
+            let damped = permuted.copy();
+            let mut to_damp = damped.diagonal(0, 0, 1);
+            to_damp += damping * mean;
             if let Some(upper) = upper_of_inverse(&damped) {
-                let upper = Vec::<f32>::try_from(upper.to_device(Device::Cpu).to_kind(Kind::Float).flatten(0, -1))
-                    .expect("a contiguous float tensor");
-                return Ok(Factor { upper, permutation, order, dead, damping });
+                let upper = upper.to_kind(Kind::Float);
+                return Ok(Factor { upper, permutation, order, dead, damping, diagonal: measured });
             }
             if damping >= DAMPING_LIMIT {
                 return Err(FactorError::Singular);
             }
-            damping = (damping + DAMPING_STEP).min(DAMPING_LIMIT);
+            damping = (2.0 * damping).clamp(DAMPING_RAISED, DAMPING_LIMIT);
         }
     }
 }
@@ -117,29 +130,25 @@ impl Factor {
     pub fn columns(&self) -> usize {
         self.permutation.len()
     }
-
-    /// Row `position` from the diagonal on.
-    pub fn row_from(&self, position: usize) -> &[f32] {
-        let columns = self.columns();
-        &self.upper[position * columns + position..(position + 1) * columns]
-    }
 }
 
+/// `sum ((W - Q) X)^2 / sum (W X)^2` for weights of one row an output, where `hessian` is the whole sum over the inputs.
+pub fn relative_error(hessian: &Tensor, weights: &Tensor, quantized: &Tensor) -> f64 {
+    let energy = |w: &Tensor| (w.matmul(hessian) * w).sum(Kind::Double).double_value(&[]);
+    let whole = energy(weights);
+    if whole > 0.0 { energy(&(weights - quantized)) / whole } else { 0.0 }
+}
+
+/// The upper Cholesky factor of the inverse of `matrix`, without that inverse: with `matrix` turned about, the lower factor of it is
+/// the upper factor `R` of `R R^T`, whose inverse is the one wanted.
 fn upper_of_inverse(matrix: &Tensor) -> Option<Tensor> {
-    let inverse = cholesky(matrix, Triangle::Lower)?.cholesky_inverse(false);
-    cholesky(&inverse, Triangle::Upper)
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum Triangle {
-    Lower,
-    Upper,
-}
-
-fn cholesky(matrix: &Tensor, triangle: Triangle) -> Option<Tensor> {
-    let (factor, info) = matrix.linalg_cholesky_ex(triangle == Triangle::Upper, false);
-    let usable = info.int64_value(&[]) == 0 && factor.isfinite().all().int64_value(&[]) == 1;
-    usable.then_some(factor)
+    let (lower, info) = matrix.flip([0, 1]).linalg_cholesky_ex(false, false);
+    if info.int64_value(&[]) != 0 {
+        return None;
+    }
+    let identity = Tensor::eye(matrix.size()[0], (Kind::Double, matrix.device()));
+    let upper = lower.flip([0, 1]).linalg_solve_triangular(&identity, true, true, false);
+    (upper.isfinite().all().int64_value(&[]) == 1).then_some(upper)
 }
 
 fn to_f64(tensor: &Tensor) -> Vec<f64> {

@@ -1,19 +1,26 @@
-//! Stage `quantize`: GPTQ to 4 bits, written as GPTQ safetensors and as GGUF Q4_0 from the same codes and scales.
+//! Stage `quantize`: GPTQ, written as GPTQ safetensors and as GGUF from the same codes and scales. Stage `export`: a model as plain GGUF.
 //!
-//! - [`hessian`], [`solver`]: GPTQ itself, for one linear. [`calibration`]: the batches it is calibrated on. [`walk`]: block after
-//!   block through the network. [`network`]: what the containers can hold.
-//! - [`mod@verify`]: reads both containers back and compares; the crate `formats` writes and reads them.
-//! - [`params`], [`stage`]: what may be set, the run. [`refusal`]: what cannot be quantized.
+//! - [`hessian`], [`scales`], [`solver`]: GPTQ itself, for one linear. [`calibration`]: the batches it is calibrated on. [`walk`]: block
+//!   after block through the network. [`finished`]: the blocks that are done, on disk. [`plain`]: what is not quantized.
+//! - [`preflight`]: what is checked before the first block. [`quantized`]: the network as the containers ask for it; the crate
+//!   `formats` writes and reads them. [`mod@verify`]: reads both back and compares.
+//! - [`params`], [`stage`], [`export`]: what may be set, the runs. [`refusal`]: what cannot be quantized.
 
 pub mod calibration;
+pub mod export;
+pub mod finished;
 pub mod hessian;
-pub mod network;
 pub mod params;
+pub mod plain;
+pub mod preflight;
+pub mod quantized;
 pub mod refusal;
+pub mod scales;
 pub mod solver;
 pub mod stage;
 pub mod verify;
 pub mod walk;
 
-pub use params::{ActOrder, QuantizeParams, Sequence};
+pub use export::Export;
+pub use params::{ActOrder, ExportParams, QuantizeParams, ScaleChoice, Sequence, ZeroPoint};
 pub use stage::Quantize;

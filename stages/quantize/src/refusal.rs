@@ -1,6 +1,7 @@
 //! Why a model cannot be quantized.
 
 use contract::StageError;
+use formats::gguf::GgufErrorKind;
 
 use crate::hessian::FactorError;
 
@@ -10,6 +11,9 @@ pub enum Refusal {
     /// Linears do not fill whole blocks.
     #[error("{}", .0.join("; "))]
     Sizes(Vec<String>),
+    /// GGUF has no type for the codes.
+    #[error(transparent)]
+    Grid(GgufErrorKind),
     /// A weight is NaN, infinite or beyond fp16.
     #[error("tensor `{0}` holds values that fp16 cannot")]
     NotFinite(String),
@@ -38,6 +42,7 @@ impl From<Refusal> for StageError {
     fn from(refusal: Refusal) -> StageError {
         let help = match refusal {
             Refusal::Sizes(_) => "choose a model whose sizes are multiples of 32, and a group size that divides them",
+            Refusal::Grid(_) => "choose `zero: symmetric`, or `bits: 4`",
             Refusal::NotFinite(_) | Refusal::Calibration { .. } => {
                 "the training of this model diverged; look at its loss"
             }

@@ -5,40 +5,44 @@ use std::path::Path;
 use contract::StageError;
 use formats::gguf::{self, GgufFile};
 use formats::gptq::GptqDirectory;
-use formats::network::Network;
+use formats::network::{self, Network};
 
 /// Reopens what was written for `network` and compares every tensor.
-pub fn verify(network: &Network, gptq: &Path, gguf: &Path) -> Result<(), StageError> {
+pub fn verify(network: &dyn Network, gptq: &Path, gguf: &Path) -> Result<(), StageError> {
+    let config = network.config();
     let directory = GptqDirectory::open(gptq)?;
     let file = GgufFile::open(gguf)?;
     let read = |name: &str| file.tensor(name).map_err(|kind| gguf::GgufError { path: gguf.to_owned(), kind });
-    for linear in &network.linears {
-        let shape = linear.linear.shape(&network.config);
-        let solved = &linear.quantized;
-        if directory.linear(&linear.module, &shape)?.as_ref() != Some(solved) {
-            return Err(differs(&linear.module, gptq));
+    let mut count = usize::from(gguf::llama::rope_factors(config).is_some());
+    for (layer, linear) in network::linears(config) {
+        let (module, shape) = (linear.module_name(layer), linear.shape(config));
+        let solved = network.linear(layer, linear)?;
+        if directory.linear(&module, &shape)?.as_ref() != Some(&solved) {
+            return Err(differs(&module, gptq));
         }
-        let stored = read(&gguf::llama::linear_name(linear.layer, linear.linear))?;
+        let stored = read(&gguf::llama::linear_name(layer, linear))?;
         let expected = solved.dequantize();
-        let rows = gguf::llama::row_order(&network.config, linear.linear);
+        let rows = gguf::llama::row_order(config, linear);
         let expected = rows.iter().flat_map(|row| &expected[row * solved.columns..][..solved.columns]);
         if !equal_bits(&stored, expected.copied()) {
-            return Err(differs(&linear.module, gguf));
+            return Err(differs(&module, gguf));
         }
+        count += 1;
     }
-    for plain in &network.plain {
-        if directory.plain(&plain.name, &plain.shape)? != plain.values {
-            return Err(differs(&plain.name, gptq));
+    for (name, shape) in network::plain_tensors(config) {
+        let values: Vec<f32> = network.plain(&name, &shape)?.halves().into_iter().map(half::f16::to_f32).collect();
+        if !equal_bits(&directory.plain(&name, &shape)?, values.iter().copied()) {
+            return Err(differs(&name, gptq));
         }
-        let name = gguf::llama::plain_name(&plain.name).ok_or_else(|| differs(&plain.name, gguf))?;
-        if !equal_bits(&read(&name)?, plain.values.iter().map(|v| v.to_f32())) {
-            return Err(differs(&plain.name, gguf));
+        let stored = gguf::llama::plain_name(&name).ok_or_else(|| differs(&name, gguf))?;
+        if !equal_bits(&read(&stored)?, values.into_iter()) {
+            return Err(differs(&name, gguf));
         }
+        count += 1;
     }
     let counted = file.tensors().count();
-    let factors = usize::from(gguf::llama::rope_factors(&network.config).is_some());
-    if counted != network.linears.len() + network.plain.len() + factors {
-        return Err(StageError::bug(format!("{}: holds {counted} tensors, wrote fewer", gguf.display())));
+    if counted != count {
+        return Err(StageError::bug(format!("{}: holds {counted} tensors, wrote {count}", gguf.display())));
     }
     Ok(())
 }

@@ -1,21 +1,30 @@
 //! A Llama in GGUF: tensor names, metadata, and the order of the rows of q and k.
 
-use super::Value;
+use super::{TensorType, Value};
 use crate::{Config, Linear, RopeScaling};
-
-/// `general.file_type` of a file whose linears are Q4_0.
-const MOSTLY_Q4_0: u32 = 2;
 
 /// What each rotary frequency is divided by: how llama.cpp learns of the scaling of Llama 3.1.
 pub const ROPE_FACTORS: &str = "rope_freqs.weight";
 
-/// Metadata of the network.
-pub fn metadata(config: &Config) -> Vec<(String, Value)> {
+/// `general.file_type` of a file whose linears are of type `kind`.
+fn file_type(kind: TensorType) -> u32 {
+    match kind {
+        TensorType::F32 => 0,
+        TensorType::F16 => 1,
+        TensorType::Q4_0 => 2,
+        TensorType::Q4_1 => 3,
+        TensorType::Q8_0 => 7,
+        TensorType::Bf16 => 32,
+    }
+}
+
+/// Metadata of the network, whose linears are of type `kind`.
+pub fn metadata(config: &Config, kind: TensorType) -> Vec<(String, Value)> {
     let count = |n: i64| Value::U32(n as u32);
     let mut all = vec![
         ("general.architecture", Value::String("llama".to_owned())),
         ("general.type", Value::String("model".to_owned())),
-        ("general.file_type", Value::U32(MOSTLY_Q4_0)),
+        ("general.file_type", Value::U32(file_type(kind))),
         ("general.quantization_version", Value::U32(2)),
         ("llama.vocab_size", count(config.vocab_size)),
         ("llama.context_length", count(config.max_position_embeddings)),

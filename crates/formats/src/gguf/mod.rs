@@ -2,9 +2,11 @@
 //!
 //! - [`value`]: metadata values. [`tensor`]: tensor types and their blocks. [`mod@write`], [`read`]: the container; [`cursor`]
 //!   reads its parts.
-//! - [`llama`]: names, metadata and row order of a Llama. [`vocabulary`]: the tokenizer's metadata. [`export`]: the whole file.
+//! - [`llama`]: names, metadata and row order of a Llama. [`vocabulary`]: the tokenizer's metadata. [`about`]: name, author and
+//!   licence. [`export`]: the whole file.
 //! - [`model`]: a Llama read from a file. [`tokenizer`]: its tokenizer, rebuilt from the metadata.
 
+pub mod about;
 mod cursor;
 pub mod export;
 pub mod llama;
@@ -16,6 +18,7 @@ pub mod value;
 pub mod vocabulary;
 pub mod write;
 
+pub use about::About;
 pub use model::GgufModel;
 pub use read::{GgufError, GgufErrorKind, GgufFile};
 pub use tensor::{TensorInfo, TensorType};

@@ -61,6 +61,9 @@ pub enum GgufErrorKind {
         /// Its innermost dimension.
         columns: u64,
     },
+    /// Codes for which there is no tensor type.
+    #[error("GGUF has no tensor type for asymmetric codes of {0} bits")]
+    Grid(u32),
     /// A tensor is absent.
     #[error("tensor `{0}` is missing")]
     Missing(String),

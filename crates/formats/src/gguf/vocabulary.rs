@@ -16,6 +16,9 @@ use super::Value;
 /// Ends a turn in chat templates of the Llama 3 family.
 const END_OF_TURN: &str = "<|eot_id|>";
 
+/// Ends a message of a turn that goes on, in chat templates of Llama 3.1.
+const END_OF_MESSAGE: &str = "<|eom_id|>";
+
 /// Numbers llama.cpp gives to kinds of token.
 mod token_type {
     pub(super) const NORMAL: i32 = 1;
@@ -67,8 +70,8 @@ impl From<VocabularyError> for StageError {
     }
 }
 
-/// Metadata of the tokenizer in `directory`, for a model of `vocabulary` embeddings.
-pub fn metadata(directory: &Path, vocabulary: i64) -> Result<Vec<(String, Value)>, VocabularyError> {
+/// Metadata of the tokenizer in `directory`, for a model of `vocabulary` embeddings whose texts end with one of `ends`.
+pub fn metadata(directory: &Path, vocabulary: i64, ends: &[i64]) -> Result<Vec<(String, Value)>, VocabularyError> {
     let path = directory.join("tokenizer.json");
     let tokenizer: TokenizerFile = read_json(&path)?;
     let config_path = directory.join("tokenizer_config.json");
@@ -80,17 +83,43 @@ pub fn metadata(directory: &Path, vocabulary: i64) -> Result<Vec<(String, Value)
         false => config.chat_template.clone(),
     };
     let mut all = tokenizer.metadata(vocabulary).map_err(at(&path))?;
+    let named = |token: &Option<Token>| token.as_ref().and_then(|token| tokenizer.id(token.content()));
+    let ends: Vec<u32> = end_tokens(directory, ends)?;
+    let eos = named(&config.eos_token).or_else(|| ends.first().copied());
+    // llama.cpp ends generation at each of the three. A list of end tokens has no key, so the second is the end of a turn.
+    let eom = tokenizer.id(END_OF_MESSAGE);
+    let mut others = ends.iter().copied().filter(|id| Some(*id) != eos && Some(*id) != eom);
+    let eot = tokenizer.id(END_OF_TURN).or_else(|| others.next());
+    let eom = eom.or_else(|| others.find(|id| Some(*id) != eot));
     let ids = [
-        ("bos", config.bos_token.as_ref().and_then(|token| tokenizer.id(token.content()))),
-        ("eos", config.eos_token.as_ref().and_then(|token| tokenizer.id(token.content()))),
-        ("padding", config.pad_token.as_ref().and_then(|token| tokenizer.id(token.content()))),
-        ("eot", tokenizer.id(END_OF_TURN)),
+        ("bos", named(&config.bos_token)),
+        ("eos", eos),
+        ("padding", named(&config.pad_token)),
+        ("eot", eot),
+        ("eom", eom),
     ];
     for (role, id) in ids {
         all.extend(id.map(|id| (format!("tokenizer.ggml.{role}_token_id"), Value::U32(id))));
     }
     all.extend(template.map(|text| ("tokenizer.chat_template".to_owned(), Value::String(text))));
     Ok(all)
+}
+
+/// The tokens that end generation: those of `generation_config.json`, then those of the model's config.
+fn end_tokens(directory: &Path, config: &[i64]) -> Result<Vec<u32>, VocabularyError> {
+    let path = directory.join("generation_config.json");
+    let generation: Json = if path.exists() { read_json(&path)? } else { Json::Null };
+    let listed = match &generation["eos_token_id"] {
+        Json::Array(ids) => ids.iter().filter_map(Json::as_i64).collect(),
+        one => Vec::from_iter(one.as_i64()),
+    };
+    let mut ends: Vec<u32> = Vec::new();
+    for id in listed.iter().chain(config).filter_map(|id| u32::try_from(*id).ok()) {
+        if !ends.contains(&id) {
+            ends.push(id);
+        }
+    }
+    Ok(ends)
 }
 
 fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, VocabularyError> {
@@ -106,8 +135,11 @@ fn at<K: Into<VocabularyErrorKind>>(path: &Path) -> impl FnOnce(K) -> Vocabulary
 /// `tokenizer.json`, as far as it matters here.
 #[derive(Deserialize)]
 struct TokenizerFile {
+    #[serde(default)]
     added_tokens: Vec<AddedToken>,
+    #[serde(default)]
     pre_tokenizer: Json,
+    #[serde(default)]
     post_processor: Json,
     model: Model,
 }

@@ -1,35 +1,34 @@
-//! Writes a GPTQ directory: format v1, symmetric, trivial group index, everything that is not packed in fp16.
+//! Writes a GPTQ directory: packed linears with a trivial group index, everything that is not packed in fp16.
 //!
-//! Every loader reads v1. Static act-order leaves groups consecutive, so `desc_act` is false: loaders take slow paths,
-//! or refuse, when it is true. The order that was used stands under `meta`.
+//! Every loader reads v1; v2 is written where a zero of 0 needs it. Static act-order leaves groups consecutive, so `desc_act` is
+//! false: loaders take slow paths, or refuse, when it is true. The order that was used stands under `meta`.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::Path;
 
 use contract::StageError;
 use contract::stage::At;
 use half::f16;
-use safetensors::tensor::View;
-use safetensors::{Dtype, SafeTensorError};
+use safetensors::Dtype;
 use serde_json::{Value, json};
 
 use super::pack;
-use crate::grid::{BITS, Quantized};
-use crate::network::{Network, Plain};
+use crate::Config;
+use crate::network::{self, Network, Packing};
+use crate::safetensors_writer::{Announced, SafetensorsWriter};
 use crate::source::Companion;
 
 /// The file of weights.
 pub const WEIGHTS: &str = "model.safetensors";
 
-/// Writes `network`, quantized as `quantization` says, into `directory`, with the small files `companions` of the model it was.
-pub fn write(
-    network: &Network,
+/// Writes the small files of a quantized model into `directory`: its config, quantized as `quantization` says, and `companions`.
+pub fn write_config(
+    config: &Config,
     quantization: &Value,
     companions: &[Companion],
     directory: &Path,
 ) -> Result<(), StageError> {
-    let mut config = network.config.to_json();
+    let mut config = config.to_json();
     config["dtype"] = json!("float16");
     config["torch_dtype"] = json!("float16");
     config["quantization_config"] = quantization.clone();
@@ -39,41 +38,59 @@ pub fn write(
         let path = directory.join(name);
         std::fs::write(&path, bytes).at(&path)?;
     }
-    write_weights(network, &directory.join(WEIGHTS))
+    Ok(())
 }
 
-fn write_weights(network: &Network, path: &Path) -> Result<(), StageError> {
-    let plain = network.plain.iter().map(|Plain { name, shape, values }| {
-        let shape = shape.iter().map(|&n| n as usize).collect();
-        (name.clone(), Stored { dtype: Dtype::F16, shape, bytes: half_bytes(values) })
-    });
-    let packed = network.linears.iter().flat_map(|linear| packed(&linear.module, &linear.quantized));
-    // transformers refuses a file that does not name its framework.
-    let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
-    match safetensors::serialize_to_file(plain.chain(packed), Some(metadata), path) {
-        Ok(()) => Ok(()),
-        Err(SafeTensorError::IoError(io)) => Err(io).at(path),
-        Err(other) => Err(StageError::bug(format!("{}: {other}", path.display()))),
+/// Writes the weights of `network` into `directory`.
+pub fn write_weights(network: &dyn Network, directory: &Path) -> Result<(), StageError> {
+    let (config, packing) = (network.config(), network.packing());
+    let path = directory.join(WEIGHTS);
+    let mut writer = SafetensorsWriter::create(&path, HashMap::new(), &tensors(config, packing)).at(&path)?;
+    for (name, shape) in network::plain_tensors(config) {
+        writer.tensor(&half_bytes(&network.plain(&name, &shape)?.halves())).at(&path)?;
     }
+    for (layer, linear) in network::linears(config) {
+        let quantized = network.linear(layer, linear)?;
+        let words = |values: &[i32]| bytemuck::cast_slice(values).to_vec();
+        let parts = [
+            words(&pack::codes_to_words(&quantized)),
+            words(&pack::zeros_to_words(&quantized, packing.zeros)),
+            half_bytes(&pack::transposed_scales(&quantized)),
+            words(&pack::group_index(quantized.columns, quantized.group_size)),
+        ];
+        for part in parts {
+            writer.tensor(&part).at(&path)?;
+        }
+    }
+    writer.finish().map(drop).at(&path)
 }
 
-fn packed(module: &str, quantized: &Quantized) -> [(String, Stored); 4] {
-    let Quantized { rows, columns, group_size, .. } = *quantized;
-    let groups = quantized.groups();
-    let words = |values: &[i32]| bytemuck::cast_slice(values).to_vec();
-    let zeros = vec![pack::ZERO_WORD; groups * rows / pack::CODES];
-    let stored = |dtype, shape: &[usize], bytes| Stored { dtype, shape: shape.to_vec(), bytes };
-    [
-        (format!("{module}.qweight"), {
-            let shape = [columns * BITS as usize / 32, rows];
-            stored(Dtype::I32, &shape, words(&pack::codes_to_words(quantized)))
-        }),
-        (format!("{module}.qzeros"), stored(Dtype::I32, &[groups, rows / pack::CODES], words(&zeros))),
-        (format!("{module}.scales"), {
-            stored(Dtype::F16, &[groups, rows], half_bytes(&pack::transposed_scales(quantized)))
-        }),
-        (format!("{module}.g_idx"), { stored(Dtype::I32, &[columns], words(&pack::group_index(columns, group_size))) }),
-    ]
+/// Bytes of all tensors.
+pub fn size(config: &Config, packing: Packing) -> u64 {
+    tensors(config, packing).iter().map(|tensor| tensor.bytes() as u64).sum()
+}
+
+/// Every tensor in the order in which it is written. All are whole words, so all are aligned.
+fn tensors(config: &Config, packing: Packing) -> Vec<Announced> {
+    let sizes = |shape: &[i64]| shape.iter().map(|&n| n as usize).collect::<Vec<usize>>();
+    let plain = network::plain_tensors(config).into_iter();
+    let mut all: Vec<Announced> =
+        plain.map(|(name, shape)| Announced { name, dtype: Dtype::F16, shape: sizes(&shape) }).collect();
+    for (layer, linear) in network::linears(config) {
+        let (module, shape) = (linear.module_name(layer), sizes(&linear.shape(config)));
+        let (rows, columns, bits) = (shape[0], shape[1], packing.grid.bits);
+        let groups = columns / packing.group_of(columns);
+        all.extend(
+            [
+                ("qweight", Dtype::I32, vec![pack::words(columns, bits), rows]),
+                ("qzeros", Dtype::I32, vec![groups, pack::words(rows, bits)]),
+                ("scales", Dtype::F16, vec![groups, rows]),
+                ("g_idx", Dtype::I32, vec![columns]),
+            ]
+            .map(|(part, dtype, shape)| Announced { name: format!("{module}.{part}"), dtype, shape }),
+        );
+    }
+    all
 }
 
 fn half_bytes(values: &[f16]) -> Vec<u8> {
@@ -81,31 +98,6 @@ fn half_bytes(values: &[f16]) -> Vec<u8> {
 }
 
 fn write_json(path: &Path, value: &Value) -> Result<(), StageError> {
-    let text = serde_json::to_string_pretty(value).expect("plain JSON") + "\n";
+    let text = serde_json::to_string_pretty(value).map_err(|e| StageError::bug(e.to_string()))? + "\n";
     std::fs::write(path, text).at(path)
-}
-
-/// A tensor's bytes as safetensors wants them.
-struct Stored {
-    dtype: Dtype,
-    shape: Vec<usize>,
-    bytes: Vec<u8>,
-}
-
-impl View for Stored {
-    fn dtype(&self) -> Dtype {
-        self.dtype
-    }
-
-    fn shape(&self) -> &[usize] {
-        &self.shape
-    }
-
-    fn data(&self) -> Cow<'_, [u8]> {
-        Cow::Borrowed(&self.bytes)
-    }
-
-    fn data_len(&self) -> usize {
-        self.bytes.len()
-    }
 }

@@ -91,7 +91,8 @@ impl Micro {
             inputs: inputs.iter().map(input).collect(),
             outputs: outputs.iter().map(|(port, path)| ((*port).to_owned(), path.clone())).collect::<BTreeMap<_, _>>(),
             scratch: self.path("scratch"),
-            checkpoints: self.path("checkpoints"),
+            // Of its own for each run, unless two write to one place.
+            checkpoints: outputs[0].1.with_file_name("checkpoints"),
             limits: Limits { threads: 1, memory: 0 },
             trace: "test".to_owned(),
         };

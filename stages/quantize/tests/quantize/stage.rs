@@ -1,20 +1,21 @@
 //! The stage on a micro model: what it writes, and what it refuses.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::micro::{self, Micro};
 use contract::{Stage, StageError, Type};
 use formats::LayersReport;
 use formats::gguf::{GgufFile, TensorType, Value};
 use formats::gptq::GptqDirectory;
-use quantize::{Quantize, QuantizeParams, Sequence};
+use quantize::params::EmbeddingType;
+use quantize::{Export, Quantize, QuantizeParams, ScaleChoice, Sequence, ZeroPoint};
 use serde_json::json;
 
 fn quantize(micro: &Micro, model: PathBuf, name: &str, params: &QuantizeParams) -> Result<PathBuf, StageError> {
     let directory = micro.path(name);
-    std::fs::create_dir(&directory).unwrap();
+    std::fs::create_dir_all(&directory).unwrap();
     let inputs = [("model", Type::HF_MODEL, model), ("tokens", Type::TOKENS, micro.path("tokens"))];
-    let outputs = ["gptq", "q4_0", "layers"].map(|port| (port, directory.join(port)));
+    let outputs = ["gptq", "model", "layers"].map(|port| (port, directory.join(port)));
     micro.run::<Quantize>(serde_json::to_value(params).unwrap(), &inputs, &outputs)?;
     Ok(directory)
 }
@@ -23,7 +24,7 @@ fn params() -> QuantizeParams {
     QuantizeParams { threads: 1, ..QuantizeParams::default() }
 }
 
-fn layers(directory: &std::path::Path) -> LayersReport {
+fn layers(directory: &Path) -> LayersReport {
     serde_json::from_slice(&std::fs::read(directory.join("layers")).unwrap()).unwrap()
 }
 
@@ -34,7 +35,7 @@ fn both_containers_hold_the_same_weights_and_the_tokenizer() {
     let out = quantize(&micro, model, "out", &params()).unwrap();
 
     let gptq = GptqDirectory::open(&out.join("gptq")).unwrap();
-    let file = GgufFile::open(&out.join("q4_0")).unwrap();
+    let file = GgufFile::open(&out.join("model")).unwrap();
     let value = gptq.linear("model.layers.1.self_attn.v_proj", &[32, 64]).unwrap().unwrap();
     assert_eq!(file.tensor("blk.1.attn_v.weight").unwrap(), value.dequantize());
     assert_eq!(file.tensors().filter(|info| info.kind == TensorType::Q4_0).count(), 14);
@@ -69,16 +70,136 @@ fn every_layer_is_reported_and_beats_rounding() {
     }
 }
 
+fn digests(directory: &Path) -> [contract::Digest; 4] {
+    ["gptq/model.safetensors", "gptq/config.json", "model", "layers"]
+        .map(|file| contract::Digest::of(&std::fs::read(directory.join(file)).unwrap()))
+}
+
 #[test]
 fn one_seed_and_thread_count_give_the_same_bytes() {
     let micro = Micro::new();
     let model = micro.model("model", &micro::config());
-    let digests = ["a", "b"].map(|name| {
-        let out = quantize(&micro, model.clone(), name, &params()).unwrap();
-        ["gptq/model.safetensors", "gptq/config.json", "q4_0", "layers"]
-            .map(|file| contract::Digest::of(&std::fs::read(out.join(file)).unwrap()))
-    });
+    let digests = ["a", "b"].map(|name| digests(&quantize(&micro, model.clone(), name, &params()).unwrap()));
     assert_eq!(digests[0], digests[1]);
+}
+
+#[test]
+fn a_run_that_ended_after_any_block_goes_on_to_the_same_bytes() {
+    let micro = Micro::new();
+    let model = micro.model("model", &llama::Config { num_hidden_layers: 3, ..micro::config() });
+    for params in [params(), QuantizeParams { sequence: Sequence::Blocks, zero: ZeroPoint::Asymmetric, ..params() }] {
+        let name = format!("{:?}", params.sequence);
+        let out = quantize(&micro, model.clone(), &name, &params).unwrap();
+        let whole = digests(&out);
+        let block = |index: u32| out.join(format!("checkpoints/block-{index:04}.safetensors"));
+        for finished in 0..3 {
+            (finished..3).for_each(|index| std::fs::remove_file(block(index)).unwrap());
+            // What a kill leaves of the block at hand.
+            std::fs::write(block(finished).with_extension("partial"), b"half").unwrap();
+            quantize(&micro, model.clone(), &name, &params).unwrap();
+            assert_eq!(digests(&out), whole, "{name} {finished}");
+        }
+        // A block that is damaged, and those behind it, are made again.
+        let mut bytes = std::fs::read(block(1)).unwrap();
+        let last = bytes.len() - 1;
+        bytes[last] ^= 1;
+        std::fs::write(block(1), &bytes).unwrap();
+        quantize(&micro, model.clone(), &name, &params).unwrap();
+        assert_eq!(digests(&out), whole, "{name} damaged");
+        // Blocks of other params are not taken for those of these.
+        let other = QuantizeParams { damping: 0.5, ..params };
+        quantize(&micro, model.clone(), &name, &other).unwrap();
+        assert_ne!(digests(&out), whole, "{name} other");
+    }
+}
+
+/// The stage itself compares both containers with what was solved, bit for bit.
+#[test]
+fn every_grid_that_gguf_holds_is_written() {
+    let micro = Micro::new();
+    let config = llama::Config { hidden_size: 128, intermediate_size: 256, head_dim: 32, ..micro::config() };
+    let model = micro.model("model", &config);
+    let mut errors = Vec::new();
+    for (zero, kinds) in [
+        (
+            ZeroPoint::Symmetric,
+            [(2, TensorType::Q4_0), (3, TensorType::Q4_0), (4, TensorType::Q4_0), (8, TensorType::Q8_0)],
+        ),
+        (
+            ZeroPoint::Asymmetric,
+            [(2, TensorType::Q4_1), (3, TensorType::Q4_1), (4, TensorType::Q4_1), (4, TensorType::Q4_1)],
+        ),
+    ] {
+        for ((bits, kind), group_size) in kinds.into_iter().zip([-1, 32, 64, 128]) {
+            let params = QuantizeParams { zero, bits, group_size, scale: ScaleChoice::Hessian, threads: 2, ..params() };
+            let name = format!("{zero:?}-{bits}-{group_size}");
+            let out = quantize(&micro, model.clone(), &name, &params).unwrap();
+            let file = GgufFile::open(&out.join("model")).unwrap();
+            assert_eq!(file.tensors().filter(|info| info.kind == kind).count(), 14, "{name}");
+            let config: serde_json::Value =
+                serde_json::from_slice(&std::fs::read(out.join("gptq/config.json")).unwrap()).unwrap();
+            let quantization = &config["quantization_config"];
+            assert_eq!((&quantization["bits"], &quantization["group_size"]), (&json!(bits), &json!(group_size)));
+            assert_eq!(quantization["sym"], json!(zero == ZeroPoint::Symmetric));
+            let report = layers(&out);
+            assert!(report.mean_relative_error < report.mean_nearest_relative_error, "{name}: {report:?}");
+            errors.push((bits, report.mean_relative_error));
+        }
+    }
+    let worst = |bits| errors.iter().filter(|(b, _)| *b == bits).map(|(_, error)| *error).fold(0.0, f64::max);
+    assert!(worst(8) < worst(4) && worst(4) < worst(3) && worst(3) < worst(2), "{errors:?}");
+}
+
+#[test]
+fn codes_that_gguf_cannot_hold_are_refused_by_name() {
+    let micro = Micro::new();
+    let model = micro.model("model", &micro::config());
+    let params = QuantizeParams { bits: 8, zero: ZeroPoint::Asymmetric, ..params() };
+    let error = quantize(&micro, model, "out", &params).unwrap_err();
+    assert_eq!(error.message, "GGUF has no tensor type for asymmetric codes of 8 bits");
+    assert!(error.help.unwrap().contains("zero: symmetric"));
+}
+
+#[test]
+fn an_embedding_of_eight_bits_is_the_same_in_both_containers_and_what_is_said_of_the_model_is_there() {
+    let micro = Micro::new();
+    let model = micro.model("model", &micro::config());
+    std::fs::write(model.join("README.md"), "---\nlicense: apache-2.0\n---\n").unwrap();
+    let params = QuantizeParams { embedding: EmbeddingType::Q8_0, name: Some("Small".to_owned()), ..params() };
+    let out = quantize(&micro, model.clone(), "out", &params).unwrap();
+    let file = GgufFile::open(&out.join("model")).unwrap();
+    let kinds = ["token_embd.weight", "output.weight", "output_norm.weight"]
+        .map(|name| file.tensors().find(|info| info.name == name).unwrap().kind);
+    assert_eq!(kinds, [TensorType::Q8_0, TensorType::Q8_0, TensorType::F32]);
+    let text = |key: &str| file.value(key).and_then(Value::text);
+    assert_eq!((text("general.name"), text("general.license")), (Some("Small"), Some("apache-2.0")));
+    assert_eq!((text("general.author"), text("general.size_label")), (None, Some("103K")));
+    assert!(text("tokenizer.chat_template").is_some());
+}
+
+#[test]
+fn a_model_is_written_as_a_plain_file_of_each_type() {
+    let micro = Micro::new();
+    let model = micro.model("model", &micro::config());
+    let original = llama::Llama::load(&model, llama::Placement::CPU).unwrap();
+    for (name, kind, near) in
+        [("f16", TensorType::F16, 1e-4), ("bf16", TensorType::Bf16, 1e-3), ("q8_0", TensorType::Q8_0, 1e-3)]
+    {
+        let path = micro.path(&format!("{name}.gguf"));
+        let params = json!({"type": name, "name": null, "author": "somebody", "license": null});
+        std::fs::create_dir_all(micro.path("scratch")).unwrap();
+        let inputs = [("model", Type::HF_MODEL, model.clone())];
+        micro.run::<Export>(params, &inputs, &[("model", path.clone())]).unwrap();
+        let file = GgufFile::open(&path).unwrap();
+        assert_eq!(file.tensors().filter(|info| info.kind == kind).count(), 16);
+        assert_eq!(file.value("general.author").and_then(Value::text), Some("somebody"));
+        // Read as a model, with q and k back in their order.
+        let read = llama::Llama::load(&path, llama::Placement::CPU).unwrap();
+        for ((name, ours), (_, theirs)) in read.tensors().iter().zip(original.tensors()) {
+            let gap = (ours - &theirs).abs().max().double_value(&[]);
+            assert!(gap <= near, "{name}: {gap}");
+        }
+    }
 }
 
 #[test]
@@ -87,7 +208,7 @@ fn a_tied_model_has_no_head_of_its_own() {
     let config = llama::Config { tie_word_embeddings: true, ..micro::config() };
     let model = micro.model("model", &config);
     let out = quantize(&micro, model, "out", &params()).unwrap();
-    let file = GgufFile::open(&out.join("q4_0")).unwrap();
+    let file = GgufFile::open(&out.join("model")).unwrap();
     assert!(file.tensors().all(|info| info.name != "output.weight"));
     llama::weights::dequantize(&GptqDirectory::open(&out.join("gptq")).unwrap(), llama::Placement::CPU).unwrap();
 }
@@ -112,12 +233,9 @@ fn tokens_of_another_vocabulary_are_refused() {
 }
 
 #[test]
-fn the_card_accepts_four_bits_and_known_group_sizes_only() {
+fn the_card_accepts_known_bits_and_group_sizes_only() {
     let schema = contract::params::schema_of::<QuantizeParams>();
-    assert_eq!(
-        (&schema["properties"]["bits"]["minimum"], &schema["properties"]["bits"]["maximum"]),
-        (&json!(4), &json!(4))
-    );
-    assert_eq!(schema["properties"]["group_size"]["enum"], json!([32, 64, 128]));
+    assert_eq!(schema["properties"]["bits"]["enum"], json!([2, 3, 4, 8]));
+    assert_eq!(schema["properties"]["group_size"]["enum"], json!([-1, 32, 64, 128]));
     assert_eq!(Quantize::card().outputs.len(), 3);
 }
