@@ -94,9 +94,19 @@ fn graph_is_mermaid_dot_or_json() {
 fn stages_lists_kinds_and_shows_one() {
     let project = Project::new();
     let list = project.pipe(&["stages"]).stdout;
-    for kind in
-        ["ingest", "produce", "correlate", "verify", "transform", "tokenize", "train", "quantize", "export", "evaluate", "fetch"]
-    {
+    for kind in [
+        "ingest",
+        "produce",
+        "correlate",
+        "verify",
+        "transform",
+        "tokenize",
+        "train",
+        "quantize",
+        "export",
+        "evaluate",
+        "fetch",
+    ] {
         assert!(list.contains(kind), "{kind}: {list}");
     }
     let train = project.pipe(&["stages", "train"]).stdout;

@@ -138,7 +138,7 @@ impl Block {
 
 /// Root-mean-square norm over the last dimension.
 pub(crate) fn rms_norm(x: &Tensor, weight: &Tensor, eps: f64) -> Tensor {
-    x.rms_norm(weight.size(), Some(weight), eps)
+    x.rms_norm(weight.size(), Some(weight.to_kind(x.kind())), eps)
 }
 
 /// `[batch, kv_heads, time, dim]` to `[batch, kv_heads * times, time, dim]`, each head `times` times in a row.

@@ -24,6 +24,6 @@ pub use block::Block;
 pub use dropout::Dropout;
 pub use formats::{Config, Linear, LlamaError, RopeScaling, Tap};
 pub use model::Llama;
-pub use placement::Placement;
+pub use placement::{DeviceChoice, Placement, PlacementError, Precision};
 pub use rotary::{Angles, Rotary};
 pub use taps::Stopped;

@@ -4,10 +4,11 @@ use std::path::Path;
 
 use formats::weights::FILE;
 use formats::{Config, Linear, LlamaError, ModelSource};
-use tch::Tensor;
+use tch::{Kind, Tensor, no_grad};
 
 use crate::block::{Block, rms_norm};
 use crate::placement::Placement;
+use crate::projection::product;
 use crate::rotary::Rotary;
 use crate::{init, weights};
 
@@ -116,6 +117,12 @@ impl Llama {
         names.zip(all).collect()
     }
 
+    /// Computes in `kind` from now on. The weights keep their type, and the gradients of those under training keep fp32.
+    pub fn compute_in(&mut self, kind: Kind) {
+        self.placement.kind = kind;
+        self.rotary = Rotary::new(&self.config, self.placement);
+    }
+
     /// Logits `[batch, time, vocabulary]` for `ids` `[batch, time]`, rows padded on the right.
     pub fn forward(&self, ids: &Tensor) -> Tensor {
         self.head(&self.hidden(ids))
@@ -135,14 +142,48 @@ impl Llama {
         last.forward_rows(&x, &angles, rows)
     }
 
+    /// The inputs of every layer, for [`Llama::backward_rows`] to compute the rest again: all that has to be kept meanwhile.
+    pub fn inputs(&self, ids: &Tensor) -> Vec<Tensor> {
+        let angles = self.rotary.first(ids.size()[1]);
+        no_grad(|| {
+            let mut inputs = vec![self.embed(ids)];
+            for block in &self.blocks[..self.blocks.len() - 1] {
+                inputs.push(block.forward(&inputs[inputs.len() - 1], &angles));
+            }
+            inputs
+        })
+    }
+
+    /// A backward pass that keeps the activations of one layer at a time and computes them again for it. `inputs` are those of the
+    /// layers; `from_rows` is given what [`Llama::hidden_rows`] gives and starts the pass. The gradients are those of a pass without
+    /// this, bit by bit.
+    pub fn backward_rows(&self, ids: &Tensor, rows: &Tensor, mut inputs: Vec<Tensor>, from_rows: impl FnOnce(&Tensor)) {
+        let angles = self.rotary.first(ids.size()[1]);
+        let start = |inputs: &mut Vec<Tensor>| {
+            let input = inputs.pop().expect("one for each layer");
+            input.detach().set_requires_grad(true)
+        };
+        let (last, others) = self.blocks.split_last().expect("a config has one layer or more");
+        let mut input = start(&mut inputs);
+        from_rows(&last.forward_rows(&input, &angles, rows));
+        for block in others.iter().rev() {
+            let gradient = input.grad();
+            input = start(&mut inputs);
+            send_back(&block.forward(&input, &angles), &gradient);
+        }
+        if self.embed_tokens.requires_grad() {
+            send_back(&self.embed(ids), &input.grad());
+        }
+    }
+
     /// The first layer's input `[batch, time, hidden]`.
     pub fn embed(&self, ids: &Tensor) -> Tensor {
-        Tensor::embedding(&self.embed_tokens, ids, -1, false, false)
+        Tensor::embedding(&self.embed_tokens, ids, -1, false, false).to_kind(self.placement.kind)
     }
 
     /// Final norm and head, on `[.., hidden]`.
     pub fn head(&self, x: &Tensor) -> Tensor {
-        self.final_norm(x).linear(self.head_weight(), None::<Tensor>)
+        product(&self.final_norm(x), self.head_weight())
     }
 
     /// What the head reads, from the last layer's output.
@@ -154,4 +195,9 @@ impl Llama {
     pub fn head_weight(&self) -> &Tensor {
         self.lm_head.as_ref().unwrap_or(&self.embed_tokens)
     }
+}
+
+/// Goes on with a backward pass at `tensor`, to which it came with `gradient`.
+pub fn send_back(tensor: &Tensor, gradient: &Tensor) {
+    (tensor * gradient).sum(Kind::Float).backward();
 }

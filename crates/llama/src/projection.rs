@@ -21,11 +21,17 @@ impl Projection {
 
     /// `x` `[.., in]` as `[.., out]`.
     pub(crate) fn project(&self, x: &Tensor) -> Tensor {
-        let Some(adapter) = &self.adapter else { return x.linear(&self.base, None::<Tensor>) };
+        let Some(adapter) = &self.adapter else { return product(x, &self.base) };
         // By rows: the adapter adds to the product in place, which must not be a view of another tensor then.
         let mut shape = x.size();
-        let y = adapter.add_to(x.flatten(0, -2).linear(&self.base, None::<Tensor>), x);
+        let y = adapter.add_to(product(&x.flatten(0, -2), &self.base), x);
         shape.splice(shape.len() - 1.., [self.base.size()[0]]);
         y.view(&shape[..])
     }
+}
+
+/// `x` `[.., in]` times `weight` `[out, in]`, in the precision of `x`: weights under training are in fp32 whatever the model computes
+/// in.
+pub(crate) fn product(x: &Tensor, weight: &Tensor) -> Tensor {
+    x.linear(&weight.to_kind(x.kind()), None::<Tensor>)
 }

@@ -34,7 +34,7 @@ fn write_gguf(path: &Path) {
         pad_token_id: None,
     };
     let texts = |texts: &[&str]| Value::Strings(texts.iter().map(|text| (*text).to_owned()).collect());
-    let mut values = llama::metadata(&config);
+    let mut values = llama::metadata(&config, TensorType::F32);
     values.extend(
         [
             ("tokenizer.ggml.model", Value::String("gpt2".into())),

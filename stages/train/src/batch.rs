@@ -1,18 +1,20 @@
 //! Examples as tensors, and their loss.
 //!
-//! Two kinds of work are left undone because nobody would look at it: examples of like length share a micro-batch, so little
-//! padding is computed, and the end of the last layer and the head see only the positions whose next token is a target.
+//! Two kinds of work are left undone because nobody would look at it: examples of like length share a micro-batch ([`crate::cut`]), so
+//! little padding is computed, and the end of the last layer and the head see only the positions whose next token is a target.
 
 use std::ops::ControlFlow;
 
 use draws::mix;
 use llama::dropout::{Dropping, Rows};
+use llama::model::send_back;
 use llama::{Dropout, Llama, Placement};
-use tch::{Kind, Tensor, no_grad};
+use tch::{Tensor, no_grad};
 use tokens::EncodedSplit;
 use tokens::chat::IGNORED;
 use tokens::template::Special;
 
+use crate::cut::{Costs, cut};
 use crate::loss;
 use crate::parameters::Parameters;
 
@@ -61,21 +63,31 @@ impl<'a> Dropped<'a> {
 }
 
 impl Batch {
-    /// Examples `indices` of `split`, at most `size` in a micro-batch, for a model at `placement`.
+    /// Examples `indices` of `split`, cut so that none of the parts takes more memory than the `size` longest of them would, for a model
+    /// at `placement`.
     pub fn new(split: &EncodedSplit, indices: &[usize], size: usize, placement: Placement) -> Batch {
+        let length = |index: &usize| split.ids(*index).len();
         let mut order = indices.to_vec();
-        order.sort_by_key(|index| std::cmp::Reverse(split.ids(*index).len()));
-        let parts: Vec<_> = order.chunks(size).map(|chunk| MicroBatch::new(split, chunk, placement)).collect();
+        order.sort_by_key(|index| std::cmp::Reverse(length(index)));
+        let lengths: Vec<usize> = order.iter().map(length).collect();
+        let costs = Costs::new(placement.device, size, lengths.first().copied().unwrap_or(0));
+        let (mut rest, mut parts) = (&order[..], Vec::new());
+        for count in cut(&lengths, costs) {
+            let (part, others) = rest.split_at(count);
+            parts.push(MicroBatch::new(split, part, placement));
+            rest = others;
+        }
         let targets = parts.iter().map(|part| part.targets.numel()).sum();
         Batch { parts, targets, tokens: indices.iter().map(|index| split.ids(*index).len()).sum() }
     }
 
-    /// Mean loss over all targets; its gradient, the same however the batch is cut, becomes that of `parameters`. `stop` is asked
-    /// before every part.
+    /// Mean loss over all targets. Its gradient times `scale`, the same however the batch is cut, becomes that of `parameters`. `stop` is
+    /// asked before every part.
     pub fn gradient(
         &self,
         model: &Llama,
         parameters: &mut Parameters,
+        pass: Pass,
         dropped: Option<&Dropped<'_>>,
         stop: &dyn Fn() -> bool,
     ) -> ControlFlow<(), f64> {
@@ -88,10 +100,33 @@ impl Batch {
             // Until the gradient is there: parts of the forward pass may be repeated for it.
             let _dropping = dropped.map(|dropped| dropped.on(part));
             // Divided by the targets of the whole batch, not of the part: a mean of means would weigh short parts more.
-            loss += part.backward(model, 1.0 / self.targets.max(1) as f64);
+            loss += part.backward(model, pass, 1.0 / self.targets.max(1) as f64);
         }
         ControlFlow::Continue(loss)
     }
+}
+
+/// How gradients are computed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Pass {
+    /// What is kept of the forward pass.
+    pub activations: Activations,
+    /// What the gradients are multiplied by, so that fp16 holds the small ones.
+    pub scale: f64,
+}
+
+impl Pass {
+    /// All is kept and nothing is scaled.
+    pub const PLAIN: Pass = Pass { activations: Activations::Kept, scale: 1.0 };
+}
+
+/// What the backward pass needs of the forward pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activations {
+    /// All of it is kept.
+    Kept,
+    /// The inputs of the layers are kept, all else is computed again, layer by layer.
+    Recomputed,
 }
 
 impl MicroBatch {
@@ -118,11 +153,21 @@ impl MicroBatch {
     }
 
     /// The sum of the target tokens' cross-entropies times `weight`; its gradient is added to that of every weight that has one.
-    fn backward(&self, model: &Llama, weight: f64) -> f64 {
-        let normed = model.final_norm(&model.hidden_rows(&self.ids, &self.positions));
-        let head = model.head_weight();
-        let (loss, gradient) = loss::with_gradient(&normed.detach(), head, &self.targets, weight);
-        send_back(&normed, &gradient);
+    fn backward(&self, model: &Llama, pass: Pass, weight: f64) -> f64 {
+        let mut loss = 0.0;
+        let mut from_rows = |rows: &Tensor| {
+            let normed = model.final_norm(rows);
+            let (sum, gradient) =
+                loss::with_gradient(&normed.detach(), model.head_weight(), &self.targets, weight * pass.scale);
+            loss = sum * weight;
+            send_back(&normed, &gradient);
+        };
+        match pass.activations {
+            Activations::Kept => from_rows(&model.hidden_rows(&self.ids, &self.positions)),
+            Activations::Recomputed => {
+                model.backward_rows(&self.ids, &self.positions, model.inputs(&self.ids), from_rows);
+            }
+        }
         loss
     }
 
@@ -131,11 +176,6 @@ impl MicroBatch {
         let normed = model.final_norm(&model.hidden_rows(&self.ids, &self.positions));
         loss::sum(&normed, model.head_weight(), &self.targets)
     }
-}
-
-/// Continues a backward pass at `tensor`, for which it has come to `gradient`.
-fn send_back(tensor: &Tensor, gradient: &Tensor) {
-    (tensor * gradient).sum(Kind::Float).backward();
 }
 
 /// Mean loss over all target tokens of examples `indices`; `None` when they have none.

@@ -4,22 +4,27 @@
 //! - [`params`]: what a pipeline can set. [`preset`]: the sizes of models. [`lora`]: the adapters, and their files. [`schedule`]: the
 //!   learning rate of each step.
 //! - [`data`]: the examples. [`start`]: the model before the first step.
-//! - [`sampler`]: which examples make a step. [`batch`]: examples as tensors. [`loss`]: head and loss in chunks. [`optimizer`]: Lion
+//! - [`sampler`]: which examples make a step. [`batch`]: examples as tensors. [`mod@cut`]: how a step is cut. [`loss`]: head and loss in
+//!   chunks. [`optimizer`]: Lion
 //!   and AdamW. [`parameters`]: the weights that move, as one flat tensor. [`trainer`]: one step after the other.
 //!   [`divergence`]: steps after which there is no next one.
 //! - [`checkpoint`]: state on disk, in files that [`flat_file`] writes and reads.
 //! - [`outcome`]: the model's directory and the history; [`merge`]: what merging adapters changes; [`model_card`]: its page.
+//! - [`memory`]: what it will take, predicted; [`machine`]: what there is, and whether it fits.
 //! - [`stage`]: card and run.
 //!
 //! The loss of a step is the sum over all its target tokens divided by their number, however the step is cut into micro-batches.
 
 pub mod batch;
 pub mod checkpoint;
+pub mod cut;
 pub mod data;
 pub mod divergence;
 pub mod flat_file;
 pub mod lora;
 pub mod loss;
+pub mod machine;
+pub mod memory;
 mod merge;
 mod model_card;
 pub mod optimizer;

@@ -1,5 +1,6 @@
 //! The params of `train`.
 
+use llama::{DeviceChoice, Precision};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -24,9 +25,17 @@ pub struct TrainParams {
     /// Examples in one optimizer step, all replicas together.
     #[schemars(range(min = 1))]
     pub batch_size: u32,
-    /// Examples computed at once. Changes memory and speed, and results only by rounding.
+    /// Full examples computed at once at most; of shorter ones, as many as take the same memory. Changes memory and speed, and results
+    /// only by rounding.
     #[schemars(range(min = 1))]
     pub micro_batch_size: u32,
+    /// Keeps the inputs of layers only and computes the rest again for the gradient: a third more work, and the memory of one layer's
+    /// activations. The gradient is the same.
+    pub gradient_checkpointing: bool,
+    /// Where it computes; `auto` is a CUDA device where there is one.
+    pub device: DeviceChoice,
+    /// In what it computes. Trained weights, optimizer and loss are in fp32 always.
+    pub precision: Precision,
     /// How weights are updated.
     pub optimizer: OptimizerParams,
     /// How the learning rate moves.
@@ -64,6 +73,9 @@ impl Default for TrainParams {
             max_steps: None,
             batch_size: 24,
             micro_batch_size: 6,
+            gradient_checkpointing: false,
+            device: DeviceChoice::Auto,
+            precision: Precision::Fp32,
             optimizer: OptimizerParams::Lion(LionParams::default()),
             schedule: Schedule::default(),
             clip_norm: 1.0,

@@ -7,9 +7,12 @@ use contract::{Context, StageError};
 use formats::{Config, ModelSource};
 use llama::{Dropout, Llama, Placement};
 use serde::Deserialize;
+use tch::Kind;
 
 use crate::data::Data;
-use crate::params::{OptimizerParams, TrainParams};
+use crate::machine;
+use crate::memory::{Demand, Trains};
+use crate::params::{Keep, OptimizerParams, TrainParams};
 use crate::preset::ModelSize;
 
 /// Above this rate, full fine-tuning of a base with Lion tends to undo what the base knows (arXiv 2302.06675 takes a third to a
@@ -19,8 +22,10 @@ const HOT_FOR_LION: f64 = 2e-5;
 /// A model before its first step.
 #[derive(Debug)]
 pub struct Start {
-    /// The model, with adapters where those are trained.
+    /// The model, with adapters where those are trained. Weights that are trained are in fp32.
     pub model: Llama,
+    /// Where it is trained and in what it then computes.
+    pub placement: Placement,
     /// The base that it was read from.
     pub base: Option<ModelSource>,
     /// Says what is dropped before adapters; absent where there are none.
@@ -32,11 +37,11 @@ impl Start {
     pub fn open(params: &TrainParams, data: &Data, context: &Context) -> Result<Start, StageError> {
         match context.optional_input("base") {
             Some(path) => Start::from_base(path, params, data, context),
-            None => Start::fresh(params, data),
+            None => Start::fresh(params, data, context),
         }
     }
 
-    fn fresh(params: &TrainParams, data: &Data) -> Result<Start, StageError> {
+    fn fresh(params: &TrainParams, data: &Data, context: &Context) -> Result<Start, StageError> {
         if params.lora.is_some() {
             return Err(StageError::invalid_input(
                 "`lora` adapts a model that has learned something, and there is none",
@@ -45,7 +50,9 @@ impl Start {
         }
         let size = params.model.as_ref().unwrap_or(&ModelSize::Tiny);
         let config = size.config_for(&data.manifest)?;
-        Ok(Start { model: Llama::init(&config, params.seed, Placement::CPU), base: None, dropout: None })
+        let placement = admit(params, &config, data, context)?;
+        let model = Llama::init(&config, params.seed, trained_at(placement));
+        Ok(Start { model, placement, base: None, dropout: None })
     }
 
     fn from_base(path: &Path, params: &TrainParams, data: &Data, context: &Context) -> Result<Start, StageError> {
@@ -56,7 +63,10 @@ impl Start {
         let source = ModelSource::open(path)?;
         refuse_misfit(&source.config, data)?;
         warn_of_another_tokenizer(&source, data, context)?;
-        let mut model = Llama::read(&source, Placement::CPU)?;
+        let placement = admit(params, &source.config, data, context)?;
+        // A frozen base can be held in the precision of the products; weights that are trained cannot.
+        let read_at = if params.lora.is_some() { placement } else { trained_at(placement) };
+        let mut model = Llama::read(&source, read_at)?;
         special_tokens(data)?.put_into(&mut model.config);
         let dropout = match &params.lora {
             Some(lora) => Some(model.adapt(&lora.shape(), lora.dropout, params.seed)),
@@ -65,8 +75,36 @@ impl Start {
                 None
             }
         };
-        Ok(Start { model, base: Some(source), dropout })
+        Ok(Start { model, placement, base: Some(source), dropout })
     }
+}
+
+/// Where the training takes place, once it is sure that it fits there. Nothing is allocated before.
+fn admit(params: &TrainParams, config: &Config, data: &Data, context: &Context) -> Result<Placement, StageError> {
+    let placement = machine::placement(params.device, params.precision)?;
+    let (trains, trained) = match &params.lora {
+        Some(lora) => (Trains::Adapters { dropout: lora.dropout > 0.0 }, lora.shape().parameters(config)),
+        None => (Trains::Weights, config.parameters()),
+    };
+    let demand = Demand {
+        config,
+        trained,
+        trains,
+        // The best weights so far are one more copy.
+        moments: params.optimizer.moments() + u32::from(params.keep == Keep::Best),
+        device: placement.device,
+        kind: placement.kind,
+        micro_batch: params.micro_batch_size.min(params.batch_size) as usize,
+        longest: (0..data.train.len()).map(|index| data.train.ids(index).len()).max().unwrap_or(0),
+        checkpointing: params.gradient_checkpointing,
+    };
+    machine::check(context, &demand, params.precision)?;
+    Ok(placement)
+}
+
+/// The placement of weights that are trained: tiny updates of 16-bit weights would round to nothing.
+fn trained_at(placement: Placement) -> Placement {
+    Placement { kind: Kind::Float, ..placement }
 }
 
 /// Refuses tokens for which the base has no row, and examples that are longer than its context.

@@ -7,7 +7,7 @@ use llama::{Dropout, Llama};
 use tch::{Device, Kind, Tensor, no_grad};
 use tokens::EncodedSplit;
 
-use crate::batch::{Batch, Dropped, mean_loss};
+use crate::batch::{Activations, Batch, Dropped, Pass, mean_loss};
 use crate::data;
 use crate::divergence::{Divergence, What};
 use crate::optimizer::{Optimizer, Step, clip};
@@ -15,6 +15,9 @@ use crate::parameters::Parameters;
 use crate::params::{Keep, TrainParams};
 use crate::sampler::Sampler;
 use crate::start::Start;
+
+/// The first factor tried for gradients in fp16, a power of 16 so that the last one is 1.
+const LARGEST_SCALE: f64 = 65536.0;
 
 /// A model under training.
 #[derive(Debug)]
@@ -50,10 +53,10 @@ pub enum Halt {
 impl Trainer {
     /// Nothing done yet, on `examples` examples. Adapters are trained where there are any, else all weights.
     pub fn new(start: Start, params: &TrainParams, examples: usize) -> Trainer {
-        let Start { mut model, dropout, .. } = start;
-        let placement = model.placement;
+        let Start { mut model, dropout, placement, .. } = start;
         let trained = if dropout.is_some() { model.adapters_mut() } else { model.tensors_mut() };
         let parameters = Parameters::adopt(placement, trained);
+        model.compute_in(placement.kind);
         let sampler = Sampler::new(params.seed, examples, params.batch_size as usize);
         let steps = params.max_steps.map_or(u64::from(params.epochs) * sampler.steps_per_epoch(), u64::from);
         let optimizer = params.optimizer.start(&parameters);
@@ -76,9 +79,7 @@ impl Trainer {
     pub fn step(&mut self, train: &EncodedSplit, stop: &dyn Fn() -> bool) -> ControlFlow<Halt, &StepPoint> {
         let indices = self.sampler.step(self.step).to_vec();
         let batch = Batch::new(train, &indices, self.params.micro_batch_size as usize, self.model.placement);
-        let dropped = self.dropout.as_ref().map(|dropout| Dropped::new(dropout, self.params.seed, self.step));
-        let ControlFlow::Continue(loss) = batch.gradient(&self.model, &mut self.parameters, dropped.as_ref(), stop)
-        else {
+        let ControlFlow::Continue(loss) = self.gradient(&batch, stop) else {
             return ControlFlow::Break(Halt::Stopped);
         };
         let gradient_norm = clip(&mut self.parameters.gradient, self.params.clip_norm);
@@ -108,6 +109,31 @@ impl Trainer {
     pub fn divergence(&mut self, what: What, train: &EncodedSplit) -> Divergence {
         let lines = data::lines(train, self.sampler.step(self.step - 1));
         Divergence { what, step: self.step, lines }
+    }
+
+    /// The mean loss of `batch` and its gradient.
+    ///
+    /// fp16 has room for small gradients only when they are multiplied, and for large ones only when by little. The factor is looked
+    /// for anew in every step, so that a resumed training finds the same one.
+    fn gradient(&mut self, batch: &Batch, stop: &dyn Fn() -> bool) -> ControlFlow<(), f64> {
+        let activations = match self.params.gradient_checkpointing {
+            true => Activations::Recomputed,
+            false => Activations::Kept,
+        };
+        let dropped = self.dropout.as_ref().map(|dropout| Dropped::new(dropout, self.params.seed, self.step));
+        let mut scale = if self.model.placement.kind == Kind::Half { LARGEST_SCALE } else { 1.0 };
+        loop {
+            let pass = Pass { activations, scale };
+            let loss = batch.gradient(&self.model, &mut self.parameters, pass, dropped.as_ref(), stop)?;
+            if scale == 1.0 {
+                return ControlFlow::Continue(loss);
+            }
+            let _ = self.parameters.gradient.g_mul_scalar_(1.0 / scale);
+            if self.parameters.gradient.norm().double_value(&[]).is_finite() {
+                return ControlFlow::Continue(loss);
+            }
+            scale /= 16.0;
+        }
     }
 
     /// Measures the loss on `validation`; `None` when it has no targets.

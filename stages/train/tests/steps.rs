@@ -6,7 +6,7 @@ use llama::{AdapterShape, Config, Dropout, Linear, Llama, Placement};
 use tch::{Kind, Tensor, no_grad};
 use tokens::EncodedSplit;
 use tokens::chat::{Example, IGNORED};
-use train::batch::{Batch, Dropped, mean_loss};
+use train::batch::{Activations, Batch, Dropped, Pass, mean_loss};
 use train::optimizer::{AdamW, Lion, Optimizer, Step, clip};
 use train::parameters::Parameters;
 use train::params::{AdamWParams, LionParams};
@@ -39,33 +39,42 @@ fn adopted(seed: u64) -> (Parameters, Llama) {
 }
 
 /// Loss and gradient of one step, cut into micro-batches of `size`.
-fn step(size: usize) -> (f64, Tensor) {
+fn step(size: usize, pass: Pass) -> (f64, Tensor) {
     let split = ragged(24);
     let (mut parameters, model) = adopted(3);
     let batch = Batch::new(&split, &(0..24).collect::<Vec<_>>(), size, Placement::CPU);
-    loss_and_gradient(&batch, &model, &mut parameters, None)
+    loss_and_gradient(&batch, &model, &mut parameters, pass, None)
 }
 
 fn loss_and_gradient(
     batch: &Batch,
     model: &Llama,
     parameters: &mut Parameters,
+    pass: Pass,
     dropped: Option<&Dropped<'_>>,
 ) -> (f64, Tensor) {
-    let loss = batch.gradient(model, parameters, dropped, &|| false).continue_value().unwrap();
+    let loss = batch.gradient(model, parameters, pass, dropped, &|| false).continue_value().unwrap();
     (loss, parameters.gradient.copy())
 }
 
 #[test]
 fn gradients_do_not_depend_on_how_a_step_is_cut() {
-    let (loss, gradient) = step(24);
+    let (loss, gradient) = step(24, Pass::PLAIN);
     assert!(gradient.abs().max().double_value(&[]) > 1e-3);
     for size in [1, 2, 5, 6, 12] {
-        let (other_loss, other) = step(size);
+        let (other_loss, other) = step(size, Pass::PLAIN);
         assert!((loss - other_loss).abs() < 1e-6, "{size}: {loss} {other_loss}");
         let difference = (&gradient - other).abs().max().double_value(&[]);
         assert!(difference < 1e-6, "{size}: {difference}");
     }
+}
+
+#[test]
+fn gradients_are_the_same_bit_by_bit_when_activations_are_computed_again() {
+    let (loss, gradient) = step(6, Pass::PLAIN);
+    let (again, recomputed) = step(6, Pass { activations: Activations::Recomputed, ..Pass::PLAIN });
+    assert_eq!(loss, again);
+    assert!(gradient.equal(&recomputed));
 }
 
 #[test]
@@ -207,7 +216,7 @@ fn what_is_dropped_does_not_depend_on_how_a_step_is_cut() {
     let of = |size: usize, step: u64| {
         let batch = Batch::new(&split, &(0..24).collect::<Vec<_>>(), size, Placement::CPU);
         let dropped = Dropped::new(&dropout, 11, step);
-        loss_and_gradient(&batch, &model, &mut parameters.borrow_mut(), Some(&dropped))
+        loss_and_gradient(&batch, &model, &mut parameters.borrow_mut(), Pass::PLAIN, Some(&dropped))
     };
     let (loss, gradient) = of(24, 0);
     for size in [1, 5, 12] {
@@ -218,7 +227,7 @@ fn what_is_dropped_does_not_depend_on_how_a_step_is_cut() {
     }
     assert!((loss - of(24, 1).0).abs() > 1e-4, "another step drops others");
     let batch = Batch::new(&split, &(0..24).collect::<Vec<_>>(), 24, Placement::CPU);
-    let whole = loss_and_gradient(&batch, &model, &mut parameters.borrow_mut(), None);
+    let whole = loss_and_gradient(&batch, &model, &mut parameters.borrow_mut(), Pass::PLAIN, None);
     assert!((loss - whole.0).abs() > 1e-4, "nothing is dropped outside of a step");
 }
 
@@ -227,7 +236,7 @@ fn frozen_weights_are_outside_of_the_gradient() {
     let split = ragged(4);
     let (mut parameters, model, _) = adapted(0.0);
     let batch = Batch::new(&split, &[0, 1, 2, 3], 4, Placement::CPU);
-    let (_, gradient) = loss_and_gradient(&batch, &model, &mut parameters, None);
+    let (_, gradient) = loss_and_gradient(&batch, &model, &mut parameters, Pass::PLAIN, None);
     assert!(gradient.abs().max().double_value(&[]) > 0.0);
     for (name, tensor) in model.tensors() {
         assert!(!tensor.requires_grad() && !tensor.grad().defined(), "{name}");
@@ -240,7 +249,7 @@ fn gradients_of_adapters_follow_from_that_of_the_whole_weight() {
     let split = ragged(6);
     let (mut parameters, mut model, _) = adapted(0.0);
     let batch = Batch::new(&split, &(0..6).collect::<Vec<_>>(), 3, Placement::CPU);
-    let (loss, gradient) = loss_and_gradient(&batch, &model, &mut parameters, None);
+    let (loss, gradient) = loss_and_gradient(&batch, &model, &mut parameters, Pass::PLAIN, None);
     let adapters: Vec<Tensor> = model.adapters_mut().into_iter().map(|(_, tensor)| tensor.detach().copy()).collect();
 
     let source = tempfile::tempdir().unwrap();
@@ -249,7 +258,7 @@ fn gradients_of_adapters_follow_from_that_of_the_whole_weight() {
     let (linears, _): (Vec<_>, Vec<_>) =
         merged.tensors_mut().into_iter().partition(|(name, _)| name.ends_with("_proj.weight"));
     let mut whole = Parameters::adopt(Placement::CPU, linears);
-    let (merged_loss, of_whole) = loss_and_gradient(&batch, &merged, &mut whole, None);
+    let (merged_loss, of_whole) = loss_and_gradient(&batch, &merged, &mut whole, Pass::PLAIN, None);
     assert!((loss - merged_loss).abs() < 1e-5, "{loss} {merged_loss}");
 
     let (mut at, mut at_whole) = (0, 0);

@@ -29,6 +29,14 @@ pub trait Optimizer: std::fmt::Debug {
 }
 
 impl OptimizerParams {
+    /// Numbers that are remembered for each weight.
+    pub fn moments(&self) -> u32 {
+        match self {
+            OptimizerParams::Lion(_) => 1,
+            OptimizerParams::AdamW(_) => 2,
+        }
+    }
+
     /// The optimizer of these params, which remembers nothing yet.
     pub fn start(&self, parameters: &Parameters) -> Box<dyn Optimizer> {
         match self {

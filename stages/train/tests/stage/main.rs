@@ -149,3 +149,47 @@ fn sizes_that_make_no_model_are_refused() {
     let error = attempt(tokens.path(), None, home.path(), params, None).result.unwrap_err();
     assert_eq!(error.message, "model.custom: hidden 60 is not a multiple of 2 x heads (8)");
 }
+
+#[test]
+fn a_model_too_large_for_the_machine_is_refused_before_anything_is_allocated() {
+    let (tokens, home) = (tokens(), tempfile::tempdir().unwrap());
+    let size = train::preset::CustomSize {
+        hidden: 16384,
+        intermediate: 65536,
+        layers: 128,
+        heads: 128,
+        kv_heads: 128,
+        tie_embeddings: false,
+    };
+    let params = TrainParams { model: Some(ModelSize::Custom(size)), ..params() };
+    let error = attempt(tokens.path(), None, home.path(), params, None).result.unwrap_err();
+    assert!(error.message.starts_with("this training takes about 6"), "{}", error.message);
+    assert!(error.message.contains("GiB and nothing was allocated"), "{}", error.message);
+    assert_eq!(
+        error.help.as_deref(),
+        Some("no setting makes it fit; take a smaller model, or a machine with more memory")
+    );
+}
+
+#[test]
+fn in_16_bits_it_learns_too_and_resumes_to_the_same_bytes() {
+    for precision in [llama::Precision::Bf16, llama::Precision::Fp16] {
+        resume_gives_the_same_bytes(TrainParams { max_steps: Some(10), precision, ..params() });
+    }
+    let (tokens, home) = (tokens(), tempfile::tempdir().unwrap());
+    run(tokens.path(), home.path(), TrainParams { precision: llama::Precision::Fp16, ..params() });
+    let last = history(home.path())["history"]["evaluations"][3]["loss"].as_f64().unwrap();
+    assert!(last < 0.5, "{last}");
+}
+
+#[test]
+fn a_gpu_that_is_not_there_is_an_error_that_says_what_to_do() {
+    if tch::Cuda::device_count() > 0 {
+        return;
+    }
+    let (tokens, home) = (tokens(), tempfile::tempdir().unwrap());
+    let params = TrainParams { device: llama::DeviceChoice::Cuda, ..params() };
+    let error = attempt(tokens.path(), None, home.path(), params, None).result.unwrap_err();
+    assert!(error.message.starts_with("`device: cuda`: "), "{}", error.message);
+    assert!(error.help.unwrap().contains("`device: auto`"));
+}
