@@ -1,10 +1,11 @@
 //! The confusion matrix: how often each answer was given for each truth.
 
 use scan::Severity;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Counts of answers: a row a true severity, a column an answered one, and a last column for answers without any.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Confusion {
     /// The severities of rows and columns, by rank.

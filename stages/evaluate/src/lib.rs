@@ -1,19 +1,30 @@
-//! Stage `evaluate`: measures the quantized model beside the original, and holds it to quality gates.
+//! Stage `evaluate`: measures the quantized model beside the original and beside baselines, and holds it to what a pipeline requires.
 //!
-//! - [`samples`]: the test examples. [`likelihood`]: perplexity and divergence. [`generation`]: what the models answer;
-//!   [`answer`], [`confusion`]: how that is judged.
-//! - [`metrics`]: the document of figures. [`gates`]: limits on them. [`report`]: the page.
-//! - [`params`], [`stage`]: what may be set, the run.
+//! - [`samples`]: the test examples and the questions. [`likelihood`]: perplexity and divergence; [`out_of_domain`]: on a plain text.
+//! - [`generation`]: what the models answer. [`baselines`]: what is answered without one. [`judge`]: what an answer is worth;
+//!   [`answered`], [`confusion`]: what all are worth. [`reports`]: real scanner reports.
+//! - [`measure`]: the figures of answers. [`scores`]: their sums by host, and intervals. [`comparisons`]: differences.
+//! - [`metrics`]: the document of figures. [`requirements`]: what a pipeline requires of them. [`report`]: the page; [`model_card`].
+//! - [`params`], [`stage`]: what may be set, the run; [`evaluation`]: its parts.
 
-pub mod answer;
+pub mod answered;
+pub mod baselines;
+pub mod comparisons;
 pub mod confusion;
-pub mod gates;
+pub mod evaluation;
 pub mod generation;
+pub mod judge;
 pub mod likelihood;
+pub mod measure;
 pub mod metrics;
+pub mod model_card;
+pub mod out_of_domain;
 pub mod params;
 pub mod report;
+pub mod reports;
+pub mod requirements;
 pub mod samples;
+pub mod scores;
 pub mod stage;
 
 pub use metrics::Metrics;

@@ -3,44 +3,76 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use statistics::Estimate;
 
 use crate::confusion::Confusion;
-use crate::gates::GateOutcome;
+use crate::params::Standing;
+use crate::requirements::Outcome;
 
 /// Everything that was measured.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Metrics {
+    /// The form of this document.
+    pub version: u32,
+    /// What was measured, by digest.
+    pub inputs: BTreeMap<String, String>,
     /// Test examples that likelihoods were measured on.
     pub examples: usize,
+    /// Hosts that the examples and the questions are about.
+    pub hosts: usize,
     /// The model before quantization.
     pub original: ModelFigures,
-    /// The model with the weights that its 4-bit codes stand for.
+    /// The model with the weights that its codes stand for.
     pub quantized: ModelFigures,
     /// How far the second strays from the first.
     pub drift: DriftFigures,
-    /// The figures of always answering the commonest severity.
-    pub baseline: Option<Baseline>,
+    /// The same on a text of another kind than the training set's.
+    pub out_of_domain: OutOfDomain,
+    /// The true answers judged as if a model had given them: the ceiling.
+    pub rule: AnswerFigures,
+    /// Answers without a model.
+    pub baselines: BTreeMap<String, AnswerFigures>,
+    /// Differences on the same questions.
+    pub comparisons: Vec<Comparison>,
+    /// Severities on real reports, where they are wired.
+    pub reports: Option<ReportFigures>,
     /// Bytes on disk.
     pub sizes: Sizes,
-    /// The limits that were set.
-    pub gates: Vec<GateOutcome>,
+    /// The figures that the pipeline requires.
+    pub requirements: Vec<Outcome>,
 }
 
+/// A figure with its 95 % interval.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Figure {
+    /// The figure.
+    pub value: f64,
+    /// Lower end of the interval by host; none where there are fewer than two.
+    pub low: Option<f64>,
+    /// Upper end.
+    pub high: Option<f64>,
+    /// Hosts that it is of.
+    pub hosts: usize,
+}
+
+/// Figures by name.
+pub type Figures = BTreeMap<String, Figure>;
+
 /// Figures of one model.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ModelFigures {
     /// How well it foresees the test split.
     pub likelihood: LikelihoodFigures,
     /// How well it answers.
-    pub generation: GenerationFigures,
+    pub answers: AnswerFigures,
 }
 
 /// How well a model foresees the test split.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LikelihoodFigures {
     /// Tokens of answers: what it was trained on.
@@ -50,19 +82,19 @@ pub struct LikelihoodFigures {
 }
 
 /// How well a model foresees some tokens.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Likelihood {
     /// Tokens predicted.
     pub tokens: usize,
     /// Exponential of the mean negative log-likelihood.
-    pub perplexity: Estimate,
+    pub perplexity: Figure,
     /// Negative log-likelihood in bits for each byte of their text.
     pub bits_per_byte: f64,
 }
 
 /// How far the quantized model strays from the original.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DriftFigures {
     /// On tokens of answers.
@@ -72,7 +104,7 @@ pub struct DriftFigures {
 }
 
 /// Divergence of the next-token distributions, original from quantized, in nats.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Drift {
     /// Tokens compared.
@@ -89,64 +121,106 @@ pub struct Drift {
     pub top1_agreement: f64,
 }
 
-/// How well a model answers.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// Both models on a plain text.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct GenerationFigures {
-    /// Questions asked.
-    pub answers: usize,
-    /// Share of answers that are JSON with the keys and types of the true one.
-    pub valid: Estimate,
-    /// Share of answers that the model ended by itself.
-    pub terminated: Estimate,
-    /// Share of answers that equal the true one as JSON.
-    pub exact: Estimate,
-    /// Where the true answer has a severity.
-    pub severity: Option<SeverityFigures>,
-    /// Mean distance of the risk from the true one, over answers that give a number.
-    pub risk_error: Option<Estimate>,
-    /// The same by task.
-    pub tasks: BTreeMap<String, TaskFigures>,
+pub struct OutOfDomain {
+    /// Which text.
+    pub text: String,
+    /// How well the original foresees it. Its intervals are by window of the text.
+    pub original: Likelihood,
+    /// How well the quantized model does.
+    pub quantized: Likelihood,
+    /// How far the second strays from the first.
+    pub drift: Drift,
 }
 
-/// How well a model tells severities.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// How good the answers of a model or a baseline are.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct SeverityFigures {
-    /// Share of right answers; one without a severity is wrong.
-    pub accuracy: Estimate,
-    /// How often each answer was given for each truth.
-    pub confusion: Confusion,
+pub struct AnswerFigures {
+    /// Questions asked.
+    pub questions: usize,
+    /// Figures by task.
+    pub tasks: BTreeMap<String, TaskFigures>,
+    /// Of each figure the mean over the tasks that have it, each task counting the same.
+    pub mean: Figures,
+    /// Where true answers have a severity: how often each was given for each.
+    pub confusion: Option<Confusion>,
 }
 
 /// Figures of one task.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TaskFigures {
     /// Questions asked.
-    pub answers: usize,
-    /// Answers of the right form.
-    pub valid: usize,
-    /// Answers equal to the true one.
-    pub exact: usize,
-    /// Answers that ended by themselves.
-    pub terminated: usize,
+    pub questions: usize,
+    /// By name.
+    pub figures: Figures,
 }
 
-/// The figures of always answering the commonest severity of the training split.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// The difference of two on the same questions.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Baseline {
-    /// That severity.
-    pub severity: String,
-    /// Its share of the training split.
-    pub training_share: f64,
-    /// Share of right answers on the questions asked.
-    pub accuracy: f64,
+pub struct Comparison {
+    /// `original` or `quantized`.
+    pub of: String,
+    /// `original`, or a baseline.
+    pub against: String,
+    /// The task, or `mean`.
+    pub task: String,
+    /// The figure.
+    pub figure: String,
+    /// The first minus the second, with its paired interval.
+    pub difference: Figure,
+    /// What the interval says.
+    pub verdict: Verdict,
+}
+
+/// What an interval says about a difference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// The first is better: the whole interval lies beyond 0.
+    Better,
+    /// The first is worse.
+    Worse,
+    /// The interval holds 0, or there is none.
+    Undecided,
+}
+
+/// Severities on real scanner reports.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReportFigures {
+    /// What the simulator knows of these reports.
+    pub standing: Standing,
+    /// Hosts they are of.
+    pub hosts: usize,
+    /// Findings that were left out, since their prompt leaves no room for an answer.
+    pub too_long: usize,
+    /// Of the findings asked about, the share whose very prompt was in the training set.
+    pub seen_in_training: f64,
+    /// By scanner.
+    pub scanners: BTreeMap<String, ScannerFigures>,
+    /// By model or baseline: the mean over scanners of each figure.
+    pub mean: BTreeMap<String, Figures>,
+}
+
+/// Severities of one scanner's findings.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ScannerFigures {
+    /// Findings asked about.
+    pub questions: usize,
+    /// Of these, the share whose very prompt was in the training set.
+    pub seen_in_training: f64,
+    /// Share of severities that are the scanner's own, by model or baseline.
+    pub severity_accuracy: BTreeMap<String, Figure>,
 }
 
 /// Bytes on disk.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Sizes {
     /// The original's weights file.

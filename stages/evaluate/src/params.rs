@@ -1,9 +1,9 @@
 //! The params of `evaluate`, with the defaults.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-use crate::gates::Gates;
 
 /// Params of the kind `evaluate`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -12,7 +12,7 @@ pub struct EvaluateParams {
     /// Test examples that perplexity and divergence are measured on; all, when the split has fewer.
     #[schemars(range(min = 1, max = 1048576))]
     pub examples: u32,
-    /// Test examples that each model answers.
+    /// Questions that each model answers: as many of each task as there are; of `reports` as many again, and of each scanner alike.
     #[schemars(range(min = 1, max = 65536))]
     pub samples: u32,
     /// Longest answer in tokens.
@@ -24,19 +24,35 @@ pub struct EvaluateParams {
     /// Threads of the tensor library: part of the key, since sums depend on how they are split.
     #[schemars(range(min = 1, max = 256))]
     pub threads: u32,
-    /// Limits that make the stage fail when they are crossed.
-    pub gates: Gates,
+    /// Figures that make the stage fail when they are not met, after metrics and report are written: `{severity_macro_f1: ">= 0.8"}`.
+    pub require: BTreeMap<String, String>,
+    /// What the simulator knows of `reports`.
+    pub reports_standing: Standing,
+    /// Of the model, as the Hugging Face Hub names it, for the model card; that of the dataset when it is empty.
+    pub license: String,
+}
+
+/// What the simulator, by whose hosts the model was trained, knows of reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// Nothing: neither its tables nor the training set were made from them.
+    HeldOut,
+    /// Its tables were made from them.
+    KnownToTheSimulator,
 }
 
 impl Default for EvaluateParams {
     fn default() -> Self {
         EvaluateParams {
             examples: 200,
-            samples: 100,
-            max_new_tokens: 160,
+            samples: 120,
+            max_new_tokens: 256,
             seed: 42,
             threads: 2,
-            gates: Gates::default(),
+            require: BTreeMap::new(),
+            reports_standing: Standing::HeldOut,
+            license: String::new(),
         }
     }
 }

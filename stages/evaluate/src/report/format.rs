@@ -1,6 +1,7 @@
 //! Figures as people read them.
 
-use statistics::Estimate;
+use crate::measure::Measure;
+use crate::metrics::Figure;
 
 /// A share as a percentage; two digits when it is below one percent.
 pub(super) fn percent(share: f64) -> String {
@@ -44,9 +45,25 @@ pub(super) fn bytes(count: u64) -> String {
     if unit == 0 { format!("{count} B") } else { format!("{value:.2} {}", units[unit]) }
 }
 
-/// An estimate with its interval, as `show` writes it, as the content of a cell.
-pub(super) fn estimate(estimate: &Estimate, show: impl Fn(f64) -> String) -> String {
-    format!("{}<small>{} to {}</small>", show(estimate.value), show(estimate.low), show(estimate.high))
+/// A figure with its interval, as `show` writes it, as the content of a cell.
+pub(super) fn estimate(figure: &Figure, show: impl Fn(f64) -> String) -> String {
+    let interval = figure.low.zip(figure.high);
+    let small = interval.map_or(String::new(), |(low, high)| format!("<small>{} to {}</small>", show(low), show(high)));
+    format!("{}{small}", show(figure.value))
+}
+
+/// How values of a measure are written.
+pub(super) fn of_measure(measure: Measure) -> fn(f64) -> String {
+    match measure {
+        Measure::RiskError => |value| format!("{value:.2}"),
+        Measure::SeverityMacroF1
+        | Measure::LevelMacroF1
+        | Measure::TechniqueF1
+        | Measure::CorrelationF1
+        | Measure::ContentF1
+        | Measure::WordF1 => |value| format!("{value:.3}"),
+        _ => |value| format!("{:.1} %", 100.0 * value),
+    }
 }
 
 #[cfg(test)]
