@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use super::place::{FailedWork, Site};
 use super::secrets::Secret;
 use super::spoiled::{self, PlacedInput, Unprepared};
 use super::workspace::{self, Checkpoints, Prepared};
-use super::{adopt, script, secrets, undeclared};
+use super::{adopt, left, script, secrets, undeclared};
 use crate::backend::{Failure, Launch, Local, Outcome, redacted};
 use crate::executor::fault::Fault;
 use crate::executor::{
@@ -117,7 +117,7 @@ impl LocalExecution<'_> {
         match outcome {
             Outcome::Finished(_) | Outcome::Failed(_) if !spoiled.is_empty() => Ok(Execution::Spoiled(spoiled)),
             Outcome::Finished(usage) => self.keep(outputs, metrics, usage, hidden).await,
-            Outcome::Failed(failure) => Ok(self.failed(failure, &directory, &hidden)),
+            Outcome::Failed(failure) => Ok(self.failed(failure, (&directory, &outputs), &hidden)),
             Outcome::Interrupted(_) => {
                 spoiled.into_iter().for_each(|input| self.warn(input.description));
                 Ok(Execution::Interrupted)
@@ -161,12 +161,20 @@ impl LocalExecution<'_> {
     }
 
     /// The execution that a failed launch leads to, with its cause as far as it can be told.
-    fn failed(&self, failure: Failure, directory: &std::path::Path, hidden: &[String]) -> Execution {
+    fn failed(&self, failure: Failure, (directory, outputs): (&Path, &[PathBuf]), hidden: &[String]) -> Execution {
         let (site, order) = (&self.site, &self.order);
         let log = site.log(order);
         let told = script::told(order, directory, &log, &failure).map(|text| redacted(text, hidden));
         let undeclared = || undeclared::help(&site.plan, &site.store, &order.trace.stage, &log);
         let help = script::help(order, &failure).or_else(undeclared).or(failure.help);
+        let help = match left::keep(site, order, outputs) {
+            Ok(Some(kept)) => Some(left::told(help, &site.plan.root, &kept)),
+            Ok(None) => help,
+            Err(error) => {
+                self.warn(format!("what it wrote cannot be kept: {error}"));
+                help
+            }
+        };
         let report = FailureReport { class: failure.class, message: told.unwrap_or(failure.message), help };
         Execution::failed(report, failure.usage)
     }
