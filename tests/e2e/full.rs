@@ -7,8 +7,21 @@ use serde_json::Value;
 
 use crate::project::{Project, checkout, expected, outcomes, worker};
 
-const STAGES: [&str; 10] =
-    ["real", "scans", "correlations", "verified", "dataset", "gate", "tokens", "model", "quantized", "evaluation"];
+const STAGES: [&str; 13] = [
+    "scans",
+    "correlations",
+    "verified",
+    "dataset",
+    "gate",
+    "real",
+    "real_correlations",
+    "real_verified",
+    "real_dataset",
+    "tokens",
+    "model",
+    "quantized",
+    "evaluation",
+];
 
 /// The sizes that the reference checks use too.
 fn small() -> Vec<&'static str> {
@@ -77,8 +90,8 @@ fn documents_are_valid(project: &Project) {
         assert!(errors.is_empty(), "{}: {errors:?}", document.display());
         documents += 1;
     }
-    // Six simulated hosts with two scans each, and the real one.
-    assert_eq!(documents, 13);
+    // Six simulated hosts with two scans each. The real one is not among them.
+    assert_eq!(documents, 12);
 }
 
 fn dataset_is_in_chat_form_and_split_by_host(project: &Project) {
@@ -128,7 +141,20 @@ fn evaluation_measures_both_models(project: &Project, report: &Value) {
     let (original, quantized) = (perplexity("original"), perplexity("quantized"));
     assert!((quantized / original - 1.0).abs() < 0.2, "{original} against {quantized}");
     assert!(metrics["drift"]["answers"]["kl_mean"].as_f64().unwrap() >= 0.0);
-    assert!(metrics["baseline"]["accuracy"].is_number());
+    for baseline in ["majority", "title", "nearest", "table"] {
+        let risk = &metrics["baselines"][baseline]["tasks"]["finding"]["figures"]["risk_mae"]["value"];
+        assert!(risk.is_number(), "{baseline}: {risk}");
+    }
+    assert_eq!(metrics["reports"]["standing"], "known_to_the_simulator");
+    let scanners = metrics["reports"]["scanners"].as_object().unwrap();
+    assert!(scanners.values().all(|of| of["severity_accuracy"]["quantized"]["value"].is_number()), "{scanners:?}");
+    assert_eq!(scanners.len(), 2, "two questions, each of another scanner");
+    let schema = std::fs::read_to_string(checkout().join("schemas/evaluation.json")).unwrap();
+    let validator = jsonschema::validator_for(&serde_json::from_str(&schema).unwrap()).unwrap();
+    let errors: Vec<_> = validator.iter_errors(&metrics).map(|e| format!("{}: {e}", e.instance_path())).collect();
+    assert!(errors.is_empty(), "{errors:?}");
+    let card = project.read("out/full/evaluation/model_card");
+    assert!(card.starts_with("---\nlicense: ") && card.contains("known to the simulator"), "{card}");
     let html = project.read("out/full/evaluation/report.html");
     assert!(html.starts_with("<!doctype html>") && html.contains("<svg") && !html.contains("<script"));
     let recorded = &report["stages"]["evaluation"]["metrics"];
@@ -162,6 +188,12 @@ stages:
     assert_eq!(ended["dataset"], "blocked");
     let message = report["stages"]["verified"]["failure"]["message"].as_str().unwrap();
     assert!(message.contains("scores"), "{message}");
+    // What it wrote shows why. It is no result.
+    let help = report["stages"]["verified"]["failure"]["help"].as_str().unwrap();
+    let (_, place) = help.rsplit_once("what it wrote lies in ").expect(help);
+    let left: Value = serde_json::from_str(&project.read(&format!("{place}/verification.json"))).unwrap();
+    assert_eq!(left["overall_status"], "failed");
+    assert!(place.ends_with("/left/verified") && !project.path("out/data/verified").exists(), "{place}");
 }
 
 fn files_below(directory: &Path) -> Vec<std::path::PathBuf> {
