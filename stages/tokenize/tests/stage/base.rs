@@ -51,7 +51,7 @@ fn gguf() -> TempDir {
     let tokens: Vec<String> = special.into_iter().chain(bytes).collect();
     assert_eq!(tokens.len(), 259);
     let config = config(tokens.len());
-    let mut values = llama::metadata(&config);
+    let mut values = llama::metadata(&config, TensorType::F32);
     let kinds = (0..tokens.len()).map(|id| if id < 3 { 3 } else { 1 }).collect();
     values.extend(
         [
