@@ -279,7 +279,7 @@ fn a_prompt_with_two_answers_is_left_out_counted_and_named() {
     }
     std::fs::write(&path, text.replace(line, &changed)).unwrap();
     workplace.transform(2).unwrap();
-    let warning = workplace.warnings().concat();
+    let warning = workplace.warnings().join("\n");
     assert!(warning.contains("left out: they have two answers") && warning.contains("host-05"), "{warning}");
     let manifest: Value =
         serde_json::from_slice(&std::fs::read(workplace.path("dataset/manifest.json")).unwrap()).unwrap();
