@@ -152,7 +152,8 @@ impl GptqDirectory {
         let groups = scales.shape.first().copied().unwrap_or(0);
         let bits = grid.bits as usize;
         // Of columns that fill whole words alone: nobody writes others.
-        if groups == 0 || columns % groups != 0 || columns * bits % 32 != 0 || rows * bits % 32 != 0 {
+        let whole = |codes: usize| (codes * bits).is_multiple_of(32);
+        if groups == 0 || columns % groups != 0 || !whole(columns) || !whole(rows) {
             return Err(layout(&format!("{module}.scales"), scales, Dtype::F16, &[columns, rows]));
         }
         let group_size = columns / groups;
