@@ -1,6 +1,6 @@
 //! The digest of the code behind a kind. It depends on the code, not on where the code lies.
 //!
-//! A kind is the crate of its name and everything that crate is built from, as cargo's metadata says: packages of this workspace,
+//! A kind is the crate of its name (a few share one, [`SHARED`]) and everything that crate is built from, as cargo's metadata says: packages of this workspace,
 //! wherever they lie, and the requirements on packages of others. The digest is of a set: the items of all Rust sources (see
 //! [`crate::items`]), the other files by their content, the requirements. A crate, a file or a function that moves changes none of
 //! these. A text change to any of them does, and so does code that a kind is linked with anew or no longer.
@@ -17,6 +17,9 @@ use crate::{entries, items, read};
 
 /// The bindings to libtorch, and the file that says which libtorch: kinds built on the first depend on the second.
 const LIBTORCH: (&str, &str) = ("tch", "scripts/libtorch.lock");
+
+/// Kinds that have no crate of their own, and the one that they lie in.
+const SHARED: [(&str, &str); 1] = [("export", "quantize")];
 
 /// The packages of the workspace.
 pub(crate) struct Workspace<'a> {
@@ -51,8 +54,10 @@ impl<'a> Workspace<'a> {
 
     /// The digest of the code behind a kind; `None` when its crate is not here.
     pub(crate) fn digest(&mut self, kind: &str) -> Option<blake3::Hash> {
-        let mut parts = BTreeSet::new();
-        for name in self.closure(kind)? {
+        let shared = SHARED.iter().find(|(known, _)| *known == kind);
+        // The kind's name tells it from the one whose crate it shares.
+        let mut parts: BTreeSet<Part> = shared.map(|(kind, _)| items::part(kind.as_bytes())).into_iter().collect();
+        for name in self.closure(shared.map_or(kind, |(_, name)| name))? {
             parts.extend(self.parts(&name).iter().copied());
             let package = &self.packages[&name];
             parts.extend(package.others.iter().map(|text| items::part(text.as_bytes())));

@@ -62,19 +62,16 @@ fn suspected_clusters_together() {
 }
 
 #[test]
-fn new_rare_program_or_module() {
+fn new_rare_module() {
     let new = |one: Found| vec![vec![Vec::new(), vec![one]]];
-    let program = process("50", "/usr/bin/keeper");
-    Case::of("new-rare-program-or-module")
-        .joins_last(new(program.clone()), &["50"])
+    Case::of("new-rare-module")
         .joins_last(new(module("keeper")), &["keeper"])
-        .ignores_last(new(process_of("1000", "50", "/usr/bin/keeper")))
-        .ignores_last(new(process("50", "/opt/keeper")))
+        .ignores_last(new(process("50", "/usr/bin/keeper")))
         // It may have been there always.
-        .ignores(vec![program.clone()])
-        .ignores_last(vec![vec![vec![program.clone()], vec![program.clone()]]])
-        .common(vec![program.clone()])
-        .ignores_last(new(program));
+        .ignores(vec![module("keeper")])
+        .ignores_last(vec![vec![vec![module("keeper")], vec![module("keeper")]]])
+        .common(vec![module("keeper")])
+        .ignores_last(new(module("keeper")));
 }
 
 #[test]
@@ -175,18 +172,6 @@ fn pointers_shown_beside_escalation() {
     case.ignores(beside(&pointers("1"), escalation()))
         .ignores(beside(&hardening("dmesg_restrict", path, "1"), escalation()))
         .ignores(beside(&found[0], suspected()));
-}
-
-#[test]
-fn sysrq_beside_persistence() {
-    let path = "/proc/sys/kernel/sysrq";
-    let keys = hardening("sysrq", path, "1");
-    let persistent = || [suspected(), vec![unit("agent.service")]].concat();
-    let members: Vec<&str> = SUSPECTED.into_iter().chain(["systemd:NoNewPrivileges:agent.service"]).collect();
-    joins_beside(Case::of("sysrq-beside-persistence"), std::slice::from_ref(&keys), persistent, &members)
-        .ignores(beside(&hardening("sysrq", path, "176"), persistent()))
-        .ignores(beside(&keys, suspected()))
-        .ignores([vec![keys, unit("other.service")], suspected()].concat());
 }
 
 #[test]

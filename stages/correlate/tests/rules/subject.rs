@@ -59,9 +59,8 @@ fn database(more: Found, path: &str) -> Scan {
 }
 
 /// Fires on the database with its outside connection, and neither on one without nor on what no clean host shows.
-fn of_database(rule: &'static str, scan: Scan, members: &[&str]) {
-    Case::of(rule)
-        .common([scan.clone(), listening_shell()].concat())
+fn of_database(rule: Case, scan: Scan, members: &[&str]) {
+    rule.common([scan.clone(), listening_shell()].concat())
         .joins(scan.clone(), members)
         .ignores(scan[..2].to_vec())
         .ignores(listening_shell());
@@ -70,14 +69,14 @@ fn of_database(rule: &'static str, scan: Scan, members: &[&str]) {
 #[test]
 fn signs_seldom_together() {
     let scan = database(client("5432", "60", POSTGRES), POSTGRES);
-    of_database("signs-seldom-together", scan, &["tcp:50000:950000", "tcp:5432:95432"]);
+    of_database(Case::of("signs-seldom-together"), scan, &["tcp:50000:950000", "tcp:5432:95432"]);
 }
 
 #[test]
 fn signs_uncommon_together() {
     let mysqld = "/usr/sbin/mysqld";
     let scan = database(with(listener("33060", "60", mysqld), "lip", "127.0.0.1"), mysqld);
-    of_database("signs-uncommon-together", scan, &["tcp:33060:933060", "tcp:50000:950000"]);
+    of_database(Case::of("signs-uncommon-together"), scan, &["tcp:33060:933060", "tcp:50000:950000"]);
 }
 
 /// One host, and one of a fleet that is too small to tell what is rare: what any host has is not odd there.

@@ -27,7 +27,7 @@ impl Micro {
             let text: String = (0..lines).map(|i| line(i).to_string() + "\n").collect();
             std::fs::write(dataset.join(format!("{split}.jsonl")), text).unwrap();
         }
-        let params = json!({"vocab_size": 320, "max_length": 160});
+        let params = json!({"vocab_size": 320, "max_length": 160, "learn": "all", "may_be_empty": []});
         let outputs = [("tokens", micro.path("tokens"))];
         micro.run::<tokenize::Tokenize>(params, &[("dataset", Type::DATASET, dataset)], &outputs).unwrap();
         micro
