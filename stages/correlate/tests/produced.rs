@@ -17,10 +17,10 @@ fn sample() -> ProduceParams {
 }
 
 /// The digest of the scans. Where it moves, those of [`GOLDEN`] do so too, and `correlate` need not have changed.
-const SCANS: &str = "a4c1e47fa8";
+const SCANS: &str = "1200e9cfc9";
 
 /// Of findings and correlations. Where they move and the scans did not, the same input gives other bytes: raise the card's version.
-const GOLDEN: [&str; 2] = ["ac8a49b3a5", "ef12cf85f7"];
+const GOLDEN: [&str; 2] = ["6acf6a969e", "afd118895a"];
 
 fn run<S: Stage>(
     directory: &Path,

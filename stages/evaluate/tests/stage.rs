@@ -25,7 +25,7 @@ fn world() -> Micro {
     let model = micro.model("model", &micro::config());
     let params = serde_json::to_value(QuantizeParams { threads: 1, ..QuantizeParams::default() }).unwrap();
     let inputs = [("model", Type::HF_MODEL, model), ("tokens", Type::TOKENS, micro.path("tokens"))];
-    let outputs = ["gptq", "model", "layers"].map(|port| (port, micro.path(port)));
+    let outputs = [("gptq", micro.path("gptq")), ("model", micro.path("model.gguf")), ("layers", micro.path("layers"))];
     micro.run::<Quantize>(params, &inputs, &outputs).unwrap();
     micro
 }
@@ -40,7 +40,7 @@ fn evaluate(micro: &Micro, name: &str, params: &EvaluateParams) -> Result<PathBu
     let inputs = [
         ("model", Type::HF_MODEL, micro.path("model")),
         ("quantized", Type::GPTQ_MODEL, micro.path("gptq")),
-        ("gguf", Type::GGUF, micro.path("model")),
+        ("gguf", Type::GGUF, micro.path("model.gguf")),
         ("tokens", Type::TOKENS, micro.path("tokens")),
         ("dataset", Type::DATASET, micro.path("dataset")),
         ("layers", Type::METRICS, micro.path("layers")),

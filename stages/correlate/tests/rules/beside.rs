@@ -62,19 +62,6 @@ fn suspected_clusters_together() {
 }
 
 #[test]
-fn new_rare_module() {
-    let new = |one: Found| vec![vec![Vec::new(), vec![one]]];
-    Case::of("new-rare-module")
-        .joins_last(new(module("keeper")), &["keeper"])
-        .ignores_last(new(process("50", "/usr/bin/keeper")))
-        // It may have been there always.
-        .ignores(vec![module("keeper")])
-        .ignores_last(vec![vec![vec![module("keeper")], vec![module("keeper")]]])
-        .common(vec![module("keeper")])
-        .ignores_last(new(module("keeper")));
-}
-
-#[test]
 fn client_at_suspected_address() {
     let session = |remote: &str| socket("22", "ESTABLISHED", "60", "/usr/sbin/sshd", remote, "50001");
     let members: Vec<&str> = ["tcp:22:922"].into_iter().chain(SUSPECTED).collect();
