@@ -23,10 +23,10 @@ mod workplace;
 
 /// Manifest, training split, data card and all documents that the card's version gives for [`Workplace::simulated`].
 const GOLDEN: [&str; 4] = [
-    "e08b9a02741757361c43b07b52fe7fb9b1cbb7050786c2240baf072a22a012ef",
-    "b32b7a5c636e92c7d2d8ffd13f8ef27deabe9cdf337dffc68590b6ea42c8fac5",
-    "87917b0a8697bc08534b91d8ad6bbd96f0893efd0d7fef9a2a2f6fe70cb703a5",
-    "2dce984f141303bbc1472c8627b73de730175dda8a17ec37a1f124a720b8b6f7",
+    "a7f318870b27a06066f76350f4e4b79048d94e25f70101683a7b79728b5c3ffe",
+    "3e133ed9f6729bca6f4dae9d5ef7de8e87cfdc424be8a91a888b14ee45981a38",
+    "8e4848c5b9a845150419cdd32024780e2492b02e96df48fc89ff6760e518845e",
+    "a2eeffd848e005cf64c2550b447ca8c61ef977fef2ce10b064492ee44b81e5c9",
 ];
 
 #[test]

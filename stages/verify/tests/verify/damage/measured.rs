@@ -110,6 +110,9 @@ pub(super) const QUALITY: Table = Table {
     damages: &[Damage { check: "quality", at: ("near_duplicates", ""), ..COPIES }],
 };
 
+/// So many that they are most of the split.
+const COPIES_OF_EACH: usize = 4;
+
 fn copy_prompts(w: &mut Workplace) {
     let manifest: Value = serde_json::from_str(&text(&w.path("dataset/manifest.json"))).unwrap();
     let host = manifest["splits"]["test"]["hosts"][0].clone();
@@ -122,9 +125,12 @@ fn copy_prompts(w: &mut Workplace) {
                 line["host"] = host.clone();
                 // Of this scan there is no document that could say otherwise.
                 line["scan"] = 1_000.into();
-                let prompt = line["messages"][1]["content"].as_str().unwrap();
-                line["messages"][1]["content"] = format!("{prompt}\n{}", 1_000 + place).into();
-                edited.push_str(&format!("{line}\n"));
+                let prompt = line["messages"][1]["content"].as_str().unwrap().to_owned();
+                for copy in 0..COPIES_OF_EACH {
+                    line["messages"][1]["content"] =
+                        format!("{prompt}\n{}", 1_000 + COPIES_OF_EACH * place + copy).into();
+                    edited.push_str(&format!("{line}\n"));
+                }
             }
         }
         edited
