@@ -117,10 +117,9 @@ impl Scores {
     /// All figures of `scope`.
     pub fn figures(&self, scope: Scope<'_>, resamples: &Resamples) -> Figures {
         let figure = |measure: Measure| {
-            let figure = resamples
+            resamples
                 .figure(self.hosts(scope, measure), |weight| self.value(scope, measure, weight))
-                .map(|figure| (measure.name().to_owned(), figure));
-            figure
+                .map(|figure| (measure.name().to_owned(), figure))
         };
         Measure::ALL.into_iter().filter_map(figure).collect()
     }

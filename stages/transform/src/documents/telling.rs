@@ -131,7 +131,7 @@ fn clause(seen: &Seen<'_>) -> Vec<String> {
             [vec!["is loaded".to_owned()], marks].concat()
         }
         "kernel_params" | "kernel_hardening" => {
-            let get = |keys: [&str; 2]| keys.iter().find_map(|key| finding.metadata.get(*key));
+            let get = |keys: [&str; 2]| keys.iter().find_map(|key| finding.metadata.get(key));
             match (get(["current", "value"]), get(["desired", "expected"])) {
                 (Some(value), Some(wanted)) if value == wanted => vec![format!("is {value} as wanted")],
                 (Some(value), Some(wanted)) => vec![format!("is {value}, not {wanted}")],

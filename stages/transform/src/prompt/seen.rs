@@ -177,7 +177,7 @@ fn parameter(path: &str, value: Option<&str>, wanted: Option<&str>, description:
 
 /// Without its setting a unit's finding is of no known form: its description, which the answer tells, is not in the text.
 fn unit(finding: &EnrichedFinding) -> Seen {
-    if !["unit", "key"].iter().all(|key| finding.metadata.contains_key(*key)) {
+    if !["unit", "key"].iter().all(|key| finding.metadata.contains_key(key)) {
         return other(finding);
     }
     let get = |key: &str| match finding.metadata.get(key).map(String::as_str) {

@@ -158,7 +158,7 @@ impl Gap<'_> {
         let common = compared[0].metadata.iter().filter(|(key, value)| {
             !NOISE.contains(&key.as_str())
                 && value.chars().count() < VALUE
-                && compared.iter().all(|finding| finding.metadata.get(*key) == Some(*value))
+                && compared.iter().all(|finding| finding.metadata.get(key) == Some(*value))
         });
         common.take(TAKEN).map(|(key, value)| Condition::metadata(key, value)).collect()
     }
