@@ -8,7 +8,7 @@ use crate::class;
 use crate::names::{self, Kind, identifies, in_word, is_personal, lower};
 use crate::places::{self, Trust};
 use crate::pseudonyms::Pseudonyms;
-use crate::tokens::{Token, tokens};
+use crate::tokens::{Token, tokens, words};
 use crate::vocabulary::Vocabulary;
 
 /// Parts that a name has at most.
@@ -117,6 +117,16 @@ impl Redactor {
 
     /// The text with pseudonyms, which `pseudonyms` notes. Texts that share a map share its names.
     pub fn redact(&self, text: &str, pseudonyms: &mut Pseudonyms) -> String {
+        let redacted = self.redact_parts(text, Addresses::Alone, pseudonyms);
+        // Beside letters, an address may read as a part of another one once it is replaced: then all of the word goes, or of the text.
+        if redacted == text || pseudonyms.undo(&redacted) == text {
+            return redacted;
+        }
+        let redacted = self.redact_parts(text, Addresses::WithTheirWords, pseudonyms);
+        if pseudonyms.undo(&redacted) == text { redacted } else { self.name(Kind::Host, text, pseudonyms) }
+    }
+
+    fn redact_parts(&self, text: &str, addresses: Addresses, pseudonyms: &mut Pseudonyms) -> String {
         let mut redacted = String::with_capacity(text.len());
         let mut done = 0;
         for Span { start, end, kind } in self.spans(text) {
@@ -126,12 +136,12 @@ impl Redactor {
                 Token::Address(part, _) if part.ends_with(':') => part.len(),
                 _ => 0,
             });
-            self.redact_addresses(&piece[..piece.len() - apart], &mut redacted, pseudonyms);
+            self.redact_addresses(&piece[..piece.len() - apart], addresses, &mut redacted, pseudonyms);
             redacted.push_str(&piece[piece.len() - apart..]);
             redacted.push_str(&self.name(kind, &text[start..end], pseudonyms));
             done = end;
         }
-        self.redact_addresses(&text[done..], &mut redacted, pseudonyms);
+        self.redact_addresses(&text[done..], addresses, &mut redacted, pseudonyms);
         redacted
     }
 
@@ -239,7 +249,17 @@ impl Redactor {
         self.free(name, pseudonym, pseudonyms).unwrap_or_else(|| name.to_owned())
     }
 
-    fn redact_addresses(&self, piece: &str, redacted: &mut String, pseudonyms: &mut Pseudonyms) {
+    fn redact_addresses(&self, piece: &str, how: Addresses, redacted: &mut String, pseudonyms: &mut Pseudonyms) {
+        if how == Addresses::WithTheirWords {
+            for word in words(piece) {
+                if tokens(word).iter().any(|token| matches!(token, Token::Address(..))) {
+                    redacted.push_str(&self.name(Kind::Host, word, pseudonyms));
+                } else {
+                    redacted.push_str(word);
+                }
+            }
+            return;
+        }
         for token in tokens(piece) {
             match token {
                 Token::Other(part) => redacted.push_str(part),
@@ -271,6 +291,15 @@ impl Redactor {
             key = Digest::of(key.as_bytes());
         }
     }
+}
+
+/// What is replaced where an address stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Addresses {
+    /// The address.
+    Alone,
+    /// The word that it is a part of, by a name.
+    WithTheirWords,
 }
 
 /// What a value is a name of, by its key. Numbers and addresses are none.

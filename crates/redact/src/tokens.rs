@@ -51,6 +51,19 @@ pub(crate) fn tokens(text: &str) -> Vec<Token<'_>> {
     all
 }
 
+/// The words of a text that could hold an address, and what stands between them.
+pub(crate) fn words(text: &str) -> Vec<&str> {
+    let mut all = Vec::new();
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let inside = in_run(first);
+        let end = rest.find(|c| in_run(c) != inside).unwrap_or(rest.len());
+        all.push(&rest[..end]);
+        rest = &rest[end..];
+    }
+    all
+}
+
 fn push<'t>(text: &'t str, all: &mut Vec<Token<'t>>) {
     if !text.is_empty() {
         all.push(Token::Other(text));

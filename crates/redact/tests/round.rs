@@ -137,7 +137,7 @@ proptest! {
 
     #[test]
     fn no_value_is_left(
-        user in "[g-z]{3,8}", host in "[g-z]{3,8}-[0-9]{1,2}", net in any::<[u8; 2]>(), public in any::<[u8; 3]>(), mac in any::<[u8; 6]>(),
+        user in "[g-z]{4,8}", host in "[g-z]{3,8}-[0-9]{1,2}", net in any::<[u8; 2]>(), public in any::<[u8; 3]>(), mac in any::<[u8; 6]>(),
     ) {
         let private = format!("10.44.{}.{}", net[0], net[1]);
         let public = format!("93.{}.{}.{}", public[0], public[1], public[2]);
