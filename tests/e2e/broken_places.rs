@@ -36,9 +36,12 @@ fn a_place_that_breaks_ends_its_stages_and_what_needs_them_and_nothing_else() {
     assert_eq!(outcomes(&report), expected(&expect));
     assert_eq!(report["outcome"], "broken");
     let error = report["error"].as_str().unwrap();
-    for word in ["stage `far`", "backend `gpu`", "/proc/nope"] {
-        assert!(error.contains(word), "{error}");
-    }
+    // Both break the run; the first one is its error.
+    let of = |words: [&str; 3]| words.iter().all(|word| error.contains(word));
+    assert!(
+        of(["stage `far`", "backend `gpu`", "/proc/nope"]) || of(["stage `lost`", "backend `gone`", "pipe-nobody"]),
+        "{error}"
+    );
     assert_eq!(report["stages"]["behind"]["cause"], "needs `far`, which failed");
     let lost = report["stages"]["lost"]["failure"]["message"].as_str().unwrap();
     assert!(lost.contains("backend `gone`") && lost.contains("pipe-nobody"), "{lost}");
@@ -46,7 +49,12 @@ fn a_place_that_breaks_ends_its_stages_and_what_needs_them_and_nothing_else() {
 
     let told = project.pipe(&["run", "p.yaml"]);
     assert_eq!(told.status, 3, "{}", told.stderr);
-    assert!(told.stderr.contains("error: stage `far`: backend `gpu`"), "{}", told.stderr);
+    let names = |text: &str| told.stderr.contains(text);
+    assert!(
+        names("error: stage `far`: backend `gpu`") || names("error: stage `lost`: backend `gone`"),
+        "{}",
+        told.stderr
+    );
 
     // A stage that failed is tried again once its place is mended.
     project.write("pipe.yaml", "backends: {gpu: local, good: local, gone: local}\n");

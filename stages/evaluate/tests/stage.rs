@@ -63,7 +63,7 @@ fn examples(micro: &Micro, indices: &[usize]) -> Vec<Example> {
 /// Encodes the dataset anew after its lines were changed.
 fn tokenize(micro: &Micro) {
     std::fs::remove_dir_all(micro.path("tokens")).unwrap();
-    let params = serde_json::json!({"vocab_size": 320, "max_length": 160});
+    let params = serde_json::json!({"vocab_size": 320, "max_length": 160, "learn": "all", "may_be_empty": []});
     let inputs = [("dataset", Type::DATASET, micro.path("dataset"))];
     micro.run::<tokenize::Tokenize>(params, &inputs, &[("tokens", micro.path("tokens"))]).unwrap();
 }

@@ -92,7 +92,9 @@ impl Micro {
             outputs: outputs.iter().map(|(port, path)| ((*port).to_owned(), path.clone())).collect::<BTreeMap<_, _>>(),
             scratch: self.path("scratch"),
             // Of its own for each run, unless two write to one place.
-            checkpoints: outputs[0].1.with_file_name("checkpoints"),
+            checkpoints: outputs
+                .first()
+                .map_or_else(|| self.path("checkpoints"), |(_, path)| path.with_file_name("checkpoints")),
             limits: Limits { threads: 1, memory: 0 },
             trace: "test".to_owned(),
         };
