@@ -232,6 +232,18 @@ fn what_is_dropped_does_not_depend_on_how_a_step_is_cut() {
 }
 
 #[test]
+fn what_is_dropped_is_dropped_again_where_activations_are_recomputed() {
+    let split = ragged(12);
+    let (mut parameters, model, dropout) = adapted(0.2);
+    let batch = Batch::new(&split, &(0..12).collect::<Vec<_>>(), 6, Placement::CPU);
+    let dropped = Dropped::new(&dropout, 11, 0);
+    let recomputed = Pass { activations: Activations::Recomputed, ..Pass::PLAIN };
+    let (loss, gradient) = loss_and_gradient(&batch, &model, &mut parameters, Pass::PLAIN, Some(&dropped));
+    let again = loss_and_gradient(&batch, &model, &mut parameters, recomputed, Some(&dropped));
+    assert_eq!((loss, &gradient), (again.0, &again.1));
+}
+
+#[test]
 fn frozen_weights_are_outside_of_the_gradient() {
     let split = ragged(4);
     let (mut parameters, model, _) = adapted(0.0);
