@@ -11,7 +11,7 @@ use crate::documents::action::{self, Action, Priority};
 use crate::documents::verdict::Rank;
 use crate::prompt::listing::{Listing, Seen, across};
 use crate::prompt::visible::Visible;
-use crate::tasks::example::{Example, SCAN_BYTES};
+use crate::tasks::example::Example;
 use crate::tasks::note::Notes;
 use crate::tasks::overview::noted;
 use crate::tasks::task::Task;
@@ -62,8 +62,7 @@ pub fn example(
         let shown = asked.iter().take(few).chain(others.iter().take(of_others)).copied();
         Listing::with_notes(shown, more, &across(correlations), |finding| noted(&notes, finding))
     };
-    let answered = |listed: usize| answered(&listing(listed), correlations);
-    (1..=LISTED).rev().filter_map(answered).find(|example| example.fits(SCAN_BYTES))
+    Example::of_most(LISTED, |listed| answered(&listing(listed), correlations))
 }
 
 /// The example of a list.

@@ -18,7 +18,7 @@ use crate::documents::verdict::Rank;
 use crate::prompt::listing::Seen;
 use crate::prompt::seen::lower_first;
 use crate::prompt::visible::{SCANNER_LIMIT, Visible};
-use crate::tasks::example::{Example, SCAN_BYTES};
+use crate::tasks::example::Example;
 use crate::tasks::overview::{Overview, label};
 use crate::tasks::task::Task;
 
@@ -65,8 +65,7 @@ pub fn example(
     correlations: &[Correlation],
     visible: &[Visible],
 ) -> Option<Example> {
-    let listing = |listed: usize| listing(document, findings, correlations, visible, listed);
-    (1..=LISTED).rev().filter_map(listing).find(|example| example.fits(SCAN_BYTES))
+    Example::of_most(LISTED, |listed| listing(document, findings, correlations, visible, listed))
 }
 
 fn listing(

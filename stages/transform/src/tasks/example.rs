@@ -52,6 +52,11 @@ impl Example {
         self.bytes() <= limit
     }
 
+    /// The example of as many findings as fit into those of a scan, at most `most`; `of` makes the one of a number of them.
+    pub fn of_most(most: usize, of: impl FnMut(usize) -> Option<Example>) -> Option<Example> {
+        (1..=most).rev().filter_map(of).find(|example| example.fits(SCAN_BYTES))
+    }
+
     /// The line of a dataset file, for an example of a scan of `host`.
     pub fn line(&self, host: &str, scan: u32) -> String {
         let message = |role, content| Message { role, content };

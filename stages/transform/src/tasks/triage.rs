@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::documents::action::Priority;
 use crate::documents::document::Document;
 use crate::prompt::visible::Visible;
-use crate::tasks::example::{Example, SCAN_BYTES};
+use crate::tasks::example::Example;
 use crate::tasks::overview::{Overview, label};
 use crate::tasks::task::Task;
 
@@ -37,8 +37,7 @@ pub fn example(
     correlations: &[Correlation],
     visible: &[Visible],
 ) -> Option<Example> {
-    let listing = |listed: usize| listing(document, findings, correlations, visible, listed);
-    (1..=CANDIDATES).rev().filter_map(listing).find(|example| example.fits(SCAN_BYTES))
+    Example::of_most(CANDIDATES, |listed| listing(document, findings, correlations, visible, listed))
 }
 
 fn listing(
