@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Gathers what the last run of pipelines/full.yaml took and gave, from its own report, metrics and files.
 
-    ./pipe run pipelines/full.yaml [-S lr=1e-4] && python3 benches/full/bench.py [--json FILE]
+    ./pipe run pipelines/full.yaml [-S samples=200] && python3 benches/full/bench.py [--run RUN] [--json FILE]
 """
 import argparse
 import glob
@@ -18,10 +18,11 @@ from results import save  # noqa: E402
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", metavar="FILE", help="write a result file in place of printing it")
+    parser.add_argument("--run", help="a run of `pipe runs`, in place of the last of this pipeline; its outputs must lie under out/")
     options = parser.parse_args()
-    report = last_report("full")
+    report = read(os.path.join("cache", "runs", options.run, "report.json")) if options.run else last_report("full")
     results = {"params": report["params"], "run": run(report)}
-    if report["outcome"] == "succeeded":
+    if report["outcome"] == "succeeded" and report["stages"]["model"]["outcome"] == "ran":
         results.update(products(report))
     if options.json:
         save(options.json, results)
@@ -58,12 +59,29 @@ def products(report):
     output = lambda stage, port: report["stages"][stage]["outputs"][port]["path"]  # noqa: E731
     history, evaluation = read(output("model", "history")), read(output("evaluation", "metrics"))
     return {
-        "counts": {"simulated_hosts": metrics["scans"]["hosts"], "real_hosts": metrics["real"]["hosts"],
-                   "findings": metrics["correlations"]["findings"], "training_examples": history["examples"],
+        "counts": {"simulated_hosts": int(metrics["scans"]["hosts"]), "findings": int(metrics["correlations"]["findings"]),
+                   "training_examples": history["examples"],
                    "steps": history["total_steps"], "parameters": history["parameters"],
                    "tokens_per_second": metrics["model"]["tokens_per_second"], "threads": report["params"]["threads"]},
         "linears": {name: metrics["quantized"][name] for name in ("relative_error", "nearest_relative_error")},
-        "evaluation": evaluation,
+        "evaluation": kept(evaluation),
+    }
+
+
+# What differences between models are told of.
+COMPARED = ("severity_macro_f1", "risk_mae")
+
+
+def kept(evaluation):
+    """What the tables show, of a document that has every figure of every task."""
+    figures = lambda answers: {"tasks": answers["tasks"]}  # noqa: E731
+    models = {side: {"likelihood": {"answers": evaluation[side]["likelihood"]["answers"]}, "answers": figures(evaluation[side]["answers"])}
+              for side in ("original", "quantized")}
+    return {
+        **models,
+        "baselines": {name: figures(answers) for name, answers in evaluation["baselines"].items()},
+        "comparisons": [one for one in evaluation["comparisons"] if one["task"] != "mean" and one["figure"] in COMPARED],
+        **{name: evaluation[name] for name in ("hosts", "sizes", "drift", "out_of_domain", "reports")},
     }
 
 

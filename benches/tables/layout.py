@@ -74,6 +74,8 @@ def tiny(value):
 
 
 def ranged(figure, show):
-    """A figure with its 95 % interval."""
+    """A figure with its 95 % interval, where it has one."""
+    if figure["low"] is None:
+        return show(figure["value"])
     low, high = (show(figure[end]).removesuffix(" %") for end in ("low", "high"))
     return f"{show(figure['value'])} [{low}, {high}]"
