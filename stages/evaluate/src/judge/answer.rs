@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use policy::{facts, schema};
 use scan::Severity;
 use serde_json::Value;
 
+use super::form;
 use super::overlap::{f1, joined, texts, values, words};
-use super::{facts, schema};
 use crate::measure::{Measure, Sums, classified, one};
 use crate::samples::Question;
 
@@ -53,7 +54,7 @@ impl Judge {
         // A dataset of somebody else may call its tasks by our names.
         let conforms = |found: &Value| match schema.as_ref().filter(|schema| schema::keeps(truth, schema)) {
             Some(schema) => schema::keeps(found, schema),
-            None => schema::same_form(found, truth),
+            None => form::same_form(found, truth),
         };
         let found = match found {
             Some(found) => {

@@ -7,7 +7,7 @@
 use serde_json::Value;
 
 /// The fields whose items are findings, written as the question writes them; `(high)` and what follows it is a judgement.
-const LISTS: [&str; 2] = ["KEY_FINDINGS", "TOP_FINDINGS"];
+pub(crate) const LISTS: [&str; 2] = ["KEY_FINDINGS", "TOP_FINDINGS"];
 
 /// The facts that `answer` states, in lower case.
 pub fn stated(answer: &Value) -> Vec<String> {
@@ -16,6 +16,21 @@ pub fn stated(answer: &Value) -> Vec<String> {
     facts.sort_unstable();
     facts.dedup();
     facts
+}
+
+/// The facts in a text of the field `field`, in lower case.
+pub(crate) fn of_text(field: &str, text: &str) -> Vec<String> {
+    let mut facts = Vec::new();
+    of_string(text, field, &mut facts);
+    facts
+}
+
+/// `network: tcp listen 22 (high)`: a finding with its rating in lower case, where `text` gives one.
+pub(crate) fn rated(text: &str) -> Option<String> {
+    rating(text).map(|place| {
+        let end = text[place..].find(')').map_or(text.len(), |end| place + end + 1);
+        text[..end].trim().to_lowercase()
+    })
 }
 
 /// Whether `prompt`, in lower case, shows `fact`.
@@ -33,24 +48,30 @@ fn collect(value: &Value, key: &str, facts: &mut Vec<String>) {
     match value {
         Value::Object(fields) => fields.iter().for_each(|(key, field)| collect(field, key, facts)),
         Value::Array(items) => items.iter().for_each(|item| collect(item, key, facts)),
-        Value::String(text) => {
-            if LISTS.contains(&key) {
-                facts.push(finding(text).to_lowercase());
-            }
-            facts.extend(text.split(separates).map(bare).filter(|word| is_fact(word)).map(str::to_lowercase));
-        }
+        Value::String(text) => of_string(text, key, facts),
         Value::Number(_) | Value::Bool(_) | Value::Null => {}
     }
 }
 
-/// `network: tcp LISTEN 22 (high): what it is` without the rating.
-fn finding(text: &str) -> &str {
-    let rating = |(place, _): (usize, &str)| {
-        let rest = &text[place + 2..];
-        let name = rest.split(')').next().unwrap_or(rest);
-        scan::Severity::ALL.iter().any(|severity| severity.name() == name).then_some(place)
+fn of_string(text: &str, key: &str, facts: &mut Vec<String>) {
+    if LISTS.contains(&key) {
+        facts.push(finding(text).to_lowercase());
+    }
+    facts.extend(text.split(separates).map(bare).filter(|word| is_fact(word)).map(str::to_lowercase));
+}
+
+/// `network: tcp LISTEN 22 (high): what it is` without the rating and what follows.
+pub(crate) fn finding(text: &str) -> &str {
+    rating(text).map_or(text, |place| &text[..place]).trim()
+}
+
+/// Where the rating of a finding begins: the last one, as a file may be called `x (low)`.
+fn rating(text: &str) -> Option<usize> {
+    let is_rating = |place: usize| {
+        let name = text[place + 2..].split(')').next().unwrap_or_default();
+        scan::Severity::ALL.iter().any(|severity| severity.name() == name)
     };
-    text.match_indices(" (").find_map(rating).map_or(text, |place| &text[..place]).trim()
+    text.rmatch_indices(" (").map(|(place, _)| place).find(|place| is_rating(*place))
 }
 
 fn separates(c: char) -> bool {
