@@ -1,5 +1,6 @@
 //! The command line as a whole: its verbs, and the flags that every verb takes.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
@@ -39,6 +40,8 @@ Examples:
   pipe plan pipelines/full.yaml             what would run, and why
   pipe why model                            what made a stage stale
   pipe logs model                           the log of a stage
+
+Another word NAME starts the program pipe-NAME, which lies beside pipe or on PATH.
 
 Exit codes: 0 done, 1 a stage failed, 2 invalid input, 3 the store or the backend broke, \
 130 interrupted."
@@ -114,6 +117,9 @@ pub(super) enum Verb {
     /// Carries out one action as an instance of a place; started by `run`.
     #[command(name = "worker", hide = true)]
     Worker(WorkerArguments),
+    /// Another word, and those behind it: the program of that name.
+    #[command(external_subcommand)]
+    Program(Vec<OsString>),
 }
 
 impl Verb {
@@ -137,7 +143,7 @@ impl Verb {
             | Verb::Diff(DiffArguments { json, .. }) => *json,
             Verb::Cache(arguments) => arguments.wants_json(),
             Verb::Backend(arguments) => arguments.wants_json(),
-            Verb::Completions(_) | Verb::Guardian | Verb::Worker(_) => false,
+            Verb::Completions(_) | Verb::Guardian | Verb::Worker(_) | Verb::Program(_) => false,
         }
     }
 }
@@ -172,8 +178,12 @@ mod tests {
             let found: Vec<_> = texts.flat_map(|text| examples(&text)).collect();
             assert!(!found.is_empty(), "pipe {} --help has no examples", verb.get_name());
             for words in found {
-                if let Err(error) = Cli::try_parse_from(&words) {
-                    panic!("the example `{}` of pipe {} does not parse: {error}", words.join(" "), verb.get_name());
+                match Cli::try_parse_from(&words) {
+                    Ok(Cli { verb: Verb::Program(name), .. }) => panic!("`{}`: {name:?} is no verb", words.join(" ")),
+                    Ok(_) => {}
+                    Err(error) => {
+                        panic!("the example `{}` of pipe {} does not parse: {error}", words.join(" "), verb.get_name())
+                    }
                 }
             }
         }

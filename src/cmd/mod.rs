@@ -18,6 +18,7 @@ mod logs;
 mod made;
 mod output;
 mod plan;
+mod programs;
 mod project;
 mod run;
 mod run_dir;
@@ -30,8 +31,9 @@ mod why;
 mod worker;
 
 use std::borrow::Cow;
+use std::ffi::OsString;
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
@@ -53,10 +55,10 @@ pub fn main() -> ExitCode {
     signals::begin();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(refusal) => return refuse(&refusal),
+        Err(refusal) => return refuse(&explained(refusal)),
     };
     let json = cli.verb.wants_json();
-    if let Err(failure) = enter(&cli.directories) {
+    if let Err(failure) = enter(&cli) {
         return failure.report(json).into();
     }
     let flags = cli.flags();
@@ -80,6 +82,10 @@ pub fn main() -> ExitCode {
         Verb::Schema(arguments) => schema::run(project, &arguments),
         Verb::Init(arguments) => init::run(&flags, &arguments),
         Verb::Completions(arguments) => completions::run(&arguments),
+        Verb::Program(words) => match programs::run(&words, cli.store.as_deref()) {
+            Ok(refusal) => return refuse(&refusal),
+            Err(failure) => Err(failure),
+        },
         Verb::Guardian => return crate::backend::guardian::main(),
         Verb::Worker(arguments) => match worker::run(&arguments) {
             Ok(status) => return ExitCode::from(status),
@@ -105,6 +111,18 @@ fn repairs() {
     }
 }
 
+/// The same refusal, where programs have a part in it: help lists them, and one of them may be meant by a word that is no verb.
+fn explained(refusal: clap::Error) -> clap::Error {
+    let command = match refusal.kind() {
+        clap::error::ErrorKind::DisplayHelp
+        | clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => programs::in_help(Cli::command()),
+        // `help NAME`.
+        clap::error::ErrorKind::InvalidSubcommand => programs::as_verbs(Cli::command()),
+        _ => return refusal,
+    };
+    command.try_get_matches().err().unwrap_or(refusal)
+}
+
 /// Prints help, the version, or the error in the arguments, which may repeat a word of them.
 fn refuse(refusal: &clap::Error) -> ExitCode {
     let spoken = std::env::args_os().any(|word| matches!(clean::cell(&word.to_string_lossy()), Cow::Owned(_)));
@@ -124,13 +142,15 @@ fn refuse(refusal: &clap::Error) -> ExitCode {
 
 /// Makes the last of the directories the working directory, each of them relative to the one before. Done before anything looks
 /// around: every path on the line is meant from there.
-fn enter(last: &[PathBuf]) -> Result<(), Failure> {
-    if last.is_empty() {
-        return Ok(());
-    }
-    let words: Vec<_> = std::env::args_os().collect();
-    for directory in complete::directories(&words, &mut Cli::command()) {
-        let directory = Path::new(&directory);
+fn enter(cli: &Cli) -> Result<(), Failure> {
+    let directories: Vec<OsString> = match &cli.verb {
+        _ if cli.directories.is_empty() => Vec::new(),
+        // The words behind it are the program's own.
+        Verb::Program(_) => cli.directories.iter().map(|directory| directory.as_os_str().to_owned()).collect(),
+        _ => complete::directories(&std::env::args_os().collect::<Vec<_>>(), &mut Cli::command()),
+    };
+    for directory in &directories {
+        let directory = Path::new(directory);
         std::env::set_current_dir(directory).map_err(|error| {
             let message = match error.kind() {
                 ErrorKind::NotFound => format!("-C {}: there is no such directory", directory.display()),

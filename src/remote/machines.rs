@@ -10,11 +10,11 @@ use serde_json::{Value, json};
 use super::RemoteError;
 use super::meter::Meter;
 use super::open::Remote;
-use super::place::Place;
+use super::place::{OF_AWS, Place};
 use super::program::{self, Program};
 
 /// Types of machines that `pipe-aws` serves; every other type has a program of its own name.
-const OF_AWS: [&str; 2] = ["ec2-spot", "sagemaker"];
+const TYPES_OF_AWS: [&str; 2] = ["ec2-spot", "sagemaker"];
 
 /// Machines that a backend program launches.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub struct Machines {
 impl Machines {
     /// The program that serves them.
     pub fn program(&self) -> String {
-        if OF_AWS.contains(&self.kind.as_str()) { "pipe-aws".to_owned() } else { format!("pipe-{}", self.kind) }
+        if TYPES_OF_AWS.contains(&self.kind.as_str()) { OF_AWS.to_owned() } else { format!("pipe-{}", self.kind) }
     }
 
     /// What a launch would cost for stages that ask for each of these. The program is started for that, and nothing of the objects at

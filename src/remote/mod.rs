@@ -42,7 +42,7 @@ pub use machines::{Instances, Machines};
 pub use meter::Meter;
 pub(crate) use objects::{Condition, Put, Version};
 pub use open::{Conditions, Remote, Survey};
-pub use place::{Checksums, Place, Scheme, Unusable, wrong_endpoint};
+pub use place::{Checksums, OF_AWS, Place, Scheme, Unusable, wrong_endpoint};
 pub use pull::{Extent, Pulled, Refused, Wanted};
 pub use push::Pushed;
 pub use vault::Vault;

@@ -51,6 +51,8 @@ pub struct Unusable {
     pub help: &'static str,
 }
 
+/// The program of S3.
+pub const OF_AWS: &str = "pipe-aws";
 const FORMS: &str = "write s3://BUCKET/PREFIX, file:///DIRECTORY or the path of a directory";
 
 impl Place {
@@ -118,7 +120,7 @@ impl Place {
     pub fn program(&self) -> Option<String> {
         match &self.scheme {
             Scheme::Directory(_) => None,
-            Scheme::Program(scheme) if scheme == "s3" => Some("pipe-aws".to_owned()),
+            Scheme::Program(scheme) if scheme == "s3" => Some(OF_AWS.to_owned()),
             Scheme::Program(scheme) => Some(format!("pipe-{scheme}")),
         }
     }

@@ -55,6 +55,7 @@ mod places;
 mod poisoned;
 mod pressure;
 mod program_faults;
+mod programs_as_verbs;
 mod project;
 mod publishing;
 mod remote_gc;

@@ -17,6 +17,7 @@ use clap::{Command, CommandFactory};
 use clap_complete::CompleteEnv;
 
 use super::cli::Cli;
+use super::programs;
 
 pub(super) use line::directories;
 
@@ -54,7 +55,7 @@ fn complete(words: Vec<OsString>) {
 
 /// The command line without the hidden verbs, which a shell would otherwise offer.
 fn offered() -> Command {
-    let all = Cli::command();
+    let all = programs::as_verbs(Cli::command());
     let verbs = all.get_subcommands().filter(|verb| !verb.is_hide_set());
     Command::new("pipe").version(env!("CARGO_PKG_VERSION")).args(all.get_arguments()).subcommands(verbs)
 }
