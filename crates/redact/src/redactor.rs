@@ -44,6 +44,11 @@ impl Redactor {
         redactor
     }
 
+    /// The same names under another key.
+    pub fn keyed(self, key: Digest) -> Redactor {
+        Redactor { key, ..self }
+    }
+
     /// Learns the names of users whose home directories a text shows.
     pub fn learn(&mut self, text: &str) {
         if !text.contains('/') {

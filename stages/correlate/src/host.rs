@@ -10,7 +10,7 @@ use findings::agent;
 use findings::risk::{self, Factors};
 use findings::terms::{self, Terms};
 use findings::{BaselineStatus, Category, Correlation, EnrichedFinding, Prevalence, Profile, document_id};
-use scan::{Coverage, Finding, ScanFile, Severity};
+use scan::{Coverage, Finding, Report, ScanFile, Severity};
 
 use crate::baseline::{Baseline, Sightings};
 use crate::counted::Counted;
@@ -75,12 +75,7 @@ pub fn lines(setting: &Setting<'_>, scans: &[HostScan], scratch: &Path) -> Resul
     };
     let mut past = Past::default();
     for HostScan { file, real } in scans {
-        let report = file.read()?;
-        past.counted.turn_to(&report);
-        let (coverage, real) = (Coverage::of(&report), *real || report.is_ingested());
-        let results = report.results.into_iter();
-        let findings = results.flat_map(|r| r.findings.into_iter().map(move |finding| (r.scanner.clone(), finding)));
-        let one = Scanned { host: &file.host, number: file.scan, real, coverage, findings: findings.collect() };
+        let one = Scanned::of(&file.host, file.scan, *real, file.read()?, &mut past);
         let mut suspected = false;
         // Each is written as it is made: all of a scan at once would take several times the memory of its report.
         let mut found = |finding: EnrichedFinding| {
@@ -119,6 +114,17 @@ pub struct Scanned<'h> {
     pub coverage: Coverage,
     /// The findings with their scanners.
     pub findings: Vec<(String, Finding)>,
+}
+
+impl<'h> Scanned<'h> {
+    /// A report of a host, whose `past` is told of it first.
+    pub fn of(host: &'h str, number: u32, real: bool, report: Report, past: &mut Past) -> Scanned<'h> {
+        past.counted.turn_to(&report);
+        let (coverage, real) = (Coverage::of(&report), real || report.is_ingested());
+        let results = report.results.into_iter();
+        let findings = results.flat_map(|r| r.findings.into_iter().map(move |finding| (r.scanner.clone(), finding)));
+        Scanned { host, number, real, coverage, findings: findings.collect() }
+    }
 }
 
 /// A finding of a scan, with what is known of it before it is joined with others.

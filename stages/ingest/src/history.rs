@@ -8,17 +8,31 @@ use std::path::{Path, PathBuf};
 
 use contract::stage::At;
 use contract::{Context, StageError};
-use scan::{Changes, Instant};
+use scan::{Changes, Instant, Report};
 
 use crate::NAMED;
+
+/// The place of a report among those of its host.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Moment {
+    /// When its scan started.
+    pub started: Option<Instant>,
+    /// The input file's name.
+    pub name: String,
+}
+
+impl Moment {
+    /// That of a report, which a file of this name holds.
+    pub fn of(report: &Report, name: impl Into<String>) -> Moment {
+        Moment { started: report.started_at().and_then(Instant::parse), name: name.into() }
+    }
+}
 
 /// A report that was read and written in its valid form, and waits for its number.
 pub(crate) struct Arrival {
     pub host: String,
-    pub started: Option<Instant>,
+    pub moment: Moment,
     pub findings: u64,
-    /// The input file's name.
-    pub name: String,
     /// The written file.
     pub written: PathBuf,
     pub changes: Changes,
@@ -26,12 +40,12 @@ pub(crate) struct Arrival {
 
 /// Numbers the reports of each host and moves them into place.
 pub(crate) fn place(mut arrivals: Vec<Arrival>, out: &Path, context: &Context) -> Result<(), StageError> {
-    arrivals.sort_by(|a, b| (&a.host, a.started, &a.name).cmp(&(&b.host, b.started, &b.name)));
+    arrivals.sort_by(|a, b| (&a.host, &a.moment).cmp(&(&b.host, &b.moment)));
     let mut doubts = Vec::new();
     let mut hosts = 0;
     for host in arrivals.chunk_by(|a, b| a.host == b.host) {
         hosts += 1;
-        doubts.extend(doubt(host));
+        doubts.extend(doubt(&host[0].host, host.iter().map(|arrival| &arrival.moment)));
         for (scan, arrival) in host.iter().enumerate() {
             let path = out.join(&arrival.host).join(format!("{scan:04}.json"));
             fs::rename(&arrival.written, &path).at(&path)?;
@@ -47,12 +61,13 @@ pub(crate) fn place(mut arrivals: Vec<Arrival>, out: &Path, context: &Context) -
 }
 
 /// Why the order of one host's reports is doubtful: one sentence a host, however many reports it has.
-fn doubt(host: &[Arrival]) -> Option<String> {
-    let undated = host.iter().filter(|arrival| arrival.started.is_none()).count();
-    let ties = host.windows(2).filter(|pair| pair[0].started.is_some() && pair[0].started == pair[1].started);
+pub fn doubt<'m>(name: &str, reports: impl IntoIterator<Item = &'m Moment>) -> Option<String> {
+    let reports: Vec<&Moment> = reports.into_iter().collect();
+    let undated = reports.iter().filter(|moment| moment.started.is_none()).count();
+    let ties = reports.windows(2).filter(|pair| pair[0].started.is_some() && pair[0].started == pair[1].started);
     let mut parts = Vec::new();
-    if undated > 0 && host.len() > 1 {
-        let first = &host[0].name;
+    if undated > 0 && reports.len() > 1 {
+        let first = &reports[0].name;
         parts.push(format!("{undated} without a readable /summary/started_at come first (the first: {first})"));
     }
     if let Some(pair) = ties.clone().next() {
@@ -62,7 +77,7 @@ fn doubt(host: &[Arrival]) -> Option<String> {
             ties.count()
         ));
     }
-    let (name, reports) = (&host[0].host, host.len());
+    let reports = reports.len();
     (!parts.is_empty())
         .then(|| format!("host {name}: of {reports} reports {}; taken in the order of their names", parts.join(", ")))
 }

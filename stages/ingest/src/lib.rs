@@ -2,7 +2,7 @@
 //!
 //! Every finding is kept; the form is normalized, and log and metrics say how. Reports of one host become its history, in the
 //! order in which they started. [`list`](mod@list) finds the files, [`naming`] names hosts that reports leave unnamed, [`history`] puts
-//! reports in order by [`Instant`]. A thread
+//! reports in order by [`Moment`]. A thread
 //! holds one report at a time; of a report that is done, its name and counts are kept.
 
 mod history;
@@ -16,11 +16,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use contract::stage::At;
 use contract::{Card, Context, Stage, StageError, Type};
 use scan::read::ReadErrorKind;
-use scan::{Changes, Instant, Report};
+use scan::{Changes, Report};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::history::Arrival;
+pub use crate::history::{Moment, doubt};
+pub use crate::list::{Files, ReportFile, reports};
 pub use crate::naming::Unnamed;
 
 /// How many reports are named one by one in the log or in an error; the rest is counted.
@@ -127,9 +129,8 @@ fn take_in(file: &list::ReportFile, index: usize, unnamed: &Unnamed, out: &Path)
     report.write(&written).at(&written)?;
     Ok(Taken::Good(Arrival {
         host: host.to_owned(),
-        started: report.started_at().and_then(Instant::parse),
+        moment: Moment::of(&report, file.name.as_str()),
         findings: report.findings().count() as u64,
-        name: file.name.clone(),
         written,
         changes,
     }))
@@ -167,7 +168,7 @@ fn warn_of_mended(context: &Context, arrivals: &[Arrival]) {
         let more = if count > arrival.changes.mended_at.len() as u64 { ", ..." } else { "" };
         context.warn(format!(
             "{}: {count} strings hold bytes that are no UTF-8 or lone surrogates, each kept as U+FFFD and its digits (at {places}{more})",
-            arrival.name
+            arrival.moment.name
         ));
     }
     if mended().count() > NAMED {
@@ -177,7 +178,7 @@ fn warn_of_mended(context: &Context, arrivals: &[Arrival]) {
 
 fn tell(context: &Context, arrivals: &[Arrival], bad: &[String], files: &list::Files) {
     for arrival in arrivals.iter().take(NAMED) {
-        context.info(format!("{}: {}", arrival.name, arrival.changes));
+        context.info(format!("{}: {}", arrival.moment.name, arrival.changes));
     }
     let mut all = Changes::default();
     arrivals.iter().for_each(|arrival| all += arrival.changes.clone());

@@ -12,7 +12,8 @@ use crate::first_of;
 
 /// The files of a directory of reports, sorted by name.
 #[derive(Default)]
-pub(crate) struct Files {
+pub struct Files {
+    /// Those that may be reports.
     pub reports: Vec<ReportFile>,
     /// Names of files that are no JSON.
     pub others: Vec<String>,
@@ -22,7 +23,9 @@ pub(crate) struct Files {
     pub hidden: Vec<String>,
 }
 
-pub(crate) struct ReportFile {
+/// A report, or what looks like one.
+pub struct ReportFile {
+    /// Where it lies.
     pub path: PathBuf,
     /// The path below the directory.
     pub below: PathBuf,
@@ -37,7 +40,8 @@ impl ReportFile {
     }
 }
 
-pub(crate) fn reports(directory: &Path) -> Result<Files, StageError> {
+/// The files of a directory, of which at least one may be a report.
+pub fn reports(directory: &Path) -> Result<Files, StageError> {
     let mut files = Files::default();
     for path in entries(directory)? {
         if path.is_dir() && !is_hidden(&path) {

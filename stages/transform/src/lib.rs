@@ -1,6 +1,7 @@
 //! Stage `transform`: ground-truth documents and training sets out of correlated findings.
 //!
-//! - [`stage`]: params, card and run. [`pass`]: the one pass over the scans. [`redaction`]: real hosts under pseudonyms.
+//! - [`stage`]: params, card and run. [`pass`]: the one pass over the scans. [`view`]: one scan as documents and prompts show it.
+//!   [`redaction`]: real hosts under pseudonyms.
 //! - [`documents`]: ground-truth documents, one a scan. [`prompt`]: what a prompt shows of findings. [`tasks`]: examples, by task.
 //! - [`selection`]: examples on disk, merged, split by hosts and balanced. [`writing`]: the files of a dataset.
 //!
@@ -13,6 +14,7 @@ pub mod redaction;
 pub mod selection;
 pub mod stage;
 pub mod tasks;
+pub mod view;
 pub mod writing;
 
 pub use stage::{Transform, TransformParams};

@@ -9,16 +9,12 @@ use contract::stage::At;
 use contract::{Context, StageError};
 use findings::{Batches, ScanLines};
 
-use crate::documents::document;
-use crate::prompt::harmless;
-use crate::prompt::visible::{Surroundings, Visible};
 use crate::redaction::Redaction;
 use crate::selection::split::Ties;
 use crate::selection::spool::{Cache, Offers, Spool};
 use crate::stage::TransformParams;
 use crate::tasks::example::Example;
-use crate::tasks::task::Task;
-use crate::tasks::{advice, briefing, correlation, finding, refine, triage};
+use crate::view::View;
 
 /// The results of all scans, besides their documents.
 pub struct Pass {
@@ -125,16 +121,15 @@ fn transform(
     ties.note(&correlations);
     let real = findings.first().is_some_and(|finding| finding.real);
     let (name, pseudonyms) = match redaction {
-        Some(redaction) => redaction.scan(&scan.host, &mut findings, &mut correlations),
+        Some(redaction) => {
+            let (name, pseudonyms) = redaction.scan(&scan.host, &mut findings, &mut correlations);
+            (name, pseudonyms.len() as u64)
+        }
         None => (scan.host.clone(), 0),
     };
-    let shown = harmless::findings(&findings);
-    let surroundings = Surroundings::of(&shown, &correlations);
-    let visible: Vec<Visible> = shown.iter().map(|finding| Visible::of(finding, &surroundings)).collect();
-    drop(surroundings);
-    let document = document::of(&findings, &shown, &correlations, &visible);
+    let view = View::of(&findings, &correlations);
     let path = documents.join(&name).join(format!("{:04}.json", scan.scan));
-    write_document(&path, |out| document.write(&findings, &correlations, &visible, out))?;
+    write_document(&path, |out| view.write_document(out))?;
     let mut offers = Offering {
         known,
         seed: *seed,
@@ -143,27 +138,7 @@ fn transform(
         offers: Offers::new(scratch.join(format!("{name}.{}.offers", scan.scan))),
         offered: 0,
     };
-    let wanted = |task: Task| tasks.contains(&task);
-    let mut undetermined = 0;
-    for (finding, visible) in shown.iter().zip(&visible) {
-        match finding::example(finding, visible) {
-            None => undetermined += 1,
-            Some(example) if wanted(Task::Finding) => offers.add(&example)?,
-            Some(_) => {}
-        }
-    }
-    if wanted(Task::Correlation) {
-        correlation::each_example(&shown, &correlations, &visible, |example| offers.add(&example))?;
-    }
-    let of_scan = [
-        wanted(Task::Actions).then(|| advice::example(&shown, &correlations, &visible, &document.actions)),
-        wanted(Task::Summary).then(|| briefing::example(&document, &shown, &correlations, &visible)),
-        wanted(Task::Triage).then(|| triage::example(&document, &shown, &correlations, &visible)),
-        wanted(Task::Refine).then(|| refine::example(&shown)),
-    ];
-    for example in of_scan.into_iter().flatten().flatten() {
-        offers.add(&example)?;
-    }
+    let undetermined = view.each_example(tasks, |example| offers.add(&example))?;
     let Offering { offers, offered, .. } = offers;
     Ok(Done { name, real, pseudonyms, offers, offered, ties, findings: findings.len() as u64, undetermined })
 }

@@ -10,9 +10,11 @@ use std::path::Path;
 use contract::{Context, Digest, StageError};
 use findings::lines::{Told, each_of, real_hosts};
 use findings::{Correlation, EnrichedFinding, place};
-use redact::{Pseudonyms, Redactor, Vocabulary};
+pub use redact::Pseudonyms;
+use redact::{Redactor, Vocabulary};
 use rules::rule::RULES;
 use rules::words;
+use scan::Metadata;
 
 use crate::tasks::task::Task;
 
@@ -30,28 +32,57 @@ impl Redaction {
     pub fn of(context: &Context) -> Result<Redaction, StageError> {
         let digests = context.job().inputs.get("findings").into_iter().flatten();
         let digests: String = digests.map(|input| input.digest.to_string()).collect();
-        Redaction::new(context.input("findings")?, Digest::of(format!("pseudonyms\0{digests}").as_bytes()))
+        Redaction::new(context.input("findings")?, key(&digests))
     }
 
     fn new(findings: &Path, key: Digest) -> Result<Redaction, StageError> {
-        let real = real_hosts(findings)?;
+        let mut redaction = Redaction::of_hosts(real_hosts(findings)?);
+        if !redaction.real.is_empty() {
+            let real = redaction.real.clone();
+            each_of(findings, &real, |Told { scanner, id, title, description, metadata }| {
+                redaction.learn(&scanner, [&id, &title, &description], &metadata);
+            })?;
+        }
+        Ok(redaction.keyed(key))
+    }
+
+    /// For these real hosts, before their findings are known. It lacks the key, without which no pseudonym may be given.
+    pub fn of_hosts(real: BTreeSet<String>) -> Redaction {
         // Simulated hosts alone need no words.
         let vocabulary = if real.is_empty() { Vocabulary::default() } else { vocabulary() };
-        let mut redactor = Redactor::new(key, real.iter().map(String::as_str), vocabulary);
-        if !real.is_empty() {
-            each_of(findings, &real, |finding| learn(&mut redactor, &finding))?;
+        let redactor = Redactor::new(Digest::of(b""), real.iter().map(String::as_str), vocabulary);
+        Redaction { redactor, real }
+    }
+
+    /// Learns the names that a finding of a real host shows: in its id, title and description, and in its metadata.
+    pub fn learn(&mut self, scanner: &str, texts: [&str; 3], metadata: &Metadata) {
+        let redactor = &mut self.redactor;
+        texts.iter().for_each(|text| redactor.learn(text));
+        metadata.iter().for_each(|(key, value)| redactor.learn_value(key, value));
+        // What a package installs is called so on every host. Only a path that no process chooses for itself tells that.
+        let path = match scanner {
+            "suid_sgid" | "ioc" => Some(texts[0]),
+            "network" => metadata.get("exe").map(String::as_str),
+            _ => None,
+        };
+        if let Some(path) = path.filter(|path| place::place(path) == Some("packaged")) {
+            redactor.add_words(path);
         }
-        Ok(Redaction { redactor, real })
+    }
+
+    /// The same under the key of its findings, which [`key`] makes of their digest.
+    pub fn keyed(self, key: Digest) -> Redaction {
+        Redaction { redactor: self.redactor.keyed(key), ..self }
     }
 
     /// Redacts one scan of `host`: all of it where the host is real, else the names of real hosts that share something with it. How the
-    /// host is called from then on, and how many values got pseudonyms.
+    /// host is called from then on, and what got pseudonyms.
     pub fn scan(
         &self,
         host: &str,
         findings: &mut [EnrichedFinding],
         correlations: &mut [Correlation],
-    ) -> (String, u64) {
+    ) -> (String, Pseudonyms) {
         let mut pseudonyms = Pseudonyms::default();
         for other in correlations.iter_mut().flat_map(|correlation| &mut correlation.hosts) {
             if self.real.contains(other) {
@@ -59,7 +90,7 @@ impl Redaction {
             }
         }
         if !self.real.contains(host) {
-            return (host.to_owned(), pseudonyms.len() as u64);
+            return (host.to_owned(), pseudonyms);
         }
         let host = self.redactor.host(host, &mut pseudonyms);
         let mut texts = Texts { redactor: &self.redactor, plain: HashSet::new(), keys: HashSet::new() };
@@ -78,8 +109,13 @@ impl Redaction {
             }
             correlation.host.clone_from(&host);
         }
-        (host, pseudonyms.len() as u64)
+        (host, pseudonyms)
     }
+}
+
+/// The key for findings of these digests.
+pub fn key(digests: &str) -> Digest {
+    Digest::of(format!("pseudonyms\0{digests}").as_bytes())
 }
 
 /// The texts of one scan.
@@ -131,19 +167,4 @@ fn vocabulary() -> Vocabulary {
         vocabulary.add(&rule.title);
     }
     vocabulary
-}
-
-fn learn(redactor: &mut Redactor, finding: &Told) {
-    let Told { scanner, id, title, description, metadata } = finding;
-    [id, title, description].into_iter().for_each(|text| redactor.learn(text));
-    metadata.iter().for_each(|(key, value)| redactor.learn_value(key, value));
-    // What a package installs is called so on every host. Only a path that no process chooses for itself tells that.
-    let path = match scanner.as_str() {
-        "suid_sgid" | "ioc" => Some(id),
-        "network" => metadata.get("exe"),
-        _ => None,
-    };
-    if let Some(path) = path.filter(|path| place::place(path) == Some("packaged")) {
-        redactor.add_words(path);
-    }
 }

@@ -77,8 +77,10 @@ pub struct DocumentCorrelation<'a> {
 /// Where the findings come from.
 #[derive(Serialize)]
 pub struct RawReference<'a> {
-    host: &'a str,
-    scan: u32,
+    /// The host.
+    pub host: &'a str,
+    /// Its scan.
+    pub scan: u32,
 }
 
 /// Clusters of correlated findings.

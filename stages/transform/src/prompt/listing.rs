@@ -85,6 +85,11 @@ impl<'a> Listing<'a> {
     }
 }
 
+/// The ids of findings, in their order.
+pub(crate) fn ids<'a>(seen: impl IntoIterator<Item = Seen<'a>>) -> Vec<String> {
+    seen.into_iter().map(|seen| seen.finding.document_id.clone()).collect()
+}
+
 /// The ids of findings that a correlation across hosts names.
 pub fn across<'c>(correlations: impl IntoIterator<Item = &'c Correlation>) -> BTreeSet<&'c str> {
     let shared = correlations.into_iter().filter(|correlation| !correlation.hosts.is_empty());

@@ -102,6 +102,7 @@ mod tests {
     fn example(prompt: &str, answer: &str) -> Example {
         Example {
             task: Task::Finding,
+            findings: Vec::new(),
             class: Severity::Low,
             template: "t".to_owned(),
             prompt: prompt.to_owned(),

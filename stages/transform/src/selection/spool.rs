@@ -321,6 +321,7 @@ mod tests {
             for number in 0..count {
                 let example = Example {
                     task: Task::Finding,
+                    findings: Vec::new(),
                     class: Severity::Low,
                     template: String::new(),
                     prompt: number.to_string(),

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::documents::action::{self, Action, Priority};
 use crate::documents::verdict::Rank;
-use crate::prompt::listing::{Listing, Seen, across};
+use crate::prompt::listing::{Listing, Seen, across, ids};
 use crate::prompt::visible::Visible;
 use crate::tasks::example::Example;
 use crate::tasks::note::Notes;
@@ -97,6 +97,7 @@ fn answered(listing: &Listing<'_>, correlations: &[Correlation]) -> Option<Examp
     let kinds: Vec<String> = actions.iter().map(|action| action.of.name()).collect();
     Some(Example {
         task: Task::Actions,
+        findings: ids(listing.items().iter().copied()),
         class: shown.iter().map(|finding| finding.severity).max()?,
         template: kinds.join(" "),
         prompt,

@@ -15,7 +15,7 @@ use crate::documents::document::Document;
 use crate::documents::summary;
 use crate::documents::telling;
 use crate::documents::verdict::Rank;
-use crate::prompt::listing::Seen;
+use crate::prompt::listing::{Seen, ids};
 use crate::prompt::seen::lower_first;
 use crate::prompt::visible::{SCANNER_LIMIT, Visible};
 use crate::tasks::example::Example;
@@ -101,6 +101,7 @@ fn listing(
     };
     Some(Example {
         task: Task::Summary,
+        findings: ids(top.iter().copied()),
         class: verdict.level.severity(),
         template: verdict.level.name().to_owned(),
         prompt: lines.join("\n"),

@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::prompt::joined::tells;
-use crate::prompt::listing::{Listing, Seen, across};
+use crate::prompt::listing::{Listing, Seen, across, ids};
 use crate::prompt::visible::Visible;
 use crate::tasks::example::{Example, SCAN_BYTES};
 use crate::tasks::note::Notes;
@@ -118,6 +118,7 @@ impl<'a> Scan<'a> {
         let titles: BTreeSet<&str> = answers.iter().map(|answer| answer.title.as_str()).collect();
         Some(Example {
             task: Task::Correlation,
+            findings: ids(listing.items().iter().copied()),
             class,
             template: titles.into_iter().collect::<Vec<_>>().join("; "),
             prompt: format!("{host}\n{}", listing.text()),

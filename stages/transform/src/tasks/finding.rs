@@ -26,7 +26,18 @@ pub struct FindingAnswer {
 
 /// The example of one finding; none where the answer does not follow from what can be seen, or it is too long.
 pub fn example(finding: &EnrichedFinding, visible: &Visible) -> Option<Example> {
-    if !visible.determined || !visible.adds_up || finding.operational_error {
+    if follows(visible) { rated(finding, visible) } else { None }
+}
+
+/// Whether the answer follows from what can be seen.
+pub fn follows(visible: &Visible) -> bool {
+    visible.determined && visible.adds_up
+}
+
+/// The prompt of one finding and the rules' answer, whether or not that follows from it. None where it is too long, or the scanner
+/// reports an error of its own.
+pub fn rated(finding: &EnrichedFinding, visible: &Visible) -> Option<Example> {
+    if finding.operational_error {
         return None;
     }
     let answer = |rationale: &str| {
@@ -36,6 +47,7 @@ pub fn example(finding: &EnrichedFinding, visible: &Visible) -> Option<Example> 
     let rationale = visible.rationale();
     let mut example = Example {
         task: Task::Finding,
+        findings: vec![finding.document_id.clone()],
         class: finding.severity,
         template: format!("{} {} {}", finding.scanner, finding.severity, finding.risk_total),
         prompt: visible.prompt(),

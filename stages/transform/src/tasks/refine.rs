@@ -58,12 +58,13 @@ struct Suggestion {
 pub fn example(findings: &[EnrichedFinding]) -> Option<Example> {
     let (mut prompt, mut answer) = (Prompt { suggestions: Vec::new() }, RefineAnswer::new());
     let mut signatures = BTreeSet::new();
-    let mut class = Severity::Info;
+    let (mut class, mut findings_of) = (Severity::Info, Vec::new());
     for gap in gaps(findings).into_iter().take(SUGGESTIONS) {
         let suggestion = gap.suggestion();
         let rule = gap.refined(&suggestion);
         if signatures.insert(signature(&rule)) {
             class = class.max(gap.severity());
+            findings_of.extend(gap.findings.iter().map(|finding| finding.document_id.clone()));
             prompt.suggestions.push(suggestion);
             answer.push(rule);
         }
@@ -71,6 +72,7 @@ pub fn example(findings: &[EnrichedFinding]) -> Option<Example> {
     let template: Vec<&str> = answer.iter().map(|rule| rule.id.as_str()).collect();
     let example = Example {
         task: Task::Refine,
+        findings: findings_of,
         class,
         template: template.join(" "),
         prompt: serde_json::to_string(&prompt).expect("plain data"),

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::documents::action::Priority;
 use crate::documents::document::Document;
+use crate::prompt::listing::ids;
 use crate::prompt::visible::Visible;
 use crate::tasks::example::Example;
 use crate::tasks::overview::{Overview, label};
@@ -59,6 +60,7 @@ fn listing(
     lines.push(list);
     Some(Example {
         task: Task::Triage,
+        findings: ids(top.iter().copied()),
         class: verdict.level.severity(),
         template: verdict.level.name().to_owned(),
         prompt: lines.join("\n"),
