@@ -23,6 +23,7 @@ class Paths(Case):
         self.assertNotIn("REDACTED", found.summaries.executive_summary)
         self.assertGreater(len(found.summaries.executive_summary), 20)
         self.assertFalse(found.traced)
+        self.assertEqual(found.setting, "null")
         self.assertEqual(os.listdir(self.place), [])
         self.assertFalse(Path(found.directory).exists())
         self.assertTrue(str(found.baseline).startswith(found.directory))
@@ -39,6 +40,14 @@ class Paths(Case):
         report = self.report("scan.json", [finding("/home/alice/bin/x", severity="high")], scanner="world_writable")
         self.assertNotIn("alice", str(agent.run_pipeline(report, None).summaries))
 
+    def test_the_governor_hides_users_and_cuts_nothing(self) -> None:
+        from sys_scan_graph_agent import data_governance, models
+
+        said = models.Summaries(executive_summary="a program in /home/alice/bin was deleted", analyst={"rationale": ["/home/bob"]})
+        kept = agent.governor(data_governance).redact_output_narratives(said)
+        self.assertEqual(kept.executive_summary, "a program in /home/<user>/bin was deleted")
+        self.assertEqual(kept.analyst, {"rationale": ["/home/<user>"]})
+
     def test_what_was_set_before_is_set_again(self) -> None:
         from sys_scan_graph_agent import data_governance, llm_provider
 
@@ -49,6 +58,15 @@ class Paths(Case):
         self.assertIs(llm_provider._PROVIDER, before)
         self.assertIsNone(data_governance._governor)
         self.assertEqual(os.getcwd(), str(self.place))
+
+    def test_a_provider_can_be_used_without_the_rest(self) -> None:
+        from sys_scan_graph_agent import pipeline
+
+        restore = agent.use(LocalProvider(REPORT, None))
+        self.assertNotIn("REDACTED", str(pipeline.run_pipeline(REPORT).summaries))
+        restore()
+        self.environment(AGENT_LLM_PROVIDER="null")
+        self.assertIsNone(pipeline.run_pipeline(REPORT).summaries.executive_summary)
 
     def test_the_graph_has_summary_and_refined_rules(self) -> None:
         report = self.report("scan.json", [finding(f"/usr/bin/x{n}") for n in range(3)])

@@ -104,6 +104,10 @@ class Models(Case):
         with self.assertRaisesRegex(ModelError, f"{self.place}/gone.gguf: there is no such model"):
             analyze_with_local_model(REPORT, "gone.gguf")
 
+    def test_an_address_is_no_model(self) -> None:
+        with self.assertRaisesRegex(ModelError, "http://127.0.0.1:8080: an address is no model: .* as runtime"):
+            analyze_with_local_model(REPORT, "http://127.0.0.1:8080")
+
     def test_a_runtime_that_is_unknown_is_refused_by_name(self) -> None:
         with self.assertRaisesRegex(ModelError, "ollama: no such runtime"):
             analyze_with_local_model(REPORT, self.file("m.gguf", "m"), runtime="ollama")

@@ -75,17 +75,28 @@ def prepared(provider: LocalProvider, *, baseline: PathLike | None = None) -> It
     All of it is put back at the end. One analysis at a time: a second thread waits."""
     temporary = tempfile.TemporaryDirectory(prefix="pipe-agent-")
     with _alone, temporary as private, environment(private, baseline), directory(private):
-        providers = importlib.import_module(f"{AGENT}.llm_provider")
-        governance = importlib.import_module(f"{AGENT}.data_governance")
-        # Its private name: the getter may replace what it finds.
-        former = (getattr(providers, "_PROVIDER", None), getattr(governance, "_governor", None))
-        providers.set_llm_provider(provider)
-        governance.set_data_governor(governor(governance))
+        restore = use(provider)
         try:
             yield
         finally:
-            providers.set_llm_provider(former[0])
-            governance.set_data_governor(former[1])
+            restore()
+
+
+def use(provider: LocalProvider) -> Callable[[], None]:
+    """Has the agent ask this provider and keep what it says, until the returned function is called. Directory and environment
+    stay as they are."""
+    providers = importlib.import_module(f"{AGENT}.llm_provider")
+    governance = importlib.import_module(f"{AGENT}.data_governance")
+    # Their private names: the getters may replace what they find.
+    former = (getattr(providers, "_PROVIDER", None), getattr(governance, "_governor", None))
+    providers.set_llm_provider(provider)
+    governance.set_data_governor(governor(governance))
+
+    def restore() -> None:
+        providers.set_llm_provider(former[0])
+        governance.set_data_governor(former[1])
+
+    return restore
 
 
 def governor(governance: Any) -> Any:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from .ask import Ask
-from .errors import AskError
+from .errors import AskError, ModelError, clean
 from .runtimes import Answer, Itself, Question, Runtime, choose
 
 #: A path as callers give it.
@@ -76,6 +76,8 @@ def analyze(
 ) -> Analysis:
     """As `analyze_with_local_model`, with what it took."""
     reports = [file(path) for path in (*earlier(history), report)]
+    if model is not None and "://" in str(model):
+        raise ModelError(f"{clean(str(model))}: an address is no model: give the model's file as model, and the address as runtime")
     # A path that is relative is so to the caller's directory, and none begins with a hyphen.
     place = None if model is None else Path(os.path.abspath(model))
     asker = None if place is None else choose(place, runtime)

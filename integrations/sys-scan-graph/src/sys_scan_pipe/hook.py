@@ -22,7 +22,6 @@ LINE = "from sys_scan_graph_agent import analyze_with_local_model"
 
 def install() -> list[Path]:
     """Writes the hook and tries it in a new process. Gives the files."""
-    remove()
     source = Path(__file__).with_name("hooked.py").read_text(encoding="utf-8")
     place = writable()
     # The module before the line that imports it.

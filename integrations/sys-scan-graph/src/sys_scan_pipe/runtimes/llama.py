@@ -12,6 +12,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ CHILD = Path(__file__).with_name("llama_child.py")
 ROUND = 256
 #: Bytes of what the child says that are looked at.
 WORDS = 2000
+#: How often, and after how many seconds, it is looked for something that it says.
+LATER, LATER_STEP = 20, 0.025
 #: What llama.cpp puts before each line: time, level, function.
 LOGGED = re.compile(r"^[0-9.]+ [EWID] \w+\s*:?\s*(\w+: )?")
 
@@ -102,7 +105,11 @@ class Conversation:
         return loaded
 
     def first_words(self) -> str:
-        """The first error that llama.cpp logged: the later ones follow from it."""
+        """The first error that llama.cpp logged: the later ones follow from it. A thread of its own writes them, a little later."""
+        for _ in range(LATER):
+            if self.words.stat().st_size:
+                break
+            time.sleep(LATER_STEP)
         said = self.words.read_bytes()[:WORDS].decode(errors="replace").splitlines()
         return clean(LOGGED.sub("", said[0])) if said else ""
 

@@ -17,6 +17,7 @@ class EnrichedOutput:
     directory: str
     baseline: str | None
     traced: bool
+    setting: str | None
 
 
 def run_pipeline(report_path: Path) -> EnrichedOutput:
@@ -39,4 +40,4 @@ def run_pipeline(report_path: Path) -> EnrichedOutput:
     except Exception:
         pass
     traced = any(name.startswith("LANGSMITH_") for name in os.environ)
-    return EnrichedOutput(summaries, os.getcwd(), os.environ.get("AGENT_BASELINE_DB"), traced)
+    return EnrichedOutput(summaries, os.getcwd(), os.environ.get("AGENT_BASELINE_DB"), traced, os.environ.get("AGENT_LLM_PROVIDER"))
