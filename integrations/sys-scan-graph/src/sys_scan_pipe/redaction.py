@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from .protocol import of_agent
@@ -13,19 +14,20 @@ RULES = [(re.compile(rf"/{home}/[A-Za-z0-9_.-]+"), f"/{home}/<user>") for home i
 
 def redacted(value: Any) -> Any:
     """The value with every text in it redacted, in the agent's way where it is installed: an administrator may have added rules."""
+    return each_text(value, of_agent("redaction", "redact_text", by_rules))
+
+
+def each_text(value: Any, change: Callable[[str], str]) -> Any:
     if isinstance(value, str):
-        return text(value)
+        return change(value)
     if isinstance(value, list):
-        return [redacted(item) for item in value]
+        return [each_text(item, change) for item in value]
     if isinstance(value, dict):
-        return {key: redacted(item) for key, item in value.items()}
+        return {key: each_text(item, change) for key, item in value.items()}
     return value
 
 
-def text(value: str) -> str:
-    of_the_agent = of_agent("redaction", "redact_text", None)
-    if of_the_agent is not None:
-        return str(of_the_agent(value))
+def by_rules(text: str) -> str:
     for pattern, replacement in RULES:
-        value = pattern.sub(replacement, value)
-    return value
+        text = pattern.sub(replacement, text)
+    return text
