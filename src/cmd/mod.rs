@@ -114,8 +114,9 @@ fn repairs() {
 /// The same refusal, where programs have a part in it: help lists them, and one of them may be meant by a word that is no verb.
 fn explained(refusal: clap::Error) -> clap::Error {
     let command = match refusal.kind() {
-        clap::error::ErrorKind::DisplayHelp
-        | clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => programs::in_help(Cli::command()),
+        clap::error::ErrorKind::DisplayHelp | clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            programs::in_help(Cli::command())
+        }
         // `help NAME`.
         clap::error::ErrorKind::InvalidSubcommand => programs::as_verbs(Cli::command()),
         _ => return refusal,

@@ -9,6 +9,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process;
 
+use clap::builder::Resettable;
 use clap::error::ErrorKind;
 use clap::{Arg, Command, CommandFactory};
 use contract::Worker;
@@ -29,7 +30,9 @@ pub(super) fn run(words: &[OsString], store: Option<&Path>) -> Result<clap::Erro
     let (name, words) = words.split_first().unwrap_or((const { &OsString::new() }, &[]));
     let Some(file) = find(name) else {
         let refusal = as_verbs(Cli::command()).try_get_matches().err();
-        return Ok(refusal.unwrap_or_else(|| Cli::command().error(ErrorKind::InvalidSubcommand, "there is no such verb")));
+        return Ok(
+            refusal.unwrap_or_else(|| Cli::command().error(ErrorKind::InvalidSubcommand, "there is no such verb"))
+        );
     };
     if store.is_some() {
         let name = name.display();
@@ -55,8 +58,10 @@ fn all() -> BTreeSet<String> {
     let entries = directories.filter_map(|directory| directory.read_dir().ok()).flatten().flatten();
     let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
     let served = serving();
-    let mut found: BTreeSet<String> =
-        names.filter(|name| !served.contains(name)).filter_map(|name| Some(name.strip_prefix(PREFIX)?.to_owned())).collect();
+    let mut found: BTreeSet<String> = names
+        .filter(|name| !served.contains(name))
+        .filter_map(|name| Some(name.strip_prefix(PREFIX)?.to_owned()))
+        .collect();
     // A file of another sort, or one without the right to be started, is none.
     found.retain(|name| is_word(name) && find(OsStr::new(name)).is_some());
     found
@@ -80,13 +85,17 @@ fn serving() -> BTreeSet<String> {
 /// The command line with the programs among its verbs, for completion and for the error about a word that is neither.
 pub(super) fn as_verbs(command: Command) -> Command {
     let words = || Arg::new("words").num_args(0..).trailing_var_arg(true).allow_hyphen_values(true).add(names::files());
-    // The names live as long as the process, which ends after one answer.
-    let verbs = all().into_iter().filter(|name| command.find_subcommand(name).is_none()).map(|name| {
+    // clap adds `help` itself.
+    let is_free = |name: &String| name != "help" && command.find_subcommand(name).is_none();
+    let verbs = all().into_iter().filter(is_free).map(|name| {
         let about = format!("The program {PREFIX}{name}");
+        // The name lives as long as the process, which ends after one answer.
         Command::new(&*name.leak()).about(about).disable_help_flag(true).arg(words())
     });
     let verbs: Vec<Command> = verbs.collect();
-    command.allow_external_subcommands(false).subcommands(verbs)
+    // With a parser for such words, clap allows them whatever the setting says.
+    let command = command.external_subcommand_value_parser(Resettable::Reset).allow_external_subcommands(false);
+    command.subcommands(verbs)
 }
 
 /// The command line whose help lists the programs that are found.

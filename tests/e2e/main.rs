@@ -4,6 +4,8 @@
 
 mod agent_profile;
 mod architecture;
+mod ask;
+mod ask_model;
 mod broken_places;
 mod cache;
 mod code_changed;

@@ -43,7 +43,7 @@ fn the_words_the_exit_code_the_signal_and_the_streams_are_the_programs_own() {
 fn a_word_that_is_neither_verb_nor_program_names_the_near_ones() {
     let project = project(&[("pipe-brew", "true"), ("pipe-note.txt", "true")]);
     fs::write(project.beside("bin").join("pipe-plain"), "").unwrap();
-    for (word, meant) in [("brwe", "'brew'"), ("rnu", "'run'")] {
+    for (word, meant) in [("brwe", "'brew'"), ("rnu", "'runs'")] {
         let ran = project.pipe(&[word, "--flag", "x"]);
         assert_eq!((ran.status, ran.stdout.as_str()), (2, ""), "{word}");
         let expected = format!("unrecognized subcommand '{word}'");
@@ -64,14 +64,16 @@ fn a_verb_comes_before_a_program_of_its_name() {
     let project = project(&[("pipe-runs", "echo the program"), ("pipe-help", "echo the program")]);
     for verb in ["runs", "help"] {
         let ran = project.pipe(&[verb]);
-        assert!(ran.status == 0 && !ran.stdout.contains("the program"), "{verb}: {}{}", ran.stdout, ran.stderr);
+        assert!(ran.status == 0 && !ran.stdout.contains("the program\n"), "{verb}: {}{}", ran.stdout, ran.stderr);
     }
+    assert!(project.pipe(&["hepl"]).stderr.contains("unrecognized subcommand 'hepl'"));
 }
 
 #[test]
 fn help_and_completion_list_the_programs_that_are_found_and_no_workers() {
     worker("pipe-data");
-    let project = project(&[("pipe-brew", "true"), ("pipe-tea", "true"), ("pipe-aws", "true"), ("pipe-data.d", "true")]);
+    let project =
+        project(&[("pipe-brew", "true"), ("pipe-tea", "true"), ("pipe-aws", "true"), ("pipe-data.d", "true")]);
     let help = project.pipe(&["--help"]).stdout;
     assert!(help.contains("Another word NAME starts the program pipe-NAME"), "{help}");
     let found = help.lines().find_map(|line| line.strip_prefix("Programs found: ")).unwrap();

@@ -183,7 +183,7 @@ fn refuse_adapters(path: &Path) -> Result<(), LlamaError> {
 }
 
 /// The GGUF file that `path` is, or that lies in it where no safetensors do.
-fn gguf_at(path: &Path) -> Result<Option<PathBuf>, LlamaError> {
+pub fn gguf_at(path: &Path) -> Result<Option<PathBuf>, LlamaError> {
     if path.is_file() {
         return Ok(Some(path.to_owned()));
     }

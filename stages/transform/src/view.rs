@@ -41,11 +41,7 @@ impl<'s> View<'s> {
     }
 
     /// Gives the examples of these tasks, those of findings first. How many findings give none, whatever the tasks.
-    pub fn each_example<E>(
-        &self,
-        tasks: &[Task],
-        mut each: impl FnMut(Example) -> Result<(), E>,
-    ) -> Result<u64, E> {
+    pub fn each_example<E>(&self, tasks: &[Task], mut each: impl FnMut(Example) -> Result<(), E>) -> Result<u64, E> {
         let View { document, visible, correlations, shown, .. } = self;
         let wanted = |task: Task| tasks.contains(&task);
         let mut undetermined = 0;

@@ -89,18 +89,20 @@ impl GgufFile {
         GgufFile::read(path).map_err(|kind| GgufError { path: path.to_owned(), kind })
     }
 
+    /// Opens `path` and reads the metadata alone: tensors of any type may follow.
+    pub fn open_metadata(path: &Path) -> Result<GgufFile, GgufError> {
+        let read = || -> Result<GgufFile, GgufErrorKind> {
+            let file = File::open(path)?;
+            let (metadata, _) = head(&mut Cursor::new(&file)?)?;
+            Ok(GgufFile { metadata, path: path.to_owned(), file, tensors: Vec::new() })
+        };
+        read().map_err(|kind| GgufError { path: path.to_owned(), kind })
+    }
+
     fn read(path: &Path) -> Result<GgufFile, GgufErrorKind> {
         let file = File::open(path)?;
         let mut cursor = Cursor::new(&file)?;
-        if cursor.array(HEAD)? != *MAGIC || !VERSIONS.contains(&cursor.u32(HEAD)?) {
-            return Err(GgufErrorKind::Magic);
-        }
-        let tensor_count = cursor.u64(HEAD)?;
-        let value_count = cursor.u64(HEAD)?;
-        let mut metadata: Vec<(String, Value)> = Vec::new();
-        for _ in 0..value_count {
-            metadata.push((cursor.string()?, cursor.value()?));
-        }
+        let (metadata, tensor_count) = head(&mut cursor)?;
         let mut tensors = Vec::new();
         for _ in 0..tensor_count {
             tensors.push(cursor.tensor_info()?);
@@ -147,6 +149,20 @@ impl GgufFile {
 }
 
 const HEAD: &str = "the head";
+
+/// The metadata, and how many tensors follow.
+fn head(cursor: &mut Cursor<'_>) -> Result<(Vec<(String, Value)>, u64), GgufErrorKind> {
+    if cursor.array(HEAD)? != *MAGIC || !VERSIONS.contains(&cursor.u32(HEAD)?) {
+        return Err(GgufErrorKind::Magic);
+    }
+    let tensor_count = cursor.u64(HEAD)?;
+    let value_count = cursor.u64(HEAD)?;
+    let mut metadata: Vec<(String, Value)> = Vec::new();
+    for _ in 0..value_count {
+        metadata.push((cursor.string()?, cursor.value()?));
+    }
+    Ok((metadata, tensor_count))
+}
 
 impl From<GgufError> for contract::StageError {
     fn from(error: GgufError) -> contract::StageError {

@@ -1,0 +1,81 @@
+//! From reports to answers.
+
+use std::collections::BTreeMap;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use analyst::exchange::{self, Asking};
+use analyst::{Enriched, Host, Latest, Model, Read, Source};
+use contract::StageError;
+use contract::stage::At;
+use correlate::fleet::Fleet;
+
+use crate::arguments::Arguments;
+use crate::{output, runtime};
+
+/// Does what the command line asks for.
+pub(crate) fn run(arguments: &Arguments) -> Result<(), StageError> {
+    let latest = latest(&arguments.reports)?;
+    let questions = latest.questions(&arguments.wanted());
+    let model = arguments.model.as_deref().map(Model::open).transpose()?;
+    let asking: Vec<Asking> = match &model {
+        Some(model) => questions.iter().map(|question| model.asking(question)).collect::<Result<_, _>>()?,
+        None => vec![Asking::default(); questions.len()],
+    };
+    let digest = model.as_ref().map(|model| model.name.digest.as_str());
+    let (head, lines) = exchange::lines(&questions, &asking, digest)?;
+    if let Some(file) = &arguments.prompts {
+        return output::prompts(&head, lines, file);
+    }
+    let Some(model) = model else {
+        let answers = latest.by_rules(&questions, "no model was asked");
+        return output::enriched(&Enriched::of(&latest, answers, None), arguments);
+    };
+    let said = match &arguments.answers {
+        Some(file) => exchange::said(&text(file)?, &file.display().to_string(), &head, questions.len())?,
+        None if asking.iter().all(|asking| asking.tokens.is_none()) => BTreeMap::new(),
+        None => {
+            let told = runtime::ask(&model.path, arguments.threads, &head, &lines)?;
+            exchange::said(&told, runtime::PROGRAM, &head, questions.len())?
+        }
+    };
+    let answers = latest.judged(&questions, &asking, &said, &model.settings);
+    output::enriched(&Enriched::of(&latest, answers, Some(model.name)), arguments)
+}
+
+fn text(path: &Path) -> Result<String, StageError> {
+    let Source { name, bytes, .. } = source(path)?;
+    String::from_utf8(bytes).map_err(|error| StageError::invalid_input(format!("{name}: {error}")))
+}
+
+/// The newest scan of the host that the reports are of.
+fn latest(reports: &[PathBuf]) -> Result<Latest, StageError> {
+    let mut read = Vec::new();
+    for path in distinct(reports)? {
+        read.push(Read::of(&source(path)?)?);
+    }
+    Host::of(read)?.latest(&Fleet::default())
+}
+
+/// A report that is named twice would be two scans of its host.
+fn distinct(reports: &[PathBuf]) -> Result<Vec<&Path>, StageError> {
+    let mut seen: Vec<&Path> = Vec::new();
+    for path in reports {
+        if seen.contains(&path.as_path()) {
+            let message = format!("{} is named twice", path.display());
+            return Err(StageError::invalid_input(message).help("name each report once"));
+        }
+        seen.push(path);
+    }
+    Ok(seen)
+}
+
+fn source(path: &Path) -> Result<Source, StageError> {
+    if path == Path::new("-") {
+        let mut bytes = Vec::new();
+        std::io::stdin().read_to_end(&mut bytes).at(Path::new("standard input"))?;
+        return Ok(Source { name: "standard input".to_owned(), host: None, bytes });
+    }
+    let bytes = std::fs::read(path).at(path)?;
+    Ok(Source { name: path.display().to_string(), host: None, bytes })
+}
