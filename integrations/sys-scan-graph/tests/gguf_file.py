@@ -13,6 +13,8 @@ TEXT, ARRAY = 8, 9
 #: Numbers in a block and bytes of it, by type of tensor.
 BLOCKS = {0: (1, 4), 1: (1, 2), 2: (32, 18), 3: (32, 20), 8: (32, 34)}
 ALIGNMENT = 32
+#: The entry with what a model says of its own use.
+KEY = "pipe.analyst"
 #: The system messages of today's prompts.
 SYSTEMS = {
     "finding": "Rate the finding as JSON.",

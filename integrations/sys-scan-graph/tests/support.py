@@ -11,6 +11,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import gguf_file
+
 from sys_scan_pipe import Answer, Question
 from sys_scan_pipe.ask import BUNDLED, PROGRAM
 
@@ -44,11 +46,23 @@ class Case(unittest.TestCase):
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
         return path
 
-    def report(self, name: str, findings: Sequence[dict[str, Any]], scanner: str = "suid_sgid") -> Path:
+    def report(self, name: str, findings: Sequence[dict[str, Any]], scanner: str = "suid_sgid", started: str | None = None) -> Path:
         """A report with these findings."""
         meta = {"hostname": "h1", "tool_version": "6.0.0", "json_schema_version": "2"}
         results = [{"scanner": scanner, "finding_count": len(findings), "findings": list(findings)}]
-        return self.file(name, json.dumps({"meta": meta, "summary": {}, "results": results}))
+        rest: dict[str, Any] = {"collection_warnings": [], "scanner_errors": [], "summary_extension": {"total_risk_score": 0}}
+        summary = {} if started is None else {"started_at": started}
+        return self.file(name, json.dumps({"meta": meta, "summary": summary, "results": results, **rest}))
+
+    def model(self, settings: str | None, spoil: bool = False) -> Path:
+        """The GGUF file of the tests with these settings; nobody computes with the recorded program's."""
+        if MODEL is None:
+            return self.file("model.gguf", settings or "")
+        file = gguf_file.Gguf(Path(MODEL).read_bytes())
+        file.tell(gguf_file.KEY, settings)
+        if spoil:
+            file.spoil()
+        return self.file("model.gguf", file.bytes())
 
     def environment(self, **variables: str) -> None:
         for name, value in variables.items():

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from unittest import skipIf, skipUnless
 
+import gguf_file
 from support import MODEL, RECORDED, REPORT, Case, Saying, finding
 
 from sys_scan_pipe import AskError, ModelError, analyze, analyze_with_local_model
@@ -60,11 +61,21 @@ class Rules(Case):
             self.assertTrue(all(f"/usr/bin/{name}" in identity for identity in found[name]), found[name])
 
     def test_earlier_reports_are_history(self) -> None:
-        for name in ("monday", "tuesday"):
-            self.report(f"{name}.json", [finding(f"/usr/bin/{name}")])
+        for name, day in {"monday": 5, "tuesday": 6}.items():
+            self.report(f"{name}.json", [finding(f"/usr/bin/{name}")], started=f"2026-01-0{day}T00:00:00Z")
         for history in ("monday.json", [Path("monday.json")]):
             document = analyze_with_local_model("tuesday.json", None, history=history)
             self.assertEqual([finding["id"] for finding in document["enriched_findings"]], ["/usr/bin/tuesday"])
+
+    def test_a_report_that_is_not_the_newest_is_refused(self) -> None:
+        newest = self.report("b.json", [], started="2026-01-05T10:00:00+02:00")
+        for started in ("2026-01-05T08:00:01Z", "2026-01-05T08:00:00.000Z", "2026-01-05 04:00:00.5-04:00"):
+            self.report("a.json", [], started=started)
+            with self.subTest(started), self.assertRaisesRegex(AskError, "a.json: its scan did not start before that of .*b.json"):
+                analyze_with_local_model(newest, None, history="a.json")
+        undated = self.report("c.json", [])
+        with self.assertRaisesRegex(AskError, "c.json: it does not say when its scan started"):
+            analyze_with_local_model(undated, None, history=newest)
 
 
 class Reports(Case):
@@ -119,7 +130,7 @@ class Models(Case):
 
     @skipUnless(RECORDED or MODEL, "no model")
     def test_garbage_is_never_taken(self) -> None:
-        model = self.file("m.gguf", "m") if RECORDED else Path(str(MODEL))
+        model = self.model(gguf_file.settings())
         for runtime in (Saying("ythonython", 0.4), Saying("{}", 0.999, "length"), Saying("{}", 0.0), Saying("{}", None)):
             analysis = analyze(REPORT, model, runtime=runtime)
             self.assertTrue(runtime.asked)

@@ -14,12 +14,11 @@ from support import MODEL, RECORDED, REPORT, Case, Saying, finding
 from sys_scan_pipe import Analysis, Answer, AskError, LocalProvider, Question, analyze
 from sys_scan_pipe.runtimes.choice import installed
 
-KEY = "pipe.analyst"
 #: A valid answer to each task, the same whatever is asked.
 CONSTANT = {
     "finding": {"risk": 10, "severity": "info", "rationale": "nothing"},
-    "correlation": [],
-    "actions": [],
+    "correlation": [{"title": "Nothing", "related_finding_ids": ["f1"], "techniques": []}],
+    "actions": [{"title": "Look", "priority": "low", "finding_ids": ["f1"]}],
     "summary": {
         "EXECUTIVE_SUMMARY": "The host is fine.",
         "KEY_FINDINGS": [],
@@ -60,11 +59,13 @@ def by_model(analysis: Analysis) -> list[str]:
 @skipUnless(MODEL, "no model in PIPE_TEST_MODEL")
 class Policy(Case):
     def model(self, settings: str | None, spoil: bool = False) -> Path:
-        file = gguf_file.Gguf(Path(str(MODEL)).read_bytes())
-        file.tell(KEY, settings)
-        # No prompt is too long: nobody computes with it but where the test says so.
-        file.entries.pop("llama.context_length") if not spoil else file.spoil()
-        return self.file("model.gguf", file.bytes())
+        model = super().model(settings, spoil)
+        if not spoil:
+            # No prompt is too long, as nobody computes with this one.
+            file = gguf_file.Gguf(model.read_bytes())
+            file.entries.pop("llama.context_length")
+            model.write_bytes(file.bytes())
+        return model
 
     def test_the_rules_own_answers_are_taken_where_the_model_is_sure(self) -> None:
         model = self.model(gguf_file.settings(gate=0.5))
@@ -106,7 +107,9 @@ class Policy(Case):
 
     def test_an_invented_name_is_not_taken(self) -> None:
         def invented(question: Any) -> Any:
-            return json.loads(json.dumps(question["rule"]).replace("Host", "Host evil.example.com"))
+            if question["task"] != "summary":
+                return question["rule"]
+            return {**question["rule"], "EXECUTIVE_SUMMARY": question["rule"]["EXECUTIVE_SUMMARY"] + " See evil.example.com."}
 
         analysis = analyze(REPORT, self.model(gguf_file.settings()), runtime=Telling(invented))
         self.assertNotIn("summary", by_model(analysis))
@@ -153,16 +156,14 @@ class Policy(Case):
 @skipIf(RECORDED, "the program is recorded: name the real one in PIPE_ASK")
 class Reports(Case):
     def test_what_an_earlier_report_shows_is_not_new(self) -> None:
-        for name, time in {"monday": "2026-01-05T00:00:00Z", "tuesday": "2026-01-06T00:00:00Z"}.items():
-            path = self.report(f"{name}.json", [finding("/usr/bin/x")])
-            report = json.loads(path.read_text())
-            report["meta"]["timestamp"] = time
-            path.write_text(json.dumps(report))
+        for name, started in {"zero": None, "monday": "2026-01-05T00:00:00Z", "tuesday": "2026-01-06T01:00:00+02:00"}.items():
+            self.report(f"{name}.json", [finding("/usr/bin/x")], started=started)
 
         def status(**options: Any) -> list[str]:
             return [each["baseline_status"] for each in analyze("tuesday.json", None, **options).document["enriched_findings"]]
 
-        self.assertEqual((status(), status(history="monday.json")), (["new"], ["existing"]))
+        for history in ("monday.json", ["zero.json"], ["monday.json", "zero.json"]):
+            self.assertEqual((status(), status(history=history)), (["new"], ["existing"]))
 
     def test_bytes_that_are_no_text_are_said_and_the_rest_is_answered(self) -> None:
         path = self.report("scan.json", [finding("/usr/bin/x\N{LATIN SMALL LETTER E WITH ACUTE}")])

@@ -6,8 +6,10 @@ import copy
 import json
 import os
 from typing import Any
+from unittest import skipUnless
 
-from support import RECORDED, REPORT, Case, Saying, finding, pretend_agent
+import gguf_file
+from support import MODEL, RECORDED, REPORT, Case, Saying, finding, pretend_agent
 
 from sys_scan_pipe import LocalProvider
 from sys_scan_pipe.protocol import ProviderMetadata, Summaries
@@ -84,16 +86,22 @@ class Errors(Case):
         self.assertIn("there is no such model", metadata.error_message or "")
         self.assertIn("there is no such model", summaries.metrics["pipe"]["error"])
 
+    @skipUnless(RECORDED or MODEL, "no model")
     def test_a_runtime_that_fails_leaves_the_rules(self) -> None:
         class Failing(Saying):
             def generate(self, questions: Any) -> Any:
                 raise MemoryError
 
-        provider = LocalProvider(REPORT, self.file("m.gguf", "m"), runtime=Failing(""))
-        if RECORDED:
-            summaries, metadata = summarized(provider)
-            self.assertEqual(metadata.error_message, "MemoryError")
-            self.assertEqual(summaries.metrics["pipe"]["answers"]["summary"]["source"], "rule")
+        provider = LocalProvider(REPORT, self.model(gguf_file.settings()), runtime=Failing(""))
+        summaries, metadata = summarized(provider)
+        self.assertEqual(metadata.error_message, "MemoryError")
+        self.assertEqual(summaries.metrics["pipe"]["answers"]["summary"]["source"], "rule")
+
+    def test_a_history_that_is_none_is_left_out(self) -> None:
+        later = self.report("later.json", [], started="2126-01-01T00:00:00Z")
+        summaries, metadata = summarized(LocalProvider(REPORT, None, [later]))
+        self.assertEqual(summaries.executive_summary, summarized(LocalProvider(REPORT, None))[0].executive_summary)
+        self.assertIn("did not start before", metadata.error_message or "")
 
     def test_a_report_that_cannot_be_read_leaves_what_the_agent_says(self) -> None:
         provider = LocalProvider("gone.json", "gone.gguf")

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from . import order
 from .ask import Ask
 from .errors import AskError, ModelError, clean
 from .runtimes import Answer, Itself, Question, Runtime, choose
@@ -57,7 +58,7 @@ def analyze_with_local_model(
     `['enrichment_results']['pipe']` which answers are the model's, which the rules', and why.
 
     `model` is a GGUF file, or a directory for a `pipe-ask` with libtorch; None asks the rules alone. `history` holds earlier
-    reports of the same host. `out` names a file to write the document to. `runtime` is `llama`, `pipe-ask`, the address of a
+    reports of the same host, with the moments of their scans in them. `out` names a file to write the document to. `runtime` is `llama`, `pipe-ask`, the address of a
     llama.cpp server on this machine, or an object with `name` and `generate`; None takes the best that is installed.
 
     Raises a `PipeError` where the report or the model cannot be used. Nothing is sent anywhere."""
@@ -75,14 +76,15 @@ def analyze(
     runtime: str | Runtime | None = None,
 ) -> Analysis:
     """As `analyze_with_local_model`, with what it took."""
-    reports = [file(path) for path in (*earlier(history), report)]
+    former, newest = [file(path) for path in earlier(history)], file(report)
+    order.check(newest, former)
     if model is not None and "://" in str(model):
         raise ModelError(f"{clean(str(model))}: an address is no model: give the model's file as model, and the address as runtime")
     # A path that is relative is so to the caller's directory, and none begins with a hyphen.
     place = None if model is None else Path(os.path.abspath(model))
     asker = None if place is None else choose(place, runtime)
     with tempfile.TemporaryDirectory(prefix="pipe-ask-") as directory:
-        ask = Ask(reports, place, Path(directory))
+        ask = Ask([*former, newest], place, Path(directory))
         if asker is None:
             return Analysis(ask.document())
         if isinstance(asker, Itself):

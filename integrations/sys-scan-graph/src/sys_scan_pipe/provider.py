@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import os
 import threading
@@ -129,12 +130,11 @@ class LocalProvider:
             return False
 
     def _by_rules(self) -> None:
-        try:
-            if self._model is not None:
-                self._analysis = analyze(self._report, None, history=self._history)
-        except Exception as error:  # as above
-            if said(error) != self._error:
-                self._error = f"{self._error}; without the model: {said(error)}"
+        """Without the model, and where the history was at fault, without that."""
+        for history in (self._history, []):
+            with contextlib.suppress(Exception):  # as above; the first error is the one to mend
+                self._analysis = analyze(self._report, None, history=history)
+                return
 
     def _answer(self, task: str, kind: type[Any]) -> Any:
         """The answer to a task, empty where there is none."""
