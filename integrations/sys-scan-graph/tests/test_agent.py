@@ -9,7 +9,14 @@ from typing import Any
 
 from support import REPORT, Case, finding, pretend_agent
 
-from sys_scan_pipe import AskError, LocalProvider, agent
+from sys_scan_pipe import AskError, LocalProvider, PipeError, agent
+
+
+class Missing(Case):
+    def test_without_the_agent_the_error_says_what_to_do(self) -> None:
+        with self.assertRaisesRegex(PipeError, "No module named 'sys_scan_graph_agent': put its directory `agent` on PYTHONPATH"):
+            agent.run_pipeline(REPORT, None)
+        self.assertEqual(os.getcwd(), str(self.place))
 
 
 class Paths(Case):

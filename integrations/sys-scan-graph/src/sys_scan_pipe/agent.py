@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from .analysis import PathLike, file
-from .errors import AskError
+from .errors import AskError, PipeError
 from .protocol import AGENT
 from .provider import LocalProvider
 from .redaction import redacted
@@ -46,7 +46,7 @@ def run_pipeline(
     place = file(report)
     provider = LocalProvider(place, model, history, runtime=runtime)
     with prepared(provider, baseline=baseline):
-        run = importlib.import_module(f"{AGENT}.pipeline").run_pipeline
+        run = module("pipeline").run_pipeline
         return without_loop(lambda: run(place))
 
 
@@ -63,7 +63,7 @@ def run_graph(
     provider = LocalProvider(place, model, history, runtime=runtime)
     findings = raw_findings(place)
     with prepared(provider, baseline=baseline):
-        app = importlib.import_module(f"{AGENT}.graph").app
+        app = module("graph").app
         return without_loop(lambda: app.invoke({"raw_findings": findings}))
 
 
@@ -85,8 +85,8 @@ def prepared(provider: LocalProvider, *, baseline: PathLike | None = None) -> It
 def use(provider: LocalProvider) -> Callable[[], None]:
     """Has the agent ask this provider and keep what it says, until the returned function is called. Directory and environment
     stay as they are."""
-    providers = importlib.import_module(f"{AGENT}.llm_provider")
-    governance = importlib.import_module(f"{AGENT}.data_governance")
+    providers = module("llm_provider")
+    governance = module("data_governance")
     # Their private names: the getters may replace what they find.
     former = (getattr(providers, "_PROVIDER", None), getattr(governance, "_governor", None))
     providers.set_llm_provider(provider)
@@ -97,6 +97,14 @@ def use(provider: LocalProvider) -> Callable[[], None]:
         governance.set_data_governor(former[1])
 
     return restore
+
+
+def module(name: str) -> Any:
+    """A module of the agent."""
+    try:
+        return importlib.import_module(f"{AGENT}.{name}")
+    except ImportError as error:
+        raise PipeError(f"the agent cannot be imported: {error}: put its directory `agent` on PYTHONPATH, and install what it needs") from error
 
 
 def governor(governance: Any) -> Any:
