@@ -3,6 +3,7 @@
 //! `PIPE_KILLS=200` sets how many are killed, `PIPE_KILL_SEED=7` which moments; both are told when something fails.
 
 use std::path::Path;
+use std::process::Child;
 
 use crate::loopback::{LOOPBACK, documents, end, ledger, open_gate, project_on, start, state};
 use crate::project::{eventually, signal};
@@ -10,16 +11,23 @@ use crate::project::{eventually, signal};
 /// Clients that are killed, unless set.
 const KILLS: u64 = 20;
 
-fn variable(name: &str, default: u64) -> u64 {
+/// A number that the environment sets.
+pub(crate) fn variable(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name}={text}")))
 }
 
 /// The next number of a sequence that looks random.
-fn draw(seed: &mut u64) -> u64 {
+pub(crate) fn draw(seed: &mut u64) -> u64 {
     *seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mixed = (*seed ^ (*seed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     mixed ^ (mixed >> 31)
+}
+
+/// Whether a process has ended that nobody has waited for yet.
+pub(crate) fn is_over(child: &Child) -> bool {
+    std::fs::read_to_string(format!("/proc/{}/stat", child.id()))
+        .is_ok_and(|stat| stat.rsplit(')').next().unwrap_or("").trim_start().starts_with('Z'))
 }
 
 /// The files below a directory; moments are told by their number, as each step of a client and of an instance leaves some.
@@ -49,12 +57,7 @@ fn a_stage_is_executed_once_however_often_its_client_is_killed() {
         for _ in 0..=draw(&mut seed) % 3 {
             let moment = all() + draw(&mut seed) % 24;
             let mut client = start(&project, &[]);
-            eventually("the moment comes, or the client ends", || {
-                // Nobody else waits for this process.
-                let over = std::fs::read_to_string(format!("/proc/{}/stat", client.id()))
-                    .is_ok_and(|stat| stat.rsplit(')').next().unwrap_or("").trim_start().starts_with('Z'));
-                over || all() > moment
-            });
+            eventually("the moment comes, or the client ends", || is_over(&client) || all() > moment);
             signal(&client, "-KILL");
             client.wait().unwrap();
             killed += 1;
