@@ -62,7 +62,7 @@ def products(report):
         "counts": {"simulated_hosts": int(metrics["scans"]["hosts"]), "findings": int(metrics["correlations"]["findings"]),
                    "training_examples": history["examples"],
                    "steps": history["total_steps"], "parameters": history["parameters"],
-                   "tokens_per_second": metrics["model"]["tokens_per_second"], "threads": report["params"]["threads"]},
+                   "tokens_per_second": metrics["model"]["useful_tokens_per_second"], "threads": report["params"]["threads"]},
         "linears": {name: metrics["quantized"][name] for name in ("relative_error", "nearest_relative_error")},
         "evaluation": kept(evaluation),
     }

@@ -36,10 +36,21 @@ pub struct MicroBatch {
 pub struct Batch {
     /// Longest examples first, so that a lack of memory shows at once.
     pub parts: Vec<MicroBatch>,
-    /// Target tokens in all of them.
-    pub targets: usize,
-    /// Tokens in all of them, without padding.
+    /// How much there is to do.
+    pub extent: Extent,
+}
+
+/// How much there is to do in a step.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Extent {
+    /// Tokens, without padding.
     pub tokens: usize,
+    /// Tokens with padding.
+    pub padded: usize,
+    /// Tokens that are learned.
+    pub targets: usize,
+    /// Pairs of tokens of one example: what attention looks at.
+    pub pairs: usize,
 }
 
 /// What is dropped at one step.
@@ -77,8 +88,13 @@ impl Batch {
             parts.push(MicroBatch::new(split, part, placement));
             rest = others;
         }
-        let targets = parts.iter().map(|part| part.targets.numel()).sum();
-        Batch { parts, targets, tokens: indices.iter().map(|index| split.ids(*index).len()).sum() }
+        let extent = Extent {
+            tokens: lengths.iter().sum(),
+            padded: parts.iter().map(|part| part.ids.numel()).sum(),
+            targets: parts.iter().map(|part| part.targets.numel()).sum(),
+            pairs: lengths.iter().map(|length| length * length).sum(),
+        };
+        Batch { parts, extent }
     }
 
     /// Mean loss over all targets. Its gradient times `scale`, the same however the batch is cut, becomes that of `parameters`. `stop` is
@@ -100,7 +116,7 @@ impl Batch {
             // Until the gradient is there: parts of the forward pass may be repeated for it.
             let _dropping = dropped.map(|dropped| dropped.on(part));
             // Divided by the targets of the whole batch, not of the part: a mean of means would weigh short parts more.
-            loss += part.backward(model, pass, 1.0 / self.targets.max(1) as f64);
+            loss += part.backward(model, pass, 1.0 / self.extent.targets.max(1) as f64);
         }
         ControlFlow::Continue(loss)
     }
@@ -182,5 +198,5 @@ impl MicroBatch {
 pub fn mean_loss(model: &Llama, split: &EncodedSplit, indices: &[usize], size: usize) -> Option<f64> {
     let batch = Batch::new(split, indices, size, model.placement);
     let total = no_grad(|| batch.parts.iter().map(|part| part.loss_sum(model)).sum::<f64>());
-    (batch.targets > 0).then(|| total / batch.targets as f64)
+    (batch.extent.targets > 0).then(|| total / batch.extent.targets as f64)
 }

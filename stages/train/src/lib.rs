@@ -10,7 +10,7 @@
 //!   [`divergence`]: steps after which there is no next one.
 //! - [`checkpoint`]: state on disk, in files that [`flat_file`] writes and reads.
 //! - [`outcome`]: the model's directory and the history; [`merge`]: what merging adapters changes; [`model_card`]: its page.
-//! - [`memory`]: what it will take, predicted; [`machine`]: what there is, and whether it fits.
+//! - [`memory`]: what it will take, predicted; [`machine`]: what there is, and whether it fits; [`throughput`]: how fast it was.
 //! - [`stage`]: card and run.
 //!
 //! The loss of a step is the sum over all its target tokens divided by their number, however the step is cut into micro-batches.
@@ -36,6 +36,7 @@ pub mod sampler;
 pub mod schedule;
 pub mod stage;
 pub mod start;
+pub mod throughput;
 pub mod trainer;
 
 pub use params::TrainParams;

@@ -82,7 +82,7 @@ pub fn check(context: &Context, demand: &Demand<'_>, precision: Precision) -> Re
     };
     context.info(format!("{precision} on {place}, {}", demand.predict()));
     if demand.device == Device::Cpu && precision != Precision::Fp32 {
-        let ratio = product_time(precision.kind()) / product_time(Kind::Float);
+        let ratio = measured_peak(Kind::Float, Device::Cpu) / measured_peak(precision.kind(), Device::Cpu);
         let text = format!("on this CPU a product in {precision} takes {ratio:.1} times as long as in fp32");
         if ratio > 1.0 {
             context.warn(format!("{text}: take `precision: fp32`, unless it is for the memory"));
@@ -105,16 +105,25 @@ pub fn placement(device: llama::DeviceChoice, precision: Precision) -> Result<Pl
         .map_err(|error| StageError::invalid_input(error.to_string()).help(error.help()))
 }
 
-/// Seconds of a small product, the best of a few.
-fn product_time(kind: Kind) -> f64 {
-    let [a, b] = [[256, 1024], [1024, 1024]].map(|size| Tensor::ones(size, (kind, Device::Cpu)));
+/// Floating-point operations a second of one product in `kind`, the best of a few: as much as training could do at `device`.
+pub fn measured_peak(kind: Kind, device: Device) -> f64 {
+    // So large that a product takes milliseconds there, not the time to start it.
+    let sizes = match device {
+        Device::Cpu => [[256, 1024], [1024, 1024]],
+        _ => [[4096, 4096], [4096, 4096]],
+    };
+    let [a, b] = sizes.map(|size| Tensor::ones(size, (kind, device)));
     let time = || {
         let started = Instant::now();
-        let _ = no_grad(|| a.matmul(&b));
+        let product = no_grad(|| a.matmul(&b));
+        // A GPU has only been told of it; one number of the result makes it done.
+        let _ = product.double_value(&[0, 0]);
         started.elapsed().as_secs_f64()
     };
+    let [[rows, inner], [_, columns]] = sizes;
+    let operations = (2 * rows * inner * columns) as f64;
     // The first one loads the kernel.
-    (0..4).map(|_| time()).fold(f64::INFINITY, f64::min)
+    operations / (0..5).map(|_| time()).fold(f64::INFINITY, f64::min)
 }
 
 /// The memory of the machine, or of the control group that the worker is in.

@@ -1,7 +1,7 @@
 //! Card and run of the stage.
 
 use std::ops::ControlFlow;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use contract::{Card, Context, Digest, Stage, StageError, Type};
 use formats::history::StepPoint;
@@ -12,6 +12,7 @@ use crate::divergence::What;
 use crate::outcome;
 use crate::params::{Keep, TrainParams};
 use crate::start::Start;
+use crate::throughput::{Needs, Throughput};
 use crate::trainer::{Halt, Trainer};
 
 /// Trains a Llama.
@@ -43,28 +44,30 @@ impl Stage for Train {
 
         let checkpoints = Checkpoints::new(context.checkpoints(), owner(&params, context)?);
         resume(context, &checkpoints, &mut trainer)?;
-        let speed = follow(context, &params, &mut trainer, &data, &checkpoints)?;
+        let throughput = follow(context, &params, &mut trainer, &data, &checkpoints)?;
         context.metric("parameters", all as f64);
         context.metric("trained_parameters", trained as f64);
-        context.metric("tokens_per_second", speed);
+        throughput.tell(context);
         outcome::write(trainer, base, &params, &data, context)
     }
 }
 
-/// The steps that are left. Returns tokens per second.
+/// The steps that are left. Returns how fast they were.
 fn follow(
     context: &Context,
     params: &TrainParams,
     trainer: &mut Trainer,
     data: &Data,
     checkpoints: &Checkpoints,
-) -> Result<f64, StageError> {
-    let (mut stepping, mut tokens) = (Duration::ZERO, 0);
+) -> Result<Throughput, StageError> {
+    let adapters = params.lora.as_ref().map(|lora| lora.shape().parameters(&trainer.model.config));
+    let needs = Needs::of(&trainer.model.config, adapters);
+    let mut throughput = Throughput::new(needs, trainer.model.placement.device, params.precision);
     context.progress(trainer.step, trainer.steps, "steps");
     while !trainer.finished() {
         let started = Instant::now();
-        let point = match trainer.step(&data.train, &|| context.cancelled()) {
-            ControlFlow::Continue(point) => point,
+        let stepped = match trainer.step(&data.train, &|| context.cancelled()) {
+            ControlFlow::Continue(stepped) => stepped,
             ControlFlow::Break(Halt::Diverged(divergence)) => return Err(divergence.error(params)),
             ControlFlow::Break(Halt::Stopped) => {
                 let path = checkpoints.save(trainer)?;
@@ -72,9 +75,8 @@ fn follow(
                 return Err(StageError::interrupted());
             }
         };
-        stepping += started.elapsed();
-        tokens += point.tokens;
-        tell(context, point);
+        throughput.add(stepped.extent, started.elapsed());
+        tell(context, stepped.point);
         context.progress(trainer.step, trainer.steps, "steps");
         if trainer.step >= trainer.steps || trainer.step.is_multiple_of(params.eval_every.into()) {
             measure(context, params, trainer, data)?;
@@ -88,7 +90,7 @@ fn follow(
         let best = trainer.best_evaluation().map_or(0, |best| best.step);
         context.info(format!("ended after step {}: the validation loss was lowest after step {best}", trainer.step));
     }
-    Ok(tokens as f64 / stepping.as_secs_f64().max(f64::MIN_POSITIVE))
+    Ok(throughput)
 }
 
 fn tell(context: &Context, point: &StepPoint) {

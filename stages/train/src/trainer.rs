@@ -7,7 +7,7 @@ use llama::{Dropout, Llama};
 use tch::{Device, Kind, Tensor, no_grad};
 use tokens::EncodedSplit;
 
-use crate::batch::{Activations, Batch, Dropped, Pass, mean_loss};
+use crate::batch::{Activations, Batch, Dropped, Extent, Pass, mean_loss};
 use crate::data;
 use crate::divergence::{Divergence, What};
 use crate::optimizer::{Optimizer, Step, clip};
@@ -39,6 +39,15 @@ pub struct Trainer {
     dropout: Option<Dropout>,
     params: TrainParams,
     sampler: Sampler,
+}
+
+/// A step that was done.
+#[derive(Clone, Copy, Debug)]
+pub struct Stepped<'a> {
+    /// What the history says of it.
+    pub point: &'a StepPoint,
+    /// How much there was to do.
+    pub extent: Extent,
 }
 
 /// Why a step was not done.
@@ -76,7 +85,7 @@ impl Trainer {
 
     /// Does one step on the examples whose turn it is. `stop` is asked between micro-batches; when it says so nothing has
     /// changed and the step can be repeated.
-    pub fn step(&mut self, train: &EncodedSplit, stop: &dyn Fn() -> bool) -> ControlFlow<Halt, &StepPoint> {
+    pub fn step(&mut self, train: &EncodedSplit, stop: &dyn Fn() -> bool) -> ControlFlow<Halt, Stepped<'_>> {
         let indices = self.sampler.step(self.step).to_vec();
         let batch = Batch::new(train, &indices, self.params.micro_batch_size as usize, self.model.placement);
         let ControlFlow::Continue(loss) = self.gradient(&batch, stop) else {
@@ -100,9 +109,10 @@ impl Trainer {
         if !self.parameters.values.sum(Kind::Double).double_value(&[]).is_finite() {
             return ControlFlow::Break(Halt::Diverged(self.divergence(What::Weights, train)));
         }
-        let (tokens, targets) = (batch.tokens as u64, batch.targets as u64);
+        let extent = batch.extent;
+        let (tokens, targets) = (extent.tokens as u64, extent.targets as u64);
         self.history.steps.push(StepPoint { step: self.step, loss, rate, gradient_norm, tokens, targets });
-        ControlFlow::Continue(self.history.steps.last().expect("just pushed"))
+        ControlFlow::Continue(Stepped { point: self.history.steps.last().expect("just pushed"), extent })
     }
 
     /// `what`, after the step that was just done on `train`.
