@@ -10,6 +10,7 @@
 //!   [`divergence`]: steps after which there is no next one.
 //! - [`checkpoint`]: state on disk, in files that [`flat_file`] writes and reads.
 //! - [`outcome`]: the model's directory and the history; [`merge`]: what merging adapters changes; [`model_card`]: its page.
+//!   [`tensorboard`]: the curves as event files.
 //! - [`memory`]: what it will take, predicted; [`machine`]: what there is, and whether it fits; [`throughput`]: how fast it was.
 //! - [`stage`]: card and run.
 //!
@@ -36,6 +37,7 @@ pub mod sampler;
 pub mod schedule;
 pub mod stage;
 pub mod start;
+pub mod tensorboard;
 pub mod throughput;
 pub mod trainer;
 

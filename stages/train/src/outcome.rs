@@ -16,6 +16,7 @@ use crate::lora;
 use crate::merge::Probe;
 use crate::model_card;
 use crate::params::TrainParams;
+use crate::tensorboard;
 use crate::trainer::Trainer;
 
 /// Writes the outputs of `trainer`, which is finished.
@@ -58,6 +59,9 @@ pub(crate) fn write(
         }
     }
     write_companions(data, directory)?;
+    if params.tensorboard {
+        tensorboard::write(&file.curve, &directory.join(tensorboard::DIRECTORY))?;
+    }
     let text = serde_json::to_string_pretty(&file).map_err(|e| StageError::bug(e.to_string()))?;
     let path = context.output("history")?;
     std::fs::write(path, text + "\n").at(path)

@@ -62,6 +62,8 @@ pub struct TrainParams {
     /// Steps between checkpoints; one is always made on interruption.
     #[schemars(range(min = 1))]
     pub checkpoint_every: u32,
+    /// Writes the curves for TensorBoard too, into `runs/` of the model's directory.
+    pub tensorboard: bool,
 }
 
 impl Default for TrainParams {
@@ -86,6 +88,7 @@ impl Default for TrainParams {
             patience: None,
             keep: Keep::Last,
             checkpoint_every: 50,
+            tensorboard: false,
         }
     }
 }

@@ -172,6 +172,20 @@ fn a_model_too_large_for_the_machine_is_refused_before_anything_is_allocated() {
 }
 
 #[test]
+fn curves_for_tensorboard_are_written_where_they_are_wanted_and_change_nothing() {
+    let (tokens, [plain, curved]) = (tokens(), [(); 2].map(|()| tempfile::tempdir().unwrap()));
+    let params = TrainParams { max_steps: Some(3), ..params() };
+    run(tokens.path(), plain.path(), params.clone());
+    run(tokens.path(), curved.path(), TrainParams { tensorboard: true, ..params });
+    assert!(!plain.path().join("model/runs").exists());
+    assert_eq!(outputs(plain.path()).0, outputs(curved.path()).0);
+    // That it is read is checked with TensorBoard itself, in tests/reference.
+    let events = std::fs::read(curved.path().join("model/runs/events.out.tfevents.0.pipe")).unwrap();
+    let count = |tag: &[u8]| events.windows(tag.len()).filter(|window| *window == tag).count();
+    assert_eq!([count(b"train/loss"), count(b"train/grad_norm"), count(b"eval/loss")], [3, 3, 1]);
+}
+
+#[test]
 fn in_16_bits_it_learns_too_and_resumes_to_the_same_bytes() {
     for precision in [llama::Precision::Bf16, llama::Precision::Fp16] {
         resume_gives_the_same_bytes(TrainParams { max_steps: Some(10), precision, ..params() });
