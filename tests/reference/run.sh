@@ -1,7 +1,7 @@
 #!/bin/sh
 # tests/reference/run.sh [OUTPUTS]: opens a quantized model and a dataset with readers that are not ours (check_formats.py,
-# check_dataset.py), holds the tokens of conversations against transformers (check_tokenize.py), and trains adapters beside
-# PEFT (check_lora.py), in the Python environment of environment.sh.
+# check_dataset.py), holds the tokens of conversations against transformers (check_tokenize.py), trains adapters beside
+# PEFT (check_lora.py), and trains with TRL on our data (check_trl.py), in the Python environment of environment.sh.
 # OUTPUTS holds the outputs of a run of pipelines/full.yaml, as out/full does; without it a small run is made under
 # target/reference, a project of its own that leaves the user's store and outputs alone. The dataset is always that of
 # dataset.yaml, made there too.
@@ -47,7 +47,8 @@ dataset=$work/out/dataset/dataset/dataset
 parquet=$work/out/dataset/parquet/dataset
 
 passed=target/reference.passed
-now=$(find "$gptq" "$gguf" "$dataset" "$parquet" "$here" stages/train/src crates/llama/src crates/tokens stages/tokenize \
+conversations=$outputs/dataset/dataset tokens=$outputs/tokens/tokens
+now=$(find "$gptq" "$gguf" "$dataset" "$parquet" "$conversations" "$tokens" "$here" stages/train/src crates/llama/src crates/tokens stages/tokenize \
   -type f ! -path '*__pycache__*' -exec sha256sum {} + | sort -k2)
 if [ "$(cat "$passed" 2>/dev/null)" = "$now" ]; then
   echo 'ok   reference: as it passed before'
@@ -64,7 +65,8 @@ status=0
   python3 "$here/check_dataset.py" "$dataset" "$gptq/tokenizer.json" "$parquet" &&
     python3 "$here/check_formats.py" "$gptq" "$gguf" &&
     python3 "$here/check_tokenize.py" target/debug/pipe-torch &&
-    python3 "$here/check_lora.py" ./pipe
+    python3 "$here/check_lora.py" ./pipe &&
+    python3 "$here/check_trl.py" "$outputs/model/model" "$conversations" "$tokens"
 } >"$log" 2>&1 || status=$?
 if [ "$status" != 0 ] || grep -q '^skip' "$log"; then
   cat "$log" >&2
