@@ -1,7 +1,8 @@
 #!/bin/sh
 # tests/reference/run.sh [OUTPUTS]: opens a quantized model and a dataset with readers that are not ours (check_formats.py,
 # check_dataset.py), holds the tokens of conversations against transformers (check_tokenize.py), trains adapters beside
-# PEFT (check_lora.py), and trains with TRL on our data (check_trl.py), in the Python environment of environment.sh.
+# PEFT (check_lora.py), and trains with TRL on our data (check_trl.py), in the Python environment of environment.sh. Runs
+# pipelines/finetune.yaml with few steps, where pip finds the base.
 # OUTPUTS holds the outputs of a run of pipelines/full.yaml, as out/full does; without it a small run is made under
 # target/reference, a project of its own that leaves the user's store and outputs alone. The dataset is always that of
 # dataset.yaml, made there too.
@@ -28,6 +29,25 @@ small_run() {
   fi
 }
 
+# finetune: pipelines/finetune.yaml, bounded. Its base comes from the package index that pip's own configuration names.
+finetune() {
+  if ! (cd "$work" && ../../pipe run pipelines/base.yaml) >"$work/base.log" 2>&1; then
+    if grep -q 'pip could not download' "$work/base.log"; then
+      echo "check: finetune.yaml was not run: $(grep -o 'pip could not download.*' "$work/base.log" | head -1)"
+      return
+    fi
+    cat "$work/base.log" >&2
+    exit 1
+  fi
+  # shellcheck disable=SC2046 # a word each
+  small_run finetune.yaml $(sed 's/^/-S /' "$here/finetune.params")
+  if ! grep -q '"total_steps": 10,' "$work/out/finetune/model/history.json"; then
+    echo 'check: finetune.yaml did not train for 10 steps' >&2
+    exit 1
+  fi
+  echo 'ok   finetune.yaml: 10 steps of adapters beside SmolLM2, merged, quantized and judged'
+}
+
 tests/reference/environment.sh
 if [ -z "$outputs" ]; then
   # Small sizes: the formats are the same, the minutes are not.
@@ -43,6 +63,7 @@ fi
 mkdir -p "$work/pipelines"
 cp -f "$gptq/tokenizer.json" "$work/pipelines/"
 small_run dataset.yaml
+finetune
 dataset=$work/out/dataset/dataset/dataset
 parquet=$work/out/dataset/parquet/dataset
 
