@@ -19,7 +19,7 @@ use crate::report::units;
 #[command(after_help = "\
 Examples:
   pipe check pipelines/*.yaml
-Every problem of every file is reported at once, with file, line and caret; no worker is started.")]
+Every problem of every file is reported at once, with file, line and caret. Nothing is run, but a worker may be asked what it foresees.")]
 pub(super) struct CheckArguments {
     /// Pipelines.
     #[arg(value_name = "FILE", required = true, add = names::pipelines())]

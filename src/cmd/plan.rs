@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use clap::Args;
+use contract::foresight::Answer;
 
 use super::arguments::PipelineArguments;
 use super::complete::names;
@@ -70,7 +71,7 @@ pub(super) fn run(project: &Project, arguments: &PlanArguments) -> Result<Exit, 
         );
         return Ok(Exit::Success);
     }
-    let outlook = forecast::outlook(&plan, &store)?;
+    let outlook = forecast::outlook(&plan, &store, &project.config.elsewhere())?;
     store.save_memo()?;
     let params = changed_params(&store, &plan, &outlook);
     let unseen = undeclared::unseen(&plan, &store);
@@ -104,8 +105,16 @@ fn changed_params(store: &Store, plan: &Plan, outlook: &Outlook) -> Vec<Change<V
 
 fn document(plan: &Plan, outlook: &Outlook, params: &[Change<Value>], unseen: &[Unseen]) -> Value {
     let stages = plan.graph.node_weights().zip(&outlook.stages);
-    let stages: serde_json::Map<_, _> =
+    let mut stages: serde_json::Map<_, _> =
         stages.map(|(stage, forecast)| (stage.name.to_string(), json(plan, stage, forecast))).collect();
+    for (stage, answer) in &outlook.foreseen {
+        if let (Answer::Foreseen(foresight), Some(document)) =
+            (answer, stages.get_mut(plan.graph[*stage].name.as_str()))
+        {
+            document["memory"] = foresight.memory.into();
+            document["note"] = foresight.note.clone().into();
+        }
+    }
     serde_json::json!({
         "pipeline": plan.pipeline,
         "file": plan.file,

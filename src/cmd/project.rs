@@ -118,7 +118,11 @@ impl Project {
         let request = self.request_all(file, params);
         let (plan, sources) = plan::build_with_sources(&request, &self.cards()?)?;
         let Ok(store) = self.store() else { return Ok(plan) };
-        match survey::problems(&plan, &store, &request.elsewhere, &sources) {
+        let mut problems = survey::problems(&plan, &store, &request.elsewhere, &sources);
+        if problems.is_empty() {
+            problems = survey::foreseen(&plan, &store, &self.config.elsewhere(), &sources);
+        }
+        match problems {
             problems if problems.is_empty() => Ok(plan),
             problems => Err(Invalid { problems, sources }.into()),
         }

@@ -13,6 +13,7 @@ use super::project::Project;
 use super::{Exit, output};
 use crate::action::difference::Difference;
 use crate::engine::forecast::{self, Forecast};
+use crate::engine::foresight::Foreseen;
 use crate::plan::instances::family;
 use crate::plan::{Plan, PlannedStage, StageId};
 use crate::report::clean::cell;
@@ -64,7 +65,7 @@ pub(super) fn run(project: &Project, arguments: &WhyArguments) -> Result<Exit, F
             output::document(&serde_json::json!({"stage": arguments.stage, "instances": instances}));
         }
         None => {
-            let lines = outlook::lines(&plan, &instances, &forecasts, Color::of_stdout());
+            let lines = outlook::lines(&plan, &instances, (&forecasts[..], &Foreseen::new()), Color::of_stdout());
             output::text(&format!("{lines}next: pipe why '{}'\n", plan.graph[instances[0]].name));
         }
     }

@@ -13,7 +13,7 @@ use super::order::order;
 use super::resolve::Resolved;
 use super::sharing::Content;
 use super::tally::unix_seconds;
-use super::{EngineError, FailureReport, Options, Shared, bounds, fault, hits, publishing, resolve};
+use super::{EngineError, FailureReport, Options, Shared, bounds, fault, foresight, hits, publishing, resolve};
 use crate::action::ActionKey;
 use crate::executor::fault::of_preparation;
 use crate::executor::remote::{Recalled, recall};
@@ -118,6 +118,9 @@ impl Attempt {
         {
             return Ok(ending);
         }
+        if let Some(failure) = self.refused_later().await? {
+            return Ok(Ending::failed(failure));
+        }
         if self.control.borrow().cancel != Cancel::No {
             return Ok(Ending::Interrupted);
         }
@@ -159,6 +162,20 @@ impl Attempt {
             Execution::Abandoned => Ok(Ending::Abandoned),
             Execution::Spoiled(inputs) => Ok(Ending::Spoiled(inputs)),
         }
+    }
+
+    /// Why it would be in vain: a stage after it would refuse what it makes.
+    async fn refused_later(&self) -> Result<Option<FailureReport>, EngineError> {
+        let Attempt { shared, stage, resolved, .. } = self;
+        if !foresight::is_followed(&shared.plan, *stage) {
+            return Ok(None);
+        }
+        let (stage, resolved) = (*stage, Arc::clone(resolved));
+        let refused = blocking(shared, move |shared| {
+            let elsewhere = &shared.options.elsewhere;
+            Ok(foresight::refused_later(&shared.plan, &shared.store, (stage, &resolved), elsewhere))
+        });
+        Ok(unless_abandoned(&self.control, refused).await?.flatten())
     }
 
     /// Before this machine executes an action that was sent elsewhere: brings home what that left there. Its result is the stage's ending.

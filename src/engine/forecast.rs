@@ -2,14 +2,18 @@
 //!
 //! Workspace inputs that the memo does not know are taken into the store to learn their digests, as a run would.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
+use contract::foresight::Answer;
+
+use super::foresight::{self, Foreseen};
 use super::learned::{self, Learned, Past};
 use super::resolve::{self, Known, Resolved, Sources, Unresolved};
 use super::wanted::{Wanted, wanted};
 use super::{EngineError, hits};
 use crate::action::ActionKey;
 use crate::action::difference::{Difference, differences, field_of};
+use crate::executor::remote::RemotePlace;
 use crate::plan::{InputSource, Plan, StageId, Work, code};
 use crate::store::{Lookup, MissReason, Record, Store};
 
@@ -106,6 +110,8 @@ pub struct Outlook {
     pub expected: f64,
     /// Seconds along the longest chain, if nothing does.
     pub at_most: f64,
+    /// What kinds say of stages that would run.
+    pub foreseen: Foreseen,
 }
 
 impl Outlook {
@@ -122,8 +128,20 @@ impl Outlook {
 }
 
 /// The effect of a run of `plan`.
-pub fn outlook(plan: &Plan, store: &Store) -> Result<Outlook, EngineError> {
-    let stages = forecast(plan, store)?;
+///
+/// `elsewhere` are the backends that are not this machine.
+pub fn outlook(plan: &Plan, store: &Store, elsewhere: &BTreeMap<String, RemotePlace>) -> Result<Outlook, EngineError> {
+    let mut stages = forecast(plan, store)?;
+    let foreseen = foresight::of_plan(plan, store, &stages, elsewhere);
+    for (stage, answer) in &foreseen {
+        let forecast = &mut stages[stage.index()];
+        // One that may not be wanted does not fail for sure.
+        if let (Answer::Refused { message, help, .. }, false) = (answer, matches!(forecast, Forecast::Undecided { .. }))
+        {
+            let help = help.as_ref().map(|help| format!("; {help}")).unwrap_or_default();
+            *forecast = Forecast::Refused { message: format!("{message}{help}") };
+        }
+    }
     let learned = Learned::new(stages.iter().map(past).collect());
     let seconds: Vec<f64> = plan.graph.node_indices().map(|stage| learned.seconds(stage)).collect();
     let along = |takes: &dyn Fn(&Forecast) -> bool| {
@@ -138,7 +156,7 @@ pub fn outlook(plan: &Plan, store: &Store) -> Result<Outlook, EngineError> {
     };
     let expected = along(&certain);
     let at_most = along(&|forecast| certain(forecast) || matches!(forecast, Forecast::Unknown { .. }));
-    Ok(Outlook { stages, seconds, expected, at_most })
+    Ok(Outlook { stages, seconds, expected, at_most, foreseen })
 }
 
 /// A forecast for every stage, by its position in the plan.

@@ -14,7 +14,7 @@
 //! - [`wanted`]: whether a stage is to run at all: `when:`.
 //! - [`bounds`]: where links may not lead. [`fault`]: whether a failure fails the stage or ends the run. [`execute`]: one stage
 //!   from the lock of its action to its record; [`order`]: the order to an executor in between. [`outcome`], [`event`]: the
-//!   report. [`survey`]: failures of stages that `check` can foresee.
+//!   report. [`survey`]: failures of stages that `check` can foresee; [`foresight`]: what kinds say of stages before they run.
 //! - [`publishing`]: when outputs are put into the workspace. [`earlier`]: outputs there that are not of this run.
 //! - [`sharing`]: a remote that the run looks into and pushes to. [`fetching`]: the records of a plan from there.
 //! - [`history`]: earlier runs. [`intact`]: whether their files are as they wrote them. [`traces`]: their artifacts.
@@ -31,6 +31,7 @@ mod execute;
 mod fault;
 pub mod fetching;
 pub mod forecast;
+pub mod foresight;
 mod gpus;
 pub mod history;
 mod hits;

@@ -87,7 +87,8 @@ impl Known {
         }
     }
 
-    fn artifact(&self, stage: StageId, port: &PortName) -> Option<&Artifact> {
+    /// An output of a stage that gave it.
+    pub(super) fn artifact(&self, stage: StageId, port: &PortName) -> Option<&Artifact> {
         self.outputs(stage)?.get(port)
     }
 

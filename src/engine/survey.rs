@@ -1,14 +1,17 @@
 //! Finds failures of stages before they run, as far as that is possible without running or storing anything: behind `pipe check`. In a
 //! run each of these is the failure of one stage, and others go on.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
-use contract::Worker;
+use contract::foresight::Answer;
+use contract::{FailureClass, Worker};
 use rustix::fs::{Access, AtFlags, CWD};
 
-use super::bounds;
+use super::forecast::forecast;
+use super::{bounds, foresight};
 use crate::executor::fault::shortened;
+use crate::executor::remote::RemotePlace;
 use crate::executor::remote::bundle::stays_here;
 use crate::plan::{BackendName, InputSource, Plan, PlannedStage, Work};
 use crate::spec::{LinkRule, Problem, Sources, Span};
@@ -55,6 +58,29 @@ pub fn problems(plan: &Plan, store: &Store, elsewhere: &BTreeSet<BackendName>, s
     }
     problems.sort_by_key(|problem| problem.span);
     problems.dedup_by(|one, other| one.span == other.span && one.message == other.message);
+    problems
+}
+
+/// The failures that kinds foresee of stages whose results are not there yet.
+pub fn foreseen(
+    plan: &Plan,
+    store: &Store,
+    elsewhere: &BTreeMap<String, RemotePlace>,
+    sources: &Sources,
+) -> Vec<Problem> {
+    // Whatever prevents a look into the store is told by those verbs that need it.
+    let Ok(forecasts) = foresight::is_any(plan).then(|| forecast(plan, store)).transpose() else { return Vec::new() };
+    let foreseen = forecasts.map(|forecasts| foresight::of_plan(plan, store, &forecasts, elsewhere));
+    let refused = foreseen.iter().flatten().filter_map(|(stage, answer)| match answer {
+        Answer::Refused { class: FailureClass::InvalidInput, message, help } => {
+            let stage = &plan.graph[*stage];
+            let message = format!("`{}` would fail: {message}", stage.name);
+            Some(at(place(stage, "uses", "", sources), "foreseen-failure", message).maybe_help(help.clone()))
+        }
+        _ => None,
+    });
+    let mut problems: Vec<Problem> = refused.collect();
+    problems.sort_by_key(|problem| problem.span);
     problems
 }
 

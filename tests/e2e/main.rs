@@ -33,6 +33,7 @@ mod fetch;
 mod figures;
 mod finetuning;
 mod foreign_words;
+mod foresight;
 mod full;
 mod interrupts;
 mod kinds;

@@ -37,6 +37,9 @@ pub struct Card {
     /// Variables of the user's that the worker sees: how it reaches things, such as a proxy. Not part of the key.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub environment: Vec<String>,
+    /// The worker can be asked what it foresees of a stage ([`crate::foresight`]).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub foresees: bool,
 }
 
 /// The program that serves a kind.
@@ -128,6 +131,7 @@ impl Card {
             params: params::no_params(),
             resources: Resources::default(),
             environment: Vec::new(),
+            foresees: false,
         }
     }
 
@@ -169,6 +173,11 @@ impl Card {
     pub fn environment(mut self, variables: &[&str]) -> Card {
         self.environment = variables.iter().map(|name| (*name).to_owned()).collect();
         self
+    }
+
+    /// Lets the engine ask what it foresees of a stage.
+    pub fn foresees(self) -> Card {
+        Card { foresees: true, ..self }
     }
 
     fn port(mut self, name: &str, artifact: Type, summary: &str, optional: bool) -> Card {

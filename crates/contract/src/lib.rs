@@ -4,6 +4,7 @@
 //! - [`types`]: the artifact types that ports carry; wiring is checked by them.
 //! - [`job`]: the file that tells a worker what to do. [`event`]: what the worker says while it does it. [`usage`]: what that took.
 //! - [`stage`]: the trait an author of a kind implements. [`context`]: what a running stage may touch.
+//! - [`foresight`]: what a kind says of a stage before it runs.
 //! - [`parallel`]: work by many threads, as many as the [`jobserver`] of the launch allows.
 //! - [`backend`]: what the engine and a backend program say to each other.
 //! - [`clean`]: the one way by which text of others becomes harmless, in a terminal, a prompt or a summary.
@@ -17,6 +18,7 @@ pub mod clean;
 pub mod context;
 pub mod digest;
 pub mod event;
+pub mod foresight;
 pub mod job;
 pub mod jobserver;
 pub mod parallel;

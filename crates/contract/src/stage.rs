@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::card::Card;
 use crate::context::Context;
 use crate::event::FailureClass;
+use crate::foresight::{Foresight, Inquiry};
 use crate::params;
 
 /// A kind of stage: a card and a function.
@@ -22,6 +23,12 @@ pub trait Stage {
 
     /// Runs it. When it returns `Ok`, every declared output lies at its path.
     fn run(params: Self::Params, context: &Context) -> Result<(), StageError>;
+
+    /// What can be said of it before it runs, as far as its inputs are known; an error where it would fail. Reads inputs and nothing else,
+    /// and takes no more than a moment. Only called where the card says [`Card::foresees`].
+    fn foresee(_params: Self::Params, _inquiry: &Inquiry) -> Result<Foresight, StageError> {
+        Ok(Foresight::default())
+    }
 }
 
 /// A stage with its params type erased: one line of a worker's table.
@@ -31,12 +38,14 @@ pub struct Kind {
     pub card: fn() -> Card,
     /// Reads the params and runs the stage.
     pub run: fn(&Value, &Context) -> Result<(), StageError>,
+    /// Reads the params and says what is foreseen of the stage.
+    pub foresee: fn(&Inquiry) -> Result<Foresight, StageError>,
 }
 
 impl Kind {
     /// The erased form of `S`.
     pub const fn of<S: Stage>() -> Kind {
-        Kind { card: complete_card::<S>, run: run_erased::<S> }
+        Kind { card: complete_card::<S>, run: run_erased::<S>, foresee: foresee_erased::<S> }
     }
 }
 
@@ -46,6 +55,10 @@ fn complete_card<S: Stage>() -> Card {
 
 fn run_erased<S: Stage>(value: &Value, context: &Context) -> Result<(), StageError> {
     S::run(params::read::<S::Params>(value)?, context)
+}
+
+fn foresee_erased<S: Stage>(inquiry: &Inquiry) -> Result<Foresight, StageError> {
+    S::foresee(params::read::<S::Params>(&inquiry.params)?, inquiry)
 }
 
 /// Why a stage could not do its work. The message says what and where; `help` says what to do next.

@@ -1,14 +1,16 @@
-//! The `main` of a worker binary: `<worker> run JOB.json`, `<worker> cards`, `<worker> --version`.
+//! The `main` of a worker binary: `<worker> run JOB.json`, `<worker> foresee`, `<worker> cards`, `<worker> --version`.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{BufRead, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::process::ExitCode;
 
 use crate::EXIT_INTERRUPTED;
+use crate::card::Card;
 use crate::context::Context;
 use crate::event::{EVENTS_FD, Event, FailureClass};
+use crate::foresight::{Answer, Foresight, Inquiry};
 use crate::job::Job;
 use crate::jobserver::Jobserver;
 use crate::stage::{At, Kind, StageError};
@@ -18,6 +20,7 @@ pub fn main(name: &str, kinds: &[Kind]) -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["run", job] => run(Path::new(job), kinds),
+        ["foresee"] => foresee(&mut std::io::stdin().lock(), &mut std::io::stdout().lock(), kinds),
         ["cards"] => cards(kinds),
         ["--version"] => {
             say(format_args!("{name} {}", env!("CARGO_PKG_VERSION")));
@@ -25,7 +28,7 @@ pub fn main(name: &str, kinds: &[Kind]) -> ExitCode {
         }
         _ => {
             complain(format_args!(
-                "usage: {name} run JOB.json | {name} cards\n\nStarted by `pipe`; see docs/worker-protocol.md"
+                "usage: {name} run JOB.json | {name} foresee | {name} cards\n\nStarted by `pipe`; see docs/worker-protocol.md"
             ));
             ExitCode::from(2)
         }
@@ -36,6 +39,45 @@ fn cards(kinds: &[Kind]) -> ExitCode {
     let all: Vec<_> = kinds.iter().map(|kind| (kind.card)()).collect();
     say(format_args!("{}", serde_json::to_string_pretty(&all).expect("a card is plain data")));
     ExitCode::SUCCESS
+}
+
+/// Answers a line for each line, until there is none.
+fn foresee(questions: &mut dyn BufRead, answers: &mut dyn Write, kinds: &[Kind]) -> ExitCode {
+    for line in questions.lines() {
+        let answer = line.map_err(|error| error.to_string()).and_then(|line| {
+            let inquiry: Inquiry = serde_json::from_str(&line).map_err(|error| error.to_string())?;
+            let answer = Answer::from(foreseen(&inquiry, kinds));
+            serde_json::to_string(&answer).map_err(|error| error.to_string())
+        });
+        match answer.and_then(|line| {
+            writeln!(answers, "{line}").and_then(|()| answers.flush()).map_err(|error| error.to_string())
+        }) {
+            Ok(()) => {}
+            Err(error) => {
+                complain(format_args!("{error}"));
+                return ExitCode::from(2);
+            }
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+fn foreseen(inquiry: &Inquiry, kinds: &[Kind]) -> Result<Foresight, StageError> {
+    let kind = served(&inquiry.kind, inquiry.version, kinds)?.0;
+    catch_unwind(AssertUnwindSafe(|| (kind.foresee)(inquiry)))
+        .unwrap_or_else(|panic| Err(StageError::bug(format!("worker panicked: {}", panic_text(&*panic)))))
+}
+
+/// The kind of this name, with its card.
+fn served<'k>(name: &str, version: u32, kinds: &'k [Kind]) -> Result<(&'k Kind, Card), StageError> {
+    let Some((kind, card)) = kinds.iter().map(|kind| (kind, (kind.card)())).find(|(_, card)| card.kind == name) else {
+        return Err(StageError::bug(format!("this worker does not serve the kind `{name}`")));
+    };
+    if card.version != version {
+        let message = format!("card `{name}` is version {version}, this worker implements {}", card.version);
+        return Err(StageError::bug(message).help("rebuild the worker and the engine together"));
+    }
+    Ok((kind, card))
 }
 
 fn run(job_path: &Path, kinds: &[Kind]) -> ExitCode {
@@ -80,14 +122,7 @@ fn serve(context: &Context, kinds: &[Kind]) -> ExitCode {
 
 fn dispatch(context: &Context, kinds: &[Kind]) -> Result<(), StageError> {
     let job = context.job();
-    let Some((kind, card)) = kinds.iter().map(|k| (k, (k.card)())).find(|(_, card)| card.kind == job.kind) else {
-        return Err(StageError::bug(format!("this worker does not serve the kind `{}`", job.kind)));
-    };
-    if card.version != job.version {
-        let message =
-            format!("card `{}` is version {}, this worker implements {}", job.kind, job.version, card.version);
-        return Err(StageError::bug(message).help("rebuild the worker and the engine together"));
-    }
+    let (kind, card) = served(&job.kind, job.version, kinds)?;
     context.emit(&Event::Started { kind: card.kind.clone(), version: card.version });
     (kind.run)(&job.params, context)?;
     // What the jobserver allowed shows nowhere else: the outputs do not depend on it.
@@ -177,6 +212,14 @@ mod tests {
             Card::new("obedient", 2).worker("w").output("out", Type::FILE, "")
         }
 
+        fn foresee(params: Order, _inquiry: &Inquiry) -> Result<Foresight, StageError> {
+            match params.does.as_str() {
+                "refuse" => Err(StageError::invalid_input("line 7 is odd")),
+                "panic" => panic!("lost count"),
+                _ => Ok(Foresight { memory: Some(7), ..Foresight::default() }),
+            }
+        }
+
         fn run(params: Order, context: &Context) -> Result<(), StageError> {
             match params.does.as_str() {
                 "write" => std::fs::write(context.output("out")?, "done").at(context.output("out")?),
@@ -196,6 +239,29 @@ mod tests {
     }
 
     const KINDS: &[Kind] = &[Kind::of::<Obedient>()];
+
+    #[test]
+    fn questions_are_answered_one_by_one_whatever_becomes_of_the_others() {
+        let ask = |kind: &str, does: &str| {
+            json!({"kind": kind, "version": 2, "params": {"does": does}, "inputs": {}, "here": true}).to_string() + "\n"
+        };
+        let questions =
+            [ask("obedient", "write"), ask("other", "write"), ask("obedient", "refuse"), ask("obedient", "panic")];
+        let mut answers = Vec::new();
+        assert_eq!(foresee(&mut questions.concat().as_bytes(), &mut answers, KINDS), ExitCode::SUCCESS);
+        let answers = String::from_utf8(answers).unwrap();
+        let answers: Vec<Answer> = answers.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(answers[0], Answer::Foreseen(Foresight { memory: Some(7), ..Foresight::default() }));
+        let said = |answer: &Answer| match answer {
+            Answer::Refused { class, message, .. } => (*class, message.clone()),
+            other => panic!("{other:?}"),
+        };
+        let unknown = "this worker does not serve the kind `other`".to_owned();
+        assert_eq!(said(&answers[1]), (FailureClass::StageBug, unknown));
+        assert_eq!(said(&answers[2]), (FailureClass::InvalidInput, "line 7 is odd".to_owned()));
+        assert_eq!(said(&answers[3]), (FailureClass::StageBug, "worker panicked: lost count".to_owned()));
+        assert_eq!(foresee(&mut &b"what?\n"[..], &mut Vec::new(), KINDS), ExitCode::from(2));
+    }
 
     #[derive(Clone, Default)]
     struct Stream(Arc<Mutex<Vec<u8>>>);

@@ -5,12 +5,14 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
+use contract::foresight::Answer;
 use indexmap::IndexMap;
 use serde::Serialize;
 use serde_json::Value;
 
 use super::compare::Change;
 use crate::engine::forecast::{Forecast, Outlook, Supposed};
+use crate::engine::foresight::Foreseen;
 use crate::plan::instances::family;
 use crate::plan::{Plan, PlannedStage, StageId};
 use crate::report::clean::cell;
@@ -62,7 +64,7 @@ impl Totals {
 
 /// The effect of a run of `plan`, and the `params` that differ from those of the run before.
 pub fn render(plan: &Plan, outlook: &Outlook, params: &[Change<Value>], color: Color) -> String {
-    let mut text = lines(plan, &plan.order, &outlook.stages, color);
+    let mut text = lines(plan, &plan.order, (&outlook.stages[..], &outlook.foreseen), color);
     let _ = writeln!(text, "{}", closing(outlook));
     for change in params.iter().take(PARAMS) {
         let value =
@@ -77,9 +79,15 @@ pub fn render(plan: &Plan, outlook: &Outlook, params: &[Change<Value>], color: C
 }
 
 /// The lines for some stages, as in the plan: folded where there are many. `forecasts` are those of all stages, by index.
-pub fn lines(plan: &Plan, stages: &[StageId], forecasts: &[Forecast], color: Color) -> String {
+pub fn lines(plan: &Plan, stages: &[StageId], (forecasts, foreseen): (&[Forecast], &Foreseen), color: Color) -> String {
     let detail = if stages.len() > SMALL { Detail::Folded } else { Detail::Expanded };
-    let told = stages.iter().map(|stage| Told::of(plan, *stage, &forecasts[stage.index()], detail));
+    let told = stages.iter().map(|stage| {
+        let note = match foreseen.get(stage) {
+            Some(Answer::Foreseen(foresight)) => foresight.note.clone(),
+            _ => None,
+        };
+        Told { note, ..Told::of(plan, *stage, &forecasts[stage.index()], detail) }
+    });
     let told: Vec<Told> = if detail == Detail::Folded { folded(told) } else { told.collect() };
     let mut text = String::new();
     for line in told.iter().take(LINES) {
@@ -136,6 +144,8 @@ struct Told {
     /// Further stages of the line have other reasons.
     others: bool,
     seconds: Option<f64>,
+    /// What its kind says of it.
+    note: Option<String>,
     warning: Option<String>,
 }
 
@@ -148,7 +158,7 @@ impl Told {
             _ => None,
         };
         let (name, warning) = (planned.name.to_string(), code_changed(planned, forecast));
-        Told { word, name, count: 1, why, others: false, seconds, warning }
+        Told { word, name, count: 1, why, others: false, seconds, note: None, warning }
     }
 
     /// Nothing would be done for it, and nothing is to be said.
@@ -179,6 +189,9 @@ impl Told {
         if let Some(warning) = &self.warning {
             let _ = write!(line, "  {}", color.warning(warning));
         }
+        if let Some(note) = &self.note {
+            let _ = write!(line, "\n{:>9}{}", "", color.dim(&cell(note)));
+        }
         line
     }
 }
@@ -198,6 +211,7 @@ fn folded(told: impl Iterator<Item = Told>) -> Vec<Told> {
                 line.name = name;
                 line.others |= line.why != one.why;
                 line.seconds = line.seconds.zip(one.seconds).map(|(sum, more)| sum + more);
+                line.note = line.note.take().filter(|note| one.note.as_ref() == Some(note));
                 if line.is_quiet() && line.others {
                     (line.why, line.others) = (String::new(), false);
                 }
@@ -236,7 +250,7 @@ fn word(plan: &Plan, forecast: &Forecast, detail: Detail) -> (&'static str, Stri
             ("if", format!("unknown until {}", producers(plan, &[*until], detail).join(" and ")))
         }
         Forecast::Skipped { cause } => ("skip", cause.clone()),
-        Forecast::Refused { message } => ("fail", message.clone()),
+        Forecast::Refused { message } => ("fail", cell(message).into_owned()),
     }
 }
 
