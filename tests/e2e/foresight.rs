@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use contract::foresight::{Answer, Inquiry};
 use serde_json::{Value, json};
 
-use crate::project::{Project, checkout, outcomes};
+use crate::project::{Project, checkout, outcomes, worker};
 
 /// A worker that foresees: a stage gives `size` of its params on, or of what it reads; one with `wants` refuses any other size. It notes
 /// the stages that it is asked about in the ledger. `breaks` ends it before it answers.
@@ -138,4 +138,79 @@ fn the_page_on_workers_shows_questions_and_answers_as_they_are() {
     let inquiries: Vec<Inquiry> = lines("```json inquiry").map(|line| serde_json::from_str(line).unwrap()).collect();
     let answers: Vec<Answer> = lines("```json answer").map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!((inquiries.len(), answers.len()), (2, 3));
+}
+
+fn training(size: &str, more: &str) -> Project {
+    worker("pipe-data");
+    worker("pipe-torch");
+    Project::with_pipeline(&format!(
+        "pipeline: t
+stages:
+  scans: {{uses: produce, with: {{hosts: 6}}}}
+  joined: {{uses: correlate, in: {{scans: scans.scans}}}}
+  verified:
+    uses: verify
+    in: {{scans: scans.scans, findings: joined.findings, correlations: joined.correlations}}
+  dataset:
+    uses: transform
+    in: {{findings: joined.findings, correlations: joined.correlations, verification: verified.verification}}
+  tokens: {{uses: tokenize, in: {{dataset: dataset.dataset}}, with: {{vocab_size: 512}}}}
+  model:
+    uses: train
+    in: {{tokens: tokens}}
+    with: {{{size}, max_steps: 1, threads: 1}}
+  quantized:
+    uses: quantize
+    in: {{model: model.model, tokens: tokens}}
+    with: {{group_size: 64, threads: 1{more}}}
+"
+    ))
+}
+
+#[test]
+fn sizes_that_cannot_be_quantized_are_refused_before_the_training() {
+    let custom = "model: {custom: {hidden: 96, intermediate: 128, layers: 1, heads: 4, kv_heads: 2}}";
+    let project = training(custom, "");
+    let checked = project.pipe(&["check", "p.yaml"]);
+    let wrong = "`model.layers.0.self_attn.q_proj.weight` has 96 inputs, not a multiple of 64";
+    assert!(checked.status == 2 && checked.stderr.contains(wrong), "{}", checked.stderr);
+    assert!(
+        checked.stderr.contains("`quantized` would fail") && checked.stderr.contains("p.yaml:16"),
+        "{}",
+        checked.stderr
+    );
+    let report = project.run_json(&[], 1);
+    let failure = report["stages"]["model"]["failure"]["message"].as_str().unwrap();
+    assert!(
+        failure.starts_with("`quantized`, which comes after it, would fail: ") && failure.contains(wrong),
+        "{failure}"
+    );
+    assert_eq!(project.pipe(&["logs", "model"]).stdout, "", "no worker was started");
+
+    let refused = |size: &str, more: &str, words: &str| {
+        let checked = training(size, more).pipe(&["check", "p.yaml"]);
+        assert!(checked.status == 2 && checked.stderr.contains(words), "{words}: {}", checked.stderr);
+    };
+    refused("model: tiny", ", bits: 8, zero: asymmetric", "`quantized` would fail");
+    refused("lora: {}", "", "`lora` adapts a model that has learned something, and there is none");
+    let wide = "model: {custom: {hidden: 96, intermediate: 128, layers: 1, heads: 5, kv_heads: 1}}";
+    refused(wide, "", "hidden 96 is not a multiple of 2 x heads (5)");
+}
+
+#[test]
+fn the_memory_of_a_training_is_shown_once_its_tokens_are_there_and_refused_where_it_is_not_there() {
+    let project = training("model: tiny", "");
+    let planned = project.pipe(&["plan", "p.yaml"]).stdout;
+    assert!(planned.contains("memory not known yet: waits for `tokens`"), "{planned}");
+    assert_eq!(plan(&project)["stages"]["model"]["memory"], Value::Null);
+    project.run_json(&["tokens"], 0);
+    let planned = project.pipe(&["plan", "p.yaml"]).stdout;
+    assert!(planned.contains(" GiB of memory: weights 0.0"), "{planned}");
+    let memory = plan(&project)["stages"]["model"]["memory"].as_u64().unwrap();
+    assert!((100 << 20..4 << 30).contains(&memory), "{memory}");
+
+    let vast = "model: {custom: {hidden: 16384, intermediate: 65536, layers: 128, heads: 128, kv_heads: 128}}";
+    project.write("p.yaml", &project.read("p.yaml").replace("model: tiny", vast));
+    let checked = project.pipe(&["check", "p.yaml"]);
+    assert!(checked.status == 2 && checked.stderr.contains("GiB and nothing was allocated"), "{}", checked.stderr);
 }

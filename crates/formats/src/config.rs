@@ -56,6 +56,11 @@ impl Config {
         file.resolve().map_err(LlamaError::at(&path))
     }
 
+    /// From the document that [`Config::to_json`] makes.
+    pub fn from_json(document: serde_json::Value) -> Result<Config, LlamaErrorKind> {
+        serde_json::from_value::<ConfigFile>(document)?.resolve()
+    }
+
     /// Writes `config.json` in `directory`.
     pub fn save(&self, directory: &Path) -> Result<(), LlamaError> {
         let path = directory.join("config.json");

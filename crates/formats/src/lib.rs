@@ -3,6 +3,7 @@
 //! - [`config`]: `config.json` of a Hugging Face Llama. [`rope`]: its scaling of rotary
 //!   frequencies. [`linear`]: the names and shapes of its linears. [`error`]: what can be
 //!   wrong with such a directory.
+//!   [`foreseen`]: what is known of one that is still to be made.
 //! - [`safetensors_file`], [`safetensors_writer`]: one safetensors file, its tensors read and written one by one. [`weights`]: the
 //!   file or the shards of a model directory. [`source`]: a model to read from, whichever file it lies in. [`grid`]: the grid of
 //!   codes that both containers share. [`network`]: a quantized network, as both store it. [`gptq`], [`gguf`]: the two containers.
@@ -10,6 +11,7 @@
 
 pub mod config;
 pub mod error;
+pub mod foreseen;
 pub mod gguf;
 pub mod gptq;
 pub mod grid;
@@ -25,6 +27,7 @@ pub mod weights;
 
 pub use config::Config;
 pub use error::{LlamaError, LlamaErrorKind};
+pub use foreseen::ForeseenConfig;
 pub use layers::{LayerReport, LayersReport};
 pub use linear::{Linear, Tap};
 pub use rope::RopeScaling;

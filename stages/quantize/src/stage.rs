@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
+use contract::foresight::{Foresight, Inquiry};
 use contract::stage::At;
 use contract::{Card, Context, Digest, Stage, StageError, Type};
 use dataset::Split;
 use formats::gguf::{About, export, vocabulary};
 use formats::network::{Network, ZeroFormat};
-use formats::{LayerReport, LayersReport, ModelSource, gptq};
+use formats::{ForeseenConfig, LayerReport, LayersReport, ModelSource, gptq};
 use llama::Placement;
 use tokens::EncodedSplit;
 
@@ -38,6 +39,17 @@ impl Stage for Quantize {
             .output("model", Type::GGUF, "as GGUF: the same codes as Q4_0, Q4_1 or Q8_0, with the tokenizer")
             .output("layers", Type::METRICS, "error and damping of each linear, round-to-nearest beside it")
             .resources(2, 2 << 30)
+            .foresees()
+    }
+
+    fn foresee(params: QuantizeParams, inquiry: &Inquiry) -> Result<Foresight, StageError> {
+        preflight::check_grid(&params)?;
+        if let Some(path) = inquiry.path("model") {
+            preflight::check_sizes(&ModelSource::open(path)?.config, &params)?;
+        } else if let Some(facts) = inquiry.facts("model") {
+            preflight::check_sizes(&ForeseenConfig::read(facts)?.config, &params)?;
+        }
+        Ok(Foresight::default())
     }
 
     fn run(params: QuantizeParams, context: &Context) -> Result<(), StageError> {

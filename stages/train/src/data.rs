@@ -7,6 +7,8 @@ use dataset::Split;
 use tokens::chat::IGNORED;
 use tokens::{EncodedSplit, Manifest};
 
+use crate::params::{Keep, TrainParams};
+
 /// The artifact `tokens`.
 #[derive(Debug)]
 pub struct Data {
@@ -42,9 +44,14 @@ impl Data {
         Ok(data)
     }
 
-    /// Whether the validation loss can be measured.
-    pub fn measurable(&self) -> bool {
-        has_targets(&self.validation)
+    /// Refuses what needs a validation loss where there is none.
+    pub(crate) fn refuse_unmeasurable(&self, params: &TrainParams) -> Result<(), StageError> {
+        let wanted = [("patience", params.patience.is_some()), ("keep: best", params.keep == Keep::Best)];
+        let wanted = wanted.into_iter().find(|(_, wanted)| *wanted);
+        let Some((param, _)) = wanted.filter(|_| !has_targets(&self.validation)) else { return Ok(()) };
+        let message = format!("`{param}` needs a validation loss, and the validation split has no targets");
+        let help = format!("give the dataset a validation split, or take `{param}` away");
+        Err(StageError::invalid_input(message).help(help))
     }
 }
 

@@ -8,6 +8,7 @@
 //!   chunks. [`optimizer`]: Lion
 //!   and AdamW. [`parameters`]: the weights that move, as one flat tensor. [`trainer`]: one step after the other.
 //!   [`divergence`]: steps after which there is no next one.
+//! - [`foresee`]: what can be said of it before it runs.
 //! - [`checkpoint`]: state on disk, in files that [`flat_file`] writes and reads.
 //! - [`outcome`]: the model's directory and the history; [`merge`]: what merging adapters changes; [`model_card`]: its page.
 //!   [`tensorboard`]: the curves as event files.
@@ -22,6 +23,7 @@ pub mod cut;
 pub mod data;
 pub mod divergence;
 pub mod flat_file;
+mod foresee;
 pub mod lora;
 pub mod loss;
 pub mod machine;

@@ -3,14 +3,16 @@
 use std::ops::ControlFlow;
 use std::time::Instant;
 
+use contract::foresight::{Foresight, Inquiry};
 use contract::{Card, Context, Digest, Stage, StageError, Type};
 use formats::history::StepPoint;
 
 use crate::checkpoint::Checkpoints;
 use crate::data::Data;
 use crate::divergence::What;
+use crate::foresee::foresee;
 use crate::outcome;
-use crate::params::{Keep, TrainParams};
+use crate::params::TrainParams;
 use crate::start::Start;
 use crate::throughput::{Needs, Throughput};
 use crate::trainer::{Halt, Trainer};
@@ -30,12 +32,17 @@ impl Stage for Train {
             .output("model", Type::HF_MODEL, "config, fp32 weights, tokenizer, chat template; adapter/ with `lora`")
             .output("history", Type::METRICS, "loss at every step, validation losses, params, totals")
             .resources(2, 1 << 30)
+            .foresees()
+    }
+
+    fn foresee(params: TrainParams, inquiry: &Inquiry) -> Result<Foresight, StageError> {
+        foresee(&params, inquiry)
     }
 
     fn run(params: TrainParams, context: &Context) -> Result<(), StageError> {
         tch::set_num_threads(params.threads as i32);
         let data = Data::load(context.input("tokens")?)?;
-        refuse_unmeasurable(&params, &data)?;
+        data.refuse_unmeasurable(&params)?;
         let mut start = Start::open(&params, &data, context)?;
         let base = start.base.take();
         let mut trainer = Trainer::new(start, &params, data.train.len());
@@ -112,17 +119,6 @@ fn measure(context: &Context, params: &TrainParams, trainer: &mut Trainer, data:
         None => context.warn("the validation split has no targets, so nothing is measured on it"),
     }
     Ok(())
-}
-
-/// Refuses what needs a validation loss where there is none.
-fn refuse_unmeasurable(params: &TrainParams, data: &Data) -> Result<(), StageError> {
-    let wanted = [("patience", params.patience.is_some()), ("keep: best", params.keep == Keep::Best)];
-    let wanted = wanted.into_iter().find(|(_, wanted)| *wanted);
-    let Some((param, _)) = wanted.filter(|_| !data.measurable()) else { return Ok(()) };
-    Err(StageError::invalid_input(format!(
-        "`{param}` needs a validation loss, and the validation split has no targets"
-    ))
-    .help(format!("give the dataset a validation split, or take `{param}` away")))
 }
 
 fn resume(context: &Context, checkpoints: &Checkpoints, trainer: &mut Trainer) -> Result<(), StageError> {

@@ -35,19 +35,15 @@ pub struct Start {
 impl Start {
     /// What `params` and the input `base` ask for, for examples of `data`.
     pub fn open(params: &TrainParams, data: &Data, context: &Context) -> Result<Start, StageError> {
-        match context.optional_input("base") {
+        let base = context.optional_input("base");
+        refuse_disagreement(params, base.is_some())?;
+        match base {
             Some(path) => Start::from_base(path, params, data, context),
             None => Start::fresh(params, data, context),
         }
     }
 
     fn fresh(params: &TrainParams, data: &Data, context: &Context) -> Result<Start, StageError> {
-        if params.lora.is_some() {
-            return Err(StageError::invalid_input(
-                "`lora` adapts a model that has learned something, and there is none",
-            )
-            .help("wire a model as `base`, or take `lora` away to train fresh weights"));
-        }
         let size = params.model.as_ref().unwrap_or(&ModelSize::Tiny);
         let config = size.config_for(&data.manifest)?;
         let placement = admit(params, &config, data, context)?;
@@ -56,10 +52,6 @@ impl Start {
     }
 
     fn from_base(path: &Path, params: &TrainParams, data: &Data, context: &Context) -> Result<Start, StageError> {
-        if params.model.is_some() {
-            return Err(StageError::invalid_input("both `model` and the input `base` say how large the model is")
-                .help("leave `model` out: a base has its own size; or take the input `base` away for fresh weights"));
-        }
         let source = ModelSource::open(path)?;
         refuse_misfit(&source.config, data)?;
         warn_of_another_tokenizer(&source, data, context)?;
@@ -79,14 +71,36 @@ impl Start {
     }
 }
 
+/// Refuses params that say otherwise than the wiring: `based` is whether there is a base.
+pub(crate) fn refuse_disagreement(params: &TrainParams, based: bool) -> Result<(), StageError> {
+    let (message, help) = match based {
+        false if params.lora.is_some() => (
+            "`lora` adapts a model that has learned something, and there is none",
+            "wire a model as `base`, or take `lora` away to train fresh weights",
+        ),
+        true if params.model.is_some() => (
+            "both `model` and the input `base` say how large the model is",
+            "leave `model` out: a base has its own size; or take the input `base` away for fresh weights",
+        ),
+        _ => return Ok(()),
+    };
+    Err(StageError::invalid_input(message).help(help))
+}
+
 /// Where the training takes place, once it is sure that it fits there. Nothing is allocated before.
 fn admit(params: &TrainParams, config: &Config, data: &Data, context: &Context) -> Result<Placement, StageError> {
     let placement = machine::placement(params.device, params.precision)?;
+    machine::check(context, &demand(params, config, data, placement), params.precision)?;
+    Ok(placement)
+}
+
+/// What decides how much memory a training at `placement` takes.
+pub(crate) fn demand<'a>(params: &TrainParams, config: &'a Config, data: &Data, placement: Placement) -> Demand<'a> {
     let (trains, trained) = match &params.lora {
         Some(lora) => (Trains::Adapters { dropout: lora.dropout > 0.0 }, lora.shape().parameters(config)),
         None => (Trains::Weights, config.parameters()),
     };
-    let demand = Demand {
+    Demand {
         config,
         trained,
         trains,
@@ -97,9 +111,7 @@ fn admit(params: &TrainParams, config: &Config, data: &Data, context: &Context) 
         micro_batch: params.micro_batch_size.min(params.batch_size) as usize,
         longest: (0..data.train.len()).map(|index| data.train.ids(index).len()).max().unwrap_or(0),
         checkpointing: params.gradient_checkpointing,
-    };
-    machine::check(context, &demand, params.precision)?;
-    Ok(placement)
+    }
 }
 
 /// The placement of weights that are trained: tiny updates of 16-bit weights would round to nothing.
@@ -108,7 +120,7 @@ fn trained_at(placement: Placement) -> Placement {
 }
 
 /// Refuses tokens for which the base has no row, and examples that are longer than its context.
-fn refuse_misfit(config: &Config, data: &Data) -> Result<(), StageError> {
+pub(crate) fn refuse_misfit(config: &Config, data: &Data) -> Result<(), StageError> {
     let help = "wire the same base into `tokenize`, so that the examples are made of its tokens";
     let (tokens, rows) = (data.manifest.vocab_size, config.vocab_size);
     if tokens as i64 > rows {
