@@ -1,4 +1,5 @@
-"""The peer of `train`: transformers and PyTorch in eager mode, on the examples of a directory that `tokenize` wrote.
+"""The peer of `train`: transformers and PyTorch in eager mode, with PEFT where adapters are trained, on the examples of a directory that
+`tokenize` wrote.
 
 Started by bench.py. Prints one line of JSON a step: the example tokens and the loss. AdamW is the fused one, the fastest that PyTorch has.
 """
@@ -8,7 +9,8 @@ import os
 
 import torch
 from safetensors.numpy import load_file
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
+from transformers.utils.logging import disable_progress_bar
 
 IGNORED = -100
 
@@ -16,21 +18,22 @@ IGNORED = -100
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tokens", required=True)
-    parser.add_argument("--shape", type=json.loads, required=True, help="keyword arguments of LlamaConfig")
+    parser.add_argument("--shape", type=json.loads, help="fresh weights: keyword arguments of LlamaConfig")
+    parser.add_argument("--base", metavar="FILE.gguf", help="the model that --lora adapts")
+    parser.add_argument("--lora", type=json.loads, help="keyword arguments of LoraConfig")
     parser.add_argument("--batch", type=int, required=True, help="examples in a step")
     parser.add_argument("--micro-batch", type=int, required=True, help="examples at once")
     parser.add_argument("--sorted", action="store_true", help="examples of like length share a micro-batch")
     parser.add_argument("--steps", type=int, required=True)
     parser.add_argument("--threads", type=int, required=True)
-    parser.add_argument("--checkpointing", action="store_true")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(42)
-    model = LlamaForCausalLM(LlamaConfig(**options.shape))
-    if options.checkpointing:
-        model.gradient_checkpointing_enable()
+    disable_progress_bar()
+    model = adapted(options.base, options.lora) if options.base else LlamaForCausalLM(LlamaConfig(**options.shape))
     model.train()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-4, betas=(0.9, 0.999), weight_decay=0.01, fused=True)
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(trained, lr=2e-4, betas=(0.9, 0.999), weight_decay=0.01, fused=True)
     examples = read(options.tokens)
     order = torch.randperm(len(examples)).tolist()
     events = os.fdopen(int(os.environ["PIPE_EVENTS_FD"]), "w")
@@ -40,6 +43,14 @@ def main():
             taken.sort(key=lambda example: -len(example[0]))
         loss = one_step(model, optimizer, taken, options.micro_batch)
         print(json.dumps({"tokens": sum(len(ids) for ids, _ in taken), "loss": loss}), file=events, flush=True)
+
+
+def adapted(file, lora):
+    from peft import LoraConfig, get_peft_model
+
+    directory, name = os.path.split(file)
+    base = AutoModelForCausalLM.from_pretrained(directory, gguf_file=name, dtype=torch.float32)
+    return get_peft_model(base, LoraConfig(task_type="CAUSAL_LM", **lora))
 
 
 def read(directory):
