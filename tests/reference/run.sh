@@ -5,7 +5,8 @@
 # pipelines/finetune.yaml with few steps, where pip finds the base.
 # OUTPUTS holds the outputs of a run of pipelines/full.yaml, as out/full does; without it a small run is made under
 # target/reference, a project of its own that leaves the user's store and outputs alone. The dataset is always that of
-# dataset.yaml, made there too.
+# dataset.yaml, made there too. The Python package of integrations/ is built, installed and tested with the quantized model
+# (check_package.sh).
 # What passed is not checked again: the digests of the outputs, of the readers and of the code they are held against are kept.
 set -eu
 outputs=
@@ -64,6 +65,7 @@ mkdir -p "$work/pipelines"
 cp -f "$gptq/tokenizer.json" "$work/pipelines/"
 small_run dataset.yaml
 finetune
+"$here/check_package.sh" "$gguf"
 dataset=$work/out/dataset/dataset/dataset
 parquet=$work/out/dataset/parquet/dataset
 
