@@ -165,6 +165,11 @@ class Reports(Case):
         for history in ("monday.json", ["zero.json"], ["monday.json", "zero.json"]):
             self.assertEqual((status(), status(history=history)), (["new"], ["existing"]))
 
+    def test_a_scan_without_findings_has_a_summary_too(self) -> None:
+        summaries, metadata = LocalProvider(self.report("scan.json", []), None).summarize(Any, [], [])  # type: ignore[arg-type]
+        self.assertEqual(summaries.executive_summary, "Host h1: the scan has no findings.")
+        self.assertEqual(metadata.error_message, "there is nothing to ask for the task summary")
+
     def test_bytes_that_are_no_text_are_said_and_the_rest_is_answered(self) -> None:
         path = self.report("scan.json", [finding("/usr/bin/x\N{LATIN SMALL LETTER E WITH ACUTE}")])
         path.write_bytes(json.dumps(json.loads(path.read_text()), ensure_ascii=False).encode("latin-1"))

@@ -70,7 +70,7 @@ class LocalProvider:
         metadata = self._metadata(tasks, began, cached)
         summary = self._answer("summary", dict)
         told: dict[str, Any] = {
-            "executive_summary": summary.get("EXECUTIVE_SUMMARY") or plain_summary(reductions, correlations),
+            "executive_summary": summary.get("EXECUTIVE_SUMMARY") or self._written() or plain_summary(reductions, correlations),
             "analyst": {
                 "key_findings": summary.get("KEY_FINDINGS", []),
                 "risk_assessment": summary.get("RISK_ASSESSMENT", {}),
@@ -142,6 +142,11 @@ class LocalProvider:
         answer = (entry or {}).get("answer")
         return answer if isinstance(answer, kind) else kind()
 
+    def _written(self) -> str | None:
+        """The summary in the document, for a scan without findings: nothing is asked about that."""
+        summaries = self._analysis.document.get("summaries") if self._analysis else None
+        return summaries.get("executive_summary") if isinstance(summaries, dict) else None
+
     def _provenance(self, tasks: Iterable[str]) -> dict[str, Any]:
         """Which answer is whose, for whoever reads the agent's output."""
         pipe = self._analysis.provenance() if self._analysis else {}
@@ -162,7 +167,7 @@ class LocalProvider:
         model = (analysis.provenance().get("model") if analysis else None) or {}
         name = f"{model.get('name') or 'model'}@{str(model.get('digest'))[:12]}" if model else "rules"
         by_model = entry.get("source") == "model"
-        why = None if by_model else self._error or entry.get("why")
+        why = None if by_model else self._error or entry.get("why") or f"there is nothing to ask for the task {tasks[0]}"
         kind = of_agent("llm_provider", "ProviderMetadata", ProviderMetadata)
         made: ProviderMetadata = kind(
             name,
