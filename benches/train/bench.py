@@ -48,7 +48,7 @@ SHAPES = {
              "peers": COLLATORS},
     "lora": {"base": True, "vocabulary": 49152, "examples": 256, "batch": 6, "micro": 6, "threads": 2, "steps": 8,
              "peers": {"PEFT": []}},
-    "lora real": {"base": True, "examples": "finetune", "batch": 24, "micro": 6, "threads": 2, "steps": 4, "peers": COLLATORS},
+    "lora real": {"base": True, "examples": "finetune", "batch": 24, "micro": 6, "threads": 2, "steps": 2, "peers": COLLATORS},
 }
 
 
