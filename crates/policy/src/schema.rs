@@ -4,9 +4,9 @@
 
 use serde_json::Value;
 
-/// The schema of a task, where it is one of this project's.
-pub fn of_task(task: &str) -> Option<Value> {
-    let text = match task {
+/// The schema of a task as text, where it is one of this project's: its keys in the order in which answers have them.
+pub fn text(task: &str) -> Option<&'static str> {
+    Some(match task {
         "actions" => include_str!("../../../schemas/answers/actions.json"),
         "correlation" => include_str!("../../../schemas/answers/correlation.json"),
         "finding" => include_str!("../../../schemas/answers/finding.json"),
@@ -14,8 +14,12 @@ pub fn of_task(task: &str) -> Option<Value> {
         "summary" => include_str!("../../../schemas/answers/summary.json"),
         "triage" => include_str!("../../../schemas/answers/triage.json"),
         _ => return None,
-    };
-    Some(serde_json::from_str(text).expect("the committed schema is JSON"))
+    })
+}
+
+/// The same as a value. It does not keep the order of keys: what holds a model to a schema takes [`text`].
+pub fn of_task(task: &str) -> Option<Value> {
+    text(task).map(|text| serde_json::from_str(text).expect("the committed schema is JSON"))
 }
 
 /// Whether `value` keeps `schema`.
@@ -109,7 +113,7 @@ mod tests {
     const TASKS: [&str; 6] = ["actions", "correlation", "finding", "refine", "summary", "triage"];
 
     /// What the walk above heeds, and what says nothing about a value. `format` only repeats the bounds.
-    const KEYWORDS: [&str; 16] = [
+    const KEYWORDS: [&str; 17] = [
         "$ref",
         "$defs",
         "$schema",
@@ -126,6 +130,7 @@ mod tests {
         "description",
         "format",
         "default",
+        "x-guidance",
     ];
 
     fn check_keywords(schema: &Value, pointer: &str) {
