@@ -1,8 +1,9 @@
-//! Greedy decoding of many prompts at once, with a key-value cache.
+//! Greedy decoding of many prompts at once, with a key-value cache, of any tokens or of those that a mask lets through.
 //!
 //! Prompts of different lengths stay padded on the right: every row keeps its own position, writes its keys and values there
 //! and sees only what lies at or before it. A row whose answer has ended is dropped from the batch.
 
+use grammar::Mask;
 use tch::{Kind, Tensor, no_grad};
 
 use crate::model::Llama;
@@ -18,12 +19,14 @@ pub struct Limits {
 }
 
 /// One answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Completion {
     /// The tokens written, without the stop token.
     pub tokens: Vec<i64>,
     /// Why it ended.
     pub end: End,
+    /// The smallest probability that the model gave, before any mask, to one of the tokens, the stop token included.
+    pub confidence: f64,
 }
 
 /// Why an answer ended.
@@ -38,23 +41,52 @@ pub enum End {
 impl Llama {
     /// Writes the likeliest continuation of each prompt. Prompts must not be empty nor longer than the model's positions.
     pub fn generate(&self, prompts: &[Vec<i64>], limits: &Limits) -> Vec<Completion> {
-        no_grad(|| self.decode_greedily(prompts, limits))
+        no_grad(|| self.decode_greedily(prompts, limits, &mut []))
     }
 
-    fn decode_greedily(&self, prompts: &[Vec<i64>], limits: &Limits) -> Vec<Completion> {
+    /// The same among the tokens that masks let through, one mask for each prompt. Where a mask lets nothing through, the answer is cut.
+    pub fn generate_within(
+        &self,
+        prompts: &[Vec<i64>],
+        limits: &Limits,
+        masks: &mut [Box<dyn Mask + '_>],
+    ) -> Vec<Completion> {
+        assert_eq!(prompts.len(), masks.len(), "a mask for each prompt");
+        no_grad(|| self.decode_greedily(prompts, limits, masks))
+    }
+
+    fn decode_greedily(
+        &self,
+        prompts: &[Vec<i64>],
+        limits: &Limits,
+        masks: &mut [Box<dyn Mask + '_>],
+    ) -> Vec<Completion> {
         let Some(longest) = prompts.iter().map(Vec::len).max() else { return Vec::new() };
         let room = (self.config.max_position_embeddings as usize).saturating_sub(longest);
         let budget = limits.max_new_tokens.min(room);
         let mut rows: Vec<Row> = prompts.iter().enumerate().map(|(prompt, ids)| Row::new(prompt, ids.len())).collect();
-        let mut answers = vec![Completion { tokens: Vec::new(), end: End::Length }; prompts.len()];
+        let cut = Completion { tokens: Vec::new(), end: End::Length, confidence: 1.0 };
+        let mut answers = vec![cut; prompts.len()];
         let last: Vec<i64> = rows.iter().map(|row| row.position).collect();
-        let (logits, mut caches) = self.prefill(prompts, &last, (longest + budget) as i64);
-        let mut next = argmax(&logits);
-        for _ in 0..budget {
-            let goes_on: Vec<bool> = next.iter().map(|token| !limits.stop.contains(token)).collect();
-            for (row, _) in rows.iter().zip(&goes_on).filter(|(_, goes_on)| !**goes_on) {
-                answers[row.prompt].end = End::Stop;
+        let (mut logits, mut caches) = self.prefill(prompts, &last, (longest + budget) as i64);
+        // One step more than tokens: the token that ends an answer is not one of them.
+        for left in (0..=budget).rev() {
+            let next = self.choose(&logits, &rows, limits, left, masks);
+            let mut goes_on = Vec::new();
+            for (row, choice) in rows.iter().zip(&next) {
+                let answer = &mut answers[row.prompt];
+                let stops = choice.as_ref().is_some_and(|choice| limits.stop.contains(&choice.token));
+                goes_on.push(choice.is_some() && !stops && left > 0);
+                // A token for which there is no room is not written, and tells nothing.
+                if let Some(choice) = choice.as_ref().filter(|_| stops || left > 0) {
+                    answer.confidence = answer.confidence.min(choice.probability);
+                }
+                if stops {
+                    answer.end = End::Stop;
+                }
             }
+            let mut next: Vec<i64> =
+                next.iter().map(|choice| choice.as_ref().map_or(0, |choice| choice.token)).collect();
             if goes_on.contains(&false) {
                 keep(&goes_on, &mut rows, &mut next, &mut caches, self.placement);
             }
@@ -64,14 +96,48 @@ impl Llama {
             for (row, token) in rows.iter_mut().zip(&next) {
                 answers[row.prompt].tokens.push(*token);
                 row.position += 1;
+                if let Some(mask) = masks.get_mut(row.prompt) {
+                    mask.push(*token);
+                }
             }
             let positions: Vec<i64> = rows.iter().map(|row| row.position).collect();
-            next = argmax(&self.step(&next, &positions, &mut caches));
-        }
-        for (row, _) in rows.iter().zip(&next).filter(|(_, token)| limits.stop.contains(token)) {
-            answers[row.prompt].end = End::Stop;
+            logits = self.step(&next, &positions, &mut caches);
         }
         answers
+    }
+
+    /// The likeliest next token of each row; none where its mask lets none through.
+    fn choose(
+        &self,
+        logits: &Tensor,
+        rows: &[Row],
+        limits: &Limits,
+        left: usize,
+        masks: &mut [Box<dyn Mask + '_>],
+    ) -> Vec<Option<Choice>> {
+        let logits = logits.to_kind(Kind::Float);
+        let mut open = vec![true; rows.len()];
+        let tokens = if masks.is_empty() {
+            logits.argmax(-1, false)
+        } else {
+            let vocabulary = logits.size()[1] as usize;
+            let mut allowed = vec![false; rows.len() * vocabulary];
+            for (place, (row, allowed)) in rows.iter().zip(allowed.chunks_mut(vocabulary)).enumerate() {
+                let mask = &mut masks[row.prompt];
+                mask.mark(left, allowed);
+                for stop in limits.stop.iter().filter(|_| mask.may_end()) {
+                    allowed[*stop as usize] = true;
+                }
+                open[place] = allowed.contains(&true);
+            }
+            let refused = self.placement.booleans(&allowed).view(&logits.size()[..]).logical_not();
+            logits.masked_fill(&refused, f64::NEG_INFINITY).argmax(-1, false)
+        };
+        let log = logits.gather(1, &tokens.unsqueeze(1), false).squeeze_dim(1) - logits.logsumexp([1_i64], false);
+        let tokens: Vec<i64> = Vec::try_from(tokens).expect("argmax gives a row of integers");
+        let probabilities: Vec<f64> = Vec::try_from(log.exp().to_kind(Kind::Double)).expect("a row of numbers");
+        let choices = tokens.into_iter().zip(probabilities).map(|(token, probability)| Choice { token, probability });
+        choices.zip(open).map(|(choice, open)| open.then_some(choice)).collect()
     }
 
     /// Logits `[batch, vocabulary]` after each prompt's last token, and filled caches with room for `capacity` positions.
@@ -106,6 +172,13 @@ impl Llama {
     }
 }
 
+/// A token that is chosen.
+struct Choice {
+    token: i64,
+    /// What the model gave it, before any mask.
+    probability: f64,
+}
+
 /// A prompt whose answer goes on.
 struct Row {
     prompt: usize,
@@ -128,10 +201,6 @@ fn keep(goes_on: &[bool], rows: &mut Vec<Row>, next: &mut Vec<i64>, caches: &mut
     next.retain(|_| token_goes_on.next() == Some(&true));
     let index = placement.integers(&kept);
     caches.iter_mut().for_each(|cache| cache.keep(&index));
-}
-
-fn argmax(logits: &Tensor) -> Vec<i64> {
-    Vec::try_from(logits.argmax(-1, false)).expect("argmax gives a row of integers")
 }
 
 /// Keys and values of one layer, `[batch, kv_heads, capacity, head_dim]`.

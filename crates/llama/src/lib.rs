@@ -2,7 +2,7 @@
 //!
 //! - [`placement`]: the device and the precision. [`model`]: the whole network. [`block`]: one decoder layer, with taps at the inputs of its linears (what GPTQ needs).
 //!   [`projection`]: one of its linears, [`adapter`]: what is trained beside a frozen one, [`dropout`]: what is dropped before it.
-//!   [`taps`]: a layer part by part, or alone. [`rotary`]: position encoding. [`generate`]: greedy decoding with a key-value cache.
+//!   [`taps`]: a layer part by part, or alone. [`rotary`]: position encoding. [`generate`]: greedy decoding with a key-value cache, free or within a mask.
 //! - [`weights`]: from files to tensors and back; the files themselves are the crate `formats`. [`init`]: fresh weights from a seed.
 //!
 //! Batches are padded on the right: attention is causal, so no real token ever sees the padding and no mask is needed.
@@ -23,6 +23,7 @@ pub use adapter::AdapterShape;
 pub use block::Block;
 pub use dropout::Dropout;
 pub use formats::{Config, Linear, LlamaError, RopeScaling, Tap};
+pub use grammar::Mask;
 pub use model::Llama;
 pub use placement::{DeviceChoice, Placement, PlacementError, Precision};
 pub use rotary::{Angles, Rotary};

@@ -69,6 +69,11 @@ impl Placement {
         tensor.to_kind(self.kind).to_device(self.device)
     }
 
+    /// Flags, where the model wants them.
+    pub(crate) fn booleans(self, values: &[bool]) -> Tensor {
+        Tensor::from_slice(values).to_device(self.device)
+    }
+
     /// Token ids or positions, where the model wants them.
     pub(crate) fn integers(self, values: &[i64]) -> Tensor {
         Tensor::from_slice(values).to_device(self.device)

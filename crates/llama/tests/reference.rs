@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use llama::generate::{End, Limits};
-use llama::{Linear, Llama, Placement, Tap};
+use llama::{Linear, Llama, Mask, Placement, Tap};
 use serde::Deserialize;
-use tch::{Tensor, no_grad};
+use tch::{Kind, Tensor, no_grad};
 
 const CASES: [&str; 5] = ["grouped_tied", "grouped_untied_theta", "head_dim", "llama3_rope", "linear_rope"];
 
@@ -73,6 +73,87 @@ fn greedy_answers_of_a_ragged_batch_equal_transformers_one_by_one() {
             assert_eq!(answer.end == End::Stop, expected.stopped, "{case}");
         }
     }
+}
+
+/// The smallest probability of the tokens behind the first `known`, by a plain forward pass.
+fn least_probability(model: &Llama, ids: &[i64], known: usize) -> f64 {
+    let logits = no_grad(|| model.forward(&Tensor::from_slice(ids).unsqueeze(0))).squeeze_dim(0);
+    let probabilities = logits.softmax(-1, Kind::Double);
+    let of = |place: usize| probabilities.double_value(&[place as i64 - 1, ids[place]]);
+    (known..ids.len()).map(of).fold(1.0, f64::min)
+}
+
+#[test]
+fn the_confidence_of_an_answer_is_that_of_its_least_likely_token_the_last_one_included() {
+    for case in CASES {
+        let (directory, reference) = fixture(case);
+        let model = Llama::load(&directory, Placement::CPU).unwrap();
+        let prompts: Vec<Vec<i64>> =
+            reference.ids.iter().zip(&reference.lengths).map(|(row, n)| row[..*n].to_vec()).collect();
+        // Whatever is written third ends an answer.
+        let limits = |stop| Limits { max_new_tokens: 6, stop };
+        let third = model.generate(&prompts, &limits(vec![])).iter().map(|answer| answer.tokens[2]).collect();
+        for (prompt, answer) in prompts.iter().zip(model.generate(&prompts, &limits(third))) {
+            let mut whole = [&prompt[..], &answer.tokens].concat();
+            if answer.end == End::Stop {
+                let logits = no_grad(|| model.forward(&Tensor::from_slice(&whole).unsqueeze(0)));
+                whole.push(logits.select(1, -1).argmax(-1, false).int64_value(&[0]));
+            }
+            let expected = least_probability(&model, &whole, prompt.len());
+            assert!((answer.confidence - expected).abs() < 1e-4, "{case}: {} for {expected}", answer.confidence);
+        }
+    }
+}
+
+/// Lets some tokens through, and takes down what comes.
+struct Few {
+    tokens: Vec<i64>,
+    taken: Vec<i64>,
+}
+
+impl Mask for Few {
+    fn mark(&mut self, left: usize, allowed: &mut [bool]) {
+        for token in self.tokens.iter().filter(|_| left > 0) {
+            allowed[*token as usize] = true;
+        }
+    }
+
+    fn may_end(&self) -> bool {
+        self.taken.len() == 3
+    }
+
+    fn push(&mut self, token: i64) {
+        self.taken.push(token);
+    }
+}
+
+#[test]
+fn a_mask_lets_some_tokens_through_and_leaves_the_confidence_as_it_is() {
+    let (directory, reference) = fixture("grouped_tied");
+    let model = Llama::load(&directory, Placement::CPU).unwrap();
+    let prompts: Vec<Vec<i64>> =
+        reference.ids.iter().zip(&reference.lengths).map(|(row, n)| row[..*n].to_vec()).collect();
+    let limits = Limits { max_new_tokens: 5, stop: vec![1] };
+    let within = |tokens: Vec<i64>| {
+        let mask = || Box::new(Few { tokens: tokens.clone(), taken: Vec::new() }) as Box<dyn Mask>;
+        let mut masks: Vec<_> = prompts.iter().map(|_| mask()).collect();
+        model.generate_within(&prompts, &limits, &mut masks)
+    };
+    for (prompt, answer) in prompts.iter().zip(within(vec![7, 9])) {
+        assert!(answer.tokens.len() >= 3 && answer.tokens.iter().all(|token| [7, 9].contains(token)), "{answer:?}");
+        let mut whole = [&prompt[..], &answer.tokens].concat();
+        whole.extend((answer.end == End::Stop).then_some(1));
+        let expected = least_probability(&model, &whole, prompt.len());
+        assert!((answer.confidence - expected).abs() < 1e-4, "{answer:?}: {expected}");
+    }
+    // With every token let through the answer is the free one, up to where it may end.
+    let free = model.generate(&prompts, &Limits { stop: vec![], ..limits.clone() });
+    for (own, free) in within((0..model.config.vocab_size).filter(|token| *token != 1).collect()).iter().zip(&free) {
+        let common = own.tokens.iter().zip(&free.tokens).take_while(|(a, b)| a == b).count();
+        assert!(common == own.tokens.len() || free.tokens[common] == 1, "{own:?} for {free:?}");
+    }
+    // With none, it is cut.
+    assert!(within(Vec::new()).iter().all(|answer| answer.tokens.is_empty() && answer.end == End::Length));
 }
 
 #[test]
