@@ -63,6 +63,22 @@ pub enum Refusal {
     NoGate,
 }
 
+impl Refusal {
+    /// Its name in figures.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Refusal::NotAsked => "not asked",
+            Refusal::Unfinished => "unfinished",
+            Refusal::NotJson => "no json",
+            Refusal::Schema(_) => "schema",
+            Refusal::Ungrounded(_) => "ungrounded",
+            Refusal::Incomplete(_) => "incomplete",
+            Refusal::Doubt { .. } => "doubt",
+            Refusal::NoGate => "no gate",
+        }
+    }
+}
+
 /// The model's answer, when it is taken. [`settle`](crate::settle()) makes of it what is shown.
 pub fn judge(question: &Question<'_>, reply: &Reply, settings: &Settings) -> Result<Value, Refusal> {
     let task = settings.tasks.get(question.task).ok_or(Refusal::NotAsked)?;

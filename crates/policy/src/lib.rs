@@ -3,10 +3,12 @@
 //! - [`settings`]: what a model knows of its own use, as `analyst.json`. [`judge`]: one answer, taken or refused.
 //! - Why an answer is refused: [`schema`], the schemas of tasks; [`facts`], the names and numbers in an answer; [`grounding`], whether
 //!   the question shows them; [`complete`], whether it says what it must.
+//! - [`agree`]: whether an answer states what the rule's does, by which gates are chosen.
 //! - [`settle`]: the rule's answer with the model's text in it. [`form`]: which fields of an answer are text.
 //!
 //! Severity, risk, counts, ids and techniques are never the model's. It knows no model, no tokenizer and no file of a model.
 
+pub mod agree;
 pub mod complete;
 pub mod facts;
 pub mod form;
@@ -16,6 +18,7 @@ pub mod schema;
 pub mod settings;
 pub mod settle;
 
+pub use agree::agrees;
 pub use judge::{Question, Refusal, Reply, examine, judge};
 pub use settings::{Settings, SettingsError, TaskSettings};
 pub use settle::{opinion, settle};

@@ -1,6 +1,6 @@
 //! Answers taken and refused, and what is left of them.
 
-use policy::{Question, Refusal, Reply, Settings, examine, judge, opinion, settle};
+use policy::{Question, Refusal, Reply, Settings, agrees, examine, judge, opinion, settle};
 use proptest::prelude::*;
 use rules::rule::RULES;
 use scan::Severity;
@@ -108,7 +108,7 @@ fn what_the_question_does_not_show_is_named() {
     check(&summary, "/KEY_FINDINGS/0", &key.replace("(high)", "(info)"), "(info)");
     check(&summary, "/KEY_FINDINGS/0", "ioc: /tmp/a (high): flagged program runs", "\"ioc: /tmp/a\"");
     let triage = of_task("triage");
-    check(&triage, "/TOP_FINDINGS/0", "mac: apparmor", "\"mac: apparmor\"");
+    check(&triage, "/TOP_FINDINGS/0", "mac: selinux off", "\"mac: selinux off\"");
     check(&of_task("finding"), "/rationale", "open on port 443", "\"443\"");
 }
 
@@ -156,6 +156,28 @@ fn a_severity_of_the_models_own_is_an_opinion() {
     let taken = examine(&asked.question(), &sure(&answer.to_string())).unwrap();
     assert_eq!(settle(&asked.question(), &taken), asked.rule);
     assert_eq!(opinion(&asked.question(), &taken), Some(Severity::High));
+}
+
+#[test]
+fn answers_agree_when_their_facts_do() {
+    let asked = of_task("finding");
+    let check = |asked: &Asked, place: &str, value: Value, expected: bool| {
+        let mut answer = asked.rule.clone();
+        *answer.pointer_mut(place).unwrap() = value;
+        assert_eq!(agrees(&asked.question(), &answer), expected, "{answer}");
+    };
+    assert!(agrees(&asked.question(), &asked.rule));
+    check(&asked, "/risk", 99.into(), false);
+    let rationale = asked.rule["rationale"].as_str().unwrap();
+    check(&asked, "/rationale", format!("{rationale} indeed").into(), true);
+    check(&asked, "/rationale", format!("{rationale}; port 9999").into(), false);
+    check(&asked, "/rationale", format!("{rationale}; flagged program runs").into(), false);
+    let correlation = of_task("correlation");
+    let mut items = correlation.rule.as_array().unwrap().clone();
+    items.reverse();
+    assert!(agrees(&correlation.question(), &items.clone().into()));
+    items.pop();
+    assert!(!agrees(&correlation.question(), &items.into()));
 }
 
 /// Any JSON, and any answer of a task's form with words of the question in it.

@@ -34,7 +34,7 @@ impl Answered {
 
     /// Judges answers that stand without a model. One that is missing is an empty text.
     pub fn without_model(questions: &[Question], answer: impl Fn(&Question) -> Option<String>) -> Answered {
-        let text = |question| Text { text: answer(question).unwrap_or_default(), terminated: true };
+        let text = |question| Text::sure(answer(question).unwrap_or_default());
         Answered::judge(questions, questions.iter().map(text).collect())
     }
 

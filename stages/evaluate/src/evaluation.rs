@@ -7,17 +7,18 @@ use contract::{Context, StageError};
 use dataset::Split;
 use draws::{Stream, permutation};
 use llama::Llama;
+use policy::{Settings, TaskSettings};
 use tokens::{ChatEncoder, EncodedSplit, Manifest};
 
 use crate::answered::Answered;
+use crate::asker::{Asker, Speed};
 use crate::baselines::{Baseline, Baselines, Training};
-use crate::generation::{self, Answers};
 use crate::metrics::{Metrics, ModelFigures, Sizes};
 use crate::params::EvaluateParams;
 use crate::reports::Reports;
 use crate::samples::{self, Example, Hosts, Question};
 use crate::scores::Resamples;
-use crate::{comparisons, likelihood, out_of_domain};
+use crate::{comparisons, likelihood, out_of_domain, trained};
 
 /// The two models and how text becomes ids.
 pub struct Models<'a> {
@@ -35,9 +36,13 @@ pub struct Material {
     pub examples: Vec<Example>,
     /// The questions.
     pub questions: Vec<Question>,
+    /// Questions of other hosts, by which gates are chosen.
+    pub validation: Vec<Question>,
     /// What was trained on.
     pub training: Training,
-    stop: Vec<u32>,
+    /// The tasks that it teaches, without gates.
+    pub tasks: BTreeMap<String, TaskSettings>,
+    pub(crate) stop: Vec<u32>,
     hosts: usize,
 }
 
@@ -49,14 +54,19 @@ pub struct Evaluation {
     pub original: Answered,
     /// Those of the quantized model.
     pub quantized: Answered,
-    /// Tokens a second of both.
-    pub speeds: [f64; 2],
+    /// How fast both are.
+    pub speeds: [Speed; 2],
+    /// What both have to know of their own use.
+    pub settings: [Settings; 2],
 }
 
 impl Material {
     /// Chooses examples and questions from the test split of `tokens` and `dataset`.
     pub fn read(tokens: &Path, dataset: &Path, params: &EvaluateParams) -> Result<Material, StageError> {
-        let training = Training::of(&samples::lines(dataset, Split::Train)?)?;
+        let trained = samples::lines(dataset, Split::Train)?;
+        let training = Training::of(&trained)?;
+        let tasks = trained::tasks(tokens, &trained)?;
+        let validation = if params.gates { of_validation(tokens, dataset, params)? } else { Vec::new() };
         let lines = samples::lines(dataset, Split::Test)?;
         let split = EncodedSplit::load(tokens, Split::Test)?;
         if split.is_empty() {
@@ -71,14 +81,15 @@ impl Material {
         let questions = samples::questions(&chosen, &lines, questions);
         chosen.truncate(examples);
         let stop = Manifest::load(tokens)?.stop;
-        Ok(Material { examples: chosen, questions, training, stop, hosts: hosts.count() })
+        Ok(Material { examples: chosen, questions, validation, training, tasks, stop, hosts: hosts.count() })
     }
 
     /// Refuses examples that `model` cannot read.
     pub fn check(&self, model: &Llama) -> Result<(), StageError> {
         let config = &model.config;
         let examples = self.examples.iter().map(|example| example.ids.len());
-        let longest = examples.chain(self.questions.iter().map(|question| question.ids.len())).max().unwrap_or(0);
+        let questions = || self.questions.iter().chain(&self.validation);
+        let longest = examples.chain(questions().map(|question| question.ids.len())).max().unwrap_or(0);
         let help = "wire the tokens that the model was trained on";
         if longest as i64 > config.max_position_embeddings {
             let sees = config.max_position_embeddings;
@@ -86,7 +97,7 @@ impl Material {
             return Err(StageError::invalid_input(message).help(help));
         }
         let ids = self.examples.iter().flat_map(|example| &example.ids).map(|id| i64::from(*id));
-        let mut ids = ids.chain(self.questions.iter().flat_map(|question| &question.ids).copied());
+        let mut ids = ids.chain(questions().flat_map(|question| &question.ids).copied());
         match ids.find(|id| *id >= config.vocab_size || *id < 0) {
             Some(id) => {
                 let message = format!("test token {id} lies outside the model's vocabulary");
@@ -95,6 +106,18 @@ impl Material {
             None => Ok(()),
         }
     }
+}
+
+/// Questions of the validation split.
+fn of_validation(tokens: &Path, dataset: &Path, params: &EvaluateParams) -> Result<Vec<Question>, StageError> {
+    let lines = samples::lines(dataset, Split::Validation)?;
+    let split = EncodedSplit::load(tokens, Split::Validation)?;
+    let mut stream = Stream::seeded(params.seed).numbered(3);
+    let order = permutation(split.len(), |bound| stream.index(bound));
+    let wanted = params.gate_samples as usize;
+    let chosen = samples::chosen(&split, &lines, &order, 0, wanted);
+    let examples = samples::examples(&split, &lines, &chosen, &mut Hosts::default())?;
+    Ok(samples::questions(&examples, &lines, wanted))
 }
 
 /// Measures everything.
@@ -106,31 +129,38 @@ pub fn evaluate(
     params: &EvaluateParams,
     context: &Context,
 ) -> Result<Evaluation, StageError> {
-    let Material { examples, questions, training, stop, hosts } = material;
+    let Material { examples, questions, training, hosts, .. } = material;
+    let asker = Asker { models, material, params, context };
     let resamples = Resamples::new(params.seed, *hosts);
     let tokenizer = models.encoder.tokenizer();
     let traces = likelihood::traces(models.original, models.quantized, examples, context)?;
     let outside = out_of_domain::measure([models.original, models.quantized], tokenizer, params.seed, context)?;
-    let ask = |model: &Llama, questions: &[Question]| {
-        let limits = generation::limits(model, stop, params.max_new_tokens as usize);
-        generation::generate(model, questions, &limits, tokenizer, context)
-    };
-    let (first, second) = (ask(models.original, questions)?, ask(models.quantized, questions)?);
-    let speeds = [&first, &second].map(|Answers { tokens, elapsed, .. }| *tokens as f64 / elapsed.as_secs_f64());
+    let first = asker.ask(models.original, questions, None)?;
+    let second = asker.ask(models.quantized, questions, None)?;
+    let speeds = [asker.speed(models.original, questions, &first)?, asker.speed(models.quantized, questions, &second)?];
     let original = Answered::judge(questions, first.texts);
     let quantized = Answered::judge(questions, second.texts);
     let baselines = without_model(training, questions);
-    let of_reports = |reports: &Reports| -> Result<_, StageError> {
-        let mut answered: BTreeMap<&str, Answered> = without_model(training, &reports.questions)
-            .into_iter()
-            .map(|(baseline, answered)| (baseline.name(), answered))
-            .collect();
-        for (name, model) in [("original", models.original), ("quantized", models.quantized)] {
-            let answers = ask(model, &reports.questions)?;
-            answered.insert(name, Answered::judge(&reports.questions, answers.texts));
+    let mut of_reports = BTreeMap::new();
+    if let Some(reports) = reports {
+        let answered = without_model(training, &reports.questions).into_iter();
+        of_reports.extend(answered.map(|(baseline, answered)| (baseline.name(), answered)));
+        for (name, model) in asker.both() {
+            let answers = asker.ask(model, &reports.questions, None)?;
+            of_reports.insert(name, Answered::judge(&reports.questions, answers.texts));
         }
-        Ok(reports.figures(&answered, training, params))
-    };
+    }
+    let constrained =
+        params.constrained.then(|| asker.constrained(questions, [&original, &quantized], &resamples)).transpose()?;
+    if params.gates && material.validation.is_empty() {
+        context.warn("the validation split is empty: there is nothing to choose gates by, and no answer will be taken");
+    }
+    let mut gates = BTreeMap::new();
+    for ((name, model), answered) in asker.both().into_iter().zip([&original, &quantized]).filter(|_| params.gates) {
+        let on_reports = reports.zip(of_reports.get(name));
+        let on_reports = on_reports.map(|(reports, answered)| (&reports.questions[..], &answered.texts[..]));
+        gates.insert(name.to_owned(), asker.gates(model, &answered.texts, on_reports)?);
+    }
     let likelihood = |loss| likelihood::figures(examples, &traces, loss, tokenizer, &resamples);
     let metrics = Metrics {
         version: 1,
@@ -153,11 +183,26 @@ pub fn evaluate(
             .into_iter()
             .map(|(baseline, answered)| (baseline.name().to_owned(), answered.figures(&resamples)))
             .collect(),
-        reports: reports.map(of_reports).transpose()?,
+        reports: reports.map(|reports| reports.figures(&of_reports, training, params)),
+        constrained,
+        gates: params.gates.then_some(gates),
         sizes,
         requirements: Vec::new(),
     };
-    Ok(Evaluation { metrics, original, quantized, speeds })
+    let settings = asker.both().map(|(name, model)| settings(name, model, material, &metrics));
+    Ok(Evaluation { metrics, original, quantized, speeds, settings })
+}
+
+/// What the model `name` has to know of its own use, with the gates that were chosen.
+fn settings(name: &str, model: &Llama, material: &Material, metrics: &Metrics) -> Settings {
+    let gates = metrics.gates.as_ref().and_then(|gates| gates.get(name));
+    let with_gate = |(task, settings): (&String, &TaskSettings)| {
+        let gate = gates.and_then(|gates| gates.get(task)?.gate);
+        (task.clone(), TaskSettings { gate, ..settings.clone() })
+    };
+    let dataset = metrics.inputs.get("dataset").cloned().unwrap_or_default();
+    let context = model.config.max_position_embeddings as u32;
+    Settings::new(context, dataset, material.tasks.iter().map(with_gate).collect())
 }
 
 /// The answers of each baseline that has any to such questions: the table has none where there are no findings.

@@ -1,10 +1,14 @@
-//! The answers of a model.
+//! The answers of a model, free or held to the schemas of tasks.
 
+use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use contract::{Context, StageError};
+use grammar::{Constraint, Grammar, Mask, Vocabulary};
 use llama::Llama;
 use llama::generate::{End, Limits};
+use policy::schema;
 use tokenizers::Tokenizer;
 
 use crate::judge::Text;
@@ -12,6 +16,8 @@ use crate::samples::Question;
 
 /// Questions answered side by side.
 const ROWS: usize = 32;
+/// Questions asked alone, to see how long an answer takes.
+const ALONE: usize = 12;
 
 /// The answers of one model.
 #[derive(Debug)]
@@ -31,12 +37,57 @@ pub fn limits(model: &Llama, stop: &[u32], max_new_tokens: usize) -> Limits {
     Limits { max_new_tokens, stop: all }
 }
 
-/// Lets `model` answer every question greedily.
+/// The schemas of tasks over the tokens of a model.
+#[derive(Debug)]
+pub struct Schemas {
+    tasks: BTreeMap<String, Constraint>,
+}
+
+impl Schemas {
+    /// Those of the tasks of `questions` that have one.
+    pub fn of(questions: &[Question], tokenizer: &Tokenizer) -> Result<Schemas, StageError> {
+        let special = tokenizer.get_added_tokens_decoder();
+        let tokens = tokenizer.get_vocab(false).into_iter().map(|(text, id)| (id, text));
+        let vocabulary = Rc::new(Vocabulary::of_byte_level(tokens.filter(|(id, _)| !special.contains_key(id))));
+        let mut tasks = BTreeMap::new();
+        for question in questions.iter().filter(|question| !tasks.contains_key(&question.task)).collect::<Vec<_>>() {
+            let Some(text) = schema::text(&question.task) else { continue };
+            let grammar =
+                Grammar::of(text).map_err(|e| StageError::bug(format!("schema of {}: {e}", question.task)))?;
+            tasks.insert(question.task.clone(), Constraint::new(grammar, Rc::clone(&vocabulary)));
+        }
+        Ok(Schemas { tasks })
+    }
+
+    fn mask(&self, question: &Question) -> Box<dyn Mask + '_> {
+        match self.tasks.get(&question.task) {
+            Some(constraint) => Box::new(constraint.walk()),
+            None => Box::new(Anything),
+        }
+    }
+}
+
+/// Lets everything through: for tasks without a schema.
+struct Anything;
+
+impl Mask for Anything {
+    fn mark(&mut self, left: usize, allowed: &mut [bool]) {
+        allowed.fill(left > 0);
+    }
+
+    fn may_end(&self) -> bool {
+        true
+    }
+
+    fn push(&mut self, _: i64) {}
+}
+
+/// Lets `model` answer every question greedily, within `schemas` where there are any.
 pub fn generate(
     model: &Llama,
-    questions: &[Question],
+    questions: &[&Question],
     limits: &Limits,
-    tokenizer: &Tokenizer,
+    (tokenizer, schemas): (&Tokenizer, Option<&Schemas>),
     context: &Context,
 ) -> Result<Answers, StageError> {
     let positions = model.config.max_position_embeddings as usize;
@@ -47,11 +98,19 @@ pub fn generate(
         context.check_cancelled()?;
         context.progress(done as u64, questions.len() as u64, "answers");
         let prompts: Vec<Vec<i64>> = rows.iter().map(|&index| questions[index].ids.clone()).collect();
-        for (&index, completion) in rows.iter().zip(model.generate(&prompts, limits)) {
+        let completions = match schemas {
+            None => model.generate(&prompts, limits),
+            Some(schemas) => {
+                let mut masks: Vec<_> = rows.iter().map(|&index| schemas.mask(questions[index])).collect();
+                model.generate_within(&prompts, limits, &mut masks)
+            }
+        };
+        for (&index, completion) in rows.iter().zip(completions) {
             let ids: Vec<u32> = completion.tokens.iter().map(|&id| id as u32).collect();
             let text = tokenizer.decode(&ids, true).map_err(|e| StageError::bug(format!("tokenizers: {e}")))?;
             answers.tokens += ids.len();
-            answers.texts[index] = Text { text, terminated: completion.end == End::Stop };
+            let (terminated, confidence) = (completion.end == End::Stop, completion.confidence);
+            answers.texts[index] = Text { text, terminated, confidence, tokens: ids.len() };
         }
         done += rows.len();
     }
@@ -59,9 +118,27 @@ pub fn generate(
     Ok(answers)
 }
 
+/// How long some of `questions` take when each is asked alone, shortest first. They are spread over all of them.
+pub fn latencies(
+    model: &Llama,
+    questions: &[Question],
+    limits: &Limits,
+    context: &Context,
+) -> Result<Vec<Duration>, StageError> {
+    let mut found = Vec::new();
+    for question in questions.iter().step_by(questions.len().div_ceil(ALONE).max(1)) {
+        context.check_cancelled()?;
+        let started = Instant::now();
+        model.generate(std::slice::from_ref(&question.ids), limits);
+        found.push(started.elapsed());
+    }
+    found.sort_unstable();
+    Ok(found)
+}
+
 /// Questions to answer side by side. A batch's room ends with its longest question, so those above `roomy` tokens go alone: how far
 /// an answer may go must not depend on its neighbours.
-fn batches(questions: &[Question], roomy: usize) -> Vec<Vec<usize>> {
+fn batches(questions: &[&Question], roomy: usize) -> Vec<Vec<usize>> {
     let mut order: Vec<usize> = (0..questions.len()).collect();
     order.sort_by_key(|&index| questions[index].ids.len());
     let (together, alone): (Vec<usize>, Vec<usize>) =
@@ -84,6 +161,6 @@ mod tests {
             json: None,
         };
         let questions: Vec<Question> = [9, 2, 3, 8].map(question).to_vec();
-        assert_eq!(batches(&questions, 5), [vec![1, 2], vec![3], vec![0]]);
+        assert_eq!(batches(&questions.iter().collect::<Vec<_>>(), 5), [vec![1, 2], vec![3], vec![0]]);
     }
 }

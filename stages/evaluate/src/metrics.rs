@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::confusion::Confusion;
+use crate::gates::GateFigures;
 use crate::params::Standing;
 use crate::requirements::Outcome;
 
@@ -38,6 +39,10 @@ pub struct Metrics {
     pub comparisons: Vec<Comparison>,
     /// Severities on real reports, where they are wired.
     pub reports: Option<ReportFigures>,
+    /// The answers under the schemas of their tasks, by model, where that was asked for.
+    pub constrained: Option<BTreeMap<String, ConstrainedFigures>>,
+    /// Which answers are taken, by model and task, where that was asked for.
+    pub gates: Option<BTreeMap<String, BTreeMap<String, GateFigures>>>,
     /// Bytes on disk.
     pub sizes: Sizes,
     /// The figures that the pipeline requires.
@@ -157,6 +162,18 @@ pub struct TaskFigures {
     pub questions: usize,
     /// By name.
     pub figures: Figures,
+}
+
+/// Answers of which each token was held to the schema of the task.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ConstrainedFigures {
+    /// How good they are.
+    pub answers: AnswerFigures,
+    /// Free answers that end and keep their schema.
+    pub free_sound: usize,
+    /// Of these, those that are the same under the schema, letter by letter.
+    pub same: usize,
 }
 
 /// The difference of two on the same questions.

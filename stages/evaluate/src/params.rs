@@ -26,6 +26,13 @@ pub struct EvaluateParams {
     pub threads: u32,
     /// Figures that make the stage fail when they are not met, after metrics and report are written: `{severity_macro_f1: ">= 0.8"}`.
     pub require: BTreeMap<String, String>,
+    /// Whether the models answer the questions once more, each token held to the schema of the task: figures with and without.
+    pub constrained: bool,
+    /// Whether the models answer questions of the validation split too, by which the smallest confidence that is taken is chosen.
+    pub gates: bool,
+    /// Questions that they answer for that: as many of each task as there are. Fewer than 299 of a task give no gate.
+    #[schemars(range(min = 1, max = 65536))]
+    pub gate_samples: u32,
     /// What the simulator knows of `reports`.
     pub reports_standing: Standing,
     /// Of the model, as the Hugging Face Hub names it, for the model card; that of the dataset when it is empty.
@@ -51,6 +58,9 @@ impl Default for EvaluateParams {
             seed: 42,
             threads: 2,
             require: BTreeMap::new(),
+            constrained: false,
+            gates: false,
+            gate_samples: 1200,
             reports_standing: Standing::HeldOut,
             license: String::new(),
         }

@@ -18,6 +18,11 @@ use tokens::EncodedSplit;
 /// The label of a token that is not the answer's.
 const QUESTION: i32 = tokens::chat::IGNORED;
 
+/// Whether a token with this label is an answer's.
+pub fn is_answer(label: i32) -> bool {
+    label != QUESTION
+}
+
 /// The task of lines that name none.
 pub const TEXT: &str = "text";
 
@@ -165,7 +170,7 @@ pub fn examples(
             StageError::invalid_input(message).help("wire the dataset that the tokens were made of")
         };
         let line = lines.get(row).ok_or_else(|| wrong("the dataset has no such line"))?;
-        let answer: Vec<bool> = split.labels(index).iter().map(|label| *label != QUESTION).collect();
+        let answer: Vec<bool> = split.labels(index).iter().map(|label| is_answer(*label)).collect();
         if answer.first() != Some(&false) || !answer.contains(&true) {
             return Err(wrong("it has no question or no answer"));
         }

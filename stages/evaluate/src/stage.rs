@@ -10,6 +10,7 @@ use formats::history::HistoryFile;
 use formats::{LayersReport, ModelSource};
 use llama::{Llama, Placement};
 use serde::de::DeserializeOwned;
+use statistics::quantile::nearest_rank;
 use tokens::ChatEncoder;
 
 use crate::evaluation::{self, Evaluation, Material, Models};
@@ -27,7 +28,7 @@ impl Stage for Evaluate {
     type Params = EvaluateParams;
 
     fn card() -> Card {
-        Card::new("evaluate", 3)
+        Card::new("evaluate", 4)
             .summary("Measures the quantized model beside the original and baselines, and holds it to what a pipeline requires")
             .worker("pipe-torch")
             .input("model", Type::HF_MODEL, "the model before quantization")
@@ -41,6 +42,8 @@ impl Stage for Evaluate {
             .output("metrics", Type::METRICS, "every figure, with 95 % intervals by host")
             .output("report", Type::REPORT, "the figures as one self-contained page, failures first")
             .output("model_card", Type::FILE, "`README.md` of the model, as the Hugging Face Hub reads it")
+            .output("analyst", Type::METRICS, "what the quantized model has to know of its own use: `analyst.json`")
+            .output("analyst_original", Type::METRICS, "the same for the model before quantization")
             .resources(2, 2 << 30)
     }
 
@@ -85,6 +88,9 @@ fn run(params: &EvaluateParams, context: &Context) -> Result<(), StageError> {
     let report = Report { metrics, params: job, history: history.as_ref(), layers: layers.as_ref(), answers };
     write(context.output("report")?, &report.page())?;
     write(context.output("model_card")?, &model_card::of(metrics, &data, params))?;
+    for (port, settings) in ["analyst_original", "analyst"].into_iter().zip(&done.settings) {
+        write(context.output(port)?, &(settings.to_json() + "\n"))?;
+    }
     // Last: figures and page are what shows why.
     requirements::enforce(&metrics.requirements)
 }
@@ -101,13 +107,18 @@ fn sizes(model: &ModelSource, quantized: &Path, gguf: Option<&Path>) -> Result<S
 /// The headline figures, into the record.
 fn say(done: &Evaluation, context: &Context) {
     let Metrics { original, quantized, drift, out_of_domain, baselines, .. } = &done.metrics;
-    for ((side, figures), speed) in [("original", original), ("quantized", quantized)].into_iter().zip(done.speeds) {
+    for ((side, figures), speed) in [("original", original), ("quantized", quantized)].into_iter().zip(&done.speeds) {
         context.metric(&format!("{side}_perplexity"), figures.likelihood.answers.perplexity.value);
         context.metric(&format!("{side}_bits_per_byte"), figures.likelihood.answers.bits_per_byte);
         for (name, figure) in &figures.answers.mean {
             context.metric(&format!("{side}_{name}"), figure.value);
         }
-        context.metric(&format!("{side}_tokens_per_second"), speed);
+        context.metric(&format!("{side}_tokens_per_second"), speed.tokens);
+        for percent in [50, 90] {
+            if let Some(elapsed) = nearest_rank(&speed.alone, percent) {
+                context.metric(&format!("{side}_answer_ms_p{percent}"), elapsed);
+            }
+        }
     }
     for (baseline, figures) in baselines {
         for name in ["severity_macro_f1", "risk_mae"] {

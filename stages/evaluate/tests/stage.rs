@@ -48,7 +48,7 @@ fn evaluate(micro: &Micro, name: &str, params: &EvaluateParams) -> Result<PathBu
     let reports = micro.path("reports");
     let reports = reports.exists().then_some(("reports", Type::DATASET, reports));
     let inputs: Vec<_> = inputs.into_iter().chain(reports).collect();
-    let outputs = ["metrics", "report", "model_card"].map(|port| (port, out.join(port)));
+    let outputs = ["metrics", "report", "model_card", "analyst", "analyst_original"].map(|port| (port, out.join(port)));
     micro.run::<Evaluate>(serde_json::to_value(params).unwrap(), &inputs, &outputs)?;
     Ok(out)
 }
@@ -156,7 +156,7 @@ fn a_model_does_not_stray_from_itself() {
 fn one_seed_gives_the_same_bytes_and_a_page_that_needs_nothing_else() {
     let micro = world();
     let outs = ["a", "b"].map(|name| evaluate(&micro, name, &params()).unwrap());
-    for port in ["metrics", "report", "model_card"] {
+    for port in ["metrics", "report", "model_card", "analyst", "analyst_original"] {
         let bytes = outs.clone().map(|out| std::fs::read(out.join(port)).unwrap());
         assert_eq!(bytes[0], bytes[1], "{port}");
     }

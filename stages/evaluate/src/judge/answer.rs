@@ -12,12 +12,23 @@ use crate::measure::{Measure, Sums, classified, one};
 use crate::samples::Question;
 
 /// An answer as it was written.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Text {
     /// Its text.
     pub text: String,
     /// Whether the model ended it.
     pub terminated: bool,
+    /// The smallest probability that the model gave to one of its tokens, the last one included.
+    pub confidence: f64,
+    /// Its tokens.
+    pub tokens: usize,
+}
+
+impl Text {
+    /// An answer that stands without a model.
+    pub fn sure(text: String) -> Text {
+        Text { text, terminated: true, confidence: 1.0, tokens: 0 }
+    }
 }
 
 /// What an answer is worth.
@@ -75,6 +86,11 @@ impl Judge {
 }
 
 impl Judgement {
+    /// Whether it is of the schema of its task, where there is one.
+    pub fn keeps_schema(&self) -> bool {
+        self.sums.iter().any(|(measure, sums)| *measure == Measure::SchemaConformance && sums[0] > 0.0)
+    }
+
     fn add(&mut self, measure: Measure, sums: Sums) {
         self.sums.push((measure, sums));
     }
@@ -200,7 +216,7 @@ mod tests {
     }
 
     fn judged(question: &Question, text: &str) -> Judgement {
-        Judge::default().judge(question, &Text { text: text.to_owned(), terminated: true })
+        Judge::default().judge(question, &Text::sure(text.to_owned()))
     }
 
     fn value(judgement: &Judgement, measure: Measure) -> Option<f64> {

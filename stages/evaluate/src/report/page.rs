@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::answers::Shown;
 use super::format::{bytes, figure, percent};
-use super::{answers, confusion_matrix, failures, layer_errors, loss_curve, provenance, reality, tasks, texts};
+use super::{answers, confusion_matrix, failures, layer_errors, loss_curve, policy, provenance, reality, tasks, texts};
 use crate::metrics::{Metrics, ModelFigures};
 
 const STYLE: &str = include_str!("style.css");
@@ -34,6 +34,7 @@ impl Report<'_> {
             failures::section(metrics),
             tasks::section(metrics),
             reality::section(metrics),
+            policy::section(metrics),
             texts::section(metrics),
             self.confusions(),
             answers::section(&self.answers),
