@@ -9,4 +9,5 @@ pub const KINDS: &[Kind] = &[
     Kind::of::<quantize::Quantize>(),
     Kind::of::<quantize::Export>(),
     Kind::of::<evaluate::Evaluate>(),
+    Kind::of::<quantize::Analyst>(),
 ];

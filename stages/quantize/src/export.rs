@@ -2,8 +2,10 @@
 
 use contract::{Card, Context, Stage, StageError, Type};
 use formats::ModelSource;
-use formats::gguf::{About, export, vocabulary};
+use formats::gguf::{About, Value, export, vocabulary};
+use policy::Settings;
 
+use crate::analyst;
 use crate::params::ExportParams;
 
 /// Writes a model as GGUF.
@@ -17,6 +19,11 @@ impl Stage for Export {
             .summary("Writes a model as a plain GGUF file: F16, BF16 or Q8_0, with the tokenizer")
             .worker("pipe-torch")
             .input("model", Type::HF_MODEL, "the model")
+            .optional_input(
+                "analyst",
+                Type::METRICS,
+                "from `evaluate`: tasks, limits and gates of this very model, into the metadata",
+            )
             .output("model", Type::GGUF, "the same as GGUF")
             .resources(1, 1 << 30)
     }
@@ -28,6 +35,9 @@ impl Stage for Export {
         source.write_companions(companions)?;
         let mut metadata = About::of(&source).overridden_by(params.about()).metadata(config);
         metadata.extend(vocabulary::metadata(companions, config.vocab_size, &config.eos_token_ids)?);
+        if let Some(path) = context.optional_input("analyst") {
+            metadata.push((Settings::GGUF_KEY.to_owned(), Value::String(analyst::settings(path)?.to_json())));
+        }
         export::write_plain(&source, params.tensor_type(), &metadata, context.output("model")?)
     }
 }

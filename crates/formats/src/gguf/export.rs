@@ -7,7 +7,7 @@ use contract::stage::At;
 
 use super::tensor::{encode_codes, encode_floats};
 use super::write::GgufWriter;
-use super::{GgufErrorKind, TensorInfo, TensorType, Value, llama};
+use super::{GgufError, GgufErrorKind, GgufFile, TensorInfo, TensorType, Value, llama};
 use crate::network::{self, Network, Plain, PlainType};
 use crate::source::ModelSource;
 use crate::{Config, LlamaErrorKind};
@@ -57,6 +57,22 @@ pub fn write_plain(source: &ModelSource, kind: TensorType, metadata: &Metadata, 
         file.tensor(&encode(kind, &name, &ordered)?)?;
     }
     file.finish()
+}
+
+/// Writes the file that `file` is to `path`, with `more` metadata: tensors bit for bit, and what has the key of one of `more` replaced.
+pub fn write_with(file: &GgufFile, more: &Metadata, path: &Path) -> Result<(), StageError> {
+    // Alignment is the writer's own.
+    let replaced = |key: &str| key == "general.alignment" || more.iter().any(|(own, _)| own == key);
+    let mut all: Metadata = file.metadata.iter().filter(|(key, _)| !replaced(key)).cloned().collect();
+    all.extend(more.iter().cloned());
+    let infos: Vec<TensorInfo> = file.tensors().cloned().collect();
+    let names: Vec<String> = infos.iter().map(|info| info.name.clone()).collect();
+    let mut writer = GgufWriter::create(path, &all, infos).at(path)?;
+    for name in names {
+        let (_, bytes) = file.stored(&name).map_err(|kind| GgufError { path: file.path().to_owned(), kind })?;
+        writer.tensor(&bytes).at(path)?;
+    }
+    writer.finish().at(path)
 }
 
 /// Bytes of the tensors of a file whose linears are `linears` and whose other tensors are `plain`.

@@ -5,7 +5,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use super::cursor::Cursor;
-use super::{ALIGNMENT, MAGIC, TensorInfo, VERSIONS, Value};
+use super::{ALIGNMENT, MAGIC, TensorInfo, TensorType, VERSIONS, Value};
 
 /// An open GGUF file.
 #[derive(Debug)]
@@ -140,11 +140,17 @@ impl GgufFile {
 
     /// The values of tensor `name`, row by row.
     pub fn tensor(&self, name: &str) -> Result<Vec<f32>, GgufErrorKind> {
+        let (kind, bytes) = self.stored(name)?;
+        Ok(kind.decode(&bytes))
+    }
+
+    /// Tensor `name` as it lies in the file.
+    pub fn stored(&self, name: &str) -> Result<(TensorType, Vec<u8>), GgufErrorKind> {
         let found = self.tensors.iter().find(|(info, _)| info.name == name);
         let (info, start) = found.ok_or_else(|| GgufErrorKind::Missing(name.to_owned()))?;
         let mut bytes = vec![0; info.bytes() as usize];
         self.file.read_exact_at(&mut bytes, *start)?;
-        Ok(info.kind.decode(&bytes))
+        Ok((info.kind, bytes))
     }
 }
 

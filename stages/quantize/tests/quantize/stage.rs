@@ -8,7 +8,7 @@ use formats::LayersReport;
 use formats::gguf::{GgufFile, TensorType, Value};
 use formats::gptq::GptqDirectory;
 use quantize::params::EmbeddingType;
-use quantize::{Export, Quantize, QuantizeParams, ScaleChoice, Sequence, ZeroPoint};
+use quantize::{Analyst, Export, Quantize, QuantizeParams, ScaleChoice, Sequence, ZeroPoint};
 use serde_json::json;
 
 fn quantize(micro: &Micro, model: PathBuf, name: &str, params: &QuantizeParams) -> Result<PathBuf, StageError> {
@@ -200,6 +200,49 @@ fn a_model_is_written_as_a_plain_file_of_each_type() {
             assert!(gap <= near, "{name}: {gap}");
         }
     }
+}
+
+#[test]
+fn both_containers_get_what_the_model_has_to_know_and_nothing_else_changes() {
+    let micro = Micro::new();
+    let model = micro.model("model", &micro::config());
+    let out = quantize(&micro, model, "out", &params()).unwrap();
+    let settings =
+        r#"{"version":1,"context":160,"dataset":"ab","tasks":{"finding":{"system":"Rate.","limit":96,"gate":0.93}}}"#;
+    std::fs::write(micro.path("analyst.json"), settings).unwrap();
+    let release = |name: &str, from: &std::path::Path| {
+        let to = micro.path(name);
+        std::fs::create_dir_all(&to).unwrap();
+        let inputs = [
+            ("analyst", Type::METRICS, micro.path("analyst.json")),
+            ("model", Type::GGUF, from.join("model")),
+            ("gptq", Type::GPTQ_MODEL, from.join("gptq")),
+        ];
+        let outputs = [("model", to.join("model")), ("gptq", to.join("gptq"))];
+        micro.run::<Analyst>(json!({}), &inputs, &outputs).map(|()| to)
+    };
+    let released = release("released", &out).unwrap();
+    let [before, after] = [&out, &released].map(|at| GgufFile::open(&at.join("model")).unwrap());
+    assert_eq!(after.value("pipe.analyst").and_then(Value::text), Some(settings));
+    assert_eq!(after.metadata[..after.metadata.len() - 1], before.metadata[..]);
+    for info in before.tensors() {
+        assert_eq!(after.stored(&info.name).unwrap(), before.stored(&info.name).unwrap(), "{}", info.name);
+    }
+    let text = std::fs::read_to_string(released.join("gptq/analyst.json")).unwrap();
+    assert_eq!(text.trim_end(), settings);
+    let weights = [&out, &released].map(|at| std::fs::read(at.join("gptq/model.safetensors")).unwrap());
+    assert!(weights[0] == weights[1]);
+    llama::weights::dequantize(&GptqDirectory::open(&released.join("gptq")).unwrap(), llama::Placement::CPU).unwrap();
+
+    // Other settings replace those, in both.
+    std::fs::write(micro.path("analyst.json"), settings.replace("0.93", "0.5")).unwrap();
+    let again = release("again", &released).unwrap();
+    let file = GgufFile::open(&again.join("model")).unwrap();
+    assert!(file.value("pipe.analyst").and_then(Value::text).unwrap().contains("0.5"));
+    assert_eq!(file.metadata.len(), after.metadata.len());
+    std::fs::write(micro.path("analyst.json"), settings.replace("\"version\":1", "\"version\":7")).unwrap();
+    let error = release("wrong", &out).unwrap_err();
+    assert!(error.message.contains("version 7") && error.help.unwrap().contains("evaluate"), "{}", error.message);
 }
 
 #[test]
