@@ -1,8 +1,8 @@
 #!/bin/sh
 # tests/reference/run.sh [OUTPUTS]: opens a quantized model and a dataset with readers that are not ours (check_formats.py,
-# check_dataset.py), holds the tokens of conversations against transformers (check_tokenize.py), trains adapters beside
-# PEFT (check_lora.py), and trains with TRL on our data (check_trl.py), in the Python environment of environment.sh. Runs
-# pipelines/finetune.yaml with few steps, where pip finds the base.
+# check_dataset.py) and with llama.cpp (check_llamacpp.py), holds the tokens of conversations against transformers
+# (check_tokenize.py), trains adapters beside PEFT (check_lora.py), and trains with TRL on our data (check_trl.py), in the Python
+# environment of environment.sh. Runs pipelines/finetune.yaml with few steps, where pip finds the base.
 # OUTPUTS holds the outputs of a run of pipelines/full.yaml, as out/full does; without it a small run is made under
 # target/reference, a project of its own that leaves the user's store and outputs alone. The dataset is always that of
 # dataset.yaml, made there too. The Python package of integrations/ is built, installed and tested with the quantized model
@@ -87,6 +87,7 @@ status=0
 {
   python3 "$here/check_dataset.py" "$dataset" "$gptq/tokenizer.json" "$parquet" &&
     python3 "$here/check_formats.py" "$gptq" "$gguf" &&
+    python3 "$here/check_llamacpp.py" "$gguf" "$gptq" "$dataset/test.jsonl" &&
     python3 "$here/check_tokenize.py" target/debug/pipe-torch &&
     python3 "$here/check_lora.py" ./pipe &&
     python3 "$here/check_trl.py" "$outputs/model/model" "$conversations" "$tokens"
