@@ -5,7 +5,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::project::{Project, checkout, worker};
+use crate::project::{Project, Ran, checkout, worker};
 
 const TASKS: [(&str, &str); 6] = [
     ("finding", "Rate the finding as JSON."),
@@ -216,4 +216,79 @@ fn answers_to_other_questions_and_models_for_other_prompts_are_refused() {
     assert!(ran.status == 2 && ran.stderr.contains("--model"), "{}", ran.stderr);
     let ran = project.pipe(&["ask", "r.json", "--model", "missing"]);
     assert!(ran.status == 2 && ran.stderr.contains("missing"), "{}", ran.stderr);
+}
+
+/// Writes the weights of a model that learned nothing: any numbers.
+fn weights(project: &Project) {
+    let (hidden, inner, vocabulary) = (16, 32, 400);
+    let config = json!({
+        "architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": hidden, "intermediate_size": inner,
+        "num_hidden_layers": 1, "num_attention_heads": 2, "num_key_value_heads": 2, "head_dim": hidden / 2, "vocab_size": vocabulary,
+        "max_position_embeddings": 4096, "rms_norm_eps": 1e-5, "rope_theta": 10000.0, "tie_word_embeddings": true, "hidden_act": "silu",
+        "bos_token_id": 0, "eos_token_id": [3], "pad_token_id": 4, "torch_dtype": "float32",
+    });
+    project.write("model/config.json", &config.to_string());
+    let layer = |name: &str| format!("model.layers.0.{name}.weight");
+    let mut shapes = vec![("model.embed_tokens.weight".to_owned(), vec![vocabulary, hidden])];
+    shapes.extend(
+        ["q_proj", "k_proj", "v_proj", "o_proj"].map(|n| (layer(&format!("self_attn.{n}")), vec![hidden, hidden])),
+    );
+    shapes.extend(["gate_proj", "up_proj"].map(|n| (layer(&format!("mlp.{n}")), vec![inner, hidden])));
+    shapes.push((layer("mlp.down_proj"), vec![hidden, inner]));
+    shapes.extend(["input_layernorm", "post_attention_layernorm"].map(|n| (layer(n), vec![hidden])));
+    shapes.push(("model.norm.weight".to_owned(), vec![hidden]));
+    let (mut header, mut data, mut seed) = (serde_json::Map::new(), Vec::new(), 1_u32);
+    for (name, shape) in shapes {
+        let start = data.len();
+        for _ in 0..shape.iter().product::<usize>() {
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            data.extend(((f64::from(seed >> 8) / f64::from(1_u32 << 24) - 0.5) as f32).to_le_bytes());
+        }
+        header.insert(name, json!({"dtype": "F32", "shape": shape, "data_offsets": [start, data.len()]}));
+    }
+    header.insert("__metadata__".to_owned(), json!({"format": "pt"}));
+    let header = Value::from(header).to_string();
+    let file = [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &data].concat();
+    fs::write(project.path("model/model.safetensors"), file).unwrap();
+}
+
+#[test]
+fn a_model_that_learned_nothing_is_asked_and_nothing_of_it_is_taken() {
+    worker("pipe-torch");
+    let project = project(4096, json!(0.0));
+    weights(&project);
+    settings(&project, 4096, |system| json!({"limit": 12, "gate": 0.0, "system": system}));
+    let ask = |words: &[&str]| -> Value {
+        let ran = project.pipe(&[&["ask", "r.json", "--model", "model"], words].concat());
+        assert_eq!((ran.status, ran.stderr.as_str()), (0, ""), "{words:?}");
+        serde_json::from_str(&ran.stdout).unwrap()
+    };
+    let document = ask(&["--rate-all"]);
+    let alone: Value = serde_json::from_str(&project.pipe(&["ask", "r.json", "--rate-all"]).stdout).unwrap();
+    assert_eq!(decided(&document), decided(&alone));
+    for (answer, rule) in answers(&document).iter().zip(answers(&alone)) {
+        assert_eq!((&answer["source"], &answer["answer"]), (&json!("rule"), &rule["answer"]));
+        assert!(answer["confidence"].as_f64().is_some_and(|p| (0.0..=1.0).contains(&p)), "{answer}");
+    }
+    assert_eq!(document, ask(&["--rate-all"]), "the same questions have the same answers");
+    assert_eq!(answers(&document).len(), answers(&ask(&["--rate-all", "--threads", "2"])).len());
+    // Weights that are not there, or of another form, are refused with their file.
+    fs::write(project.path("model/model.safetensors"), b"\x08\0\0\0\0\0\0\0{}").unwrap();
+    let ran = project.pipe(&["ask", "r.json", "--model", "model"]);
+    assert!(ran.status == 2 && ran.stderr.contains("model.safetensors"), "{}", ran.stderr);
+}
+
+#[test]
+fn without_the_program_that_links_libtorch_it_says_what_can_ask() {
+    let project = project(65536, json!(0.9));
+    let alone = project.path("pipe-ask");
+    fs::copy(worker("pipe-ask"), &alone).unwrap();
+    let run = |words: &[&str]| {
+        let mut command = std::process::Command::new(&alone);
+        Ran::from(command.args(words).current_dir(project.root()).env("PATH", "/nowhere").output().unwrap())
+    };
+    let ran = run(&["r.json", "--model", "model"]);
+    assert_eq!((ran.status, ran.stdout.as_str()), (2, ""));
+    assert!(ran.stderr.contains("pipe-torch, which is not here") && ran.stderr.contains("--answers"), "{}", ran.stderr);
+    assert_eq!(run(&["r.json", "--model", "model", "--prompts", "-"]).status, 0);
 }

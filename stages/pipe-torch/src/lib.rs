@@ -10,4 +10,5 @@ pub const KINDS: &[Kind] = &[
     Kind::of::<quantize::Export>(),
     Kind::of::<evaluate::Evaluate>(),
     Kind::of::<quantize::Analyst>(),
+    Kind::of::<analyze::Analyze>(),
 ];
