@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::project::{Project, checkout, expected, outcomes, worker};
 
-const STAGES: [&str; 13] = [
+const STAGES: [&str; 14] = [
     "scans",
     "correlations",
     "verified",
@@ -21,6 +21,7 @@ const STAGES: [&str; 13] = [
     "model",
     "quantized",
     "evaluation",
+    "analyst",
 ];
 
 /// The sizes that the reference checks use too.
@@ -56,6 +57,7 @@ fn the_whole_way_runs_once_and_again_only_where_something_changed() {
     model_is_a_hugging_face_directory(&project);
     quantized_containers_are_there(&project);
     evaluation_measures_both_models(&project, &first);
+    analyst_says_for_which_prompts_it_was_made(&project);
 
     assert_eq!(project.outcomes(&small()), expected(&all("hit")));
 
@@ -67,14 +69,14 @@ fn the_whole_way_runs_once_and_again_only_where_something_changed() {
     slower.extend(["-S", "lr=1e-4"]);
     let ran: Vec<_> = project.outcomes(&slower).into_iter().filter(|(_, outcome)| outcome == "ran").collect();
     let ran: Vec<_> = ran.iter().map(|(stage, _)| stage.as_str()).collect();
-    assert_eq!(ran, ["evaluation", "model", "quantized"]);
+    assert_eq!(ran, ["analyst", "evaluation", "model", "quantized"]);
     let why = project.pipe(&[&["why", "model"], &small()[..]].concat());
     assert!(why.stdout.contains("up to date"), "{}", why.stdout);
 
     std::fs::remove_dir_all(project.path("out/full/quantized/gptq")).unwrap();
     let back = project.outcomes(&small());
     for (stage, outcome) in &back {
-        let changed_by_lr = ["model", "quantized", "evaluation"].contains(&stage.as_str());
+        let changed_by_lr = ["model", "quantized", "evaluation", "analyst"].contains(&stage.as_str());
         assert_eq!(outcome, if changed_by_lr { "restored" } else { "hit" }, "{stage}");
     }
     quantized_containers_are_there(&project);
@@ -159,6 +161,19 @@ fn evaluation_measures_both_models(project: &Project, report: &Value) {
     assert!(html.starts_with("<!doctype html>") && html.contains("<svg") && !html.contains("<script"));
     let recorded = &report["stages"]["evaluation"]["metrics"];
     assert_eq!(recorded["quantized_perplexity"].as_f64().unwrap(), quantized);
+}
+
+fn analyst_says_for_which_prompts_it_was_made(project: &Project) {
+    let settings: Value = serde_json::from_str(&project.read("out/full/analyst/gptq/analyst.json")).unwrap();
+    assert_eq!((&settings["version"], &settings["context"]), (&1.into(), &512.into()));
+    for task in ["finding", "triage"] {
+        let of = &settings["tasks"][task];
+        // Trained for an epoch on six hosts, it knows nothing.
+        assert!(of["limit"].as_u64().unwrap() > 0 && of["gate"].is_null(), "{of}");
+        assert!(of["system"].as_str().unwrap().ends_with(" as JSON."), "{of}");
+    }
+    let gguf = std::fs::read(project.path("out/full/analyst/model.gguf")).unwrap();
+    assert!(gguf.windows(12).any(|bytes| bytes == b"pipe.analyst"));
 }
 
 #[test]
