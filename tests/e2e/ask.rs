@@ -78,6 +78,21 @@ fn document(project: &Project, words: &[&str]) -> Value {
     document
 }
 
+/// A runtime forces the order of keys that a schema has, and a model was trained on one of them.
+#[test]
+fn schemas_of_questions_have_their_keys_in_the_order_of_answers() {
+    let project = project();
+    project.write("r.json", &real().to_string());
+    let ran = project.pipe(&["ask", "r.json", "--prompts", "-", "--task", "summary"]);
+    let line = ran.stdout.lines().nth(1).unwrap();
+    let (schema, rule) = (line.split_once("\"schema\":").unwrap().1, line.split_once("\"rule\":").unwrap().1);
+    let properties = schema.split_once("\"properties\":").unwrap().1;
+    let places = |text: &str| {
+        ["EXECUTIVE_SUMMARY", "KEY_FINDINGS", "RISK_ASSESSMENT", "RECOMMENDATIONS"].map(|key| text.find(key).unwrap())
+    };
+    assert!(places(properties).is_sorted() && places(rule).is_sorted(), "{line}");
+}
+
 #[test]
 fn prompts_are_those_that_the_stages_write_of_the_same_reports() {
     let project = project();
@@ -335,4 +350,27 @@ fn the_answer_goes_where_it_is_asked_for_and_nothing_stale_is_left() {
     assert_eq!(project.read("q.jsonl"), project.pipe(&["ask", "r.json", "--prompts", "-"]).stdout);
     let left: Vec<_> = fs::read_dir(project.root()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left.len(), 5, "no store, no temporary file: {left:?}");
+}
+
+#[test]
+fn the_shipped_pipeline_analyzes_a_directory_of_hosts() {
+    worker("pipe-torch");
+    let project = project();
+    let pipeline = fs::read_to_string(checkout().join("pipelines/analyze.yaml")).unwrap();
+    project.write("pipelines/analyze.yaml", &pipeline);
+    let mut other = earlier(3, 4);
+    other["meta"]["hostname"] = json!("other");
+    project.write("mine/one.json", &real().to_string());
+    project.write("mine/old.json", &earlier(2, 5).to_string());
+    project.write("mine/other.json", &other.to_string());
+    let report = project.run_json_of("pipelines/analyze.yaml", &["-S", "reports=mine"], 0);
+    let metrics = &report["stages"]["analyses"]["metrics"];
+    assert_eq!((&metrics["hosts"], &metrics["summary_asked"]), (&json!(2.0), &json!(2.0)), "{metrics}");
+    assert_eq!(metrics["summary_model"], 0.0);
+    let host = real()["meta"]["hostname"].as_str().unwrap().to_owned();
+    for (host, scan) in [(host.as_str(), "0001"), ("other", "0000")] {
+        let document = project.read(&format!("out/analyze/analyses/documents/{host}/{scan}.json"));
+        let document: Value = serde_json::from_str(&document).unwrap();
+        assert_eq!(document["raw_reference"]["host"], *host);
+    }
 }

@@ -6,10 +6,9 @@
 use std::collections::BTreeMap;
 
 use contract::{Digest, StageError, clean};
-use schemars::Schema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use transform::tasks::answers;
+use transform::tasks::answers::AnswerSchema;
 use transform::tasks::task::Task;
 
 use crate::question::Question;
@@ -66,7 +65,7 @@ struct Line<'q> {
     skipped: &'q Option<String>,
     limit: Option<u32>,
     stop: &'q [u32],
-    schema: &'q Schema,
+    schema: &'q AnswerSchema,
     rule: &'q RawValue,
 }
 
@@ -108,7 +107,8 @@ pub enum Finish {
 
 /// The lines of questions, with the head that names them. `asking` has what a model adds to each of them.
 pub fn lines(questions: &[Question], asking: &[Asking], model: Option<&str>) -> Result<(Head, Vec<u8>), StageError> {
-    let schemas: BTreeMap<Task, Schema> = Task::ALL.into_iter().map(|task| (task, answers::schema(task))).collect();
+    // With their keys in trained order: a runtime forces the order of a schema.
+    let schemas: BTreeMap<Task, AnswerSchema> = Task::ALL.into_iter().map(|task| (task, AnswerSchema::of(task))).collect();
     let mut lines = Vec::new();
     for (id, (question, asking)) in questions.iter().zip(asking).enumerate() {
         let line = Line {

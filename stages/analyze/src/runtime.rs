@@ -7,9 +7,8 @@ use analyst::exchange::{Asked, Finish, Said};
 use contract::StageError;
 use formats::gptq::GptqDirectory;
 use formats::{Config, ModelSource};
-use llama::generate::{Completion, End, Limits};
+use llama::generate::{End, Limits};
 use llama::{Llama, Placement};
-use tch::{Device, Tensor};
 
 use crate::memory::{self, Demand};
 
@@ -75,35 +74,12 @@ impl Runtime {
             for (row, completion) in batch.iter().zip(self.llama.generate(&prompts, &limits)) {
                 let ids: Vec<u32> = completion.tokens.iter().filter_map(|&id| u32::try_from(id).ok()).collect();
                 let finish = if completion.end == End::Stop { Finish::Stop } else { Finish::Length };
-                let confidence = Some(self.confidence(&row.ids, &completion, stop));
+                let confidence = Some(completion.confidence);
                 said.push(Said { id: row.id, text: model.text(&ids)?, finish, confidence });
             }
         }
         said.sort_by_key(|said| said.id);
         Ok(said)
-    }
-}
-
-impl Runtime {
-    /// The smallest probability that the model gives to a token of its answer, and to the one that ended it.
-    fn confidence(&self, prompt: &[i64], answer: &Completion, stop: &[i64]) -> f64 {
-        let stopped = usize::from(answer.end == End::Stop);
-        let told = answer.tokens.len() + stopped;
-        if told == 0 {
-            return 0.0;
-        }
-        let place = |tensor: Tensor| tensor.to_device(self.llama.placement.device);
-        let ids: Vec<i64> = prompt.iter().chain(&answer.tokens).copied().collect();
-        // What a place is followed by is told at that place.
-        let first = prompt.len() as i64 - 1;
-        let rows = place(Tensor::arange_start(first, first + told as i64, (tch::Kind::Int64, Device::Cpu)));
-        let hidden = self.llama.hidden_rows(&place(Tensor::from_slice(&ids)).unsqueeze(0), &rows);
-        let probabilities = self.llama.head(&hidden).to_kind(tch::Kind::Float).softmax(-1, tch::Kind::Float);
-        let of = |row: usize, token: i64| probabilities.double_value(&[row as i64, token]);
-        let written = answer.tokens.iter().enumerate().map(|(row, token)| of(row, *token)).fold(1.0, f64::min);
-        // The one of them that ended it is the likeliest.
-        let ended = stop.iter().map(|token| of(told - 1, *token)).fold(0.0, f64::max);
-        if stopped == 1 { written.min(ended) } else { written }
     }
 }
 
