@@ -108,7 +108,8 @@ pub enum Finish {
 /// The lines of questions, with the head that names them. `asking` has what a model adds to each of them.
 pub fn lines(questions: &[Question], asking: &[Asking], model: Option<&str>) -> Result<(Head, Vec<u8>), StageError> {
     // With their keys in trained order: a runtime forces the order of a schema.
-    let schemas: BTreeMap<Task, AnswerSchema> = Task::ALL.into_iter().map(|task| (task, AnswerSchema::of(task))).collect();
+    let schemas: BTreeMap<Task, AnswerSchema> =
+        Task::ALL.into_iter().map(|task| (task, AnswerSchema::of(task))).collect();
     let mut lines = Vec::new();
     for (id, (question, asking)) in questions.iter().zip(asking).enumerate() {
         let line = Line {
