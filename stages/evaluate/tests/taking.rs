@@ -104,7 +104,7 @@ fn gates_are_chosen_by_validation_questions_and_stand_in_the_settings() {
         let settings = settings(&micro, port);
         let task = &settings.tasks["finding"];
         assert_eq!((task.gate, task.system.as_str()), (of.gate, "Judge the finding."));
-        assert!(task.limit % 16 == 0 && (32..=96).contains(&task.limit), "{}", task.limit);
+        assert!(task.limit.is_multiple_of(16) && (32..=96).contains(&task.limit), "{}", task.limit);
         // A model that knows the answer is not hindered by its schema.
         let held = &metrics.constrained.as_ref().unwrap()[model];
         assert!(held.free_sound >= 8 && held.same == held.free_sound, "{} of {}", held.same, held.free_sound);
