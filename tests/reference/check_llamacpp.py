@@ -16,6 +16,7 @@ Needs torch, transformers, numpy and xllamacpp. Prints one line a check; exits 1
 """
 
 import argparse
+import itertools
 import json
 import math
 import os
@@ -43,7 +44,7 @@ def main():
     server = serve(options.gguf)
     check_tokenizer(server, options.directory, [PROBE, *prompts])
     model = reference(options.directory)
-    check_answers(server, model, options, prompts[: options.answers])
+    check_answers(server, model, options, prompts)
     check_perplexity(server, model, whole[: options.texts])
 
 
@@ -101,8 +102,12 @@ def check_answers(server, model, options, prompts):
     import torch
 
     equal, near, gaps = 0, 0, []
-    for prompt in prompts:
-        ids = encoded(server, prompt)
+    # Longer ones than the model has positions are refused.
+    room = model.config.max_position_embeddings - options.tokens
+    fitting = (ids for ids in (encoded(server, prompt) for prompt in prompts) if len(ids) <= room)
+    asked = list(itertools.islice(fitting, options.answers))
+    assert asked, "no prompt fits the model"
+    for ids in asked:
         request = {"prompt": ids, "n_predict": options.tokens, "temperature": 0.0, "return_tokens": True, "cache_prompt": False}
         found = ask(server, "/completion", request)["tokens"]
         with torch.no_grad():
@@ -117,7 +122,7 @@ def check_answers(server, model, options, prompts):
         gap = (row[best[wrong[0]]] - row[found[wrong[0]]]).item()
         gaps.append(gap)
         near += gap < options.near
-    total = len(prompts)
+    total = len(asked)
     assert equal + near == total, f"{total - equal - near} of {total} answers differ, by up to {max(gaps):.3f} nats"
     print(f"ok   llama.cpp: {equal} of {total} greedy answers equal, {near} differ where the best two tokens are within {options.near} nats")
 

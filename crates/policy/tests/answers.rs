@@ -238,10 +238,10 @@ fn change(value: &mut Value, numbers: &mut impl Iterator<Item = u8>) {
                     }
                     ("risk" | "highest_risk" | "CORRELATION_COUNT", _) => *field = number.into(),
                     ("techniques" | "tags", Value::Array(items)) => items.push("T1".into()),
-                    ("related_finding_ids" | "finding_ids", Value::Array(items)) if number % 3 == 0 => {
+                    ("related_finding_ids" | "finding_ids", Value::Array(items)) if number.is_multiple_of(3) => {
                         items.push("f99".into());
                     }
-                    ("id", Value::String(id)) if number % 3 == 0 => id.push('x'),
+                    ("id", Value::String(id)) if number.is_multiple_of(3) => id.push('x'),
                     ("confidence", _) => *field = json!(f64::from(number) / 100.0),
                     _ => change(field, numbers),
                 }
