@@ -1,10 +1,10 @@
 //! Rules decide, the model explains: which answers of a model are taken, and what of them.
 //!
-//! - [`settings`]: what a model knows of its own use, as `analyst.json`. [`judge`]: one answer, taken or refused.
+//! - [`settings`]: what a model knows of its own use, as `analyst.json`. [`mod@judge`]: one answer, taken or refused.
 //! - Why an answer is refused: [`schema`], the schemas of tasks; [`facts`], the names and numbers in an answer; [`grounding`], whether
 //!   the question shows them; [`complete`], whether it says what it must.
 //! - [`agree`]: whether an answer states what the rule's does, by which gates are chosen.
-//! - [`settle`]: the rule's answer with the model's text in it. [`form`]: which fields of an answer are text.
+//! - [`mod@settle`]: the rule's answer with the model's text in it. [`form`]: which fields of an answer are text.
 //!
 //! Severity, risk, counts, ids and techniques are never the model's. It knows no model, no tokenizer and no file of a model.
 
