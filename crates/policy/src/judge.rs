@@ -50,6 +50,9 @@ pub enum Refusal {
     /// It leaves out what it must say.
     #[error("the answer leaves out what the rules found: {0}")]
     Incomplete(String),
+    /// It joins, lists or refines nothing: nothing of it is the model's to write.
+    #[error("the answer has no text")]
+    Silent,
     /// The model is not sure enough.
     #[error("the model is not sure enough: {confidence:.4}, where {gate:.4} is asked for")]
     Doubt {
@@ -73,6 +76,7 @@ impl Refusal {
             Refusal::Schema(_) => "schema",
             Refusal::Ungrounded(_) => "ungrounded",
             Refusal::Incomplete(_) => "incomplete",
+            Refusal::Silent => "silent",
             Refusal::Doubt { .. } => "doubt",
             Refusal::NoGate => "no gate",
         }
@@ -102,5 +106,5 @@ pub fn examine(question: &Question<'_>, reply: &Reply) -> Result<Value, Refusal>
     }
     grounding::check(question, form, &answer).map_err(Refusal::Ungrounded)?;
     complete::check(question, form, &answer).map_err(Refusal::Incomplete)?;
-    Ok(answer)
+    if form.texts(&answer).is_empty() { Err(Refusal::Silent) } else { Ok(answer) }
 }

@@ -53,10 +53,14 @@ fn refusal(asked: &Asked, answer: &Value) -> String {
 }
 
 #[test]
-fn the_rules_own_answer_is_taken_in_every_task() {
+fn the_rules_own_answer_is_taken_in_every_task_where_it_has_text() {
     let asked = questions();
     assert!(TASKS.iter().all(|task| asked.iter().any(|asked| asked.task == *task)));
     for asked in asked {
+        if asked.rule == json!([]) {
+            assert_eq!(examine(&asked.question(), &sure("[]")), Err(Refusal::Silent));
+            continue;
+        }
         let taken = judge(&asked.question(), &sure(&asked.answer), &settings(Some(0.9)));
         assert_eq!(taken.as_ref(), Ok(&asked.rule), "{}", asked.prompt);
         assert_eq!(settle(&asked.question(), &taken.unwrap()), asked.rule);
@@ -195,8 +199,7 @@ proptest! {
     /// A model that says one thing whatever it is asked.
     #[test]
     fn a_model_of_constant_garbage_is_never_taken(text in garbage()) {
-        // To join nothing may be right.
-        for asked in questions().iter().filter(|asked| asked.rule != json!([])) {
+        for asked in questions() {
             prop_assert!(examine(&asked.question(), &sure(&text)).is_err(), "{}: {}", asked.task, text);
         }
     }
