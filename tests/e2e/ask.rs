@@ -219,6 +219,33 @@ fn names_leave_no_prompt_and_come_back_in_the_answer() {
 }
 
 #[test]
+fn bad_bytes_in_a_report_of_another_version_keep_ids_apart_and_are_told() {
+    let project = project();
+    let finding = |id: &str| format!(r#"{{"id": "{id}", "title": "t", "severity": "low"}}"#);
+    let text = format!(
+        r#"{{"meta": {{"json_schema_version": "3"}}, "results": [{{"scanner": "ioc", "findings": [{}, {}, {}]}}]}}"#,
+        finding("a<"),
+        finding("a>"),
+        finding(r"a\ud800"),
+    );
+    let bytes: Vec<u8> = text
+        .bytes()
+        .map(|byte| match byte {
+            b'<' => 0xfe,
+            b'>' => 0xff,
+            other => other,
+        })
+        .collect();
+    fs::write(project.path("r.json"), bytes).unwrap();
+    let document = document(&project, &["r.json"]);
+    let findings = document["enriched_findings"].as_array().unwrap();
+    let ids: BTreeSet<&str> = findings.iter().map(|finding| finding["id"].as_str().unwrap()).collect();
+    assert_eq!(ids.len(), 3, "{ids:?}");
+    let notes = document["enrichment_results"]["pipe"]["notes"].to_string();
+    assert!(notes.contains("3 texts hold bytes that are no UTF-8"), "{notes}");
+}
+
+#[test]
 fn a_report_of_another_version_is_answered_with_what_is_known() {
     let project = project();
     project.write(

@@ -68,9 +68,10 @@ fn mended(bytes: &[u8], host: &str, refused: &ReadErrorKind) -> Option<(Report, 
     if !matches!(refused, ReadErrorKind::Invalid { .. }) {
         return None;
     }
-    let text = String::from_utf8_lossy(bytes);
-    let (value, notes) = mend::mended(serde_json::from_str(text.trim_start_matches('\u{feff}')).ok()?)?;
-    let (report, changes) = Report::parse_named(value.to_string().as_bytes(), Some(host)).ok()?;
+    let (text, texts_mended) = scan::read::mended_text(bytes)?;
+    let (value, notes) = mend::mended(serde_json::from_str(&text).ok()?)?;
+    let (report, mut changes) = Report::parse_named(value.to_string().as_bytes(), Some(host)).ok()?;
+    changes.texts_mended += texts_mended;
     Some((report, changes, notes))
 }
 

@@ -122,6 +122,18 @@ impl Report {
     }
 }
 
+/// The text of a report of any version, and how many of its strings were mended since they held bytes or code units that are no text. None
+/// where it is no JSON.
+pub fn mended_text(bytes: &[u8]) -> Option<(String, u64)> {
+    let text = text::decode(bytes)?;
+    let text = match serde_json::from_str::<serde_json::Value>(&text.text) {
+        Ok(_) => text,
+        Err(_) => text::without_lone_surrogates(text).ok()?,
+    };
+    let mended = changes_of(&text).texts_mended;
+    Some((text.text.into_owned(), mended))
+}
+
 /// The changes that were made to the text itself.
 fn changes_of(text: &Text<'_>) -> Changes {
     let (texts_mended, mended_at) = places::of(&text.text, &text.mended, NAMED_PLACES);
