@@ -55,7 +55,7 @@ impl Model {
         let refused = |what: String, help: &str| StageError::invalid_input(format!("{shown}: {what}")).help(help);
         let settings = about.settings.ok_or_else(|| {
             let what = format!("the model does not say for which prompts it was made: it has no {}", Settings::FILE);
-            refused(what, "name a model that the kind `export` wrote; docs/analyst.md tells how one is made")
+            refused(what, "name a model that the kind `analyst` wrote, as out/full/analyst/model.gguf; docs/analyst.md tells how one is made")
         })?;
         let settings = Settings::parse(&settings)
             .and_then(|settings| settings.check(instruction).map(|()| settings))

@@ -17,7 +17,7 @@ use transform::tasks::task::Task;
 Examples:
   pipe ask report.json                     what rules say of a scan
   pipe ask older.json newer.json --json    the newest scan, against the host's history
-  sys-scan --json | pipe ask -             a report from standard input
+  sys-scan | pipe ask -                    a report from standard input
   pipe ask report.json --model model.gguf  and what the model makes of it
   pipe ask report.json --prompts q.jsonl   what would be asked, and nothing else
 
