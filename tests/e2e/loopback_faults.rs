@@ -5,8 +5,8 @@ use std::process::Child;
 use std::time::{Duration, Instant};
 
 use crate::loopback::{
-    LOOPBACK, PROGRAM, SHORT, counting, documents, end, instance, launches, ledger, objects, open_gate, project_on,
-    send, start, there, until_noted, with_waiting,
+    LOOPBACK, PROGRAM, SHORT, counting, documents, end, instance, is_running, launches, ledger, objects, open_gate,
+    project_on, send, start, there, until_noted, with_waiting,
 };
 use crate::project::{Project, eventually, signal};
 
@@ -40,6 +40,9 @@ fn killed_at_the_second_step() -> Project {
     eventually("its checkpoint is there", || project.events().contains("\"step\":2"));
     eventually("its checkpoint is there", || !documents(&project, "checkpoints").is_empty());
     kill(client, &instance(&project, 1));
+    // The guardian ends the stage of a killed instance; before that, an open gate would let it go on.
+    let stage = std::fs::read_to_string(project.beside("ledger.process")).unwrap();
+    eventually("the stage is gone", || !is_running(&stage));
     std::fs::remove_file(project.beside("gate.2")).unwrap();
     project
 }
