@@ -112,6 +112,7 @@ impl Asker<'_> {
             let figures = GateFigures {
                 gate,
                 bound: chosen.map(|(_, bound)| bound),
+                too_few: material.too_few.get(task).copied(),
                 validation: validation.taken(gate),
                 test: of((&material.questions, test)),
                 reports: of_reports.map(of),

@@ -18,7 +18,7 @@ use crate::params::EvaluateParams;
 use crate::reports::Reports;
 use crate::samples::{self, Example, Hosts, Question};
 use crate::scores::Resamples;
-use crate::{comparisons, likelihood, out_of_domain, trained};
+use crate::{comparisons, gates, likelihood, out_of_domain, trained};
 
 /// The two models and how text becomes ids.
 pub struct Models<'a> {
@@ -38,6 +38,8 @@ pub struct Material {
     pub questions: Vec<Question>,
     /// Questions of other hosts, by which gates are chosen.
     pub validation: Vec<Question>,
+    /// How many there are of tasks of which there are too few to choose a gate by.
+    pub too_few: BTreeMap<String, usize>,
     /// What was trained on.
     pub training: Training,
     /// The tasks that it teaches, without gates.
@@ -66,7 +68,8 @@ impl Material {
         let trained = samples::lines(dataset, Split::Train)?;
         let training = Training::of(&trained)?;
         let tasks = trained::tasks(tokens, &trained)?;
-        let validation = if params.gates { of_validation(tokens, dataset, params)? } else { Vec::new() };
+        let (validation, too_few) =
+            if params.gates { of_validation(tokens, dataset, params)? } else { Default::default() };
         let lines = samples::lines(dataset, Split::Test)?;
         let split = EncodedSplit::load(tokens, Split::Test)?;
         if split.is_empty() {
@@ -81,7 +84,7 @@ impl Material {
         let questions = samples::questions(&chosen, &lines, questions);
         chosen.truncate(examples);
         let stop = Manifest::load(tokens)?.stop;
-        Ok(Material { examples: chosen, questions, validation, training, tasks, stop, hosts: hosts.count() })
+        Ok(Material { examples: chosen, questions, validation, too_few, training, tasks, stop, hosts: hosts.count() })
     }
 
     /// Refuses examples that `model` cannot read.
@@ -108,8 +111,12 @@ impl Material {
     }
 }
 
-/// Questions of the validation split.
-fn of_validation(tokens: &Path, dataset: &Path, params: &EvaluateParams) -> Result<Vec<Question>, StageError> {
+/// Questions of the validation split: of tasks that can have a gate. Of the others, how many there are.
+fn of_validation(
+    tokens: &Path,
+    dataset: &Path,
+    params: &EvaluateParams,
+) -> Result<(Vec<Question>, BTreeMap<String, usize>), StageError> {
     let lines = samples::lines(dataset, Split::Validation)?;
     let split = EncodedSplit::load(tokens, Split::Validation)?;
     let mut stream = Stream::seeded(params.seed).numbered(3);
@@ -117,7 +124,9 @@ fn of_validation(tokens: &Path, dataset: &Path, params: &EvaluateParams) -> Resu
     let wanted = params.gate_samples as usize;
     let chosen = samples::chosen(&split, &lines, &order, 0, wanted);
     let examples = samples::examples(&split, &lines, &chosen, &mut Hosts::default())?;
-    Ok(samples::questions(&examples, &lines, wanted))
+    let tasks = samples::by_task(&examples, &lines, wanted);
+    let (enough, too_few) = gates::enough(tasks, wanted);
+    Ok((samples::evenly(enough, wanted).into_iter().map(|(_, question)| question).collect(), too_few))
 }
 
 /// Measures everything.
@@ -153,7 +162,11 @@ pub fn evaluate(
     let constrained =
         params.constrained.then(|| asker.constrained(questions, [&original, &quantized], &resamples)).transpose()?;
     if params.gates && material.validation.is_empty() {
-        context.warn("the validation split is empty: there is nothing to choose gates by, and no answer will be taken");
+        let least = gates::LEAST;
+        let message = format!(
+            "no task has {least} questions of validation hosts: there are no gates, and no answer will be taken"
+        );
+        context.warn(&(message + "; simulate more hosts, or raise gate_samples"));
     }
     let mut gates = BTreeMap::new();
     for ((name, model), answered) in asker.both().into_iter().zip([&original, &quantized]).filter(|_| params.gates) {

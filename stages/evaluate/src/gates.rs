@@ -16,6 +16,28 @@ use crate::samples::Question;
 const MOST_ERRORS: f64 = 0.01;
 /// How sure that is.
 const CONFIDENCE: f64 = 0.95;
+/// The fewest answers that make it sure, when none of them is an error: .99^299 is below .05.
+pub const LEAST: usize = 299;
+
+/// The tasks of which `count` questions in all can choose gates. Of the others, how many questions there are.
+///
+/// Asking fewer than [`LEAST`] cannot give a gate, however right the answers are.
+pub fn enough<T>(
+    mut tasks: BTreeMap<String, Vec<T>>,
+    count: usize,
+) -> (BTreeMap<String, Vec<T>>, BTreeMap<String, usize>) {
+    let mut too_few = BTreeMap::new();
+    loop {
+        let fewest = tasks.iter().map(|(task, drawn)| (drawn.len(), task.clone())).min();
+        match fewest {
+            Some((drawn, task)) if drawn < LEAST || count / tasks.len() < LEAST => {
+                tasks.remove(&task);
+                too_few.insert(task, drawn);
+            }
+            _ => return (tasks, too_few),
+        }
+    }
+}
 
 /// The gate of one model in one task, and what it lets through.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -25,6 +47,8 @@ pub struct GateFigures {
     pub gate: Option<f64>,
     /// Upper 95 % bound of the share of errors among the answers of the validation split that the gate lets through, by Clopper and Pearson.
     pub bound: Option<f64>,
+    /// How many questions the validation split has, where they or `gate_samples` are too few to choose a gate by: none is asked then.
+    pub too_few: Option<usize>,
     /// What it lets through of the validation split, by which it was chosen.
     pub validation: Taken,
     /// What it lets through of the test split.
@@ -146,6 +170,27 @@ mod tests {
         assert_eq!(judged(&many).gate().map(|(gate, _)| gate), Some(0.7));
         assert_eq!(judged(&[(0.9, true, 1), (0.8, false, 100)]).gate(), None);
         assert_eq!(judged(&[]).gate(), None);
+    }
+
+    #[test]
+    fn the_fewest_answers_that_can_give_a_gate_do() {
+        assert!(binomial::upper_bound(0, LEAST, CONFIDENCE) <= MOST_ERRORS);
+        assert!(binomial::upper_bound(0, LEAST - 1, CONFIDENCE) > MOST_ERRORS);
+    }
+
+    #[test]
+    fn tasks_that_can_have_no_gate_are_not_asked() {
+        let drawn = |counts: &[(&str, usize)], count| {
+            let tasks = counts.iter().map(|(task, drawn)| ((*task).to_owned(), vec![(); *drawn])).collect();
+            let (tasks, too_few) = enough(tasks, count);
+            (tasks.into_keys().collect::<Vec<_>>(), too_few.into_iter().collect::<Vec<_>>())
+        };
+        let named = |name: &str, count: usize| (name.to_owned(), count);
+        assert_eq!(drawn(&[("a", 299), ("b", 298)], 900), (vec!["a".to_owned()], vec![named("b", 298)]));
+        // Of two there are enough, but the questions that are asked are enough for one.
+        assert_eq!(drawn(&[("a", 900), ("b", 500)], 500), (vec!["a".to_owned()], vec![named("b", 500)]));
+        assert_eq!(drawn(&[("a", 900)], 298), (vec![], vec![named("a", 900)]));
+        assert_eq!(drawn(&[], 900), (vec![], vec![]));
     }
 
     #[test]

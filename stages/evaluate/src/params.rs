@@ -30,7 +30,7 @@ pub struct EvaluateParams {
     pub constrained: bool,
     /// Whether the models answer questions of the validation split too, by which the smallest confidence that is taken is chosen.
     pub gates: bool,
-    /// Questions that they answer for that: as many of each task as there are. Fewer than 299 of a task give no gate.
+    /// Questions that they answer for that: of tasks that have 299 or more, as fewer give no gate.
     #[schemars(range(min = 1, max = 65536))]
     pub gate_samples: u32,
     /// What the simulator knows of `reports`.

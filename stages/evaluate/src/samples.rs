@@ -204,6 +204,11 @@ pub fn chosen(split: &EncodedSplit, lines: &[Line], order: &[usize], examples: u
 
 /// At most `count` questions of `examples`, as many of each task as there are.
 pub fn questions(examples: &[Example], lines: &[Line], count: usize) -> Vec<Question> {
+    evenly(by_task(examples, lines, count), count).into_iter().map(|(_, question)| question).collect()
+}
+
+/// The questions of `examples`, at most `count` of each task.
+pub fn by_task(examples: &[Example], lines: &[Line], count: usize) -> BTreeMap<String, Vec<Question>> {
     let mut tasks: BTreeMap<String, Vec<Question>> = BTreeMap::new();
     for example in examples {
         let line = &lines[example.line];
@@ -213,7 +218,7 @@ pub fn questions(examples: &[Example], lines: &[Line], count: usize) -> Vec<Ques
             drawn.push(Question::new(ids, line, turn, example.host));
         }
     }
-    evenly(tasks, count).into_iter().map(|(_, question)| question).collect()
+    tasks
 }
 
 /// At most `count` of the members of several groups: in turns, until enough are drawn or none is left.

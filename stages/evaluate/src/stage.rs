@@ -28,7 +28,7 @@ impl Stage for Evaluate {
     type Params = EvaluateParams;
 
     fn card() -> Card {
-        Card::new("evaluate", 4)
+        Card::new("evaluate", 5)
             .summary("Measures the quantized model beside the original and baselines, and holds it to what a pipeline requires")
             .worker("pipe-torch")
             .input("model", Type::HF_MODEL, "the model before quantization")

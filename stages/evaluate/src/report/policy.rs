@@ -2,7 +2,7 @@
 
 use super::format::percent;
 use super::html::{Table, escape};
-use crate::gates::{GateFigures, Taken};
+use crate::gates::{GateFigures, LEAST, Taken};
 use crate::measure::Measure;
 use crate::metrics::Metrics;
 
@@ -40,6 +40,9 @@ fn taken(taken: &Taken) -> String {
 }
 
 fn why_none(figures: &GateFigures) -> String {
+    if let Some(questions) = figures.too_few {
+        return format!("{questions} questions are too few, {LEAST} the least");
+    }
     let Taken { sound, sound_errors, questions, .. } = &figures.validation;
     format!("{sound} of {questions} sound, {sound_errors} of them errors")
 }
