@@ -23,6 +23,8 @@ use crate::remote;
 
 /// What the name of each begins with.
 const PREFIX: &str = "pipe-";
+/// What clap calls the words of a program.
+const WORDS: &str = "words of a program";
 
 /// Becomes the program that the first word names, with the others as its words. Comes back only when it cannot: where there is no such
 /// program, with the refusal of the word.
@@ -84,18 +86,33 @@ fn serving() -> BTreeSet<String> {
 
 /// The command line with the programs among its verbs, for completion and for the error about a word that is neither.
 pub(super) fn as_verbs(command: Command) -> Command {
-    let words = || Arg::new("words").num_args(0..).trailing_var_arg(true).allow_hyphen_values(true).add(names::files());
     // clap adds `help` itself.
     let is_free = |name: &String| name != "help" && command.find_subcommand(name).is_none();
-    let verbs = all().into_iter().filter(is_free).map(|name| {
-        let about = format!("The program {PREFIX}{name}");
-        // The name lives as long as the process, which ends after one answer.
-        Command::new(&*name.leak()).about(about).disable_help_flag(true).arg(words())
-    });
-    let verbs: Vec<Command> = verbs.collect();
+    // The name lives as long as the process, which ends after one answer.
+    let verbs: Vec<Command> = all().into_iter().filter(is_free).map(|name| verb(name.leak())).collect();
     // With a parser for such words, clap allows them whatever the setting says.
     let command = command.external_subcommand_value_parser(Resettable::Reset).allow_external_subcommands(false);
     command.subcommands(verbs)
+}
+
+/// A program as a verb.
+pub(super) fn verb(name: &'static str) -> Command {
+    Command::new(name).about(format!("The program {PREFIX}{name}")).disable_help_flag(true).arg(words())
+}
+
+/// Whether it is a program: its words are not read.
+pub(super) fn is_program(verb: &Command) -> bool {
+    verb.get_positionals().any(|argument| argument.get_id() == WORDS)
+}
+
+/// The command line of which only a program's words are looked at: none of them is a flag of pipe's own.
+pub(super) fn words_alone() -> Command {
+    Command::new("pipe").disable_help_flag(true).arg(words())
+}
+
+/// The words of a program, whatever they are. They are completed as files are.
+fn words() -> Arg {
+    Arg::new(WORDS).num_args(0..).trailing_var_arg(true).allow_hyphen_values(true).add(names::files())
 }
 
 /// The command line whose help lists the programs that are found.

@@ -5,11 +5,15 @@ use std::sync::OnceLock;
 
 use clap::{Arg, Command};
 
+use crate::cmd::programs;
+
 /// The words typed so far.
 #[derive(Debug, Default)]
 pub(super) struct Typed {
     /// The word at the cursor.
     pub current: OsString,
+    /// Whether that word is one of a program's own.
+    pub of_program: bool,
     /// The other words by the argument that each is a value of, in their order.
     values: Vec<(String, OsString)>,
 }
@@ -73,7 +77,16 @@ fn read(words: &[OsString], at: Option<usize>, command: &mut Command) -> Typed {
             }
         } else {
             reader.word(index, word);
+            if programs::is_program(reader.command) {
+                reader.line.of_program = at.is_some_and(|at| at > index);
+                break;
+            }
         }
+    }
+    if reader.line.of_program
+        && let Some((_, word)) = words.find(|(index, _)| at == Some(*index))
+    {
+        reader.line.current = word.clone();
     }
     reader.line
 }
@@ -153,6 +166,19 @@ mod tests {
         let at = words.iter().position(|word| word.to_string_lossy().ends_with('|'));
         let line = read(&words, at, &mut Cli::command());
         assert_eq!(line.all(argument).collect::<Vec<_>>(), expected, "{text}: {line:?}");
+    }
+
+    #[test]
+    fn the_words_behind_a_program_are_its_own() {
+        let mut command = programs::as_verbs(Cli::command()).subcommand(programs::verb("brew"));
+        let words: Vec<OsString> = "pipe -C a brew -C b --store c d".split(' ').map(OsString::from).collect();
+        for (at, current) in [(5, "b"), (6, "--store"), (8, "d"), (9, "")] {
+            let line = read(&words, Some(at), &mut command);
+            assert_eq!((line.of_program, line.current.to_str().unwrap()), (true, current), "{line:?}");
+            assert_eq!(line.all("directories").collect::<Vec<_>>(), ["a"]);
+        }
+        let before = read(&words, Some(2), &mut command);
+        assert!(!before.of_program && !read(&words, Some(3), &mut command).of_program && before.current == "a");
     }
 
     #[test]

@@ -49,7 +49,11 @@ fn complete(words: Vec<OsString>) {
     }
     let empty = typed.current.is_empty() && !asked.is_empty();
     let here = std::env::current_dir().ok();
-    let answer = CompleteEnv::with_factory(|| if empty { flags_last(offered()) } else { offered() });
+    let answer = CompleteEnv::with_factory(|| match (typed.of_program, empty) {
+        (true, _) => programs::words_alone(),
+        (false, true) => flags_last(offered()),
+        (false, false) => offered(),
+    });
     let _ = answer.shells(shells::ALL).completer(shells::program()).try_complete(words, here.as_deref());
 }
 
