@@ -261,7 +261,7 @@ fn a_model_that_learned_nothing_is_asked_and_nothing_of_it_is_taken() {
     weights(&project);
     settings(&project, 4096, |system| json!({"limit": 12, "gate": 0.0, "system": system}));
     let ask = |words: &[&str]| -> Value {
-        let ran = project.pipe(&[&["ask", "r.json", "--model", "model"], words].concat());
+        let ran = project.pipe(&[&["ask", "r.json", "--model", "model", "--quiet"], words].concat());
         assert_eq!((ran.status, ran.stderr.as_str()), (0, ""), "{words:?}");
         serde_json::from_str(&ran.stdout).unwrap()
     };
@@ -274,6 +274,12 @@ fn a_model_that_learned_nothing_is_asked_and_nothing_of_it_is_taken() {
     }
     assert_eq!(document, ask(&["--rate-all"]), "the same questions have the same answers");
     assert_eq!(answers(&document).len(), answers(&ask(&["--rate-all", "--threads", "2"])).len());
+    // What it took is told once, of all questions that were asked.
+    let ran = project.pipe(&["ask", "r.json", "--model", "model", "--rate-all"]);
+    let asked = format!("asked {} questions in ", answers(&document).len());
+    assert!(ran.stderr.starts_with(&asked) && ran.stderr.lines().count() == 1, "{}", ran.stderr);
+    assert!(ran.stderr.contains(" tokens read, ") && ran.stderr.ends_with(" a second\n"), "{}", ran.stderr);
+    assert!(!ran.stderr.contains(" 0 written"), "{}", ran.stderr);
     // Weights that are not there, or of another form, are refused with their file.
     fs::write(project.path("model/model.safetensors"), b"\x08\0\0\0\0\0\0\0{}").unwrap();
     let ran = project.pipe(&["ask", "r.json", "--model", "model"]);

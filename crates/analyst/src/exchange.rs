@@ -93,6 +93,9 @@ pub struct Said {
     pub finish: Finish,
     /// The smallest probability, before any mask, of its tokens and of the one that ended it.
     pub confidence: Option<f64>,
+    /// How many tokens it has, where the runtime says so. It is shown, and decides nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<u64>,
 }
 
 /// Why an answer ended.
@@ -145,6 +148,12 @@ pub fn asked(text: &str) -> Result<(Head, Vec<Asked>), StageError> {
     let head = serde_json::from_str(head).map_err(|error| wrong((number, error)))?;
     let asked = lines.map(|(number, line)| serde_json::from_str(line).map_err(|error| wrong((number, error))));
     Ok((head, asked.collect::<Result<_, _>>()?))
+}
+
+/// The tokens of an answer as a runtime wrote it; 0 where the line does not say.
+pub fn tokens(line: &[u8]) -> u64 {
+    let said: Result<Said, _> = serde_json::from_slice(line);
+    said.ok().and_then(|said| said.tokens).unwrap_or(0)
 }
 
 /// Reads what a runtime said, by the ids of questions. Its head must be `expected`.

@@ -10,7 +10,8 @@ use dataset::{Message, Role};
 use formats::gguf::{GgufFile, Value, tokenizer};
 use policy::Settings;
 use serde_json::Value as Json;
-use tokens::ChatEncoder;
+use tokenizers::Tokenizer;
+use tokens::{ChatEncoder, ChatTemplate, TokenNames};
 use transform::tasks::task::Task;
 
 use crate::enriched::ModelName;
@@ -112,15 +113,11 @@ impl About {
     fn of_gguf(path: &Path) -> Result<About, StageError> {
         let file = GgufFile::open_metadata(path)?;
         let integer = |key: &str| file.value(key).and_then(Value::integer).and_then(|id| u32::try_from(id).ok());
-        // The files that a Hugging Face directory has; who reads those reads no GGUF.
-        let directory = tempfile::tempdir().at(&std::env::temp_dir())?;
-        for companion in tokenizer::files(&file).map_err(formats::LlamaError::at(path)).map_err(StageError::from)? {
-            let place = directory.path().join(companion.name);
-            std::fs::write(&place, &companion.bytes).at(&place)?;
-        }
+        let files = tokenizer::files(&file).map_err(formats::LlamaError::at(path)).map_err(StageError::from)?;
+        let find = |name: &str| files.iter().find(|file| file.name == name).map(|file| file.bytes.as_slice());
         Ok(About {
             settings: file.value(Settings::GGUF_KEY).and_then(Value::text).map(str::to_owned),
-            encoder: ChatEncoder::load(directory.path())?,
+            encoder: encoder(path, find)?,
             ends: ENDS.iter().filter_map(|key| integer(key)).collect(),
             positions: integer("llama.context_length").map(|positions| positions as usize),
         })
@@ -142,6 +139,22 @@ impl About {
             positions: config["max_position_embeddings"].as_u64().map(|positions| positions as usize),
         })
     }
+}
+
+/// The encoder of a GGUF file, from the files that a Hugging Face directory would have. Nothing is written for it, so nothing is left where
+/// the program is ended.
+fn encoder<'f>(path: &Path, find: impl Fn(&str) -> Option<&'f [u8]>) -> Result<ChatEncoder, StageError> {
+    let wrong = |error: String| StageError::invalid_input(format!("{}: {error}", path.display()));
+    let tokenizer = find("tokenizer.json").ok_or_else(|| wrong("it has no tokenizer".to_owned()))?;
+    let tokenizer = Tokenizer::from_bytes(tokenizer).map_err(|error| wrong(error.to_string()))?;
+    let Some(template) = find("chat_template.jinja") else {
+        return ChatEncoder::new(tokenizer, ChatTemplate::shipped());
+    };
+    let template = String::from_utf8_lossy(template);
+    let config = find("tokenizer_config.json").map(serde_json::from_slice).transpose();
+    let config: Json = config.map_err(|error| wrong(error.to_string()))?.unwrap_or_default();
+    let name = format!("{}: tokenizer.chat_template", path.display());
+    ChatEncoder::new(tokenizer, ChatTemplate::new(name, &template, TokenNames::of(&config))?)
 }
 
 fn json(path: &Path) -> Result<Json, StageError> {

@@ -35,6 +35,7 @@ def main() -> None:
     parser.add_argument("reports", nargs="+")
     for name in ("model", "out", "prompts", "answers"):
         parser.add_argument(f"--{name}")
+    parser.add_argument("--quiet", action="store_true")
     given = parser.parse_args()
     try:
         reports = [json.loads(open(path, encoding="utf-8").read()) for path in given.reports]

@@ -1,13 +1,14 @@
 //! `pipe-torch answer MODEL THREADS`: the lines of `pipe ask --prompts` on standard input, those of `--answers` on standard output.
 //!
-//! `pipe ask` starts it and reads its answers. It reads all questions before it answers, opens no socket, and ends with its parent.
+//! `pipe ask` starts it and reads its answers. It reads all questions before it answers, writes the first line when the model is loaded and
+//! an answer when it has it, opens no socket, and ends with its parent.
 
 use std::io::{Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
 use analyst::Model;
-use analyst::exchange;
+use analyst::exchange::{self, Said};
 use contract::{FailureClass, StageError, clean};
 use rustix::process::{Signal, set_parent_process_death_signal};
 
@@ -42,13 +43,18 @@ fn answer(model: &Path, threads: &str) -> Result<(), StageError> {
     if head.model.as_ref() != Some(&model.name.digest) {
         return Err(StageError::invalid_input("the questions were written for another model"));
     }
-    let said = tch::no_grad(|| Runtime::load(&model, Some(&asked))?.ask(&model, &asked, || Ok(())))?;
     let mut out = std::io::stdout().lock();
-    out.write_all(&head.line()).map_err(broken)?;
-    for said in &said {
-        let mut line = serde_json::to_vec(said).expect("plain data");
-        line.push(b'\n');
-        out.write_all(&line).map_err(broken)?;
+    tch::no_grad(|| {
+        let runtime = Runtime::load(&model, Some(&asked))?;
+        out.write_all(&head.line()).and_then(|()| out.flush()).map_err(broken)?;
+        runtime.ask(&model, &asked, |said| write(&mut out, &said).map_err(broken))
+    })
+}
+
+fn write(out: &mut impl Write, said: &[Said]) -> std::io::Result<()> {
+    for said in said {
+        serde_json::to_writer(&mut *out, said)?;
+        out.write_all(b"\n")?;
     }
-    out.flush().map_err(broken)
+    out.flush()
 }

@@ -54,32 +54,32 @@ impl Runtime {
         Ok(Runtime { llama: files.load()? })
     }
 
-    /// What the model says to these questions, in their order. `step` is called between batches, and may end it.
+    /// Asks these questions. `each` gets what the model said to those that were asked side by side, as soon as all of them are answered,
+    /// and may end it.
     pub fn ask(
         &self,
         model: &Model,
         asked: &[Asked],
-        step: impl Fn() -> Result<(), StageError>,
-    ) -> Result<Vec<Said>, StageError> {
+        mut each: impl FnMut(Vec<Said>) -> Result<(), StageError>,
+    ) -> Result<(), StageError> {
         let batches = batches(asked);
         check(&batches, &self.llama.config, &model.path)?;
-        let mut said = Vec::new();
         for batch in &batches {
-            step()?;
             let Some(Row { limit, stop, .. }) = batch.first() else {
                 continue;
             };
             let limits = Limits { max_new_tokens: *limit, stop: stop.clone() };
             let prompts: Vec<Vec<i64>> = batch.iter().map(|row| row.ids.clone()).collect();
+            let mut said = Vec::new();
             for (row, completion) in batch.iter().zip(self.llama.generate(&prompts, &limits)) {
                 let ids: Vec<u32> = completion.tokens.iter().filter_map(|&id| u32::try_from(id).ok()).collect();
                 let finish = if completion.end == End::Stop { Finish::Stop } else { Finish::Length };
-                let confidence = Some(completion.confidence);
-                said.push(Said { id: row.id, text: model.text(&ids)?, finish, confidence });
+                let (confidence, tokens) = (Some(completion.confidence), Some(ids.len() as u64));
+                said.push(Said { id: row.id, text: model.text(&ids)?, finish, confidence, tokens });
             }
+            each(said)?;
         }
-        said.sort_by_key(|said| said.id);
-        Ok(said)
+        Ok(())
     }
 }
 

@@ -172,9 +172,12 @@ fn enrich<'l>(
     };
     let asking: Vec<Asking> = questions.iter().map(|question| model.asking(question)).collect::<Result<_, _>>()?;
     let asked: Vec<Asked> = asking.iter().enumerate().map(|(id, asking)| asking.asked(id)).collect();
-    let said = runtime.ask(model, &asked, || context.check_cancelled())?;
-    let said = said.into_iter().map(|said| (said.id, said)).collect();
-    let answers = latest.judged(&questions, &asking, &said, &model.settings);
+    let mut all = BTreeMap::new();
+    runtime.ask(model, &asked, |said| {
+        all.extend(said.into_iter().map(|said| (said.id, said)));
+        context.check_cancelled()
+    })?;
+    let answers = latest.judged(&questions, &asking, &all, &model.settings);
     Ok(Enriched::of(latest, answers, Some(model.name.clone())))
 }
 

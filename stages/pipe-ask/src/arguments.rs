@@ -24,7 +24,7 @@ Examples:
 Severity, risk, ids, counts and techniques always come from the scan and the rules. A model \
 writes text, which is taken where the prompt shows what it says and the model is sure enough.
 
-Exit codes: 0 done, 2 invalid input, 3 something broke."
+Exit codes: 0 done, 2 invalid input, 3 something broke, 130 interrupted."
 )]
 pub(crate) struct Arguments {
     /// Reports of one host; the newest is asked about, the others are its history. `-` is standard input.
@@ -54,6 +54,9 @@ pub(crate) struct Arguments {
     /// Threads that ask the model. More than one pays for models of a billion weights, on a machine that does nothing else.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256), requires = "model")]
     pub threads: u16,
+    /// Say nothing but what went wrong.
+    #[arg(short, long)]
+    pub quiet: bool,
 }
 
 impl Arguments {

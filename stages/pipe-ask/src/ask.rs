@@ -11,13 +11,20 @@ use contract::stage::At;
 use correlate::fleet::Fleet;
 
 use crate::arguments::Arguments;
+use crate::progress::{Progress, Shown, Step};
+use crate::runtime::Sheet;
 use crate::{output, runtime};
 
 /// Does what the command line asks for.
 pub(crate) fn run(arguments: &Arguments) -> Result<(), StageError> {
-    let latest = latest(&arguments.reports)?;
+    let progress = Progress::new(Shown::on_standard_error(arguments.quiet));
+    let latest = latest(&arguments.reports, &progress)?;
     let questions = latest.questions(&arguments.wanted());
-    let model = arguments.model.as_deref().map(Model::open).transpose()?;
+    let open = |path| {
+        progress.step(Step::Opening);
+        Model::open(path)
+    };
+    let model = arguments.model.as_deref().map(open).transpose()?;
     let asking: Vec<Asking> = match &model {
         Some(model) => questions.iter().map(|question| model.asking(question)).collect::<Result<_, _>>()?,
         None => vec![Asking::default(); questions.len()],
@@ -25,21 +32,27 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), StageError> {
     let digest = model.as_ref().map(|model| model.name.digest.as_str());
     let (head, lines) = exchange::lines(&questions, &asking, digest)?;
     if let Some(file) = &arguments.prompts {
+        drop(progress);
         return output::prompts(&head, lines, file);
     }
     let Some(model) = model else {
         let answers = latest.by_rules(&questions, "no model was asked");
+        drop(progress);
         return output::enriched(&Enriched::of(&latest, answers, None), arguments);
     };
     let said = match &arguments.answers {
         Some(file) => exchange::said(&text(file)?, &file.display().to_string(), &head, questions.len())?,
         None if asking.iter().all(|asking| asking.tokens.is_none()) => BTreeMap::new(),
         None => {
-            let told = runtime::ask(&model.path, arguments.threads, &head, &lines)?;
+            let prompts = asking.iter().filter_map(|asking| asking.tokens.as_ref());
+            let sheet = Sheet { head: &head, lines: &lines, asked: prompts.clone().count() as u64 };
+            let told = runtime::ask(&model.path, arguments.threads, &sheet, &progress)?;
+            progress.asked(prompts.map(|tokens| tokens.len() as u64).sum());
             exchange::said(&told, runtime::PROGRAM, &head, questions.len())?
         }
     };
     let answers = latest.judged(&questions, &asking, &said, &model.settings);
+    drop(progress);
     output::enriched(&Enriched::of(&latest, answers, Some(model.name)), arguments)
 }
 
@@ -49,11 +62,16 @@ fn text(path: &Path) -> Result<String, StageError> {
 }
 
 /// The newest scan of the host that the reports are of.
-fn latest(reports: &[PathBuf]) -> Result<Latest, StageError> {
+fn latest(reports: &[PathBuf], progress: &Progress) -> Result<Latest, StageError> {
     let mut read = Vec::new();
-    for path in distinct(reports)? {
+    let of = reports.len() as u64;
+    for (done, path) in (0..).zip(distinct(reports)?) {
+        // Whoever writes to standard input may show progress of its own.
+        let is_awaited = path == Path::new("-");
+        progress.step(if is_awaited { Step::Waiting } else { Step::Reading { done, of } });
         read.push(Read::of(&source(path)?)?);
     }
+    progress.step(Step::Correlating);
     Host::of(read)?.latest(&Fleet::default())
 }
 

@@ -1,12 +1,15 @@
 //! The program `pipe-ask`, which `pipe ask` starts: reports of one host in, an enriched report out.
 //!
 //! - [`arguments`]: the command line. [`ask`]: from reports to answers. [`output`]: the enriched report and lines of JSON, wherever they go.
-//!   [`page`]: the readable form. [`runtime`]: the program that asks a model.
+//!   [`page`]: the readable form. [`runtime`]: the program that asks a model. [`progress`]: what is shown meanwhile. [`interrupt`]: signals,
+//!   and files that are written as a whole.
 
 mod arguments;
 mod ask;
+mod interrupt;
 mod output;
 mod page;
+mod progress;
 mod runtime;
 
 use std::process::ExitCode;
@@ -17,7 +20,8 @@ use contract::{FailureClass, StageError, clean};
 use crate::arguments::Arguments;
 
 fn main() -> ExitCode {
-    match ask::run(&Arguments::parse()) {
+    let arguments = Arguments::parse();
+    match interrupt::listen().and_then(|()| ask::run(&arguments)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => report(&failure),
     }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::os::fd::AsFd;
 use std::path::Path;
 
 use analyst::Enriched;
@@ -11,7 +12,7 @@ use contract::clean::{acts, is_plain};
 use contract::stage::At;
 
 use crate::arguments::Arguments;
-use crate::page;
+use crate::{interrupt, page};
 
 /// Writes the enriched report: to the file that is named, and to standard output as a page for people, or as JSON for programs.
 pub(crate) fn enriched(enriched: &Enriched<'_>, arguments: &Arguments) -> Result<(), StageError> {
@@ -25,7 +26,7 @@ pub(crate) fn enriched(enriched: &Enriched<'_>, arguments: &Arguments) -> Result
     let terminal = io::stdout().is_terminal();
     match () {
         () if arguments.json || (!terminal && arguments.out.is_none()) => print(&document),
-        () if terminal => print(page::of(enriched, width()).as_bytes()),
+        () if terminal => print(page::of(enriched, width(io::stdout()).clamp(40, 160)).as_bytes()),
         () => Ok(()),
     }
 }
@@ -44,17 +45,9 @@ pub(crate) fn errors(text: &str) {
     let _ = io::stderr().write_all(text.as_bytes());
 }
 
-/// Writes a file as a whole or not at all, so that nobody reads an earlier answer that is cut short.
 fn file(path: &Path, bytes: &[u8]) -> Result<(), StageError> {
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let is_special = std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file());
-    if is_special {
-        return std::fs::write(path, bytes).at(path);
-    }
-    let mut new = tempfile::NamedTempFile::new_in(directory).at(path)?;
-    new.write_all(bytes).at(path)?;
-    new.persist(path).map_err(|error| error.error).at(path)?;
-    Ok(())
+    if is_special { std::fs::write(path, bytes).at(path) } else { interrupt::write_whole(path, bytes) }
 }
 
 fn print(bytes: &[u8]) -> Result<(), StageError> {
@@ -66,10 +59,10 @@ fn print(bytes: &[u8]) -> Result<(), StageError> {
     }
 }
 
-/// Columns of the terminal.
-fn width() -> usize {
-    let columns = rustix::termios::tcgetwinsize(io::stdout()).map_or(0, |size| size.ws_col);
-    if columns == 0 { 80 } else { usize::from(columns).clamp(40, 160) }
+/// Columns of the terminal on this stream; 0 where it does not say.
+pub(crate) fn width(stream: impl AsFd) -> usize {
+    let columns = rustix::termios::tcgetwinsize(stream).map_or(0, |size| size.ws_col);
+    if columns == 0 { 80 } else { usize::from(columns) }
 }
 
 /// JSON whose strings show what would act on a terminal as `\u202e`. It reads as the same values.

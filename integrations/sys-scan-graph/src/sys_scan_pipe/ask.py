@@ -70,7 +70,7 @@ class Ask:
         """Raises what the program says when it fails."""
         try:
             done = subprocess.run(
-                [self.program, *self.arguments, *options],
+                [self.program, *self.arguments, *options, "--quiet"],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
