@@ -167,6 +167,40 @@ fn the_newest_report_is_asked_about_whatever_their_order() {
 }
 
 #[test]
+fn the_enriched_report_says_what_each_report_was_used_for() {
+    let project = project();
+    project.write("now.json", &real().to_string());
+    project.write("old.json", &earlier(2, 5).to_string());
+    project.write("again.json", &earlier(2, 5).to_string());
+    let mut other_version = earlier(1, 3);
+    other_version["meta"]["json_schema_version"] = json!("3");
+    project.write("first\n\u{1b}.json", &other_version.to_string());
+    let words = ["old.json", "first\n\u{1b}.json", "now.json", "again.json"];
+    let document = document(&project, &words);
+    let pipe = &document["enrichment_results"]["pipe"];
+    let digest = |name: &str| contract::Digest::of(&fs::read(project.path(name)).unwrap()).to_string();
+    let given = |shown: &str, name: &str, used: &str, scan: Value| {
+        let started = serde_json::from_str::<Value>(&project.read(name)).unwrap()["summary"]["started_at"].clone();
+        json!({"file": shown, "digest": digest(name), "started_at": started, "used": used, "scan": scan})
+    };
+    let mut copy = given("old.json", "old.json", "nothing", Value::Null);
+    copy["why"] = json!("it has the same bytes as again.json");
+    let expected = [
+        given("first\\n\\x1b.json", words[1], "history", json!(0)),
+        given("again.json", "again.json", "history", json!(1)),
+        given("now.json", "now.json", "asked", json!(2)),
+        copy,
+    ];
+    assert_eq!(pipe["reports"], json!(expected));
+    let notes = pipe["notes"].to_string();
+    assert!(notes.contains("first\\\\n\\\\x1b.json: its schema version is"), "{notes}");
+    assert!(notes.contains("old.json: it is not used: it has the same bytes as again.json"), "{notes}");
+    let once = self::document(&project, &words[..3]);
+    assert_eq!(once["summaries"], document["summaries"], "a copy is no scan of its own");
+    assert_eq!(once["raw_reference"], document["raw_reference"]);
+}
+
+#[test]
 fn without_a_model_every_answer_is_the_rules_own() {
     let project = project();
     project.write("r.json", &real().to_string());
@@ -296,7 +330,7 @@ fn reports_of_two_hosts_and_missing_ones_are_refused() {
     project.write("a.json", &real().to_string());
     project.write("b.json", &other.to_string());
     for (words, why) in [
-        (&["a.json", "b.json"][..], "these are reports of several hosts"),
+        (&["a.json", "b.json"][..], "b.json is of other"),
         (&["a.json", "missing.json"], "missing.json: No such file"),
         (&["a.json", "a.json"], "named twice"),
         (&["a.json", "--task", "riddle"], "the tasks are finding, correlation"),

@@ -10,7 +10,7 @@ use transform::documents::verdict::Verdict;
 use transform::view::View;
 
 use crate::answers::{Answer, Tally};
-use crate::host::Latest;
+use crate::host::{Given, Latest};
 
 /// A model that was asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -25,6 +25,7 @@ pub struct ModelName {
 #[derive(Serialize)]
 struct Results<'a> {
     model: Option<&'a ModelName>,
+    reports: &'a [Given],
     answers: &'a [Answer],
     by_task: BTreeMap<&'static str, Tally>,
     notes: &'a [String],
@@ -81,7 +82,8 @@ impl<'l> Enriched<'l> {
         document.push(b',');
         let Enriched { answers, model, latest, .. } = self;
         let by_task = Tally::of(answers);
-        let results = Results { model: model.as_ref(), answers, by_task, notes: &latest.notes };
+        let (reports, notes) = (&latest.given, &latest.notes);
+        let results = Results { model: model.as_ref(), reports, answers, by_task, notes };
         let rest = serde_json::to_vec(&Enrichment { enrichment_results: Pipe { pipe: results } })?;
         document.extend_from_slice(&rest[1..]);
         out.write_all(&document)

@@ -1,4 +1,6 @@
 //! The reports of one host, and the newest scan of them with everything that rules know.
+//!
+//! [`Given`] says of each report what it was used for.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -10,6 +12,7 @@ use correlate::sides::Ruleset;
 use findings::{Correlation, EnrichedFinding, Profile, SUSPECT_AT};
 use rules::rule::RULES;
 use scan::Report;
+use serde::Serialize;
 use transform::redaction::{self, Redaction};
 
 use crate::report::Read;
@@ -21,8 +24,40 @@ pub struct Host {
     pub name: String,
     /// What is worth knowing about the reports, in sentences.
     pub notes: Vec<String>,
-    /// The reports with the names of their files.
-    reports: Vec<(String, Report)>,
+    /// The reports.
+    reports: Vec<Report>,
+    /// What each of them is, and those that are left out.
+    given: Vec<Given>,
+}
+
+/// A report that was given.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Given {
+    /// The name of its file.
+    pub file: String,
+    /// The BLAKE3 digest of its bytes.
+    pub digest: String,
+    /// When its scan started, as it says.
+    pub started_at: Option<String>,
+    /// What it was used for.
+    pub used: Use,
+    /// Its place in the host's history, from 0; none where it is not used.
+    pub scan: Option<u32>,
+    /// Why it is not used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
+/// What a report is used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Use {
+    /// It is the newest: the answers are about it.
+    Asked,
+    /// It is earlier: what it shows is no longer new.
+    History,
+    /// Nothing.
+    Nothing,
 }
 
 /// The newest scan of a host.
@@ -36,6 +71,8 @@ pub struct Latest {
     pub started: Option<String>,
     /// What is worth knowing about the reports, in sentences.
     pub notes: Vec<String>,
+    /// The reports that were given, in the order of time.
+    pub given: Vec<Given>,
     /// The findings.
     pub findings: Vec<EnrichedFinding>,
     /// What joins them.
@@ -62,7 +99,11 @@ impl Host {
             (Some(host), None) => Ok(host),
             (None, _) => Err(StageError::invalid_input("there is no report")),
             (Some(one), Some(other)) => {
-                let message = format!("these are reports of several hosts, of {} and of {}", other.name, one.name);
+                let told = |host: &Host| {
+                    let file = host.given.first().map(|given| given.file.as_str()).unwrap_or_default();
+                    format!("{file} is of {}", host.name)
+                };
+                let message = format!("these are reports of several hosts: {}, {}", told(other), told(&one));
                 Err(StageError::invalid_input(message)
                     .help("ask about one host at a time; the kind `analyze` takes a directory of many"))
             }
@@ -85,30 +126,45 @@ impl Host {
         hosts.into_iter().map(|count| Host::one(reports.by_ref().take(count).collect())).collect()
     }
 
-    fn one(reports: Vec<Read>) -> Host {
-        let name = reports.first().map(|read| read.report.hostname().to_owned()).unwrap_or_default();
+    fn one(all: Vec<Read>) -> Host {
+        let name = all.first().map(|read| read.report.hostname().to_owned()).unwrap_or_default();
+        let (mut reports, mut given, mut left_out): (Vec<Read>, Vec<Given>, Vec<Given>) = Default::default();
+        let mut files: HashMap<Digest, String> = HashMap::new();
+        for read in all {
+            let told = Given::of(&read, reports.len());
+            match files.get(&read.digest) {
+                // Counted twice, its findings would have been there before.
+                Some(file) => left_out.push(told.as_copy_of(file)),
+                None => {
+                    files.insert(read.digest, told.file.clone());
+                    given.push(told);
+                    reports.push(read);
+                }
+            }
+        }
+        if let Some(newest) = given.last_mut() {
+            newest.used = Use::Asked;
+        }
         let mut notes: Vec<String> =
             ingest::doubt(&name, reports.iter().map(|read| &read.moment)).into_iter().collect();
         for Read { moment, notes: own, .. } in &reports {
             notes.extend(own.iter().map(|note| format!("{}: {note}", moment.name)));
         }
-        Host { name, notes, reports: reports.into_iter().map(|read| (read.moment.name, read.report)).collect() }
-    }
-
-    /// The findings of every report, by scanner, for comparing hosts.
-    pub fn reports(&self) -> impl Iterator<Item = &Report> {
-        self.reports.iter().map(|(_, report)| report)
+        let told = |given: &Given| given.why.as_ref().map(|why| format!("{}: it is not used: {why}", given.file));
+        notes.extend(left_out.iter().filter_map(told));
+        given.extend(left_out);
+        Host { name, notes, reports: reports.into_iter().map(|read| read.report).collect(), given }
     }
 
     /// Correlates all scans, and gives the newest one. `fleet` is what hosts share; empty where one is looked at alone.
     pub fn latest(self, fleet: &Fleet) -> Result<Latest, StageError> {
         let rules = Ruleset::new(&RULES);
         let setting = Setting { profile: Profile::default(), rules: &rules, fleet, suspect_at: SUSPECT_AT };
-        let Host { name, notes, reports } = self;
+        let Host { name, notes, reports, given } = self;
         let mut redaction = Redaction::of_hosts(BTreeSet::from([name.clone()]));
         let (mut past, mut lines) = (Past::default(), Hasher::new());
         let mut latest = (0, None, Vec::new(), Vec::new());
-        for (number, (_, report)) in (0..).zip(reports) {
+        for (number, report) in (0..).zip(reports) {
             let started = report.started_at().map(|text| clean::bounded(text, 40).into_owned());
             let one = Scanned::of(&name, number, true, report, &mut past);
             let (mut findings, mut correlations) = (Vec::new(), Vec::new());
@@ -131,7 +187,25 @@ impl Host {
         let (scan, started, findings, correlations) = latest;
         let key = redaction::key(&Digest::from(lines.finalize()).to_string());
         let hidden = Hidden::of(&redaction.keyed(key), &name, &findings, &correlations);
-        Ok(Latest { host: name, scan, started, notes, findings, correlations, hidden })
+        Ok(Latest { host: name, scan, started, notes, given, findings, correlations, hidden })
+    }
+}
+
+impl Given {
+    /// A report of a host of which so many are earlier.
+    fn of(read: &Read, earlier: usize) -> Given {
+        Given {
+            file: clean::bounded(&read.moment.name, 200).into_owned(),
+            digest: read.digest.to_string(),
+            started_at: read.report.started_at().map(|text| clean::bounded(text, 40).into_owned()),
+            used: Use::History,
+            scan: u32::try_from(earlier).ok(),
+            why: None,
+        }
+    }
+
+    fn as_copy_of(self, file: &str) -> Given {
+        Given { used: Use::Nothing, scan: None, why: Some(format!("it has the same bytes as {file}")), ..self }
     }
 }
 

@@ -1,6 +1,6 @@
 //! A report, read whatever version of the scanner wrote it.
 
-use contract::{StageError, clean};
+use contract::{Digest, StageError, clean};
 use ingest::Moment;
 use scan::Report;
 use scan::read::ReadErrorKind;
@@ -26,6 +26,8 @@ pub struct Source {
 pub struct Read {
     /// The report.
     pub report: Report,
+    /// The digest of its bytes.
+    pub digest: Digest,
     /// Its place among those of its host.
     pub moment: Moment,
     /// Whether it names its host.
@@ -59,7 +61,8 @@ impl Read {
         notes.extend(name_host(&mut report));
         report.mark_ingested();
         let moment = Moment::of(&report, name);
-        Ok(Read { report, moment, named: changes.hosts_named == 0 || source.host.is_some(), notes })
+        let digest = Digest::of(&source.bytes);
+        Ok(Read { report, digest, moment, named: changes.hosts_named == 0 || source.host.is_some(), notes })
     }
 }
 

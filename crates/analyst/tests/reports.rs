@@ -71,5 +71,5 @@ fn reports_of_several_hosts_are_told_apart_and_unnamed_ones_belong_to_the_only_o
     assert_eq!(hosts(&[json!("b"), json!(""), json!(null)]), ["b"]);
     assert_eq!(hosts(&[json!("")]), ["unnamed-host"]);
     assert_eq!(hosts(&[json!("../x y")]), ["-x-y"]);
-    assert!(Host::of(read(&[json!("a"), json!("b")])).unwrap_err().message.contains("of a and of b"));
+    assert!(Host::of(read(&[json!("a"), json!("b")])).unwrap_err().message.contains("0.json is of a, 1.json is of b"));
 }

@@ -44,7 +44,7 @@ impl Stage for Analyze {
     type Params = AnalyzeParams;
 
     fn card() -> Card {
-        Card::new("analyze", 1)
+        Card::new("analyze", 2)
             .worker("pipe-torch")
             .summary("Enriches the newest scan of each host: severity, risk and links by rules, text by a model where it can be taken")
             .input("reports", Type::DIR, "*.json, directly or one directory down; earlier reports of a host are its history")
