@@ -306,9 +306,9 @@ fn a_report_of_another_version_is_answered_with_what_is_known() {
     }
     for (name, text, why) in [
         ("empty.json", String::new(), "this is empty"),
-        ("list.json", "[]".to_owned(), "list.json: at"),
-        ("other.json", "{\"results\": {}}".to_owned(), "other.json: at"),
-        ("cut.json", real().to_string()[..4000].to_owned(), "cut.json: at"),
+        ("list.json", "[]".to_owned(), "list.json: this is no report: it has no list `results`"),
+        ("other.json", "{\"results\": {}}".to_owned(), "other.json: this is no report"),
+        ("cut.json", real().to_string()[..4000].to_owned(), "cut.json: this is no JSON: EOF"),
     ] {
         project.write(name, &text);
         let ran = project.pipe(&["ask", name]);
@@ -331,7 +331,7 @@ fn reports_of_two_hosts_and_missing_ones_are_refused() {
     project.write("b.json", &other.to_string());
     for (words, why) in [
         (&["a.json", "b.json"][..], "b.json is of other"),
-        (&["a.json", "missing.json"], "missing.json: No such file"),
+        (&["a.json", "missing.json"], "missing.json: there is no such file"),
         (&["a.json", "a.json"], "named twice"),
         (&["a.json", "--task", "riddle"], "the tasks are finding, correlation"),
         (&["a.json", "--out", "no/such/directory/x"], "no/such/directory/x"),

@@ -6,6 +6,7 @@ mod agent_profile;
 mod architecture;
 mod ask;
 mod ask_model;
+mod ask_refusals;
 mod ask_waiting;
 mod broken_places;
 mod cache;

@@ -1,6 +1,7 @@
 //! A model as it is asked: its settings, its tokenizer and chat form, and the digest of its file. Its weights are left alone.
 
 use std::collections::BTreeSet;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use blake3::Hasher;
@@ -8,7 +9,7 @@ use contract::stage::At;
 use contract::{Digest, StageError, clean};
 use dataset::{Message, Role};
 use formats::gguf::{GgufFile, Value, tokenizer};
-use policy::Settings;
+use policy::{Settings, SettingsError};
 use serde_json::Value as Json;
 use tokenizers::Tokenizer;
 use tokens::{ChatEncoder, ChatTemplate, TokenNames};
@@ -20,6 +21,10 @@ use crate::question::Question;
 
 /// Metadata of a GGUF file that name tokens at which an answer ends.
 const ENDS: [&str; 3] = ["tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id"];
+
+/// What a model has to be.
+const WHOLE: &str = "name a whole GGUF file, or a whole directory in the form of Hugging Face or GPTQ, as the kind `analyst` \
+                     writes them";
 
 /// A model as it is asked.
 pub struct Model {
@@ -47,6 +52,14 @@ struct About {
 impl Model {
     /// Opens a Hugging Face or GPTQ directory, or a GGUF file. One that was made for other prompts is refused.
     pub fn open(path: &Path) -> Result<Model, StageError> {
+        let told = |error: StageError| if error.help.is_some() { error } else { error.help(WHOLE) };
+        Model::read(path).map_err(told)
+    }
+
+    fn read(path: &Path) -> Result<Model, StageError> {
+        if std::fs::metadata(path).is_err_and(|error| error.kind() == ErrorKind::NotFound) {
+            return Err(StageError::invalid_input(format!("{}: there is no such model", path.display())));
+        }
         let gguf = formats::source::gguf_at(path).map_err(StageError::from)?;
         let about = match &gguf {
             Some(file) => About::of_gguf(file)?,
@@ -60,7 +73,10 @@ impl Model {
         })?;
         let settings = Settings::parse(&settings)
             .and_then(|settings| settings.check(instruction).map(|()| settings))
-            .map_err(|error| refused(error.to_string(), "docs/analyst.md tells how a model is made"))?;
+            .map_err(|error| match error {
+                SettingsError::Version(_) => refused(error.to_string(), "take a newer pipe, or export the model with this one"),
+                _ => refused(error.to_string(), "docs/analyst.md tells how a model is made"),
+            })?;
         let context = about.positions.map_or(settings.context as usize, |own| own.min(settings.context as usize));
         let mut stop: BTreeSet<u32> = about.ends.into_iter().collect();
         stop.insert(about.encoder.end_of_turn());

@@ -4,6 +4,7 @@ use contract::{Digest, StageError, clean};
 use ingest::Moment;
 use scan::Report;
 use scan::read::ReadErrorKind;
+use serde_json::Value;
 
 use crate::mend;
 
@@ -45,10 +46,7 @@ impl Read {
             Ok((report, changes)) => (report, changes, Vec::new()),
             Err(refused) => match mended(&source.bytes, host, &refused) {
                 Some(read) => read,
-                None => {
-                    let help = "a report is the JSON that sys-scan writes; other scanners' files are not read";
-                    return Err(StageError::invalid_input(format!("{name}: {refused}")).help(help));
-                }
+                None => return Err(refusal(&name, &source.bytes, &refused)),
             },
         };
         if changes.texts_mended > 0 {
@@ -64,6 +62,21 @@ impl Read {
         let digest = Digest::of(&source.bytes);
         Ok(Read { report, digest, moment, named: changes.hosts_named == 0 || source.host.is_some(), notes })
     }
+}
+
+/// Why the file is no report of any version.
+fn refusal(name: &str, bytes: &[u8], refused: &ReadErrorKind) -> StageError {
+    let json = scan::read::mended_text(bytes).and_then(|(text, _)| serde_json::from_str::<Value>(&text).ok());
+    let why = match (refused, json) {
+        (ReadErrorKind::Foreign(form), _) => format!("this is {form}"),
+        (ReadErrorKind::Invalid { reason, .. }, None) => format!("this is no JSON: {reason}"),
+        (_, Some(json)) if !json.get("results").is_some_and(Value::is_array) => {
+            "this is no report: it has no list `results`".to_owned()
+        }
+        (refused, _) => refused.to_string(),
+    };
+    StageError::invalid_input(format!("{name}: {why}"))
+        .help("a report is the JSON that sys-scan writes; other scanners' files are not read")
 }
 
 /// The report without what another version writes otherwise. None where it is something else.

@@ -41,7 +41,7 @@ pub enum SettingsError {
     #[error("the model's settings cannot be read: {0}")]
     Form(String),
     /// They are of another version.
-    #[error("the model's settings are of version {0}, and this program reads version {VERSION}: export the model anew")]
+    #[error("the model's settings are of version {0}, and this program reads version {VERSION}")]
     Version(u32),
     /// A gate is no probability.
     #[error("the model's gate for task {0:?} is no probability: export the model anew")]

@@ -16,8 +16,8 @@ use transform::tasks::task::Task;
     after_help = "\
 Examples:
   pipe ask report.json                     what rules say of a scan
-  pipe ask older.json newer.json --json    the newest scan, against the host's history
-  sys-scan | pipe ask -                    a report from standard input
+  pipe ask older.json newer.json --json    the newest, with its history
+  sys-scan | pipe ask -                    a report on standard input
   pipe ask report.json --model model.gguf  and what the model makes of it
   pipe ask report.json --prompts q.jsonl   what would be asked, and nothing else
 
@@ -33,7 +33,7 @@ pub(crate) struct Arguments {
     /// The model that is asked: a GGUF file, or a directory in the form of Hugging Face or GPTQ. Without one, rules answer alone.
     #[arg(long, value_name = "FILE|DIR", value_hint = ValueHint::AnyPath)]
     pub model: Option<PathBuf>,
-    /// What is asked; all of it where this is left out.
+    /// What is asked: finding, correlation, actions, summary, triage or refine. It may be given more than once; without it, all is asked.
     #[arg(long, value_name = "TASK", value_parser = task)]
     pub task: Vec<Task>,
     /// Ask about every finding, not only about those that no rule settles.

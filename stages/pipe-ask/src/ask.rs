@@ -1,19 +1,21 @@
 //! From reports to answers.
 
 use std::collections::BTreeMap;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use analyst::exchange::{self, Asking};
 use analyst::{Enriched, Host, Latest, Model, Read, Source};
 use contract::StageError;
-use contract::stage::At;
 use correlate::fleet::Fleet;
 
 use crate::arguments::Arguments;
 use crate::progress::{Progress, Shown, Step};
 use crate::runtime::Sheet;
-use crate::{output, runtime};
+use crate::{files, output, runtime};
+
+/// What a report is.
+const REPORT: &str =
+    "name a report that sys-scan wrote, or `-` for standard input; the kind `analyze` takes a directory of reports";
 
 /// Does what the command line asks for.
 pub(crate) fn run(arguments: &Arguments) -> Result<(), StageError> {
@@ -57,8 +59,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), StageError> {
 }
 
 fn text(path: &Path) -> Result<String, StageError> {
-    let Source { name, bytes, .. } = source(path)?;
-    String::from_utf8(bytes).map_err(|error| StageError::invalid_input(format!("{name}: {error}")))
+    let help = "name the file with what your program got from the model (docs/analyst.md)";
+    let Source { name, bytes, .. } = files::read(path, help)?;
+    let wrong = |error| StageError::invalid_input(format!("{name}: {error}")).help(help);
+    String::from_utf8(bytes).map_err(wrong)
 }
 
 /// The newest scan of the host that the reports are of.
@@ -67,9 +71,9 @@ fn latest(reports: &[PathBuf], progress: &Progress) -> Result<Latest, StageError
     let of = reports.len() as u64;
     for (done, path) in (0..).zip(distinct(reports)?) {
         // Whoever writes to standard input may show progress of its own.
-        let is_awaited = path == Path::new("-");
+        let is_awaited = path == Path::new(files::STREAM);
         progress.step(if is_awaited { Step::Waiting } else { Step::Reading { done, of } });
-        read.push(Read::of(&source(path)?)?);
+        read.push(Read::of(&files::read(path, REPORT)?)?);
     }
     progress.step(Step::Correlating);
     Host::of(read)?.latest(&Fleet::default())
@@ -86,14 +90,4 @@ fn distinct(reports: &[PathBuf]) -> Result<Vec<&Path>, StageError> {
         seen.push(path);
     }
     Ok(seen)
-}
-
-fn source(path: &Path) -> Result<Source, StageError> {
-    if path == Path::new("-") {
-        let mut bytes = Vec::new();
-        std::io::stdin().read_to_end(&mut bytes).at(Path::new("standard input"))?;
-        return Ok(Source { name: "standard input".to_owned(), host: None, bytes });
-    }
-    let bytes = std::fs::read(path).at(path)?;
-    Ok(Source { name: path.display().to_string(), host: None, bytes })
 }

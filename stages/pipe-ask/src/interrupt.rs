@@ -9,7 +9,6 @@ use std::process::{Child, Command, ExitStatus};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use contract::StageError;
-use contract::stage::At;
 use rustix::process::{Pid, Signal, kill_process};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -104,24 +103,24 @@ impl Watched {
 }
 
 /// Writes a file as a whole or not at all, so that nobody reads an answer that is cut short. A link stays one.
-pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), StageError> {
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let place = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let directory = place.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut file = {
         let mut begun = begun();
         // For those whom the umask lets read other files.
         let new = tempfile::Builder::new().permissions(Permissions::from_mode(0o666)).tempfile_in(directory);
-        let (file, temporary) = new.at(path)?.into_parts();
+        let (file, temporary) = new?.into_parts();
         begun.file = Some(temporary);
         file
     };
-    let written = file.write_all(bytes).at(path);
+    let written = file.write_all(bytes);
     // Held until the file has its name: a signal finds the one or the other.
     let mut begun = begun();
     let temporary = begun.file.take();
     written?;
     match temporary {
-        Some(temporary) => temporary.persist(place).map_err(|error| error.error).at(path),
+        Some(temporary) => temporary.persist(place).map_err(|error| error.error),
         None => Ok(()),
     }
 }

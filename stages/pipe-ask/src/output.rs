@@ -1,4 +1,4 @@
-//! Where things are written: standard output, standard error, files. Text of reports acts on no terminal on the way.
+//! What is written, to standard output, standard error and files. Text of reports acts on no terminal on the way.
 
 use std::fmt::Write as _;
 use std::io::{self, ErrorKind, IsTerminal, Write};
@@ -12,7 +12,7 @@ use contract::clean::{acts, is_plain};
 use contract::stage::At;
 
 use crate::arguments::Arguments;
-use crate::{interrupt, page};
+use crate::{files, page};
 
 /// Writes the enriched report: to the file that is named, and to standard output as a page for people, or as JSON for programs.
 pub(crate) fn enriched(enriched: &Enriched<'_>, arguments: &Arguments) -> Result<(), StageError> {
@@ -21,7 +21,7 @@ pub(crate) fn enriched(enriched: &Enriched<'_>, arguments: &Arguments) -> Result
     document.push(b'\n');
     let document = harmless(document)?;
     if let Some(path) = &arguments.out {
-        file(path, &document)?;
+        files::write(path, &document)?;
     }
     let terminal = io::stdout().is_terminal();
     match () {
@@ -36,7 +36,7 @@ pub(crate) fn prompts(head: &Head, lines: Vec<u8>, path: &Path) -> Result<(), St
     let mut all = head.line();
     all.extend(lines);
     let all = harmless(all)?;
-    if path == Path::new("-") { print(&all) } else { file(path, &all) }
+    if path == Path::new(files::STREAM) { print(&all) } else { files::write(path, &all) }
 }
 
 /// Writes to standard error.
@@ -45,14 +45,14 @@ pub(crate) fn errors(text: &str) {
     let _ = io::stderr().write_all(text.as_bytes());
 }
 
-fn file(path: &Path, bytes: &[u8]) -> Result<(), StageError> {
-    let is_special = std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file());
-    if is_special { std::fs::write(path, bytes).at(path) } else { interrupt::write_whole(path, bytes) }
-}
-
 fn print(bytes: &[u8]) -> Result<(), StageError> {
     let mut out = io::stdout().lock();
-    match out.write_all(bytes).and_then(|()| out.flush()) {
+    printed(out.write_all(bytes).and_then(|()| out.flush()))
+}
+
+/// Whether standard output took what was written.
+pub(crate) fn printed(written: io::Result<()>) -> Result<(), StageError> {
+    match written {
         // A reader that has seen enough is no fault.
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         written => written.map_err(|error| StageError::resources(format!("cannot write to standard output: {error}"))),

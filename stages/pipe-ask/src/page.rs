@@ -87,9 +87,10 @@ fn joined(correlations: &[Correlation]) -> Vec<String> {
 /// Who the answers are from, and why a model's were not taken.
 fn answers(enriched: &Enriched<'_>) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
-    if let Some(model) = &enriched.model {
-        lines.push(format!("model {} ({})", model.name, &model.digest[..model.digest.len().min(10)]));
-    }
+    let Some(model) = &enriched.model else {
+        return vec![format!("all {} by rules: no model was asked", enriched.answers.len())];
+    };
+    lines.push(format!("model {} ({})", model.name, &model.digest[..model.digest.len().min(10)]));
     for (task, Tally { asked, model, .. }) in Tally::of(&enriched.answers) {
         let own = enriched.answers.iter().filter(|answer| answer.task == task && answer.source == Origin::Rule);
         let mut why: BTreeMap<&str, usize> = BTreeMap::new();
