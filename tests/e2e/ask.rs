@@ -1,6 +1,6 @@
 //! `pipe ask`: from the reports of one host to prompts and to the enriched report.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write;
 use std::process::Stdio;
@@ -164,6 +164,41 @@ fn the_newest_report_is_asked_about_whatever_their_order() {
     ask.stdin.take().unwrap().write_all(real().to_string().as_bytes()).unwrap();
     let ran = Ran::from(ask.wait_with_output().unwrap());
     assert_eq!(lines(&ran.stdout)[1..], questions(&project, &["a.json"]), "{}", ran.stderr);
+}
+
+/// A prompt names findings f1, f2, .. and so does its answer. Whoever reads that has to find them.
+#[test]
+fn the_nth_id_of_a_question_is_that_of_the_finding_that_its_prompt_calls_fn() {
+    let project = project();
+    project.write("r.json", &real().to_string());
+    let document = document(&project, &["r.json"]);
+    let scanners: BTreeMap<&str, &str> = document["enriched_findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|finding| (finding["id"].as_str().unwrap(), finding["scanner"].as_str().unwrap()))
+        .collect();
+    let mut listed = BTreeSet::new();
+    for question in questions(&project, &["r.json"]) {
+        let task = question["task"].as_str().unwrap().to_owned();
+        let ids: Vec<&str> = question["findings"].as_array().unwrap().iter().map(|id| id.as_str().unwrap()).collect();
+        assert!(!ids.is_empty(), "{task}");
+        let prompt = question["prompt"].as_str().unwrap();
+        let lines: Vec<&str> = prompt.lines().filter(|line| line.starts_with('f') && !line.starts_with("findings")).collect();
+        if task == "finding" || task == "refine" {
+            continue;
+        }
+        assert_eq!(lines.len(), ids.len(), "{task}: {prompt}");
+        for (number, (line, id)) in (1..).zip(lines.iter().zip(&ids)) {
+            assert!(line.starts_with(&format!("f{number} {}: ", scanners[id])), "{task}: {line}: {id}");
+            // What a finding is about stands in its line, where its id is no number of this host.
+            if let Some(path) = id.strip_prefix("/usr/") {
+                assert!(line.contains(path), "{task}: {line}: {id}");
+            }
+        }
+        listed.insert(task);
+    }
+    assert_eq!(listed, ["actions", "correlation", "summary", "triage"].map(str::to_owned).into());
 }
 
 #[test]

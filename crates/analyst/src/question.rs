@@ -15,7 +15,8 @@ use crate::host::Latest;
 pub struct Question {
     /// Its task.
     pub task: Task,
-    /// The findings that it shows, by the ids of the enriched report. Findings that read alike share a question.
+    /// The findings that it shows, by the ids of the enriched report: prompt and answer call the first f1. Findings that read alike share a
+    /// question about one.
     pub findings: Vec<String>,
     /// The user's message, with pseudonyms.
     pub prompt: String,
@@ -66,8 +67,8 @@ impl Latest {
 
 struct Questions<'l> {
     latest: &'l Latest,
-    /// By task, prompt and answer.
-    places: HashMap<(Task, String, String), usize>,
+    /// Of questions about one finding, by prompt and answer.
+    places: HashMap<(String, String), usize>,
     all: Vec<Question>,
 }
 
@@ -75,11 +76,16 @@ impl Questions<'_> {
     fn add(&mut self, Example { task, findings, prompt, answer, .. }: Example) {
         let ids = &self.latest.hidden.ids;
         let findings = findings.into_iter().map(|id| ids.get(&id).cloned().unwrap_or(id));
-        let key = (task, prompt, answer);
+        // What lists several findings gives them names: f1 cannot be two of them.
+        if task != Task::Finding {
+            self.all.push(Question { task, findings: findings.collect(), prompt, rule: answer });
+            return;
+        }
+        let key = (prompt, answer);
         match self.places.get(&key) {
             Some(place) => self.all[*place].findings.extend(findings),
             None => {
-                let (_, prompt, rule) = key.clone();
+                let (prompt, rule) = key.clone();
                 self.all.push(Question { task, findings: findings.collect(), prompt, rule });
                 self.places.insert(key, self.all.len() - 1);
             }

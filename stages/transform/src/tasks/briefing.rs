@@ -15,7 +15,7 @@ use crate::documents::document::Document;
 use crate::documents::summary;
 use crate::documents::telling;
 use crate::documents::verdict::Rank;
-use crate::prompt::listing::{Seen, ids};
+use crate::prompt::listing::Seen;
 use crate::prompt::seen::lower_first;
 use crate::prompt::visible::{SCANNER_LIMIT, Visible};
 use crate::tasks::example::Example;
@@ -75,7 +75,7 @@ fn listing(
     visible: &[Visible],
     listed: usize,
 ) -> Option<Example> {
-    let Overview { verdict, top, lines: overview, list, actions } =
+    let Overview { verdict, top, lines: overview, list, ids, actions } =
         Overview::of(document, findings, correlations, visible, listed)?;
     let first = top.first()?;
     let new = document.summaries.metrics.new_findings;
@@ -101,7 +101,7 @@ fn listing(
     };
     Some(Example {
         task: Task::Summary,
-        findings: ids(top.iter().copied()),
+        findings: ids,
         class: verdict.level.severity(),
         template: verdict.level.name().to_owned(),
         prompt: lines.join("\n"),

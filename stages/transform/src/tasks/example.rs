@@ -17,7 +17,7 @@ pub const SCAN_BYTES: usize = 4_096 - CHAT_TOKENS;
 pub struct Example {
     /// Its task.
     pub task: Task,
-    /// The findings that the prompt shows, by their ids in documents; not part of a dataset.
+    /// The findings that the prompt shows, by their ids in documents; not part of a dataset. A prompt calls the first f1.
     pub findings: Vec<String>,
     /// The class that is balanced: the severity, or the priority's place.
     pub class: Severity,

@@ -9,7 +9,7 @@ use crate::documents::document::Document;
 use crate::documents::reduction::Reductions;
 use crate::documents::summary;
 use crate::documents::verdict::Verdict;
-use crate::prompt::listing::{Listing, Seen, across};
+use crate::prompt::listing::{Listing, Seen, across, ids};
 use crate::prompt::visible::{Visible, telling};
 use crate::tasks::note::Notes;
 
@@ -30,6 +30,8 @@ pub(crate) struct Overview<'a> {
     pub lines: Vec<String>,
     /// The list of findings.
     pub list: String,
+    /// Their ids, in the order of the list: f1 is the first.
+    pub ids: Vec<String>,
     /// What the findings of the list ask for, most urgent first.
     pub actions: Vec<Action>,
 }
@@ -58,7 +60,8 @@ impl<'a> Overview<'a> {
         let answered = top.iter().take(ANSWERED).filter_map(|seen| seen.visible.joined.told());
         lines.extend(joined(correlations, &listing, &answered.collect()));
         lines.push(format!("correlations: {}", correlations.len()));
-        Some(Overview { verdict, top, lines, list: listing.text(), actions })
+        let ids = ids(listing.items().iter().copied());
+        Some(Overview { verdict, top, lines, list: listing.text(), ids, actions })
     }
 }
 

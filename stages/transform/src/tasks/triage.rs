@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::documents::action::Priority;
 use crate::documents::document::Document;
-use crate::prompt::listing::ids;
 use crate::prompt::visible::Visible;
 use crate::tasks::example::Example;
 use crate::tasks::overview::{Overview, label};
@@ -48,7 +47,7 @@ fn listing(
     visible: &[Visible],
     listed: usize,
 ) -> Option<Example> {
-    let Overview { verdict, top, mut lines, list, actions } =
+    let Overview { verdict, top, mut lines, list, ids, actions } =
         Overview::of(document, findings, correlations, visible, listed)?;
     let answer = TriageAnswer {
         top_findings: top.iter().take(TOP).map(|seen| label(seen.visible)).collect(),
@@ -60,7 +59,7 @@ fn listing(
     lines.push(list);
     Some(Example {
         task: Task::Triage,
-        findings: ids(top.iter().copied()),
+        findings: ids,
         class: verdict.level.severity(),
         template: verdict.level.name().to_owned(),
         prompt: lines.join("\n"),
