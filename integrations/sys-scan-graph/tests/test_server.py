@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import http.client
 import http.server
 import json
 import os
+import shlex
+import shutil
+import socket
 import subprocess
 import sys
 import threading
@@ -146,3 +150,39 @@ class Real(Case):
         expected = list(Llama(Path(str(MODEL))).generate(questions))
         self.assertEqual([answer["id"] for answer in found], [0, 2])
         self.assertEqual(found, expected)
+
+
+@skipUnless(MODEL and installed() and shutil.which("llama-server"), "no model, no xllamacpp, or no llama-server on the path")
+class Documented(Case):
+    def test_the_command_of_the_readme_serves_what_the_child_answers(self) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        readme = (Path(__file__).parent.parent / "README.md").read_text()
+        line = next(line for line in readme.splitlines() if line.strip().startswith("llama-server "))
+        changed = {"quantized_model.gguf": str(MODEL), "8080": str(port), "$PIPE_SERVER_KEY": "a key"}
+        command = [changed.get(word, word) for word in shlex.split(line)]
+        self.assertTrue(set(changed.values()) <= set(command), command)
+        serving = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.addCleanup(serving.wait)
+        self.addCleanup(serving.kill)
+        while self.health(port) != 200:
+            self.assertIsNone(serving.poll(), "it ended")
+        self.environment(PIPE_SERVER_KEY="a key")
+        questions: Any = [{**QUESTION, "id": 0}, {**QUESTION, "id": 1, "limit": 30}]
+        found = list(Server(f"http://127.0.0.1:{port}").generate(questions))
+        for answer, expected in zip(found, Llama(Path(str(MODEL))).generate(questions), strict=True):
+            sure, expected_sure = answer.pop("confidence"), expected.pop("confidence")  # type: ignore[misc]
+            self.assertEqual(answer, expected)
+            # Two builds of llama.cpp round otherwise.
+            self.assertAlmostEqual(sure, expected_sure, delta=0.02)
+
+    def health(self, port: int) -> int:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        try:
+            connection.request("GET", "/health")
+            return connection.getresponse().status
+        except OSError:
+            return 0
+        finally:
+            connection.close()

@@ -14,6 +14,7 @@ mod progress;
 mod runtime;
 
 use std::borrow::Cow;
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -37,7 +38,7 @@ fn refuse(refusal: &clap::Error) -> ExitCode {
     let acts = std::env::args_os().any(|word| matches!(clean::line(&word.to_string_lossy()), Cow::Owned(_)));
     if refusal.use_stderr() && acts {
         output::errors(&clean::escaped(&refusal.render().to_string()));
-    } else if let Err(failure) = output::printed(refusal.print())
+    } else if let Err(failure) = output::printed(refusal.print().and_then(|()| std::io::stdout().flush()))
         && !refusal.use_stderr()
     {
         return report(&failure);
