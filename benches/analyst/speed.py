@@ -7,13 +7,15 @@
 
 `pipe ask` is measured as a whole, from reports to the enriched report: it starts `pipe-torch`, which answers prompts of about the same length
 side by side. llama.cpp answers one prompt after the other, started as the package sys-scan-pipe does, from reading prompts to the last answer.
-Both take turns, and both load the model. Figures are medians over the rounds. Memory is that of the largest process.
+Both take turns, and both load the model. Figures are medians over the rounds. Memory is that of the largest process. Where this user may
+make a network of its own, `pipe ask` runs once more without any.
 """
 import argparse
 import importlib.metadata
 import json
 import os
 import statistics
+import subprocess
 import sys
 import tempfile
 
@@ -42,11 +44,14 @@ def main():
     asked = [question for question in host.questions if question["tokens"]]
     ask = [PIPE, "ask", REPORT, *host.options, "--model", model, "--json"]
     llama = [sys.executable, os.path.join(HERE, "llama.py"), model]
+    alone = ["unshare", "--map-root-user", "--net"]
     rounds = {"pipe ask": [], "llama.cpp": []}
     for _ in range(options.rounds):
         rounds["pipe ask"].append(measured(ask)[1])
         told, cost = measured(llama, asked)
         rounds["llama.cpp"].append(cost)
+    if subprocess.run([*alone, "true"], capture_output=True).returncode == 0:
+        rounds["pipe ask, no network"] = [measured([*alone, *ask])[1]]
     # Once more, without a clock: `pipe ask` shows only answers that are taken.
     said, _ = measured([PIPE_TORCH, "answer", model, "1"], [host.head, *asked])
     texts = {one["id"]: one["text"] for one in said[1:]}
