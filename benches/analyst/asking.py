@@ -3,7 +3,9 @@ import json
 import os
 import re
 import subprocess
+import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PROGRAMS = os.path.join(os.environ.get("CARGO_TARGET_DIR", os.path.join(ROOT, "target")), "debug")
@@ -15,6 +17,7 @@ REASONS = {
     "the model was not trained for this task": "not asked",
     "the prompt has": "too long",
     "the model gave no answer": "no answer",
+    "the program that asked the model gave no probability": "no answer",
     "the answer does not end": "unfinished",
     "the answer is no JSON": "no json",
     "the answer is not of the task's form": "schema",
@@ -98,21 +101,30 @@ def learn(hidden, shown, names):
             learn(hidden[key], shown[key], names)
 
 
-def by_model(model, hosts, asked, threads):
-    """What the model says to these questions, by host, and what that costs; all of them in one process, as `pipe ask` starts it. `asked`
-    has the questions of each host."""
+def by_model(model, hosts, asked, threads, llama):
+    """What the model says to these questions, by host, and what that costs. `asked` has the questions of each host. One process answers
+    them all, as `pipe ask` starts it; with `llama`, as many processes of llama.cpp as there are threads."""
     lines, owners = [], []
     for host, questions in zip(hosts, asked):
         for question in questions:
             lines.append({**question, "id": len(lines)})
             owners.append((host, question["id"]))
-    head = {**hosts[0].head, "questions": "of several hosts"}
-    said, cost = measured([PIPE_TORCH, "answer", model, str(threads)], [head, *lines])
+    if llama:
+        shares = [lines[first::threads] for first in range(threads)]
+        command = [sys.executable, os.path.join(os.path.dirname(os.path.abspath(__file__)), "llama.py"), model]
+    else:
+        shares = [[{**hosts[0].head, "questions": "of several hosts"}, *lines]]
+        command = [PIPE_TORCH, "answer", model, str(threads)]
+    with ThreadPoolExecutor(len(shares)) as pool:
+        done = list(pool.map(lambda share: measured(command, share), shares))
+    said = [answer for told, _ in done for answer in told if "id" in answer]
     of_hosts = {host: [] for host in hosts}
-    for answer in said[1:]:
+    for answer in said:
         host, place = owners[answer["id"]]
-        of_hosts[host].append({**answer, "id": place})
-    return of_hosts, {**cost, "answers": len(said) - 1, "threads": threads}
+        of_hosts[host].append({key: answer[key] for key in ("text", "finish", "confidence")} | {"id": place})
+    costs = [cost for _, cost in done]
+    return of_hosts, {"wall": max(cost["wall"] for cost in costs), "cpu": sum(cost["cpu"] for cost in costs), "answers": len(said),
+                      "threads": threads, "program": "llama.cpp" if llama else "pipe-torch"}
 
 
 def measured(command, lines=None, **options):

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """What a model adds to `pipe ask`: the model alone, the policy, and the rules alone, task by task.
 
-    ./pipe run pipelines/full.yaml && ./pipe ask --help
+    ./pipe run pipelines/full.yaml
     python3 benches/analyst/columns.py --model out/full/analyst/model.gguf [--json benches/results/analyst-columns-tiny.json]
     ./pipe run pipelines/finetune.yaml
-    python3 benches/analyst/columns.py --model out/finetune/analyst/model.gguf --findings 8
+    python3 benches/analyst/columns.py --model out/finetune/analyst/model.gguf --findings 8 --llama
 
 Asked about are simulated hosts of a seed that no model was trained on, half of them attacked in their newest scan and half never, the report in
 pipelines/data/reports, from which the simulator's tables were made, and with --reports others. Every host is asked all tasks, and of its
@@ -52,6 +52,7 @@ def main():
     parser.add_argument("--findings", type=int, default=1000, help="of a host at most; all, where it has fewer")
     parser.add_argument("--reports", action="append", default=[], metavar="NAME=DIR", help="more reports, a file a host")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--llama", action="store_true", help="llama.cpp asks the model, a process a thread")
     parser.add_argument("--json", metavar="FILE", help="write a result file besides what is printed")
     options = parser.parse_args()
     model = os.path.abspath(options.model)
@@ -64,7 +65,8 @@ def main():
         draws = random.Random(options.seed)
         hosts = [host for group in groups.values() for host in group]
         asked = [drawn(host, options.findings, draws) for host in hosts]
-        said, cost = by_model(model, hosts, [[one for one in some if one["tokens"]] for some in asked], options.threads)
+        said, cost = by_model(model, hosts, [[one for one in some if one["tokens"]] for some in asked], options.threads,
+                              options.llama)
         asked = dict(zip(hosts, asked))
         results = {"model": options.name or os.path.basename(os.path.dirname(os.path.dirname(model))), "digest": hosts[0].head["model"],
                    "cost": cost, "groups": {name: figures(group, asked, said) for name, group in groups.items()}}
