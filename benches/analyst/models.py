@@ -7,8 +7,7 @@ fine-tuning and quantized.
 
 The stage `evaluate` asks and judges. The questions are of simulated hosts of a seed that no model was trained on: --findings of task
 `finding`, --questions of each other task. The baselines know what the model learned from: 200 hosts for the tiny model, 20 for
-SmolLM2. As many are findings of the report in pipelines/data/reports, from which the simulator's tables were made. The
-quantized SmolLM2 answers in both of its runs.
+SmolLM2. The quantized SmolLM2 answers in both of its runs. columns.py asks about real reports.
 """
 import argparse
 import json
@@ -48,16 +47,15 @@ def main():
     parser.add_argument("--only", type=lambda text: text.split(","), default=list(RUNS), help=", ".join(RUNS))
     parser.add_argument("--seed", type=int, default=31337)
     parser.add_argument("--hosts", type=int, default=60, help="simulated hosts that questions are drawn from")
-    parser.add_argument("--findings", type=int, default=24)
-    parser.add_argument("--questions", type=int, default=6, help="of each other task")
-    parser.add_argument("--limit", type=int, default=576, help="tokens of an answer at most: the longest of training has 558")
+    parser.add_argument("--findings", type=int, default=16)
+    parser.add_argument("--questions", type=int, default=4, help="of each other task")
+    parser.add_argument("--limit", type=int, default=384, help="tokens of an answer at most: refine alone has longer ones")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--json", metavar="FILE", help="write a result file besides what is printed")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bench-models-") as room:
         lines = questions(held_out(options, room), options)
-        reports = of_report(options, room)
-        runs = {name: run(name, lines, reports, options, os.path.join(room, name)) for name in options.only}
+        runs = {name: run(name, lines, options, os.path.join(room, name)) for name in options.only}
     results = {"hosts": len({line["host"] for line in lines}), "limit": options.limit, "runs": runs}
     print(json.dumps(results, indent=1))
     if options.json:
@@ -67,21 +65,10 @@ def main():
 def held_out(options, room):
     """The dataset that `transform` makes of simulated hosts."""
     worker, ports = Worker(PIPE_DATA), {}
-    ports.update(produce(worker, os.path.join(room, "fleet"), options.hosts, options.seed)[0])
-    return texts(worker, os.path.join(room, "fleet"), ports, {"seed": options.seed})
-
-
-def of_report(options, room):
-    """The dataset of the findings of the real report."""
-    worker, ports = Worker(PIPE_DATA), {"reports": os.path.join(ROOT, "pipelines", "data", "reports")}
-    ports.update(worker.run("ingest", os.path.join(room, "report"), ports, {}, 2)[0])
-    return texts(worker, os.path.join(room, "report"), ports, {"seed": options.seed, "tasks": ["finding"]})
-
-
-def texts(worker, room, ports, params):
+    ports.update(produce(worker, room, options.hosts, options.seed)[0])
     ports.update(worker.run("correlate", room, ports, {}, 2)[0])
     ports.update(worker.run("verify", room, ports, {"on_failed": "report"}, 2)[0])
-    return worker.run("transform", room, ports, params, 2)[0]["dataset"]
+    return worker.run("transform", room, ports, {"seed": options.seed}, 2)[0]["dataset"]
 
 
 def questions(dataset, options):
@@ -107,11 +94,9 @@ def questions(dataset, options):
     return drawn
 
 
-def run(name, lines, reports, options, room):
+def run(name, lines, options, room):
     """The figures of both models of one run of `evaluate`."""
     out, model, length, tasks, names = RUNS[name]
-    # Of the report as many are asked about, whatever the model can be asked.
-    samples = len(lines)
     lines = [line for line in lines if tasks is None or line["task"] in tasks]
     dataset = os.path.join(room, "dataset")
     shutil.copytree(os.path.join(out, "dataset", "dataset"), dataset, copy_function=shutil.copyfile)
@@ -123,24 +108,14 @@ def run(name, lines, reports, options, room):
     with open(os.path.join(tokens["tokens"], "cut.jsonl")) as file:
         if any(json.loads(line).get("split") == "test" for line in file):
             raise SystemExit(f"{name}: a question is too long for {length} tokens")
-    ports = {**tokens, "dataset": dataset, "model": model, "quantized": os.path.join(out, "quantized", "gptq"), "reports": reports}
-    params = {"samples": samples, "examples": 8, "max_new_tokens": options.limit, "threads": options.threads, "seed": options.seed,
-              "reports_standing": "known_to_the_simulator"}
+    ports = {**tokens, "dataset": dataset, "model": model, "quantized": os.path.join(out, "quantized", "gptq")}
+    params = {"samples": len(lines), "examples": 8, "max_new_tokens": options.limit, "threads": options.threads, "seed": options.seed}
     outputs, _, cost = worker.run("evaluate", room, ports, params, options.threads)
     with open(outputs["metrics"]) as file:
         metrics = json.load(file)
     sides = dict(zip(names, (metrics["original"]["answers"], metrics["quantized"]["answers"])))
     sides.update({baseline: metrics["baselines"][baseline] for baseline in BASELINES}, rule=metrics["rule"])
-    return {"cost": cost, "tasks": {side: answers["tasks"] for side, answers in sides.items()},
-            "report": severities(metrics["reports"], names)}
-
-
-def severities(reports, names):
-    """Of the real report, the mean over scanners of the share of severities that are the scanner's own."""
-    called = dict(zip(("original", "quantized"), names))
-    means = {called.get(side, side): figures["severity_accuracy"] for side, figures in reports["mean"].items()
-             if side in (*called, *BASELINES)}
-    return {"questions": sum(one["questions"] for one in reports["scanners"].values()), "severity_accuracy": means}
+    return {"cost": cost, "tasks": {side: answers["tasks"] for side, answers in sides.items()}}
 
 
 if __name__ == "__main__":
