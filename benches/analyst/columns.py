@@ -146,8 +146,10 @@ class Answered:
         if self.task == "finding":
             yield "facts", [facts(answer) == facts(self.rule) for answer in (self.own, self.final, self.rule)]
             return
-        rules = self.echo in SOUND
-        yield "sound", [self.why in SOUND, self.why == "taken" or rules, rules]
+        # Nothing is said about an answer to a question that the model is not asked.
+        if self.echo != "not asked":
+            rules = self.echo in SOUND
+            yield "sound", [self.why in SOUND, self.why == "taken" or rules, rules]
         if self.task != "summary":
             return
         answers = [at(answer, "EXECUTIVE_SUMMARY") or "" for answer in (self.own, self.final, self.rule)]
