@@ -55,11 +55,13 @@ def main():
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bench-models-") as room:
         lines = questions(held_out(options, room), options)
-        runs = {name: run(name, lines, options, os.path.join(room, name)) for name in options.only}
-    results = {"hosts": len({line["host"] for line in lines}), "limit": options.limit, "runs": runs}
+        results = {"hosts": len({line["host"] for line in lines}), "limit": options.limit, "runs": {}}
+        for name in options.only:
+            results["runs"][name] = run(name, lines, options, os.path.join(room, name))
+            # Each takes minutes: those that are done are kept.
+            if options.json:
+                save(options.json, results)
     print(json.dumps(results, indent=1))
-    if options.json:
-        save(options.json, results)
 
 
 def held_out(options, room):
