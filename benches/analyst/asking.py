@@ -101,17 +101,19 @@ def learn(hidden, shown, names):
             learn(hidden[key], shown[key], names)
 
 
-def by_model(model, hosts, asked, threads, llama):
+def by_model(model, hosts, asked, threads, seconds, order):
     """What the model says to these questions, by host, and what that costs. `asked` has the questions of each host. One process answers
-    them all, as `pipe ask` starts it; with `llama`, as many processes of llama.cpp as there are threads."""
+    them all, as `pipe ask` starts it. With `seconds`, as many processes of llama.cpp as there are threads answer in the random `order`,
+    and those that are not asked in that time are left out."""
     lines, owners = [], []
     for host, questions in zip(hosts, asked):
         for question in questions:
             lines.append({**question, "id": len(lines)})
             owners.append((host, question["id"]))
-    if llama:
+    if seconds:
+        order.shuffle(lines)
         shares = [lines[first::threads] for first in range(threads)]
-        command = [sys.executable, os.path.join(os.path.dirname(os.path.abspath(__file__)), "llama.py"), model]
+        command = [sys.executable, os.path.join(os.path.dirname(os.path.abspath(__file__)), "llama.py"), model, str(seconds)]
     else:
         shares = [[{**hosts[0].head, "questions": "of several hosts"}, *lines]]
         command = [PIPE_TORCH, "answer", model, str(threads)]
@@ -124,7 +126,7 @@ def by_model(model, hosts, asked, threads, llama):
         of_hosts[host].append({key: answer[key] for key in ("text", "finish", "confidence")} | {"id": place})
     costs = [cost for _, cost in done]
     return of_hosts, {"wall": max(cost["wall"] for cost in costs), "cpu": sum(cost["cpu"] for cost in costs), "answers": len(said),
-                      "threads": threads, "program": "llama.cpp" if llama else "pipe-torch"}
+                      "threads": threads, "program": "llama.cpp" if seconds else "pipe-torch"}
 
 
 def measured(command, lines=None, **options):

@@ -4,7 +4,7 @@
     ./pipe run pipelines/full.yaml
     python3 benches/analyst/columns.py --model out/full/analyst/model.gguf [--json benches/results/analyst-columns-tiny.json]
     ./pipe run pipelines/finetune.yaml
-    python3 benches/analyst/columns.py --model out/finetune/analyst/model.gguf --findings 8 --llama
+    python3 benches/analyst/columns.py --model out/finetune/analyst/model.gguf --findings 8 --llama-seconds 480
 
 Asked about are simulated hosts of a seed that no model was trained on, half of them attacked in their newest scan and half never, the report in
 pipelines/data/reports, from which the simulator's tables were made, and with --reports others. Every host is asked all tasks, and of its
@@ -52,7 +52,8 @@ def main():
     parser.add_argument("--findings", type=int, default=1000, help="of a host at most; all, where it has fewer")
     parser.add_argument("--reports", action="append", default=[], metavar="NAME=DIR", help="more reports, a file a host")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--llama", action="store_true", help="llama.cpp asks the model, a process a thread")
+    parser.add_argument("--llama-seconds", type=float, metavar="N",
+                        help="llama.cpp asks the model, a process a thread, in random order and for N seconds; what is not asked then is left out")
     parser.add_argument("--json", metavar="FILE", help="write a result file besides what is printed")
     options = parser.parse_args()
     model = os.path.abspath(options.model)
@@ -65,9 +66,9 @@ def main():
         draws = random.Random(options.seed)
         hosts = [host for group in groups.values() for host in group]
         asked = [drawn(host, options.findings, draws) for host in hosts]
-        said, cost = by_model(model, hosts, [[one for one in some if one["tokens"]] for some in asked], options.threads,
-                              options.llama)
-        asked = dict(zip(hosts, asked))
+        given = [[one for one in some if one["tokens"]] for some in asked]
+        said, cost = by_model(model, hosts, given, options.threads, options.llama_seconds, draws)
+        asked = {host: reached(some, said[host]) if options.llama_seconds else some for host, some in zip(hosts, asked)}
         results = {"model": options.name or os.path.basename(os.path.dirname(os.path.dirname(model))), "digest": hosts[0].head["model"],
                    "cost": cost, "groups": {name: figures(group, asked, said) for name, group in groups.items()}}
     print(json.dumps(results, indent=1))
@@ -106,6 +107,12 @@ def drawn(host, most, draws):
     findings = [question for question in host.questions if question["task"] == "finding"]
     chosen = {question["id"] for question in draws.sample(findings, min(most, len(findings)))}
     return [one for one in host.questions if one["task"] != "finding" or one["id"] in chosen]
+
+
+def reached(questions, said):
+    """The questions that were answered, and those that could not be asked."""
+    ids = {answer["id"] for answer in said}
+    return [one for one in questions if one["id"] in ids or not one["tokens"]]
 
 
 def figures(hosts, asked, said):

@@ -2,12 +2,15 @@
 """The same questions for every model and baseline: rules, lookup, nearest prompt, the tiny model, and SmolLM2 before and after
 fine-tuning and quantized.
 
-    ./pipe run pipelines/full.yaml && ./pipe run pipelines/finetune.yaml
-    python3 benches/analyst/models.py [--only tiny,before,after] [--json benches/results/analyst-models.json]
+    ./pipe run pipelines/full.yaml
+    python3 benches/analyst/models.py tiny [--json benches/results/analyst-models-tiny.json]
+    ./pipe run pipelines/finetune.yaml
+    python3 benches/analyst/models.py before [--json benches/results/analyst-models-before.json]
+    python3 benches/analyst/models.py after [--json benches/results/analyst-models-after.json]
 
 The stage `evaluate` asks and judges. The questions are of simulated hosts of a seed that no model was trained on: --findings of task
 `finding`, --questions of each other task. The baselines know what the model learned from: 200 hosts for the tiny model, 20 for
-SmolLM2. The quantized SmolLM2 answers in both of its runs. columns.py asks about real reports.
+SmolLM2. The quantized SmolLM2 answers in both of its runs. Answers of at most --limit tokens bound the time. columns.py asks about real reports.
 """
 import argparse
 import json
@@ -44,10 +47,10 @@ LONGEST = 3000
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", type=lambda text: text.split(","), default=list(RUNS), help=", ".join(RUNS))
+    parser.add_argument("run", choices=list(RUNS), help="which models")
     parser.add_argument("--seed", type=int, default=31337)
     parser.add_argument("--hosts", type=int, default=60, help="simulated hosts that questions are drawn from")
-    parser.add_argument("--findings", type=int, default=12)
+    parser.add_argument("--findings", type=int, default=40)
     parser.add_argument("--questions", type=int, default=3, help="of each other task")
     parser.add_argument("--limit", type=int, default=256, help="tokens of an answer at most; those of summary and refine are longer")
     parser.add_argument("--threads", type=int, default=2)
@@ -55,13 +58,11 @@ def main():
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bench-models-") as room:
         lines = questions(held_out(options, room), options)
-        results = {"hosts": len({line["host"] for line in lines}), "limit": options.limit, "runs": {}}
-        for name in options.only:
-            results["runs"][name] = run(name, lines, options, os.path.join(room, name))
-            # Each takes minutes: those that are done are kept.
-            if options.json:
-                save(options.json, results)
+        results = {"hosts": len({line["host"] for line in lines}), "limit": options.limit,
+                   **run(options.run, lines, options, os.path.join(room, "run"))}
     print(json.dumps(results, indent=1))
+    if options.json:
+        save(options.json, results)
 
 
 def held_out(options, room):
