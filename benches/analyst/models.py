@@ -9,8 +9,7 @@ fine-tuning and quantized.
     python3 benches/analyst/models.py after [--json benches/results/analyst-models-after.json]
 
 The stage `evaluate` asks and judges. The questions are of simulated hosts of a seed that no model was trained on: --findings of task
-`finding`, --questions of each other task. The baselines know what the model learned from: 200 hosts for the tiny model, 20 for
-SmolLM2. The quantized SmolLM2 answers in both of its runs. Answers of at most --limit tokens bound the time. columns.py asks about real reports.
+`finding`, --questions of each other task. The baselines know what the model learned from. The quantized SmolLM2 answers in both of its runs. Answers of at most --limit tokens bound the time. columns.py asks about real reports.
 """
 import argparse
 import json
@@ -58,8 +57,7 @@ def main():
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bench-models-") as room:
         lines = questions(held_out(options, room), options)
-        results = {"hosts": len({line["host"] for line in lines}), "limit": options.limit,
-                   **run(options.run, lines, options, os.path.join(room, "run"))}
+        results = run(options.run, lines, options, os.path.join(room, "run"))
     print(json.dumps(results, indent=1))
     if options.json:
         save(options.json, results)
@@ -118,7 +116,13 @@ def run(name, lines, options, room):
         metrics = json.load(file)
     sides = dict(zip(names, (metrics["original"]["answers"], metrics["quantized"]["answers"])))
     sides.update({baseline: metrics["baselines"][baseline] for baseline in BASELINES}, rule=metrics["rule"])
-    return {"cost": cost, "tasks": {side: answers["tasks"] for side, answers in sides.items()}}
+    return {"hosts": hosts_of(os.path.join(dataset, "test.jsonl")), "learned_from": hosts_of(os.path.join(dataset, "train.jsonl")),
+            "limit": options.limit, "cost": cost, "tasks": {side: answers["tasks"] for side, answers in sides.items()}}
+
+
+def hosts_of(path):
+    with open(path) as file:
+        return len({json.loads(line)["host"] for line in file})
 
 
 if __name__ == "__main__":
