@@ -9,7 +9,8 @@ fine-tuning and quantized.
     python3 benches/analyst/models.py after [--json benches/results/analyst-models-after.json]
 
 The stage `evaluate` asks and judges. The questions are of simulated hosts of a seed that no model was trained on: --findings of task
-`finding`, --questions of each other task. The baselines know what the model learned from. The quantized SmolLM2 answers in both of its runs. Answers of at most --limit tokens bound the time. columns.py asks about real reports.
+`finding`, --questions of each other task. The baselines know what the model learned from. The quantized SmolLM2 answers in both of its
+runs. Answers of at most --limit tokens bound the time. columns.py asks about real reports.
 """
 import argparse
 import json

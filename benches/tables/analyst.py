@@ -2,7 +2,7 @@
 import glob
 import os
 
-from .layout import RESULTS, figures, results, seconds, several, source, table, tenths
+from .layout import RESULTS, figures, percent, results, seconds, several, source, table, tenths
 
 TASKS = ["finding", "summary", "triage", "correlation", "actions", "refine"]
 MEASURES = {"facts": "severity and risk are the rules'", "sound": "sound", "subject": "names the attack", "level": "low or medium"}
@@ -89,6 +89,65 @@ def analyst_refusals():
                 whys = sorted(counted["whys"].items(), key=lambda pair: -pair[1])
                 rows.append([of["model"], group, task, ", ".join(f"{why} {count:,}" for why, count in whys)])
     return table(["model", "hosts", "task", "answers"], rows)
+
+
+# What answers without a model, and what all are called in tables.
+BASELINES = ("rule", "title", "nearest")
+MODELS = ("tiny", "tiny quantized", "SmolLM2", "SmolLM2 fine-tuned", "SmolLM2 quantized")
+CALLED = {"rule": "rules", "title": "lookup", "nearest": "nearest prompt", "SmolLM2": "SmolLM2 before", "SmolLM2 fine-tuned": "after",
+          "SmolLM2 quantized": "after, quantized"}
+SHARE, PLAIN, POINTS = percent, lambda x: f"{x:.2f}", lambda x: f"{x:.1f}"
+JUDGED = {
+    "finding": [("schema_conformance", "valid", SHARE), ("severity_accuracy", "severity right", SHARE), ("severity_macro_f1", "severity, macro-F1", PLAIN),
+                ("risk_mae", "mean error of risk", POINTS), ("exact", "the true answer", SHARE)],
+    "summary": [("schema_conformance", "valid", SHARE), ("level_accuracy", "level right", SHARE), ("risk_mae", "mean error of risk", POINTS),
+                ("facts_supported", "facts shown by the question", SHARE), ("content_f1", "values, F1", PLAIN)],
+    "triage": [("schema_conformance", "valid", SHARE), ("level_accuracy", "level right", SHARE),
+               ("facts_supported", "facts shown by the question", SHARE), ("content_f1", "values, F1", PLAIN)],
+    "correlation": [("schema_conformance", "valid", SHARE), ("correlation_f1", "joined pairs, F1", PLAIN), ("technique_f1", "techniques, F1", PLAIN)],
+    "actions": [("schema_conformance", "valid", SHARE), ("content_f1", "values, F1", PLAIN)],
+    "refine": [("schema_conformance", "valid", SHARE), ("content_f1", "values, F1", PLAIN)],
+}
+
+
+@figures
+def analyst_models():
+    """Every model on the same questions, of those runs that were made."""
+    runs = {name.rsplit("-", 1)[1]: results(name) for name in named("analyst-models")}
+    lines = [f"- {source(name)} Questions about {results(name)['hosts']} simulated hosts, answers of at most {results(name)['limit']} tokens; "
+             f"{seconds(results(name)['cost']['wall'])}." for name in named("analyst-models")]
+    # Both runs of SmolLM2 have its quantized form and the same baselines.
+    columns = [next((name, side) for name in runs if side in runs[name]["tasks"])
+               for side in MODELS if any(side in run["tasks"] for run in runs.values())]
+    baselines = [(runs_of, side) for runs_of in known(runs) for side in ("title", "nearest")]
+    # The rules answer each task; SmolLM2's runs have them all.
+    rules = [(known(runs)[-1], "rule")]
+    tables = []
+    for task in TASKS:
+        order = [(name, side) for name, side in rules + baselines + columns if task in runs[name]["tasks"][side]]
+        if not order:
+            continue
+        count = runs[order[0][0]]["tasks"][order[0][1]][task]["questions"]
+        tables.append(table([f"`{task}`, {count} questions", *(called(runs[name], side) for name, side in order)],
+                            [[title, *(shown(runs[name]["tasks"][side], task, figure, form) for name, side in order)]
+                             for figure, title, form in JUDGED[task]]))
+    return several("\n".join(lines), *tables)
+
+
+def known(runs):
+    """One run of each training set, which the baselines know."""
+    return [name for name in ("tiny", "after", "before") if name in runs and not (name == "before" and "after" in runs)]
+
+
+def called(run, side):
+    if side not in BASELINES:
+        return CALLED.get(side, side)
+    return CALLED[side] if side == "rule" else f"{CALLED[side]}, {run['learned_from']} hosts"
+
+
+def shown(side, task, figure, form):
+    found = side.get(task, {}).get("figures", {}).get(figure)
+    return "" if found is None else form(found["value"])
 
 
 @figures
