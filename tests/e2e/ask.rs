@@ -184,7 +184,8 @@ fn the_nth_id_of_a_question_is_that_of_the_finding_that_its_prompt_calls_fn() {
         let ids: Vec<&str> = question["findings"].as_array().unwrap().iter().map(|id| id.as_str().unwrap()).collect();
         assert!(!ids.is_empty(), "{task}");
         let prompt = question["prompt"].as_str().unwrap();
-        let lines: Vec<&str> = prompt.lines().filter(|line| line.starts_with('f') && !line.starts_with("findings")).collect();
+        let lines: Vec<&str> =
+            prompt.lines().filter(|line| line.starts_with('f') && !line.starts_with("findings")).collect();
         if task == "finding" || task == "refine" {
             continue;
         }

@@ -71,7 +71,11 @@ fn an_answer_that_cannot_be_written_is_an_error_and_leaves_no_piece() {
     refused(&project, &["r.json", "--prompts", "full"], "full: this is a directory");
     let ran = project.pipe(&["ask", "r.json", "--out", "/dev/full"]);
     assert_eq!((ran.status, ran.stdout.as_str()), (3, ""));
-    assert!(ran.stderr.starts_with("error: /dev/full: there is no space left\nhelp: free some space"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.starts_with("error: /dev/full: there is no space left\nhelp: free some space"),
+        "{}",
+        ran.stderr
+    );
     for words in [&["ask", "r.json"][..], &["ask", "r.json", "--prompts", "-"], &["ask", "--help"]] {
         let full = File::options().write(true).open("/dev/full").unwrap();
         let ran = Ran::from(project.command(words).stdout(full).stderr(Stdio::piped()).output().unwrap());
@@ -110,7 +114,9 @@ fn the_file_is_for_those_who_may_read_others_and_a_link_to_it_stays_one() {
 #[test]
 fn words_of_the_line_act_on_no_terminal_and_pages_have_no_codes() {
     let project = project();
-    for words in [&["ask", "--\u{1b}[31mred"][..], &["ask", "r.json", "--task", "\u{1b}[2J"], &["ask", "\u{1b}]0;x\u{7}"]] {
+    for words in
+        [&["ask", "--\u{1b}[31mred"][..], &["ask", "r.json", "--task", "\u{1b}[2J"], &["ask", "\u{1b}]0;x\u{7}"]]
+    {
         let ran = project.pipe(words);
         assert!(ran.status == 2 && !ran.stderr.contains(['\u{1b}', '\u{7}']), "{:?}", ran.stderr);
     }

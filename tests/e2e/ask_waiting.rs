@@ -39,8 +39,7 @@ impl Asking {
         }
         project.write("model/config.json", &json!({"max_position_embeddings": 65536, "eos_token_id": [3]}).to_string());
         let task = |system: &str| json!({"limit": 400, "gate": 0.9, "system": system});
-        let tasks =
-            json!({"summary": task("Summarize the host as JSON."), "triage": task("Triage the host as JSON.")});
+        let tasks = json!({"summary": task("Summarize the host as JSON."), "triage": task("Triage the host as JSON.")});
         let settings = json!({"version": 1, "context": 65536, "dataset": "d", "tasks": tasks});
         project.write("model/analyst.json", &settings.to_string());
         assert!(Command::new("mkfifo").arg(project.path("go")).status().unwrap().success());

@@ -94,7 +94,8 @@ fn help_and_completion_list_the_programs_that_are_found_and_no_workers() {
     // The words behind it are the program's own: its -C is no directory to go to, and it has none of pipe's flags.
     project.write("sub/other.json", "");
     assert_eq!(complete(&["brew", "-C", "rep"]), ["report.json"]);
-    for words in [&["brew", "-C", "sub", "rep"][..], &["brew", "--store", "sub", "rep"], &["brew", "run", "--", "rep"]] {
+    for words in [&["brew", "-C", "sub", "rep"][..], &["brew", "--store", "sub", "rep"], &["brew", "run", "--", "rep"]]
+    {
         assert_eq!(complete(words), ["report.json"], "{words:?}");
     }
     assert_eq!(complete(&["-C", "sub", "brew", "-C", "missing", "oth"]), ["other.json"]);

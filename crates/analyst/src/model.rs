@@ -74,9 +74,11 @@ impl Model {
         let settings = Settings::parse(&settings)
             .and_then(|settings| settings.check(instruction).map(|()| settings))
             .map_err(|error| match error {
-                SettingsError::Version(_) => refused(error.to_string(), "take a newer pipe, or export the model with this one"),
-                _ => refused(error.to_string(), "docs/analyst.md tells how a model is made"),
-            })?;
+            SettingsError::Version(_) => {
+                refused(error.to_string(), "take a newer pipe, or export the model with this one")
+            }
+            _ => refused(error.to_string(), "docs/analyst.md tells how a model is made"),
+        })?;
         let context = about.positions.map_or(settings.context as usize, |own| own.min(settings.context as usize));
         let mut stop: BTreeSet<u32> = about.ends.into_iter().collect();
         stop.insert(about.encoder.end_of_turn());

@@ -66,9 +66,8 @@ pub(crate) fn ask(path: &Path, threads: u16, sheet: &Sheet<'_>, progress: &Progr
             Err(if help.is_empty() { refused } else { refused.help(help) })
         }
         None if ended.signal().is_some_and(interrupt::is_ending) => interrupt::end(),
-        None if ended.signal() == Some(9) => {
-            Err(broken("it was killed".to_owned()).help("the system kills programs when memory is short; free some, or take a smaller model"))
-        }
+        None if ended.signal() == Some(9) => Err(broken("it was killed".to_owned())
+            .help("the system kills programs when memory is short; free some, or take a smaller model")),
         _ => Err(broken(format!("{ended}; {}", told.trim()))),
     }
 }

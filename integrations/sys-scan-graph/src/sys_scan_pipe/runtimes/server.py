@@ -46,7 +46,8 @@ class Server:
                     "cache_prompt": False,
                 },
             )
-            # Status 400 is a question that is too long for this server, say; it costs its own answer and no other.
+            # Status 400 is a question that is too long for this server, say, and 500 an answer that is no text; each costs its own
+            # answer and no other.
             if reply is not None:
                 yield self.reading(question, reply)
 
@@ -77,7 +78,7 @@ class Server:
             raise RuntimeFailure(f"{self.name}: no answer: {clean(str(error)) or type(error).__name__}") from error
         finally:
             connection.close()
-        if status == 400:
+        if status == 400 or (status == 500 and path == "/completion"):
             return None
         if status in (401, 403):
             raise RefusedServer(f"{self.name}: the server wants its key: set {KEY}")
