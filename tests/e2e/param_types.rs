@@ -101,3 +101,25 @@ fn a_file_of_params_keeps_types_too() {
     check("deep: 3\n", 2, "param `deep` is a mapping, found the number 3");
     check("any: {x: [1]}\n", 0, "abc\n");
 }
+
+#[test]
+fn how_answers_are_sampled_is_checked_where_it_is_written() {
+    let check = |sampling: &str| {
+        let stage = format!("  judged:\n    uses: evaluate\n    with:\n      sampling: {{{sampling}}}\n");
+        let project = Project::with_pipeline(&format!("pipeline: t\nstages:\n{stage}"));
+        project.pipe(&["check", "p.yaml"]).stderr
+    };
+    for (sampling, words) in [
+        ("temperature: 0", "must be above 0, found 0"),
+        ("temperature: -0.5", "must be above 0, found -0.5"),
+        ("top_p: 0", "must be above 0, found 0"),
+        ("top_p: 1.01", "must be at most 1"),
+        ("top_k: 0", "must be at least 1, found 0"),
+        ("top_q: 1", "has no param `top_q`"),
+    ] {
+        let told = check(sampling);
+        assert!(told.contains(words) && told.contains("p.yaml:6"), "{sampling}: {told}");
+    }
+    let told = check("temperature: 0.7, top_k: 40, top_p: 1");
+    assert!(!told.contains("p.yaml:6") && told.contains("p.yaml:"), "only inputs are missing: {told}");
+}

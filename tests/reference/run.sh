@@ -1,7 +1,7 @@
 #!/bin/sh
 # tests/reference/run.sh [OUTPUTS]: opens a quantized model and a dataset with readers that are not ours (check_formats.py,
 # check_dataset.py) and with llama.cpp (check_llamacpp.py), holds the tokens of conversations against transformers
-# (check_tokenize.py), trains adapters beside PEFT (check_lora.py), and trains with TRL on our data (check_trl.py), in the Python
+# (check_tokenize.py) and the tokens that sampling may draw (check_sampling.py), trains adapters beside PEFT (check_lora.py), and trains with TRL on our data (check_trl.py), in the Python
 # environment of environment.sh. Runs pipelines/finetune.yaml with few steps, where pip finds the base.
 # OUTPUTS holds the outputs of a run of pipelines/full.yaml, as out/full does; without it a small run is made under
 # target/reference, a project of its own that leaves the user's store and outputs alone. The dataset is always that of
@@ -71,7 +71,7 @@ parquet=$work/out/dataset/parquet/dataset
 
 passed=target/reference.passed
 conversations=$outputs/dataset/dataset tokens=$outputs/tokens/tokens
-now=$(find "$gptq" "$gguf" "$dataset" "$parquet" "$conversations" "$tokens" "$here" stages/train/src crates/llama/src crates/tokens stages/tokenize \
+now=$(find "$gptq" "$gguf" "$dataset" "$parquet" "$conversations" "$tokens" "$here" stages/train/src crates/llama/src crates/llama/examples crates/tokens stages/tokenize \
   -type f ! -path '*__pycache__*' -exec sha256sum {} + | sort -k2)
 if [ "$(cat "$passed" 2>/dev/null)" = "$now" ]; then
   echo 'ok   reference: as it passed before'
@@ -83,12 +83,14 @@ unset PYTHONDONTWRITEBYTECODE
 export PYTHONPATH=.deps/python PYTHONNOUSERSITE=1 PYTHONWARNINGS=ignore
 export GPTQMODEL_TORCH_EXTENSIONS_DIR="$PWD/.deps/python/extensions" HF_HUB_OFFLINE=1 HF_HOME="$PWD/$work/huggingface"
 log=$work/check.log
+cargo build --quiet --target-dir target -p llama --example candidates
 status=0
 {
   python3 "$here/check_dataset.py" "$dataset" "$gptq/tokenizer.json" "$parquet" &&
     python3 "$here/check_formats.py" "$gptq" "$gguf" &&
     python3 "$here/check_llamacpp.py" "$gguf" "$gptq" "$dataset/test.jsonl" &&
     python3 "$here/check_tokenize.py" target/debug/pipe-torch &&
+    python3 "$here/check_sampling.py" target/debug/examples/candidates &&
     python3 "$here/check_lora.py" ./pipe &&
     python3 "$here/check_trl.py" "$outputs/model/model" "$conversations" "$tokens"
 } >"$log" 2>&1 || status=$?

@@ -1,4 +1,4 @@
-//! Greedy decoding of many prompts at once, with a key-value cache, of any tokens or of those that a mask lets through.
+//! Decoding of many prompts at once, greedy or sampled, with a key-value cache, of any tokens or of those that a mask lets through.
 //!
 //! Prompts of different lengths stay padded on the right: every row keeps its own position, writes its keys and values there
 //! and sees only what lies at or before it. A row whose answer has ended is dropped from the batch.
@@ -8,6 +8,7 @@ use tch::{Kind, Tensor, no_grad};
 
 use crate::model::Llama;
 use crate::placement::Placement;
+use crate::sampling::{Draws, Sampling};
 
 /// When to stop.
 #[derive(Clone, Debug)]
@@ -41,7 +42,7 @@ pub enum End {
 impl Llama {
     /// Writes the likeliest continuation of each prompt. Prompts must not be empty nor longer than the model's positions.
     pub fn generate(&self, prompts: &[Vec<i64>], limits: &Limits) -> Vec<Completion> {
-        no_grad(|| self.decode_greedily(prompts, limits, &mut []))
+        no_grad(|| self.decode(prompts, limits, &mut [], None))
     }
 
     /// The same among the tokens that masks let through, one mask for each prompt. Where a mask lets nothing through, the answer is cut.
@@ -52,14 +53,28 @@ impl Llama {
         masks: &mut [Box<dyn Mask + '_>],
     ) -> Vec<Completion> {
         assert_eq!(prompts.len(), masks.len(), "a mask for each prompt");
-        no_grad(|| self.decode_greedily(prompts, limits, masks))
+        no_grad(|| self.decode(prompts, limits, masks, None))
     }
 
-    fn decode_greedily(
+    /// Writes a continuation of each prompt whose tokens are drawn, of those that its mask lets through where there are masks. The
+    /// answer to a prompt depends on the seed and on the prompt, not on those beside it; prompts that are equal have equal answers.
+    pub fn generate_sampled(
         &self,
         prompts: &[Vec<i64>],
         limits: &Limits,
         masks: &mut [Box<dyn Mask + '_>],
+        (sampling, seed): (Sampling, u64),
+    ) -> Vec<Completion> {
+        assert!(masks.is_empty() || prompts.len() == masks.len(), "a mask for each prompt, or none");
+        no_grad(|| self.decode(prompts, limits, masks, Some(Draws::new(sampling, seed, prompts))))
+    }
+
+    fn decode(
+        &self,
+        prompts: &[Vec<i64>],
+        limits: &Limits,
+        masks: &mut [Box<dyn Mask + '_>],
+        mut draws: Option<Draws>,
     ) -> Vec<Completion> {
         let Some(longest) = prompts.iter().map(Vec::len).max() else { return Vec::new() };
         let room = (self.config.max_position_embeddings as usize).saturating_sub(longest);
@@ -71,7 +86,7 @@ impl Llama {
         let (mut logits, mut caches) = self.prefill(prompts, &last, (longest + budget) as i64);
         // One step more than tokens: the token that ends an answer is not one of them.
         for left in (0..=budget).rev() {
-            let next = self.choose(&logits, &rows, limits, left, masks);
+            let next = self.choose(&logits, &rows, (limits, left), masks, draws.as_mut());
             let mut goes_on = Vec::new();
             for (row, choice) in rows.iter().zip(&next) {
                 let answer = &mut answers[row.prompt];
@@ -106,21 +121,21 @@ impl Llama {
         answers
     }
 
-    /// The likeliest next token of each row; none where its mask lets none through.
+    /// The next token of each row, the likeliest or a drawn one; none where its mask lets none through.
     fn choose(
         &self,
         logits: &Tensor,
         rows: &[Row],
-        limits: &Limits,
-        left: usize,
+        (limits, left): (&Limits, usize),
         masks: &mut [Box<dyn Mask + '_>],
+        draws: Option<&mut Draws>,
     ) -> Vec<Option<Choice>> {
         let logits = logits.to_kind(Kind::Float);
+        let vocabulary = logits.size()[1] as usize;
         let mut open = vec![true; rows.len()];
-        let tokens = if masks.is_empty() {
-            logits.argmax(-1, false)
+        let held = if masks.is_empty() {
+            logits.shallow_clone()
         } else {
-            let vocabulary = logits.size()[1] as usize;
             let mut allowed = vec![false; rows.len() * vocabulary];
             for (place, (row, allowed)) in rows.iter().zip(allowed.chunks_mut(vocabulary)).enumerate() {
                 let mask = &mut masks[row.prompt];
@@ -131,10 +146,20 @@ impl Llama {
                 open[place] = allowed.contains(&true);
             }
             let refused = self.placement.booleans(&allowed).view(&logits.size()[..]).logical_not();
-            logits.masked_fill(&refused, f64::NEG_INFINITY).argmax(-1, false)
+            logits.masked_fill(&refused, f64::NEG_INFINITY)
+        };
+        let tokens = match draws {
+            None => held.argmax(-1, false),
+            Some(draws) => {
+                let held: Vec<f32> = Vec::try_from(held.flatten(0, 1)).expect("rows of numbers");
+                let rows = rows.iter().zip(held.chunks(vocabulary));
+                let drawn: Vec<Option<usize>> = rows.map(|(row, logits)| draws.draw(row.prompt, logits)).collect();
+                open.iter_mut().zip(&drawn).for_each(|(open, drawn)| *open &= drawn.is_some());
+                self.placement.integers(&drawn.iter().map(|token| token.unwrap_or(0) as i64).collect::<Vec<_>>())
+            }
         };
         let log = logits.gather(1, &tokens.unsqueeze(1), false).squeeze_dim(1) - logits.logsumexp([1_i64], false);
-        let tokens: Vec<i64> = Vec::try_from(tokens).expect("argmax gives a row of integers");
+        let tokens: Vec<i64> = Vec::try_from(tokens).expect("a row of integers");
         let probabilities: Vec<f64> = Vec::try_from(log.exp().to_kind(Kind::Double)).expect("a row of numbers");
         let choices = tokens.into_iter().zip(probabilities).map(|(token, probability)| Choice { token, probability });
         choices.zip(open).map(|(choice, open)| open.then_some(choice)).collect()

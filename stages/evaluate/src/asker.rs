@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use contract::{Context, StageError};
-use llama::Llama;
+use llama::{Llama, Sampling};
 use policy::TaskSettings;
 
 use crate::answered::Answered;
 use crate::evaluation::{Material, Models};
 use crate::gates::{GateFigures, Judged};
-use crate::generation::{self, Answers, Schemas};
+use crate::generation::{self, Answers, Decoding, Schemas};
 use crate::judge::Text;
 use crate::metrics::ConstrainedFigures;
 use crate::params::EvaluateParams;
@@ -33,6 +33,8 @@ pub(crate) struct Asker<'a> {
     pub models: &'a Models<'a>,
     pub material: &'a Material,
     pub params: &'a EvaluateParams,
+    /// How tokens are drawn; `None`: each is the likeliest.
+    pub sampling: Option<Sampling>,
     pub context: &'a Context,
 }
 
@@ -57,14 +59,19 @@ impl Asker<'_> {
         limit: u32,
         schemas: Option<&Schemas>,
     ) -> Result<Answers, StageError> {
-        let limits = generation::limits(model, &self.material.stop, limit as usize);
         let tokenizer = self.models.encoder.tokenizer();
-        generation::generate(model, questions, &limits, (tokenizer, schemas), self.context)
+        generation::generate(model, questions, &self.decoding(model, limit), (tokenizer, schemas), self.context)
+    }
+
+    /// Both models draw the same random numbers for a question, so that no difference between them comes from the draws alone.
+    fn decoding(&self, model: &Llama, limit: u32) -> Decoding {
+        let limits = generation::limits(model, &self.material.stop, limit as usize);
+        Decoding { limits, sampling: self.sampling.map(|sampling| (sampling, self.params.seed)) }
     }
 
     pub(crate) fn speed(&self, model: &Llama, questions: &[Question], answers: &Answers) -> Result<Speed, StageError> {
-        let limits = generation::limits(model, &self.material.stop, self.params.max_new_tokens as usize);
-        let alone = generation::latencies(model, questions, &limits, self.context)?;
+        let decoding = self.decoding(model, self.params.max_new_tokens);
+        let alone = generation::latencies(model, questions, &decoding, self.context)?;
         let alone = alone.into_iter().map(|elapsed| 1000.0 * elapsed.as_secs_f64()).collect();
         Ok(Speed { tokens: answers.tokens as f64 / answers.elapsed.as_secs_f64(), alone })
     }
@@ -90,7 +97,7 @@ impl Asker<'_> {
         Ok(found)
     }
 
-    /// The gates of one model, and what they let through.
+    /// The gates of one model, and what they let through. They are those of greedy answers, which `analyze` and `pipe ask` write.
     pub(crate) fn gates(
         &self,
         model: &Llama,
@@ -98,6 +105,14 @@ impl Asker<'_> {
         reports: Option<(&[Question], &[Text])>,
     ) -> Result<BTreeMap<String, GateFigures>, StageError> {
         let material = self.material;
+        if self.sampling.is_some() {
+            let greedy = Asker { sampling: None, ..*self };
+            let test = greedy.ask(model, &material.questions, None)?.texts;
+            let asked = reports.map(|(questions, _)| questions);
+            let of_reports = asked.map(|questions| greedy.ask(model, questions, None)).transpose()?;
+            let of_reports = of_reports.as_ref().map(|answers| &answers.texts[..]);
+            return greedy.gates(model, &test, asked.zip(of_reports));
+        }
         let mut found = BTreeMap::new();
         for (task, TaskSettings { limit, .. }) in &material.tasks {
             let asked: Vec<&Question> = material.validation.iter().filter(|question| question.task == *task).collect();

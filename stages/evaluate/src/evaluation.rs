@@ -13,7 +13,7 @@ use tokens::{ChatEncoder, EncodedSplit, Manifest};
 use crate::answered::Answered;
 use crate::asker::{Asker, Speed};
 use crate::baselines::{Baseline, Baselines, Training};
-use crate::metrics::{Metrics, ModelFigures, Sizes};
+use crate::metrics::{Metrics, ModelFigures, Sampled, Sizes};
 use crate::params::EvaluateParams;
 use crate::reports::Reports;
 use crate::samples::{self, Example, Hosts, Question};
@@ -139,7 +139,7 @@ pub fn evaluate(
     context: &Context,
 ) -> Result<Evaluation, StageError> {
     let Material { examples, questions, training, hosts, .. } = material;
-    let asker = Asker { models, material, params, context };
+    let asker = Asker { models, material, params, sampling: params.sampling.map(Into::into), context };
     let resamples = Resamples::new(params.seed, *hosts);
     let tokenizer = models.encoder.tokenizer();
     let traces = likelihood::traces(models.original, models.quantized, examples, context)?;
@@ -178,6 +178,7 @@ pub fn evaluate(
     let metrics = Metrics {
         version: 1,
         inputs: inputs(context),
+        sampling: params.sampling.map(|sampling| Sampled::new(sampling, params.seed)),
         examples: examples.len(),
         hosts: *hosts,
         original: ModelFigures {

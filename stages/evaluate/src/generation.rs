@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use contract::{Context, StageError};
 use grammar::{Constraint, Grammar, Mask, Vocabulary};
-use llama::Llama;
-use llama::generate::{End, Limits};
+use llama::generate::{Completion, End, Limits};
+use llama::{Llama, Sampling};
 use policy::schema;
 use tokenizers::Tokenizer;
 
@@ -35,6 +35,26 @@ pub fn limits(model: &Llama, stop: &[u32], max_new_tokens: usize) -> Limits {
     let mut all = model.config.eos_token_ids.clone();
     all.extend(stop.iter().map(|id| i64::from(*id)));
     Limits { max_new_tokens, stop: all }
+}
+
+/// How a model writes answers.
+#[derive(Clone, Debug)]
+pub struct Decoding {
+    /// Where they end.
+    pub limits: Limits,
+    /// How tokens are drawn, and the seed of the draws; `None`: each is the likeliest.
+    pub sampling: Option<(Sampling, u64)>,
+}
+
+impl Decoding {
+    /// The answers to `prompts`, within masks where there are any.
+    fn answers(&self, model: &Llama, prompts: &[Vec<i64>], masks: &mut [Box<dyn Mask + '_>]) -> Vec<Completion> {
+        match self.sampling {
+            Some(sampling) => model.generate_sampled(prompts, &self.limits, masks, sampling),
+            None if masks.is_empty() => model.generate(prompts, &self.limits),
+            None => model.generate_within(prompts, &self.limits, masks),
+        }
+    }
 }
 
 /// The schemas of tasks over the tokens of a model.
@@ -82,11 +102,11 @@ impl Mask for Anything {
     fn push(&mut self, _: i64) {}
 }
 
-/// Lets `model` answer every question greedily, within `schemas` where there are any.
+/// Lets `model` answer every question, within `schemas` where there are any.
 pub fn generate(
     model: &Llama,
     questions: &[&Question],
-    limits: &Limits,
+    decoding: &Decoding,
     (tokenizer, schemas): (&Tokenizer, Option<&Schemas>),
     context: &Context,
 ) -> Result<Answers, StageError> {
@@ -94,17 +114,13 @@ pub fn generate(
     let started = Instant::now();
     let mut answers = Answers { texts: vec![Text::default(); questions.len()], tokens: 0, elapsed: Duration::ZERO };
     let mut done = 0;
-    for rows in batches(questions, positions.saturating_sub(limits.max_new_tokens)) {
+    for rows in batches(questions, positions.saturating_sub(decoding.limits.max_new_tokens)) {
         context.check_cancelled()?;
         context.progress(done as u64, questions.len() as u64, "answers");
         let prompts: Vec<Vec<i64>> = rows.iter().map(|&index| questions[index].ids.clone()).collect();
-        let completions = match schemas {
-            None => model.generate(&prompts, limits),
-            Some(schemas) => {
-                let mut masks: Vec<_> = rows.iter().map(|&index| schemas.mask(questions[index])).collect();
-                model.generate_within(&prompts, limits, &mut masks)
-            }
-        };
+        let masks =
+            schemas.into_iter().flat_map(|schemas| rows.iter().map(move |&index| schemas.mask(questions[index])));
+        let completions = decoding.answers(model, &prompts, &mut masks.collect::<Vec<_>>());
         for (&index, completion) in rows.iter().zip(completions) {
             let ids: Vec<u32> = completion.tokens.iter().map(|&id| id as u32).collect();
             let text = tokenizer.decode(&ids, true).map_err(|e| StageError::bug(format!("tokenizers: {e}")))?;
@@ -122,14 +138,14 @@ pub fn generate(
 pub fn latencies(
     model: &Llama,
     questions: &[Question],
-    limits: &Limits,
+    decoding: &Decoding,
     context: &Context,
 ) -> Result<Vec<Duration>, StageError> {
     let mut found = Vec::new();
     for question in questions.iter().step_by(questions.len().div_ceil(ALONE).max(1)) {
         context.check_cancelled()?;
         let started = Instant::now();
-        model.generate(std::slice::from_ref(&question.ids), limits);
+        decoding.answers(model, std::slice::from_ref(&question.ids), &mut []);
         found.push(started.elapsed());
     }
     found.sort_unstable();

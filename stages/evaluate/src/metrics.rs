@@ -2,13 +2,14 @@
 //! metrics of the record.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::confusion::Confusion;
 use crate::gates::GateFigures;
-use crate::params::Standing;
+use crate::params::{SamplingParams, Standing};
 use crate::requirements::Outcome;
 
 /// Everything that was measured.
@@ -19,6 +20,9 @@ pub struct Metrics {
     pub version: u32,
     /// What was measured, by digest.
     pub inputs: BTreeMap<String, String>,
+    /// How the models drew the tokens of their answers; absent where each was the likeliest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sampling: Option<Sampled>,
     /// Test examples that likelihoods were measured on.
     pub examples: usize,
     /// Hosts that the examples and the questions are about.
@@ -47,6 +51,20 @@ pub struct Metrics {
     pub sizes: Sizes,
     /// The figures that the pipeline requires.
     pub requirements: Vec<Outcome>,
+}
+
+/// How the tokens of answers were drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Sampled {
+    /// What logits were divided by.
+    pub temperature: f64,
+    /// The likeliest tokens that could be drawn; null: all.
+    pub top_k: Option<u32>,
+    /// The probability that these had together at least; null: all.
+    pub top_p: Option<f64>,
+    /// Of the draws.
+    pub seed: u64,
 }
 
 /// A figure with its 95 % interval.
@@ -246,4 +264,31 @@ pub struct Sizes {
     pub gptq: u64,
     /// The GGUF file.
     pub gguf: Option<u64>,
+}
+
+impl Metrics {
+    /// How the models wrote their answers, in words.
+    pub fn decoding(&self) -> String {
+        self.sampling.map_or_else(|| "greedy".to_owned(), |sampled| sampled.to_string())
+    }
+}
+
+impl Sampled {
+    /// As the params say it.
+    pub fn new(SamplingParams { temperature, top_k, top_p }: SamplingParams, seed: u64) -> Sampled {
+        Sampled { temperature, top_k: top_k.map(Into::into), top_p, seed }
+    }
+}
+
+impl fmt::Display for Sampled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "sampled (temperature {}", self.temperature)?;
+        if let Some(top_k) = self.top_k {
+            write!(f, ", top_k {top_k}")?;
+        }
+        if let Some(top_p) = self.top_p {
+            write!(f, ", top_p {top_p}")?;
+        }
+        write!(f, ", seed {})", self.seed)
+    }
 }

@@ -85,6 +85,9 @@ fn answers(metrics: &Metrics) -> String {
          set alone. `-` means that a task has no such figure.\n",
         answers[0].questions, metrics.hosts
     );
+    if let Some(sampled) = metrics.sampling {
+        let _ = writeln!(text, "\nThe answers of the models are {sampled}.");
+    }
     let baselines: Vec<&String> = metrics.baselines.keys().collect();
     for (task, of_task) in &answers[0].tasks {
         let _ = write!(text, "\n### {task}, {} questions\n\n| | original | quantized |", of_task.questions);

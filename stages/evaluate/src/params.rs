@@ -1,7 +1,9 @@
 //! The params of `evaluate`, with the defaults.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 
+use llama::Sampling;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -18,7 +20,9 @@ pub struct EvaluateParams {
     /// Longest answer in tokens.
     #[schemars(range(min = 1, max = 131072))]
     pub max_new_tokens: u32,
-    /// Chooses the examples and draws the bootstrap.
+    /// How the tokens of answers are drawn; null = greedily, each the likeliest.
+    pub sampling: Option<SamplingParams>,
+    /// Chooses the examples, and draws the bootstrap and sampled answers.
     #[schemars(range(min = 0))]
     pub seed: u64,
     /// Threads of the tensor library: part of the key, since sums depend on how they are split.
@@ -39,6 +43,32 @@ pub struct EvaluateParams {
     pub license: String,
 }
 
+/// How tokens are drawn, with the names, the meaning and the order that they have in transformers.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct SamplingParams {
+    /// Logits are divided by it: below 1 likely tokens become likelier.
+    #[schemars(extend("exclusiveMinimum" = 0))]
+    pub temperature: f64,
+    /// Tokens that may be drawn: so many of the likeliest; null = all.
+    pub top_k: Option<NonZeroU32>,
+    /// Of these, the fewest likeliest that have this probability together; null = all.
+    #[schemars(extend("exclusiveMinimum" = 0), range(max = 1.0))]
+    pub top_p: Option<f64>,
+}
+
+impl Default for SamplingParams {
+    fn default() -> Self {
+        SamplingParams { temperature: 1.0, top_k: None, top_p: None }
+    }
+}
+
+impl From<SamplingParams> for Sampling {
+    fn from(SamplingParams { temperature, top_k, top_p }: SamplingParams) -> Sampling {
+        Sampling { temperature, top_k, top_p }
+    }
+}
+
 /// What the simulator, by whose hosts the model was trained, knows of reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -55,6 +85,7 @@ impl Default for EvaluateParams {
             examples: 200,
             samples: 120,
             max_new_tokens: 256,
+            sampling: None,
             seed: 42,
             threads: 2,
             require: BTreeMap::new(),

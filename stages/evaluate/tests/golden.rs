@@ -94,6 +94,7 @@ fn metrics() -> Metrics {
     Metrics {
         version: 1,
         inputs: [("model".to_owned(), Digest::of(b"model").to_string())].into(),
+        sampling: None,
         examples: 200,
         hosts: 12,
         original: model(2.5824, 0.9),

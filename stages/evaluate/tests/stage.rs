@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use contract::{Stage, StageError, Type};
 use dataset::Split;
 use draws::{Stream, permutation};
+use evaluate::params::SamplingParams;
 use evaluate::samples::{Example, Hosts};
 use evaluate::scores::Resamples;
 use evaluate::{Evaluate, EvaluateParams, Metrics, likelihood, samples};
@@ -168,6 +169,36 @@ fn one_seed_gives_the_same_bytes_and_a_page_that_needs_nothing_else() {
     {
         assert!(page.contains(present), "the page lacks {present}");
     }
+}
+
+#[test]
+fn sampled_answers_repeat_with_the_seed_and_are_said_to_be_sampled() {
+    let micro = world();
+    let sampled = |temperature, top_k| {
+        let top_k = std::num::NonZeroU32::new(top_k);
+        EvaluateParams { sampling: Some(SamplingParams { temperature, top_k, top_p: Some(0.95) }), ..params() }
+    };
+    let outs = ["a", "b"].map(|name| evaluate(&micro, name, &sampled(1.5, 40)).unwrap());
+    for port in ["metrics", "report", "model_card"] {
+        let bytes = outs.clone().map(|out| std::fs::read(out.join(port)).unwrap());
+        assert_eq!(bytes[0], bytes[1], "{port}");
+    }
+    let words = "sampled (temperature 1.5, top_k 40, top_p 0.95, seed 42)";
+    for port in ["report", "model_card"] {
+        let text = std::fs::read_to_string(outs[0].join(port)).unwrap();
+        assert!(text.contains(words), "{port} does not say it");
+    }
+    let shown = |out: &Path| {
+        let page = std::fs::read_to_string(out.join("report")).unwrap();
+        page.split("Some answers").nth(1).unwrap().split("<h2>").next().unwrap().to_owned()
+    };
+    let greedy = evaluate(&micro, "greedy", &params()).unwrap();
+    assert_ne!(shown(&outs[0]), shown(&greedy));
+    assert!(metrics(&greedy).sampling.is_none());
+    // Of one token there is nothing to draw.
+    let one = evaluate(&micro, "one", &sampled(1.5, 1)).unwrap();
+    assert_eq!(shown(&one), shown(&greedy));
+    assert_eq!(metrics(&one).quantized, metrics(&greedy).quantized);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 mod micro;
 
 use contract::Type;
+use evaluate::params::SamplingParams;
 use evaluate::{Evaluate, EvaluateParams, Metrics};
 use micro::Micro;
 use policy::Settings;
@@ -62,7 +63,7 @@ fn learned() -> Micro {
     micro
 }
 
-fn evaluate(micro: &Micro) -> Metrics {
+fn evaluate(micro: &Micro, sampling: Option<SamplingParams>) -> Metrics {
     let inputs = [
         ("model", Type::HF_MODEL, micro.path("model")),
         ("quantized", Type::GPTQ_MODEL, micro.path("gptq")),
@@ -77,10 +78,11 @@ fn evaluate(micro: &Micro) -> Metrics {
         gates: true,
         gate_samples: 320,
         constrained: true,
+        sampling,
         ..EvaluateParams::default()
     };
     let out = micro.path("out");
-    std::fs::create_dir(&out).unwrap();
+    std::fs::create_dir_all(&out).unwrap();
     let outputs = ["metrics", "report", "model_card", "analyst", "analyst_original"].map(|port| (port, out.join(port)));
     micro.run::<Evaluate>(serde_json::to_value(params).unwrap(), &inputs, &outputs).unwrap();
     serde_json::from_slice(&std::fs::read(out.join("metrics")).unwrap()).unwrap()
@@ -93,7 +95,7 @@ fn settings(micro: &Micro, port: &str) -> Settings {
 #[test]
 fn gates_are_chosen_by_validation_questions_and_stand_in_the_settings() {
     let micro = learned();
-    let metrics = evaluate(&micro);
+    let metrics = evaluate(&micro, None);
     let gates = metrics.gates.unwrap();
     for (model, port) in [("original", "analyst_original"), ("quantized", "analyst")] {
         let of = &gates[model]["finding"];
@@ -112,6 +114,13 @@ fn gates_are_chosen_by_validation_questions_and_stand_in_the_settings() {
     }
     let page = std::fs::read_to_string(micro.path("out/report")).unwrap();
     assert!(page.contains("Answers that are taken") && page.contains("errors below"), "no gate on the page");
+
+    // Hot draws spoil the answers, and what is taken of greedy ones stays as it is.
+    let hot = SamplingParams { temperature: 20.0, ..SamplingParams::default() };
+    let sampled = evaluate(&micro, Some(hot));
+    assert!(sampled.original.answers.mean["valid_json"].value < metrics.original.answers.mean["valid_json"].value);
+    assert_eq!(sampled.constrained.unwrap()["original"].answers.mean["schema_conformance"].value, 1.0);
+    assert_eq!(sampled.gates.unwrap(), gates);
 }
 
 #[test]
@@ -119,7 +128,7 @@ fn a_model_that_knows_nothing_is_never_taken_and_writes_json_all_the_same_when_h
     let micro = Micro::new();
     micro.model("model", &micro::config());
     quantize(&micro);
-    let metrics = evaluate(&micro);
+    let metrics = evaluate(&micro, None);
     for (model, tasks) in metrics.gates.unwrap() {
         let of = &tasks["finding"];
         assert_eq!((of.gate, of.validation.sound, of.test.taken, of.validation.questions), (None, 0, 0, 6), "{model}");

@@ -10,9 +10,11 @@ use crate::metrics::{AnswerFigures, Figure, Figures, Metrics};
 pub(super) fn section(metrics: &Metrics) -> String {
     let columns = columns(metrics);
     let mut text = format!(
-        "<h2>Answers</h2>\n<p class=\"note\">{} questions about {} hosts, greedy. Small print: 95 % bootstrap interval, hosts drawn \
+        "<h2>Answers</h2>\n<p class=\"note\">{} questions about {} hosts, {}. Small print: 95 % bootstrap interval, hosts drawn \
          again. Baselines answer from the training split alone; the rule is what answers were made by, the ceiling.</p>\n",
-        metrics.original.answers.questions, metrics.hosts
+        metrics.original.answers.questions,
+        metrics.hosts,
+        metrics.decoding()
     );
     let tasks = &metrics.original.answers.tasks;
     if tasks.len() > 1 {
