@@ -13,19 +13,34 @@ stamps=$root/target/built
 
 # build PROGRAM: unless it is fresh. Ends the script when that fails, with cargo's words.
 build() {
-  if [ "$1" = pipe-torch ]; then libtorch; fi
+  case $1 in
+    pipe-torch) fetched libtorch ;;
+    pipe-torch-cuda) fetched libtorch-cuda --cuda ;;
+  esac
   if fresh "$1"; then return 0; fi
   require rust compiler
   echo "pipe: building $1$(first_time "$1") ..." >&2
   begin
-  # From the root, for .cargo/config.toml; the target directory is named, as the caller's environment may name another.
-  # shellcheck disable=SC2046 # no word when not quiet
-  if ! (cd "$root" && cargo build $(quiet) --target-dir target -p "$1") </dev/null >&2; then
+  if ! (compile "$1") </dev/null >&2; then
     abandon
     echo "pipe: $1 could not be built; cargo's words are above" >&2
     exit 3
   fi
   finish "$1"
+}
+
+# compile PROGRAM, in a subshell: from the root, for .cargo/config.toml; the target directory is named, as the caller's environment may
+# name another. The worker for GPUs is the package pipe-torch with another libtorch and a directory of its own: in a common one cargo
+# would compile the bindings to libtorch at each change from one to the other.
+# shellcheck disable=SC2046 # no word when not quiet
+compile() {
+  cd "$root" || return
+  if [ "$1" = pipe-torch-cuda ]; then
+    LIBTORCH=$root/.deps/libtorch-cuda cargo build $(quiet) --target-dir target/cuda -p pipe-torch &&
+      ln -f target/cuda/debug/pipe-torch "target/debug/$1"
+  else
+    cargo build $(quiet) --target-dir target -p "$1"
+  fi
 }
 
 # Whether PROGRAM is there and newer than everything it could be built from.
@@ -55,11 +70,12 @@ abandon() {
   rm -f "$stamps/.$$"
 }
 
-# libtorch in place, as scripts/libtorch.lock has it.
-libtorch() {
-  cmp -s "$root/scripts/libtorch.lock" "$root/.deps/libtorch/.lock" && return 0
+# fetched NAME OPTIONS: libtorch in place, as the lock file of this name has it.
+fetched() {
+  cmp -s "$root/scripts/$1.lock" "$root/.deps/$1/.lock" && return 0
   require rust compiler pip
-  "$root/scripts/libtorch.sh" || exit 3
+  shift
+  "$root/scripts/libtorch.sh" "$@" || exit 3
 }
 
 # cargo shows its own progress on a terminal; elsewhere only warnings and errors.
@@ -72,7 +88,7 @@ first_time() {
   [ -e "$stamps/$1" ] && return 0
   case $1 in
     pipe-aws) echo ' (the first time takes about ten minutes and 7 GB of memory)' ;;
-    pipe-torch) echo ' (the first time takes some minutes)' ;;
+    pipe-torch*) echo ' (the first time takes some minutes)' ;;
     *) echo ' (the first time takes about five minutes)' ;;
   esac
 }

@@ -94,7 +94,7 @@ impl Reader<'_> {
             Scheme::Program(_) => self.root.join(".pipe-loopback"),
         };
         let launches = Launches::Processes(beside.join(INSTANCES));
-        Some(RemotePlace { objects, at_once: shared.at_once, timing: shared.timing, launches })
+        Some(RemotePlace { objects, at_once: shared.at_once, timing: shared.timing, launches, has_gpus: false })
     }
 
     /// A backend that a program serves: it checks its settings itself when it gets them.
@@ -147,12 +147,16 @@ impl Reader<'_> {
             let problem = Problem::at("missing-key", entry.key.span, message).label("where are its objects?");
             self.problems.push(problem.help("write `remote: {url: s3://BUCKET/PREFIX}`, or give it a `state`"));
         }
-        if let Some(Err(findings)) = known {
-            findings.into_iter().for_each(|finding| self.found(entry, finding));
-            return None;
-        }
+        let has_gpus = match known {
+            Some(Err(findings)) => {
+                findings.into_iter().for_each(|finding| self.found(entry, finding));
+                return None;
+            }
+            Some(Ok(place)) => place.has_gpus(),
+            None => false,
+        };
         let launches = Launches::Program(Machines { kind: kind.clone(), settings });
-        Some(RemotePlace { objects: objects?, at_once: shared.at_once, timing: shared.timing, launches })
+        Some(RemotePlace { objects: objects?, at_once: shared.at_once, timing: shared.timing, launches, has_gpus })
     }
 
     /// Something that is wrong with the settings of a place, under its own key where it is about one.

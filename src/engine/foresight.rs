@@ -13,7 +13,7 @@ use super::FailureReport;
 use super::forecast::Forecast;
 use super::resolve::{Known, Resolved};
 use crate::executor::remote::RemotePlace;
-use crate::executor::{Seer, SeerError};
+use crate::executor::{Device, Seer, SeerError};
 use crate::plan::{InputSource, Plan, PlannedStage, StageId, Work};
 use crate::store::{Artifact, Store};
 
@@ -108,7 +108,7 @@ fn ask(
     elsewhere: &BTreeMap<String, RemotePlace>,
     place: impl Fn(StageId, usize) -> Option<PathBuf>,
 ) -> Foreseen {
-    let mut seers: HashMap<&str, Result<Seer, SeerError>> = HashMap::new();
+    let mut seers: HashMap<(&str, Device), Result<Seer, SeerError>> = HashMap::new();
     let mut foreseen = Foreseen::new();
     for stage in stages {
         let planned = &plan.graph[stage];
@@ -124,7 +124,8 @@ fn ask(
         }
         let here = !elsewhere.contains_key(planned.backend.as_str());
         let inquiry = Inquiry { kind: card.kind.clone(), version: card.version, params: params.clone(), inputs, here };
-        let seer = seers.entry(program).or_insert_with(|| Seer::start(program));
+        let device = Device::wanted(&planned.resources);
+        let seer = seers.entry((program, device)).or_insert_with(|| Seer::start(program, device));
         let answer = match seer {
             Ok(one) => one.ask(&inquiry),
             Err(error) => Ok(silent(error)),

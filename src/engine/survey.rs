@@ -10,9 +10,10 @@ use rustix::fs::{Access, AtFlags, CWD};
 
 use super::forecast::forecast;
 use super::{bounds, foresight};
+use crate::executor::Device;
 use crate::executor::fault::shortened;
 use crate::executor::remote::RemotePlace;
-use crate::executor::remote::bundle::stays_here;
+use crate::executor::remote::bundle::{computes_on_processors, stays_here};
 use crate::plan::{BackendName, InputSource, Plan, PlannedStage, Work};
 use crate::spec::{LinkRule, Problem, Sources, Span};
 use crate::store::{LinksIn, Store, StoreErrorKind};
@@ -84,14 +85,16 @@ pub fn foreseen(
     problems
 }
 
-/// The worker of a stage that runs elsewhere and whose program stays here.
+/// The worker of a stage that runs elsewhere and whose program stays here, or is of no use there.
 fn staying_worker(stage: &PlannedStage, elsewhere: &BTreeSet<BackendName>, sources: &Sources) -> Option<Problem> {
     let Work::Card { card, .. } = &stage.work else { return None };
     let Worker::Program(name) = &card.worker else { return None };
     let place = elsewhere.get(&stage.backend)?;
-    let failure = stays_here(name)?;
+    let for_gpus = || (Device::wanted(&stage.resources) == Device::Gpu).then(|| computes_on_processors(name)).flatten();
+    let told = stays_here(name).map(|failure| ("stays-here", failure));
+    let (code, failure) = told.or_else(|| for_gpus().map(|failure| ("not-for-gpus", failure)))?;
     let message = format!("`{}` runs on `{}`, and {}", stage.name, place.as_str(), failure.message);
-    Some(at(self::place(stage, "uses", "", sources), "stays-here", message).maybe_help(failure.help))
+    Some(at(self::place(stage, "uses", "", sources), code, message).maybe_help(failure.help))
 }
 
 /// The path that prevents making something at `destination`, and why.

@@ -21,6 +21,6 @@ pub use execution::{Events, Executing, Execution, Executor, Failed, FailureRepor
 pub(crate) use execution::{asked, unless_abandoned};
 pub use order::{Input, Limits, Order, Reuse, Worker};
 pub use programs::Programs;
-pub(crate) use programs::find as find_program;
+pub(crate) use programs::{Device, find as find_program};
 pub(crate) use seer::{Seer, SeerError};
 pub use told::{AttemptEnd, PlaceNews, PlaceState, RemoteAttempt, Told};

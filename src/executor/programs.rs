@@ -1,9 +1,30 @@
 //! Where the programs of kinds lie that a card names without files.
+//!
+//! A worker may have been built twice: `pipe-torch`, and with the libraries of CUDA `pipe-torch-cuda`, some gigabytes more. Only stages
+//! that want a GPU start the second.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use contract::Resources;
+
 use crate::backend::find_on_path;
+
+/// What a worker is to compute on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Device {
+    /// Processors.
+    Cpu,
+    /// GPUs too.
+    Gpu,
+}
+
+impl Device {
+    /// What a stage wants that asks for this.
+    pub(crate) fn wanted(resources: &Resources) -> Device {
+        if resources.gpus > 0 || resources.gpu_memory > 0 { Device::Gpu } else { Device::Cpu }
+    }
+}
 
 /// The programs that an executor starts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,10 +42,10 @@ pub enum Programs {
 }
 
 impl Programs {
-    /// The file of a program, or its bare name, which a backend looks for on PATH.
-    pub(super) fn path(&self, name: &str) -> PathBuf {
+    /// The file of a program for this device, or its bare name, which a backend looks for on PATH. A bundle has one for its stage.
+    pub(super) fn path(&self, name: &str, device: Device) -> PathBuf {
         match self {
-            Programs::Beside => beside(name).unwrap_or_else(|| PathBuf::from(name)),
+            Programs::Beside => find_for(name, device).unwrap_or_else(|| PathBuf::from(name)),
             Programs::Bundle { programs, .. } => programs.join(name),
         }
     }
@@ -37,6 +58,17 @@ impl Programs {
             Programs::Bundle { libraries, .. } => Some(("LD_LIBRARY_PATH".into(), libraries.into())),
         }
     }
+}
+
+/// The file of a worker for this device; where none was built for GPUs, the one for processors.
+pub(crate) fn find_for(name: &str, device: Device) -> Option<PathBuf> {
+    let for_gpus = (device == Device::Gpu).then(|| find(&for_gpus(name))).flatten();
+    for_gpus.or_else(|| find(name))
+}
+
+/// The name of the worker `name` that was built for GPUs.
+pub(crate) fn for_gpus(name: &str) -> String {
+    format!("{name}-cuda")
 }
 
 /// The file of a program on this machine: beside this one, else on PATH.

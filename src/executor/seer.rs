@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use contract::foresight::{Answer, Inquiry};
 
-use super::programs::find;
+use super::programs::{Device, find_for};
 
 /// A worker that says nothing for so long is not asked again: libraries of some hundred megabytes may come from a slow disk.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -45,10 +45,10 @@ pub(crate) enum SeerError {
 }
 
 impl Seer {
-    /// Starts the worker `program`, beside this program or on PATH.
-    pub(crate) fn start(program: &str) -> Result<Seer, SeerError> {
+    /// Starts the worker `program`, beside this program or on PATH, that computes on `device`.
+    pub(crate) fn start(program: &str, device: Device) -> Result<Seer, SeerError> {
         let broken = |cause| SeerError::Broken { program: program.to_owned(), cause };
-        let path = find(program).ok_or_else(|| SeerError::Missing { program: program.to_owned() })?;
+        let path = find_for(program, device).ok_or_else(|| SeerError::Missing { program: program.to_owned() })?;
         let kept = ["PATH", "HOME", "TMPDIR", "CUDA_VISIBLE_DEVICES"];
         let environment = kept.into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
         let mut child = Command::new(path)

@@ -48,6 +48,15 @@ pub fn read(name: &str, settings: &Value) -> Option<Result<Place, Vec<Finding>>>
 }
 
 impl Place {
+    /// Whether any of its machines is known to have a GPU.
+    pub fn has_gpus(&self) -> bool {
+        let has = |name: &String| catalog::find(name).is_some_and(|machine| machine.gpus > 0);
+        match self {
+            Place::Ec2Spot(spot) => spot.instances.iter().any(has),
+            Place::SageMaker(job) => has(&job.instance),
+        }
+    }
+
     /// Why no machine of the place can carry out a stage that asks for this; `None`: one of them can, or they are not known.
     pub fn lacks(&self, wanted: Resources) -> Option<String> {
         match self {

@@ -20,7 +20,7 @@ use super::spoiled::{self, PlacedInput, Unprepared};
 use crate::action::ActionWork;
 use crate::backend::{Private, Program, Protocol, Sight};
 use crate::executor::fault::{self, Fault};
-use crate::executor::{ExecutorError, Order, Source, Worker};
+use crate::executor::{Device, ExecutorError, Order, Source, Worker};
 use crate::governor;
 use crate::plan::Sandbox;
 use crate::plan::command::{as_word, list_word};
@@ -148,7 +148,7 @@ fn prepare_card(
     let mut argv: Vec<OsString> = match program {
         contract::Worker::Program(worker) => {
             environment.extend(site.programs.environment());
-            vec![site.programs.path(worker).into_os_string()]
+            vec![site.programs.path(worker, Device::wanted(&order.limits.resources)).into_os_string()]
         }
         contract::Worker::Command(worker) => {
             let home = directory.join("worker");

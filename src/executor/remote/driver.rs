@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use super::attempts;
 use super::board::Board;
-use super::bundle::{Bundle, Packed, pack};
+use super::bundle::{Bundle, Packed, for_processors, pack};
 use super::documents::{End, FORMAT, Intent, Outcome};
 use super::executor::Site;
 use super::following::{Followed, Following, PATIENCE, Progress};
@@ -23,7 +23,9 @@ use super::standing::{Step, next};
 use super::teller::Teller;
 use super::worker::checkpoints;
 use crate::executor::local::{log_path, undeclared};
-use crate::executor::{Cancel, Control, Execution, Failed, FailureReport, Order, PlaceState, Reuse, Trace};
+use crate::executor::{
+    Cancel, Control, Device, Execution, Failed, FailureReport, Order, PlaceState, Reuse, Trace, Worker,
+};
 use crate::plan::SecretSource;
 use crate::remote::{FailedClass, Meter, Pulled, RemoteError, TransferError, Wanted};
 use crate::store::{Artifact, Shape};
@@ -288,10 +290,14 @@ impl Drive<'_> {
         if let Some(failure) = self.unreadable() {
             return Ok(Err(failure));
         }
-        let bundle = match pack(&site.store, &order.worker, site.place.objects.program().as_deref())? {
+        let objects = site.place.objects.program();
+        let bundle = match pack(&site.store, (&order.worker, self.device()), objects.as_deref())? {
             Packed::Bundle(bundle) => bundle,
             Packed::Refused(failure) => return Ok(Err(failure)),
         };
+        if let Some(failure) = self.without_gpus(&bundle) {
+            return Ok(Err(failure));
+        }
         let machine = self.launcher.machine();
         Ok(match machine.and_then(|machine| machine.unfit(&bundle.manifest, &site.name)) {
             None => Ok(bundle),
@@ -300,6 +306,27 @@ impl Drive<'_> {
                 Err(FailureReport { class: FailureClass::NotBuilt, message, help: Some(help.to_owned()) })
             }
         })
+    }
+
+    /// What its worker may compute on there. A stage that asks for no GPU may use one that the machine has (`device: auto`).
+    fn device(&self) -> Device {
+        let wanted = Device::wanted(&self.order.limits.resources);
+        if self.site.place.has_gpus { Device::Gpu } else { wanted }
+    }
+
+    /// Why the stage cannot have the GPU that it asks for: its worker computes on CPUs alone. A stage that asks for none is told so.
+    fn without_gpus(&self, bundle: &Bundle) -> Option<FailureReport> {
+        let Worker::Card { program: contract::Worker::Program(name), .. } = &self.order.worker else { return None };
+        if self.device() == Device::Cpu || !bundle.manifest.lacks_gpus() {
+            return None;
+        }
+        let failure = for_processors(name);
+        if Device::wanted(&self.order.limits.resources) == Device::Gpu {
+            return Some(failure);
+        }
+        let (place, help) = (&self.site.name, failure.help.unwrap_or_default());
+        self.teller.warn(format!("the machines of `{place}` have a GPU, and `{name}` computes on CPUs alone: {help}"));
+        None
     }
 
     /// Why the stage would not get its secrets there: the program that serves the objects does not know a service that keeps one.

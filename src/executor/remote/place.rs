@@ -26,6 +26,8 @@ pub struct RemotePlace {
     pub timing: Timing,
     /// The launcher of its instances.
     pub launches: Launches,
+    /// Whether any of its machines has a GPU, as far as its settings tell without asking anybody.
+    pub has_gpus: bool,
 }
 
 /// The launcher of a place's instances.

@@ -1,4 +1,6 @@
 //! The libraries that a program is linked with and that no system has by itself: the loader finds them by the paths inside of files.
+//!
+//! libtorch for GPUs opens further ones by name while it runs. No table of a file lists those, so they are written down here.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
@@ -6,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::elf::{self, Elf, Search};
 
-/// The libraries that a program is linked with.
+/// The libraries that a program needs.
 #[derive(Debug, Default)]
 pub(super) struct Libraries {
     /// Those that are found by paths inside of files, by the name under which they are looked for.
@@ -17,6 +19,16 @@ pub(super) struct Libraries {
 
 /// Parts of glibc. They fit the loader and the kernel of their machine and never travel.
 const GLIBC: &[&str] = &["libc", "libm", "libpthread", "libdl", "librt", "libresolv", "libutil", "libanl", "libmvec"];
+
+/// Libraries that open others by name, with how the names of those begin. They lie beside the library that opens them.
+const OPENED: &[(&str, &[&str])] = &[
+    // Solvers of linear algebra, and kernels that are compiled while it runs.
+    ("libtorch_cuda.so", &["libtorch_cuda_linalg.so", "libcaffe2_nvrtc.so"]),
+    // Its operations and engines: the library itself is a shell.
+    ("libcudnn.so", &["libcudnn_"]),
+    // The functions that compiled kernels call.
+    ("libnvrtc.so", &["libnvrtc-builtins.so"]),
+];
 
 /// A file whose libraries are looked for.
 struct Pending {
@@ -39,13 +51,16 @@ pub(super) fn collect(path: &Path, program: Elf, libraries: &mut Libraries) -> i
                 (all.clone(), all)
             }
         };
-        for name in file.needed {
+        let needed = file.needed.into_iter().map(|name| (name, places.clone()));
+        let mut wanted: VecDeque<(String, Vec<PathBuf>)> = needed.collect();
+        while let Some((name, places)) = wanted.pop_front() {
             if libraries.found.contains_key(&name) || libraries.system.contains(&name) {
                 continue;
             }
             match find(&name, &file.architecture, &places)? {
                 Some((path, file)) => {
                     let origin = path.parent().unwrap_or(Path::new("/")).to_owned();
+                    wanted.extend(opened(&name, &origin)?.into_iter().map(|name| (name, vec![origin.clone()])));
                     libraries.found.insert(name, path);
                     pending.push_back(Pending { file, origin, inherited: passed_on.clone() });
                 }
@@ -54,6 +69,20 @@ pub(super) fn collect(path: &Path, program: Elf, libraries: &mut Libraries) -> i
         }
     }
     Ok(())
+}
+
+/// The names of the libraries in the directory `origin` that the library `name` opens while it runs, sorted.
+fn opened(name: &str, origin: &Path) -> io::Result<Vec<String>> {
+    let Some((_, begin)) = OPENED.iter().find(|(opener, _)| name.starts_with(opener)) else { return Ok(Vec::new()) };
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(origin)? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        if name.contains(".so") && begin.iter().any(|begin| name.starts_with(begin)) {
+            names.push(name);
+        }
+    }
+    names.sort_unstable();
+    Ok(names)
 }
 
 /// The library `name` in one of these places. Like the loader, it passes over a file that is built for another machine.

@@ -18,7 +18,7 @@ pub struct BundleManifest {
     pub format: u32,
     /// Programs by name; they lie in `bin/`.
     pub programs: BTreeMap<String, BundledFile>,
-    /// Libraries that programs are linked with, by name; they lie in `lib/`.
+    /// Libraries that programs need, by name; they lie in `lib/`.
     pub libraries: BTreeMap<String, BundledFile>,
     /// Libraries that stay behind, as every system has its own.
     pub system: BTreeSet<String>,

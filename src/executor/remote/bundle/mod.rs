@@ -4,6 +4,7 @@
 //!   bin/pipe, bin/<worker>, bin/<program of the objects>     lib/<library>..     bundle.json: version, architecture and glibc of each
 //! ```
 //! - [`mod@pack`] makes one from the files of this machine. [`libraries`] finds the libraries of a program, as the loader does.
+//!   [`gpus`] says whether a worker can compute on GPUs.
 //! - [`elf`] reads the requirements of a file. [`machine`] describes a machine and tells whether a bundle suits it.
 //! - [`manifest`] is `bundle.json`. [`mod@boot`] starts an instance of this machine from one; [`mod@unpacked`] is a bundle on the
 //!   instance.
@@ -13,6 +14,7 @@
 
 mod boot;
 mod elf;
+mod gpus;
 mod libraries;
 mod machine;
 mod manifest;
@@ -21,6 +23,8 @@ mod unpacked;
 
 pub(super) use boot::{boot, run_new};
 pub use elf::Glibc;
+pub use gpus::computes_on_processors;
+pub(super) use gpus::for_processors;
 pub(super) use machine::Machine;
 pub use manifest::{BundleManifest, BundledFile};
 pub use pack::stays_here;

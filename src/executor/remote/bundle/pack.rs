@@ -12,7 +12,8 @@ use super::elf;
 use super::libraries::{self, Libraries};
 use super::manifest::{BundleManifest, BundledFile, FORMAT};
 use super::{ENGINE, LIBRARIES, MANIFEST, PROGRAMS};
-use crate::executor::{FailureReport, Worker, programs};
+use crate::executor::programs::{self, Device};
+use crate::executor::{FailureReport, Worker};
 use crate::remote::{FailedClass, RemoteError, TransferError};
 use crate::store::{Artifact, Store};
 
@@ -35,10 +36,10 @@ pub(in crate::executor::remote) enum Packed {
     Refused(FailureReport),
 }
 
-/// Packs this program, the one that serves objects and the worker.
+/// Packs this program, the one that serves objects and the worker for this device. A bundle has one file of the worker's name.
 pub(in crate::executor::remote) fn pack(
     store: &Store,
-    worker: &Worker,
+    (worker, device): (&Worker, Device),
     objects: Option<&str>,
 ) -> Result<Packed, TransferError> {
     let mut packing = Packing::default();
@@ -50,7 +51,7 @@ pub(in crate::executor::remote) fn pack(
     }
     let first = packing.programs.clone();
     if let Worker::Card { program: contract::Worker::Program(name), .. } = worker {
-        let Some(path) = programs::find(name) else {
+        let Some(path) = programs::find_for(name, device) else {
             return Ok(Packed::Refused(FailureReport {
                 class: FailureClass::NotBuilt,
                 message: format!("cannot start `{name}`: not found beside pipe or on PATH"),
