@@ -225,8 +225,18 @@ const SPOT: &str =
 #[test]
 fn machines_that_have_a_gpu_get_the_worker_for_gpus_or_a_warning() {
     let project = project(SPOT, "backend: gpu");
+    // Beside an engine of its own, as the program for AWS may lie beside the one under test.
+    let engine = project.beside("bin/pipe");
+    fs::copy(project.command(&[]).get_program(), &engine).unwrap();
     std::os::unix::fs::symlink(project.beside("bin/pipe-files"), project.beside("bin/pipe-aws")).unwrap();
-    let ran = project.pipe(&["run", "p.yaml"]);
+    let run = || {
+        let mut command = Command::new(&engine);
+        for (name, value) in project.command(&[]).get_envs() {
+            command.env(name, value.unwrap_or_default());
+        }
+        Ran::from(command.args(["run", "p.yaml"]).current_dir(project.root()).output().unwrap())
+    };
+    let ran = run();
     assert_eq!(ran.status, 0, "{}", ran.stderr);
     for words in
         ["the machines of `gpu` have a GPU", "`own-worker` computes on CPUs alone", "scripts/libtorch.sh --cuda"]
@@ -237,7 +247,7 @@ fn machines_that_have_a_gpu_get_the_worker_for_gpus_or_a_warning() {
     assert!(!names(&bundle(&project)["libraries"]).contains(&"libtorch_cuda.so".to_owned()));
     build_for_gpus(&project);
     project.write("p.yaml", &project.read("p.yaml").replace("backend: gpu", "backend: gpu, with: {n: 1}"));
-    let ran = project.pipe(&["run", "p.yaml"]);
+    let ran = run();
     assert_eq!(ran.status, 0, "{}", ran.stderr);
     assert!(!ran.stderr.contains("CPUs alone"), "{}", ran.stderr);
     assert!(project.read("out/p/mine/x").contains("/libtorch_cuda.so"));
