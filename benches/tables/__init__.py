@@ -2,7 +2,7 @@
 import glob
 import os
 
-from . import analyst, data, engines, full, train  # noqa: F401  (they fill TABLES)
+from . import analyst, data, engines, finetune, full, train  # noqa: F401  (they fill TABLES)
 from .layout import RESULTS, TABLES, figures, load
 
 
