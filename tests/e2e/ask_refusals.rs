@@ -105,7 +105,7 @@ fn the_file_is_for_those_who_may_read_others_and_a_link_to_it_stays_one() {
     assert!(fs::symlink_metadata(project.path("link.json")).unwrap().is_symlink());
     assert_eq!(project.read("elsewhere/answer.json"), project.read("answer.json"));
     // Who may not read a file is told so, unless it is root.
-    fs::set_permissions(project.path("ordinary"), Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(project.path("ordinary"), Permissions::from_mode(0o000)).unwrap();
     if fs::read(project.path("ordinary")).is_err() {
         refused(&project, &["ordinary"], "ordinary: it may not be read");
     }

@@ -134,7 +134,7 @@ impl Host {
             let told = Given::of(&read, reports.len());
             match files.get(&read.digest) {
                 // Counted twice, its findings would have been there before.
-                Some(file) => left_out.push(told.as_copy_of(file)),
+                Some(file) => left_out.push(told.copy_of(file)),
                 None => {
                     files.insert(read.digest, told.file.clone());
                     given.push(told);
@@ -204,7 +204,7 @@ impl Given {
         }
     }
 
-    fn as_copy_of(self, file: &str) -> Given {
+    fn copy_of(self, file: &str) -> Given {
         Given { used: Use::Nothing, scan: None, why: Some(format!("it has the same bytes as {file}")), ..self }
     }
 }
