@@ -13,6 +13,7 @@ in 64 bits here, as ours do, so that no token stays or goes by rounding.
 import json
 import subprocess
 import sys
+from math import isfinite
 
 import torch
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
@@ -61,8 +62,8 @@ def main():
     program = sys.argv[1] if len(sys.argv) == 2 else "target/debug/examples/candidates"
     check_order()
     all_cases = list(cases(torch.Generator().manual_seed(42)))
-    # JSON has no infinity; a number below the least of 32 bits is read as one.
-    written = [{**case, "logits": [max(logit, -1e39) for logit in case["logits"].tolist()]} for case in all_cases]
+    # JSON has no infinity.
+    written = [{**case, "logits": [logit if isfinite(logit) else None for logit in case["logits"].tolist()]} for case in all_cases]
     ours = json.loads(subprocess.run([program], input=json.dumps(written), text=True, check=True, capture_output=True).stdout)
     worst, kept = 0.0, 0
     for case, candidates in zip(all_cases, ours, strict=True):
