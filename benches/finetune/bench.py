@@ -6,7 +6,6 @@
 With several runs a stage has the figures of the last one in which it ran.
 """
 import argparse
-import glob
 import json
 import os
 import sys
@@ -15,6 +14,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 sys.path.insert(0, os.path.join(ROOT, "benches"))
 
 from results import save  # noqa: E402
+from runs import last_report, read, report_of, usage  # noqa: E402
 
 
 def main():
@@ -23,14 +23,10 @@ def main():
     parser.add_argument("--run", action="append", help="a run of `pipe runs`; the default is the last of this pipeline")
     parser.add_argument("--json", metavar="FILE", help="write a result file in place of printing it")
     options = parser.parse_args()
-    runs = options.run or [last(options.directory)]
-    reports = [read(options.directory, "cache", "runs", run, "report.json") for run in runs]
-    stages = {}
-    for report in reports:
-        for name, stage in report["stages"].items():
-            if stage["outcome"] == "ran":
-                usage = stage["usage"]
-                stages[name] = {"wall": usage["seconds"], "cpu": usage["cpu_seconds"], "peak_mib": usage["peak_memory"] / 2**20}
+    named = [report_of(options.directory, run) for run in options.run or []]
+    reports = named or [last_report(options.directory, "finetune")]
+    used = [(name, usage(stage)) for report in reports for name, stage in report["stages"].items()]
+    stages = {name: took for name, took in used if took is not None}
     out = os.path.join(options.directory, "out", "finetune")
     metrics, history = read(out, "evaluation", "metrics.json"), read(out, "model", "history.json")
     tasks = {name: {task: {figure: value["value"] for figure, value in of["figures"].items()} for task, of in answers["tasks"].items()}
@@ -43,18 +39,6 @@ def main():
         save(options.json, results)
     else:
         print(json.dumps(results, indent=1))
-
-
-def last(directory):
-    for path in sorted(glob.glob(os.path.join(directory, "cache", "runs", "*", "report.json")), reverse=True):
-        if read(path)["pipeline"] == "finetune":
-            return os.path.basename(os.path.dirname(path))
-    raise SystemExit("no run of `finetune` here: ./pipe run pipelines/finetune.yaml")
-
-
-def read(*path):
-    with open(os.path.join(*path)) as file:
-        return json.load(file)
 
 
 if __name__ == "__main__":

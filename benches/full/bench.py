@@ -4,7 +4,6 @@
     ./pipe run pipelines/full.yaml [-S samples=200] && python3 benches/full/bench.py [--run RUN] [--json FILE]
 """
 import argparse
-import glob
 import json
 import os
 import sys
@@ -13,6 +12,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 sys.path.insert(0, os.path.join(ROOT, "benches"))
 
 from results import save  # noqa: E402
+from runs import last_report, read, report_of, usage  # noqa: E402
 
 
 def main():
@@ -20,7 +20,7 @@ def main():
     parser.add_argument("--json", metavar="FILE", help="write a result file in place of printing it")
     parser.add_argument("--run", help="a run of `pipe runs`, in place of the last of this pipeline; its outputs must lie under out/")
     options = parser.parse_args()
-    report = read(os.path.join("cache", "runs", options.run, "report.json")) if options.run else last_report("full")
+    report = report_of(ROOT, options.run) if options.run else last_report(ROOT, "full")
     results = {"params": report["params"], "run": run(report)}
     if report["outcome"] == "succeeded" and report["stages"]["model"]["outcome"] == "ran":
         results.update(products(report))
@@ -30,26 +30,11 @@ def main():
         print(json.dumps(results, indent=1))
 
 
-def last_report(pipeline):
-    for path in sorted(glob.glob(os.path.join(ROOT, "cache", "runs", "*", "report.json")), reverse=True):
-        report = read(path)
-        if report["pipeline"] == pipeline:
-            return report
-    raise SystemExit(f"no run of `{pipeline}` here: ./pipe run pipelines/{pipeline}.yaml")
-
-
-def read(path):
-    with open(os.path.join(ROOT, path)) as file:
-        return json.load(file)
-
-
 def run(report):
     """The stages' own times; a hit took none in this run."""
     stages = {}
     for name, stage in report["stages"].items():
-        usage = stage["usage"] if stage["outcome"] == "ran" else None
-        stages[name] = {"outcome": stage["outcome"], **({} if usage is None else {
-            "wall": usage["seconds"], "cpu": usage["cpu_seconds"], "peak_mib": usage["peak_memory"] / 2**20})}
+        stages[name] = {"outcome": stage["outcome"], **(usage(stage) or {})}
     return {"wall": report["seconds"], "cpu": sum(stage.get("cpu", 0) for stage in stages.values()),
             "peak_mib": report["peak_memory"] / 2**20, "stages": stages}
 
@@ -57,7 +42,7 @@ def run(report):
 def products(report):
     metrics = {name: stage["metrics"] for name, stage in report["stages"].items()}
     output = lambda stage, port: report["stages"][stage]["outputs"][port]["path"]  # noqa: E731
-    history, evaluation = read(output("model", "history")), read(output("evaluation", "metrics"))
+    history, evaluation = read(ROOT, output("model", "history")), read(ROOT, output("evaluation", "metrics"))
     return {
         "counts": {"simulated_hosts": int(metrics["scans"]["hosts"]), "findings": int(metrics["correlations"]["findings"]),
                    "training_examples": history["examples"],
