@@ -164,7 +164,7 @@ pub fn evaluate(
     if params.gates && material.validation.is_empty() {
         let least = gates::LEAST;
         let message = format!(
-            "no task has {least} questions of validation hosts: there are no gates, and no answer will be taken"
+            "no task gets {least} questions of validation hosts: there are no gates, and no answer will be taken"
         );
         context.warn(&(message + "; simulate more hosts, or raise gate_samples"));
     }

@@ -40,8 +40,10 @@ fn taken(taken: &Taken) -> String {
 }
 
 fn why_none(figures: &GateFigures) -> String {
-    if let Some(questions) = figures.too_few {
-        return format!("{questions} questions are too few, {LEAST} the least");
+    match figures.too_few {
+        Some(questions) if questions < LEAST => return format!("{questions} questions are too few, {LEAST} the least"),
+        Some(_) => return format!("not asked: gate_samples leaves it fewer than {LEAST}"),
+        None => (),
     }
     let Taken { sound, sound_errors, questions, .. } = &figures.validation;
     format!("{sound} of {questions} sound, {sound_errors} of them errors")
