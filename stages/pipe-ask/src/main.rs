@@ -1,8 +1,8 @@
 //! The program `pipe-ask`, which `pipe ask` starts: reports of one host in, an enriched report out.
 //!
 //! - [`arguments`]: the command line. [`ask`]: from reports to answers. [`output`]: the enriched report and lines of JSON, wherever they go.
-//!   [`files`]: those that the command line names. [`page`]: the readable form. [`runtime`]: the program that asks a model. [`progress`]: what is shown meanwhile. [`interrupt`]: signals,
-//!   and files that are written as a whole.
+//!   [`files`]: those that the command line names. [`page`]: the readable form. [`runtime`]: the program that asks a model.
+//!   [`progress`]: what is shown meanwhile. [`interrupt`]: signals, and files that are written as a whole.
 
 mod arguments;
 mod ask;

@@ -59,7 +59,7 @@ pub(crate) fn printed(written: io::Result<()>) -> Result<(), StageError> {
     }
 }
 
-/// Columns of the terminal on this stream; 0 where it does not say.
+/// Columns of the terminal on this stream; 80 where it does not say.
 pub(crate) fn width(stream: impl AsFd) -> usize {
     let columns = rustix::termios::tcgetwinsize(stream).map_or(0, |size| size.ws_col);
     if columns == 0 { 80 } else { usize::from(columns) }
