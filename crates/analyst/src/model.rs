@@ -71,14 +71,15 @@ impl Model {
             let what = format!("the model does not say for which prompts it was made: it has no {}", Settings::FILE);
             refused(what, "name a model that the kind `analyst` wrote, as out/full/analyst/model.gguf; docs/analyst.md tells how one is made")
         })?;
-        let settings = Settings::parse(&settings)
-            .and_then(|settings| settings.check(instruction).map(|()| settings))
-            .map_err(|error| match error {
-            SettingsError::Version(_) => {
-                refused(error.to_string(), "take a newer pipe, or export the model with this one")
-            }
-            _ => refused(error.to_string(), "docs/analyst.md tells how a model is made"),
-        })?;
+        let unusable = |error: SettingsError| {
+            let help = match error {
+                SettingsError::Version(_) => "take a newer pipe, or export the model with this one",
+                _ => "docs/analyst.md tells how a model is made",
+            };
+            refused(error.to_string(), help)
+        };
+        let settings = Settings::parse(&settings).map_err(unusable)?;
+        settings.check(instruction).map_err(unusable)?;
         let context = about.positions.map_or(settings.context as usize, |own| own.min(settings.context as usize));
         let mut stop: BTreeSet<u32> = about.ends.into_iter().collect();
         stop.insert(about.encoder.end_of_turn());
